@@ -254,7 +254,7 @@ def test_a_recipe_is_loaded_and_can_be_undone(pad: BrowserPad, photo: Path, tmp_
 @pytest.mark.parametrize(
     ("kinds", "tools", "panels"),
     [
-        (["scribbles"], {"edge", "eraser", "hand"}, {"Hints"}),
+        (["scribbles"], {"edge", "eraser", "hand"}, {"Points and strokes"}),
         (["exemplar", "classes"], {"hand"}, {"Reference", "Object types"}),
     ],
 )
@@ -302,7 +302,7 @@ def test_touch_adds_points_on_a_phone_where_actions_have_words(
         box = button.bounding_box()
         assert 0 <= box["x"] <= 360 - box["width"], action
     pad.page.tap(".cz-top [data-action=help]")
-    assert "a long press deletes" in pad.page.locator("dialog[open]").inner_text()
+    assert "press and hold to delete" in pad.page.locator("dialog[open]").inner_text()
     pad.close()
     assert pad.problems == []
 

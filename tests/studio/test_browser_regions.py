@@ -59,7 +59,7 @@ def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
     regions = proposed_regions(colorizer.prepare(image, Recipe()))
     numbers = filled_regions(regions)
     assert pad.page.locator(".cz-region").count() == len(numbers) > 2
-    suggested = pad.page.inner_text("text=Use the shown color")
+    suggested = pad.page.inner_text("text=Use the suggested color")
     pad.page.keyboard.press("a")
     pad.settle()
     pad.page.keyboard.press("s")

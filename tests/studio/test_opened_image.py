@@ -65,8 +65,8 @@ def drawing() -> np.ndarray:
     return levels
 
 
-IN_COLOR = ("this photo has colors of its own, which are not used; “Before” shows them",)
-TINTED = ("the paper's tint is not used; “Before” shows it",)
+IN_COLOR = ("this is a color photo; its colors are ignored, and “Before” shows them",)
+TINTED = ("the tint of the paper is ignored; “Before” shows it",)
 PAPER = np.array([1.0, 0.93, 0.8])
 
 

@@ -35,8 +35,8 @@ from colorzoo.inference.steps.sketch import is_line_art
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
 
-_IN_COLOR = "this photo has colors of its own, which are not used; “Before” shows them"
-_TINTED = "the paper's tint is not used; “Before” shows it"
+_IN_COLOR = "this is a color photo; its colors are ignored, and “Before” shows them"
+_TINTED = "the tint of the paper is ignored; “Before” shows it"
 _THUMBNAIL = 512
 _QUALITY = 90
 _SAME_THING = 25.0  # units of lightness

@@ -15,7 +15,7 @@ const LEAST_INSIDE = 8; // pixels
 /** @param {any} value @returns {Border} @throws {Error} with a message for the user */
 export function readBorder(value) {
   const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger);
-  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border of this recipe must be "automatic", "none" or a list of x, y, width and height.');
+  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border in this recipe must be "automatic", "none" or a list of x, y, width and height.');
   return value;
 }
 
@@ -73,7 +73,7 @@ export function createBorderPanel(pad) {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
     show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (inside !== null || ui.tool === "border"));
-    setText(words, inside ? t("Only the image inside this line is colored. The Border tool moves it.") : t("The whole scan is colored. Draw a border to leave out film edges and margins."));
+    setText(words, inside ? t("Only the image inside this line is colored. Use the Border tool to move the line.") : t("The whole scan is colored. Draw a border to exclude film edges and margins."));
     show(off, inside !== null);
     show(found, doc.border !== "automatic" && photo?.border !== null);
     show(draw, ui.tool !== "border" && inside === null);

@@ -117,10 +117,10 @@ export async function requestNext(pad) {
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
   if (!reply || pad.photo !== photo || pad.ui.opening) return;
   const { x, y } = reply.message;
-  if (x === null || x === undefined) return pad.toast(t("This model cannot suggest a spot."));
+  if (x === null || x === undefined) return pad.toast(t("This model cannot suggest where to add a point."));
   pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
   pad.revealPlace(x, y);
-  pad.announce(t("Least certain here. Press Enter to add a point."));
+  pad.announce(t("Colors are most uncertain here. Press Enter to add a point."));
 }
 
 export async function requestRegions(pad) {

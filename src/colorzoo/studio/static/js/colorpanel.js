@@ -110,7 +110,7 @@ function createUnavailableNote(pad) {
   const update = () => {
     const found = unavailableColor(pad);
     show(el, found !== null);
-    if (found) setText(words, t("{hex} is not available at this brightness; {kept} is the closest color.", found));
+    if (found) setText(words, t("{hex} is not available at this brightness. {kept} is used instead, the closest available color.", found));
   };
   return { el, update };
 }
@@ -134,12 +134,12 @@ function listenToField(pad, input) {
 function applyText(pad, input) {
   const rgb = parseColor(input.value);
   setAttr(input, "aria-invalid", rgb ? null : "true");
-  if (!rgb) return pad.toast(t("“{text}” is not a color. Write #c04020 or 192, 64, 32.", { text: input.value }), "error");
+  if (!rgb) return pad.toast(t("“{text}” is not a color. Enter a color such as #c04020 or 192, 64, 32.", { text: input.value }), "error");
   const hex = rgbToHex(rgb);
   setHex(pad, hex, true);
   const target = colorTarget(pad);
   const kept = labHex(target.lightness, target.ab);
-  if (target.kind === "point" && kept !== hex) pad.announce(t("{kept}: the photo keeps its brightness", { kept }));
+  if (target.kind === "point" && kept !== hex) pad.announce(t("{kept} is used, because the brightness of the photo does not change", { kept }));
   input.value = kept;
 }
 
@@ -245,9 +245,9 @@ function createSuggestions(pad) {
 }
 
 function suggestionHint(pad, target) {
-  if (target.kind !== "point") return clickOrTap("Click the image: likely colors for that spot appear here.");
-  if (pad.ui.suggestions) return t("This model has no suggestions.");
-  return t("Looking for likely colors …");
+  if (target.kind !== "point") return clickOrTap("Click the image to see likely colors for that spot.");
+  if (pad.ui.suggestions) return t("This model does not suggest colors.");
+  return t("Finding likely colors …");
 }
 
 /** @returns {number} index of the suggestion that equals the color, or -1; several may look alike */

@@ -27,14 +27,14 @@ const COMPARE = ["result", "split", "side", "gray"];
 /** @type {Command[]} */
 export const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
-  { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
-  { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
+  { id: "save", group: "File", label: "Save your edits as a recipe file", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
+  { id: "load", group: "File", label: "Load edits from a recipe file", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
   { id: "export", group: "File", label: "Export the image", keys: ["shift+mod+e"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportImage(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
-  { id: "add", group: "Points", label: "Add a point or corner: arrow keys move it, Enter sets it", keys: ["n"], run: startCross },
+  { id: "add", group: "Points", label: "Add a point or corner by keyboard: arrow keys move the crosshair, Enter sets the point", keys: ["n"], run: startCross },
   { id: "place", group: "Points", label: "Set the point or corner at the crosshair", keys: ["enter"], stage: true, run: placeAtCross },
-  { id: "delete", group: "Points", label: "Delete the selected hint", keys: ["delete", "backspace"], run: deleteSelected },
+  { id: "delete", group: "Points", label: "Delete the selected point or shape", keys: ["delete", "backspace"], run: deleteSelected },
   { id: "following", group: "Points", label: "Select the next point", keys: ["."], run: (pad) => cyclePoint(pad, 1) },
   { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
   { id: "lock", group: "Points", label: "Lock or unlock the point", keys: ["l"], run: (pad) => toggleFlag(pad, "locked") },
@@ -44,24 +44,24 @@ export const COMMANDS = [
   { id: "keepgray", group: "Color", label: "Leave gray", keys: ["k"], run: keepGray },
   { id: "suggestion", group: "Color", label: "Use suggested color 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
   { id: "swap", group: "Color", label: "Swap with the previous color", keys: ["x"], run: swapColor },
-  { id: "next", group: "Color", label: "Suggest a spot: show where the colors are least certain", keys: ["r"], run: whereNext },
+  { id: "next", group: "Color", label: "Suggest the next point: show where the colors are most uncertain", keys: ["r"], run: whereNext },
   { id: "accept", group: "Color", label: "Use the suggested color for the region", keys: ["a"], run: acceptSuggested },
   { id: "skip", group: "Color", label: "Skip the region", keys: ["s"], run: skipRegion },
   ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase(), ...(tool.also ? [tool.also] : [])], run: (pad) => pad.setTool(tool.id) })),
-  { id: "hold", group: "View", label: "Hold to see the photo before", keys: ["o"], run: () => {} },
-  { id: "compare", group: "View", label: "Result, split, side by side, before", keys: ["y"], run: (pad) => setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]) },
-  { id: "marks", group: "View", label: "Hide or show the marks", keys: ["tab"], stage: true, run: (pad) => pad.set({ hidesMarks: !pad.ui.hidesMarks }) },
+  { id: "hold", group: "View", label: "Hold to see the original photo", keys: ["o"], run: () => {} },
+  { id: "compare", group: "View", label: "Change the view: result, split, side by side, before", keys: ["y"], run: (pad) => setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]) },
+  { id: "marks", group: "View", label: "Hide or show points and outlines", keys: ["tab"], stage: true, run: (pad) => pad.set({ hidesMarks: !pad.ui.hidesMarks }) },
   { id: "zoomin", group: "View", label: "Zoom in", keys: ["+", "="], run: (pad) => zoomBy(pad, ZOOM_STEP) },
   { id: "zoomout", group: "View", label: "Zoom out", keys: ["-"], run: (pad) => zoomBy(pad, 1 / ZOOM_STEP) },
   { id: "fit", group: "View", label: "Fit the photo", keys: ["0"], run: (pad) => pad.fit() },
   { id: "actual", group: "View", label: "Actual pixels (100 %)", keys: ["shift+0"], run: (pad) => zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale) },
   { id: "panning", group: "View", label: "Hold and drag to move the view", keys: ["space"], run: () => {} },
-  { id: "escape", group: "View", label: "Cancel: crosshair, selection, tool", keys: ["escape"], run: escape },
+  { id: "escape", group: "View", label: "Cancel the crosshair, selection or tool", keys: ["escape"], run: escape },
   { id: "help", group: "View", label: "Help: touch, mouse and keys", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
   { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
-  { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
+  { id: "clear", group: "Edit", label: "Remove all edits", keys: [], run: clearAll, hidden: true },
   { id: "confirm-crop", group: "Edit", label: "Apply the crop", keys: [], run: leaveCrop, hidden: true },
-  { id: "gray", group: "View", label: "Show the photo before", keys: ["\\"], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray") },
+  { id: "gray", group: "View", label: "Show the original photo", keys: ["\\"], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray") },
 ];
 
 function changeSize(pad, step) {
@@ -159,7 +159,7 @@ function escape(pad) {
 
 function clearAll(pad) {
   pad.set({ selected: null, suggestions: null, regionPick: [], box: null, area: null });
-  pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
+  pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all edits"));
 }
 
 export const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));

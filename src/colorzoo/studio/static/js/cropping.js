@@ -268,6 +268,6 @@ export function createCropOptions(pad, createSlider) {
 export function readCrop(value) {
   if (value === undefined || value === null) return null;
   const ok = ["x", "y", "width", "height"].every((name) => Number.isInteger(value[name])) && Number.isFinite(value.angle ?? 0);
-  if (!ok) throw new Error("The crop of this recipe needs x, y, width and height in whole pixels, and may have an angle.");
+  if (!ok) throw new Error("The crop in this recipe must have x, y, width and height in whole pixels, and optionally an angle.");
   return value;
 }

@@ -5,12 +5,12 @@ import { button, h, icon, setAttr, setText, show, t } from "./dom.js";
 import { exportImage } from "./files.js";
 
 const FORMATS = [
-  ["png", "PNG", "Exact; 16 bits where the photo has them"],
+  ["png", "PNG", "Lossless; 16 bits if the photo has 16 bits"],
   ["jpeg", "JPEG", "Small; for sharing"],
-  ["tiff", "TIFF", "Exact; for print and archives"],
+  ["tiff", "TIFF", "Lossless; for print and archives"],
   ["webp", "WebP", "Small; for the web"],
-  ["layer", "PNG of the colors alone", "Transparent; laid over the gray photo it gives the result"],
-  ["ora", "OpenRaster, in layers", "Photo and colors as layers, for Krita, GIMP and others"],
+  ["layer", "PNG of the color layer", "Transparent; placed over the gray photo, it shows the result"],
+  ["ora", "OpenRaster with layers", "Photo and colors as layers, for Krita, GIMP and others"],
 ];
 
 function createDialog(title, ...children) {
@@ -29,8 +29,8 @@ function createHelp(pad) {
     for (const command of listed) groups.set(command.group, [...(groups.get(command.group) ?? []), command]);
     parts.replaceChildren(...[...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow)))));
   };
-  const touch = helpText(t("Touch"), t("A tap adds or selects, a drag moves, a long press deletes. Two fingers zoom and move the view; a tap with two undoes, with three it redoes."));
-  const mouse = helpText(t("Mouse"), t("The wheel zooms, Shift and the wheel move the view, Alt and the wheel resize the brush or selection, the right button deletes."));
+  const touch = helpText(t("Touch"), t("Tap to add or select, drag to move, press and hold to delete. Pinch to zoom and drag with two fingers to move the view. Tap with two fingers to undo, with three fingers to redo."));
+  const mouse = helpText(t("Mouse"), t("Scroll to zoom. Scroll with Shift to move the view, with Alt to resize the brush or selection. Right-click to delete."));
   return { el: createDialog(t("Help"), touch, mouse, parts), prepare };
 }
 
@@ -75,7 +75,7 @@ function createExport(pad) {
     setAttr(side.input, "placeholder", longest);
     const parts = [t("{width} × {height} pixels.", { width: pixels[0], height: pixels[1] })];
     if (dpi.value() && !dpi.el.hidden) parts.push(t("Prints at {width} × {height} cm.", { width: (2.54 * pixels[0] / dpi.value()).toFixed(1), height: (2.54 * pixels[1] / dpi.value()).toFixed(1) }));
-    if (cover && format() === "jpeg") parts.push(t("JPEG has no transparency: these parts become opaque."));
+    if (cover && format() === "jpeg") parts.push(t("JPEG does not support transparency, so transparent parts become opaque."));
     else if (cover && format() !== "ora") parts.push(t("Transparent parts stay transparent."));
     setText(size, parts.join(" "));
   };

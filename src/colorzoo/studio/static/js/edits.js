@@ -43,7 +43,7 @@ export function colorTarget(pad) {
  */
 export function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
   const target = colorTarget(pad);
-  if (target.locked) return pad.toast(t("This point is locked. Unlock it under Hints to change its color."));
+  if (target.locked) return pad.toast(t("This point is locked. Unlock it in the list “Points and strokes” to change its color."));
   if (target.kind === "none") {
     const paints = ["brush", "paint"].includes(pad.ui.tool);
     pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
@@ -178,7 +178,7 @@ export function movePoint(pad, id, x, y, done) {
 export function deletePoint(pad, id) {
   const index = pad.doc.points.findIndex((point) => point.id === id);
   if (index < 0) return;
-  if (pad.doc.points[index].locked) return pad.toast(t("This point is locked. Unlock it under Hints to delete it."));
+  if (pad.doc.points[index].locked) return pad.toast(t("This point is locked. Unlock it in the list “Points and strokes” to delete it."));
   if (pad.ui.selected === id) pad.set({ selected: null, suggestions: null });
   pad.edit(withoutPoint(pad.doc, id), t("delete point"));
 }
@@ -235,7 +235,7 @@ export function setStrength(pad, strength, done) {
 export function keepGray(pad) {
   const { kind, lightness } = colorTarget(pad);
   setColor(pad, [0, 0], true, lightness);
-  pad.announce(kind === "none" ? t("The next point stays gray") : t("Left gray"));
+  pad.announce(kind === "none" ? t("The next point stays gray") : t("This part stays gray"));
 }
 
 /** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point, else of a stroke there */

@@ -56,7 +56,7 @@ const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 function checkFile(pad, file, name) {
   const { bytes: most } = pad.session.limits;
   if (most && file.size > most) {
-    throw new Error(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
+    throw new Error(t("{name} has {size} MB, but the limit is {most} MB.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
   }
 }
 
@@ -246,7 +246,7 @@ function parseJson(text, name) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(t("{name} is not a recipe; nothing was changed.", { name }));
+    throw new Error(t("{name} is not a recipe. Your edits were not changed.", { name }));
   }
 }
 
@@ -260,7 +260,7 @@ export async function replaceDoc(pad, recipe, label) {
   }
   const doc = toDocument(pad, checked);
   const image = checked.image?.sha256;
-  if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another file of the same size."));
+  if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another photo of the same size."));
   pad.set({ selected: null, regionPick: [], suggestions: null, box: null });
   pad.edit(doc, label);
   pad.modelChanged();
@@ -322,7 +322,7 @@ async function saveHere(pad, photo, work) {
   const saved = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.session.reference, thumbnail });
   if (saved || pad.session.warnedOfSaving) return;
   change(pad.session, { warnedOfSaving: true });
-  pad.toast(t("This browser does not save your work automatically. Save the recipe before you leave."));
+  pad.toast(t("This browser cannot save your work automatically. Save a recipe file before you leave."));
 }
 
 export async function deleteWork(pad, key) {

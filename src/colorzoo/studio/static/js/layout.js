@@ -49,7 +49,7 @@ function createMenu(pad) {
   const close = () => { el.open = false; };
   const checks = [settingCheck(pad, "singleKeys", t("Single-key shortcuts"))];
   const leave = button({ text: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
-  const clear = button({ text: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
+  const clear = button({ text: t("Remove all edits"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
   const body = h("div", { class: "cz-menu-body" }, ...checks.map(({ el }) => el), clear, leave);
   const el = h("details", { class: "cz-menu" }, summary, body);
   el.addEventListener("keydown", (event) => {
@@ -116,7 +116,7 @@ export function createStageBar(pad) {
   const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare") }, ...segments.map(({ el }) => el));
   const hold = createHoldButton(pad);
   const marks = commandButton(pad, "marks", { icon: "eye", className: "cz-float cz-small" });
-  const next = commandButton(pad, "next", { icon: "target", text: t("Suggest a spot"), className: "cz-float" });
+  const next = commandButton(pad, "next", { icon: "target", text: t("Suggest a point"), className: "cz-float" });
   const zooms = ["zoomout", "zoomin", "fit", "actual"].map((id) => commandButton(pad, id, { icon: { zoomout: "minus", zoomin: "plus", fit: "fit" }[id], text: id === "actual" ? "1:1" : undefined, className: "cz-ghost cz-small" }));
   const percent = h("span", { class: "cz-percent", "aria-live": "off" });
   const zoom = h("div", { class: "cz-zoom", role: "group", "aria-label": t("Zoom") }, zooms[0].el, percent, ...zooms.slice(1).map(({ el }) => el));
@@ -142,7 +142,7 @@ function compareButton(pad, value, text) {
 }
 
 function createHoldButton(pad) {
-  const el = button({ icon: "compare", label: t("Hold to see the photo before"), key: "O", className: "cz-float cz-small", onClick: () => {}, action: "hold" });
+  const el = button({ icon: "compare", label: t("Hold to see the original photo"), key: "O", className: "cz-float cz-small", onClick: () => {}, action: "hold" });
   const set = (hold) => () => pad.set({ hold });
   el.addEventListener("pointerdown", set(true));
   for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) el.addEventListener(type, set(false));
@@ -177,7 +177,7 @@ export function createSplitHandle(pad) {
 }
 
 const STATE_LABELS = {
-  empty: "No photo", loading: "Opening …", ready: "Ready", computing: "Coloring …", failed: "Not colored", offline: "Offline",
+  empty: "No photo", loading: "Opening …", ready: "Ready", computing: "Coloring …", failed: "Coloring failed", offline: "Offline",
 };
 
 export function createStatus(pad) {
@@ -211,8 +211,8 @@ export function createStatus(pad) {
 
 function bannerText(pad, state) {
   if (state === "offline" && pad.ui.linkWords) return pad.ui.linkWords;
-  if (pad.ui.link === "refused") return t("The server refused this page. Open the address that colorzoo studio printed.");
-  if (state === "offline") return pad.photo ? t("No connection. Your edits are kept and sent when it is back.") : t("No connection to the coloring server. Trying again …");
+  if (pad.ui.link === "refused") return t("The server refused this page. Open the address that “colorzoo studio” printed in the terminal.");
+  if (state === "offline") return pad.photo ? t("No connection. Your edits are kept, and the photo is colored again when the connection is restored.") : t("No connection to the coloring server. Trying again …");
   const { failure } = pad.ui;
   return state === "failed" ? failure : "";
 }
@@ -221,7 +221,7 @@ export function createStartScreen(pad) {
   const choose = button({ icon: "open", text: t("Choose a photo"), className: "cz-primary cz-large", onClick: (event) => runCommand(pad, "open", event) });
   const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Continue with") });
   const worksTitle = h("h3", { class: "cz-heading" }, t("Continue with"));
-  const words = h("p", { class: "cz-empty-words" }, t("Drop a photo here, paste one, or choose a file. It may be black and white or in color; its own colors are then ignored."));
+  const words = h("p", { class: "cz-empty-words" }, t("Drop or paste a photo here, or choose a file. Photos may be black and white or in color. Existing colors are ignored."));
   const invite = h("div", { class: "cz-empty-card" }, h("div", { class: "cz-empty-art", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("h2", {}, t("Color a photo by hand")), words, choose);
   const loading = createLoading(pad);
   const el = h("div", { class: "cz-empty" }, invite, h("div", { class: "cz-works-area" }, worksTitle, works), loading.el);

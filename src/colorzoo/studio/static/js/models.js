@@ -12,12 +12,12 @@ const GROUPS = [
 
 /** Purposes of the model menu, their titles, and what they are good for. */
 const PURPOSES = [
-  ["natural", "Natural", "by your points"],
+  ["natural", "Natural", "follows your points"],
   ["vivid", "Vivid", "strong colors"],
   ["reference", "From a reference", "like another image"],
-  ["things", "Object boxes", "one by one"],
-  ["edges", "Less bleeding", "clean edges"],
-  ["mood", "Match a mood", "one palette"],
+  ["things", "Separate objects", "colored one by one"],
+  ["edges", "Less color bleeding", "clean edges"],
+  ["mood", "Match a palette", "of another image"],
   ["sketch", "Sketch", "for drawings"],
 ];
 
@@ -54,7 +54,7 @@ export function proposedModel(pad) {
 export function proposeModel(pad) {
   const proposed = proposedModel(pad);
   if (!proposed) return;
-  pad.toast(t("This looks like a drawing. A model for drawings suits it better."), "info", {
+  pad.toast(t("This looks like a drawing. A model for drawings gives better results."), "info", {
     label: t("Color as a drawing"), run: () => pad.setModel(proposed.name),
   });
 }

@@ -368,7 +368,7 @@ class Pad {
   async resendPhoto() {
     try {
       if (await resendPhoto(this)) return true;
-      this.set({ failure: t("The server has closed this photo. Open it again; your points and strokes are kept.") });
+      this.set({ failure: t("The server has closed this photo. Open the photo again. Your edits are kept.") });
     } catch (error) {
       this.set({ failure: error.message });
     }
@@ -410,7 +410,7 @@ class Pad {
     if (used && (!this.session.greeted || here.some(({ name }) => name === used))) return;
     const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
     this.amend({ ...this.doc, model: name });
-    if (used) this.toast(t("{used} is not available here; {name} is used instead.", { used, name }));
+    if (used) this.toast(t("The model {used} is not available here. {name} is used instead.", { used, name }));
   }
 
   async hello(message) {
@@ -459,7 +459,7 @@ function buildPage(pad) {
     ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel)],
     ["history", "History", make(createHistoryPanel)],
   ]);
-  const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, model.el, tabs.el);
+  const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and edits") }, model.el, tabs.el);
   const main = h("main", { class: "cz-main" }, stage, split.el, status.el, bar.el, selection.el, empty.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
   return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs] };
@@ -473,7 +473,7 @@ function updateAttributes(pad, stage) {
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);
   const count = pad.doc.points.length;
-  setAttr(stage, "aria-label", pad.photo ? t("Image {name}, {count} points. N adds a point, question mark shows all keys.", { name: pad.photo.name, count }) : t("No image"));
+  setAttr(stage, "aria-label", pad.photo ? t("Image {name}, {count} points. Press N to add a point, or ? to list all keys.", { name: pad.photo.name, count }) : t("No image"));
 }
 
 function watchSize(pad, main) {

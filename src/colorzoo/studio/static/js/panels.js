@@ -18,7 +18,7 @@ export function createModelPanel(pad) {
   const title = h("b", {});
   const name = h("small", {});
   const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
-  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("Looks to choose from") });
+  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("Purposes of the models") });
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
   const missing = h("p", { class: "cz-hint" });
   const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
@@ -60,7 +60,7 @@ export function createModelPanel(pad) {
 }
 
 /** Adjustments of a recipe. @type {[string, string][]} */
-const ADJUSTMENTS = [["temperature", "Temperature"], ["tint", "Tint"], ["vibrance", "Vibrance"], ["shadows", "Chroma in shadows"], ["highlights", "Chroma in highlights"]];
+const ADJUSTMENTS = [["temperature", "Temperature"], ["tint", "Tint"], ["vibrance", "Vibrance"], ["shadows", "Saturation in shadows"], ["highlights", "Saturation in highlights"]];
 
 /** Strength and adjustments of all colors. */
 export function createAdjustmentsPanel(pad) {
@@ -117,10 +117,10 @@ function modelLabel({ name, summary, ready, bytes }) {
 
 function availabilityText(pad) {
   const model = pad.model();
-  if (model?.usable === false) return t("{name} cannot be used here: nobody has published it trained.", { name: model.name });
-  if (model && !model.ready) return t("It is downloaded when it is first used, which takes a while.");
+  if (model?.usable === false) return t("{name} cannot be used, because no trained version is published.", { name: model.name });
+  if (model && !model.ready) return t("This model is downloaded when you first use it, which takes a while.");
   const count = pad.session.models.filter(({ usable }) => usable === false).length;
-  return count ? t("{count} more are not on this computer; the command “colorzoo weights list” says how to get them.", { count }) : "";
+  return count ? t("{count} more models can be downloaded. To list them, run “colorzoo weights list” in a terminal.", { count }) : "";
 }
 
 function unusedHintsText(pad) {
@@ -155,12 +155,12 @@ export function createSlider(label, min, max, onChange) {
 export function createHintsPanel(pad) {
   const rows = h("ol", { class: "cz-hints" });
   const empty = h("p", { class: "cz-hint" });
-  const el = section(t("Hints"), rows, empty);
+  const el = section(t("Points and strokes"), rows, empty);
   sortRows(rows, (from, to) => {
     const hints = listedHints(pad.doc);
     const last = Math.max(0, Math.min(to, hints.length - 1));
     if (from >= hints.length || last === from) return from; // edge strokes have no order
-    pad.edit({ ...pad.doc, points: moved(hints, from, last).flatMap((hint) => strokePoints(pad.doc, hint)) }, t("move a hint"));
+    pad.edit({ ...pad.doc, points: moved(hints, from, last).flatMap((hint) => strokePoints(pad.doc, hint)) }, t("reorder points"));
     return last;
   });
   const update = () => {
@@ -252,12 +252,12 @@ export function createRegionsPanel(pad) {
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Choose a color for the selected region, or skip it. Shift-click selects several, which take the same color; a line across a region splits it.") : t("Find regions to color one by one."));
+    setText(words, items.length ? t("Choose a color for the selected region, or skip the region. Shift-click to select several regions. Draw a line across a region to split it.") : t("Find regions to color one by one."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);
     swatch.style.background = hex ?? "";
-    setText(use.lastChild, t("Use the shown color, {hex}", { hex: hex ?? "" }));
+    setText(use.lastChild, t("Use the suggested color, {hex}", { hex: hex ?? "" }));
     skip.disabled = pad.ui.regionPick.length === 0;
     ask.disabled = !pad.photo;
   };
@@ -322,7 +322,7 @@ function drawReference(pad, canvas, image, slot) {
 export function createReferencePanel(pad) {
   const slot = createImageSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
   const hint = h("p", { class: "cz-hint" });
-  const again = button({ text: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
+  const again = button({ text: t("Choose the file"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const alpha = createSlider(t("Strength"), 0, 100, (value, done) => pad.applyChange({ ...pad.doc, exemplar: { ...pad.doc.exemplar, kept: { ...pad.doc.exemplar.kept, alpha: value / 100 } } }, done, t("reference strength")));
   const el = section(t("Reference"), slot.el, alpha.el, hint, again);
   slot.canvas.addEventListener("click", (event) => {
@@ -337,7 +337,7 @@ export function createReferencePanel(pad) {
     show(again, Boolean(missing));
     show(alpha.el, Boolean(exemplar && pad.doc.exemplar) && pad.accepts("exemplar"));
     alpha.update(Math.round(100 * (pad.doc.exemplar?.kept?.alpha ?? 1)), false);
-    setText(hint, missing ? t("The recipe names {name}; choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
+    setText(hint, missing ? t("This recipe uses the reference image {name}. Choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
     show(hint, hint.textContent !== "");
   };
   return { el, update };
@@ -345,7 +345,7 @@ export function createReferencePanel(pad) {
 
 function referenceHint(pad) {
   const words = [
-    pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from in the reference.") : t("This model does not use it."),
+    pad.accepts("exemplar") ? t("Move the pointer over the photo to see which part of the reference its color comes from.") : t("This model does not use a reference image."),
     pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
   ];
   return words.join(" ").trim();

@@ -26,13 +26,13 @@ export function replaceColorAt(pad, [x, y]) {
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;
   const rgb = pixelAt(photo.result, x / photo.width, y / photo.height);
   if (Math.hypot(...rgbToAb(rgb)) < 1.1 * LEAST_CHROMA) {
-    pad.toast(t("There is hardly any color here. Choose a place with the color to replace."));
+    pad.toast(t("This spot is nearly gray. Click the color to replace."));
     return;
   }
   const hex = rgbToHex(rgb);
   pad.set({ replacing: pad.doc.replacements.length });
   pad.edit({ ...pad.doc, replacements: [...pad.doc.replacements, { old: hex, new: hex, ...OVERLAYS.replacements }] }, t("replace a color"));
-  pad.announce(t("{hex} will be replaced. Choose the color in its place.", { hex }));
+  pad.announce(t("{hex} will be replaced. Choose the new color.", { hex }));
 }
 
 export function changeReplacement(pad, change, done) {

@@ -45,7 +45,7 @@ export function moveBox(pad, dx, dy) {
 export function className(pad, id) {
   const { items = [], reference } = pad.ui.classes ?? {};
   const name = [...items, ...(reference?.items ?? [])].find((item) => item.id === id)?.name ?? String(id);
-  return /^\d+$/.test(name) ? t("kind {n}", { n: name }) : name;
+  return /^\d+$/.test(name) ? t("type {n}", { n: name }) : name;
 }
 
 export const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
@@ -66,7 +66,7 @@ export function pickArea(pad, index) {
 export const areaName = (pad, index) => t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
 
 function actionText({ action, color }) {
-  return { color: t("color {color}", { color }), lock: t("protected"), gray: t("gray"), only: t("edits limited to this"), thing: t("separate object") }[action];
+  return { color: t("color {color}", { color }), lock: t("protected"), gray: t("gray"), only: t("edits limited to this area"), thing: t("separate object") }[action];
 }
 
 /**
@@ -131,7 +131,7 @@ export async function brushArea(pad, path, size, less) {
 }
 
 async function changeBorder(pad, { area, index }, mask) {
-  if (isEmptyMask(mask)) return pad.toast(t("This would leave the area empty. Delete it instead."));
+  if (isEmptyMask(mask)) return pad.toast(t("This would leave the area empty. Delete the area instead."));
   const { path: _, ...rest } = area;
   const { action, color } = area;
   const changed = await areaWithAction(pad, { ...rest, mask, made: { by: "several" } }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});

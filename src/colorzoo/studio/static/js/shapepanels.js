@@ -15,7 +15,7 @@ import { photoToStage } from "./stage.js";
 export function createClassesPanel(pad) {
   const find = button({ text: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
-  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("An object takes the colors of its type in the reference. Choose another type here.")), table, find);
+  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("Each type of object, such as sky, takes its colors from the same type in the reference image. You can assign another type.")), table, find);
   const update = () => {
     const { classes, showClasses } = pad.ui;
     show(el, pad.accepts("classes"));
@@ -63,7 +63,7 @@ export function createBoxesPanel(pad) {
   const draw = button({ text: t("Draw a box"), label: t("Draw a box around an object"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
   const look = button({ text: t("Detect objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("detect objects")) });
   const none = button({ text: t("No objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no objects")) });
-  const rectangles = settingCheck(pad, "rectangles", t("Keep as a rectangle"));
+  const rectangles = settingCheck(pad, "rectangles", t("Keep as a rectangle, without finding the outline"));
   const el = section(t("Objects"), words, rows, draw, rectangles.el, look, none);
   const update = () => {
     const { boxes } = pad.doc;
@@ -83,8 +83,8 @@ export function createBoxesPanel(pad) {
 function boxesHint(pad, detects) {
   const { boxes } = pad.doc;
   if (boxes === null && detects) return t("Objects are detected automatically. Draw boxes to mark them yourself.");
-  if (pickedBox(pad) !== null) return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
-  if (boxes?.length) return t("Each object in a box is also colored separately.");
+  if (pickedBox(pad) !== null) return t("Drag a side or corner to resize the box. Drag its inside or use the arrow keys to move the box.");
+  if (boxes?.length) return t("Objects in boxes are colored separately.");
   return t("The photo is colored as a whole. Draw a box around an object to find its outline and color it separately.");
 }
 
@@ -113,7 +113,7 @@ function fillBox(pad, row, index) {
 
 /** Actions of a selection, with their icons. @type {Record<string, [label: string, icon: string]>} */
 const ACTION_LABELS = {
-  color: ["Color it", "paint"], lock: ["Protect", "lock"], gray: ["Leave gray", "gray"], only: ["Limit edits to this", "limit"], thing: ["Color as a separate object", "box"],
+  color: ["Fill with a color", "paint"], lock: ["Protect from changes", "lock"], gray: ["Leave gray", "gray"], only: ["Limit edits to this area", "limit"], thing: ["Color as a separate object", "box"],
 };
 
 /** The bar beside a selection: what to do with it, and its size. */
@@ -155,6 +155,6 @@ export function createSelectionBar(pad) {
 }
 
 function objectText(pad) {
-  const words = { boxes: t("A separate object is also colored on its own."), scribbles: t("No color bleeds across its outline.") };
+  const words = { boxes: t("The model colors this object separately from the rest."), scribbles: t("Colors do not bleed across its outline.") };
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }

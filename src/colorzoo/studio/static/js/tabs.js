@@ -32,9 +32,9 @@ export function createTabs(pad, groups) {
 
 /** What the active tool does, where no option says it. @type {Record<string, string>} */
 const TOOL_HINTS = {
-  area: "Click an object, or draw around it. Click inside again for a part; Shift adds, Ctrl subtracts.",
+  area: "Click an object or draw around it. Click inside the selection to select a part. Hold Shift to add, Ctrl to subtract.",
   replace: "Click a color in the image to replace it everywhere.",
-  border: "Drag the sides of the border, or draw a new one.",
+  border: "Drag the sides of the border, or draw a new border.",
 };
 
 /** @param {import("./dom.js").Part[]} parts options of the tools, each of which hides itself @returns {import("./dom.js").Part} */

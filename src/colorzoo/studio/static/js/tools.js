@@ -36,19 +36,19 @@ const DRAG_DISTANCE = 3;
  * layers. starts: the first tool of a group in the rail. Keys are those of Photoshop where the tool exists there.
  */
 export const TOOLS = [
-  { id: "point", icon: "point", name: "Points", label: "Points: add, select and move", key: "V", also: "p", kind: "points" },
-  { id: "brush", icon: "brush", name: "Hint brush", label: "Hint brush", key: "B", kind: "points" },
-  { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
+  { id: "point", icon: "point", name: "Points", label: "Color points: add, select and move", key: "V", also: "p", kind: "points" },
+  { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke in a color that spreads over the object", key: "B", kind: "points" },
+  { id: "region", icon: "region", name: "Regions", label: "Regions: fill and split the regions of a drawing", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", name: "Edges", label: "Edge brush: stop color bleeding", key: "G", kind: "scribbles" },
-  { id: "box", icon: "box", name: "Box", label: "Object box", key: "U", kind: "boxes", manual: true, tab: "layers" },
-  { id: "paint", icon: "paint", name: "Paint", label: "Paint color exactly here", key: "Shift+B", kind: null, manual: true, layers: PAINT_LAYERS },
+  { id: "box", icon: "box", name: "Box", label: "Object box: color an object separately", key: "U", kind: "boxes", manual: true, tab: "layers" },
+  { id: "paint", icon: "paint", name: "Paint", label: "Paint: apply a color exactly where you paint", key: "Shift+B", kind: null, manual: true, layers: PAINT_LAYERS },
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "Q", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "area", icon: "select", name: "Select", label: "Select an object", key: "W", kind: null, manual: true, layers: AREA_LAYERS, starts: true },
   { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "J", kind: null, manual: true, starts: true },
   { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "C", kind: null, manual: true },
-  { id: "border", icon: "border", name: "Border", label: "Scan border", key: "Shift+C", kind: null, manual: true },
+  { id: "border", icon: "border", name: "Border", label: "Scan border: exclude film edges and margins", key: "Shift+C", kind: null, manual: true },
   { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
@@ -114,7 +114,7 @@ function startPoint(pad, at, place, drag) {
     change(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
     selectPoint(pad, near);
   } else if (inside(pad, place)) {
-    if (isOnBorder(pad, ...place)) pad.toast(t("The image outside the scan border stays gray. Drag the border to include this place."));
+    if (isOnBorder(pad, ...place)) pad.toast(t("The image outside the scan border stays gray. Drag the border to include this part."));
     const point = newPoint(pad, ...place);
     change(drag, { id: point.id, isNew: true });
     pad.hold({ ...pad.doc, points: [...pad.doc.points, point] });
@@ -358,7 +358,7 @@ function placeCorner(pad) {
   const { cross, shaping } = pad.ui;
   if (!shaping) {
     pad.set({ shaping: { corners: [cross, cross], keyed: true } });
-    pad.announce(t("First corner set. Move to the opposite one and press Enter."));
+    pad.announce(t("First corner set. Move to the opposite corner and press Enter."));
   } else if (finishBox(pad, [shaping.corners[0], cross])) pad.set({ shaping: null, cross: null });
   else pad.announce(t("This shape is too small. Draw a larger one."));
 }

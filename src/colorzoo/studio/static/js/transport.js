@@ -110,7 +110,7 @@ async function uploadBytes(url, bytes, signal) {
     response = await fetch(url, { method: "POST", body: bytes, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Error("The image could not be sent: no connection to the coloring server.", { cause: error });
+    throw new Error("The image could not be sent, because there is no connection to the coloring server.", { cause: error });
   }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message ?? `The image could not be sent (${response.status}).`);
