@@ -183,7 +183,7 @@ def test_missing_needs_are_named_in_one_line(scene: TargetImage) -> None:
         make_user("nobody")
     with pytest.raises(GuidanceError, match="size"):
         make_user("uniform_points", size=3)
-    with pytest.raises(GuidanceError, match="asked, random"):
+    with pytest.raises(GuidanceError, match="proposed, random"):
         make_user("priority_regions", order="backwards")
     assert "uniform_points" in list_users()
 

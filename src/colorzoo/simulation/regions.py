@@ -21,7 +21,7 @@ from colorzoo.simulation.session import (
     UserInput,
 )
 
-Order = Literal["asked", "random"]
+Order = Literal["proposed", "random"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class PriorityRegions:
     Coloring one region counts as one interaction. Empty regions are skipped.
 
     Attributes:
-        order: ``"asked"`` colors regions in the order proposed by the model. ``"random"`` is a control.
+        order: Order of the regions: ``"proposed"`` by the model, or ``"random"`` as a control.
     """
 
-    order: Order = "asked"
+    order: Order = "proposed"
     kind: ClassVar[GuidanceKind] = "regions"
     adaptive: ClassVar[bool] = False
 
