@@ -1,4 +1,4 @@
-"""colorzoo: a zoo of image colorization papers on PyTorch Lightning.
+"""colorzoo: a library of image colorization models for PyTorch Lightning.
 
 >>> import colorzoo
 >>> colorzoo.colorize("old.jpg").save("old.color.jpg")  # doctest: +SKIP

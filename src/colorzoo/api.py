@@ -94,7 +94,9 @@ def colorize_file(
     settings: ColorSettings | None = None,
     **hparams: Any,
 ) -> Path:
-    """Colorize an image file and write the result with its bit depth, metadata, and frames or pages.
+    """Colorize an image file and write the result to another file.
+
+    The result has the bit depth, the metadata, and the number of frames or pages of the source.
 
     Examples:
         >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
@@ -163,7 +165,7 @@ def colorize_files(
     device: str = "auto",
     **settings: Any,
 ) -> list[FileResult]:
-    """Colorize some of the files in a folder and write the results to another folder.
+    """Colorize listed files of a folder and write the results to another folder.
 
     Examples:
         >>> results = list(colorize_files(["photo.png"], ".", "colored", "zhang2017_local_small"))

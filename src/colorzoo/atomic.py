@@ -56,7 +56,10 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
-    """Delete temporary files of killed processes, which were not written for at least ``age`` seconds."""
+    """Delete temporary files that no process has written to for ``age`` seconds.
+
+    Processes that were killed leave such files behind.
+    """
     with suppress(OSError):  # the folder does not exist or belongs to another user
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
             if time.time() - part.stat().st_mtime >= age:

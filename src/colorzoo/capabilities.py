@@ -1,4 +1,4 @@
-"""Capabilities: optional methods that a `ColoringModel` can define in addition to ``forward``.
+"""Capabilities: optional methods of a `ColoringModel` in addition to ``forward``.
 
 Each capability is a protocol. A model has the capability if it defines the methods of the protocol; it does
 not inherit from the protocol. Callers test this with ``isinstance``, which compares only method names.
@@ -89,7 +89,9 @@ class Edits(Protocol):
         """Return an empty cache."""
 
     def edit(self, lightness: Tensor, guidance: Guidance, cache: Any) -> Prediction:
-        """Return the same prediction as ``model(lightness, guidance)`` for one image, using a cache.
+        """Predict the colors of one image and reuse cached intermediate results.
+
+        The prediction equals ``model(lightness, guidance)``.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
@@ -100,9 +102,9 @@ class Edits(Protocol):
 
 @runtime_checkable
 class FindsBoxes(Protocol):
-    """Model that colorizes objects separately and may contain an object detector, such as ``su2020``.
+    """Model that colorizes objects separately, such as ``su2020``.
 
-    The detector is used if the user specifies no boxes.
+    The model may contain an object detector, which runs if the user specifies no boxes.
     """
 
     @property
@@ -119,25 +121,32 @@ class FindsBoxes(Protocol):
 
 @runtime_checkable
 class FindsClasses(Protocol):
-    """Model that transfers colors only between regions of the same class, such as ``chen2023``.
+    """Model that transfers colors between regions of equal class, such as ``chen2023``.
 
     Optional attributes: ``class_count``, the number of classes, and ``class_names``, a mapping from index to
     name.
     """
 
     def segment(self, lightness: Tensor) -> Tensor:
-        """Predict the class of each pixel, ``(B, 1, H, W)`` int64, from lightness ``(B, 1, H, W)``."""
+        """Predict the class of each pixel.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+
+        Returns:
+            Class indices ``(B, 1, H, W)`` int64.
+        """
 
 
 @runtime_checkable
 class EncodesReference(Protocol):
-    """Model that encodes a reference image as an embedding, such as ``xu2020`` and ``colorzoo2026``.
+    """Model that encodes a reference image as an embedding, such as ``xu2020``.
 
     Embeddings of several references can be mixed.
     """
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Encode references.
+        """Encode reference images as embeddings.
 
         Several references are mixed by a weighted mean of their embeddings, unless the model defines
         `MixesReferences.mix_references`.
@@ -153,14 +162,14 @@ class EncodesReference(Protocol):
 
 @runtime_checkable
 class MixesReferences(Protocol):
-    """Model that mixes the embeddings of several references with a method of its own.
+    """Model that defines how the embeddings of several references are mixed.
 
-    Embeddings of other models are averaged. For models such as ``colorzoo2026`` the average is not a valid
-    embedding.
+    Without this capability, the embeddings are averaged. For models such as ``colorzoo2026``, the average is
+    not a valid embedding.
     """
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Return one embedding ``(1, R, C)`` for several references.
+        """Mix the embeddings of several references into one embedding ``(1, R, C)``.
 
         Args:
             embeddings: Embeddings ``(1, R, C)`` from `EncodesReference.encode_reference` or from this method.
@@ -193,7 +202,11 @@ class ProposesRegions(Protocol):
     """
 
     def propose(self, lightness: Tensor) -> Regions:
-        """Return uncolored regions of lightness or sketches ``(B, 1, H, W)``, most useful regions first."""
+        """Propose uncolored regions, sorted by how much a color would improve the result.
+
+        Args:
+            lightness: Lightness in [0, 100] or sketches in [0, 1], ``(B, 1, H, W)``.
+        """
 
 
 @runtime_checkable
@@ -204,7 +217,7 @@ class RefinesScribbles(Protocol):
     """
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> Any:
-        """Run the encoder, which does not depend on scribbles, with the arguments of ``forward``."""
+        """Run the encoder on the arguments of ``forward``; scribbles are ignored."""
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
         """Predict the colors from the output of `encode` and all current scribbles."""
@@ -240,7 +253,9 @@ class Stylizes(Protocol):
 
 @runtime_checkable
 class HookedModel(Protocol):
-    """Model with feature hooks: activation maps that an add-on model such as ``kim2021`` can modify.
+    """Model with feature hooks: activation maps that an add-on model can modify.
+
+    An add-on, such as ``kim2021``, refines the output of another model.
 
     The forward pass is split at the first hook. `before_hooks` runs once per image, and `after_hooks` runs
     after each change of the scribbles.

@@ -76,7 +76,9 @@ class Quality:
 
 @dataclass(frozen=True)
 class ContractTestConfig:
-    """Arguments for the model contract tests (`docs/paper.md`), so that they take seconds on a CPU.
+    """Arguments that make the model contract tests run in seconds on a CPU.
+
+    Every registered model must pass these tests; see `docs/paper.md`.
 
     Attributes:
         hparams: Settings to override, for example to make the network narrow.
@@ -154,7 +156,10 @@ class ModelCard:
 
     @property
     def plain_guidance(self) -> tuple[GuidanceKind, ...]:
-        """Kinds of guidance; without references and classes if the model also colorizes automatically."""
+        """Kinds of guidance, without references and classes that the model does not require.
+
+        A model requires references and classes unless it also colorizes automatically.
+        """
         if not any(quality.use == "automatic" for quality in self.quality):
             return self.guidance
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))

@@ -34,12 +34,15 @@ CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def is_on(variable: str) -> bool:
-    """Return whether an environment variable is set, and its value is not 0, false, no or empty."""
+    """Return whether an environment variable is set to a value other than 0, false or no."""
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
 
 
 def core_count() -> int:
-    """Return the number of CPU cores available to this process, limited by Slurm job and container."""
+    """Return the number of CPU cores available to this process.
+
+    Limits of the Slurm job and of the container are respected.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     job = os.environ.get("SLURM_CPUS_PER_TASK", "")
     limits = [available, int(job) if job.isdigit() else available]
@@ -50,10 +53,10 @@ def core_count() -> int:
 
 
 def reuse_memory() -> None:
-    """Configure glibc to keep freed memory for later allocations, unless the user has configured malloc.
+    """Configure glibc to keep freed memory for later allocations.
 
-    By default glibc returns large memory blocks to the system. Requesting them again page by page takes a
-    quarter of the inference time.
+    By default, glibc returns large memory blocks to the system. Requesting these blocks again page by page
+    takes a quarter of the inference time. If the user has configured malloc, nothing is changed.
     """
     configured = {"GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
     if configured or sys.platform != "linux":
@@ -97,7 +100,10 @@ def describe_run() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return the git commit and whether files are modified; None if the folder is not in a checkout."""
+    """Return the git commit of a checkout and whether files are modified.
+
+    The result is None if the folder is not in a git checkout.
+    """
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

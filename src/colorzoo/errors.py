@@ -26,38 +26,38 @@ class ColorzooError(Exception):
 
 
 class UnknownModelError(ColorzooError, KeyError):
-    """No registered model has this name."""
+    """Error for a model name that is not registered."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class WeightsError(ColorzooError):
-    """Weights are missing, damaged, for another model, or cannot be downloaded."""
+    """Error for weights that are missing, damaged, or belong to another model."""
 
 
 class UntrainedWarning(UserWarning):
-    """A model has random weights."""
+    """Warning about a model with random weights."""
 
 
 class ImageError(ColorzooError):
-    """An image cannot be read or written."""
+    """Error for an image that cannot be read or written."""
 
 
 class DiskFullError(ImageError):
-    """A result cannot be written because the disk is full."""
+    """Error for a result that cannot be written because the disk is full."""
 
 
 class GuidanceError(ColorzooError, ValueError):
-    """A recipe or guidance does not match its schema, the image or the model."""
+    """Error for a recipe or guidance that does not match its schema, the image or the model."""
 
 
 class DataError(ColorzooError):
-    """A data set is missing, empty or has an unexpected layout."""
+    """Error for a data set that is missing, empty or has an unexpected layout."""
 
 
 def first_words(error: Exception, most: int = 120) -> str:
-    """Return the first line of an error message, shortened at a space to at most ``most`` characters."""
+    """Return the first line of an error message, shortened to ``most`` characters."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return shorten(line, most, placeholder=" ...")
 

@@ -1,4 +1,7 @@
-"""Create registered models with weights; the public functions are in `colorzoo.training.create`."""
+"""Create registered models with weights.
+
+The public functions are in `colorzoo.training.create`.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def create_task(
 
 
 def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
-    """Download the weights of a model on the Hugging Face Hub; return its registered name and the path."""
+    """Download weights from the Hugging Face Hub; return registered name and path."""
     if weights != "default":
         raise WeightsError(f"weights must be omitted for {name}, which includes weights; got {weights!r}.")
     return hub_weights(name, offline=offline)
@@ -125,7 +128,11 @@ def create_backbone(
 
 
 def build_trunk(name: str, width: float) -> Trunk:
-    """Return ``vgg19``, or the layers of a registered model of the zhang2016 family.
+    """Build the frozen feature network of an exemplar model.
+
+    Args:
+        name: ``"vgg19"``, or the registered name of a model of the zhang2016 family.
+        width: Multiplier for the channel counts of VGG-19.
 
     Raises:
         WeightsError: No trained weights of the model are available on this machine.
@@ -136,14 +143,14 @@ def build_trunk(name: str, width: float) -> Trunk:
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model as a feature network; see `build_trunk`."""
+    """Return a registered model of the zhang2016 family as a feature network."""
     from colorzoo.networks.exemplar_features import BorrowedTrunk
 
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
 
 
 def is_meta() -> bool:
-    """Return whether models are created on torch's meta device, without weight values."""
+    """Return whether torch's default device is meta, on which tensors have no values."""
     return torch.get_default_device().type == "meta"
 
 
@@ -189,7 +196,7 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
         if isinstance(error, ColorzooError) or found is None or not found.hparams:
             raise
         raise WeightsError(
-            f"the settings of {found.path} do not fit {kind.__name__}: {first_words(error)}"
+            f"the settings in {found.path} do not match {kind.__name__}: {first_words(error)}"
         ) from error
     if found is not None:
         content = read_weights(found.path)
@@ -218,7 +225,7 @@ def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
 def _authors_own(
     card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
 ) -> ResolvedWeights | None:
-    """Treat a Lightning checkpoint as the authors' checkpoint if none of its settings is known."""
+    """Mark a Lightning checkpoint as published by the authors if it has no known setting."""
     if found is None or found.entry is not None or _stored(found).keys() & known:
         return found
     entry = entry_without_hash(card, found.path)
@@ -228,6 +235,6 @@ def _authors_own(
 def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:
     if found is not None and (foreign := [key for key in _stored(found) if key not in known]):
         raise WeightsError(
-            f"{found.path} does not fit {card.name}, which has no setting {', '.join(foreign)}: the file "
+            f"{found.path} does not match {card.name}, which has no setting {', '.join(foreign)}. The file "
             f"belongs to {model_of_file(found.path) or 'another model'}. Use that model."
         )

@@ -120,7 +120,10 @@ class ColoringModel(nn.Module):
         return torch.device("cpu") if tensor is None else tensor.device
 
     def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
-        """Validate the input and call `forward`; during ``torch.jit.trace``, return only ab or RGB."""
+        """Validate the input and call `forward`.
+
+        During ``torch.jit.trace``, the result is a tensor: ab or RGB.
+        """
         check_input(self, lightness, guidance)
         prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
@@ -128,7 +131,9 @@ class ColoringModel(nn.Module):
         return prediction
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Colorize a batch; call ``model(lightness, guidance)`` instead, which validates the input first.
+        """Colorize a batch.
+
+        Call ``model(lightness, guidance)`` instead of this method, because the call validates the input.
 
         Args:
             lightness: ``(B, 1, H, W)``: L in [0, 100], or sketches in [0, 1] for sketch models.
@@ -173,7 +178,9 @@ class ColoringModel(nn.Module):
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Drop unused tensors of the authors' checkpoint and rename the others by `published_names`.
+        """Convert the state dict of the authors' checkpoint to the keys of this model.
+
+        Tensors that match `published_unused` are dropped. Other keys are renamed by `published_names`.
 
         Args:
             state_dict: State dict with the authors' keys. Keys that no pattern matches are kept, so that
@@ -218,8 +225,8 @@ class ColoringModel(nn.Module):
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Extract the weights of the model from the state dict of a checkpoint or weight file.
 
-        The prefix ``model.`` of training checkpoints is removed from the keys. Discriminator weights
-        in a file of the authors are dropped.
+        The prefix ``model.`` of training checkpoints is removed from the keys. Discriminator weights in
+        a file of the authors are dropped.
         """
         prefix = MODEL_PREFIX
         ours = {

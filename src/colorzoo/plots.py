@@ -1,6 +1,6 @@
-"""Plots for papers and notebooks: curves with intervals, difference maps, and histograms of the ab plane.
+"""Plots for papers and notebooks: curves, difference maps and histograms of ab.
 
-Functions draw into ``axes`` or, if it is None, into a new figure. matplotlib is imported when a function
+Functions draw into ``axes``, or into a new figure if ``axes`` is None. matplotlib is imported when a function
 draws.
 
 >>> from colorzoo import plots
@@ -98,14 +98,15 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
 def draw_curves(
     curves: Sequence[Curve], *, axes: Axes | None = None, xlabel: str = "interactions", ylabel: str = ""
 ) -> Axes:
-    """Draw curves with their intervals as bands; a curve with a single position is a dashed line.
+    """Draw curves with their intervals as bands.
 
     Examples:
         >>> curve = Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0))
         >>> draw_curves([curve], xlabel="points", ylabel="PSNR [dB]").get_ylabel()
         'PSNR [dB]'
 
-    The scale of the horizontal axis is log(1 + x), so that the axis can start at 0.
+    A curve with a single position is drawn as a dashed horizontal line. The scale of the horizontal axis is
+    log(1 + x), so that the axis can start at 0.
 
     Args:
         curves: Curves in the order of the legend.
@@ -126,7 +127,9 @@ def draw_curves(
 
 
 def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
-    """Draw one curve with its intervals as a band; a curve with a single position is a dashed line.
+    """Draw one curve with its intervals as a band.
+
+    A curve with a single position is drawn as a dashed horizontal line.
 
     Examples:
         >>> import matplotlib.pyplot as plt
@@ -176,7 +179,7 @@ def draw_difference(
 
 
 def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
-    """Draw a histogram of an image over the 313 color bins of the ab plane (Zhang et al. 2016).
+    """Draw a histogram of an image over the 313 ab bins of Zhang et al. 2016.
 
     Each bin is drawn in its own color. The area of a bin is proportional to the square root of the
     fraction of pixels that it contains.

@@ -1,4 +1,4 @@
-"""Predictions of models: ab for models of photographs, RGB for models of sketches."""
+"""Model outputs: ab for photographs, RGB for sketches."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DeferredMaps(Mapping[str, Tensor]):
         self._makers, self.nbytes = makers, nbytes
 
     def __getitem__(self, name: str) -> Tensor:
-        """Compute the tensor of a name."""
+        """Compute and return the tensor with the given name."""
         return self._makers[name]()
 
     def __contains__(self, name: object) -> bool:
@@ -87,7 +87,7 @@ class Prediction:
 
     @property
     def color_logits(self) -> Tensor | None:
-        """Logits ``(B, Q, h, w)`` over the 313 or 529 bins of `bin_centers`; None if not predicted."""
+        """Logits ``(B, Q, h, w)`` over 313 or 529 color bins; None if not predicted."""
         logits = self.extras.get("logits")
         return logits if logits is not None and logits.shape[1] in (313, 529) else None
 
@@ -115,7 +115,7 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class AbPrediction(Prediction):
-    """Prediction of a model of photographs.
+    """Output of a model that colorizes photographs.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
@@ -135,7 +135,7 @@ class AbPrediction(Prediction):
 
     @property
     def colors(self) -> Tensor:
-        """Return ab."""
+        """The predicted ab channels ``(B, 2, H, W)`` in CIE units."""
         return self.ab
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class AbPrediction(Prediction):
         return lab_to_rgb(torch.cat([network_input, self.ab], dim=1))
 
     def to_ab(self) -> Tensor:
-        """Return ab."""
+        """Return the ab channels ``(B, 2, H, W)`` in CIE units."""
         return self.ab
 
     def with_colors(self, colors: Tensor) -> Self:
@@ -153,7 +153,7 @@ class AbPrediction(Prediction):
 
 @dataclass(frozen=True, kw_only=True)
 class RgbPrediction(Prediction):
-    """Prediction of a model of sketches.
+    """Output of a model that colorizes sketches.
 
     Examples:
         >>> RgbPrediction(rgb=torch.rand(2, 3, 32, 48)).to_ab().shape
@@ -167,7 +167,7 @@ class RgbPrediction(Prediction):
 
     @property
     def colors(self) -> Tensor:
-        """Return RGB."""
+        """The predicted RGB image ``(B, 3, H, W)`` in [0, 1]."""
         return self.rgb
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ class RgbPrediction(Prediction):
 
 
 def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, Tensor]:
-    """Return RGB clipped to [0, 1], and ab, of a prediction, for metrics.
+    """Return the clipped RGB and the ab channels of a prediction, for metrics.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
@@ -204,7 +204,7 @@ def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, 
 
 
 def _flatten(prediction: Prediction) -> tuple[list[Any], Any]:
-    """Return the tensors of a prediction and the context to rebuild it; `DeferredMaps` are dropped."""
+    """Return the tensors and the context of a prediction; `DeferredMaps` are dropped."""
     extras = {} if isinstance(prediction.extras, DeferredMaps) else prediction.extras
     return [prediction.colors, *extras.values()], [[*extras], [*prediction.notes]]
 

@@ -1,4 +1,4 @@
-"""Progress of long runs on standard error, as a progress bar or log lines, and handling of Ctrl+C."""
+"""Progress of long runs on standard error, and handling of Ctrl+C."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Random numbers that are seeded for each image, so they do not depend on batch, process or device.
+"""Random numbers that are seeded for each image.
 
-Two processes with half of a batch each compute the same numbers as one process with the whole batch.
+The numbers do not depend on batch, process or device. Two processes with half of a batch each draw the same
+numbers as one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
 
 
 def _salt(purpose: str) -> int:
-    """Convert a name to a number: its bytes if at most 7, as in version 0.1.0, otherwise a hash."""
+    """Convert a name to a number: its bytes, or a hash for more than 7 bytes."""
     name = purpose.encode()
     if len(name) > _PLAIN:
         return int.from_bytes(hashlib.sha256(name).digest()[:8], "big")

@@ -107,7 +107,7 @@ def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
 
 
 def load_model_class(card: ModelCard) -> type[Any]:
-    """Import the `ColoringModel` class of a card, which imports torch.
+    """Import the `ColoringModel` class of a card, which also imports torch.
 
     Raises:
         ColorzooError: The card has no model class.
@@ -121,7 +121,7 @@ def load_model_class(card: ModelCard) -> type[Any]:
 
 
 def load_task_class(card: ModelCard) -> type[Any]:
-    """Import the task class of a card, a `ColorizationModule`, which imports torch and Lightning."""
+    """Import the task class of a card, which also imports torch and Lightning."""
     return _load(card.task)
 
 
@@ -208,7 +208,7 @@ def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: d
 
 
 def _zoo_cards(name: str = "") -> Iterator[ModelCard]:
-    """Yield the cards of colorzoo; if ``name`` is set, only from folders whose name is a prefix of it."""
+    """Yield the cards of colorzoo, optionally of folders whose name is a prefix of ``name``."""
     for folder in pkgutil.iter_modules(colorzoo.zoo.__path__):
         if folder.ispkg and (not name or name.startswith(folder.name)):
             yield from importlib.import_module(f"colorzoo.zoo.{folder.name}.card").CARDS

@@ -162,7 +162,7 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
-    """Return the name, range and value of each number that is out of range; see `check_ranges`."""
+    """Return name, range and value of each number that is out of range."""
     return [
         (name, limits, value)
         for name, hint in hints.items()
@@ -173,7 +173,10 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
 
 
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
-    """Check the ranges of constructor arguments of a class and its base classes; see `check_ranges`."""
+    """Raise an error if a constructor argument is outside its `Range`.
+
+    Constructors of base classes are included; see `check_ranges`.
+    """
     for kind in constructor.__mro__:
         if "__init__" in vars(kind):
             hints = get_type_hints(vars(kind)["__init__"], include_extras=True)
@@ -240,7 +243,7 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
 
 
 def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings groups of a constructor by name, with values from constructor arguments.
+    """Return the settings groups of a constructor, filled from its arguments, by name.
 
     Groups that ``arguments`` does not contain have their default values.
 
@@ -253,7 +256,7 @@ def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) 
 
 
 def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor that converts mappings to groups of settings with `settings_of`."""
+    """Wrap a constructor so that it accepts mappings in place of settings groups."""
     signature = inspect.signature(construct)
 
     @wraps(construct)
@@ -268,7 +271,10 @@ def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[...,
 
 
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of constructor parameters by name, including fields of ``**kwargs: Unpack[...]``."""
+    """Return the types of constructor parameters by name.
+
+    Fields of ``**kwargs: Unpack[...]`` are included.
+    """
     found: dict[str, Any] = {}
     # hints of a dataclass must be read from the class, because its bases may be in other modules
     typed = constructor if is_dataclass(constructor) else constructor.__init__
@@ -281,7 +287,9 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
 
 
 def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return constructor arguments for a checkpoint: plain types, complete groups, no callables.
+    """Convert constructor arguments to the form that checkpoints store.
+
+    Values have plain types, groups are complete, and callables are excluded.
 
     Arguments of base classes are excluded, except arguments that Lightning adds, which start with an
     underscore.
@@ -297,7 +305,7 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ranges_of(hint: Any) -> list[Range]:
-    """Return the `Range` annotations of a type, including types such as ``Annotated[...] | None``."""
+    """Return the `Range` annotations of a type or of the members of a union."""
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]

@@ -1,4 +1,4 @@
-"""Networks and building blocks that at least two papers share."""
+"""Networks and building blocks that several models share."""
 
 from colorzoo.lazy import attach_stub
 

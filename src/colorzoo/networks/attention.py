@@ -1,4 +1,4 @@
-"""Post-norm transformer layers and sinusoidal position encodings (Carion et al. 2020, DETR)."""
+"""Post-norm transformer layers and position encodings of DETR (Carion et al. 2020)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEADS = 8
-_TEMPERATURE = 10_000.0  # of the positional encoding
+_TEMPERATURE = 10_000.0  # base of the frequencies of the position encoding
 
 
 class AttentionStep(nn.Module):
@@ -21,7 +21,7 @@ class AttentionStep(nn.Module):
         torch.Size([2, 5, 16])
 
     Args:
-        hidden: Channels.
+        hidden: Number of channels.
         dropout: Dropout probability of the attention weights and of the output.
     """
 
@@ -32,7 +32,17 @@ class AttentionStep(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, state: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return the attention output for each query, shape ``(B, queries, hidden)``."""
+        """Attend to ``key`` and ``value``, add the output to ``state`` and normalize the sum.
+
+        Args:
+            state: ``(B, N, hidden)``, the residual input.
+            query: ``(B, N, hidden)``.
+            key: ``(B, M, hidden)``.
+            value: ``(B, M, hidden)``.
+
+        Returns:
+            ``(B, N, hidden)``.
+        """
         # nn.MultiheadAttention transposes batch and sequence; its exported graph rejects batch size 1
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
@@ -64,16 +74,16 @@ class FeedStep(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, state: Tensor) -> Tensor:
-        """Return the output for each token of ``state``, shape ``(B, tokens, hidden)``."""
+        """Return the output ``(B, N, hidden)`` for tokens ``(B, N, hidden)``."""
         between = self.dropout(F.relu(self.linear1(state)))
         return self.norm(state + self.dropout(self.linear2(between)))
 
 
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """Return the sinusoidal position encoding of a feature map, ``(1, height * width, channels)``.
+    """Return the sinusoidal position encoding of a feature map.
 
-    The first half of the channels encodes the row and the second half the column. Positions count from 1 and
-    are scaled to [0, 2 pi].
+    The first half of the channels encodes the row, and the second half encodes the column. Positions count
+    from 1 and are scaled to at most 2 pi. The shape is ``(1, height * width, channels)``.
 
     Examples:
         >>> positions(3, 4, 16, torch.device("cpu")).shape

@@ -1,4 +1,4 @@
-"""Axial cross-attention between an image and a reference (Wang et al. 2020, Axial-DeepLab)."""
+"""Axial cross-attention between image and reference (Axial-DeepLab, Wang et al. 2020)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AxialAttention(nn.Module):
     Keys and queries have half as many channels per head as values.
 
     Args:
-        channels: Channels of both maps, a multiple of 16.
+        channels: Number of channels of image and reference maps; a multiple of 16.
         side: Height of the maps, which fixes the number of relative positions.
         positions: Whether query, key and value have learned relative position embeddings.
     """
@@ -42,7 +42,10 @@ class AxialAttention(nn.Module):
         return self.attend(query, key)[0]
 
     def attend(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output of `forward` and the attention weights ``(B, W, heads, H, H)``, queries first."""
+        """Return the output of `forward` and the attention weights.
+
+        The weights have the shape ``(B, W, heads, H, H)``, with queries on axis 3 and keys on axis 4.
+        """
         half = self.channels // 2
         ours, theirs = (each.permute(0, 3, 2, 1) for each in (query, key))
         q = _heads(F.linear(ours, self.in_proj_weight[:half], self.in_proj_bias[:half]))
@@ -81,7 +84,7 @@ class BothAxes(nn.Module):
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
         """Attend along columns with the normalized key, then along rows with the plain key.
 
-        The authors' code also normalizes the key only in the first pass.
+        As in the authors' code, only the key of the first pass is normalized.
         """
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)

@@ -11,7 +11,10 @@ from torch.nn import functional as F
 
 
 def is_traced() -> bool:
-    """Return whether the call is traced or compiled, which forbids data-dependent branches."""
+    """Return whether the current call is being traced or compiled.
+
+    In such calls, branches must not depend on tensor values.
+    """
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
 
@@ -75,7 +78,7 @@ def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int
 
 
 def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
-    """Return the 4x4 transposed convolution (stride 2, padding 1) that doubles height and width.
+    """Return a 4x4 transposed convolution that doubles height and width.
 
     Examples:
         >>> upconv4x4(16, 8)(torch.rand(2, 16, 16, 24)).shape
@@ -85,7 +88,7 @@ def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
 
 
 def instance_norm(x: Tensor) -> Tensor:
-    """Apply instance normalization to ``(B, C, H, W)`` with a correct gradient on every device.
+    """Apply instance normalization to a batch ``(B, C, H, W)``.
 
     Examples:
         >>> instance_norm(torch.rand(2, 8, 4, 6)).mean(dim=(2, 3)).abs().max() < 1e-6
@@ -112,7 +115,7 @@ class InstanceNorm(nn.Module):
 
 
 def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
-    """Repeat the last row and column until both sides are multiples of ``multiple`` and at least ``least``.
+    """Pad bottom and right by replication to a multiple of ``multiple`` pixels.
 
     Examples:
         >>> pad_to_multiple(torch.rand(2, 1, 30, 45), 8).shape
@@ -120,8 +123,9 @@ def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
 
     Args:
         image: ``(B, C, H, W)``.
-        multiple: The stride of the network.
-        least: Minimum side, a multiple of ``multiple``. Some normalizations need two positions per map.
+        multiple: Stride of the network in pixels.
+        least: Minimum height and width, a multiple of ``multiple``. Some normalizations need two positions
+            per map.
     """
     missing: list[Any] = [-side % multiple for side in image.shape[-2:]]
     if least:  # sym_max supports the symbolic sizes of exported graphs
@@ -133,7 +137,7 @@ def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
 def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
     """Zero-pad the bottom and right until height and width are multiples of ``multiple``.
 
-    Used for hint maps, whose padding must not contain hints.
+    This padding is suitable for hint maps, because the padding must not contain hints.
 
     Examples:
         >>> pad_with_zeros(torch.rand(2, 1, 30, 45), 8).shape
@@ -144,7 +148,7 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
 
 
 def cells(side: int, stride: int) -> int:
-    """Return the number of cells of ``stride`` pixels that cover a side.
+    """Return the number of cells of ``stride`` pixels that cover ``side`` pixels.
 
     ``side`` must be positive. ``-(-side // stride)`` is avoided because integer division in ONNX rounds
     towards zero.

@@ -1,9 +1,8 @@
-"""Network for interactive segmentation of objects at a click, and of parts such as skin or sky.
+"""Network for interactive segmentation of objects by clicks, and of parts such as sky.
 
-The input is a grayscale image, encoded by the frozen ImageNet encoder. Like the decoder of Segment Anything
-(Kirillov et al. 2023,
-https://arxiv.org/abs/2304.02643), the network predicts several masks per click and their quality, because a
-click on a lip may mean the lip, the face or the person.
+The input is a grayscale image, encoded by the frozen ImageNet encoder. For each click, the network predicts
+several masks and the quality of each mask, because a click on a lip may mean the lip, the face or the person.
+The decoder of Segment Anything has the same output (Kirillov et al. 2023, https://arxiv.org/abs/2304.02643).
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class ClickMasks(NamedTuple):
 
     Attributes:
         logits: ``(N, 3, h, w)`` mask logits at 1/4 of the image size, in no particular order.
-        scores: ``(N, 3)`` predicted IoU with the nearest true object, about [0, 1].
+        scores: ``(N, 3)`` predicted IoU with the best matching true object, in about [0, 1].
     """
 
     logits: Tensor
@@ -53,7 +52,7 @@ class ClickMasks(NamedTuple):
 
 
 class ClickSegmenter(nn.Module):
-    """Top-down feature fusion of encoder maps, with a part segmentation head and a click head."""
+    """Decoder of encoder maps with a part segmentation head and a click head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +72,7 @@ class ClickSegmenter(nn.Module):
         self.click = ClickHead()
 
     def forward(self, features: ImageNetFeatures) -> SegmenterFeatures:
-        """Return the feature maps of images from the encoder's features."""
+        """Fuse the features of the ImageNet encoder from coarse to fine."""
         wide = self.from16(features.maps16) + _enlarged(self.from32(features.maps32), features.maps16)
         wide = self.at16(wide + self.from_vector(features.vector)[:, :, None, None])
         coarse = self.at8(self.from8(features.maps8) + _enlarged(self.enlarge16(wide), features.maps8))
@@ -92,7 +91,7 @@ class ClickSegmenter(nn.Module):
 
 
 class ClickHead(nn.Module):
-    """Compare all positions with the clicked position and refine the result by convolutions."""
+    """Head that predicts object masks by comparing all positions with the clicked position."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,11 +121,11 @@ class ClickHead(nn.Module):
 
 
 class Comparison(nn.Module):
-    """Compare each position with the clicked position by features and by offset.
+    """Layer that compares each position with the clicked position by features and offset.
 
     Args:
-        width: Input channels.
-        wider: Output channels.
+        width: Number of input channels.
+        wider: Number of output channels.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -138,7 +137,7 @@ class Comparison(nn.Module):
         self.clicked = nn.Linear(width, wider)
 
     def forward(self, maps: Tensor, clicks: Tensor) -> Tensor:
-        """Combine maps ``(B, width, h, w)`` with clicks ``(B, 2)``; return ``(B, wider, h, w)``."""
+        """Compare maps ``(B, width, h, w)`` with clicks ``(B, 2)``; return ``(B, wider, h, w)``."""
         embedded = self.embed(maps)
         at = F.grid_sample(
             embedded, (2 * clicks - 1)[:, None, None], align_corners=False, padding_mode="border"
@@ -151,10 +150,10 @@ class Comparison(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two pre-activated convolutions with a residual connection.
+    """Two pre-activation convolutions with a residual connection.
 
     Args:
-        width: Channels.
+        width: Number of input and output channels.
         dilation: Dilation of the first convolution.
     """
 
@@ -170,7 +169,10 @@ class ResidualBlock(nn.Module):
 
 
 def _around(maps: Tensor, clicks: Tensor) -> Tensor:
-    """Return ``(B, 8, h, w)``: offsets, distance and Gaussians around a click, in shorter sides."""
+    """Return offsets, distance and Gaussians around a click, ``(B, 8, h, w)``.
+
+    The unit of length is the shorter side.
+    """
     height, width = maps.shape[2:]
     side = min(height, width)
     across = (torch.arange(width, device=maps.device) + 0.5) / side - clicks[:, :1] * width / side

@@ -1,7 +1,7 @@
-"""k-means and cluster-based classification as in STEGO (Hamilton et al. 2022), with cluster merging.
+"""Classification by feature clusters as in STEGO (Hamilton et al. 2022), and k-means.
 
-Positions with similar features get the same class. Merging (CRA, SPColor section III-C) runs k-means on the
-cluster centers to combine similar clusters into one class.
+Positions with similar features are assigned to the same class. Cluster re-assignment (CRA, SPColor section
+III-C) runs k-means on the cluster centers to merge similar clusters into one class.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 
 SHARPNESS = 10.0  # inverse temperature of the softmax over cosines
-_SEED = 122  # of the published code
+_SEED = 122  # seed of the published code
 _ROUNDS = 50  # k-means iterations; a few dozen centers converge after about ten
 _BATCH_ROUNDS = 20
 _STILL = 1e-4  # convergence threshold: squared sum of the center shifts
@@ -52,7 +52,7 @@ class Merged(NamedTuple):
     Attributes:
         centers: ``(m, D)``, means of the merged centers.
         groups: ``(K,)`` int64, the merged class of each original class.
-        first: ``(K,)`` int64, for each original class the lowest original class with an equal merged class.
+        first: ``(K,)`` int64, for each original class, the lowest original class in the same merged class.
     """
 
     centers: Tensor
@@ -61,7 +61,7 @@ class Merged(NamedTuple):
 
 
 def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) -> Merged:
-    """Merge cluster centers by k-means (SPColor's cluster re-assignment, CRA).
+    """Merge cluster centers by k-means (cluster re-assignment of SPColor, CRA).
 
     Args:
         centers: ``(K, D)``.
@@ -88,9 +88,9 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
 
 
 def kmeans(points: Tensor, starts: Tensor) -> Tensor:
-    """Cluster the points of each image by k-means with at most 20 iterations (Xia et al. 2022).
+    """Cluster the points of each image by k-means (Xia et al. 2022).
 
-    An empty cluster keeps its center.
+    The number of iterations is at most 20. An empty cluster keeps its center.
 
     Examples:
         >>> points = torch.tensor([[[0.0], [1.0], [9.0], [8.0]]])

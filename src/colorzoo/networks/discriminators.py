@@ -1,9 +1,10 @@
-"""PatchGAN discriminators (Isola et al. 2017) and the self-attention discriminator of Zhang et al. 2019.
+"""PatchGAN discriminators and a self-attention discriminator.
 
-The self-attention discriminator uses spectral normalization (Miyato et al. 2018). Each forward pass runs one
-power iteration, in eval mode too, as published. PyTorch's implementations are not used for two reasons:
-``parametrizations.spectral_norm`` updates u before v, which changes scores by up to 1.7 %, and modules with
-``nn.utils.spectral_norm`` cannot be copied after a forward pass.
+The PatchGAN discriminators follow Isola et al. 2017. The self-attention discriminator of Zhang et al. 2019
+uses spectral normalization (Miyato et al. 2018). As published, each forward pass runs one power iteration,
+also in eval mode. Two implementations of PyTorch are not used: ``parametrizations.spectral_norm`` updates u
+before v, which changes scores by up to 1.7 %, and modules with ``nn.utils.spectral_norm`` cannot be copied
+after a forward pass.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class PatchDiscriminator(nn.Module):
         >>> PatchDiscriminator(3, width=0.25)(torch.rand(2, 3, 64, 64)).shape
         torch.Size([2, 1, 6, 6])
 
-    Five 4 x 4 convolutions; the first three have stride 2.
+    The network has five 4 x 4 convolutions. The first three convolutions have stride 2.
 
     Args:
         in_channels: Input channels: an image concatenated with its conditioning input.
@@ -92,20 +93,21 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class AttentionDiscriminator(nn.Module):
-    """Discriminator of Zhang et al. 2019 and SPColor (Chen et al. 2023), with one score per image.
+    """Discriminator with self-attention that returns one score per image.
 
     Examples:
         >>> scored = AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64))
         >>> scored.score.shape, scored.features.shape
         (torch.Size([2, 1]), torch.Size([2, 64, 4, 4]))
 
-    Strided 4 x 4 convolutions with self-attention after the second, and a last convolution without padding.
+    Zhang et al. 2019 and SPColor (Chen et al. 2023) use this discriminator. It has strided 4 x 4
+    convolutions, self-attention after the second convolution, and a last convolution without padding.
 
     Args:
         in_channels: 3 for Lab images; 6 for two frames.
         width: Multiplier for every channel count; 1.0 matches the published network.
-        layers: Number of strided convolutions, 3 to 6. The published 6 require images of at least 192 pixels;
-            each layer less halves this minimum.
+        layers: Number of strided convolutions, 3 to 6. The published 6 layers require images of at least 192
+            pixels. Each removed layer halves this minimum.
         last_kernel: Kernel of the last convolution: (3, 3), or (3, 6) for the wide frames of Zhang et al.
             2019.
     """
@@ -123,7 +125,7 @@ class AttentionDiscriminator(nn.Module):
         self.last = SpectralConv(outs[-1], 1, last_kernel)
 
     def forward(self, x: Tensor) -> DiscriminatorOutput:
-        """Score ``(B, in_channels, H, W)``."""
+        """Return score and features of each image of ``(B, in_channels, H, W)``."""
         features = x
         for index, layer in enumerate(self.layers):
             x = layer(x)
@@ -139,8 +141,8 @@ class SpectralConv(nn.Module):
     """Convolution with spectral normalization.
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out.
+        fan_in: Number of input channels.
+        fan_out: Number of output channels.
         kernel: Height and width of the kernel.
         stride: See `torch.nn.Conv2d`.
         padding: See `torch.nn.Conv2d`.
@@ -160,7 +162,7 @@ class SpectralConv(nn.Module):
         self.register_buffer("v", F.normalize(torch.randn(like.weight[0].numel()), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, fan_in, H, W)`` after one power iteration."""
+        """Run one power iteration, then convolve ``(B, fan_in, H, W)``."""
         matrix = self.weight.flatten(1)
         with torch.no_grad():
             v = F.normalize(matrix.T @ self.u, dim=0)

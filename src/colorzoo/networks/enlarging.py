@@ -1,4 +1,4 @@
-"""Upsample a coarse color map along the edges of a lightness image."""
+"""Edge-aware upsampling of coarse color maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEAST = 0.02  # weight of the bicubic fallback where no cell has a similar ligh
 
 
 def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
-    """Upsample a map with color edges aligned to the lightness edges.
+    """Upsample a color map so that its edges align with the lightness edges.
 
     Examples:
         >>> ab, lightness = torch.rand(1, 2, 8, 8), torch.rand(1, 1, 32, 32) * 100
@@ -20,11 +20,12 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         >>> enlarge_along_edges(ab, light, lightness).shape
         torch.Size([1, 2, 32, 32])
 
-    Each pixel takes the mean color of nearby cells of similar lightness, computed with a bilateral grid (Chen
-    et al. 2007, "Real-time edge-aware image processing with the bilateral grid"). Cells are accumulated by
-    position and lightness, and pixels interpolate between the grid nodes. A cell across an edge has an
-    intermediate lightness and contributes to neither side. Where the lightness is constant, the result equals
-    bicubic interpolation. A constant map stays constant.
+    A cell is an element of the coarse map. Each pixel of the result is the mean color of nearby cells with
+    similar lightness, computed with a bilateral grid (Chen et al. 2007, "Real-time edge-aware image
+    processing with the bilateral grid"). Cells are accumulated by position and lightness, and pixels
+    interpolate between the grid nodes. A cell that crosses an edge has an intermediate lightness and
+    contributes to neither side. Where the lightness is constant, the result equals bicubic interpolation. A
+    constant map stays constant.
 
     Args:
         ab: ``(B, C, h, w)``, any values.
@@ -55,9 +56,10 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
 
 
 def _gaussians(cells: int, like: Tensor) -> Tensor:
-    """Return Gaussian weights ``(cells + 1, cells)`` of cells at cell borders; deviation: one cell.
+    """Return Gaussian weights ``(cells + 1, cells)`` of each cell at each cell border.
 
-    A larger deviation bleeds color from faces into backgrounds of equal lightness.
+    The standard deviation is one cell. A larger deviation bleeds color from faces into backgrounds of equal
+    lightness.
     """
     away = torch.arange(cells + 1, device=like.device)[:, None] - torch.arange(cells, device=like.device)
     return torch.exp(-0.5 * (away - 0.5).square()).to(like)

@@ -1,4 +1,4 @@
-"""Shared parts of exemplar models: settings, color network, data types and checkpoint conversion."""
+"""Shared parts of exemplar models, such as the color network and checkpoint conversion."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NARROWEST = 16  # minimum channels of a layer
 
 @dataclass(frozen=True)
 class ExemplarExtensions:
-    """Extensions of the compact models; all are off in the papers' models.
+    """Optional extensions of exemplar models; the published models use none of them.
 
     Attributes:
-        gated: Add a learned fraction of the warped colors to the output. Instance normalization removes the
-            chroma magnitude, which a narrow network relearns slowly.
+        gated: Whether to add a learned fraction of the warped colors to the output. Instance normalization
+            removes the chroma magnitude, which a narrow network relearns slowly.
         unrelated: Colors of positions without a match: ``zero`` as in the papers, or the ``automatic``
             prediction of the feature model.
         truth_weight: Weight of the L1 distance to the ground truth over all images.
@@ -41,7 +41,7 @@ class ExemplarExtensions:
 
 
 class ReferenceImage(NamedTuple):
-    """A reference image.
+    """Reference image in RGB and ab.
 
     Attributes:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -69,13 +69,13 @@ class Warped(NamedTuple):
 
 
 def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Resample a map ``(B, 1, h, w)`` of an image to the grid of its features.
+    """Resample a class map ``(B, 1, h, w)`` to the resolution of a feature map.
 
     Args:
-        classes: Map of any resolution; each cell takes the nearest value at its top-left corner, as
-            published.
-        size: Height and width of the image that the map covers.
-        grid: Rows and columns of the grid; cells in the padding repeat the border.
+        classes: Class map of any resolution. As published, each cell of the feature map takes the class at
+            its top-left corner.
+        size: Height and width of the image that the class map covers.
+        grid: Rows and columns of the feature map; cells in the padding repeat the border.
     """
     rows, columns = (
         (torch.arange(count, device=classes.device) * STRIDE * cells // side).clamp(max=cells - 1)
@@ -85,12 +85,12 @@ def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Te
 
 
 def enlarge(maps: Tensor) -> Tensor:
-    """Upsample ``(B, C, h, w)`` to ``(B, C, 4h, 4w)`` by repetition."""
+    """Upsample ``(B, C, h, w)`` to ``(B, C, 4h, 4w)`` by nearest neighbor."""
     return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
 def unmatched(lightness: Tensor) -> Warped:
-    """Return an empty `Warped` for lightness ``(B, 1, H, W)`` without a reference."""
+    """Return a `Warped` without matches, for lightness ``(B, 1, H, W)`` without a reference."""
     rows, columns = (side // STRIDE for side in lightness.shape[-2:])
     nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
     two = nothing.repeat(1, 2, 1, 1)
@@ -98,20 +98,27 @@ def unmatched(lightness: Tensor) -> Warped:
 
 
 def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
-    """Fill positions without a match with the feature model's automatic ab ``(B, 2, H, W)``, if any."""
+    """Fill positions without a match with automatic colors.
+
+    Args:
+        warped: Colors warped from the reference.
+        automatic: ab ``(B, 2, H, W)`` predicted by the feature model; None leaves ``warped`` unchanged.
+    """
     if automatic is None:
         return warped
     return warped._replace(ab=torch.where(warped.matched, warped.ab, F.avg_pool2d(automatic, STRIDE)))
 
 
 def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
-    """Return similarity, warped ab and source positions at image size, by name."""
+    """Return similarity, warped ab and source positions at image size as named maps."""
     maps = {"similarity": warped.similarity, "warped_ab": warped.ab, "match": warped.source}
     return {name: enlarge(part)[:, :, :height, :width] for name, part in maps.items()}
 
 
 def painted_ab(output: Tensor, warped: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`; a gate adds the warped colors.
+    """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`.
+
+    If the output has a gate channel, the warped colors are multiplied by the gate and added.
 
     Args:
         output: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate.
@@ -124,7 +131,10 @@ def painted_ab(output: Tensor, warped: Tensor) -> Tensor:
 
 
 def centers_of(grid: Tensor) -> Tensor:
-    """Return normalized x and y ``(B, 2, h, w)`` in (0, 1) of the cell centers of ``(B, C, h, w)``."""
+    """Return the coordinates of the cell centers of a map ``(B, C, h, w)``.
+
+    The result ``(B, 2, h, w)`` contains x and y in (0, 1).
+    """
     rows, columns = ((torch.arange(n, device=grid.device) + 0.5) / n for n in grid.shape[-2:])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y]).expand(len(grid), -1, -1, -1)
@@ -139,7 +149,8 @@ class ColorNet(nn.Module):
         in_channels: 4 for warped a, warped b, similarity and L - 50 (SPColor, in this order); 7 with L - 50,
             a and b of the previous frame appended (Zhang et al. 2019).
         width: Multiplier for every channel count; 1.0 matches the published network.
-        gated: Return a third channel, the fraction of the warped colors to add (not in the papers).
+        gated: Whether to return a third channel, the fraction of the warped colors to add (not in the
+            papers).
     """
 
     def __init__(self, in_channels: int = 4, width: float = 1.0, *, gated: bool = False) -> None:
@@ -240,12 +251,22 @@ def convert_warp_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename ColorVidNet keys of either paper; the order of the input channels is unchanged."""
+    """Rename ColorVidNet keys of Zhang et al. 2019 and SPColor to `ColorNet` names.
+
+    The order of the input channels does not change.
+    """
     return rename_keys(state_dict, _COLOR_NET)
 
 
 def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Rename keys below ``vggnet.``, ``nonlocal_net.`` and ``colornet.``; return them and the other keys."""
+    """Rename the keys of VGG-19, WarpNet and ColorVidNet in a checkpoint.
+
+    Args:
+        state_dict: State dict with the key prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
+
+    Returns:
+        State dict with renamed keys, and a state dict of the keys with other prefixes.
+    """
     ours: dict[str, Tensor] = {}
     left = dict(state_dict)
     for theirs, prefix, convert in (

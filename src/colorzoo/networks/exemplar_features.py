@@ -41,7 +41,7 @@ class VGGFeatures(NamedTuple):
 
 
 class CaffeVGG19(nn.Module):
-    """VGG-19 convolutions with Caffe weights and input scaling; layers after relu5_2 are omitted.
+    """VGG-19 up to relu5_2 with Caffe weights and Caffe input scaling.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -81,7 +81,7 @@ def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
 
 
 class TrunkFeatures(NamedTuple):
-    """Features of an image.
+    """Feature maps of an image for matching and segmentation.
 
     Attributes:
         hooks: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
@@ -95,10 +95,12 @@ class TrunkFeatures(NamedTuple):
 
 
 class VGGTrunk(nn.Module):
-    """VGG-19 with Caffe weights; lightness is converted to grayscale RGB with R = G = B = L / 100.
+    """Frozen VGG-19 with Caffe weights as a feature network.
+
+    Lightness is converted to grayscale RGB with R = G = B = L / 100.
 
     Args:
-        width: Multiplier for its channel counts; 1.0 matches the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     channels: tuple[int, ...]
@@ -125,10 +127,10 @@ class VGGTrunk(nn.Module):
 
 
 class BorrowedTrunk(nn.Module):
-    """Frozen feature network taken from an automatic colorization model.
+    """Frozen layers of an automatic colorization model as a feature network.
 
-    Checkpoints exclude its weights. `of_lightness` and `of_rgb` use only lightness. `semantic` depends on
-    color because it processes red, green and blue as three grayscale images.
+    Checkpoints exclude the weights of this network. `of_lightness` and `of_rgb` use only lightness.
+    `semantic` depends on color because it processes red, green and blue as three grayscale images.
 
     Args:
         network: Network of a model of the zhang2016 family.
@@ -153,7 +155,7 @@ class BorrowedTrunk(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> BorrowedTrunk:
-        """Stay in eval mode and keep the batch statistics of the automatic model."""
+        """Keep eval mode, so that the statistics of the normalization layers do not change."""
         return super().train(False)
 
     def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
@@ -169,7 +171,10 @@ class BorrowedTrunk(nn.Module):
         return _features(self._maps(rgb_to_lab(rgb)[:, :1]))
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return maps like `VGGTrunk.semantic`, at half the size, concatenated over red, green and blue."""
+        """Return three color-dependent maps for perceptual losses, the deepest last.
+
+        Red, green and blue are encoded separately at half the size, and their maps are concatenated.
+        """
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])
         return tuple(maps[index].reshape(rgb.shape[0], -1, *maps[index].shape[2:]) for index in (2, 4, 6))

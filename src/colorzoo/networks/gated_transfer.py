@@ -1,4 +1,4 @@
-"""Parts of Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021).
+"""Shared parts of Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021).
 
 At three decoder levels a gate blends the colors of matching reference positions with colors predicted from
 the reference's histogram.
@@ -31,7 +31,7 @@ GATED_NAMES: tuple[Pattern, ...] = (
     (r"model(8|9|10)\.", lambda m: f"levels.{_LEVELS[m[1]]}.fuse."),
     (r"classify_network\.fc\.", "classifier."),
 )
-"""Parameter names that both papers' files share; see `rename_keys`."""
+"""Patterns for parameter names that occur in the files of both papers; see `rename_keys`."""
 
 PLACES_AT_ONCE = 4096
 """Number of image positions that are compared with the whole reference in one matrix product."""
@@ -59,7 +59,7 @@ class Reference(NamedTuple):
     Attributes:
         lightness: ``(B, 1, side, side)``, L / 50 - 1.
         ab: ``(B, 2, h, w)``, ab / 110; h and w are ``side`` or a fraction of it.
-        histogram: ``(B, N)``, its color histogram.
+        histogram: ``(B, N)``, color histogram of the reference.
     """
 
     lightness: Tensor
@@ -102,7 +102,10 @@ def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
 
 
 def encoder_maps(blocks: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """Return the outputs ``(B, C, h, w)`` of `encoder_blocks` at H, H/2, H/4, and three at H/8."""
+    """Return the outputs ``(B, C, h, w)`` of `encoder_blocks`, from fine to coarse.
+
+    The heights are H, H/2 and H/4 for the first three maps, and H/8 for the last three maps.
+    """
     maps: list[Tensor] = []
     for index, block in enumerate(blocks):
         x = block(x[:, :, ::2, ::2] if 1 <= index <= 3 else x)
@@ -111,7 +114,7 @@ def encoder_maps(blocks: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
 
 
 def gated_levels(width: float) -> nn.ModuleList:
-    """Return the three decoder levels with 256, 128 and 128 output channels at width 1."""
+    """Return three decoder levels with 256, 128 and 128 output channels at width 1."""
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(
         [
@@ -153,7 +156,7 @@ class GatedNetwork(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define encode(lightness)")
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of an image with a reference."""
+        """Match the encoder maps of an image with a reference and return its features."""
         raise NotImplementedError(f"{type(self).__name__} must define transfer(maps, reference)")
 
 
@@ -180,7 +183,7 @@ class GatedColorization:
         raise NotImplementedError(f"{type(self).__name__} must define read(rgb)")
 
     def squared(self, rgb: Tensor) -> Tensor:
-        """Resize references to the square network input, bicubically."""
+        """Resize references bicubically to the square size of the network input."""
         side = self.architecture.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
@@ -207,7 +210,7 @@ def decode(
         maps: Output of `encoder_maps`.
         levels: Output of `gated_levels`.
         heads: Layers that predict ab / 110 from the output of each level.
-        given: Reference features blended in before each level, or None.
+        given: Reference features that are blended in before each level; None blends nothing.
     """
     x, found = maps[5], []
     for index, (level, head) in enumerate(zip(levels, heads, strict=True)):
@@ -221,10 +224,12 @@ def decode(
 
 
 class ColorMaps(nn.Module):
-    """Color encoder of the reference ("reference network"); its last two blocks halve the size.
+    """Encoder of the reference colors, called "reference network" in the paper.
+
+    The last two blocks halve the size.
 
     Args:
-        channels: Output channels of its four blocks.
+        channels: Output channels of the four blocks.
     """
 
     def __init__(self, channels: tuple[int, int, int, int]) -> None:
@@ -233,17 +238,17 @@ class ColorMaps(nn.Module):
         self.blocks = nn.ModuleList(normalized_stack(i, o, o) for i, o in zip(ins, channels, strict=True))
 
     def first(self, ab: Tensor, *, step: int = 1) -> Tensor:
-        """Return the map ``(B, C, h / step, w / step)`` of ab / 110 ``(B, 2, h, w)``."""
+        """Encode ab / 110 ``(B, 2, h, w)`` as a feature map ``(B, C, h / step, w / step)``."""
         return self.blocks[1](self.blocks[0](ab)[:, :, ::step, ::step])
 
     def deeper(self, first: Tensor) -> list[Tensor]:
-        """Return maps at a quarter, half and full size of ``first``; the last is ``first`` itself."""
+        """Return maps at a quarter, half and full size of ``first``; the last map is ``first``."""
         middle = self.blocks[2](first[:, :, ::2, ::2])
         return [self.blocks[3](middle[:, :, ::2, ::2]), middle, first]
 
 
 def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
-    """Apply a function to the cosine similarities of all positions, in chunks of image positions.
+    """Apply a function to the cosine similarities of all positions, in chunks.
 
     Args:
         ours: ``(B, C, N)`` features of the image.

@@ -23,16 +23,18 @@ _EXPANSION = 4  # MLP expansion ratio of a scene block
 
 
 class HintAttention(nn.Module):
-    """Kernel regression of hint colors in a learned feature space: one attention layer over hinted cells.
+    """Attention layer that propagates hint colors to positions with similar features.
 
-    Position p attends to every hinted cell q with the logit ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``, and to a
-    null cell with logit 0 and color 0. The scale s is relative to the mean side of the image. The logits are
-    written as a dot product of extended vectors, so fused attention kernels apply. Memory is linear in the
-    number of positions, and shapes are static for export.
+    The layer is a kernel regression of hint colors in a learned feature space. A cell covers 2 x 2 positions
+    of the feature map. Position p attends to a null cell with logit 0 and color 0, and to every cell q with a
+    hint. The logit of cell q is ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``, where f are features and s is a
+    scale relative to the mean side of the image. The logits are written as a dot product of extended vectors,
+    so fused attention kernels apply. Memory is linear in the number of positions, and shapes are static for
+    export.
 
     Args:
-        channels: Channels of the feature map.
-        key_channels: Channels of the space in which positions are compared.
+        channels: Number of channels of the feature map.
+        key_channels: Number of dimensions of the space in which positions are compared.
     """
 
     def __init__(self, channels: int, key_channels: int = 16) -> None:
@@ -42,14 +44,14 @@ class HintAttention(nn.Module):
         self.bias = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, features: Tensor, hints: Tensor) -> Tensor:
-        """Propagate the hint colors.
+        """Propagate hint colors to all positions.
 
         Args:
             features: ``(B, C, h, w)`` features of the positions.
             hints: ``(B, 3, H, W)``: two color channels, 0 where unknown, and the mask in {0, 1}.
 
         Returns:
-            ``(B, 3, h, w)``: the attended color and the total attention weight on hinted cells.
+            ``(B, 3, h, w)``: the attended color and the total attention weight of cells with a hint.
         """
         batch, _, height, width = features.shape
         cells = ((height + 1) // 2, (width + 1) // 2)
@@ -97,7 +99,9 @@ def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
 
 
 def _hinted_in_some_image(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop cells without a hint in any image of the batch; their attention weights are exactly 0.
+    """Drop cells that have no hint in any image of the batch.
+
+    The attention weights of these cells are exactly 0.
 
     Images have thousands of cells but only dozens of points, so this removes most of the cost. Training and
     export keep all cells for static shapes.
@@ -108,9 +112,10 @@ def _hinted_in_some_image(key: Tensor, value: Tensor, weight: Tensor) -> tuple[T
 
 
 class AttendedConv(nn.Module):
-    """A convolution followed by squeeze-and-excitation (Hu et al. 2018).
+    """Convolution followed by squeeze-and-excitation (Hu et al. 2018).
 
-    The output channels are scaled by s = sigmoid(W2 relu(W1 z)), where z is their global average.
+    The output channels are scaled by s = sigmoid(W2 relu(W1 z)), where z is the global average of each
+    channel.
 
     Args:
         conv: The convolution.
@@ -133,10 +138,10 @@ class AttendedConv(nn.Module):
 
 
 class SceneBlock(nn.Module):
-    """ConvNeXt block: 7x7 depthwise convolution and MLP (Liu et al. 2022, "A ConvNet for the 2020s").
+    """ConvNeXt block: 7x7 depthwise convolution and MLP (Liu et al. 2022).
 
     Args:
-        channels: Channels in and out.
+        channels: Number of input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -160,8 +165,8 @@ class SceneBlocks(nn.Module):
     last layer is initialized to zero, so adding the blocks to a trained network does not change its output.
 
     Args:
-        channels: Channels of the input maps, the deepest last.
-        width: Channels inside the blocks.
+        channels: Number of channels of each input map, the deepest map last.
+        width: Number of channels inside the blocks.
         depth: Number of blocks.
     """
 
@@ -173,7 +178,7 @@ class SceneBlocks(nn.Module):
         self.reset_output()
 
     def reset_output(self) -> None:
-        """Zero the last layer, so the blocks add nothing."""
+        """Set the last layer to zero, so that the blocks do not change the deepest map."""
         for parameter in self.leave.parameters():
             nn.init.zeros_(parameter)
 
@@ -209,14 +214,14 @@ class RankLayers(nn.Module):
         self.weights = nn.ParameterList(torch.eye(channels) for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Multiply the channels of ``(B, C, H, W)`` by every matrix in turn."""
+        """Apply all layers to ``(B, C, H, W)``."""
         for weight in self.weights:
             x = F.conv2d(x, weight[:, :, None, None])
         return x
 
 
 def fold_rank_layers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Multiply the rank layers of a `HintUNet` into the following transposed convolution.
+    """Fold the rank layers of a `HintUNet` into the next transposed convolution.
 
     Args:
         state_dict: State dict with ``...rank_layers.weights.N`` and ``...up8.weight``; returned unchanged if

@@ -1,4 +1,4 @@
-"""The U-Net of Zhang et al. 2017 ("Local Hints"), shared by follow-up papers.
+"""U-Net of Zhang et al. 2017 ("Local Hints"), which follow-up papers also use.
 
 The input is lightness, hint colors and hint mask, normalized by `hint_input`. The output is ab in [-1, 1] and
 logits over the 23 x 23 ab grid at a quarter of the image size.
@@ -28,14 +28,14 @@ from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankL
 from colorzoo.networks.renaming import Pattern
 
 STRIDE = 8
-"""Height and width of the input must be multiples of this."""
+"""Height and width of the input must be multiples of this number of pixels."""
 
 GRID_BINS = 529
 AB_SCALE = 110.0
-_DEFAULT_LIGHTNESS = 60.0  # L of points without a given lightness
+_DEFAULT_LIGHTNESS = 60.0  # L of points whose lightness is not specified
 
 Detach = Literal["none", "regression", "classification"]
-"""The output branch whose gradient into the trunk is blocked."""
+"""Output branch whose gradient does not reach the trunk."""
 
 
 def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
@@ -62,7 +62,7 @@ def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[T
 
 
 def points_of(guidance: Guidance | None, lightness: Tensor) -> Points:
-    """Return the points of the guidance, or an empty set of points at the size of the lightness."""
+    """Return the points of the guidance, or an empty `Points` if there are none."""
     points = None if guidance is None else guidance.points
     return Points.none(lightness) if points is None else points
 
@@ -76,7 +76,7 @@ def point_colors(points: Points) -> Tensor:
 
 
 class HintUNetOutput(NamedTuple):
-    """Output of the U-Net.
+    """Output of a `HintUNet`.
 
     Attributes:
         ab: ``(B, 2, H, W)`` in [-1, 1].
@@ -93,7 +93,7 @@ class HintUNetOutput(NamedTuple):
 
 
 class HintEncoding(NamedTuple):
-    """Input of the decoder.
+    """Output of the encoder of a `HintUNet` and input of its decoder.
 
     Attributes:
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
@@ -109,7 +109,7 @@ class HintEncoding(NamedTuple):
 
 
 class HintUNet(nn.Module):
-    """Ten convolution blocks with three additive skips (Zhang et al. 2017, sec. 3.3).
+    """U-Net with ten convolution blocks and three additive skips (Zhang et al. 2017).
 
     Examples:
         >>> out = HintUNet(width=0.125)(torch.rand(2, 4, 32, 48))
@@ -122,10 +122,12 @@ class HintUNet(nn.Module):
     Args:
         in_channels: 4 for lightness, a, b and mask.
         width: Multiplier for every channel count; 1.0 matches the published network.
-        hint_attention: Add an attention layer that propagates hint colors to similar positions (not in the
-            paper). A narrow network learns to propagate hints much faster with it. See `HintAttention`.
-        distribution: Add the classification head over the ab grid.
-        channel_attention: Add squeeze-and-excitation to each skip (not in the paper). See `AttendedConv`.
+        hint_attention: Whether to add an attention layer that propagates hint colors to similar positions
+            (not in the paper). With this layer, a narrow network learns to propagate hints much faster. See
+            `HintAttention`.
+        distribution: Whether to add the classification head over the ab grid.
+        channel_attention: Whether to add squeeze-and-excitation to each skip (not in the paper). See
+            `AttendedConv`.
         rank_layers: Number of linear 1x1 layers between encoder and decoder (not in the paper). See
             `RankLayers`.
         scene_blocks: Number of ConvNeXt blocks at stride 16 (not in the paper). See `SceneBlocks`.
@@ -171,7 +173,7 @@ class HintUNet(nn.Module):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """The outputs of block 8 and block 9, and the sum before block 10."""
+        """Hooks at the outputs of blocks 8 and 9, and at the sum before block 10."""
         c256, c128 = self.up9.in_channels, self.up10.in_channels
         return (
             FeatureHook("8_3", c256, 4),
@@ -244,14 +246,14 @@ class HintUNet(nn.Module):
         return self.ab_head(map10)
 
     def distribution(self, trunk: Tensor) -> Tensor:
-        """Return logits over the ab grid from the map 8_3; without a head, a map with 0 channels."""
+        """Return logits over the ab grid; without a classification head, 0 channels."""
         if self.class_head is None:
             return trunk[:, :0]
         return self.class_head(trunk)
 
 
 class HintNetwork(nn.Module):
-    """A `HintUNet` with the normalization of Zhang et al. 2017: (L - 50) / 100 and ab / 110.
+    """`HintUNet` that normalizes L to (L - 50) / 100 and ab to ab / 110.
 
     Args:
         unet: The U-Net.
@@ -285,7 +287,7 @@ class PointNetworkOutput(NamedTuple):
 
 
 class PointNetwork(HintNetwork):
-    """A `HintNetwork` conditioned on color points.
+    """`HintNetwork` that is conditioned on color points.
 
     Examples:
         >>> lightness = torch.full((2, 1, 32, 48), 50.0)
@@ -318,9 +320,13 @@ class PointNetwork(HintNetwork):
 
 
 def initialize(module: nn.Module, std: float | None) -> None:
-    """Initialize convolution weights: normal with standard deviation ``std``, or He normal for None.
+    """Initialize the weights of all convolutions.
 
-    Scene blocks are reset to add nothing.
+    The output layers of scene blocks are set to zero.
+
+    Args:
+        module: Module to initialize.
+        std: Standard deviation of the normal distribution; None selects He initialization.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -336,10 +342,10 @@ def initialize(module: nn.Module, std: float | None) -> None:
 
 
 def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:
-    """Return the weights of a Local Hints network for another network with an identical U-Net.
+    """Return the U-Net weights of a trained network for another network of equal structure.
 
-    Equal shapes are not sufficient. For example, a network trained with mask value 0 for "no hint" would
-    interpret -0.5 as half a hint at every pixel.
+    Equal shapes are not sufficient. For example, a network that was trained with mask value 0 for "no hint"
+    would interpret -0.5 as half a hint at every pixel.
 
     Args:
         source: The trained network, with its U-Net in the attribute ``unet``.
@@ -355,13 +361,13 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     state = found.state_dict() if isinstance(found, HintUNet) else {}
     if {key: value.shape for key, value in state.items()} != wanted:
         raise ColorzooError(
-            f"{purpose} does not fit: it must be a Local Hints model with the same width, hint attention and "
-            "scene blocks."
+            f"{purpose} must name a Local Hints model with the width, hint attention and scene blocks of "
+            "this model."
         )
     theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
     if theirs != (mask_center, AB_SCALE):
         raise ColorzooError(
-            f"{purpose} does not fit: its mask_center must be {mask_center} and its ab_scale {AB_SCALE}, got "
+            f"{purpose} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
             f"{theirs[0]} and {theirs[1]}."
         )
     return dict(state)
@@ -374,4 +380,4 @@ HINT_UNET_NAMES: tuple[Pattern, ...] = (
     (r"model_class\.0(?=\.)", "class_head"),
     (r"model_out\.0(?=\.)", "ab_head.0"),
 )
-"""Parameter names of the authors' networks; see `rename_keys`."""
+"""Patterns that rename the parameters of the authors' networks; see `rename_keys`."""

@@ -33,7 +33,9 @@ def denormalized(rgb: Tensor) -> Tensor:
 def vgg_layers(
     depth: Literal[16, 19], count: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> nn.Sequential:
-    """Return the first layers of torchvision's VGG with random weights and the key names of ``features``.
+    """Return the first layers of torchvision's VGG with random weights.
+
+    Layer names are the same as in ``features`` of torchvision's model.
 
     Args:
         depth: Number of weight layers: 16 or 19.
@@ -59,11 +61,14 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
 
 
 class VGGOutputs(nn.Module):
-    """Outputs of several layers of torchvision's VGG; keys match torchvision.
+    """VGG of torchvision that returns the outputs of several layers.
+
+    The keys of the state dict match torchvision.
 
     Args:
         depth: Number of weight layers: 16 or 19.
-        layers: Ascending indices of the returned layers; without BatchNorm 3 is relu1_2, 8 is relu2_2.
+        layers: Ascending indices of the returned layers. Without BatchNorm, relu1_2 has index 3, and relu2_2
+            has index 8.
         batch_norm: Whether each convolution is followed by BatchNorm.
         rgb: Whether inputs are RGB in [0, 1], to which ImageNet normalization is applied.
     """
@@ -76,7 +81,7 @@ class VGGOutputs(nn.Module):
         self.features = vgg_layers(depth, max(layers) + 1, batch_norm=batch_norm)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the maps of images ``(B, 3, H, W)``."""
+        """Return the outputs of the selected layers for images ``(B, 3, H, W)``."""
         if self.rgb:
             images = normalized(images.to(next(self.parameters()).dtype))
         return outputs_of(self.features, images, self.layers)

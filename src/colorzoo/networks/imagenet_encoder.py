@@ -1,9 +1,8 @@
-"""EfficientNet-Lite2 trained on ImageNet, used as a frozen feature extractor for grayscale images.
+"""EfficientNet-Lite2, a frozen feature extractor for grayscale images.
 
-Tan and Le 2019,
-https://arxiv.org/abs/1905.11946. The Lite variants have no squeeze-and-excitation, and ReLU6 replaces swish.
-BatchNorm is folded into the convolutions. The first layer is summed over its three input channels, because
-the input is grayscale.
+The network was trained on ImageNet (Tan and Le 2019, https://arxiv.org/abs/1905.11946). The Lite variants
+have no squeeze-and-excitation, and ReLU6 replaces swish. BatchNorm is folded into the convolutions. The first
+layer is summed over its three input channels, because the input is grayscale.
 """
 
 from __future__ import annotations
@@ -48,17 +47,17 @@ LITE2 = (
 )
 """Stages of EfficientNet-Lite2: 1.1 times the width and 1.2 times the depth of Lite0."""
 HEAD = 1280
-"""Channels of the pooled feature vector."""
+"""Number of channels of the pooled feature vector."""
 
 
 class ImageNetFeatures(NamedTuple):
     """Feature maps ``(B, C, h, w)`` from fine to coarse, and a pooled vector.
 
     Attributes:
-        maps4: 24 channels at 1/4 of the size.
-        maps8: 48 channels at 1/8.
-        maps16: 120 channels at 1/16.
-        maps32: 352 channels at 1/32.
+        maps4: 24 channels at 1/4 of the image size.
+        maps8: 48 channels at 1/8 of the image size.
+        maps16: 120 channels at 1/16 of the image size.
+        maps32: 352 channels at 1/32 of the image size.
         vector: ``(B, 1280)``, global average of the last layer, the input of the ImageNet classifier.
     """
 
@@ -91,7 +90,11 @@ class ImageNetEncoder(nn.Module):
         self.head = nn.Conv2d(width, HEAD, 1)
 
     def forward(self, lightness: Tensor) -> ImageNetFeatures:
-        """Return features of lightness ``(B, 1, H, W)`` in [0, 100]; sides must be multiples of 32."""
+        """Return the features of images.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100]; H and W must be multiples of 32.
+        """
         maps = _activate(self.stem(_pad((lightness * 2.55 - 127) / 128, 3)))
         found = []
         for stage in self.stages:
@@ -102,7 +105,9 @@ class ImageNetEncoder(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution and projection, with a residual connection if shapes match.
+    """Inverted residual block: expansion, depthwise convolution and projection.
+
+    The block has a residual connection if the shapes of input and output are equal.
 
     Args:
         width: Input channels.
@@ -131,12 +136,15 @@ class InvertedResidual(nn.Module):
 
 
 def _activate(maps: Tensor) -> Tensor:
-    """Apply ReLU6 in place; the convolution output has no other use."""
+    """Apply ReLU6 in place, because the convolution output is not used elsewhere."""
     return F.relu6(maps, inplace=True)
 
 
 def _pad(maps: Tensor, kernel: int) -> Tensor:
-    """Pad even sides like TensorFlow's SAME padding with stride 2: the extra row goes to the end."""
+    """Pad even sides like TensorFlow's SAME padding with stride 2.
+
+    The extra row and column are added at the end.
+    """
     before, after = (kernel - 2) // 2, (kernel - 1) // 2
     return F.pad(maps, (before, after, before, after))
 

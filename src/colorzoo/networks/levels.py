@@ -1,7 +1,8 @@
-"""Multi-level features and decoder levels of exemplar networks derived from Zhang et al. 2017.
+"""Multi-level features and decoder levels of exemplar networks.
 
-Gray2ColorNet (Lu et al. 2020), its successor (Yin et al. 2021) and SSCN (Bai et al. 2022) match positions by
-features of all encoder levels, and inject the matched colors into a decoder with three levels.
+The networks are derived from Zhang et al. 2017. Gray2ColorNet (Lu et al. 2020), its successor (Yin et al.
+2021) and SSCN (Bai et al. 2022) match positions by features of all encoder levels, and inject the matched
+colors into a decoder with three levels.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from colorzoo.networks.blocks import InstanceNorm, conv3x3, conv_relu_stack, upc
 
 
 def normalized_stack(*channels: int, dilation: int = 1) -> nn.Sequential:
-    """Return 3 x 3 convolutions with ReLU through ``channels``, followed by instance normalization."""
+    """Return 3 x 3 convolutions with ReLU, followed by one instance normalization.
+
+    Args:
+        *channels: Number of input channels, followed by the output channels of each convolution.
+        dilation: Dilation of every convolution.
+    """
     return nn.Sequential(*conv_relu_stack(channels, dilation=dilation), InstanceNorm())
 
 
@@ -25,7 +31,7 @@ class DecoderLevel(nn.Module):
 
     Args:
         blocks: Layers before the upsampling.
-        channels: Channels of the output of ``blocks``, of the skip, and of the upsampled map.
+        channels: Number of channels of the output of ``blocks``, the skip and the upsampled map.
         fuse: Layers after the skip connection is added.
     """
 
@@ -46,7 +52,13 @@ class DecoderLevel(nn.Module):
 
 
 def fusing(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequential:
-    """Return the ``fuse`` layers of a `DecoderLevel`: ReLU-convolution pairs, then the ``last`` layers."""
+    """Return the ``fuse`` layers of a `DecoderLevel`.
+
+    Args:
+        channels: Number of input and output channels.
+        convolutions: Number of pairs of a ReLU and a 3 x 3 convolution.
+        *last: Layers after these pairs.
+    """
     layers = [layer for _ in range(convolutions) for layer in (nn.ReLU(), conv3x3(channels, channels))]
     return nn.Sequential(*layers, *last)
 
@@ -86,10 +98,10 @@ def all_depths(maps: Iterable[Tensor], size: torch.Size) -> Tensor:
 
 
 def cosines(features: Tensor, reference: Tensor) -> Tensor:
-    """Return cosine similarities ``(B, M, N)`` of N image positions and M reference positions.
+    """Return cosine similarities ``(B, M, N)`` of N image and M reference positions.
 
-    Computed in float32 or higher under autocast. Rounding error can change which position the softmax
-    selects.
+    The computation uses at least float32, even under autocast, because rounding errors can change which
+    position the softmax selects.
 
     Args:
         features: ``(B, C, N)``.
@@ -102,10 +114,10 @@ def cosines(features: Tensor, reference: Tensor) -> Tensor:
 
 
 def shares(similarity: Tensor, *, tau: float = 0.01) -> Tensor:
-    """Return attention weights ``(B, M, N)`` of each image position over the reference positions.
+    """Return attention weights ``(B, M, N)`` of N image over M reference positions.
 
     Args:
         similarity: See `cosines`.
-        tau: Softmax temperature; towards 0 each position takes all weight from its best match.
+        tau: Softmax temperature; values near 0 give the best match a weight of nearly 1.
     """
     return torch.softmax(similarity / tau, dim=1)

@@ -6,7 +6,7 @@ at a quarter of the image size.
 
 Global matching (He et al. 2018, Zhang et al. 2019) compares every position of one image with every position
 of the other image. Class-wise matching (SPColor, eqs. 5 to 10) compares only positions of the same class, so
-the cost falls with the number of classes. The full similarity matrix is never computed.
+the cost decreases with the number of classes. The full similarity matrix is never computed.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def match(
         key: ``(B, M, C)`` features of the image that provides values.
         values: ``(B, M, V)``.
         labels: Integer classes ``(B, N)`` and ``(B, M)``; positions with a negative class have no match. None
-            selects global matching, where each image is one class.
-        tau: Softmax temperature; towards 0 each position takes the values of its best match.
+            selects global matching, which treats each image as one class.
+        tau: Softmax temperature; values near 0 assign each position the values of its best match.
 
     Returns:
-        Values and similarities in float32. A position that is alone in its class equals the class mean, so
-        its cosines are 0: a single key provides its values to all queries, and a single query receives the
-        mean value.
+        Values and similarities in float32. If a class has only one position, its features equal the class
+        mean, so its cosines are 0. Therefore a single key provides its values to all queries, and a single
+        query receives the mean value.
     """
     with torch.autocast(query.device.type, enabled=False):  # rounding would change matches
         query, key, values = query.float(), key.float(), values.float()
@@ -95,13 +95,13 @@ def _split(features: Tensor, places: list[Tensor]) -> tuple[Tensor, ...]:
 
 
 def _attend(query: Tensor, key: Tensor, values: Tensor, tau: float) -> Matched:
-    """Match ``(B, N, C)`` with ``(B, M, C)``, each image as one class."""
+    """Match ``(B, N, C)`` with ``(B, M, C)`` without classes."""
     scores = (_directions(query) / tau) @ _directions(key).transpose(1, 2)
     return Matched(torch.softmax(scores, dim=2) @ values, scores.amax(dim=2) * tau)
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Center features and normalize them to unit length; zeros stay zeros."""
+    """Center features and normalize them to unit length; zero vectors do not change."""
     return F.normalize(features - features.mean(dim=1, keepdim=True), dim=2)
 
 
@@ -110,7 +110,7 @@ class WarpNet(nn.Module):
 
     Args:
         channels: Channels of the four input maps at strides 2, 4, 8 and 16.
-        width: Multiplier for its channel counts; 1.0 matches the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, channels: Sequence[int] = VGG_CHANNELS, width: float = 1.0) -> None:
@@ -130,7 +130,14 @@ class WarpNet(nn.Module):
         self.phi = nn.Linear(4 * c64, 4 * c64)
 
     def forward(self, hooks: Sequence[Tensor]) -> Tensor:
-        """Fuse the `unit_features` at H/2, H/4, H/8 and H/16 into one map ``(B, 4 * c64, H/4, W/4)``."""
+        """Fuse four feature maps into one map at a quarter of the image size.
+
+        Args:
+            hooks: `unit_features` at H/2, H/4, H/8 and H/16.
+
+        Returns:
+            ``(B, C, H/4, W/4)``; C is 256 at width 1.
+        """
         maps = [branch(hook) for branch, hook in zip(self.branches, hooks, strict=True)]
         maps[3] = _fit(maps[3], maps[0])
         return self.residual(torch.cat(maps, dim=1))
@@ -170,7 +177,7 @@ def unit_features(hooks: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 class _Branch(nn.Module):
-    """Two convolutions, each with instance normalization, PReLU and nearest-neighbor upsampling."""
+    """Two convolutions with instance normalization, PReLU and nearest-neighbor upsampling."""
 
     def __init__(
         self, fan_in: int, middle: int, fan_out: int, *, stride: int = 1, scales: tuple[int, int] = (1, 1)
@@ -210,7 +217,10 @@ def _nearest(x: Tensor, times: int) -> Tensor:
 
 
 def _fit(small: Tensor, like: Tensor) -> Tensor:
-    """Pad a map whose size was rounded down at stride 16: one row and column before, the rest after."""
+    """Pad a map whose size was rounded down at stride 16.
+
+    One row and one column are added before the map, and the others after it.
+    """
     missing = [wanted - there for wanted, there in zip(like.shape[-2:], small.shape[-2:], strict=True)]
     (top, bottom), (left, right) = ((min(1, gap), max(0, gap - 1)) for gap in missing)
     return F.pad(small, (left, right, top, bottom), mode="replicate") if any(missing) else small

@@ -1,4 +1,4 @@
-"""Capture the outputs of layers during a forward pass with hooks."""
+"""Recording of layer outputs with forward hooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
-    """Return the outputs of layers during the first call of each layer.
+    """Run a model and return the output of the first call of each listed layer.
 
     Examples:
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 3))

@@ -1,4 +1,4 @@
-"""Conversion of published parameter names."""
+"""Conversion of published parameter names to the names of this library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 Pattern = tuple[str, str | Callable[[re.Match[str]], str]]
-"""A regular expression for the start of a name, and its replacement."""
+"""Regular expression for the start of a name, and its replacement."""
 
 
 def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -> dict[str, Tensor]:
@@ -33,9 +33,11 @@ def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
 
 
 def reshape_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Reshape tensors to the shapes of a model's tensors if only the axes after the first differ.
+    """Reshape tensors to the shapes of a model's tensors.
 
-    Some authors store linear layers as 1 x 1 convolutions, convolutions as matrices, or singleton axes.
+    A tensor is reshaped only if its number of elements and its first axis match. Some authors store linear
+    layers as 1 x 1 convolutions, convolutions as matrices, or tensors with
+    singleton axes.
 
     Examples:
         >>> reshape_like({"x": torch.zeros(1, 3, 2, 1)}, {"x": torch.zeros(3, 2)})["x"].shape
@@ -53,9 +55,10 @@ def _rows(value: Tensor) -> torch.Size:
 
 
 def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
-    """Rename Caffe blobs ``LAYER.0``, ``LAYER.1`` ... to PyTorch parameter names; other names stay.
+    """Rename Caffe blobs such as ``LAYER.0`` to PyTorch parameter names.
 
-    A Caffe BatchNorm layer stores mean, variance and the scale factor by which both must be divided.
+    Other names do not change. A Caffe BatchNorm layer stores the mean, the variance, and a factor by which
+    mean and variance must be divided.
 
     Args:
         blobs: The blobs by name.

@@ -20,7 +20,7 @@ class RunningNorm(nn.BatchNorm2d):
         torch.Size([2, 8, 4, 4])
 
     Args:
-        channels: Channels of input and output.
+        channels: Number of input and output channels.
     """
 
     def __init__(self, channels: int) -> None:

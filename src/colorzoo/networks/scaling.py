@@ -1,4 +1,4 @@
-"""Conversion of images to network input: L / 50 - 1, ab / 110, squares, and cell membership."""
+"""Conversion between images and network inputs or outputs."""
 
 from __future__ import annotations
 
@@ -24,17 +24,25 @@ def scaled_lab(rgb: Tensor) -> Tensor:
 
 
 def scaled_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
-    """Convert the output of `scaled_lab` to sRGB ``(B, 3, H, W)``; see `colorzoo.color.lab_to_rgb`."""
+    """Convert the output of `scaled_lab` to sRGB ``(B, 3, H, W)``.
+
+    Args:
+        lab: ``(B, 3, H, W)``: L / 50 - 1, a / 110 and b / 110.
+        clip: See `colorzoo.color.lab_to_rgb`.
+    """
     return lab_to_rgb(torch.cat([50 * (lab[:, :1] + 1), AB_SCALE * lab[:, 1:]], dim=1), clip=clip)
 
 
 def squashed(image: Tensor, side: int) -> Tensor:
-    """Resize ``(B, C, H, W)`` bilinearly to a square in float32, without keeping the aspect ratio."""
+    """Resize ``(B, C, H, W)`` bilinearly to ``(B, C, side, side)`` in float32."""
     return F.interpolate(image.float(), size=(side, side), mode="bilinear", antialias=True)
 
 
 def membership(length: int, cells: int, like: Tensor) -> Tensor:
-    """Return ``(cells, length)``, 1 where the center of a pixel lies in a cell."""
+    """Return a matrix ``(cells, length)`` that assigns each pixel of a row to a cell.
+
+    Elements are 1 if the center of the pixel lies in the cell, and 0 otherwise.
+    """
     pixels = torch.arange(length, device=like.device)
     home = (2 * pixels + 1) * cells // (2 * length)
     return (home == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)

@@ -19,8 +19,8 @@ class BorrowedModel(nn.Module, Generic[M]):
         >>> len(borrowed.state_dict())
         0
 
-    The model's parameters receive no gradient (its inputs do), and it stays in eval mode. Its keys are not in
-    the state dict: they are neither saved nor reported missing on loading.
+    The parameters of the model receive no gradient, but its inputs do. The model stays in eval mode. Its keys
+    are not in the state dict, so they are neither saved nor reported as missing on loading.
 
     Args:
         model: The model with loaded weights.
@@ -42,7 +42,7 @@ class BorrowedModel(nn.Module, Generic[M]):
 def borrow(module: nn.Module, keys: Iterable[str]) -> None:
     """Exclude tensors of a module from its state dict and freeze them.
 
-    Loading a state dict without these keys keeps the module's values.
+    If a state dict without these keys is loaded, the tensors do not change.
 
     Args:
         module: The module with loaded weights.

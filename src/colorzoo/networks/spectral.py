@@ -19,15 +19,15 @@ _CONVOLVE = {1: F.conv1d, 2: F.conv2d}
 
 
 class StoredSpectralConv(nn.Module):
-    """A convolution with spectral normalization and stored singular vectors.
+    """Convolution with spectral normalization and stored singular vectors.
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out.
-        kernel: Kernel size: one number for 1D convolutions over tokens, two for 2D convolutions.
+        fan_in: Number of input channels.
+        fan_out: Number of output channels.
+        kernel: Kernel size: one number for 1D convolutions over tokens, two numbers for 2D convolutions.
         stride: See `torch.nn.Conv2d`.
         padding: See `torch.nn.Conv2d`.
-        bias: Add a bias.
+        bias: Whether to add a bias.
     """
 
     weight_u: Tensor
@@ -54,19 +54,19 @@ class StoredSpectralConv(nn.Module):
         self.settle()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, fan_in, ...)``; training mode runs one power iteration first."""
+        """Convolve ``(B, fan_in, ...)``; in training mode, run one power iteration first."""
         return self.convolve(x, self.divided_weight(), self.bias, **self.options)
 
     def settle(self) -> None:
-        """Run the initial power iterations for newly initialized weights.
+        """Run power iterations for newly initialized weights.
 
-        Eval mode uses u and v without iterating.
+        They are required because eval mode uses the stored u and v without iterating.
         """
         for _ in range(0 if self.weight_orig.is_meta else _INITIAL_STEPS):
             self._iterate(self.weight_orig.flatten(1))
 
     def divided_weight(self) -> Tensor:
-        """Return the normalized weight; training mode runs one power iteration first."""
+        """Return the normalized weight; in training mode, run one power iteration first."""
         with torch.autocast(self.weight_orig.device.type, enabled=False):
             matrix = self.weight_orig.flatten(1)
             u, v = self._iterate(matrix) if self.training else (self.weight_u, self.weight_v)
@@ -74,7 +74,7 @@ class StoredSpectralConv(nn.Module):
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """Run one power iteration; return copies of u and v that the next iteration does not modify."""
+        """Run one power iteration and return copies of u and v."""
         v = F.normalize(matrix.T @ self.weight_u, dim=0)
         u = F.normalize(matrix @ v, dim=0)
         self.weight_u.copy_(u)
@@ -88,7 +88,7 @@ class StoredSpectralAttention(nn.Module):
     As published, the softmax runs over queries instead of keys.
 
     Args:
-        channels: Channels of the maps; queries and keys have an eighth of this number.
+        channels: Number of channels of the maps; queries and keys have an eighth of this number.
     """
 
     def __init__(self, channels: int) -> None:
@@ -100,7 +100,7 @@ class StoredSpectralAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend within ``(B, channels, H, W)``."""
+        """Return the attention output for maps ``(B, channels, H, W)``."""
         flat = x.flatten(2)
         query, key, value = self.query(flat), self.key(flat), self.value(flat)
         shares = torch.softmax(query.transpose(1, 2) @ key, dim=1)
@@ -108,10 +108,12 @@ class StoredSpectralAttention(nn.Module):
 
 
 class ShuffleUp(nn.Module):
-    """Upsampling: 1 x 1 convolution, ReLU, pixel shuffle, and a 2 x 2 mean against checkerboard artifacts.
+    """Upsampling by 1 x 1 convolution, ReLU and pixel shuffle.
+
+    A 2 x 2 mean reduces checkerboard artifacts.
 
     Args:
-        layers: A convolution with ``factor ** 2`` times the output channels, and optional layers before the
+        *layers: Convolution with ``factor ** 2`` times the output channels, and optional layers before the
             ReLU.
         factor: Upsampling factor.
     """
@@ -127,7 +129,10 @@ class ShuffleUp(nn.Module):
 
 
 def blur(x: Tensor) -> Tensor:
-    """Average each pixel with its left, upper and upper-left neighbors; borders are replicated."""
+    """Average each pixel with its left, upper and upper-left neighbors.
+
+    Pixels beyond the border replicate the border.
+    """
     return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
 
 
@@ -135,10 +140,10 @@ def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool =
     """Return a `ShuffleUp` with spectral norm, initialized to nearest upsampling (ICNR).
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out.
+        fan_in: Number of input channels.
+        fan_out: Number of output channels.
         factor: Upsampling factor.
-        norm: Add BatchNorm after the convolution; False gives the convolution a bias instead.
+        norm: Whether to add BatchNorm after the convolution; if False, the convolution has a bias instead.
     """
     wide = fan_out * factor**2
     conv = StoredSpectralConv(fan_in, wide, (1, 1), bias=not norm)
@@ -149,10 +154,12 @@ def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool =
 
 @torch.no_grad()
 def repeat_kernels(weight: Tensor, factor: int) -> None:
-    """Set equal kernels for the channels shuffled into one pixel block (ICNR, Aitken et al. 2017).
+    """Initialize a convolution before a pixel shuffle with ICNR (Aitken et al. 2017).
+
+    All channels that are shuffled into one block of pixels get equal kernels.
 
     Args:
-        weight: Weight of a convolution before a pixel shuffle; modified in place.
+        weight: Weight of the convolution; modified in place.
         factor: Upsampling factor of the shuffle.
     """
     weight.copy_(weight[:: factor**2].repeat_interleave(factor**2, dim=0))
@@ -168,9 +175,9 @@ class SkipJoin(nn.Module):
     """First half of a decoder block: upsample a map and concatenate a normalized skip.
 
     Args:
-        fan_in: Channels of the map.
-        skip: Channels of the skip.
-        up: Channels of the upsampled map.
+        fan_in: Number of channels of the map.
+        skip: Number of channels of the skip.
+        up: Number of channels of the upsampled map.
     """
 
     def __init__(self, fan_in: int, skip: int, up: int) -> None:
@@ -179,11 +186,14 @@ class SkipJoin(nn.Module):
         self.bn = nn.BatchNorm2d(skip)
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, up + skip, H, W)``; the upsampled map is resized to the size of the skip.
+        """Upsample a map to the size of the skip and concatenate the skip.
 
         Args:
             x: ``(B, fan_in, h, w)``.
             skip: ``(B, skip, H, W)``.
+
+        Returns:
+            ``(B, up + skip, H, W)``.
         """
         # unconditional: a size check would become a constant in an exported graph
         up = F.interpolate(self.shuf(x), size=skip.shape[-2:])
@@ -191,14 +201,14 @@ class SkipJoin(nn.Module):
 
 
 class WideBlock(SkipJoin):
-    """Decoder block of DDColor and DeOldify's stable model: `SkipJoin` and one 3 x 3 convolution.
+    """Decoder block of DDColor and DeOldify: `SkipJoin` and one 3 x 3 convolution.
 
     Args:
-        fan_in: Channels of the map.
-        skip: Channels of the skip.
-        up: Channels of the upsampled map.
-        fan_out: Channels out.
-        last: Further layers after the convolution.
+        fan_in: Number of channels of the map.
+        skip: Number of channels of the skip.
+        up: Number of channels of the upsampled map.
+        fan_out: Number of output channels.
+        *last: Further layers after the convolution.
     """
 
     def __init__(self, fan_in: int, skip: int, up: int, fan_out: int, *last: nn.Module) -> None:

@@ -1,6 +1,6 @@
-"""Thin plate splines that move two points of the image diagonal, used to generate references.
+"""Thin plate splines that deform images to generate training references.
 
-Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) generate training references this way. The corners
+Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) move two points of the image diagonal. The corners
 are fixed, and the spline interpolates the displacement of all other pixels.
 """
 
@@ -11,7 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TRIES = 8
-"""Number of random draws of which `diagonal_moves` uses the first valid draw; about 1 % are invalid."""
+"""Number of random draws per image.
+
+`diagonal_moves` uses the first valid draw. About 1 % of the draws are invalid.
+"""
 
 _POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # ranges of positions and shifts on the diagonal
 _CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
@@ -19,10 +22,14 @@ _RADIAL_EPSILON = 1e-6
 
 
 def diagonal_moves(draws: Tensor) -> Tensor:
-    """Return two positions on the diagonal and their shifts, ``(B, 4)`` float64, relative to the side.
+    """Return two positions on the diagonal and their shifts, relative to the side.
 
     Args:
-        draws: ``(B, T, 4)`` uniform on [0, 1), T draws; the first draw with different shifted points is used.
+        draws: ``(B, T, 4)``: T draws from the uniform distribution on [0, 1). The first draw whose shifted
+            points differ is used.
+
+    Returns:
+        ``(B, 4)`` float64: two positions and two shifts.
     """
     low = draws.new_tensor([_POINTS[0], _POINTS[0], _RANGES[0], _RANGES[0]], dtype=torch.float64)
     high = draws.new_tensor([_POINTS[1], _POINTS[1], _RANGES[1], _RANGES[1]], dtype=torch.float64)
@@ -35,8 +42,10 @@ def diagonal_moves(draws: Tensor) -> Tensor:
 def spline(moves: Tensor) -> Tensor:
     """Fit thin plate splines that map the shifted points back to their sources.
 
+    The corners of the image are fixed.
+
     Args:
-        moves: ``(B, 4)``, see `diagonal_moves`; the corners are fixed.
+        moves: ``(B, 4)``, see `diagonal_moves`.
 
     Returns:
         ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the linear
@@ -54,9 +63,14 @@ def spline(moves: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
-    """Warp images ``(B, C, H, W)`` by splines with bicubic interpolation and zero padding.
+    """Warp images by splines with bicubic interpolation and zero padding.
 
     Bicubic interpolation overshoots at edges, so values may exceed the input range.
+
+    Args:
+        images: ``(B, C, H, W)``.
+        theta: ``(B, 9, 2)``, see `spline`.
+        moves: ``(B, 4)``, see `diagonal_moves`.
     """
     height, width = images.shape[-2:]
     places = source_positions(theta, moves, (height, width)).to(images)
@@ -66,7 +80,7 @@ def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
 
 
 def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return source coordinates ``(B, H, W, 2)``: x and y as fractions of width and height.
+    """Return the source coordinates of each pixel, relative to the image size.
 
     Pixel coordinates span [0, 1] inclusive, so the last row and column lie outside the image even without a
     shift.
@@ -74,7 +88,10 @@ def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Ten
     Args:
         theta: ``(B, 9, 2)``, see `spline`.
         moves: ``(B, 4)``, see `diagonal_moves`.
-        size: Height and width.
+        size: Height and width in pixels.
+
+    Returns:
+        ``(B, H, W, 2)``: x and y as fractions of width and height.
     """
     lines = [torch.linspace(0, 1, length, dtype=theta.dtype, device=theta.device) for length in size]
     y, x = torch.meshgrid(*lines, indexing="ij")

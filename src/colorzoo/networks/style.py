@@ -1,4 +1,4 @@
-"""Covariance statistics and label maps for style transfer, and VGG-19 layer names up to relu4_1."""
+"""Covariance statistics and label maps for style transfer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ VGG19_LAYERS = {
         strict=True,
     )
 }
-"""Encoder layer name in the authors' checkpoints for each layer of torchvision's vgg19."""
+"""Layer names in the authors' checkpoints by layer name of torchvision's vgg19.
+
+The layers end at relu4_1.
+"""
 
 _CUT = 1e-5  # smallest eigenvalue that is used
 _FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # minimum pixels of a label, maximum area ratio
 
 
 def power_of(covariance: Tensor, power: float) -> Tensor:
-    """Return a power of symmetric matrices ``(B, C, C)``; small eigenvalues are set to zero."""
+    """Return a power of symmetric matrices ``(B, C, C)``; eigenvalues below 1e-5 are dropped."""
     values, vectors = torch.linalg.eigh(covariance)
     # clamp first: the gradient of a root of a negative number is NaN even where torch.where discards it
     scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
@@ -31,7 +34,14 @@ def power_of(covariance: Tensor, power: float) -> Tensor:
 
 
 def covariance_of(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return centered ``(B, C, N)``, the mean ``(B, C, 1)`` and the covariance ``(B, C, C)``."""
+    """Center features and compute their mean and covariance.
+
+    Args:
+        flat: ``(B, C, N)``.
+
+    Returns:
+        Centered features ``(B, C, N)``, mean ``(B, C, 1)`` and covariance ``(B, C, C)``.
+    """
     mean = flat.mean(dim=2, keepdim=True)
     centered = flat - mean
     return centered, mean, centered @ centered.mT / max(1, flat.shape[2] - 1)
@@ -45,10 +55,12 @@ def by_label(
     *,
     fewest: int = 1,
 ) -> Tensor:
-    """Apply a transform to features ``(C, h, w)`` inside each usable label; other positions stay.
+    """Apply a transform to the features inside each label that `usable_labels` returns.
+
+    Features at other positions do not change.
 
     Args:
-        transform: Maps content ``(1, C, N)`` and style ``(1, C, M)`` to ``(1, C, N)``.
+        transform: Function that maps content ``(1, C, N)`` and style ``(1, C, M)`` to ``(1, C, N)``.
         content: ``(C, h, w)``.
         style: ``(C, h', w')``.
         labels: Integer label maps ``(H, W)`` and ``(H', W')`` of content and style, at least as large as the
@@ -78,6 +90,6 @@ def usable_labels(content: Tensor, style: Tensor) -> list[int]:
 
 
 def nearest_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
-    """Downsample a label map ``(H, W)`` to ``size`` by nearest neighbor at cell centers."""
+    """Downsample a label map ``(H, W)`` to ``size`` by nearest neighbor."""
     reduced = F.interpolate(labels[None, None].double(), size=tuple(size), mode="nearest-exact")
     return reduced[0, 0].to(labels.dtype)

@@ -12,22 +12,23 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.feature_hooks import FeatureHook, Visit, unchanged
 
 SMALLEST_SIDE = 16
-"""Minimum side in pixels; smaller images vanish after four pooling layers."""
+"""Minimum height and width in pixels, because four pooling layers divide the size by 16."""
 
 
 class UNet(nn.Module):
-    """U-Net of five levels with two 3 x 3 convolutions each, for any height and width.
+    """U-Net with five levels and two 3 x 3 convolutions per level.
 
     Examples:
         >>> UNet(1, 2, base=8)(torch.rand(2, 1, 32, 48)).shape
         torch.Size([2, 2, 32, 48])
 
-    Pooling rounds down. An upsampled map is zero-padded to the size of its skip.
+    Images may have any size. Pooling rounds sizes down, and an upsampled map is zero-padded to the size of
+    its skip.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Output channels; the output has no activation.
-        base: Channels of the first level; 64 in the papers.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels; the output has no activation.
+        base: Number of channels of the first level; 64 in the papers.
     """
 
     def __init__(self, in_channels: int, out_channels: int, base: int = 64) -> None:
@@ -42,7 +43,7 @@ class UNet(nn.Module):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Outputs of the last three decoder levels."""
+        """Hooks at the outputs of the last three decoder levels."""
         channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
         return tuple(
             FeatureHook(f"up_{stride}", width, stride)
@@ -67,7 +68,7 @@ class UNet(nn.Module):
         return found, skips.pop(), skips.pop()
 
     def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the remaining decoder levels and call ``visit`` at each of `hooks`.
+        """Run the remaining decoder levels and call ``visit`` at each hook.
 
         The output has the size of the padded image.
         """
@@ -99,7 +100,9 @@ def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
 
 
 def initialize_gan(module: nn.Module, std: float = 0.02) -> None:
-    """Initialize convolutions from N(0, std), BatchNorm scales from N(1, std), and biases with 0.
+    """Initialize convolutions and BatchNorm layers as in DCGAN.
+
+    Convolution weights are drawn from N(0, std) and BatchNorm scales from N(1, std). Biases are 0.
 
     Examples:
         >>> network = UNet(1, 2, base=8)
