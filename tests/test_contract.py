@@ -158,17 +158,17 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (BY_INSTANCE, "predictions differ without task"),
     ],
     "odd_sizes": [
-        (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives \(2, 2, 32, 53\)"),
+        (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives shape \(2, 2, 32, 53\)"),
         (of(Tensor.double), "float32, got torch.float64"),
         (of(lambda ab: ab / (ab.shape[-1] - 1)), r"\(1, 1\) is not finite"),
-        (RGB, "output is rgb, .* AbPrediction"),
+        (RGB, "output rgb, .* AbPrediction"),
         (as_rgb(2.0), r"RGB .* \[0, 1\]", RGB),
     ],
     "batch_equals_single": [
         (plus(lambda _, seen, __: 6e-4 * len(seen)), r"image 0 differs by 1\.[12].e-05"),
     ],
     "guidance": [
-        (lambda _, found, __, given: found if given else found.with_colors(0 * found.ab), "None is not"),
+        (lambda _, found, __, given: found if given else found.with_colors(0 * found.ab), "guidance None"),
         (NOTHING, "accepts points but ignores it"),
         (plus(lambda _, __, given: given.exemplar is not None), "does not accept exemplar but depends"),
     ],
@@ -176,11 +176,11 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (of(lambda ab: ab + torch.rand_like(ab)), "different predictions"),
     ],
     "device": [
-        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the input's device: "),
-        (of(lambda ab: torch.zeros(ab.shape)), "the colors are not on the input's device"),
-        (plus(lambda *_: torch.zeros(()).is_meta), "depend on torch's default device"),
+        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the device of the input: "),
+        (of(lambda ab: torch.zeros(ab.shape)), "the prediction is not on the device"),
+        (plus(lambda *_: torch.zeros(()).is_meta), "depends on torch's default device"),
     ],
-    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the input's device: ")],
+    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the device of the input: ")],
     "bfloat16_autocast": [
         (of(Tensor.bfloat16), "autocast gives torch.bfloat16"),
         (plus(lambda *_: 6 * torch.is_autocast_enabled("cpu")), r"changes the prediction by 6\.\d% of"),
@@ -212,7 +212,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     ],
     "state_dict_round_trip": [
         (NOTHING, "other weights give the same prediction"),
-        (BY_INSTANCE, "weights changed"),
+        (BY_INSTANCE, "does not restore the predictions"),
         (NO_TRAINING, r"limits contains 'training', .* \['model.network.0.weight'"),
     ],
     "half_safetensors_round_trip": [

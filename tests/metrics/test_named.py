@@ -95,10 +95,10 @@ def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("qqqq", DataError, rf"^unknown metric 'qqqq'; expected one of {', '.join(sorted(all_metrics()))}$"),
+        ("qqqq", DataError, rf"^metric must be one of {', '.join(sorted(all_metrics()))}, got 'qqqq'$"),
         ("psnr:vgg", DataError, "psnr"),
         ("lpips=none.pth", WeightsError, "'none.pth' of the metric lpips"),
-        ("lpips:resnet", WeightsError, "unknown LPIPS backbone 'resnet'; expected one of alex, vgg, squeeze"),
+        ("lpips:resnet", WeightsError, "alex, vgg, squeeze, got 'resnet'"),
     ],
 )
 def test_a_wrong_name_is_an_error_in_one_line(name: str, error: type[Exception], message: str) -> None:

@@ -66,7 +66,7 @@ def bin_centers(count: int) -> tuple[Tensor, Tensor]:
 
 
 def prior_probabilities() -> Tensor:
-    """Return the ``(313,)`` frequencies of the bins in the ImageNet training set, as published.
+    """Return the published bin frequencies ``(313,)`` in the ImageNet training set.
 
     Examples:
         >>> prior_probabilities().shape
@@ -115,7 +115,7 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         ``(B, 4, h, w)`` int64 indices of the in-gamut bins nearest to the four grid nodes around the color,
-        and ``(B, 4, h, w)`` weights, with which the mean of the grid nodes is the color.
+        and ``(B, 4, h, w)`` weights. The weighted mean of the grid nodes equals the color.
     """
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
     low = position.floor().long()
@@ -155,7 +155,9 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
 
 
 def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
-    """Return the nonzero weights of `soft_encode`, which is ten times faster.
+    """Return the nonzero weights of `soft_encode` and their bins.
+
+    This function is ten times faster than `soft_encode`.
 
     Examples:
         >>> index, weight = soft_neighbors(torch.zeros(5, 2))
@@ -180,7 +182,7 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
 
 @cache
 def _near_bins() -> Tensor:
-    """Return the ``(529, K)`` bins that can be among the ten nearest bins of a color in each grid cell."""
+    """Return the bins ``(529, K)`` that can be among the ten nearest bins in each grid cell."""
     # A color lies at most half a cell diagonal from the center of its cell. By the triangle inequality, a bin
     # cannot be among the ten nearest if its distance from the center exceeds the distance of the tenth
     # nearest bin by more than one diagonal.

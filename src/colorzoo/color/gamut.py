@@ -56,7 +56,7 @@ _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
 _FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
 
 _TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the RGB cube count as inside
-_FARTHEST = 4.0  # upper search bound as a multiple of the color's chroma, which is small for dark colors
+_FARTHEST = 4.0  # upper search bound, relative to the chroma of the color; dark colors have small chroma
 _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the chroma, well below one 8-bit level
 _TINY_CONE = 1e-9
 
@@ -75,7 +75,7 @@ _SNAP_CONVERGED = 1.0
 
 
 def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
-    """Test which colors lie inside sRGB.
+    """Return whether each color lies inside sRGB.
 
     Examples:
         >>> in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
@@ -94,9 +94,9 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
 
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
-    """Test which colors change by at most one CIE unit when converted to sRGB and back.
+    """Return whether each color survives a conversion to sRGB and back.
 
-    This is the gamut test of Zhang et al. 2017.
+    A color survives if it changes by less than one CIE unit. This is the gamut test of Zhang et al. 2017.
 
     Examples:
         >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
@@ -106,7 +106,8 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Truncate RGB to 8-bit levels before converting it back, as the published drawing pad does.
+        eight_bit: Whether to truncate RGB to 8-bit levels before converting it back, as the published drawing
+            pad does.
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -191,7 +192,9 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 
 def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
-    """Set the lightness of colors; keep the Oklab hue and as much chroma as sRGB allows.
+    """Set the lightness of colors at constant Oklab hue.
+
+    The chroma decreases only as far as sRGB requires.
 
     Examples:
         >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
@@ -248,7 +251,7 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
 
 
 class ChromaPath:
-    """Path from gray to the end points at constant Oklab hue and constant luminance.
+    """Paths from gray to given colors at constant Oklab hue and luminance.
 
     Args:
         linear: ``(3, N)`` end points in linear sRGB, of any value.
@@ -295,7 +298,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
 
 
 def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
-    """Find the largest s (Oklab chroma divided by Oklab lightness) inside sRGB by bisection.
+    """Find the largest ratio s of Oklab chroma to lightness inside sRGB by bisection.
 
     Args:
         lightness: ``(N,)`` in [0, 100].
@@ -344,12 +347,12 @@ def _table() -> tuple[Tensor, Tensor]:
 
 
 def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
-    """Return the derivative of the cube root of each cone response with respect to s, for a hue."""
+    """Return the derivative of each cube-rooted cone response with respect to s."""
     return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
 def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return linear sRGB ``3 x (N,)`` of a luminance on the curve of a hue at s."""
+    """Return the linear sRGB planes of the colors at s on the curves of hue and luminance."""
     cones = [(1 + s * slope) ** 3 for slope in slopes]
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
@@ -371,10 +374,11 @@ def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
 
 
 def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
-    """Return the colors ``(3, N)`` that are farthest from gray, at most at ``end``, and satisfy ``fits``.
+    """Return the colors ``(3, N)`` that are farthest from gray and satisfy ``fits``.
 
-    Each iteration divides the remaining interval into eight parts, which takes a third of the operations of a
-    bisection. For few colors the number of operations determines the run time.
+    The search covers fractions from 0 to ``end`` of the path. Each iteration divides the remaining interval
+    into eight parts, which takes a third of the operations of a bisection. For few colors the number of
+    operations determines the run time.
     """
     low, step = torch.zeros_like(end), end
     for _ in range(_ROUNDS):

@@ -1,8 +1,9 @@
-"""Conversion between CIE Lab (D65, 2 degree observer), linear sRGB and sRGB (IEC 61966-2-1).
+"""Conversion between CIE Lab, linear sRGB and sRGB.
 
-Conversions always run in float32, because kornia has an error of several units under bfloat16 autocast. Lab
-to linear sRGB is implemented here because kornia clips the result, and gamut mapping needs values outside
-[0, 1]. kornia is imported inside functions because importing it takes 0.25 s and inference does not need it.
+CIE Lab uses the illuminant D65 and the 2 degree observer. sRGB is defined by IEC 61966-2-1. Conversions
+always run in float32, because kornia has an error of several units under bfloat16 autocast. Lab to linear
+sRGB is implemented here because kornia clips the result, and gamut mapping needs values outside [0, 1].
+kornia is imported inside functions because importing it takes 0.25 s and inference does not need it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         ``(..., 3, H, W)`` float32: L in [0, 100], a and b in CIE units.
 
     Raises:
-        TypeError: The tensor has an integer type, whose values would be misread as [0, 1].
+        TypeError: The tensor has an integer type.
         ValueError: The third axis from the end does not have 3 channels.
     """
     import kornia.color
@@ -67,9 +68,9 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        clip: Clip each channel to [0, 1], which shifts the hue of colors outside sRGB. To reduce their chroma
-            instead, use `lab_to_rgb_in_gamut`. If False, values above 1 are kept; negative linear values
-            become 0, because the transfer function is not defined for negative values.
+        clip: Whether to clip each channel to [0, 1], which shifts the hue of colors outside sRGB. To reduce
+            the chroma instead, use `lab_to_rgb_in_gamut`. If False, values above 1 are kept; negative linear
+            values become 0, because the transfer function is not defined for negative values.
 
     Returns:
         ``(..., 3, H, W)`` float32.
@@ -143,7 +144,7 @@ def weighted_sums(planes: Sequence[Tensor] | Tensor, rows: Sequence[Sequence[flo
 
 
 def check_channels(color: Tensor, name: str, values: str) -> None:
-    """Raise unless ``color`` is floating point ``(..., 3, H, W)``."""
+    """Raise an error unless ``color`` is a floating point tensor ``(..., 3, H, W)``."""
     if not color.is_floating_point():
         raise TypeError(f"{name} must be a floating point tensor {values}, got {color.dtype}")
     if color.ndim < 3 or color.shape[-3] != 3:

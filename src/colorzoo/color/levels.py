@@ -54,7 +54,7 @@ def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> ND
 
 
 def linear_of(values: FloatArray) -> FloatArray:
-    """Decode float32 or float64 sRGB in [0, 1] to linear light; keep the dtype."""
+    """Decode sRGB in [0, 1] to linear light in the same floating point type."""
     bright = ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4
     linear: FloatArray = np.where(values > 0.04045, bright, values / 12.92)
     return linear
@@ -79,8 +79,8 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
 def clipped(linear: Tensor) -> Tensor:
     """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
 
-    Clipping negative channels adds luminance; the other channels are lowered to compensate. Near black,
-    clipping the small negative values that count as inside sRGB changes L by up to 0.08.
+    Clipping negative channels adds luminance; the other channels are lowered to compensate. Values
+    slightly below 0 count as inside sRGB. Near black, clipping them changes L by up to 0.08.
     """
     inside = linear.clamp(0, 1)
     share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)
@@ -111,7 +111,10 @@ def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
 
 @cache
 def _shade_tables() -> list[NDArray[np.int32]]:
-    """Return the luminance steps, with guard bits, that each 8-bit level of each channel contributes."""
+    """Return the luminance steps that each 8-bit level of each channel contributes.
+
+    The steps include guard bits.
+    """
     linear = linear_of(_unit("u1")).astype(np.float64)
     unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]

@@ -16,12 +16,12 @@ from colorzoo.color.edges import canny
 SIGMAS = (0.3, 0.4, 0.5)
 """Standard deviations of XDoG in pixels for training; larger values give thicker lines."""
 
-_PAPER = 0.92  # gray level relative to the paper's gray level above which pixels are paper
-_FAINTEST_INK = 0.7  # gray level relative to the paper's; an image without darker pixels has no lines
+_PAPER = 0.92  # pixels above this gray level, relative to the paper, belong to the paper
+_FAINTEST_INK = 0.7  # gray level relative to the paper; an image without darker pixels has no lines
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
-    """Compute BT.601 luma, which sketch papers call gray.
+    """Convert RGB to grayscale with the weights of BT.601.
 
     Examples:
         >>> rgb_to_gray(torch.ones(2, 3, 4, 4)).shape
@@ -47,7 +47,7 @@ def xdog(
     steepness: float = 1e9,
     weighted: bool = True,
 ) -> Tensor:
-    """Draw the lines of an image with an extended difference of Gaussians (XDoG).
+    """Extract the lines of an image with an extended difference of Gaussians (XDoG).
 
     Examples:
         >>> xdog(torch.rand(2, 1, 16, 16)).shape
@@ -59,8 +59,8 @@ def xdog(
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
-        sigma: Standard deviation of the finer Gaussian in pixels: a number, or ``(B,)`` values.
-        k: Ratio of the coarser standard deviation to the finer one.
+        sigma: Standard deviation of the narrow Gaussian in pixels: a number, or ``(B,)`` values.
+        k: Ratio of the standard deviations of the wide and the narrow Gaussian.
         sharpness: Weight of the difference of Gaussians; p in the papers.
         threshold: Value that separates ink from paper.
         steepness: Slope below the threshold; phi in the papers.
@@ -81,13 +81,17 @@ def xdog(
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:
-    """Return the Canny edges of RGB ``(B, 3, H, W)`` in [0, 1] as sketches ``(B, 1, H, W)``.
-
-    In the sketches, paper is 1 and ink is 0.
+    """Convert images to sketches of their Canny edges.
 
     Examples:
         >>> canny_sketch(torch.ones(2, 3, 16, 16)).shape
         torch.Size([2, 1, 16, 16])
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+
+    Returns:
+        ``(B, 1, H, W)`` in {0, 1}: paper 1, ink 0.
     """
     return 1 - canny(rgb_to_gray(rgb)).float()
 

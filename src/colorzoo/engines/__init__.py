@@ -1,1 +1,1 @@
-"""Device and precision selection, ONNX Runtime, and export."""
+"""Device and precision selection, ONNX Runtime, and export of models."""

@@ -1,4 +1,4 @@
-"""Hash of everything that determines a model's predictions; identifies results and cached graphs."""
+"""Hash of a model, which identifies results and cached graphs."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class _TensorModel(nn.Module):
 
 
 def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
-    """Return the outputs of a graph: the image, and logits if the model predicts a color distribution."""
+    """Return the outputs of a graph by name: the image and, if available, the logits."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
     logits = prediction.color_logits
@@ -174,7 +174,7 @@ def write_graph(
 def compare_traced(
     model: ColoringModel, traced: Sample, others: Sequence[Sample]
 ) -> Mapping[tuple[int, int], float]:
-    """Compare the graph made by torch.export with the model.
+    """Compare the graph from ``torch.export`` with the model.
 
     Args:
         model: See `write_graph`.
@@ -235,7 +235,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
-    """Return the guidance tensors by name, such as ``points_ab``, in the order of kinds and fields."""
+    """Return the tensors of guidance by name, such as ``points_ab``."""
     found: dict[str, Any] = {}
     for name in guidance.kinds():
         kind = getattr(guidance, name)
@@ -244,7 +244,12 @@ def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
 
 
 def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
-    """Return a copy of ``template`` with its tensors replaced; the inverse of `guidance_tensors`."""
+    """Return guidance with replaced tensors; the inverse of `guidance_tensors`.
+
+    Args:
+        template: Guidance to copy.
+        tensors: New tensors in the order of `guidance_tensors`.
+    """
     left = iter(tensors)
     filled = {}
     for name in template.kinds():
@@ -289,7 +294,7 @@ def _write_onnx(
 
 
 def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
-    """Load an ONNX file and run it with as many threads as torch uses.
+    """Load an ONNX file for inference with as many threads as torch uses.
 
     Args:
         path: ONNX file.
@@ -315,7 +320,7 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 def _differences(
     model: ColoringModel, graph: Graph, samples: Sequence[Sample]
 ) -> dict[tuple[int, int], float]:
-    """Return the largest output difference for each height and width, as a fraction of the full scale."""
+    """Return the largest output difference for each image size, relative to the full scale."""
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
@@ -356,7 +361,7 @@ def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, 
 
 
 def require_onnx() -> None:
-    """Raise `ColorzooError` if a package for ONNX is missing."""
+    """Raise `ColorzooError` if a package that ONNX export requires is missing."""
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401

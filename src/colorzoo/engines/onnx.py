@@ -41,7 +41,7 @@ _CHECKED = ((64, 96), (37, 53))
 
 
 class OnnxModel:
-    """Runs a model with ONNX Runtime on the CPU.
+    """Model that runs with ONNX Runtime on the CPU.
 
     Args:
         model: Model in evaluation mode on the CPU.
@@ -83,7 +83,7 @@ class OnnxModel:
         return AbPrediction(ab=found.pop("ab"), extras=found)
 
     def graph_key(self, given: Guidance) -> str:
-        """Return the cache key of the graph for some guidance.
+        """Return the cache key of the graph for a combination of guidance.
 
         The size of ``(B, C, H, W)`` maps is not part of the key, but the shapes of other tensors are.
         """
@@ -147,7 +147,7 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _refuse_settings(given: Guidance) -> None:
-    """Raise `GuidanceError` for settings that would become constants of the graph: non-tensors."""
+    """Raise `GuidanceError` for guidance settings that would become constants of the graph."""
     for name in given.kinds():
         kind = getattr(given, name)
         for field in fields(kind):

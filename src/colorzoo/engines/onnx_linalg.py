@@ -1,4 +1,4 @@
-"""Linear algebra for ONNX export: functions that loop over the rows of ``(B, n, n)`` matrices."""
+"""Linear algebra for ONNX export, with loops over the rows of ``(B, n, n)`` matrices."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def _cholesky_ex(matrix: Any) -> Any:
 
 
 def _cholesky_solve(right: Any, factor: Any) -> Any:
-    """Solve with the factor, then with its transpose; reversing both axes makes it lower triangular."""
+    """Solve with the factor, then with its transpose.
+
+    Reversing both axes of the transpose makes it lower triangular.
+    """
     half = solve_lower(factor, right)
     transposed = _reversed(_reversed(op.Transpose(factor, perm=[0, 2, 1]), 1), 2)
     return _reversed(solve_lower(transposed, _reversed(half, 1)), 1)

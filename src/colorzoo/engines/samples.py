@@ -28,7 +28,7 @@ _HISTOGRAM_BINS = 313
 
 
 def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return images of colored blobs with some noise: ``(batch, 3, *size)`` RGB in [0, 1].
+    """Return random images of colored blobs, ``(batch, 3, *size)`` RGB in [0, 1].
 
     Examples:
         >>> sample_image((32, 48)).shape
@@ -41,7 +41,9 @@ def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
 
 
 def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return the input of a model: lightness in [0, 100], or a sketch in [0, 1], ``(batch, 1, *size)``.
+    """Return random model inputs ``(batch, 1, *size)``.
+
+    The inputs are lightness in [0, 100] or sketches in [0, 1].
 
     Examples:
         >>> sample_input("gray", (32, 48)).shape
@@ -54,7 +56,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return random guidance of some kinds for images of a size.
+    """Return random guidance of the given kinds.
 
     Examples:
         >>> sample_guidance(["points"], (32, 48)).kinds()

@@ -12,7 +12,7 @@ _CHROMA_UNIT = 20.0  # about the mean chroma of natural images, CIE units
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
-    """Return the smooth L1 loss per pixel, summed over a and b (Zhang et al. 2017, eq. 3-4).
+    """Compute the smooth L1 loss of each pixel, summed over a and b (Zhang et al. 2017).
 
     Examples:
         >>> truth = torch.zeros(2, 2, 4, 4)
@@ -25,7 +25,7 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
         target: ``(B, 2, H, W)`` truth in CIE units.
         delta: Error in CIE units at which the loss changes from quadratic to linear with slope 1. The paper
-            uses 1; 0 gives the L1 loss.
+            uses 1 (eq. 3-4); 0 gives the L1 loss.
 
     Returns:
         ``(B, 1, H, W)`` losses.
@@ -70,7 +70,7 @@ def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         losses: Tensor of any shape.
-        weights: Tensor of the shape of ``losses``, without gradient.
+        weights: Tensor with the shape of ``losses`` and without gradient.
     """
     return losses.detach() + weights * (losses - losses.detach())
 
@@ -113,13 +113,14 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
-    """Return the cross-entropy per pixel with soft targets (Zhang et al. 2016, eq. 2, unweighted).
+    """Return the cross-entropy of each pixel with soft targets (Zhang et al. 2016, eq. 2).
 
     Examples:
         >>> soft_cross_entropy(torch.zeros(2, 313, 4, 4), torch.full((2, 313, 4, 4), 1 / 313)).shape
         torch.Size([2, 4, 4])
 
-    The minimum of the loss equals the entropy of the target, not 0.
+    The class weights of eq. 2 are not applied. The minimum of the loss equals the entropy of the target, not
+    0.
 
     Args:
         logits: ``(B, Q, h, w)``.
@@ -134,7 +135,7 @@ def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
 def rebalanced_cross_entropy(
     logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int = 10, gray_below: float = 5.0
 ) -> Tensor:
-    """Return the class-rebalanced cross-entropy per pixel (Zhang et al. 2016, eq. 2 and 3).
+    """Return the class-rebalanced cross-entropy of each pixel (Zhang et al. 2016, eq. 2-3).
 
     Examples:
         >>> logits, truth = torch.zeros(2, 313, 4, 4), torch.full((2, 2, 4, 4), 20.0)

@@ -1,4 +1,4 @@
-"""Losses of exemplar papers without their weights (SPColor, Chen et al. 2023; Zhang et al. 2019)."""
+"""Unweighted losses of exemplar models, such as SPColor (Chen et al. 2023)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def sum_over_processes(values: Tensor) -> Tensor:
         >>> sum_over_processes(torch.tensor([1.0, 2.0]))
         tensor([1., 2.])
 
-    Without a process group the function returns ``values``. It makes losses independent of how a batch is
-    split among processes. Every process must pass values of the same shape.
+    Without a process group, the function returns ``values``. Losses that use this sum do not depend on how a
+    batch is split among processes. Every process must pass values of the same shape.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return values
@@ -72,7 +72,9 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 
 
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the squared difference of ab from the mean ab of neighbors with similar true color.
+    """Return the smoothness loss of ab between neighbors of similar true color.
+
+    The loss is the mean squared difference of ab from `neighbor_mean`.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -185,7 +187,9 @@ def triplet_loss(
 
 
 def gram_matrix(maps: Tensor) -> Tensor:
-    """Return Gram matrices of feature maps, divided by positions and channels (Gatys et al. 2016).
+    """Return Gram matrices of feature maps (Gatys et al. 2016).
+
+    The matrices are divided by the number of positions and channels.
 
     Examples:
         >>> gram_matrix(torch.ones(2, 4, 6, 8))[0, 0, 0]

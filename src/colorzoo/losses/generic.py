@@ -1,4 +1,4 @@
-"""Losses used by several papers: feature-map distances, adversarial losses and weighted sums."""
+"""Losses that several papers use: feature distances, GAN losses and weighted sums."""
 
 from __future__ import annotations
 

@@ -78,19 +78,24 @@ def area_under_curve(histogram: Tensor) -> Tensor:
 
 
 def area_of_moments(moments: Moments) -> Moments:
-    """Return `area_under_curve` from the moments of `AbAUC`: a histogram, then exact and count."""
+    """Return `area_under_curve` from the moments of `AbAUC`.
+
+    The moments are a histogram, followed by the number of exact images and the number of other images.
+    """
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
 def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
-    """Return for each pixel of ``(B, 2, H, W)`` the class weight of its nearest color bin."""
+    """Return the class weight of the nearest color bin for each pixel of ``(B, 2, H, W)``."""
     colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
     bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
     return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])
 
 
 class AbAUC(ColorMetric):
-    """Area under the accuracy curve of ab, raw and class-rebalanced (Zhang et al. 2016, Table 1).
+    """Area under the accuracy-tolerance curve of ab (Zhang et al. 2016, Table 1).
+
+    The metric has two values: over all pixels, and rebalanced by color class.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -130,7 +135,7 @@ class AbAUC(ColorMetric):
         return {"auc": raw, "auc_rebalanced": rebalanced}
 
     def moments(self) -> list[list[float]]:
-        """Return the raw and the rebalanced histogram, each followed by exact and count."""
+        """Return the raw and the rebalanced histogram as moments."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

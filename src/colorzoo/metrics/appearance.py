@@ -1,6 +1,7 @@
-"""Visible faults of automatic results: grayness, oversaturation, color casts and wrong hues.
+"""Metrics of visible faults: grayness, oversaturation, color casts and wrong hues.
 
-These metrics do not compare each color with the true color, because lightness alone does not determine it.
+These metrics do not compare each color with the true color, because lightness alone does not determine the
+color.
 `Colorfulness` and `ColorfulnessRatio` measure the whole image, `NeutralChroma` the areas where the ground
 truth is neutral, and `RightHue` the areas where the ground truth has a clear hue. `GrayGain` compares the
 result with the gray image.
@@ -52,7 +53,8 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        form: ``"hasler"`` or ``"absolute"``, see the module docstring.
+        form: Definition of colorfulness: ``"hasler"`` uses the mean and standard deviation of the opponent
+            colors, and ``"absolute"`` of their absolute values.
 
     Returns:
         ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 for slightly, 45 for averagely and
@@ -96,7 +98,9 @@ class Colorfulness(ImageMean):
 
 
 class DeltaColorfulness(ColorMetric):
-    """Difference in colorfulness between results and ground truth, in both published forms.
+    """Difference in colorfulness between results and ground truth.
+
+    Two forms are published: the difference of the means, and the mean difference per image.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -150,7 +154,9 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessRatio(Ratio):
-    """Mean colorfulness of results divided by the mean of the ground truth; 1 is ideal.
+    """Mean colorfulness of results divided by mean colorfulness of the ground truth.
+
+    The ideal value is 1.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -178,7 +184,9 @@ def chroma(ab: Tensor) -> Tensor:
 
 
 def neutral_area(target_ab: Tensor) -> Tensor:
-    """Return the mask of pixels whose ground truth has a mean chroma below 5 over 9 x 9 pixels.
+    """Return the mask of neutral pixels of the ground truth.
+
+    A pixel is neutral if the mean chroma in its 9 x 9 neighborhood is below 5 CIE units.
 
     Examples:
         >>> neutral_area(torch.zeros(1, 2, 16, 16)).shape
@@ -196,7 +204,7 @@ def neutral_area(target_ab: Tensor) -> Tensor:
 
 
 def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed chroma of each result over `neutral_area`, and the number of summed pixels.
+    """Return the sum of chroma and the number of pixels in the `neutral_area` of each image.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -209,7 +217,7 @@ def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class NeutralChroma(Ratio):
-    """Mean chroma of results where the ground truth is neutral (`neutral_area`), in CIE units.
+    """Mean chroma of results in the `neutral_area` of the ground truth, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -232,7 +240,7 @@ class NeutralChroma(Ratio):
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Count the colored pixels of the ground truth, and the results' pixels with the right hue.
+    """Count the pixels with the right hue, and the colored pixels of the ground truth.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)

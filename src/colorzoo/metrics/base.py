@@ -1,8 +1,8 @@
 """Base classes of the metrics, and validation of their inputs.
 
-Moments are the sums that a metric accumulates over images and computes its value from, such as a sum and a
-count. The last two moments of an output are the number of exact images (without error) and the number of
-other images that have a value.
+Moments are sums over images from which a metric computes its value, such as a sum of errors and a count. The
+last two moments of an output are the number of exact images (without error) and the number of other images
+that have a value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SLACK = 2e-3  # tolerance for rounding errors of float16; half an 8-bit level
 
 
 class ColorMetric(Metric):
-    """Base class of metrics with input validation and definitions of the numbers in reports.
+    """Base class of metrics that validate their inputs and define columns of reports.
 
     Examples:
         >>> from colorzoo.metrics import MeanSSIM
@@ -38,16 +38,16 @@ class ColorMetric(Metric):
     `outputs`, ``colorzoo evaluate`` can compute it.
 
     Args:
-        validate_args: Check that images are finite floats in the allowed range. The check synchronizes with
-            the device.
+        validate_args: Whether to check that images are finite floats in the allowed range. The check
+            synchronizes with the device.
         **options: Arguments of `torchmetrics.Metric`.
 
     Attributes:
         names: Constructor options by metric name.
         default_network: Name of the default network, passed to the constructor before the path of a weight
             file; empty for a metric without a network.
-        of_whole_set: True if the metric is defined only for a set of images, from features of each image.
-        needs_color: True if the metric is undefined for images with a gray ground truth.
+        of_whole_set: Whether the metric compares sets of image features instead of averaging over images.
+        needs_color: Whether the metric is undefined for images with a gray ground truth.
     """
 
     names: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -68,7 +68,10 @@ class ColorMetric(Metric):
         return ()
 
     def moments(self) -> list[list[float]]:
-        """Return the states as moments, one list for each output; see `colorzoo.metrics.base`."""
+        """Return the states as moments, with one list for each output.
+
+        `colorzoo.metrics.base` defines moments.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define moments() to be used in reports")
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -189,7 +192,7 @@ def require_images(image: Tensor, channels: int, *, values: bool = True) -> None
     Args:
         image: RGB in [0, 1], or ab in CIE units.
         channels: 3 for RGB, 2 for ab.
-        values: Also validate the values; see `require_values`.
+        values: Whether to validate the values too; see `require_values`.
 
     Raises:
         DataError: The shape or the values are invalid.
@@ -211,12 +214,12 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
         DataError: The tensor has an integer dtype, contains NaN or inf, or exceeds the range.
     """
     if not image.is_floating_point():
-        raise DataError(f"images must be floating point, got {image.dtype}; divide 8-bit RGB by 255")
+        raise DataError(f"images must be floating point, got {image.dtype}. Divide 8-bit RGB by 255.")
     if not image.numel():
         return
     low, high = (float(value) for value in image.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError("images must be finite, got NaN or inf; skipping an image would bias the mean")
+        raise DataError("images must be finite, got NaN or inf. Skipping an image would bias the mean.")
     if span is not None and not (span[0] - _SLACK <= low and high <= span[1] + _SLACK):
         unit = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
         raise DataError(f"images must be {unit}, got values from {low:g} to {high:g}")
@@ -232,7 +235,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
         image: Results; see `require_images`.
         target: Ground truth; ab must be in [-128, 128].
         channels: 3 for RGB, 2 for ab.
-        values: Also validate the values.
+        values: Whether to validate the values too.
 
     Raises:
         DataError: A batch is not ``(B, channels, H, W)``, the shapes differ, or the values are invalid.
@@ -243,19 +246,19 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
     if image.shape != target.shape:
         raise DataError(
             f"images must have the shape {tuple(target.shape)} of the ground truth, "
-            f"got {tuple(image.shape)}; resize one of them"
+            f"got {tuple(image.shape)}. Resize one of them."
         )
 
 
 def require_mask(mask: Tensor, image: Tensor) -> None:
-    """Validate that a mask has the shape ``(B, 1, H, W)`` that fits a batch of images.
+    """Validate that a mask ``(B, 1, H, W)`` has the batch size and size of the images.
 
     Raises:
         DataError: The mask has another shape.
     """
     expected = (image.shape[0], 1, *image.shape[2:])
     if tuple(mask.shape) != expected:
-        raise DataError(f"the mask must have shape {expected} to fit the images, got {tuple(mask.shape)}")
+        raise DataError(f"mask must have the shape {expected} of the images, got {tuple(mask.shape)}")
 
 
 Moments = NDArray[np.float64]
@@ -265,22 +268,23 @@ Finish = Callable[[Moments], Moments]
 
 @dataclass(frozen=True)
 class Output:
-    """Definition of a number in reports.
+    """Definition of a report column.
 
     Examples:
         >>> Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments).digits
         3
 
     Attributes:
-        key: Name with the details of the computation: color space, truncation and network. Reports append
-            the resizing.
+        key: Unique name with the details of the computation, such as color space, truncation and network.
+            Reports append the resizing to the key.
         title: Column heading.
         unit: ``dB``, ``%`` or empty.
         better: Whether higher or lower values are better.
         finish: Function that computes ``(...)`` numbers from ``(..., k)`` summed moments.
         digits: Number of decimals in tables.
-        per_image: True if the number is defined for a single image.
-        detail: True for a component of another number, which is excluded from curves and comparisons.
+        per_image: Whether the value is defined for a single image.
+        detail: Whether the value is a component of another value; such values are excluded from curves and
+            comparisons.
     """
 
     key: str
@@ -314,12 +318,15 @@ def absolute_mean(moments: Moments) -> Moments:
 
 
 def no_finish(moments: Moments) -> Moments:
-    """Return NaN for numbers such as FID that cannot be computed from summed moments."""
+    """Return NaN for metrics such as FID that are not computed from summed moments."""
     return np.full(moments.shape[:-1], np.nan)
 
 
 def value_moments(value: float) -> list[float]:
-    """Return the moments ``(sum, exact, count)`` of a value: inf is exact, NaN is excluded."""
+    """Return the moments ``(sum, exact, count)`` of one value.
+
+    An infinite value counts as exact, and NaN is excluded.
+    """
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
     return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]

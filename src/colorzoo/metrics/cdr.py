@@ -1,4 +1,4 @@
-"""Cluster Discrepancy Ratio: fraction of true color edges that a result preserves.
+"""Cluster Discrepancy Ratio (CDR): fraction of true color edges that a result preserves.
 
 The metric is defined in Kim et al. 2021, sec. 4. The clusters equal the output of scikit-image's SLIC on a
 gray RGB image (authors' code, ``cdr.py``). Here SLIC runs on the lightness, which is faster because it has
@@ -40,14 +40,14 @@ CANNY_SIGMA, CANNY_QUANTILES = 1.2, (0.2, 0.7)
 
 @dataclass(frozen=True)
 class TruthClusters:
-    """Part of the Cluster Discrepancy Ratio that depends only on the ground truth.
+    """Clusters and edges of a ground-truth image for the Cluster Discrepancy Ratio.
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
         >>> truth.labels.shape, truth.edges.shape
         ((2, 32, 32), (2, 32, 32))
 
-    Create it once with `truth_clusters` and use it for all methods with the same ground truth.
+    Compute them once with `truth_clusters` and use them for all methods with the same ground truth.
 
     Attributes:
         labels: ``(2, H, W)`` cluster labels of the a plane and the b plane, starting at 1.
@@ -77,7 +77,10 @@ def truth_clusters(ab: Tensor) -> TruthClusters:
 
 
 def cluster_ab(ab: Tensor) -> Labels:
-    """Return the ``(2, H, W)`` cluster labels of the planes of ``(2, H, W)`` ab, starting at 1.
+    """Return the cluster labels ``(2, H, W)`` of the a plane and the b plane, starting at 1.
+
+    Args:
+        ab: ``(2, H, W)`` in CIE units.
 
     Raises:
         DataError: The tensor is not ``(2, H, W)``, or not finite.
@@ -197,7 +200,7 @@ def edge_scores(
 
 
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 5) -> Tensor:
-    """Return the Cluster Discrepancy Ratio of a and of b of one image (Kim et al. 2021, sec. 4).
+    """Return the Cluster Discrepancy Ratio of a and b for one image (Kim et al. 2021).
 
     Examples:
         >>> ab = 20 * torch.rand(2, 32, 32)
@@ -279,7 +282,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         """
         if truths is None:
             if target_ab is None:
-                raise DataError("the ground truth is missing; pass target_ab or truths")
+                raise DataError("target_ab or truths must be passed, got neither")
             require_pair(ab, target_ab, 2, values=self.validate_args)
             truths = [truth_clusters(image) for image in target_ab]
         require_images(ab, 2, values=self.validate_args)

@@ -1,4 +1,4 @@
-"""Accuracy of an image classifier on results (SPColor, Chen et al. 2023, Table I)."""
+"""Classification accuracy on colorized images (SPColor, Chen et al. 2023, Table I)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
         weights: Weight file; None downloads the published weights once with timm.
 
     Raises:
-        WeightsError: The weights are missing or do not fit, or the model does not exist.
+        WeightsError: The weights are missing or do not match, or the model does not exist.
     """
     if name == LITE0:
         network = lite0_network(weights, classify=True)
@@ -46,7 +46,7 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
 
 
 class ClassifierAccuracy(ColorMetric):
-    """Top-k accuracy of an image classifier on results (SPColor, Chen et al. 2023, Table I).
+    """Top-k accuracy of an image classifier on colorized images (SPColor, Table I).
 
     Examples:
         >>> mean = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())

@@ -1,8 +1,8 @@
-"""PSNR and LPIPS in a band around edges: the rows K = 7 and K = Full of Kim et al. 2021.
+"""PSNR and LPIPS in a band around edges (Kim et al. 2021).
 
-The authors' slides do not define K. Here the band is a square dilation, K pixels wide, of the edges that the
-caller passes, such as the edges under (pseudo-)scribbles. A band around all edges would cover nearly the
-whole image.
+The paper reports rows K = 7 and K = Full. The authors' slides do not define K. Here the band is a square
+dilation, K pixels wide, of the edges that the caller passes, such as the edges under (pseudo-)scribbles. A
+band around all edges would cover nearly the whole image.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class BandPSNR(BandMetric, MeanDecibels):
 
 
 class BandLPIPS(BandMetric):
-    """Mean LPIPS inside the edge band of each image (Kim et al. 2021, rows K = 7 and K = Full).
+    """Mean LPIPS inside the edge band of each image (Kim et al. 2021).
 
     Examples:
         >>> truth, edges = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)  # doctest: +SKIP

@@ -13,7 +13,7 @@ BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Return the ``(B, 529)`` fraction of pixels of ``(B, 2, H, W)`` in each bin of the ab grid."""
+    """Return the histogram ``(B, 529)`` of ab ``(B, 2, H, W)``, normalized to sum 1."""
     bins = grid_index(ab.float()).flatten(1)
     counts = torch.zeros(len(ab), BINS, device=ab.device)
     return counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=torch.float32)) / bins.shape[1]

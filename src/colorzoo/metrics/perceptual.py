@@ -19,14 +19,15 @@ Net = Literal["alex", "vgg", "squeeze"]
 
 
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the SSIM of each image with an 11 x 11 Gaussian window (sigma 1.5), mean over RGB.
+    """Return the SSIM of each image, averaged over R, G and B.
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
         >>> ssim(0.9 * truth, truth).shape
         torch.Size([2])
 
-    The mean covers only windows inside the image, as in scikit-image and in the original definition.
+    The window is an 11 x 11 Gaussian with sigma 1.5. The mean covers only windows inside the image, as in
+    scikit-image and in the original definition.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -81,13 +82,13 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         net: Backbone.
         weights: Weight file of the backbone with torchvision's weight names; None downloads the ImageNet
             weights once with torch hub.
-        spatial: Return a distance map of the image size instead of one number per image.
+        spatial: Whether to return a distance map at image size instead of one number per image.
 
     Returns:
         Frozen network whose inputs are two RGB batches in [-1, 1].
 
     Raises:
-        WeightsError: The backbone does not exist, or its weights are missing or do not fit.
+        WeightsError: The backbone does not exist, or its weights are missing or do not match.
     """
     from torchmetrics.functional.image.lpips import _LPIPS
     from torchvision import models
@@ -98,7 +99,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         "squeeze": models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
     }
     if net not in published:
-        raise WeightsError(f"unknown LPIPS backbone {net!r}; expected one of {', '.join(get_args(Net))}")
+        raise WeightsError(f"the LPIPS backbone must be one of {', '.join(get_args(Net))}, got {net!r}")
     network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)
     found = published_weights(str(published[net].url)) if weights is None else load_state_dict_file(weights)
     # LPIPS splits torchvision's ``features.N...`` into slices and does not use the classifier

@@ -1,4 +1,4 @@
-"""PSNR in the variants of colorization papers: color space, pooling and precision differ."""
+"""PSNR in the variants of colorization papers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
 
 
 def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR of each image after truncation to 8-bit RGB (Zhang et al. 2017, Table 1).
+    """Return the PSNR of each image after truncation to 8-bit RGB (Zhang et al. 2017).
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -109,7 +109,8 @@ class MeanPSNR(MeanDecibels):
         tensor(19.8313)
 
     Args:
-        eight_bit: Truncate both images to 8 bits first, as in Zhang et al. 2017 and Cho et al. 2023.
+        eight_bit: Whether to truncate both images to 8 bits first, as in Zhang et al. 2017 and Cho et al.
+            2023.
         **options: See `ColorMetric`.
     """
 

@@ -67,10 +67,10 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
-    """Mark pixels of the first frame that are visible in the second (Ruder et al. 2016, eq. 5-6).
+    """Mark pixels of the first frame that are visible in the second frame.
 
-    The mask is False for pixels that move beyond the image border, for inconsistent forward and backward
-    flow, and at motion boundaries, where the flow is unreliable.
+    The mask follows eq. 5-6 of Ruder et al. 2016. It is False for pixels that move beyond the image border,
+    for inconsistent forward and backward flow, and at motion boundaries, where the flow is unreliable.
 
     Args:
         forward: ``(B, 2, H, W)`` flow from the first to the second frame in pixels.
@@ -106,12 +106,12 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
     is the mean over all pairs of frames at an interval, averaged over ``intervals``.
 
     Args:
-        frames: ``(B, T, 3, H, W)`` in [0, 1]; they are truncated to 8 bits.
+        frames: ``(B, T, 3, H, W)`` in [0, 1]. The values are truncated to 8 bits.
         intervals: Intervals between compared frames, in frames.
 
     Returns:
-        ``(B,)`` float32 in [0, ln 2], lower is more consistent; NaN for clips that are too short for the
-        longest interval.
+        ``(B,)`` float32 in [0, ln 2], lower is more consistent; NaN for clips that are not longer than
+        the longest interval.
     """
     _require_clips(frames)
     if frames.shape[1] <= max(intervals):
@@ -140,16 +140,16 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the warping error of clips, the change of RGB along motion (Lai et al. 2018, sec. 4.3).
+    """Return the warping error of clips: the change of RGB along motion.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> warping_error(clip, clip)
         tensor([0., 0.])
 
-    The warping error of a pair of successive frames is the mean squared RGB difference between the first
-    frame and the second frame warped onto it, over the pixels visible in both frames. The warping error of a
-    clip is the mean over pairs.
+    The metric is defined in Lai et al. 2018, sec. 4.3. The warping error of two successive frames is the mean
+    squared RGB difference between the first frame and the second frame warped onto it, over the pixels
+    visible in both frames. The warping error of a clip is the mean over pairs.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
@@ -169,14 +169,14 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
 
 
 def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the chroma flicker of clips, the change of ab along motion.
+    """Return the chroma flicker of clips: the change of ab along motion.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> chroma_flicker(clip, clip)
         tensor([0., 0.])
 
-    The chroma flicker of a pair of successive frames is the mean ab distance between the first frame and the
+    The chroma flicker of two successive frames is the mean ab distance between the first frame and the
     second frame warped onto it, over the pixels visible in both frames. The chroma flicker of a clip is the
     mean over pairs. It does not depend on lightness.
 

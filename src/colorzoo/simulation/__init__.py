@@ -1,4 +1,4 @@
-"""Simulated users, which draw hints from the ground truth for training and evaluation."""
+"""Simulated users, which derive hints from the ground truth for training and evaluation."""
 
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions

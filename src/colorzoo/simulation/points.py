@@ -1,4 +1,4 @@
-"""Simulated color points: random points for training, and users that place points one by one.
+"""Simulated color points for training and evaluation.
 
 Training follows Zhang et al. 2017 (sec. 3.2). The number of square patches has a geometric distribution, and
 the positions have a Gaussian distribution. Each patch is filled with its mean ab. For some images all colors
@@ -46,12 +46,12 @@ class PointSimulation:
         spread: Standard deviation of the Gaussian positions, as a fraction of the image size minus the patch
             size.
         reveal_all: Fraction of images whose true colors are revealed at every pixel.
-        many: Fraction of images whose number of points is log-uniformly distributed from 1 to ``most``, so
-            that the network learns to use many points; 0 in the paper.
+        many: Fraction of images whose number of points is log-uniformly distributed from 1 to ``most``.
+            These images train the network to use many points. The fraction is 0 in the paper.
         most: Largest number of points in the images selected by ``many``.
         none: Fraction of images without points; it takes precedence over the other settings.
-        everywhere: Fraction of images whose points are uniformly distributed, as in the paper's test (sec.
-            4.1). The Gaussian places few points near the image borders.
+        everywhere: Fraction of images whose points have a uniform distribution, as in the evaluation of the
+            paper (sec. 4.1). The Gaussian distribution places few points near the image borders.
     """
 
     stop_probability: float = 1 / 8
@@ -69,8 +69,8 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        generators: One random generator for the batch, or one per image. With one per image, the points of
-            an image do not depend on the rest of the batch.
+        generators: One random generator for the batch, or one generator per image. With one generator per
+            image, the points of an image do not depend on the rest of the batch.
         simulation: Distribution of the points; None selects the distribution of Zhang et al. 2017.
     """
     simulation = simulation or PointSimulation()
@@ -102,12 +102,12 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
 
 def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
-    """Place patches at uniform positions, as in the test of Zhang et al. 2017 (sec. 4.1).
+    """Place patches at uniformly random positions (Zhang et al. 2017, sec. 4.1).
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
         count: Number of patches per image; 0 returns no hints.
-        generators: One random generator for the batch, or one per image.
+        generators: One random generator for the batch, or one generator per image.
         side: Side of a patch in pixels.
     """
     batch, _, height, width = ab.shape
@@ -155,7 +155,7 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
 
 @dataclass(frozen=True)
 class UniformPoints:
-    """Place points at uniform random positions (the test of Zhang et al. 2017, sec. 4.1).
+    """Simulated user that places points at uniformly random positions.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -165,7 +165,8 @@ class UniformPoints:
         >>> given.interactions, given.guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
 
-    Positions depend neither on the result nor on the total number of points.
+    The evaluation of Zhang et al. 2017 (sec. 4.1) uses such points. Positions depend neither on the result
+    nor on the total number of points.
 
     Attributes:
         side: Side of a patch in pixels; each patch is filled with its mean true color.
@@ -189,7 +190,7 @@ class UniformPoints:
 
 @dataclass(frozen=True)
 class MostWrongPoints:
-    """Place each point on the patch where the current result has the largest mean error.
+    """Simulated user that places each point on the patch with the largest mean error.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -198,6 +199,8 @@ class MostWrongPoints:
         >>> given = MostWrongPoints(side=4).begin(target, gray, None)(1, gray)
         >>> given.interactions, given.guidance.points.ab.shape
         (1, torch.Size([1, 2, 32, 48]))
+
+    The error is the squared ab distance between the current result and the ground truth.
 
     Attributes:
         side: Side of a patch in pixels.
@@ -221,7 +224,7 @@ class MostWrongPoints:
 
 @dataclass(frozen=True)
 class ProposedPoints:
-    """Place points at the positions returned by the model's ``propose_points``.
+    """Simulated user that places points at the positions that the model proposes.
 
     Examples:
         >>> class Center:
@@ -235,6 +238,8 @@ class ProposedPoints:
         >>> int(given.guidance.points.mask.sum())
         16
 
+    The model must have the capability `ProposesPoints`.
+
     Attributes:
         side: Side of a patch in pixels.
     """
@@ -247,7 +252,8 @@ class ProposedPoints:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
-                f"the model must propose points, got {type(model).__name__}; use the user uniform_points"
+                f"model must have a method propose_points, got {type(model).__name__}. Use the user "
+                "uniform_points."
             )
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
@@ -263,7 +269,10 @@ class ProposedPoints:
 def _one_by_one(
     target: TargetImage, side: int, choose_corner: Callable[[ColorizedImage, Points], Tensor]
 ) -> InputFunction:
-    """Return an input function that adds one patch at a time; ``choose_corner`` returns its top left."""
+    """Return an input function that adds one patch per interaction.
+
+    ``choose_corner`` returns the row and column of the top-left pixel of the next patch.
+    """
     corners: list[Tensor] = []
     lab = _true_lab(target)
 
@@ -283,7 +292,7 @@ def _one_by_one(
 
 
 def _true_lab(target: TargetImage) -> Tensor:
-    """Return the true Lab colors; models for sketches need the lightness of points, too."""
+    """Return the true Lab colors, because models of sketches use the lightness of points."""
     return torch.cat([rgb_to_lab(target.rgb)[:, :1], target.ab], dim=1)
 
 

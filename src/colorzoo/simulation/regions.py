@@ -1,4 +1,7 @@
-"""Simulated users that color the model's regions (Cho et al. 2023), or superpixels as a control."""
+"""Simulated users that color the regions of a model, or superpixels as a control.
+
+Cho et al. 2023 define the regions.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ Order = Literal["proposed", "random"]
 
 @dataclass(frozen=True)
 class PriorityRegions:
-    """Color the model's proposed regions with their mean true colors.
+    """Simulated user that fills the regions of a model with their mean true colors.
 
     Examples:
         >>> model = colorzoo.create_model("cho2023_small").model
@@ -36,7 +39,8 @@ class PriorityRegions:
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
-    Coloring one region counts as one interaction. Empty regions are skipped.
+    The model must have the capability `ProposesRegions`. Each filled region counts as one interaction. Empty
+    regions are skipped.
 
     Attributes:
         order: Order of the regions: ``"proposed"`` by the model, or ``"random"`` as a control.
@@ -53,7 +57,7 @@ class PriorityRegions:
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesRegions):
-            raise GuidanceError(f"the model must propose regions, got {type(model).__name__}")
+            raise GuidanceError(f"model must have a method propose, got {type(model).__name__}")
         proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":
@@ -64,7 +68,7 @@ class PriorityRegions:
 
 @dataclass(frozen=True)
 class SuperpixelRegions:
-    """Color SLIC superpixels with their mean true colors, largest first.
+    """Simulated user that fills SLIC superpixels with their mean true colors.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -73,6 +77,8 @@ class SuperpixelRegions:
         >>> given = SuperpixelRegions(count=4).begin(target, white, None)(2, white)
         >>> given.guidance.kinds()
         ('regions',)
+
+    The largest superpixels are filled first. Each superpixel counts as one interaction.
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.
@@ -107,7 +113,7 @@ class SuperpixelRegions:
 
 
 def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> InputFunction:
-    """Return an input function that colors regions one by one in the order ``(K,)``."""
+    """Return an input function that fills one region per interaction, in the given order."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
     def give_input(count: int, result: ColorizedImage) -> UserInput:

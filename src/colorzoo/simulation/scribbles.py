@@ -1,12 +1,12 @@
-"""Simulated scribbles along true color edges that are missing in a result (Kim et al. 2021).
+"""Simulated scribbles along color edges that are missing in a result.
 
-The paper states only that scribbles are derived from the Sobel maps of truth and result. This library defines
-counts, widths and thresholds; see the model's page. There are two simulations:
+Kim et al. 2021 state only that scribbles are derived from the Sobel maps of truth and result. This library
+defines the counts, widths and thresholds; see the page of the model. There are two simulations:
 
-- `simulate_scribbles`, for training, is batched and runs on the device of the images. A stroke grows along
-  one connected edge from a random pixel.
-- `BledEdgeScribbles`, for evaluation, traces whole edges on the CPU and draws the worst edges first.
-  `bled_edges` marks the edge pixels that the metrics use.
+- `simulate_scribbles` is used for training. It is batched and runs on the device of the images. A stroke
+  grows along one connected edge from a random pixel.
+- `BledEdgeScribbles` is used for evaluation. It traces whole edges on the CPU and draws the edges with the
+  largest missing magnitude first. `bled_edges` marks the edge pixels that the metrics use.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Run = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ScribbleSimulation:
-    """Distribution of the scribbles of `simulate_scribbles`.
+    """Distribution of the strokes that `simulate_scribbles` draws.
 
     Attributes:
         least: Smallest Sobel magnitude of ab / 110 that counts as an edge.
@@ -76,7 +76,7 @@ def simulate_scribbles(
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
-        generators: One random generator for the batch, or one per image.
+        generators: One random generator for the batch, or one generator per image.
         simulation: Distribution of the strokes.
     """
     s = simulation or ScribbleSimulation()
@@ -96,12 +96,14 @@ def simulate_scribbles(
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
-    """Find true edges that are missing in a result, about one pixel wide, for training.
+    """Find true edges that are missing in a result, for training.
+
+    The edges are about one pixel wide.
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
-        simulation: Settings that contain the thresholds.
+        simulation: Settings with the thresholds.
 
     Returns:
         Edge mask ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude ``(B, 1, H, W)`` at each edge pixel.
@@ -122,7 +124,7 @@ def _magnitude(gradients: Tensor) -> Tensor:
 
 
 def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
-    """Mark pixels whose edge strength is a local maximum along the axis closest to the edge normal."""
+    """Mark local maxima of the edge strength along the axis closest to the edge normal."""
     x, y = gradients.square().sum(dim=1).unbind(dim=1)
     padded = F.pad(strength, (1, 1, 1, 1))
     across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
@@ -176,7 +178,9 @@ def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
 
 @dataclass(frozen=True)
 class BledEdgeScribbles:
-    """Draw strokes over the edges that are missing in the first result, worst first.
+    """Simulated user that draws strokes over the edges that are missing in the first result.
+
+    The edges with the largest missing magnitude are drawn first.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -219,7 +223,7 @@ class BledEdgeScribbles:
         return give_input
 
     def _draw(self, run: Run, random: np.random.Generator) -> Run:
-        """Cut a random piece from an edge and displace it smoothly, as an unsteady hand would."""
+        """Cut a random piece from an edge and displace it smoothly, like hand-drawn strokes."""
         length = max(1, round(self.coverage * len(run)))
         start = int(random.integers(len(run) - length + 1))
         piece = run[start : start + length]
@@ -250,7 +254,9 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
 
 
 def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
-    """Mark true color edges that are missing in a result, one pixel wide, for evaluation.
+    """Mark true color edges that are missing in a result, for evaluation.
+
+    The edges are one pixel wide.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -271,7 +277,9 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
-    """Cut the missing edges of one image into strokes, sorted by missing magnitude, largest first.
+    """Cut the missing edges of one image into strokes.
+
+    Strokes are sorted by missing magnitude, largest first.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -328,7 +336,7 @@ def _components(edges: NDArray[np.bool_]) -> list[Run]:
 
 
 def _cut(part: Run) -> list[Run]:
-    """Cut a component into runs of pixels, ordered by the path length from one end."""
+    """Cut a component into runs of pixels, sorted by path length from one end."""
     index = {(int(row), int(column)): number for number, (row, column) in enumerate(part)}
     end = _breadth_first(index, 0)[-1]
     ordered = part[_breadth_first(index, end)]

@@ -1,4 +1,4 @@
-"""Interactive sessions of a simulated user with a model.
+"""Interactive sessions between a simulated user and a model.
 
 `SimulatedUser.begin` starts a session with an image. It returns a function that maps a number of interactions
 n to the user's input. The session calls this function with increasing n. A model can propose input:
@@ -20,7 +20,9 @@ from colorzoo.guidance import Guidance
 
 @dataclass(frozen=True)
 class TargetImage:
-    """An image to colorize and its ground truth, which only the simulated user can access.
+    """Image to colorize, with its ground truth.
+
+    Only the simulated user accesses the ground truth.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -45,7 +47,7 @@ class TargetImage:
 
 @dataclass(frozen=True)
 class ColorizedImage:
-    """A result of the model.
+    """Result of a model for one image.
 
     Examples:
         >>> ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
@@ -62,14 +64,14 @@ class ColorizedImage:
 
 @dataclass(frozen=True)
 class UserInput:
-    """Guidance of a user after some interactions.
+    """Guidance from a simulated user after a number of interactions.
 
     Examples:
         >>> UserInput(colorzoo.Guidance(), interactions=0).guidance.kinds()
         ()
 
     Attributes:
-        guidance: Hints of the user's kind.
+        guidance: Guidance of the kind that the user provides.
         interactions: Number of interactions; smaller than requested if no further input is possible.
     """
 
@@ -92,15 +94,18 @@ class SimulatedUser(Protocol):
 
     @property
     def adaptive(self) -> bool:
-        """True if each interaction depends on the previous result; no interaction can be skipped."""
+        """Whether each interaction depends on the previous result.
+
+        If True, a session cannot skip interactions.
+        """
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Start a session.
+        """Start a session with an image.
 
         Args:
             target: Image to colorize.
             first: Result of the model without guidance from the user.
-            model: The model. Some users call its method ``propose`` or ``propose_points``.
+            model: Model to guide. Some users call its method ``propose`` or ``propose_points``.
 
         Raises:
             GuidanceError: The image or the model lacks data that the user needs.
@@ -110,7 +115,7 @@ class SimulatedUser(Protocol):
 
 @dataclass(frozen=True)
 class Turn:
-    """The result after a number of interactions.
+    """Result of a session after a number of interactions.
 
     Examples:
         >>> result = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
@@ -121,7 +126,7 @@ class Turn:
         count: Requested number of interactions.
         interactions: Actual number of interactions.
         result: Result of the model.
-        guidance: All guidance with which the result was computed.
+        guidance: Complete guidance from which the result was computed.
     """
 
     count: int
@@ -139,7 +144,7 @@ def play(
     model: object = None,
     background: Guidance | None = None,
 ) -> Iterator[Turn]:
-    """Run an interactive session of a user with a model.
+    """Run an interactive session between a simulated user and a model.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -150,14 +155,14 @@ def play(
 
     Args:
         color: Function that colorizes the image with guidance.
-        user: The simulated user. None repeats the result without hints, for models that accept no hints.
+        user: Simulated user. None repeats the result without hints, for models that accept no hints.
         target: Image to colorize.
         counts: Requested numbers of interactions, ascending.
         model: Model that proposes points or regions to the user, or None.
         background: Guidance of other kinds that is used throughout the session.
 
     Yields:
-        One turn per count. A turn without new input repeats the previous result.
+        One `Turn` per count. A turn without new input repeats the previous result.
 
     Raises:
         GuidanceError: The image or the model lacks data that the user needs.
@@ -178,6 +183,6 @@ def play(
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
-    """Return ``base`` with the hints of ``more`` that are not None in place of its own."""
+    """Return ``base`` with all fields replaced that are not None in ``more``."""
     hints = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: hint for name, hint in hints.items() if hint is not None})

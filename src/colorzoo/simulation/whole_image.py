@@ -1,4 +1,4 @@
-"""Simulated users that provide guidance for the whole image: a reference or color statistics."""
+"""Simulated users that provide a reference or color statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetIma
 
 @dataclass(frozen=True)
 class ExemplarUser:
-    """Provide the reference image in one interaction.
+    """Simulated user that provides a reference image in one interaction.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -36,7 +36,7 @@ class ExemplarUser:
 
 @dataclass(frozen=True)
 class TrueStatistics:
-    """Provide the true color statistics in one interaction (Zhang et al. 2017).
+    """Simulated user that provides the true color statistics in one interaction.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 64, 64)
@@ -46,8 +46,10 @@ class TrueStatistics:
         >>> TrueStatistics().begin(target, gray, None)(1, gray).guidance.kinds()
         ('statistics',)
 
+    Zhang et al. 2017 evaluate their global hints with these statistics.
+
     Attributes:
-        give: Statistics to provide: ``"histogram"`` (of colors), ``"saturation"`` (mean) or ``"both"``.
+        give: Statistics to provide: the color ``"histogram"``, the mean ``"saturation"``, or ``"both"``.
     """
 
     give: Literal["histogram", "saturation", "both"] = "histogram"

@@ -1,4 +1,4 @@
-"""Check that training in two processes gives the results of training in one process."""
+"""Check that training in two processes equals training in one process."""
 
 from __future__ import annotations
 
@@ -51,15 +51,16 @@ class _Run:
 
 
 def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
-    """Check that two gloo processes give the results of one process with equal global batches.
+    """Check that training in two processes equals training in one process.
 
-    The check compares the losses of each step, the gradients of the first step (relative to the largest
-    gradient of the layer), and the validation metrics, for which each image of the uneven batches must count
-    once. Normalization layers stay in eval mode because each process computes its own statistics (on GPUs
-    ``trainer.sync_batchnorm`` synchronizes them). Models without weights pass.
+    Both runs have equal global batches. The check compares the losses of each step, the gradients of the
+    first step (relative to the largest gradient of the layer), and the validation metrics. In the metrics,
+    each image of the uneven batches must count once. Normalization layers stay in eval mode, because each
+    process computes its own statistics. On GPUs, ``trainer.sync_batchnorm`` synchronizes the statistics.
+    Models without weights pass.
 
     Args:
-        card: The model.
+        card: Card of the model.
         steps: Number of training steps.
 
     Raises:
@@ -86,7 +87,10 @@ def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[
     Raises:
         ContractError: A metric differs by more than rounding errors, or the names differ.
     """
-    require(found.keys() == wanted.keys(), f"{card.name}: two processes log other metric names than one")
+    require(
+        found.keys() == wanted.keys(),
+        f"{card.name}: metric names differ between two processes and one process",
+    )
     for key, expected in wanted.items():
         # the batch size determines the order of summation, which changes the last bit
         moved = abs(found[key] - expected) / max(1.0, abs(expected))
@@ -100,7 +104,10 @@ def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: di
         ContractError: A gradient differs by more than 1 % of the largest gradient in its layer, or the names
             differ.
     """
-    require(found.keys() == wanted.keys() != set(), f"{card.name}: different parameters receive gradients")
+    require(
+        found.keys() == wanted.keys() != set(),
+        f"{card.name}: other parameters receive gradients in two processes than in one process",
+    )
     # Compare with the largest gradient of the layer, because the gradient of a bias before a normalization
     # consists of rounding errors. Compare with the network, because the gradients of a discriminator can be a
     # million times larger than the gradients of the generator.
@@ -138,7 +145,7 @@ def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None
 
 def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -> None:
     """Validate and train as one of two processes and save the results to a file."""
-    colorzoo.zoo.__path__ = zoo  # tests register papers outside the package
+    colorzoo.zoo.__path__ = zoo  # tests register models outside the package
     rank = int(os.environ["RANK"])
     torch.save(vars(_train(card, folder, steps, rank)), folder / f"{rank}.pt")
 
@@ -200,7 +207,7 @@ class _Recorder(GradientRecorder):
 
 
 def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
-    """Return the training batches of process ``rank``; None joins the batches of all processes."""
+    """Return the training batches of one process; None joins the batches of all processes."""
     size = (card.contract_test.size, card.contract_test.size)
     shares = [
         [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
@@ -210,7 +217,7 @@ def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
 
 
 def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
-    """Return the validation batches of process ``rank``; None returns the batches of all processes."""
+    """Return the validation batches of one process; None returns all validation batches."""
     size = (card.contract_test.size, card.contract_test.size)
     batches = {
         share: [

@@ -53,7 +53,7 @@ def check_card_matches_class(card: ModelCard) -> None:
 
 
 def check_parameter_count(card: ModelCard) -> None:
-    """Check that the full-size model has the number of parameters given in the card."""
+    """Check that the full-size model has as many parameters as the card states."""
     with torch.device("meta"):  # allocates no memory
         model = build_model(load_task_class(card), card.hparams).model
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -62,7 +62,7 @@ def check_parameter_count(card: ModelCard) -> None:
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
-    """Check that the model built without its task makes equal predictions for equal weights."""
+    """Check that a model makes equal predictions with and without its task."""
     task, model_class = contract_test_model(card), load_model_class(card)
     known = known_settings(model_class)
     settings = {
@@ -77,13 +77,15 @@ def check_model_without_trainer(card: ModelCard) -> None:
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Check that predictions have the size of the image, are finite and are float32."""
+    """Check that predictions are finite, float32 and as large as the image."""
     model = contract_test_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
         lightness, guidance = sample_call(card, size, batch=2)
         answer = predict(card, model, lightness, guidance)
-        require(answer.shape == (2, channels, *size), f"{card.name}: {size} gives {tuple(answer.shape)}")
+        require(
+            answer.shape == (2, channels, *size), f"{card.name}: {size} gives shape {tuple(answer.shape)}"
+        )
         require(answer.dtype == torch.float32, f"{card.name}: prediction must be float32, got {answer.dtype}")
         require(bool(answer.isfinite().all()), f"{card.name}: the prediction at {size} is not finite")
         in_range = card.output == "ab" or 0 <= float(answer.min()) <= float(answer.max()) <= 1
@@ -91,7 +93,7 @@ def check_odd_sizes(card: ModelCard) -> None:
 
 
 def check_batch_equals_single(card: ModelCard) -> None:
-    """Check that the prediction for an image does not depend on other images of the batch."""
+    """Check that the prediction for an image does not depend on other images in the batch."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE, batch=3)
     together = predict(card, model, lightness, guidance)
@@ -105,12 +107,15 @@ def check_batch_equals_single(card: ModelCard) -> None:
 def check_guidance(card: ModelCard) -> None:
     """Check that exactly the accepted kinds of guidance change the prediction.
 
-    A kind may need another kind to have an effect.
+    Some kinds require another kind to have an effect, such as a class map, which requires an exemplar.
     """
     model = contract_test_model(card)
     lightness, _ = sample_call(card, _SIZE)
     plain = predict(card, model, lightness, Guidance())
-    require(torch.equal(plain, predict(card, model, lightness, None)), f"{card.name}: None is not Guidance()")
+    require(
+        torch.equal(plain, predict(card, model, lightness, None)),
+        f"{card.name}: guidance None and Guidance() give different predictions",
+    )
     for kind in get_args(GuidanceKind):
         given = predict(card, model, lightness, sample_guidance([kind], _SIZE))
         if kind in card.guidance:
@@ -122,19 +127,16 @@ def check_guidance(card: ModelCard) -> None:
 
 
 def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
-    """Return True if a kind changes the prediction together with other kinds.
-
-    A class map, for example, needs an exemplar.
-    """
+    """Return whether a kind changes the prediction in combination with all other kinds."""
     lightness, everything = sample_call(card, _SIZE)
     without = predict(card, model, lightness, replace(everything, **{kind: None}))
     return difference(card, predict(card, model, lightness, everything), without) > _ROUNDING
 
 
 def check_guidance_moves(card: ModelCard) -> None:
-    """Check that `Guidance.to` moves the tensors of every accepted kind and slices keep all kinds."""
+    """Check that guidance can be moved to another device and sliced by image."""
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
-    require(guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: a slice lacks kinds")
+    require(guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: sliced guidance lacks kinds")
     for kind in guidance.kinds():
         moved = vars(getattr(guidance.to("meta")[1:], kind)).values()
         tensors = [value for value in moved if isinstance(value, torch.Tensor)]
@@ -162,12 +164,16 @@ def check_device(card: ModelCard) -> None:
         expected = predict(card, model, lightness, given)
         with elsewhere(card):
             found = predict(card, model, lightness, given)
-        require(found.device == expected.device, f"{card.name}: the colors are not on the input's device")
-        require(torch.equal(found, expected), f"{card.name}: the colors depend on torch's default device")
+        require(
+            found.device == expected.device, f"{card.name}: the prediction is not on the device of the input"
+        )
+        require(
+            torch.equal(found, expected), f"{card.name}: the prediction depends on torch's default device"
+        )
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
-    """Check that predictions under bfloat16 autocast are float32 and close to float32 predictions."""
+    """Check that predictions under bfloat16 autocast are float32 and nearly unchanged."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     exact = predict(card, model, lightness, guidance)
@@ -192,7 +198,10 @@ def check_memory_format(card: ModelCard) -> None:
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:
-    """Check that a gradient reaches the input, unless ``limits`` contains ``"gradient"``."""
+    """Check that the output is differentiable with respect to the input.
+
+    If ``limits`` contains ``"gradient"``, the check verifies that no gradient reaches the input.
+    """
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
     answer = image(card, contract_test_model(card)(lightness, guidance)).sum()
@@ -210,7 +219,7 @@ _EXPORT_SIZES: tuple[Size, tuple[Size, Size]] = ((64, 96), ((96, 64), (64, 160))
 
 
 def check_export(card: ModelCard) -> None:
-    """Check that a torch.export graph supports other sizes than the traced sizes.
+    """Check that a torch.export graph also supports sizes other than the traced size.
 
     A model whose ``limits`` contain ``"export"`` passes.
     """
@@ -224,7 +233,7 @@ def check_export(card: ModelCard) -> None:
 
 
 def check_onnx(card: ModelCard) -> None:
-    """Check that an ONNX graph supports other sizes than the traced sizes.
+    """Check that an ONNX graph also supports sizes other than the traced size.
 
     A model whose ``limits`` contain ``"export"`` passes.
     """

@@ -25,11 +25,14 @@ _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
 
 
 class ContractError(AssertionError):
-    """Error of a model that fails a contract test."""
+    """Error raised if a model fails a contract test."""
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise `ContractError` if the condition is false; unlike ``assert``, also under ``python -O``."""
+    """Raise `ContractError` with a message if a condition is false.
+
+    Unlike ``assert``, the function also works under ``python -O``.
+    """
     if not condition:
         raise ContractError(message)
 
@@ -46,8 +49,8 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
     predict nearly 0 for every input.
 
     Args:
-        card: The model.
-        seed: Seed for the weights.
+        card: Card of the model.
+        seed: Seed of the random weights.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -65,16 +68,18 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return a sample input of the model, and guidance of all kinds that it accepts."""
+    """Return a sample input of a model, and sample guidance of all accepted kinds."""
     lightness = sample_input(card.input, size, batch=batch, seed=seed)
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def image(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Return the ab or RGB tensor of a prediction; check that the card declares this output."""
+    """Return the ab or RGB tensor of a prediction after checking its type."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
-        raise ContractError(f"{card.name}: output is {card.output}, but got {type(prediction).__name__}")
+        raise ContractError(
+            f"{card.name}: the card declares the output {card.output}, but got {type(prediction).__name__}"
+        )
     return prediction.colors
 
 
@@ -103,7 +108,7 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Change the default device to meta, to detect tensors that are not on the input's device.
+    """Change the default device to meta to detect tensors on a wrong device.
 
     Raises:
         ContractError: A tensor on the default device is combined with an input tensor.
@@ -112,11 +117,14 @@ def elsewhere(card: ModelCard) -> Iterator[None]:
         with torch.device("meta"), _AtGenerators():
             yield
     except (NotImplementedError, RuntimeError) as error:
-        message = f"{card.name}: a new tensor is not on the input's device: {first_words(error)}"
+        message = f"{card.name}: a new tensor is not on the device of the input: {first_words(error)}"
         raise ContractError(message) from error
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
-    """Return the largest difference relative to the full scale (100 CIE units, or 1 for RGB)."""
+    """Return the largest difference as a fraction of the full scale.
+
+    The full scale is 100 CIE units for ab and 1 for RGB.
+    """
     require(one.shape == other.shape, f"{card.name}: shapes {one.shape} and {other.shape} differ")
     return float((one - other).abs().max()) / _FULL_SCALE[card.output]

@@ -23,7 +23,7 @@ _FLOAT16 = 0.005  # fraction of the full scale, at the worst pixel
 
 
 def check_state_dict_round_trip(card: ModelCard) -> None:
-    """Check that a model predicts what another model predicts after loading its state dict.
+    """Check that loading a state dict into another model reproduces the predictions.
 
     A model whose ``limits`` contain ``"training"`` has an empty state dict, and its predictions do not depend
     on the seed.
@@ -34,12 +34,18 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     apart = difference(card, expected, predict(card, fresh, lightness, guidance))
     require(apart > 1e-3 or not card.trainable, f"{card.name}: other weights give the same prediction")
     held = list(model.state_dict())
-    require(card.trainable or not held, f"{card.name}: limits contains 'training', but found {held}")
+    require(
+        card.trainable or not held,
+        f"{card.name}: limits contains 'training', but the state dict contains {held}",
+    )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
         torch.save(model.state_dict(), path)
         fresh.load_state_dict(torch.load(path, weights_only=True))
-    require(torch.equal(predict(card, fresh, lightness, guidance), expected), f"{card.name}: weights changed")
+    require(
+        torch.equal(predict(card, fresh, lightness, guidance), expected),
+        f"{card.name}: a loaded state dict does not restore the predictions",
+    )
 
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:

@@ -1,4 +1,7 @@
-"""Run functions in new processes, forked from a server that has imported large packages."""
+"""Execution of functions in new processes.
+
+The processes are forked from a server that has imported large packages.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ _PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once 
 
 
 def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1) -> list[int | None]:
-    """Run a function in several new single-threaded processes and return the exit codes.
+    """Run a function in new single-threaded processes and return their exit codes.
 
-    Several processes get the environment variables of torchrun. A process that exceeds the timeout is killed;
-    its exit code is the negative signal number.
+    Several processes receive the environment variables of torchrun. A process that exceeds the timeout is
+    killed; its exit code is the negative signal number.
 
     Args:
         work: Module-level function that returns an exit code, or None for 0.

@@ -33,7 +33,9 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write half of the PNG images to ``folder/train`` and half to ``folder/val``; return the paths.
+    """Write PNG images to the folders ``train`` and ``val`` and return their paths.
+
+    Each folder contains half of the images.
 
     Examples:
         >>> len(write_sample_images(Path("images"), count=4, size=(40, 48)))

@@ -15,7 +15,7 @@ from colorzoo.card import ModelCard
 
 @dataclass(frozen=True)
 class Check:
-    """A contract check that is called with a model card.
+    """Contract check that is called with a model card.
 
     Examples:
         >>> Check("nothing", lambda card: None)(colorzoo.model_card("gray"))

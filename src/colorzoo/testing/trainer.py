@@ -17,7 +17,10 @@ from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
-    """Return a Trainer that prints nothing and writes only to ``folder``; the default is the CPU."""
+    """Return a Trainer for the CPU that prints nothing and writes only to ``folder``.
+
+    Options override these settings.
+    """
     return Trainer(
         default_root_dir=folder,
         logger=False,

@@ -55,7 +55,7 @@ def check_gradients(card: ModelCard) -> None:
 
 
 def check_training_device(card: ModelCard) -> None:
-    """Check that training steps and validation guidance create tensors on the batch's device."""
+    """Check that losses and validation guidance are created on the device of the batch."""
     if not card.trainable:
         return
     batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
@@ -94,12 +94,10 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
 
 
 def check_config(card: ModelCard, configs: Path | None = None) -> None:
-    """Check that the card's configuration can train for two steps and validate.
-
-    See `train_config`.
+    """Check that the training configuration of the card runs; see `train_config`.
 
     Args:
-        card: The model; a model without a configuration passes.
+        card: Card of the model; a model without a configuration passes.
         configs: Folder of training configurations; None searches the folders that the command line searches.
     """
     if card.config is None:
@@ -109,13 +107,14 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
 
 def train_config(card: ModelCard, config: Path, images: Path | None = None) -> None:
-    """Train a configuration for two steps and validate, with the code of the command line.
+    """Run a training configuration for two steps, followed by validation.
 
-    The run must save the best and the last checkpoint. The model is the small variant for contract tests.
-    Training batches have three images; validation batches have two images and one image.
+    The run uses the code of the command line and the small variant of the model for contract tests. It must
+    save the best and the last checkpoint. Training batches have three images. The validation batches have two
+    images and one image.
 
     Args:
-        card: A model of the configuration's class.
+        card: Card of a model of the class that the configuration trains.
         config: Path of the configuration.
         images: Folder with at least six images in ``train`` and three in ``val``; None generates random
             images.
@@ -145,7 +144,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
 
 
 def _check_refusal(card: ModelCard) -> None:
-    """Check that an untrainable model has no weights and raises an error in training."""
+    """Check that a model without weights raises an error in training."""
     model = contract_test_model(card)
     found = [name for name, _ in model.named_parameters()]
     require(not found, f"{card.name}: limits contains 'training', but the model has parameters: {found}")
@@ -177,7 +176,7 @@ def find_config(config: str, configs: Path | None = None) -> Path:
 
 
 def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
-    """Write an overlay that reduces any configuration of the card's class to a short test run."""
+    """Write a configuration that reduces the training of a model to a short test run."""
     model_class = load_task_class(card)
     # initial weights do not fit the small model and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
@@ -215,7 +214,10 @@ def logged(folder: Path, prefix: str) -> list[float]:
 
 
 def _is_alive(gradient: Tensor | None) -> bool:
-    """Return True if a gradient exists, is finite and is not all zeros (biases may be all zeros)."""
+    """Return whether a gradient exists, is finite and is not zero.
+
+    Gradients of biases may be zero.
+    """
     if gradient is None or not gradient.isfinite().all():
         return False
     return gradient.ndim < 2 or bool(gradient.any())
