@@ -1,4 +1,4 @@
-"""Lightning DataModules. Workers only decode and crop; all batches have the format of `Batch`."""
+"""Lightning DataModules. Workers only decode and crop images; every batch is a `Batch`."""
 
 from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch

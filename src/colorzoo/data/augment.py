@@ -47,7 +47,8 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
     """Jitter the colors of each image as in the published code of Cho et al. 2023.
 
     With probability 0.5, brightness and contrast change by up to 0.2. Independently, with probability 0.5,
-    the hue rotates by up to ``degrees``, and saturation and value shift by up to 30 and 20 of 255.
+    the hue rotates by up to ``degrees``, the saturation shifts by up to 30 / 255, and the value shifts by up
+    to 20 / 255.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -76,7 +77,8 @@ def random_windows(
     Args:
         count: Number of images.
         generators: One random generator for the batch, or one per image.
-        min_scale: The longer side of the window is uniform on [``min_scale``, 1] of the image's side.
+        min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
+            uniformly from [``min_scale``, 1].
         device: Device of the result.
         max_stretch: Largest aspect ratio of the window, drawn log-uniformly on [1 / ``max_stretch``,
             ``max_stretch``]; 1 keeps the aspect ratio.
@@ -129,10 +131,10 @@ def clip_boxes(boxes: Tensor, size: int) -> Tensor:
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 
 
-_CAST_RATIO = (
-    0.88  # length of the mean color / mean length of the colors; above it, an image has a color cast
-)
-_MIN_WARMTH = 0.02  # lower bound of the mean of (R + G) / 2 - B; other casts are usually water or leaves
+# minimum ratio of the norm of the mean opponent color to the mean norm of the opponent colors in images with
+# a color cast
+_CAST_RATIO = 0.88
+_MIN_WARMTH = 0.02  # minimum mean of (R + G) / 2 - B; images with other casts usually show water or leaves
 _MIN_EXPONENT = 0.4  # smallest exponent of the gains
 _WHITE_QUANTILE = 0.995  # quantile of the values that must not exceed 1
 _MIN_MEAN = 1e-3  # lower bound of a channel mean
@@ -141,9 +143,9 @@ _MIN_MEAN = 1e-3  # lower bound of a channel mean
 def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     """Partially remove a warm color cast from some images, like the white balance of a camera.
 
-    Each channel is multiplied by (mean of all channels / own mean) ** t with t uniform on [0.4, 1], following
-    the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened. Images without a
-    cast and with a cool cast are unchanged.
+    Each channel is multiplied by (mean of all channels / mean of this channel) ** t with t uniform on
+    [0.4, 1], following the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened.
+    Images without a warm cast are unchanged.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -166,7 +168,7 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
 
 
 def has_warm_cast(rgb: Tensor) -> Tensor:
-    """Return ``(B,)`` bool: whether an image has one warm hue nearly everywhere.
+    """Return whether each image has a warm color cast, as a ``(B,)`` bool tensor.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

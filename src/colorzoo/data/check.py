@@ -31,7 +31,7 @@ from colorzoo.weights.catalog import cache_home
 log = logging.getLogger(__name__)
 
 GRAY_RANGE = 5.0
-"""An image is gray if the ranges of a and b sum to less than this (Zhang et al. 2017, training code)."""
+"""Threshold in CIE units: an image is gray if its ranges of a and b sum to less (Zhang et al. 2017, code)."""
 _SIDE = 32  # pixels; shorter side of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache
@@ -55,7 +55,7 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return one line about broken and one about gray images, with the first names."""
+        """Return a line about broken images and a line about gray images, each with the first five names."""
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])
@@ -68,7 +68,7 @@ class CheckResult:
 def check_images(
     sources: Sequence[StoredImage], *, drop_gray: bool, cache: ValueCache | None = None
 ) -> CheckResult:
-    """Decode every image at a small size and list broken images and, optionally, gray ones.
+    """Decode every image at a small size and list broken images and, optionally, gray images.
 
     Args:
         sources: The images.
@@ -124,7 +124,7 @@ class ValueCache:
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
-        dtype: Type of the values, which are at least 0; -1 marks an unknown value.
+        dtype: Data type of the values. Values must be at least 0, because -1 marks an unknown value.
     """
 
     def __init__(self, path: Path, dtype: torch.dtype = torch.int8) -> None:
@@ -171,7 +171,12 @@ class ValueCache:
 
 
 def cache_file(root: Path, kind: str) -> Path:
-    """Return the path of the `ValueCache` of a data folder in the user's cache."""
+    """Return the path of a `ValueCache` in the cache folder of the user.
+
+    Args:
+        root: Data folder.
+        kind: Kind of the cached values, which is the name of the subfolder.
+    """
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return cache_home() / kind / f"{name}.npz"
 
@@ -181,7 +186,7 @@ def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
 
     Args:
         sources: The images.
-        method: Name of the cached quantity; values of other methods have other keys.
+        method: Name of the cached quantity, which is part of the hashed text.
     """
     keys, path, stamp = array("q"), "", ""
     for source in sources:

@@ -56,7 +56,7 @@ class CocoStuffDataModule(ImageDataModule):
 
     @property
     def class_count(self) -> int:
-        """184 with ``classes``, including 0 for unlabeled; else 0."""
+        """Number of pixel classes: 184 if ``classes`` is set (0 is unlabeled), otherwise 0."""
         return 184 if self.hparams.classes else 0
 
     def find_images(self, split: str) -> ImageTable:
@@ -93,7 +93,7 @@ def coco_stuff_images(
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
-    """Read bounding boxes from an ``instances_*.json``; unlisted images have no boxes."""
+    """Read bounding boxes from an ``instances_*.json``; images that are not in the file have no boxes."""
     try:
         boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:

@@ -30,14 +30,14 @@ class Batch(TypedDict):
 
     Attributes:
         rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer to the device.
-        seed: ``(B,)`` int64: seed of the random numbers of each image.
+        seed: ``(B,)`` int64: random seed of each image.
         name: Names of the images.
         label: ``(B,)`` int64: class of each image.
         classes: ``(B, 1, H, W)`` uint8: class of each pixel; 0 is unlabeled.
         boxes: For each image ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
         reference: ``(B, 3, h, w)`` float32 in [0, 1]: exemplar of each image.
-        self_made: ``(B,)`` bool: True for references derived from their own target.
+        self_made: ``(B,)`` bool: whether the reference was derived from the target image.
     """
 
     rgb: Tensor
@@ -52,7 +52,7 @@ class Batch(TypedDict):
 
 
 def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches ``(B, 1, H, W)`` of a batch; computed with XDoG if the batch has none."""
+    """Return the sketches ``(B, 1, H, W)`` of a batch; compute missing sketches with XDoG."""
     return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
@@ -61,7 +61,7 @@ class Sample(TypedDict):
 
     Attributes:
         rgb: ``(3, H, W)`` uint8.
-        seed: int64 scalar: seed of the random numbers of the sample.
+        seed: int64 scalar: random seed of the sample.
         name: Name of the image.
         label: int64 scalar.
         classes: ``(1, H, W)`` uint8.
@@ -97,11 +97,12 @@ class ImageDataset(Dataset[Sample]):
     """Square uint8 crops of images with their labels, class maps and boxes.
 
     Args:
-        images: The images, or only their sources.
-        resize: Shorter side after decoding.
-        crop: Side of the square crop.
-        random_crop: True: the seed of the sample determines the position. False: center crop.
-        cache: Keep decoded images in memory.
+        images: Images with labels, class maps and boxes, or only the locations of the images.
+        resize: Shorter side of the decoded image in pixels.
+        crop: Side of the square crop in pixels.
+        random_crop: Whether the seed of the sample determines the position of the crop; otherwise the crop is
+            centered.
+        cache: Whether to keep decoded images in memory.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ def read_rgb(source: StoredImage, short_side: int) -> Tensor:
     """Read and decode an image.
 
     Raises:
-        DataError: The image cannot be read; the message names it.
+        DataError: The image cannot be read; the message contains its name.
     """
     try:
         return decode_rgb(source.read(), short_side)
@@ -163,7 +164,7 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
     """Return the ``(1, H, W)`` uint8 class map of an image, resized to the decoded image ``rgb``.
 
     Raises:
-        DataError: The class map cannot be read; the message names it.
+        DataError: The class map cannot be read; the message contains its name.
     """
     source = maps.sources[index]
     try:
@@ -175,13 +176,13 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert boxes relative to the image ``rgb`` to pixels of a square crop."""
+    """Convert boxes relative to the size of the image ``rgb`` to pixel coordinates of a square crop."""
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
-    """Return a square of a ``(3, H, W)`` image.
+    """Choose the position of a square crop in a ``(3, H, W)`` image.
 
     Args:
         rgb: Image whose sides are at least ``side``.
@@ -206,7 +207,7 @@ def read_square(source: StoredImage, side: int) -> Tensor:
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield `read_square` of at most ``limit`` images, evenly spaced over a folder."""
+    """Yield center crops (`read_square`) of at most ``limit`` images, selected at regular intervals."""
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

@@ -17,11 +17,11 @@ from colorzoo.image_io.raster_image import blend_with_white
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
 UNREADABLE = (OSError, ValueError, SyntaxError)
-"""Exceptions that Pillow raises for files that are not images."""
+"""Exceptions that Pillow raises for files that it cannot decode."""
 
 
 def why_unreadable(error: Exception) -> str:
-    """Return in one line why an image cannot be decoded."""
+    """Return the reason why an image cannot be decoded, as one line."""
     if isinstance(error, UnidentifiedImageError):  # its message contains a memory address
         return "unknown image format"
     return " ".join(f"{type(error).__name__}: {error}".split())
@@ -30,8 +30,8 @@ def why_unreadable(error: Exception) -> str:
 def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     """Decode an image and apply its EXIF orientation.
 
-    Large JPEGs are decoded at a fraction of their size that is at least twice the target size. This takes a
-    quarter of the time of a full decode and differs by 0.5 of 255 levels.
+    Large JPEGs are decoded at a reduced size of at least twice the target size. Reduced decoding takes a
+    quarter of the time of full decoding and changes the result by 0.5 of 255 levels.
 
     Args:
         data: Bytes of a JPEG, PNG, WebP or other image file.

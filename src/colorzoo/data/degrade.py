@@ -71,11 +71,11 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Simulate the lightness on an emulsion that is nearly insensitive to red, for some images.
+    """Simulate, for some images, the lightness on an emulsion that is nearly insensitive to red.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        lightness: ``(B, 1, H, W)`` in [0, 100]: lightness that is returned for the other images.
+        lightness: ``(B, 1, H, W)`` in [0, 100]; returned unchanged for images that are not selected.
         generators: One random generator for the batch, or one per image.
     """
     chance, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
@@ -166,4 +166,4 @@ DEGRADATIONS: tuple[tuple[Degradation, float], ...] = (
     (_grain, 0.6),
     (_jpeg_blocks, 0.4),
 )
-"""Degradations in the order of application, with the probability of each in a degraded image."""
+"""Degradation functions in the order of application, each with its probability in a degraded image."""

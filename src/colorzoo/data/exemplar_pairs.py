@@ -43,12 +43,12 @@ class ExemplarPairsDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["reference"].shape
         torch.Size([2, 3, 256, 256])
 
-    ``self_made`` marks references derived from their own target. ``pairing`` selects the references:
+    ``self_made`` marks references derived from the target image. ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
-      images, validation takes the nearest. ``prepare_data`` builds the index once, and again when images or
-      encoder change.
+      images; validation uses the nearest image. ``prepare_data`` builds the index if it is missing or if
+      images or encoder have changed.
     - ``self``: derived from the target on the device: ``crop_flip`` as in SPColor, ``warp_jitter`` as in
       Color2Embed.
 
@@ -82,12 +82,12 @@ class ExemplarPairsDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return the encoder for ``pairing: nearest``; override it to use a model that timm does not have."""
+        """Return the encoder for ``pairing: nearest``; override it to use a model that is not in timm."""
         return timm_encoder(self.hparams.encoder)
 
     @property
     def encoder_name(self) -> str:
-        """Name of the encoder stored in the index; override it together with `build_encoder`."""
+        """Name of the encoder stored in the index; override this property together with `build_encoder`."""
         return f"timm:{self.hparams.encoder}:pretrained"
 
     @property
@@ -105,10 +105,10 @@ class ExemplarPairsDataModule(FolderDataModule):
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
     def setup(self, stage: str) -> None:
-        """Find the images and their references (once).
+        """Find the images and their references; later calls have no effect.
 
         Raises:
-            DataError: Images, the list of pairs or the index are missing.
+            DataError: The images, the list of pairs or the index are missing.
         """
         if self.hparams.pairing != "nearest":
             super().setup(stage)
@@ -135,7 +135,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
-        """Return crops of targets, with references if they are listed."""
+        """Return a dataset of target crops, with references for ``pairing: list``."""
         partners = images.partners
         if partners is None:
             return super().make_dataset(images, train=train)
@@ -143,7 +143,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return self._referenced(images.sources, references, torch.arange(len(images))[:, None], train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Derive references from the targets: for all images, or for some training images by chance."""
+        """Add references derived from the targets, for all images or for random training images."""
         reference: Tensor | None = batch.get("reference")
         prob = self.hparams.self_reference_prob if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
@@ -191,10 +191,12 @@ class ReferencedDataset(Dataset[Sample]):
     Args:
         targets: The targets.
         references: All references.
-        candidates: ``(M, k)`` int64: indices of the references of each target; the seed selects one.
+        candidates: ``(M, k)`` int64: indices of the possible references of each target. The seed of the
+            sample selects a reference.
         side: Side of the target in pixels.
         reference_side: Side of the reference in pixels.
-        random_crop: The seed of the sample determines the position of the target's crop.
+        random_crop: Whether the seed of the sample determines the position of the target crop; otherwise the
+            crop is centered.
     """
 
     def __init__(
@@ -225,7 +227,7 @@ class ReferencedDataset(Dataset[Sample]):
 
 
 class Pair(NamedTuple):
-    """A target and its reference."""
+    """Locations of a target image and of its reference image."""
 
     target: StoredImage
     reference: StoredImage
@@ -244,7 +246,7 @@ def read_pairs(
         root: Folder that contains the paths.
         train_file: CSV file relative to ``root``.
         val_file: CSV file with validation pairs only, relative to ``root``.
-        val_fraction: Expected fraction of validation pairs when splitting by hash.
+        val_fraction: Expected fraction of validation pairs in a split by hash.
 
     Raises:
         DataError: A file is missing, lacks a column, or lists an image that does not exist.

@@ -34,7 +34,7 @@ class FolderDataModule(ImageDataModule):
 
     Args:
         root: The folder.
-        val_fraction: Expected fraction of validation images when splitting by content.
+        val_fraction: Expected fraction of validation images in a split by content.
         labels: Label each image with its class: the folder or tar directly below the root (or below ``train``
             and ``val``) that contains it. Classes are numbered in alphabetical order.
         source_fractions: Fractions of the training samples by source. Sources are the folders directly below
@@ -43,7 +43,6 @@ class FolderDataModule(ImageDataModule):
         class_factors: Factors on the sampling weights of classes, for example 0.3 for a class of similar
             images. Requires ``labels``. The fractions of the sources do not change.
         kwargs: Arguments of `ImageDataModule`.
-
     """
 
     originals_title = "images of all splits"
@@ -61,7 +60,7 @@ class FolderDataModule(ImageDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of class folders with ``labels``; else 0."""
+        """Number of class folders if ``labels`` is set, otherwise 0."""
         return len(self._classes) if self.hparams.labels else 0
 
     def sample_weights(self) -> Tensor | None:
@@ -86,7 +85,7 @@ class FolderDataModule(ImageDataModule):
         return weights
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split: its subfolder, or a split by content."""
+        """Return the images of a split, from its subfolder or from the split by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
             return self._label(find_sources(root / split), root / split)
@@ -100,7 +99,7 @@ class FolderDataModule(ImageDataModule):
 
     @property
     def _labeled_folder(self) -> Path:
-        """The folder that contains the class folders."""
+        """Parent of the class folders or source folders."""
         root = Path(self.hparams.root)
         return root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
 

@@ -1,4 +1,4 @@
-"""The images of a split before they are opened: sources, labels, class maps, boxes and partners."""
+"""Table of the images of a split: file locations, labels, class maps, boxes and partner images."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class ImageTable:
         labels: ``(N,)`` int64 class of each image, or None.
         classes: Class maps, or None.
         boxes: Bounding boxes of objects, or None.
-        partners: References or sketches, or None.
+        partners: Reference images or sketches, or None.
     """
 
     sources: Sources

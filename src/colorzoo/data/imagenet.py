@@ -55,7 +55,7 @@ class ImageNetDataModule(ImageDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of synsets with ``labels``, 1,000 in the full data set; else 0."""
+        """Number of synsets if ``labels`` is set (1,000 in the full data set), otherwise 0."""
         return len(_synsets(Path(self.hparams.root))) if self.hparams.labels else 0
 
     def find_images(self, split: str) -> ImageTable:

@@ -24,9 +24,9 @@ def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
     """Return the first path that exists.
 
     Args:
-        name: Name of the part and of its data set, for the error message.
+        name: Name of the file or folder in the error message.
         paths: Possible locations.
-        help_text: How to obtain the part.
+        help_text: Instruction in the error message on how to obtain the file or folder.
 
     Raises:
         DataError: No path exists.
@@ -88,7 +88,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return the class name of each image: its folder below ``root`` or inside its tar; "" if it has none."""
+    """Return the class name of each image: its folder below ``root`` or in its tar, or an empty string."""
     names = []
     for source in sources:
         path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)

@@ -40,8 +40,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         world_size: Number of processes.
         drop_last: When shuffling, drop the samples at the end that cannot be divided evenly among the
             processes; by default samples are repeated instead.
-        skip: Returns, at the start of an iteration, the number of samples of this epoch, over all processes,
-            that a resumed run has already trained on.
+        skip: Function that returns how many samples of this epoch, over all processes, a resumed run has
+            already trained on. It is called at the start of an iteration.
 
     Raises:
         DataError: A process would have no sample to evaluate, so the other processes would hang.
@@ -114,14 +114,14 @@ def require_one_each(images: int, processes: int) -> None:
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
     """Batch sampler whose batch sizes cycle through a list; for a loader of `BatchedDataset`.
 
-    It derives from `DistributedSampler` for the reason given in `SeededSampler`, which divides the samples.
+    The base class is `DistributedSampler` for the same reason as in `SeededSampler`.
 
     Args:
         samples: Sampler of this process.
         sizes: Batch sizes, used cyclically.
-        drop_last: Drop an incomplete last batch of an epoch.
-        batches_done: Returns, at the start of an iteration, the number of batches of this epoch that a
-            resumed run has already trained on; ``samples`` starts after them.
+        drop_last: Whether to drop an incomplete last batch of an epoch.
+        batches_done: Function that returns how many batches of this epoch a resumed run has already trained
+            on. It is called at the start of an iteration; ``samples`` starts after these batches.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class ResumableDataLoader(DataLoader[Sample]):
     """DataLoader that starts its workers when the first batch is requested, not when ``iter`` is called.
 
     Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed
-    run. Workers that start prefetching there would repeat the beginning of the epoch.
+    run. Workers that start prefetching at that time would repeat the beginning of the epoch.
     """
 
     def __iter__(self) -> Any:  # torch declares its private iterator class
@@ -222,10 +222,10 @@ class ResumableDataLoader(DataLoader[Sample]):
 
 
 def delay_signals(worker: int) -> None:
-    """Initialize a worker so that it survives signals sent to the process group until the run has stopped.
+    """Initialize a worker so that signals to the process group do not end it before the run stops.
 
-    Ctrl+C and cluster managers also signal the workers, while the main process finishes its step. A worker
-    that is not stopped within a minute exits.
+    Ctrl+C and cluster managers signal the workers, too, but the main process needs them to finish its step.
+    A worker that the main process does not stop within a minute exits.
 
     Args:
         worker: Number of the worker; unused.
@@ -239,7 +239,7 @@ def delay_signals(worker: int) -> None:
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Collate samples into a batch; ``boxes``, whose number varies, become a list."""
+    """Collate samples into a batch; ``boxes`` become a list, because their number varies."""
     columns: dict[str, Any] = {}
     for name in samples[0]:
         values = [cast(dict[str, Any], sample)[name] for sample in samples]
@@ -252,7 +252,7 @@ def call_on_rank_zero(trainer: Trainer | None, find: Callable[[], Found]) -> Fou
 
     Args:
         trainer: The trainer; None means a single process.
-        find: Called in the first process; its result is pickled for the others.
+        find: Function that is called in the first process. Its result is pickled for the other processes.
 
     Raises:
         DataError: Raised in all processes if ``find`` raises it in the first process.

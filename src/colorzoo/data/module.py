@@ -52,8 +52,6 @@ from colorzoo.weights.provenance import data_digest
 
 log = logging.getLogger(__name__)
 
-"""Default number of images per batch and process."""
-
 
 class ImageDataModule(LightningDataModule):
     """Base DataModule: loaders, sampling, image check and augmentation.
@@ -69,8 +67,8 @@ class ImageDataModule(LightningDataModule):
         torch.Size([2, 3, 256, 256])
 
     A subclass defines `find_images`. It can override `make_dataset` (samples of the workers), `augment` and
-    `complete` (on the device), and `train_sampler` (order). If it overrides `setup` and `prepare_data`, it
-    must set ``train_data`` and ``val_data``.
+    `complete` (on the device), and `train_sampler` (order). A subclass that overrides `setup` must set
+    ``train_data`` and ``val_data``.
 
     Args:
         root: Folder of the data set.
@@ -79,31 +77,33 @@ class ImageDataModule(LightningDataModule):
             depend on the number of processes.
         crop: Side of the training crops in pixels, or a list of sides that the batches of an epoch use
             cyclically.
-        resize: Shorter side of a decoded training image in pixels; None is 1.25 times the largest crop.
-        min_scale: Smallest random window, relative to the decoded square.
+        resize: Shorter side of a decoded training image in pixels; None uses 1.25 times the largest crop.
+        min_scale: Minimum side of the random window relative to the side of the decoded square.
         max_stretch: Largest aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
             ratio.
         degrade_prob: Probability that a training image is degraded like an old photograph, see
             `degrade_images`; validation images are unchanged.
-        white_balance_prob: Probability that the cast of a training image with a warm color cast is reduced,
-            see `white_balance`.
+        white_balance_prob: Probability that a warm color cast of a training image is reduced, see
+            `white_balance`.
         class_power: Exponent p: the sampling probability of a class is proportional to its size to the power
-            p. 1 draws each image once per epoch. Below 1, images are drawn with replacement and small classes
-            more often; 0 draws all classes equally often. Requires images with classes.
-        val_size: Shorter side of resized validation images in pixels; they are cropped centrally.
+            p. 1 draws each image once per epoch. Values below 1 require labels. They draw images with
+            replacement, and small classes more often; 0 draws all classes equally often.
+        val_size: Shorter side in pixels to which validation images are resized; then they are center-cropped
+            to a square.
         val_batch_size: Number of images per validation batch.
         val_limit: Use only the first validation images; None uses all.
         check: Decode every image at a small size before the first training, to find broken and gray images.
             Results are cached until a file changes.
         drop_gray: Exclude training images without color, as Zhang et al. (2016, 2017) and SPColor did;
             requires ``check``. Gray validation images are kept, as in published results.
-        cache: Keep decoded training images in memory; use it with ``num_workers=0``.
+        cache: Keep decoded training images in memory. Use ``num_workers=0``, because each worker process
+            would keep its own copy.
         num_workers: Number of worker processes per loader.
         seed: Seed for the sample order, crops, augmentation and simulated hints.
-        first_crop: Side of the training crops in the first part of the run, if below ``crop``. The same
-            windows are resized to a lower resolution, which trains on more images in the same time. None uses
-            ``crop`` throughout.
-        first_crop_fraction: Fraction of the steps with ``first_crop``.
+        first_crop: Side in pixels of the training crops in the first part of the run, if below ``crop``. The
+            random windows stay the same but are resized to this lower resolution, so a step takes less time.
+            None uses ``crop`` in the whole run.
+        first_crop_fraction: Fraction of the run that uses ``first_crop``.
 
     Raises:
         ColorzooError: A number is out of range.
@@ -180,12 +180,12 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of image classes: each ``label`` of a batch is below it; 0 if batches have no labels."""
+        """Number of image classes, the exclusive maximum of ``label``; 0 if batches have no labels."""
         return 0
 
     @property
     def class_count(self) -> int:
-        """Number of pixel classes: each value of ``classes`` is below it; 0 if batches have no class maps."""
+        """Number of pixel classes, the exclusive maximum of ``classes``; 0 without class maps."""
         return 0
 
     def find_images(self, split: str) -> ImageTable:
@@ -213,7 +213,7 @@ class ImageDataModule(LightningDataModule):
                 self._checked[split] = self._find_checked(split)
 
     def setup(self, stage: str) -> None:
-        """Find and check the images (once); training images only for the stage ``fit``.
+        """Find and check the images; training images are found only for the stage ``fit``.
 
         Raises:
             DataError: See `find_images`; or all images are broken or gray.
@@ -292,7 +292,7 @@ class ImageDataModule(LightningDataModule):
         return None if power == 1 else class_weights(labels_of(self.train_data, "class_power"), power)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch except its seeds, which stay on the CPU because generators are seeded there."""
+        """Move a batch to the device except its seeds, because generators are seeded on the CPU."""
         moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return {**moved, "seed": batch["seed"]} if isinstance(batch, dict) and "seed" in batch else moved
 
@@ -325,7 +325,7 @@ class ImageDataModule(LightningDataModule):
         """Return the side of the training crops at the current step.
 
         Raises:
-            DataError: ``first_crop`` is set, but the length of the run is not.
+            DataError: ``first_crop`` is set, but neither the steps nor the epochs of the run are limited.
         """
         hp = self.hparams
         crop = cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
@@ -355,7 +355,7 @@ class ImageDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_done(self) -> int:
-        """Return the number of batches of this epoch that the run has trained on, also before resuming."""
+        """Return how many batches of this epoch the run has trained on, including batches before a resume."""
         if self.trainer is None:
             return 0
         # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the
@@ -363,7 +363,7 @@ class ImageDataModule(LightningDataModule):
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def samples_done(self) -> int:
-        """Return how many samples of this epoch all processes together have trained on."""
+        """Return how many samples of this epoch the run has trained on, over all processes."""
         sizes = self.global_batches
         rounds, rest = divmod(self.batches_done(), len(sizes))
         return rounds * sum(sizes) + sum(sizes[:rest])
@@ -431,7 +431,7 @@ def labels_of(data: Any, setting: str) -> Tensor:
 
     Args:
         data: The dataset.
-        setting: Name of the setting that requires labels, for the error message.
+        setting: Name of the setting that requires labels; part of the error message.
 
     Raises:
         DataError: The dataset has no labels.

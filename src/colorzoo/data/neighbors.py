@@ -29,7 +29,7 @@ class FeatureEncoder:
     """An image feature encoder.
 
     Attributes:
-        name: Name of the encoder; an index with another name is outdated.
+        name: Name that is stored in the index. An index with a different name is outdated.
         features: Maps ``(B, 3, S, S)`` RGB in [0, 1] to ``(B, D)``.
         size: Input side S in pixels.
         device: Device of the encoder.
@@ -137,7 +137,7 @@ def load_neighbors(
 ) -> Neighbors | None:
     """Load an index of `build_neighbors`; return None if it is missing or outdated.
 
-    An index is outdated if its images or encoder differ, or if it has fewer neighbors.
+    An index is outdated if its images or encoder differ, or if it contains fewer than ``k`` neighbors.
 
     Args:
         train: Training images.

@@ -45,7 +45,7 @@ class PlacesDataModule(ImageDataModule):
 
     @property
     def label_count(self) -> int:
-        """205 or 365 with ``labels``; else 0."""
+        """Number of scene classes: 205 or 365 if ``labels`` is set, otherwise 0."""
         return int(self.hparams.edition) if self.hparams.labels else 0
 
     def find_images(self, split: str) -> ImageTable:

@@ -51,11 +51,11 @@ class ShardOptions:
     """Options that determine the content of shards.
 
     Attributes:
-        short_side: Larger images are reduced to this shorter side in pixels; others keep their size.
-        quality: JPEG quality of re-encoded images; their color is not subsampled.
-        chunk: Images per chunk file.
+        short_side: Maximum shorter side of stored images in pixels; larger images are downscaled.
+        quality: JPEG quality of re-encoded images, which are stored without chroma subsampling.
+        chunk: Number of images per chunk file.
         val_fraction: Expected fraction of validation images if the input has no ``train`` and ``val``.
-        drop_gray: Leave out training images without color, as published training code does.
+        drop_gray: Exclude training images without color, as in published training code.
     """
 
     short_side: int = 256
@@ -100,7 +100,7 @@ def shard_folder(
             its class. Subfolders ``train`` and ``val`` are the splits if both exist.
         out: Output folder for ``train``, ``val`` and ``shards.json``.
         options: Options that determine the content.
-        workers: Number of processes; None is one per core. Scripts need the guard
+        workers: Number of processes; None uses one process per core. Scripts need the guard
             ``if __name__ == "__main__":``, because processes are spawned.
 
     Raises:
@@ -184,8 +184,8 @@ def _record(images: ImageTable, root: str, options: ShardOptions, index: int) ->
 def encode(data: bytes, short_side: int, quality: int) -> bytes:
     """Return the JPEG to store for an image.
 
-    Small JPEGs are stored unchanged. Others are decoded as in training, and encoded without subsampling the
-    color, which is the training target.
+    Small JPEGs are stored unchanged. Other images are decoded as in training and encoded without chroma
+    subsampling, because color is the training target.
 
     Args:
         data: Encoded image of any format.
@@ -221,10 +221,10 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
 
     Args:
         root: Local folder, or an address such as ``s3://bucket/folder``.
-        cache: Folder for downloads; None is one in colorzoo's cache.
+        cache: Folder for downloads; None selects a folder in colorzoo's cache.
 
     Raises:
-        DataError: The folder has no finished shards.
+        DataError: The folder does not contain a complete set of shards.
     """
     folder = _local_folder(root, cache)
     try:
@@ -240,13 +240,14 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
 
 
 class ShardReader:
-    """The images of one split, by index. It can be pickled: each worker process opens its own files.
+    """Sequence of the sharded images of a split. Readers can be pickled for worker processes.
 
     Args:
         root: Folder written by `shard_folder`, or the address of a copy.
         split: ``"train"`` or ``"val"``.
-        cache: Folder for downloads; None is one in colorzoo's cache.
-        cache_gigabytes: Size beyond which the oldest downloads are deleted; None keeps all.
+        cache: Folder for downloads; None selects a folder in colorzoo's cache.
+        cache_gigabytes: Maximum size of the downloads in GB. The oldest downloads are deleted first. None
+            keeps all downloads.
 
     Attributes:
         sizes: Number of images in each chunk.
@@ -281,7 +282,7 @@ class ShardReader:
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> Record:
-        """Return encoded bytes, class number (-1: none) and name of an image."""
+        """Return encoded bytes, class number (-1 without a class) and name of an image."""
         chunk = self._chunks[bisect_right(self._ends, index)]
         path = self._folder / chunk["filename"]
         if self._remote is not None and not path.exists():

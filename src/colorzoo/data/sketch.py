@@ -25,7 +25,7 @@ from colorzoo.settings import NonNegativeFloat
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
-"""Folders of the three kinds of sketches of Tag2Pix; some may be missing."""
+"""Folders of the three Tag2Pix sketch types; at least one folder must exist."""
 
 
 class SketchDataModule(FolderDataModule):
@@ -46,13 +46,14 @@ class SketchDataModule(FolderDataModule):
       computed on the device from the augmented images, in training with a random line width per image.
     - ``pairs`` (Yumi's Cells, CelebA and others as in GuidingPainter): ``train`` and ``val``, each with
       ``color`` and ``sketch``; the files of a pair have the same name except for the suffix.
-    - ``tag2pix``: ``rgb_train`` with ``keras_train``, ``xdog_train`` or ``simpl_train`` (training draws one
-      if there are several), and for validation ``benchmark`` with ``keras_test``.
+    - ``tag2pix``: for training, ``rgb_train`` and at least one of ``keras_train``, ``xdog_train`` and
+      ``simpl_train`` (training draws a sketch per image); for validation, ``benchmark`` and ``keras_test``.
 
     Args:
         root: Folder of the data set.
         layout: One of the layouts above; ``auto`` detects it from the folders.
-        sigmas: Line widths of computed sketches; training draws one, validation uses the middle one.
+        sigmas: Line widths of computed sketches. Training draws a width per image; validation uses the middle
+            width.
         extract: Function that computes sketches ``(B, 1, H, W)`` in [0, 1] from images ``(B, 3, H, W)`` in
             place of XDoG, such as ``colorzoo.color.canny_sketch`` or your own network.
         jitter: Jitter the colors of training images after their sketches were computed
@@ -76,7 +77,7 @@ class SketchDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split, with their sketches if these are files.
+        """Return the images of a split, with their sketches if the layout contains sketch files.
 
         Raises:
             DataError: A folder or a sketch is missing.
@@ -94,7 +95,7 @@ class SketchDataModule(FolderDataModule):
         return pair_sketches(root / "rgb_train", folders)
 
     def originals(self) -> Originals:
-        """Return the validation sketches if they are files, else all images below the folder."""
+        """Return the sketch files of the validation images, or all images for the layout ``xdog``."""
         if self._layout == "xdog":
             return super().originals()
         partners = self.find_images("val").first(self.hparams.val_limit).partners
@@ -102,7 +103,7 @@ class SketchDataModule(FolderDataModule):
         return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
-        """Return crops of images, with their sketches if these are files."""
+        """Return a dataset of image crops, with their sketches if the layout contains sketch files."""
         if images.partners is None:
             return super().make_dataset(images, train=train)
         side = self.train_side if train else self.hparams.val_size
@@ -144,9 +145,10 @@ class SketchedDataset(Dataset[Sample]):
 
     Args:
         colors: The color images.
-        sketches: One or more sketches per image; the seed of a sample selects one.
+        sketches: Sketches of each image. The seed of the sample selects a sketch.
         side: Side of the crop in pixels.
-        random_crop: The seed of the sample determines the position of the crop.
+        random_crop: Whether the seed of the sample determines the position of the crop; otherwise the crop is
+            centered.
     """
 
     def __init__(

@@ -157,7 +157,7 @@ class PackedStrings:
 
 
 def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype) -> Tensor:
-    """Return a tensor that shares the memory of a buffer; `torch.frombuffer` rejects empty ones."""
+    """Return a tensor that shares the memory of a buffer; supports empty buffers."""
     return torch.frombuffer(buffer, dtype=dtype) if len(buffer) else torch.empty(0, dtype=dtype)
 
 
@@ -219,7 +219,7 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
 
     Args:
         folder: The folder.
-        above: Real paths of the parent folders; links to a parent are skipped.
+        above: Real paths of the parent folders; symbolic links to a parent are skipped.
     """
     here = os.path.realpath(folder)
     if here in above:

@@ -36,10 +36,11 @@ class StreamingDataModule(ImageDataModule):
     Args:
         root: Folder written by ``colorzoo data shard``, or the address of a copy, such as
             ``s3://bucket/folder`` or another address that fsspec can read.
-        cache_dir: Folder for downloads; None is a folder in colorzoo's cache.
-        cache_gigabytes: Size in GB above which the oldest downloads are deleted; None keeps all.
-        shuffle_window: Number of images that are shuffled together; larger windows mix better and read more
-            chunks at a time.
+        cache_dir: Folder for downloads; None selects a folder in colorzoo's cache.
+        cache_gigabytes: Maximum size of the downloads in GB. The oldest downloads are deleted first. None
+            keeps all downloads.
+        shuffle_window: Number of images that are shuffled together. Larger windows mix images better but read
+            from more chunks at a time.
         kwargs: Arguments of `ImageDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect,
             because images are checked when shards are written.
 
@@ -69,7 +70,7 @@ class StreamingDataModule(ImageDataModule):
         """Do nothing, because images are checked when shards are written."""
 
     def setup(self, stage: str) -> None:
-        """Open the shards (once).
+        """Open the shards; later calls have no effect.
 
         Raises:
             DataError: Shards are missing or incomplete.
@@ -119,8 +120,9 @@ class ShardDataset(Dataset[Sample]):
 
     Args:
         reader: Reader of the images.
-        side: Shorter side after decoding, and side of the crop.
-        random_crop: The seed of the sample determines the position of the crop.
+        side: Shorter side of the decoded image and side of the crop, in pixels.
+        random_crop: Whether the seed of the sample determines the position of the crop; otherwise the crop is
+            centered.
         limit: Use only the first images; None uses all.
     """
 

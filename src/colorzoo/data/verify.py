@@ -31,7 +31,7 @@ Kind = Literal["broken", "wrong extension", "gray", "tiny"]
 Fact = tuple[Kind, str]
 
 TINY = 64
-"""Images with a shorter side below this many pixels are tiny, because training would enlarge them."""
+"""Minimum shorter side in pixels; training would enlarge smaller images, which are reported as tiny."""
 
 _SPLITS: tuple[Split, ...] = ("train", "val")
 _SIDE = 32  # pixels; shorter side of the decoded images
@@ -107,7 +107,7 @@ def verify(
     Args:
         root: Folder of the data set.
         layout: A name from `LAYOUTS`.
-        threads: Number of decoding threads; None is one per core.
+        threads: Number of decoding threads; None uses one thread per core.
         tick: Called after each image.
 
     Raises:
@@ -152,7 +152,9 @@ def _examine(source: StoredImage) -> tuple[str, bytes, list[Fact]]:
 
 
 def examine(name: str, data: bytes) -> list[Fact]:
-    """Return pairs of kind and detail for an encoded image; a broken image has only the kind ``broken``.
+    """Return the findings about an encoded image as pairs of kind and detail.
+
+    A broken image has only the finding ``broken``.
 
     Args:
         name: File name, for its extension.
