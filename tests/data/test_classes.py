@@ -90,8 +90,8 @@ def test_sampling_weights_follow_source_fractions_and_classes(mixed) -> None:
     ("settings", "message"),
     [
         ({"source_fractions": {"new": 1.0}}, "source_fractions must list all folders.*'old'"),
-        ({"class_factors": {"c1": 2.0}}, "class_factors contains 'c1'"),
-        ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors needs the class"),
+        ({"class_factors": {"c1": 2.0}}, "class_factors .*'c1'"),
+        ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors"),
     ],
 )
 def test_unknown_names_of_sources_and_classes_raise(mixed, settings, message) -> None:

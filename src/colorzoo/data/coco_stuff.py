@@ -19,8 +19,8 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
 
-_HELP = "get COCO from cocodataset.org"
-_HELP_MAPS = "get COCO-Stuff from github.com/nightrome/cocostuff"
+_HELP = "Download COCO from cocodataset.org"
+_HELP_MAPS = "Download COCO-Stuff from github.com/nightrome/cocostuff"
 
 
 class CocoStuffDataModule(ImageDataModule):
@@ -80,13 +80,13 @@ def coco_stuff_images(
         DataError: A file or folder is missing; the message states its expected location and its source.
     """
     year = f"{split}2017"
-    help_text = f"unpack {year}.zip there; {_HELP}"
+    help_text = f"{_HELP} and unpack {year}.zip in this folder"
     sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
     class_maps = _class_maps(root, year, sources) if classes else None
     if not (boxes or only_with_boxes):
         return ImageTable(sources, classes=class_maps)
     file = root / "annotations" / f"instances_{year}.json"
-    help_text = f"unpack annotations_trainval2017.zip there; {_HELP}"
+    help_text = f"{_HELP} and unpack annotations_trainval2017.zip in this folder"
     table = read_boxes(require_path(f"COCO boxes {file.name!r}", [file], help_text), sources)
     images = ImageTable(sources, classes=class_maps, boxes=table)
     return images.select(table.counts().nonzero()[:, 0]) if only_with_boxes else images
@@ -98,7 +98,7 @@ def read_boxes(file: Path, sources: Sources) -> BoxTable:
         boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{str(file)!r} is not a COCO instances JSON ({type(error).__name__}: {error}); unpack it again."
+            f"{str(file)!r} must be a COCO instances file ({type(error).__name__}: {error}). Unpack it again."
         ) from error
     none = torch.empty(0, 4)
     return BoxTable.of(boxes.get(basename(source), none) for source in sources)
@@ -119,15 +119,15 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
-    help_text = f"unpack stuffthingmaps_trainval2017.zip there; {_HELP_MAPS}"
+    help_text = f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip in this folder"
     folder = require_path(f"COCO-Stuff maps of {year!r}", [root / "stuffthingmaps" / year], help_text)
     names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
     maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
     absent = [source.path for source in maps if not Path(source.path).is_file()]
     if absent:
         raise DataError(
-            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, such as {absent[0]!r}; "
-            f"unpack stuffthingmaps_trainval2017.zip again; {_HELP_MAPS}."
+            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, such as {absent[0]!r}. "
+            f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip again."
         )
     # category id of each stored value, 0 for unlabeled; the maps store id - 1
     values = np.arange(256)

@@ -156,7 +156,7 @@ def read_rgb(source: StoredImage, short_side: int) -> Tensor:
     except UNREADABLE as error:
         reason = why_unreadable(error)
         raise DataError(
-            f"{source.name!r} cannot be decoded ({reason}); `colorzoo data verify` lists all such files."
+            f"{source.name!r} cannot be decoded ({reason}). Run `colorzoo data verify` to list all bad files."
         ) from error
 
 
@@ -171,7 +171,7 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
         stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]))
     except UNREADABLE as error:
         reason = why_unreadable(error)
-        raise DataError(f"class map {source.name!r} cannot be read ({reason}); unpack it again.") from error
+        raise DataError(f"class map {source.name!r} cannot be read ({reason}). Unpack it again.") from error
     return torch.from_numpy(maps.table[stored][np.newaxis])
 
 

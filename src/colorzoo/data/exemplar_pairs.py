@@ -117,8 +117,8 @@ class ExemplarPairsDataModule(FolderDataModule):
             found = self._index()
             if found is None:
                 raise DataError(
-                    f"{str(self.index_path)!r} does not match these images and this encoder; "
-                    "call prepare_data() to build it."
+                    f"the index {str(self.index_path)!r} does not match these images and this encoder; "
+                    "call prepare_data() to build the index."
                 )
             self.train_data = self._referenced(train.sources, train.sources, found.train, train=True)
             val = val.first(self.hparams.val_limit)
@@ -272,19 +272,19 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
             reader = csv.DictReader(stream)
             if missing := {"target", "reference"} - set(reader.fieldnames or ()):
                 raise DataError(
-                    f"{str(file)!r} has no column {min(missing)!r}; its header must contain target and "
-                    "reference."
+                    f"the header of {str(file)!r} must contain the columns target and reference, but "
+                    f"{min(missing)!r} is missing."
                 )
             for row in reader:
                 line = f"line {reader.line_num} of {str(file)!r}"
                 split = (row.get("split") or "").strip()
                 if split not in ("", "train", "val"):
-                    raise DataError(f"{line} has the split {split!r}; expected train or val.")
+                    raise DataError(f"split must be train or val, but {line} has {split!r}.")
                 paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
                 for path in paths:
                     if not path.is_file():
                         raise DataError(f"{line} names {str(path)!r}, which does not exist.")
                 rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}); see data.pairs.") from error
+        raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}).") from error
     return rows

@@ -70,14 +70,14 @@ class FolderDataModule(ImageDataModule):
         if hp.class_factors:
             labels = labels_of(data, "class_factors")
             if unknown := hp.class_factors.keys() - set(self._classes):
-                raise DataError(f"class_factors contains {_names(unknown)}, but no class has that name.")
+                raise DataError(f"--data.class_factors must contain class names, got {_names(unknown)}.")
             factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
             factor = torch.tensor(factors, dtype=torch.float64)[labels]
             weights = factor if weights is None else weights * factor
         if hp.source_fractions:
             images: ImageTable | None = getattr(data, "images", None)
             if images is None:
-                raise DataError("source_fractions cannot be combined with references that are other images.")
+                raise DataError("--data.source_fractions cannot be combined with reference or sketch files.")
             source = labels_by_folder(images.sources, self._labeled_folder, self._sources)
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
             fractions = torch.tensor([hp.source_fractions[name] for name in self._sources]).double()
@@ -92,8 +92,8 @@ class FolderDataModule(ImageDataModule):
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
-                f"no validation image in {str(root)!r} with val_fraction {self.hparams.val_fraction}; "
-                "increase val_fraction."
+                f"no validation image in {str(root)!r} with val_fraction {self.hparams.val_fraction}. "
+                "Increase --data.val_fraction."
             )
         return self._label(found, root)
 
@@ -110,8 +110,8 @@ class FolderDataModule(ImageDataModule):
         if differing := set(found) ^ self.hparams.source_fractions.keys():
             folder = str(self._labeled_folder)
             raise DataError(
-                f"source_fractions must list all folders in {folder!r} ({_names(found)}) and no others; "
-                f"these are in only one of the lists: {_names(differing)}."
+                f"source_fractions must list all folders in {folder!r} ({_names(found)}) and no other names. "
+                f"Missing or unknown: {_names(differing)}."
             )
         return found
 

@@ -28,7 +28,7 @@ from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError
 
 SUBSETS = ("all", "ctest10k", "first5k")
-_HELP = "get ImageNet from image-net.org (ILSVRC 2012, after registration) or from Kaggle"
+_HELP = "Download ImageNet from image-net.org (ILSVRC 2012, after registration) or Kaggle"
 _SYNSET = re.compile(r"n\d{8}$")
 
 
@@ -97,7 +97,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
 
 
 def _split_folder(root: Path, split: Split) -> Path:
-    help_text = f"unpack ILSVRC2012_img_{split}.tar there; {_HELP}"
+    help_text = f"{_HELP} and unpack ILSVRC2012_img_{split}.tar in this folder"
     return require_path(f"ImageNet folder {split!r}", [root / split], help_text)
 
 
@@ -107,8 +107,8 @@ def _in_synsets(root: Path, split: Split) -> ImageTable:
     folder = _split_folder(root, split)
     if not any(map(_SYNSET.match, class_folders(folder))):
         raise DataError(
-            f"no synset folder in {str(folder)!r}, which labels require; expected "
-            f"{str(folder / 'n01440764')!r} and 999 more, as torchvision.datasets.ImageNet writes them."
+            f"no synset folder in {str(folder)!r}. Labels require {str(folder / 'n01440764')!r} and 999 more "
+            "folders, as torchvision.datasets.ImageNet writes them."
         )
     return labeled_by_folder(folder, synsets)
 
@@ -126,6 +126,6 @@ def _rows_by_number(
     if absent:
         raise DataError(
             f"{len(absent)} of the {len(numbers)} images of subset {subset!r} are missing, such as "
-            f"ILSVRC2012_val_{absent[0]:08d}.JPEG; unpack all of ILSVRC2012_img_val.tar; {_HELP}."
+            f"ILSVRC2012_val_{absent[0]:08d}.JPEG. {_HELP} and unpack all files of ILSVRC2012_img_val.tar."
         )
     return torch.tensor([rows[number] for number in numbers.tolist()], dtype=torch.int64)

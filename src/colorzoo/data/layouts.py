@@ -33,7 +33,7 @@ def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
     """
     found = next((path for path in paths if path.exists()), None)
     if found is None:
-        raise DataError(f"{name} not found; expected {' or '.join(map(str, paths))}; {help_text}.")
+        raise DataError(f"{name} not found; expected {' or '.join(map(str, paths))}. {help_text}.")
     return found
 
 
@@ -126,7 +126,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
         raise DataError(f"{str(file)!r} lists no image; expected lines like 'a/abbey/1.jpg 0'.")
     if not Path(found[0].path).is_file():
         raise DataError(
-            f"{found[0].path!r}, the first image of {str(file)!r}, does not exist; unpack the dataset there."
+            f"{found[0].path!r}, the first image of {str(file)!r}, does not exist. Unpack the data set there."
         )
     return ImageTable(found, labels=tensor_of(labels, torch.int64))
 

@@ -396,7 +396,7 @@ class ImageDataModule(LightningDataModule):
         if not found:
             kind, root = "validation" if split == "val" else "training", self.hparams.root
             raise DataError(
-                f"all {kind} images in {root!r} are broken or gray; run `colorzoo data verify` for a list."
+                f"all {kind} images in {root!r} are broken or gray. Run `colorzoo data verify` for a list."
             )
         return found
 
@@ -439,8 +439,8 @@ def labels_of(data: Any, setting: str) -> Tensor:
     labels: Tensor | None = getattr(getattr(data, "images", None), "labels", None)
     if labels is None:
         raise DataError(
-            f"{setting} needs the class of each image, which this DataModule does not provide; "
-            "remove it, or use FolderDataModule with labels: true."
+            f"--data.{setting} requires image classes, but the data has no labels. "
+            "Remove the option, or use FolderDataModule with --data.labels true."
         )
     return labels
 
@@ -473,5 +473,5 @@ def run_progress(trainer: Trainer) -> float:
         done = trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
         progress.append(done / (batches * epochs))
     if not progress:
-        raise DataError("first_crop requires the length of the run; set trainer.max_steps or max_epochs.")
+        raise DataError("--data.first_crop requires --trainer.max_steps or --trainer.max_epochs.")
     return max(progress)

@@ -102,7 +102,7 @@ def build_neighbors(
     """
     if len(train) < 2:
         raise DataError(
-            "nearest references need at least two training images; add images or use another pairing."
+            "--data.pairing nearest requires at least 2 training images. Add images, or set another pairing."
         )
     k = min(k, len(train) - 1)
     with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
@@ -122,7 +122,7 @@ def build_neighbors(
         write_atomic(file, stream.getvalue())
     except OSError as error:
         raise DataError(
-            f"cannot write the index {str(file)!r} ({error}); set index_file to another path."
+            f"cannot write the index {str(file)!r} ({error}). Set --data.index_file to another path."
         ) from error
     return found
 

@@ -110,10 +110,10 @@ def shard_folder(
     litdata = load_litdata()
     if out.resolve().is_relative_to(source.resolve()):
         raise DataError(
-            f"{str(out)!r} is inside {str(source)!r} and would be packed too; choose another folder."
+            f"the output folder {str(out)!r} must be outside of the input folder {str(source)!r}."
         )
     if out.exists() and any(out.iterdir()):
-        raise DataError(f"{str(out)!r} is not empty; delete it or choose another folder.")
+        raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
     found, classes = _find(source, options.val_fraction)
     report = ShardReport({}, {}, 0, 0, [], classes, {})
     cache = ValueCache(cache_file(source, "checks"))
@@ -164,7 +164,7 @@ def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], lis
     for name, sources in found.items():
         if not sources:
             raise DataError(
-                f"no {name} image in {str(source)!r}; add train and val folders, or set --val-fraction."
+                f"no {name} image in {str(source)!r}. Add train and val folders, or set --val-fraction."
             )
     names = {name: class_names(found[name], roots[name]) for name in SPLITS}
     classes = sorted({label for labels in names.values() for label in labels if label})
@@ -212,7 +212,7 @@ def load_litdata() -> Any:
         return importlib.import_module("litdata")
     except ImportError as error:
         raise DataError(
-            f'shards need litdata ({error}); install it with: pip install "colorzoo[streaming]"'
+            f'shards require litdata ({error}); install it with: pip install "colorzoo[streaming]"'
         ) from error
 
 
@@ -234,7 +234,7 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(
             f"no {MANIFEST} in {root!r} ({type(error).__name__}); "
-            "make it with: colorzoo data shard IMAGES FOLDER"
+            "create it with: colorzoo data shard IMAGES FOLDER"
         ) from error
     return manifest
 
@@ -269,7 +269,7 @@ class ShardReader:
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"no shards in {str(self._folder)!r} ({type(error).__name__} on {INDEX}); "
-                "make them with: colorzoo data shard IMAGES FOLDER"
+                "create them with: colorzoo data shard IMAGES FOLDER"
             ) from error
         if self._remote is None:
             for chunk in self._chunks:
@@ -332,7 +332,7 @@ def _require(path: Path, size: int) -> None:
     if not path.is_file() or path.stat().st_size != size:
         state = "is truncated" if path.is_file() else "is missing"
         raise DataError(
-            f"shard {str(path)!r} {state} (expected {size} bytes); copy or make the folder again."
+            f"shard {str(path)!r} {state} (expected {size} bytes). Copy or create the folder again."
         )
 
 

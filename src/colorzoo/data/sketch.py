@@ -191,7 +191,7 @@ def pair_sketches(colors: Path, sketches: Sequence[Path]) -> ImageTable:
         partners = [found[stem] for found in drawn if stem in found]
         if not partners:
             where = " or ".join(repr(str(folder)) for folder in sketches)
-            raise DataError(f"{source.name!r} has no sketch; expected an image named {stem!r} in {where}.")
+            raise DataError(f"{source.name!r} has no sketch; expected an image file {stem!r} in {where}.")
         pairs.append((source, partners))
     sources = Sources.of((source for source, _ in pairs), colors)
     return ImageTable(sources, partners=Partners.of(partners for _, partners in pairs))

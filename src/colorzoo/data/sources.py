@@ -188,7 +188,7 @@ def find_sources(folder: Path) -> Sources:
     found = Sources.of(sources(), folder)
     if not found:
         extensions = ", ".join(sorted(EXTENSIONS))
-        raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
+        raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar files with images.")
     return found
 
 
@@ -199,9 +199,9 @@ def require_folder(folder: Path) -> None:
         DataError: The path is a file or does not exist.
     """
     if folder.is_file():
-        raise DataError(f"the data {str(folder)!r} is a file; name the folder that contains the images.")
+        raise DataError(f"the data must be a folder of images, got the file {str(folder)!r}.")
     if not folder.is_dir():
-        raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of images.")
+        raise DataError(f"data folder {str(folder)!r} does not exist. Choose a folder of images.")
 
 
 def byte_count(source: StoredImage) -> int:
@@ -251,7 +251,7 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
                 if any(is_hidden(part) for part in member.name.split("/") if part != "."):
                     continue
                 if member.issparse():  # a 512-byte header can declare any size
-                    raise DataError(f"{member.name!r} in {path!r} is sparse; pack the tar without --sparse.")
+                    raise DataError(f"{member.name!r} in {path!r} is sparse. Pack the tar without --sparse.")
                 yield StoredImage(path, member.name, member.offset_data, member.size)
             stream: Any = archive.fileobj
             stream.seek(archive.offset)

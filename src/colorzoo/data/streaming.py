@@ -86,7 +86,7 @@ class StreamingDataModule(ImageDataModule):
 
     def originals(self) -> Originals:
         """Raise `DataError`, because shards do not contain the original files."""
-        raise DataError("predict needs image files; use FolderDataModule on the folder that was packed.")
+        raise DataError("predict requires image files. Use FolderDataModule with the original images.")
 
     def train_sampler(self) -> ShardSampler:
         """Return the training sampler.

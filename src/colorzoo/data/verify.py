@@ -114,7 +114,7 @@ def verify(
         DataError: The folder does not exist, or the layout is unknown.
     """
     if not root.is_dir():
-        raise DataError(f"data folder {str(root)!r} does not exist; give a folder of images.")
+        raise DataError(f"data folder {str(root)!r} does not exist. Choose a folder of images.")
     if layout not in LAYOUTS:
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}.")
     report = VerifyReport(str(root), layout)
@@ -170,9 +170,9 @@ def examine(name: str, data: bytes) -> list[Fact]:
     facts: list[Fact] = []
     suffix = suffix_of(name)
     if Image.registered_extensions().get(suffix) != kind:
-        facts.append(("wrong extension", f"{kind} named {suffix or 'without one'}"))
+        facts.append(("wrong extension", f"{kind} file with extension {suffix or '(none)'}"))
     if min(size) < TINY:
         facts.append(("tiny", f"{size[0]} x {size[1]}"))
     if gray:
-        facts.append(("gray", "no color to learn"))
+        facts.append(("gray", "no color"))
     return facts
