@@ -213,7 +213,7 @@ def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_pa
     failed = both.pop("failed.txt").decode()
     assert "bad0.png" in failed
     assert "bad1.png" in failed
-    assert "5 colored, 0 done before, 2 failed" in (tmp_path / "told.txt").read_text()
+    assert "5 colorized, 0 skipped, 2 failed" in (tmp_path / "told.txt").read_text()
     colored()
     predicted(album, tmp_path / "both")  # another number of processes
     assert colored() == 0

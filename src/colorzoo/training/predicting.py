@@ -136,7 +136,7 @@ class FullSizePrediction(LightningModule):
             write_atomic(failed, text.encode("utf-8", "replace"))
             if self._bucket:
                 self._bucket.upload(failed)
-        words = {"colored": "colored", "skipped": "done before", "failed": "failed"}
+        words = {"colored": "colorized", "skipped": "skipped", "failed": "failed"}
         counts = {key: sum(summary.counts[key] for summary in summaries) for key in words}
         line = ", ".join(f"{counts[key]} {word}" for key, word in words.items())
         place = self._bucket.address if self._bucket else self.folder
