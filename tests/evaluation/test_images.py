@@ -39,13 +39,13 @@ def test_labels_are_read_from_a_table(photos: Path) -> None:
 
 
 def test_selection_of_images_and_deviation_from_the_protocol(photos: Path) -> None:
-    for limit, deviation in ((4, ""), (3, "only the first 3")):
+    for limit, deviation in ((4, ""), (3, "limited to the first 3 images")):
         found, differs = select_images(photos, TINY, None, limit)
         assert [each.name for each in found] == [f"{index}.png" for index in range(limit)]
         assert differs == deviation
     subset = replace(TINY, subset="first5k-first2")
     _, differs = select_images(photos, subset, None, 1)
-    assert differs == "not the images of first5k-first2; only the first 1"
+    assert differs == "not the images of first5k-first2; limited to the first 1 images"
     names = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (2, 1)]
     for name in names:
         Image.new("RGB", (20, 20)).save(photos / name)

@@ -95,7 +95,7 @@ def select_images(
     items, deviation = _subset(_labeled(items, folder), protocol.subset)
     if limit is not None and limit < len(items):
         items = items[:limit]
-        deviation = "; ".join(filter(None, (deviation, f"only the first {limit}")))
+        deviation = "; ".join(filter(None, (deviation, f"limited to the first {limit} images")))
     return items, deviation
 
 

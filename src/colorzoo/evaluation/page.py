@@ -61,7 +61,7 @@ def _notes(summary: Summary) -> list[str]:
     setup = summary.setup
     notes = [setup.protocol.coloring_note]
     if setup.deviation:
-        notes.append(f"These are not the images of the protocol: {setup.deviation}.")
+        notes.append(f"The images differ from the images of the protocol: {setup.deviation}.")
     if summary.skipped:
         shown = "; ".join(reason for _, reason in summary.skipped[:5])
         notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")

@@ -133,7 +133,7 @@ def per_image(summary: Summary) -> str:
 
 def of_sets(per_image: Iterable[bool]) -> str:
     """Return the remark on jackknife intervals, or an empty string if all outputs are per image."""
-    return "" if all(per_image) else " or, for distances between image sets, from a jackknife"
+    return "" if all(per_image) else "; intervals of distances between image sets come from a jackknife"
 
 
 def latex(summary: Summary, references: Sequence[str]) -> str:
@@ -167,8 +167,8 @@ def _caption(summary: Summary) -> list[str]:
     deviation = f" ({setup.deviation})" if setup.deviation else ""
     sets = of_sets(output.per_image for output in setup.outputs)
     return [
-        f"Protocol {setup.protocol.label}, {len(summary.items)} images{deviation}. Brackets contain 95 % "
-        f"intervals from a bootstrap over images{sets}.",
+        f"Protocol {setup.protocol.label}, {len(summary.items)} images{deviation}. Parentheses contain 95 % "
+        f"confidence intervals from a bootstrap over images{sets}.",
         setup.protocol.coloring_note,
         f"Metric keys: {keys}.",
     ]
