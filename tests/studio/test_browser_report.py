@@ -71,7 +71,7 @@ def opened_photo(page: Page, row: int) -> str:
 
 @pytest.mark.nightly
 def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
-    assert page.title() == "Colored images"  # made again without the script that somebody added
+    assert page.title() == "Colorized images"  # rendered again without the added script
     assert opened_photo(page, 0) == "a & b.png"
     page.click("nav a")
     page.wait_for_url("**/r*-2.html")
