@@ -1,6 +1,6 @@
-"""Colorize one image file in three steps: read, colorize, write. Each may run in a different thread.
+"""Colorize one image file in three steps: read, colorize and write.
 
-The frames or pages of a file are colorized independently.
+Each step may run in a different thread. The frames or pages of a file are colorized independently.
 """
 
 from __future__ import annotations

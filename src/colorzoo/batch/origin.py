@@ -49,8 +49,8 @@ def origin_of_choice(
 
     Args:
         choice: Model and weights.
-        decisive: Everything except the source that determines the colors, as JSON types. If a result with
-            the same values exists, it is not computed again.
+        decisive: All values that determine the colors, except the source, as JSON types. An existing result
+            with equal values is not computed again.
         options: Settings that are not in the recipe, by option name; values of None are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.

@@ -50,7 +50,7 @@ def output_path(
         extension: Extension of the output, unless ``out`` is a file; None uses the extension of the source.
 
     Returns:
-        Path of the output, which always differs from the source.
+        Path of the output, which is never the path of the source.
 
     Raises:
         ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.

@@ -37,7 +37,7 @@ from colorzoo.weights.files import digest_of
 KINDS = (".csv", ".html")
 """Extensions of reports."""
 PER_PAGE = 1000
-"""Maximum number of images on a page; such a page has about 15 MB."""
+"""Maximum number of images on a page; a page of this length has a size of about 15 MB."""
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
@@ -47,7 +47,7 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Entry:
-    """An image in a report, or a shot of a video.
+    """Row of a report: an image, or a shot of a video.
 
     Attributes:
         source: Absolute path of the image or video.
@@ -92,7 +92,7 @@ COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gra
 
 
 def check_report(path: Path) -> None:
-    """Raise an error if a report must not be written to a path.
+    """Check that a report can be written to a path without replacing another file.
 
     Raises:
         ColorzooError: The extension is not ``.csv`` or ``.html``, or a file that is not a report exists.

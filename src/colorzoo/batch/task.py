@@ -86,8 +86,8 @@ class FileTask:
         guidance: Recipe, or guidance as tensors.
         folder: Folder of the recipe file, to which its reference paths are relative; None if the recipe is
             not a file.
-        reference: Reference files; if empty, the references of the recipe are used.
-        settings: Settings that are not in the recipe. The recipe contains ``--alpha`` and ``--class``.
+        reference: Reference files; empty to use the references of the recipe.
+        settings: Settings of the command line. The recipe already contains ``--alpha`` and ``--class``.
         uploaded: Reference that was uploaded to the drawing pad; empty otherwise.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
         exemplar: Encoded reference of ``colorizer``, or None.

@@ -35,7 +35,7 @@ def key_of_model(name: str) -> str:
 
 
 def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
-    """Return the citation keys of colorzoo and of the given models and metrics.
+    """Return the citation keys of colorzoo, of models and of metrics.
 
     Examples:
         >>> cited_keys(["zhang2016_small"], ["ssim"])

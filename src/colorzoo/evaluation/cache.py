@@ -27,7 +27,8 @@ class Entry:
     """Cached results of one image colorized by one method.
 
     Attributes:
-        moments: Moments (see `Output`) by number of interactions, then by output key.
+        moments: Metric states of the image (moments, see `Output`) by number of interactions, then by output
+            key.
         features: Feature vectors of FID networks by number of interactions, then by output key.
         actual_interactions: Actual number of interactions by requested number.
         thumbnails: JPEG data. The keys are the largest number of interactions, `TRUE_IMAGE` and `REFERENCE`.
@@ -54,12 +55,12 @@ class Entry:
 
 
 class Cache:
-    """Folder of cached entries, one for each protocol, machine, method and image.
+    """Folder with a cached entry for each combination of protocol, machine, method and image.
 
     Args:
         folder: Folder of the cache.
-        protocol: The protocol. Metrics and interactions are not part of its hash, so they can be added later.
-        machine: The machine. It is part of the cache key because results differ between machines.
+        protocol: The protocol. Metrics and interactions are not part of the hash, so they can be added later.
+        machine: The machine, which is part of the hash because results differ between machines.
     """
 
     def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:

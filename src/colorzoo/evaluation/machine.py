@@ -18,7 +18,7 @@ from colorzoo.errors import DataError
 class Machine:
     """Machine that runs an evaluation.
 
-    It is part of the cache key because results can differ between machines.
+    The machine is part of the cache key because results can differ between machines.
 
     Attributes:
         device: Name of the GPU, or ``cpu``.
@@ -47,7 +47,7 @@ def this_machine(device: torch.device) -> Machine:
 
 
 def shared_machine(device: torch.device, processes: int) -> Machine:
-    """Return the description of this machine, which must be equal in all processes.
+    """Return the description of this machine; check that all processes run on such a machine.
 
     Raises:
         DataError: The descriptions differ.

@@ -1,7 +1,7 @@
 """Per-image measures of results, computed with the metrics of `colorzoo.metrics`.
 
-A metric sums its states over images. An evaluation stores the states of each image, called moments, so that
-the bootstrap can resample images (see `colorzoo.evaluation.statistics`).
+A metric sums its states over images. An evaluation stores the states of each image (moments), so that the
+bootstrap can resample images (see `colorzoo.evaluation.statistics`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from colorzoo.simulation import ColorizedImage, bled_edges
 from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
-"""Moments of one image, one list for each output of a measure."""
+"""Metric states (moments) of one image, as one list for each output of a measure."""
 
 SCRIBBLE_RADIUS = 16  # pixels from a scribble within which colors may change
 
@@ -236,8 +236,8 @@ def choose_measures(
 
     Args:
         protocol: The protocol.
-        metrics: Metric names that override the protocol's; ``fid:resnet18`` and ``lpips:vgg`` select a
-            network.
+        metrics: Names of metrics that replace the metrics of the protocol. ``fid:resnet18`` and ``lpips:vgg``
+            select a network.
         device: Device of the networks.
 
     Returns:

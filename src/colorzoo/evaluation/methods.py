@@ -113,7 +113,7 @@ def truth_method() -> Method:
         del guidance
         return ColorizedImage(scene.rgb, scene.ab)
 
-    return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "the truth itself"})
+    return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "none (ground truth)"})
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -147,7 +147,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
         if not created.trained:
             raise WeightsError(
                 f"{card.name} has no weights on this machine; set --weights {card.name}=FILE "
-                "(`colorzoo weights` lists what exists)"
+                "(`colorzoo weights list` lists weight files)"
             )
         return created.to(device).eval()
 
@@ -160,7 +160,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
     size = "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
     identity = digest(card.name, sha, repr(sorted(card.hparams.items())), size)
     about = {
-        "weights": found.path.name if found else "none needed",
+        "weights": found.path.name if found else "none (not required)",
         "sha256": sha if found else "",
         "trained_on": _training(found),
         "parameters": str(card.parameters),
@@ -186,7 +186,7 @@ def _training(weights: ResolvedWeights | None) -> str:
     if weights.entry is not None and weights.entry.trained_on:
         return weights.entry.trained_on
     recorded = read_weights(weights.path).provenance
-    return "unknown: the file has no record" if recorded is None else json.dumps(recorded, sort_keys=True)
+    return "unknown (no record in the file)" if recorded is None else json.dumps(recorded, sort_keys=True)
 
 
 def model_function(model: ColoringModel) -> ColorFunction:

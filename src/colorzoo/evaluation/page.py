@@ -27,7 +27,7 @@ _STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "colorzoo", "f
 
 
 def page(summary: Summary, cache: Cache) -> str:
-    """Return the report as HTML, with thumbnails from the cache."""
+    """Return the HTML report of an evaluation, with thumbnails from the cache."""
     setup = summary.setup
     counts = {row.count for row in summary.rows}
     shown = [each for each in setup.outputs if not each.detail and curves_of(summary, each)]

@@ -80,7 +80,7 @@ class Protocol:
         references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
             references.
         user: Simulated user; None for automatic colorization.
-        background: Simulated user who adds hints of another kind before the first interaction, or None.
+        background: Simulated user that adds hints of another kind before the first interaction, or None.
         interactions: Numbers of interactions after which results are measured, ascending.
         metrics: Names of the metrics.
         seed: Seed for all random numbers.
@@ -156,7 +156,7 @@ def load_protocol(name: str) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Parse a protocol from YAML text; error messages name it ``where``.
+    """Parse a protocol from YAML text; ``where`` is the name of the protocol in error messages.
 
     Raises:
         DataError: The text is invalid.

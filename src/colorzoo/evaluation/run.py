@@ -45,12 +45,12 @@ class Plan:
         data: Folder of images.
         output: Folder of the report.
         protocol: Protocol to follow.
-        interactions: Numbers of interactions that replace those of the protocol.
-        metrics: Names of metrics that replace those of the protocol.
+        interactions: Numbers of interactions; None uses the numbers of the protocol.
+        metrics: Names of metrics; None uses the metrics of the protocol.
         weights: Weight files by model name.
         compare: Names of two methods for a paired comparison.
         pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
-        limit: Maximum number of images; the first ones are used.
+        limit: Number of images to evaluate, from the start of the list; None evaluates all images.
         cache: Folder of the cache; by default a folder in ``output``.
         device: Device of the models.
         threads: Number of CPU threads for torch; it affects the last digits of results.

@@ -1,8 +1,8 @@
 """Statistics over images: values, and confidence intervals from a seeded bootstrap.
 
-A value is computed from sums of per-image *moments* (see `colorzoo.metrics.base`), so the bootstrap over
-images is a matrix product, even for metrics that pool pixels over images. All values and comparisons use the
-same resamples.
+A value is computed from sums of per-image metric states (moments, see `colorzoo.metrics.base`), so the
+bootstrap over images is a matrix product, even for metrics that pool pixels over images. All values and
+comparisons use the same resamples.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
     """Return a value and its percentile bootstrap interval.
 
     Args:
-        moments: ``(N, k)`` moments of N images.
+        moments: ``(N, k)`` metric states of N images.
         finish: Function that computes the value from summed moments.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
@@ -78,8 +78,8 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
     """Compare two methods on the images for which both methods have a value.
 
     Args:
-        one: ``(N, k)`` moments of the first method.
-        other: ``(N, k)`` moments of the second method, for the same images in the same order.
+        one: ``(N, k)`` metric states of the first method.
+        other: ``(N, k)`` metric states of the second method, for the same images in the same order.
         finish: Function that computes the value from summed moments.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """

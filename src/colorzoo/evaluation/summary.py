@@ -136,10 +136,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Table:
-    """Moments of a method after a number of interactions, one row per image.
+    """Metric states (moments) of a method after a number of interactions, one row per image.
 
     Attributes:
-        moments: ``(N, k)`` moments of N images by output key.
+        moments: ``(N, k)`` metric states of N images by output key.
         actual_interactions: ``(N,)`` actual numbers of interactions.
     """
 
@@ -156,7 +156,7 @@ class Summary:
         items: The evaluated images.
         skipped: Name of each skipped image and the reason for skipping it.
         gray: Names of evaluated images whose ground truth has no color.
-        tables: Moments by method and number of interactions.
+        tables: Metric states by method and number of interactions.
         rows: Scores by method and number of interactions.
         best: The best methods by output key and number of interactions; see `best_methods`.
         compared: Names of the two compared methods, or None.

@@ -54,7 +54,10 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the tasks that arguments and configurations name, or all, to make their classes known."""
+    """Import the tasks that arguments and configurations name, or all tasks if no task is named.
+
+    LightningCLI finds only imported classes by their names.
+    """
     known = task_paths()
     text = " ".join(words)
     for word in words:

@@ -43,8 +43,8 @@ class ExemplarObjective:
         l1_weight: Weight of the L1 loss of self-referenced images.
         perceptual_weight: Weight of the squared distance between the deepest features of result and ground
             truth.
-        semantic: Weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
-            False gives the plain perceptual loss of Zhang et al. 2019.
+        semantic: Whether to weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
+            False selects the unweighted perceptual loss of Zhang et al. 2019.
         smooth_weight: Weight of the edge-aware smoothness loss.
         smooth_alpha: Scale of the squared Lab distance in the smoothness loss.
         adversarial_weight: Weight of the relativistic adversarial loss.
@@ -77,10 +77,10 @@ class ExemplarDiscriminator:
 
 @dataclass(frozen=True)
 class ExemplarSimulation:
-    """Settings of the training images.
+    """Settings of the network input in training.
 
     Attributes:
-        lightness_noise: Standard deviation of the noise that is added to L, as in the published code.
+        lightness_noise: Standard deviation of Gaussian noise on L in CIE units, as in the published code.
     """
 
     lightness_noise: NonNegativeFloat = 2.0
@@ -126,8 +126,8 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     frozen feature network ``features`` and a network ``correspondence`` that computes the features to match.
 
     Attributes:
-        objective: The losses.
-        extensions: Extensions that are not in the paper.
+        objective: Settings of the losses.
+        extensions: Settings of extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's rate.
         missing_weights: Names of frozen networks whose weights were not loaded.
     """
@@ -139,7 +139,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     missing_weights: set[str]
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default unchanged."""
+        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default ``lab`` itself."""
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:
@@ -170,10 +170,10 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
 
 
 def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
-    """Return the references of a batch, and ``(B,)`` flags of the self-references.
+    """Return the references of a batch, and ``(B,)`` flags that mark self-references with 1.
 
-    If the data contains no references, each reference is a self-reference: a large random crop, flipped with
-    probability 0.5.
+    If the data contains no references, each reference is a self-reference: a large random crop of the image,
+    flipped with probability 0.5.
     """
     rgb = batch["rgb"]
     given = batch.get("reference")
@@ -186,7 +186,7 @@ def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
 
 
 def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
-    """Add Gaussian noise, drawn from the seeds of the images, to lightness ``(B, 1, H, W)``."""
+    """Add Gaussian noise to lightness ``(B, 1, H, W)``, with the random seed of each image."""
     if not deviation:
         return lightness
     shape = lightness.shape[1:]
@@ -197,8 +197,8 @@ def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that depends on every parameter of a network.
 
-    If no image shares a class with its reference, the correspondence network has no gradient and DDP would
-    block.
+    Without this term, the correspondence network has no gradient if no image shares a class with its
+    reference, and DDP blocks.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 

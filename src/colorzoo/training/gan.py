@@ -113,7 +113,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the generator loss; the discriminator's parameters get no gradient from this loss."""
+        """Return the generator loss; the parameters of the discriminator are frozen during this call."""
         raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:

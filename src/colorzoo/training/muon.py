@@ -26,7 +26,7 @@ _POLAR_EXPRESS = (
 )
 _SAFETY = 1.01  # bfloat16 rounding can move a singular value outside the range of convergence
 _RMS = 0.2  # RMS of a matrix update at learning rate 1, about the RMS of AdamW, so that both share a rate
-_SMALLEST_SIDE = 17  # smaller matrices take AdamW
+_SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 
 class Muon(Optimizer):

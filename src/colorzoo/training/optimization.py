@@ -122,7 +122,7 @@ def build(
 def schedule(
     make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
 ) -> LRScheduler | None:
-    """Build the schedule of an optimizer; a `RunSchedule` gets the number of training steps.
+    """Build the schedule of an optimizer, and set the number of training steps of a `RunSchedule`.
 
     Args:
         make: Builds the schedule; None keeps the learning rate constant.

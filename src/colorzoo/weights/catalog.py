@@ -52,7 +52,7 @@ class WeightFile:
 
     @property
     def sha256(self) -> str | None:
-        """SHA-256 from the card, or the hash recorded at the first use; None if neither exists."""
+        """SHA-256 from the card, else the hash recorded at the first use, else None."""
         return self.weights.sha256 or recorded_sha256(self.path)
 
     @property
@@ -76,7 +76,7 @@ class WeightFile:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """Return the weight files of the given cards, or of all models, in the order of cards and tags.
+    """Return the weight files of model cards (by default of all models) in the order of cards and tags.
 
     Examples:
         >>> card = colorzoo.model_card("zhang2017_local_small")

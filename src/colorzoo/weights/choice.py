@@ -36,7 +36,7 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Default model of each use if no weights were downloaded; saves reading the ranks of all cards."""
+"""Default model of each use without downloaded weights; avoids loading all model cards to compare ranks."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ def choose_model(
         name: Registered name or alias from the user or a recipe. None selects the model that a weight file
             names, else the default.
         uses: Required uses, the most important first. Models that accept more of these uses as guidance are
-            preferred. If the list is empty or no model supports any of them, the use is ``"automatic"``.
+            preferred. If the list is empty or no model supports a use in the list, the use is
+            ``"automatic"``.
         weights: See `resolve_weights`.
         fast: Whether to consider only models with weights in the package.
         able: Protocol that the default model must implement.

@@ -24,7 +24,7 @@ SEGMENTER_FILE = "things.safetensors"
 
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:
-    """Return the pretrained encoder; its weights are non-persistent buffers (not trained or saved)."""
+    """Return the pretrained encoder; its weights are non-persistent buffers, neither trained nor saved."""
     device = torch.get_default_device()
     with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()

@@ -202,7 +202,7 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     Args:
         model: The model. Weights that only training requires (see `ColoringModel.for_inference`) may be
-            missing; the model then keeps its current values for them.
+            missing in the state dict; their values in the model are then unchanged.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
         published: Convert the authors' parameter names with ``model.load_published_state_dict``, unless all

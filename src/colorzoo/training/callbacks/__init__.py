@@ -1,4 +1,4 @@
-"""Callbacks of every training: checkpoints, checks, records and example grids."""
+"""Default callbacks of ``colorzoo fit``: checkpoints, checks, records and example grids."""
 
 from colorzoo.training.callbacks.averaging import GrowingWeightAveraging
 from colorzoo.training.callbacks.checkpoints import LastCheckpoint, SignalCheckpoint

@@ -1,4 +1,4 @@
-"""Checkpoints of every training: the best, the last, and a checkpoint after an interruption."""
+"""Checkpoint callbacks: the best checkpoint, the last, and a checkpoint after an interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callbacks that make a training reproducible, or stop a training that would silently go wrong."""
+"""Callbacks that make a training reproducible, or stop a training that would save invalid weights."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class NonFiniteGuard(Callback):
 
     On a CPU the training stops before the loss changes the weights. On a GPU the losses of several steps are
     checked together, to avoid a synchronization in each step. All losses are checked before a checkpoint is
-    saved, so that no checkpoint contains weights after a non-finite loss. ``nonfinite_rank<N>.json`` in the
-    run folder contains step, loss and names.
+    saved, so that no checkpoint contains weights after a non-finite loss. The step, the loss and the image
+    names are written to ``nonfinite_rank<N>.json`` in the run folder.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

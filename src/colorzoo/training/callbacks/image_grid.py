@@ -28,8 +28,8 @@ class ImageGrid(Callback):
     """Colorize images of the first validation batch after each epoch of validation, in every setting.
 
     Each row contains the gray image, hints and result of each setting, and the ground truth. The grid is
-    written to ``images/step-<N>.png`` in the run folder and sent to loggers that support images. Models that
-    read sketches are skipped.
+    written to ``images/step-<N>.png`` in the run folder and sent to loggers that support images. Models whose
+    input is a sketch are skipped.
 
     Args:
         count: Maximum number of images.
