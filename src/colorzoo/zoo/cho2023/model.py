@@ -79,7 +79,7 @@ class GuidingPainter(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; f runs only if ``guidance`` has no regions.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; without ``regions``, f divides the sketch.
 
         Raises:
             GuidanceError: More than 30 regions, or colors outside [0, 1].
@@ -111,7 +111,7 @@ class GuidingPainter(ColoringModel):
 
         Args:
             lightness: Sketches.
-            generator: Source of Gumbel noise (tau 0.1) for a random proposal. By default, each pixel
+            generator: Random generator of Gumbel noise for a random proposal. By default, each pixel
                 belongs to its most likely region.
         """
         with torch.autocast(

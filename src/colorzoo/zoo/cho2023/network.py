@@ -1,10 +1,10 @@
 """Networks of GuidingPainter: f divides a sketch into segments, g colorizes it.
 
 Internally, sketches (paper 1, ink -1), colors and images are in [-1, 1], as in the paper. The published code
-multiplies segments and colors into a ``(B, 30, 3, H, W)`` tensor. This implementation computes means and
-maps by matrix products, or by a table lookup where no gradient is needed.
+multiplies segments and colors to a ``(B, 30, 3, H, W)`` tensor. This implementation computes mean colors and
+hint maps by matrix products, or by a table lookup where no gradient is needed.
 
-`Extensions` contains the additions of `cho2023_small`; all are off in the paper's model.
+`Extensions` contains the additions of `cho2023_small`; the paper's model disables all additions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EMPTY = 1e-20  # added to segment areas so that an empty segment gets color 0
 
 
 class Hints(NamedTuple):
-    """Colored segments.
+    """Hint maps of colored segments.
 
     Attributes:
         color: ``(B, 3, H, W)``, 0 where no hint is given.
@@ -130,7 +130,7 @@ def one_hot(index: Tensor, segments: int) -> Tensor:
 
 
 def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> Tensor:
-    """Return one-hot segments ``(B, N, H, W)`` with a straight-through Gumbel softmax gradient.
+    """Return one-hot segments ``(B, N, H, W)`` with straight-through Gumbel softmax gradient.
 
     Args:
         logits: ``(B, N, H, W)``.
@@ -198,7 +198,7 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
 
 def first_given(counts: Tensor, segments: int) -> Tensor:
-    """Return a mask ``(B, segments)`` that is 1 for the first ``counts`` segments of each image."""
+    """Return a mask ``(B, segments)``, 1 for the first ``counts`` segments of each image."""
     return (torch.arange(segments, device=counts.device) < counts[:, None]).float()
 
 
@@ -225,7 +225,7 @@ class Extensions:
 
     Attributes:
         segmenter_side: Maximum shorter side in pixels of the input of f, whose logits are upsampled. A narrow
-            f that was trained on small images then covers whole shapes.
+            f that was trained on small images can then segment whole shapes.
         pieces: Propose the regions enclosed by lines instead of whole segments (`cut_segments`).
         needs: Weights of segments for `cut_segments`, measured on training images.
         hint_residual: Predict a residual over the hint colors (`as_residual`).
@@ -243,10 +243,11 @@ class Extensions:
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:
     """Divide segments into the regions enclosed by lines, ordered by usefulness of a hint.
 
-    A narrow f separates background, body and lines, but not the two sleeves of a coat; the lines of the
-    sketch do. Only hints use the finer pieces; g still reads the segments of f. Pieces are the connected
-    parts of each segment between the lines, ordered by area times the weight of their segment. All ink is
-    one piece and comes last, because a color of the lines matters least.
+    A narrow f separates background, body and lines, but does not separate smaller parts, such as the two
+    sleeves of a coat. The lines of the sketch separate these parts. Pieces are the connected parts of each
+    segment between the lines, ordered by area times the weight of their segment. All ink forms the last
+    piece, because the color of lines is least important. Only hints use the pieces; g still receives the
+    segments of f.
 
     Args:
         segments: ``(B, 1, H, W)`` int64, segments of f, the most useful first.

@@ -20,8 +20,8 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="ci2018/paper.yaml",
-    quality=(Quality("sketch", 30, "Full network; no published comparison with other models here."),),
-    # avoids the weights of Illustration2Vec and VGG-16, which must be downloaded
+    quality=(Quality("sketch", 30, "Full network; no published comparison with other registered models."),),
+    # without Illustration2Vec and VGG-16, whose weights must be downloaded
     contract_test=ContractTestConfig(
         hparams={
             **dict.fromkeys(("width", "discriminator_width"), 0.125),

@@ -1,6 +1,7 @@
 """AlacGAN: User-Guided Deep Anime Line Art Colorization (Ci et al., ACM MM 2018).
 
-ResNeXt stacks without normalization colorize line art; color points enter at a quarter of the size.
+Stacks of ResNeXt blocks without normalization colorize line art. Color points are concatenated to the
+feature maps at a quarter of the size.
 https://arxiv.org/abs/1808.03240
 """
 
@@ -37,7 +38,7 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the generator's channel counts; 1.0 matches the paper.
-        blocks: Number of ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
+        blocks: Number of ResNeXt blocks in each of the four stages; 20, 8, 8, 5 in the paper.
         local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
         discriminator_width: Multiplier for the discriminator's channel counts.
         discriminator_side: Input size of the discriminator and side of the training images in pixels,

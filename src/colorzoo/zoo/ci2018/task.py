@@ -1,4 +1,4 @@
-"""Training of AlacGAN (Ci et al., ACM MM 2018), and of its small variant with a pixel loss."""
+"""Training of AlacGAN (Ci et al., ACM MM 2018) and its small variant with a pixel loss."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         )
 
     def setup(self, stage: str) -> None:
-        """Load Illustration2Vec and the VGG-16 of the content loss at the start of ``fit``.
+        """Load weights of Illustration2Vec and of the loss's VGG-16 at the start of ``fit``.
 
         Raises:
             WeightsError: The weights of a frozen network are not available.
@@ -113,8 +113,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def _load_features(self, features: Illustration2Vec) -> None:
         if self.i2v_weights is None:
             raise WeightsError(
-                "--model.i2v_weights must be the authors' i2v.pth, because Illustration2Vec stays frozen. "
-                "Or set --model.architecture.local_features to trained."
+                "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "
+                "not trained. Alternatively, set --model.architecture.local_features to trained."
             )
         state = load_state_dict_file(Path(self.i2v_weights))
         layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}
@@ -200,7 +200,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         }
 
     def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
-        """Return the gradient penalty, with the norm over channels per pixel as in the authors' code."""
+        """Return the gradient penalty with the norm over the channels of each pixel, as published."""
         with torch.enable_grad():
             score = self.discriminator(mixed, features).sum()
             (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
@@ -209,7 +209,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
 
 class Ci2018Pixels(SingleOptimizerModule):
-    """Training task of the small `StrokePainter` with mean squared error and without a discriminator.
+    """Training task of the small `StrokePainter` with a mean squared error loss.
 
     Args:
         architecture: Settings of the generator.
@@ -240,20 +240,20 @@ class Ci2018Pixels(SingleOptimizerModule):
 
 
 def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
-    """Return sketches ``(B, 1, H, W)`` in [0, 1] with line contrast ``(B, 1)``; paper stays white."""
+    """Reduce the line contrast of sketches ``(B, 1, H, W)`` in [0, 1] to factors ``(B, 1)``."""
     faded = contrast[..., None, None]
     return sketch * faded + 1 - faded
 
 
 def hint_thresholds(normal: Tensor) -> Tensor:
-    """Return hint thresholds from normal draws: 1 minus a half-normal value."""
+    """Convert standard normal samples to hint thresholds, 1 minus a half-normal value."""
     return 1 - _SPREAD * normal.abs()
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
     """Draw the paper's hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells.
 
-    A cell is hinted if a uniform draw reaches the threshold of the image; see `hint_thresholds`.
+    A cell is hinted if a uniform sample is at least the threshold of its image; see `hint_thresholds`.
 
     Args:
         seeds: ``(B,)``, per-image seeds.
@@ -274,8 +274,8 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
     """Return hint colors ``(B, 3, H/4, W/4)`` from a random, resized crop of each image.
 
-    The crop is slightly smaller than the image and has another aspect ratio. Hints are therefore slightly
-    misplaced, so that the network cannot copy them.
+    The crop is slightly smaller than the image and has another aspect ratio. The hint colors are therefore
+    slightly misaligned, so the network cannot copy them.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

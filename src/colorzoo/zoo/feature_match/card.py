@@ -6,10 +6,10 @@ from colorzoo.card import ContractTestConfig, ModelCard
 
 MATCH = ModelCard(
     name="feature_match",
-    title="Global match by features",
+    title="Global feature matching",
     paper="https://arxiv.org/abs/1807.06587",
     year=2018,
-    summary="Gives each cell the color of the reference cell with the most similar features. A baseline.",
+    summary="Copies the color of the reference cell with the most similar features to each cell. A baseline.",
     task="colorzoo.zoo.feature_match.task:FeatureMatch",
     model="colorzoo.zoo.feature_match.model:FeatureMatching",
     parameters=0,

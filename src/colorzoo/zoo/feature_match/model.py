@@ -1,6 +1,6 @@
 """Global feature matching: the baseline of Xu et al. 2020 without global style.
 
-Each cell of the image takes the color of the exemplar cell with the most similar features. This is the
+Each cell of the image gets the color of the exemplar cell with the most similar features. This is the
 matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587) without the network that follows.
 """
 
@@ -22,14 +22,14 @@ from colorzoo.prediction import AbPrediction
 CELL = 4
 """Side of a cell in pixels."""
 
-# cells that are compared at once, so that memory grows linearly with the image size
+# number of cells that are compared at once, so that memory grows linearly with the image size
 _CHUNK = 1024
 
 
 class FeatureMatching(ColoringModel):
-    """Color transfer by the most similar features.
+    """Color transfer from the reference cells with the most similar features.
 
-    The encoder belongs to another model and is not part of the state dict; it is created at the first use.
+    The encoder is a registered model that is created at the first use. It is not part of the state dict.
 
     Args:
         encoder: Registered model whose encoder computes the features; None compares lightness patches.
@@ -90,6 +90,6 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Center each channel over the cells and normalize features to length 1; returns ``(B, N, C)``."""
+    """Return features ``(B, N, C)``, centered over the cells and normalized to length 1."""
     flat = features.flatten(2).float()
     return F.normalize(flat - flat.mean(dim=2, keepdim=True), dim=1).transpose(1, 2)

@@ -1,8 +1,8 @@
-"""Image Colorization Using Similar Images (Gupta, Chia, Rajan, Ng and Zhiyong, ACM Multimedia 2012).
+"""Image Colorization Using Similar Images (Gupta et al., ACM Multimedia 2012).
 
 A cascade of 172 features in four blocks matches superpixels of the image with superpixels of a reference.
-Confident matches give small color scribbles, a vote within larger segments corrects them, and an optimization
-propagates them. https://doi.org/10.1145/2393347.2393402
+Confident matches become small color scribbles. A majority vote within larger segments corrects their colors,
+and an optimization propagates the colors. https://doi.org/10.1145/2393347.2393402
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Superpixels(NamedTuple):
     """Superpixels of an image.
 
     Attributes:
-        labels: ``(H, W)``, 0 to N - 1.
+        labels: ``(H, W)``, superpixel of each pixel, 0 to N - 1.
         means: Sparse matrix ``(N, H W)`` that averages pixels.
         neighbors: Sparse matrix ``(N, N)`` that averages adjacent superpixels; zero rows for superpixels
             without neighbors.
@@ -54,7 +54,7 @@ class Superpixels(NamedTuple):
 
 
 def superpixels(gray: Array, pixels: int) -> Superpixels:
-    """Divide an image ``(H, W)`` in [0, 1] into superpixels of about ``pixels`` pixels by SLIC."""
+    """Divide an image ``(H, W)`` in [0, 1] into SLIC superpixels of about ``pixels`` pixels."""
     from skimage.segmentation import slic  # slow import
 
     found = slic(
@@ -65,7 +65,7 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
 
 
 def of_labels(labels: Labels) -> Superpixels:
-    """Build the averaging matrices of superpixels with labels from 0."""
+    """Build `Superpixels` from a label map ``(H, W)`` with labels from 0."""
     count, flat = int(labels.max()) + 1, labels.ravel()
     ones = coo_array((np.ones(flat.size), (flat, np.arange(flat.size))), shape=(count, flat.size))
     pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
@@ -99,7 +99,7 @@ class Features(NamedTuple):
 
 
 def features(gray: Array, cells: Superpixels) -> Features:
-    """Compute the features of superpixels of an image ``(H, W)`` in [0, 1], with mirrored borders."""
+    """Compute superpixel features of an image ``(H, W)`` in [0, 1] with mirrored borders."""
 
     def mean(maps: Array) -> Array:
         return cells.means @ maps.reshape(-1, gray.size).T
@@ -137,7 +137,7 @@ def gabor(gray: Array) -> Array:
 
 
 def descriptors(gray: Array) -> Array:
-    """Return DAISY descriptors ``(128, H, W)`` of an image ``(H, W)``: 3 rings of 5 histograms."""
+    """Return DAISY descriptors ``(128, H, W)`` of an image, with 3 rings of 5 histograms."""
     from skimage.feature import daisy
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
@@ -180,8 +180,8 @@ class SuperpixelColorization(ColoringModel):
 
         Args:
             gray: Lightness ``(H, W)`` in [0, 100].
-            other: Lightness ``(H', W')`` of the reference.
-            ab: Colors ``(2, H', W')`` of the reference.
+            other: Lightness ``(H', W')`` of the reference in [0, 100].
+            ab: Colors ``(2, H', W')`` of the reference in CIE units.
         """
         ours, theirs = (superpixels(each / 100, self.pixels) for each in (gray, other))
         matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
@@ -193,9 +193,10 @@ class SuperpixelColorization(ColoringModel):
 
 
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
-    """Match superpixels with the reference; return indices and costs, ``(N,)`` each.
+    """Match superpixels with the reference and return indices and costs, ``(N,)`` each.
 
-    Each block of features halves the candidates; the smallest weighted sum of distances wins.
+    Each feature block discards half of the candidates. The match is the remaining candidate with the smallest
+    weighted sum of distances.
     """
     total = np.zeros((len(ours.gabor), len(theirs.gabor)))
     alive = np.ones(total.shape, dtype=bool)
@@ -213,7 +214,7 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
-    """Return the segment ``(N,)`` of each superpixel, with at least 20 superpixels per segment."""
+    """Return the segment ``(N,)`` of each superpixel; segments have at least 20 superpixels."""
     from skimage.segmentation import felzenszwalb
 
     segments = felzenszwalb(gray, scale=100, sigma=0.8, min_size=_SEGMENT * pixels, channel_axis=None)

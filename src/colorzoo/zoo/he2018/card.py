@@ -18,7 +18,7 @@ FULL = ModelCard(
     quality=(Quality("exemplar", 45, "Full networks; no published color metric, slower than xu2020."),),
     contract_test=ContractTestConfig(
         {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
-        # inputs are up to 100, and random features match by chance: rounding error changes matches
+        # small weights, because with random features rounding error can change the matches
         scales={"model.network.block1.0.weight": 0.025, "model.network.ab.weight": 0.02},
     ),
     limits=("export",),

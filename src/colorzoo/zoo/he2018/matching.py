@@ -1,7 +1,7 @@
-"""Dense matching of two images, warping of colors, and feature distances of matched positions.
+"""Dense matching of two images, color warping, and feature distances of matches.
 
-A match map is ``(B, 2, H, W)`` int64: x and y in the other image for each pixel. Any dense matching method
-may supply it. `dense_matches` replaces the authors' Deep Image Analogy (Liao et al. 2017).
+A match map ``(B, 2, H, W)`` int64 contains x and y in the other image for each pixel. Any dense matching
+method may compute the map. `dense_matches` replaces the authors' Deep Image Analogy (Liao et al. 2017).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VOTERS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 _MATCHED = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
 _BEST_ONLY = 1e-10  # softmax temperature that selects the best match
 _TINY = 1e-8  # minimum norm of a feature vector
-_CHANNELS = 16  # channels compared at once, which bounds memory
+_CHANNELS = 16  # number of channels that are compared at once, which limits memory
 
 
 def pixel_grid(size: Size, device: torch.device) -> Tensor:
@@ -38,7 +38,7 @@ def inside(matches: Tensor, size: Size) -> Tensor:
 
 
 def read_at(maps: Tensor, matches: Tensor) -> Tensor:
-    """Sample maps ``(B, C, h, w)`` at matches ``(B, 2, H, W)``; 0 outside."""
+    """Sample maps ``(B, C, h, w)`` at matches ``(B, 2, H, W)``; positions outside return 0."""
     size = (maps.shape[2], maps.shape[3])
     return _gather(maps, _rows_of(matches, size)) * inside(matches, size).to(maps.dtype)
 
@@ -51,8 +51,8 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
         matches: ``(B, 2, H, W)``, positions in the source image.
 
     Returns:
-        ``(B, C, H, W)``: mean of the values that the matches of the 3 x 3 neighborhood assign to a pixel; 0
-        if all of them lie outside.
+        ``(B, C, H, W)``: mean of the values that the matches of the 3 x 3 neighborhood assign to a pixel, or
+        0 if all these matches lie outside the source image.
     """
     size = (image.shape[2], image.shape[3])
     nowhere = -2 - max(size)  # match of padding pixels, outside of the image for every shift
@@ -69,7 +69,7 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Compose matches to the second image and back to positions ``(B, 2, H, W)``.
+    """Compose the matches to the second image with the matches back, ``(B, 2, H, W)``.
 
     Args:
         there: ``(B, 2, H, W)``, matches in the second image; a pixel with a match outside maps to itself.
@@ -86,7 +86,7 @@ def distances(
 
     Args:
         ours: Features of the first image at the levels of `SCALES`, ``(B, C, ceil(H/s), ceil(W/s))``.
-        theirs: Features of the second image at these levels.
+        theirs: Features of the second image at the levels of `SCALES`.
         there: ``(B, 2, H, W)``, matches of the first image in the second image.
         back: ``(B, 2, h, w)``, matches of the second image in the first image.
 
@@ -116,7 +116,7 @@ def feature_distances(
         ours: Features ``(B, C, ceil(H/scale), ceil(W/scale))`` of the first image.
         theirs: Features of the second image.
         there: ``(B, 2, H, W)``, matches; positions outside are clamped to the border.
-        back: ``(B, 2, h, w)``, matches of the second image, clamped likewise.
+        back: ``(B, 2, h, w)``, matches of the second image; positions outside are clamped, too.
         scale: Stride of the features in pixels.
 
     Returns:
@@ -210,7 +210,7 @@ def _around(reach: int) -> range:
 
 
 def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
-    """Upsample matches to a grid that is ``times`` finer; the offset within a coarse cell is kept."""
+    """Upsample matches by a factor and keep the offset of each pixel in its coarse cell."""
     fine = pixel_grid(size, matches.device)
     coarse = fine // times
     found = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
@@ -219,7 +219,7 @@ def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Average features over 3 x 3 positions, center them over the image and normalize them to length 1."""
+    """Average features over 3 x 3 positions, center them and normalize them to length 1."""
     local = F.avg_pool2d(F.normalize(features, dim=1), 3, stride=1, padding=1, count_include_pad=False)
     return F.normalize(local - local.mean(dim=(2, 3), keepdim=True), dim=1)
 

@@ -1,7 +1,8 @@
-"""Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018), https://arxiv.org/abs/1807.06587.
+"""Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
 
-The colors of a reference are warped along dense matches. A network reads the feature distances of the matches
-at five depths, and keeps, corrects or replaces the warped colors.
+The colors of a reference are warped along dense matches. From the warped colors and the feature distances of
+the matches at five depths, a network predicts the colors of the image.
+https://arxiv.org/abs/1807.06587
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from colorzoo.weights.readers.caffe import CaffeLayers
 
 STRIDE = 8
-_MIDDLE = 127.0  # center of the errors; the network input is half of the difference
+_MIDDLE = 127.0  # center of the errors; the network input is half of the difference from this value
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Aligned(NamedTuple):
     Attributes:
         there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
         back: ``(B, 2, h, w)`` int64, match of each reference pixel in the image.
-        errors: ``(B, 10, H, W)`` in [0, 255]: five levels from image to reference, coarse first, then five
-            levels from the matches back.
+        errors: ``(B, 10, H, W)`` in [0, 255]: five levels of the matches from image to reference, coarse
+            first, then five levels of the matches from reference to image.
     """
 
     there: Tensor
@@ -81,7 +82,7 @@ class ExemplarColorization(ColoringModel):
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, the network predicts colors alone.
+        """Colorize a batch; without a reference, predict colors from the lightness alone.
 
         With a reference, ``extras`` contain ``"warped_ab"``, the aligned colors, and ``"similarity"`` in
         [0, 1].
@@ -117,13 +118,13 @@ class ExemplarColorization(ColoringModel):
         return Aligned(there, back, errors)
 
     def generate(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, H, W)`` from aligned colors ``(B, 2, H, W)`` and errors ``(B, 10, H, W)``."""
+        """Predict ab ``(B, 2, H, W)`` from aligned ab of this shape and errors ``(B, 10, H, W)``."""
         height, width = lightness.shape[-2:]
         found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
         return found[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' weights; a file without sub-net keeps the current sub-net."""
+        """Rename the authors' weights; if a file lacks the sub-net, keep the current sub-net."""
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
 

@@ -16,7 +16,7 @@ SCALES = (16, 8, 4, 2, 1)
 """Strides in pixels of the feature maps, in the order of `GrayFeatures`."""
 
 INPUTS = 13
-"""Input channels of the colorization sub-net: L, two of aligned ab, five errors for each direction."""
+"""Input channels of the colorization sub-net: L, aligned ab, and 2 x 5 error maps."""
 
 _CHANNELS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = (2, 2, 4, 4, 1)  # convolutions per block of VGG-19 up to relu5_1
@@ -107,7 +107,10 @@ class ColorNet(nn.Module):
         self.ab = nn.Conv2d(c128, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in [-100, 100] for ``(B, 13, H, W)``; H and W are multiples of 8."""
+        """Return ab ``(B, 2, H, W)`` in [-100, 100] for inputs ``(B, 13, H, W)``.
+
+        H and W must be multiples of 8.
+        """
         map1 = self.block1(x)
         map2 = self.block2(self.down1(map1))
         map3 = self.block3(self.down2(map2))
@@ -124,7 +127,7 @@ def _normalized(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 def _block(*channels: int, dilation: int = 1) -> nn.Sequential:
-    """Build convolutions with ReLU, and batch normalization without affine weights after the last one."""
+    """Build convolutions with ReLU, followed by batch normalization without affine weights."""
     return nn.Sequential(
         *conv_relu_stack(channels, dilation=dilation), nn.BatchNorm2d(channels[-1], affine=False)
     )

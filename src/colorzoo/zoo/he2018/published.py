@@ -32,8 +32,8 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the weights of the authors' files.
 
     Args:
-        state_dict: Tensors of the Caffe model with the prefix ``vgg.``, of the colorization sub-net with
-            ``colornet.``. Unknown names are kept so that strict loading reports them.
+        state_dict: Tensors of the Caffe model with the prefix ``vgg.`` and tensors of the colorization
+            sub-net with the prefix ``colornet.``. Unknown names are kept so that strict loading reports them.
     """
     parts: dict[str, dict[str, Tensor]] = {"vgg": {}, "colornet": {}, "": {}}
     for key, value in state_dict.items():

@@ -1,8 +1,9 @@
 """Training of Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018, section 4).
 
-Two branches share the network, and each image belongs to one of them. The chrominance branch uses the image's
-own colors, warped to the reference and back, and learns which matches to trust. The perceptual branch uses
-the colors of the reference and learns likely colors where they do not fit.
+Each training image belongs to one of two branches. In the chrominance branch, the input colors are the colors
+of the image, warped to the reference and back, so the network learns which matches are reliable. In the
+perceptual branch, the input colors come from the reference, so the network learns likely colors for
+unreliable matches.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         """Load the VGG-19 of the perceptual loss at the start of ``fit``.
 
         Raises:
-            WeightsError: VGG-19 is not available, or the gray VGG-19 has random weights; `allow_untrained`
-                accepts both cases.
+            WeightsError: VGG-19 is not available, or the gray VGG-19 has random weights. The error is not
+                raised if `allow_untrained` is set.
         """
         super().setup(stage)
         if stage != "fit":

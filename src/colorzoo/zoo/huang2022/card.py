@@ -5,8 +5,8 @@ from __future__ import annotations
 from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 _FILES = "https://huggingface.co/luckyhzt/unicolor-pretrained-model/resolve/main"
-_NONE = "none stated: all rights reserved; ask the authors"
-_BYTES = 1_204_337_688  # size of the loaded tensors, with Chroma-VQGAN twice; the files contain more
+_NONE = "not stated: all rights reserved; ask the authors"
+_BYTES = 1_204_337_688  # loaded tensors, with Chroma-VQGAN twice; the files contain additional data
 
 
 def _published(name: str, trained_on: str) -> Weights:
@@ -26,23 +26,21 @@ UNICOLOR = ModelCard(
     title="UniColor: A Unified Framework for Multi-Modal Colorization with Transformer",
     paper="https://arxiv.org/abs/2209.11223",
     year=2022,
-    summary="Colorizes an image automatically, by points or with an exemplar, with diverse results. Slow.",
+    summary="Colorizes an image automatically, with points or with an exemplar; diverse results. Slow.",
     task="colorzoo.zoo.huang2022.task:Huang2022",
     model="colorzoo.zoo.huang2022.model:UniColor",
     parameters=190_732_419,
     aliases=("unicolor",),
     guidance=("points", "exemplar"),
-    weights={  # no default: weights without a license are fetched only by name
+    weights={  # no default, so that weights without a license are downloaded only by name
         "imagenet": _published("imagenet_step142124.ckpt", "ImageNet, 142,124 steps, by the authors."),
         "coco": _published("mscoco_step259999.ckpt", "COCO train2017, 259,999 steps, by the authors."),
     },
     config="huang2022/imagenet.yaml",
     quality=(
-        Quality(
-            "automatic", 52, "No published comparison with other models here; minutes per image on a CPU."
-        ),
-        Quality("points", 55, "No published comparison with other models here; minutes per image on a CPU."),
-        Quality("exemplar", 70, "Second to chen2023 in that paper's table; minutes per image on a CPU."),
+        Quality("automatic", 52, "No published comparison with other models; minutes per image on a CPU."),
+        Quality("points", 55, "No published comparison with other models; minutes per image on a CPU."),
+        Quality("exemplar", 70, "Second best in the table of Chen et al. 2023; minutes per image on a CPU."),
     ),
     contract_test=ContractTestConfig(
         {

@@ -1,4 +1,4 @@
-"""Hints as cell colors from points, strokes, an exemplar, or a simulation.
+"""Cell color hints from an exemplar or a simulation.
 
 A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
 code.
@@ -42,7 +42,7 @@ class CellColor:
 
     Attributes:
         cell: Row and column.
-        rgb: Color, 0 to 255.
+        rgb: Red, green and blue, 0 to 255.
     """
 
     cell: Cell
@@ -77,7 +77,7 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
-    """Resize similarities to the cell grid, bilinear without antialiasing as in the authors' code."""
+    """Resize similarities to the cell grid, bilinearly without antialiasing, as published."""
     large = similarity.repeat(4, axis=0).repeat(4, axis=1)
     shrunk = cv2.resize(large, (cells[1], cells[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shrunk, dtype=np.float32)
@@ -135,7 +135,7 @@ class Matcher(nn.Module):
 
     Args:
         features: Feature network.
-        correspondence: Network that maps features to the maps that are matched.
+        correspondence: Network that projects features to the feature maps for matching.
     """
 
     def __init__(self, features: Trunk, correspondence: WarpNet) -> None:
@@ -173,8 +173,8 @@ class Users:
 
     Attributes:
         everything: Fraction of the training images with all cells masked.
-        fewest: Minimum number of masked cells of other images; the number is uniform.
-        strokes: Maximum number of cells that may get hints.
+        fewest: Minimum number of masked cells in the other training images. The number is drawn uniformly.
+        strokes: Maximum number of hinted cells in a training image.
         hinted: Fraction of the training images with hints.
     """
 
@@ -248,9 +248,9 @@ def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArra
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Fill superpixels of an image ``(H, W, 3)`` with their mean colors, truncated to integers.
+    """Fill superpixels of an image ``(H, W, 3)`` with their truncated mean colors.
 
-    The authors use OpenCV's contributed modules; this function uses the equal algorithm of scikit-image.
+    The authors use OpenCV's contributed modules; this function uses the same algorithm from scikit-image.
     """
     from skimage.segmentation import slic
 

@@ -1,7 +1,8 @@
-"""UniColor: A Unified Framework for Multi-Modal Colorization with Transformer (Huang et al. 2022).
+"""UniColor: multi-modal colorization with a transformer (Huang et al. 2022).
 
-All guidance becomes colors of cells of 16 x 16 pixels. A transformer samples a code for each cell, one after
-the other, and Chroma-VQGAN decodes the codes and the gray image to colors. https://arxiv.org/abs/2209.11223
+All guidance is converted to one color per cell of 16 x 16 pixels. A transformer predicts the code of each
+cell, and the codes are sampled cell by cell. Chroma-VQGAN decodes the codes and the gray image to colors.
+https://arxiv.org/abs/2209.11223
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, Transfo
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
 MatchedSide = Annotated[int, Range(128, unit="pixels", step=16)]
-"""Side of a matched image; VGG's last map then has a side of at least four."""
-_LEAST_PIXELS = 12  # of a cell's 256 pixels that strokes must cover, as published
+"""Side of an image for matching; at 128 pixels, VGG-19's last map has a side of 4."""
+_LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Sampling:
 
     Attributes:
         top_k: Number of most probable codes to sample from; 100 in the authors' code.
-        seed: Random seed; another seed gives other colors.
+        seed: Random seed; different seeds produce different colors.
         passes: ``published`` runs the whole transformer for each cell. ``cached`` reuses keys and values
-            where the sampled code is clear; it samples equal codes several times faster.
+            unless this approximation could change the sampled code, which is several times faster.
     """
 
     top_k: PositiveInt = 100
@@ -81,7 +82,7 @@ class UniColorNetwork(nn.Module):
 
 
 class UniColor(ColoringModel):
-    """Colorization without guidance, by points, or with an exemplar; the result depends on a seed.
+    """Colorization without guidance, with points, or with an exemplar, by random sampling.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
@@ -112,7 +113,9 @@ class UniColor(ColoringModel):
         matching: Matching = Matching(),
     ) -> None:
         if transformer.embedding % transformer.heads:
-            raise ColorzooError(f"embedding must be a multiple of heads, got {transformer.embedding}.")
+            raise ColorzooError(
+                f"embedding must be a multiple of heads ({transformer.heads}), got {transformer.embedding}."
+            )
         super().__init__(
             UniColorNetwork(vqgan, transformer),
             vqgan=vqgan,
@@ -132,7 +135,7 @@ class UniColor(ColoringModel):
         return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps of the gray encoder, the last of which the decoder reads."""
+        """Return the feature maps of the gray encoder; the last map is the decoder's input."""
         encoder = self.network.vqgan.gray_encoder
         layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
         gray = 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
@@ -142,11 +145,11 @@ class UniColor(ColoringModel):
     def recolor(
         self, lightness: Tensor, rgb: Tensor, region: Tensor, guidance: Guidance | None = None
     ) -> AbPrediction:
-        """Colorize a region of colored images again.
+        """Sample new colors for a region of colorized images.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            rgb: ``(B, 3, H, W)`` in [0, 1], colored images.
+            rgb: ``(B, 3, H, W)`` in [0, 1], colorized images.
             region: ``(B, 1, H, W)``, 1 inside the region; all cells that intersect it are sampled.
             guidance: Guidance as in `forward`.
         """
@@ -207,7 +210,7 @@ class UniColor(ColoringModel):
         return found
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
-        """Sample the codes of an image; every image uses equal random numbers."""
+        """Sample the codes of an image; all images use the random numbers of one seed."""
         transformer, top_k = self.network.transformer, self.sampling.top_k
         generator = torch.Generator().manual_seed(self.sampling.seed)
         noise = gumbel_noise(generator, codes.numel(), transformer.mask_token).to(codes.device)
@@ -243,11 +246,14 @@ class UniColor(ColoringModel):
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Convert points to hints of the cells that they cover sufficiently or most.
+    """Convert points to color hints of the cells that they cover.
+
+    A cell is hinted if points cover at least 12 of its 256 pixels, or if no adjacent cell has more covered
+    pixels.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100], used for points without their own lightness.
-        points: Points of the image size.
+        points: Points, as maps of the image size.
         cells: Rows and columns of the cell grid.
     """
     chosen = lightness if points.lightness is None else points.lightness

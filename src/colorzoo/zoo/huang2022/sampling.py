@@ -1,7 +1,7 @@
-"""Sampling of codes cell by cell, either as in the authors' code or with cached keys and values.
+"""Sampling of codes cell by cell, as published or with cached keys and values.
 
-Gumbel noise samples from a distribution: the largest sum of logit and noise wins. A small error of the logits
-rarely changes the sample, and the margin shows when it could.
+Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise. A small
+error of the logits rarely changes the sample. The margin to the second-largest sum shows whether it could.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 
 Draw = Callable[[Tensor, int], int]
-"""Function that samples a code from logits ``(codes,)``; the step selects the random numbers."""
+"""Function that samples a code from logits ``(codes,)`` with the noise of a step."""
 
 _CAUTION = 1.25  # safety factor on recent errors
-_MEASURED = 4  # number of recent errors that predict the next error
-_REACH = 1  # cells around the sampled cell whose tokens are recomputed
+_MEASURED = 4  # number of recent errors from which the next error is predicted
+_REACH = 1  # distance in cells from the sampled cell within which tokens are recomputed
 _WITNESSES = 8  # evenly spaced tokens, different at every step, that estimate the change of all tokens
 
 
@@ -41,7 +41,7 @@ def sample(
         draw: Function that samples a code.
 
     Returns:
-        ``(rows, columns)``.
+        Codes ``(rows, columns)``.
     """
     codes = codes.clone()
     for step, cell in enumerate(cells):
@@ -59,7 +59,7 @@ def sample_cached(
     noise: Tensor,
     top_k: int,
 ) -> Tensor:
-    """Sample the codes of `sample` with `gumbel_draw`, mostly from cached keys and values.
+    """Sample like `sample` with `gumbel_draw`, but reuse cached keys and values.
 
     A new code changes all tokens slightly. This function recomputes only the tokens at and around the
     sampled cell and a few witness tokens, whose mean change is added to the other tokens. Where the error of
@@ -174,7 +174,7 @@ def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
-    """Mask all but the ``top_k`` largest logits ``(codes,)`` with minus infinity; ties are kept."""
+    """Set all but the ``top_k`` largest logits ``(codes,)`` to minus infinity; keep ties."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
     return logits.masked_fill(logits < least, -torch.inf)
 
@@ -189,7 +189,7 @@ def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int
     best = winner(logits, noise, top_k)
     ranked = logits.topk(min(top_k + 1, len(logits))).values
     if len(ranked) > top_k and logits[best] - error <= ranked[top_k] + error:
-        return None  # it might not be among the most probable codes
+        return None  # the code might not be among the most probable codes
     possible = logits + error >= ranked[:top_k][-1] - error
     sums = (logits + noise.to(logits)).masked_fill(~possible, -torch.inf)
     first = sums[best].clone()
@@ -198,7 +198,7 @@ def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int
 
 
 def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
-    """Return the largest error of the relevant logits, without a common shift, which changes no sample."""
+    """Return half the error range of the relevant logits; a common shift changes no sample."""
     counting = logits.topk(min(2 * top_k, len(logits))).indices
     missed = (guess - logits)[counting]
     return float(missed.max() - missed.min()) / 2

@@ -1,6 +1,6 @@
-"""Training of UniColor (Huang, Zhao and Liao, 2022): Chroma-VQGAN, then the Hybrid-Transformer.
+"""Training of UniColor (Huang et al. 2022): Chroma-VQGAN, then the Hybrid-Transformer.
 
-Losses of Chroma-VQGAN: pixel distance, LPIPS, codebook loss, and a patch discriminator.
+The losses of Chroma-VQGAN are pixel distance, LPIPS, codebook loss, and an adversarial loss.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Huang2022(SingleOptimizerModule):
         return transformer_groups(self.model.network.transformer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mask codes of images, simulate hints, and return the cross-entropy of the predicted codes."""
+        """Mask codes, simulate hints, and return the cross-entropy of the predicted codes."""
         rgb, network = batch["rgb"], self.model.network
         with torch.no_grad():
             target = network.vqgan.encode(2 * rgb - 1)
@@ -123,7 +123,7 @@ def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
 
 
 def transformer_groups(transformer: HybridTransformer) -> list[dict[str, Any]]:
-    """Return parameter groups: embeddings, biases and normalization layers have no weight decay."""
+    """Return parameter groups, with weight decay only for the weights of linear layers."""
     decaying = {module.weight for module in transformer.modules() if isinstance(module, nn.Linear)}
     others = [p for p in transformer.parameters() if p.requires_grad and p not in decaying]
     weights = [p for p in transformer.parameters() if p.requires_grad and p in decaying]
@@ -156,7 +156,7 @@ class VQGANObjective:
 
 
 class LPIPS(nn.Module):
-    """LPIPS with VGG-16 as in taming-transformers; a small constant keeps feature norms above 0."""
+    """LPIPS with VGG-16 as in taming-transformers, with a small constant in feature norms."""
 
     shift: Tensor
     scale: Tensor
@@ -227,10 +227,10 @@ def generator_terms(
     """Return the unweighted losses of the autoencoder.
 
     Args:
-        rgb: Reconstruction ``(B, 3, H, W)``.
-        target: Ground truth in [-1, 1].
+        rgb: Reconstruction ``(B, 3, H, W)``, not clipped.
+        target: Ground truth ``(B, 3, H, W)`` in [-1, 1].
         codebook: Codebook loss.
-        lpips: `LPIPS`, or None to omit it.
+        lpips: `LPIPS`, or None to omit the perceptual loss.
         discriminator: Patch discriminator.
     """
     terms = {"pixel": F.l1_loss(rgb, target), "codebook": codebook}
@@ -249,7 +249,7 @@ def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step
 
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the hinge loss of the discriminator from scores of real images and reconstructions."""
+    """Return the discriminator's hinge loss from scores of real images and reconstructions."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
@@ -272,7 +272,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         sampling: Settings of code sampling; not used in training.
         matching: Settings of exemplar matching; not used in training.
         objective: Settings of the loss.
-        discriminator: Settings of the discriminator.
+        discriminator_config: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
     """
 

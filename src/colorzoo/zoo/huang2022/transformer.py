@@ -1,4 +1,4 @@
-"""Hybrid-Transformer: predicts the code of each cell from gray features, known codes and hints.
+"""Hybrid-Transformer: predicts cell codes from gray features, known codes and hints.
 
 Gray tokens precede color tokens; both are in row-major order. Layer names match the authors' code.
 """
@@ -23,8 +23,9 @@ class Hints:
     """Cell colors for a batch of images.
 
     Attributes:
-        cells: ``(n, 3)`` int64: image, row and column. The last hint of a cell takes effect.
-        rgb: ``(n, 3)`` in [-1, 1].
+        cells: ``(n, 3)`` int64: index of the image, row and column of the cell. The last hint of a cell takes
+            effect.
+        rgb: ``(n, 3)`` in [-1, 1], color of each hint.
     """
 
     cells: Tensor

@@ -1,4 +1,4 @@
-"""Chroma-VQGAN: encodes an image as color codes and continuous features of its gray version.
+"""Chroma-VQGAN: autoencoder with discrete color codes and continuous gray features.
 
 Images are RGB in [-1, 1] with sides that are multiples of 16. One code represents a cell of 16 x 16 pixels.
 Layer names match the authors' code.
@@ -22,7 +22,7 @@ CELL = 16
 
 _GROUPS = 32
 _EPSILON = 1e-4
-_BETA = 0.25  # weight of the codebook term; the encoder term has weight 1, the reverse of other VQ papers
+_BETA = 0.25  # weight of the codebook term; the encoder term has weight 1 (the reverse of most VQ papers)
 _GRAY = (0.299, 0.587, 0.114)
 
 
@@ -120,7 +120,7 @@ class ChromaVQGAN(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """Codebook.
+    """Vector quantizer with a learned codebook.
 
     Args:
         codes: Number of codes.
@@ -222,7 +222,7 @@ class Decoder(nn.Module):
 
 
 class _Level(nn.Module):
-    """Residual blocks of one scale, optional attention after each block, and optional resampling."""
+    """Residual blocks of one scale, each with optional attention, and optional resampling."""
 
     def __init__(
         self,
