@@ -1,7 +1,7 @@
-"""A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018), known as PhotoWCT.
+"""A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018).
 
-The content image gets the feature statistics of the style image and is then smoothed to the content's
-structure.
+PhotoWCT matches the feature statistics of the content image to the style image. A smoothing step then
+removes structure that the content image does not contain.
 https://arxiv.org/abs/1802.06474
 """
 
@@ -32,12 +32,12 @@ Smoothing = Literal["closed_form", "guided", "none"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the network and of the smoothing.
+    """Settings of the network and the smoothing step.
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
         smoothing: ``closed_form`` as in the paper, ``guided`` (the authors' fast filter), or ``none``.
-        last_filter: Whether to apply the authors' last filter.
+        last_filter: Whether to apply the last filter of the authors' code; see `last_filter`.
     """
 
     width: Width = 1.0
@@ -46,10 +46,12 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Transfer the colors of one image to another; colorize gray images from a reference (not in the paper).
+    """Model that transfers the colors of one image to another.
+
+    Colorization of grayscale images from a reference is not part of the paper.
 
     Args:
-        architecture: Settings of the network and of the smoothing.
+        architecture: Settings of the network and the smoothing step.
     """
 
     accepts = frozenset({"exemplar", "classes"})
@@ -72,19 +74,22 @@ class ClosedFormStylization(ColoringModel):
     ) -> Tensor:
         """Transfer the colors of a style image to a content image; see `Stylizes`.
 
-        ``alpha`` blends the result with the content (not in the paper).
+        ``alpha`` interpolates between the content (0) and the result (1). The paper has no such parameter.
 
         Raises:
-            ColorzooError: The transform is not ``wct``.
+            ColorzooError: ``transform`` is not ``"wct"``.
         """
         if transform != "wct":
-            raise ColorzooError("transform must be wct for li2018. Set --transform wct.")
+            raise ColorzooError(f"--transform must be wct for li2018, got {transform}. Set --transform wct.")
         rgb = self._restyled(content, style, None if labels is None else ([labels[0]], [labels[1]]))
         return alpha * rgb + (1 - alpha) * content
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch from the exemplars; keep the lightness; gray without an exemplar."""
+        """Colorize a batch with the colors of the exemplars.
+
+        Only the ab of the stylized images is used. Without an exemplar, the result is gray.
+        """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
             return AbPrediction.gray(lightness)
@@ -95,8 +100,8 @@ class ClosedFormStylization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(rgb)[:, 1:])
 
     def _restyled(self, content: Tensor, style: Tensor, labels: Labels | None) -> Tensor:
-        """Return the content ``(B, 3, H, W)`` in [0, 1] in the colors of the style."""
-        with torch.autocast(content.device.type, enabled=False):  # for pooling indices and eigenvectors
+        """Transfer the colors of the style to the content ``(B, 3, H, W)``, both in [0, 1]."""
+        with torch.autocast(content.device.type, enabled=False):  # indices and eigenvectors need float32
             height, width = content.shape[-2:]
             guide = pad_to_multiple(content.float(), 1, SMALLEST)
             images = self.network(guide, pad_to_multiple(style.float(), 1, SMALLEST), labels)
@@ -104,7 +109,7 @@ class ClosedFormStylization(ColoringModel):
         return found[:, :, :height, :width].clamp(0, 1)
 
     def _smoothed(self, image: Tensor, guide: Tensor) -> Tensor:
-        """Smooth an image ``(3, H, W)``, guided by its content."""
+        """Smooth an image ``(3, H, W)`` with the edges of its content."""
         image = image.clamp(0, 1)
         if self.architecture.smoothing != "none":
             planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (image, guide)]
@@ -123,6 +128,9 @@ class ClosedFormStylization(ColoringModel):
         return encoded.hooks
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 80 keys of ``photo_wct.pth``, or load the encoders from torchvision's VGG-19."""
+        """Rename the 80 keys of ``photo_wct.pth``, or convert torchvision's VGG-19.
+
+        VGG-19 provides the encoders only. The decoders then keep their current weights.
+        """
         ours = convert_published(state_dict)
         return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}

@@ -1,7 +1,8 @@
-"""PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders with whitening and coloring.
+"""PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders.
 
-Unpooling restores values at the positions of the pooling maxima, which preserves edges. Whitening and
-coloring can be restricted to equal labels.
+Between encoder and decoder, whitening and coloring matches the content features to the style features. Label
+maps can restrict this transform to equal labels. Unpooling restores values at the positions of the pooling
+maxima, which preserves edges.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
 Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
-"""Integer label maps ``(H, W)`` of each content and each style, larger than the feature maps."""
+"""Integer label maps of the content and style images, one ``(H, W)`` map per image."""
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
     """Match the mean and covariance of content features to style features.
 
     Args:
-        content: ``(B, C, h, w)``.
-        style: ``(B, C, h', w')``.
-        labels: Label maps; each usable label is transformed separately, and other positions stay.
+        content: Content features ``(B, C, h, w)``.
+        style: Style features ``(B, C, h', w')``.
+        labels: Label maps. Each usable label is transformed separately; see `usable_labels`. Positions
+            without a usable label are unchanged.
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
@@ -38,7 +40,7 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
     """Transform features ``(B, C, N)`` to the mean and covariance of features ``(B, C, M)``.
 
-    As published, the identity is added to the covariance of the content only.
+    As in the published program, the identity matrix is added only to the covariance of the content.
     """
     centered, _, covariance = covariance_of(content)
     _, mean, wanted = covariance_of(style)
@@ -75,8 +77,8 @@ class Encoded(NamedTuple):
     """Output of an encoder.
 
     Attributes:
-        hooks: relu1_1, relu2_1 ... up to the level of the encoder.
-        pools: Pooling indices, in order.
+        hooks: Outputs of relu1_1, relu2_1 and so on, up to the level of the encoder.
+        pools: Indices of the pooling layers in forward order.
     """
 
     hooks: tuple[Tensor, ...]
@@ -84,10 +86,12 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """VGG-19 up to the first convolution of a level, for RGB in [0, 1]; pooling drops an odd row or column.
+    """VGG-19 up to the first convolution of a level, for RGB in [0, 1].
+
+    Pooling drops the last row or column of a map with an odd side.
 
     Args:
-        level: 1 to 4.
+        level: Resolution level from 1 (full size) to 4 (1/8 of the size).
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
@@ -99,7 +103,7 @@ class Encoder(nn.Module):
             self.add_module(name, _reflect_conv(fan_in, fan_out))
 
     def forward(self, rgb: Tensor) -> Encoded:
-        """Encode ``(B, 3, H, W)``."""
+        """Encode RGB ``(B, 3, H, W)`` in [0, 1]."""
         x, hooks, pools = self.conv0(rgb), [], []
         for name in self.steps:
             if name == _POOL:
@@ -114,10 +118,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Mirror of an `Encoder`, without its first layer.
+    """Decoder that mirrors an `Encoder` without its 1 x 1 input layer.
 
     Args:
-        level: 1 to 4.
+        level: Resolution level from 1 (full size) to 4 (1/8 of the size).
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
@@ -141,7 +145,7 @@ class Decoder(nn.Module):
 
 
 class PhotoWCT(nn.Module):
-    """Four autoencoders from coarse to fine; each decoded image is the input of the next.
+    """Four autoencoders from coarse to fine; each decoded image is the next encoder's input.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -155,7 +159,7 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Match the covariances of an image to a style image at four depths.
+        """Match the feature covariances of images to style images at four depths.
 
         Args:
             content: ``(B, 3, H, W)`` in [0, 1], sides of at least 16 pixels.
@@ -163,7 +167,7 @@ class PhotoWCT(nn.Module):
             labels: Label maps of content and style; see `recolor`.
 
         Returns:
-            The unclipped images after levels 4, 3, 2 and 1; the last image is the result.
+            Unclipped images after levels 4, 3, 2 and 1. The last image is the result.
         """
         hooks, images = self.encoders[-1](style).hooks, [content]
         for level in reversed(LEVELS):
@@ -193,7 +197,10 @@ def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
 
 
 def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
-    """Write each value to the position of its maximum; ``F.max_unpool2d`` is not deterministic."""
+    """Write each value to the position of its maximum.
+
+    This function replaces ``F.max_unpool2d``, which is not deterministic.
+    """
     height, width = pooled.size
     whole = maps.new_zeros(*maps.shape[:2], height * width)
     filled = whole.scatter_(2, pooled.positions.flatten(2), maps.flatten(2))

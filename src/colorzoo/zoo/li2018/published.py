@@ -1,4 +1,4 @@
-"""Conversion of the authors' weights and of torchvision's VGG-19."""
+"""Conversion of the authors' weights and torchvision's VGG-19."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' 80 keys, ``e1.`` to ``e4.`` and ``d1.`` to ``d4.``; unknown names stay.
+    """Rename the authors' 80 keys, which start with ``e1.`` to ``e4.`` or ``d1.`` to ``d4.``.
 
-    From torchvision's VGG-19 only the encoders are loaded; its input normalization becomes their first layer.
+    Unknown keys are unchanged. A state dict of torchvision's VGG-19 is converted to the weights of the
+    encoders; the input normalization of VGG-19 becomes the first layer of each encoder.
     """
     if "features.0.weight" in state_dict:
         return _from_vgg19(state_dict)

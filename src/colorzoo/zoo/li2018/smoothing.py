@@ -1,6 +1,6 @@
-"""Smoothing guided by the content: closed form (section 3.2), guided filter, and last filter.
+"""Edge-preserving smoothing: closed form (section 3.2), guided filter and last filter.
 
-Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
+The edges come from the content image. Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def smooth_closed_form(
 
     Args:
         stylized: The image y.
-        content: Image of equal size, sides of at least 3 pixels.
+        content: Content image of equal size; each side must have at least 3 pixels.
         beta: Weight of the smoothness in [0, 1).
         epsilon: See `affinities`.
     """
@@ -55,12 +55,12 @@ def smooth_closed_form(
 def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_array:
     """Return the matting affinities ``(H W, H W)`` of an image (Levin et al. 2008).
 
-    Each 3 x 3 window adds, for every pair of its pixels, 1/9 of one plus the product of their mean-centered
-    colors with the inverse covariance of the window.
+    Each 3 x 3 window adds (1 + (c_i - m)^T C^-1 (c_j - m)) / 9 to the affinity of each pair of its pixels i
+    and j. Here m is the mean and C is the covariance of the colors c in the window.
 
     Args:
         content: The image.
-        epsilon: Regularization of the covariance, multiplied by nine.
+        epsilon: Regularization; epsilon / 9 is added to the diagonal of each covariance matrix.
     """
     height, width = content.shape[:2]
     rows, columns = height - 2, width - 2
@@ -90,10 +90,10 @@ def smooth_guided(
     """Filter an image by local linear models of its content (guided filter, He et al. 2010).
 
     Args:
-        stylized: Image with values in [0, 255], the range for which `epsilon` is defined.
-        content: Content with values in [0, 255], of equal size.
+        stylized: Image with values in [0, 255], the range for which ``epsilon`` is defined.
+        content: Content image with values in [0, 255], of equal size.
         radius: Radius of the square windows in pixels; the border is mirrored.
-        epsilon: Added to the variances of the content.
+        epsilon: Regularization that is added to the variances of the content.
     """
 
     def mean(maps: FloatImage) -> FloatImage:
@@ -118,16 +118,18 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Approximate an image by local affine models of its content, averaged over similar positions.
+    """Approximate an image by local affine functions of its content.
+
+    The affine functions are averaged over positions with similar colors.
 
     Args:
-        stylized: ``(3, H, W)`` float32 in [0, 1].
-        content: ``(3, H, W)`` float32 in [0, 1], of equal size.
+        stylized: Image ``(3, H, W)`` float32 in [0, 1].
+        content: Content image ``(3, H, W)`` float32 in [0, 1].
         radius: See `averaged_models`.
         edge: See `averaged_models`.
 
     Returns:
-        ``(3, H, W)``, unclipped.
+        Unclipped image ``(3, H, W)``.
     """
     models = averaged_models(affine_models(stylized, content), content, radius=radius, edge=edge)
     return apply_models(models, content)
@@ -153,10 +155,10 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
     """Average affine models ``(3, 4, H, W)`` over a window with bilateral weights.
 
     Args:
-        models: The models.
-        content: ``(3, H, W)``; positions of similar color have a higher weight.
-        radius: Radius of the window in pixels; the spatial Gaussian has a deviation of a third of it.
-        edge: Standard deviation of the color difference, for colors in [0, 1].
+        models: Output of `affine_models`.
+        content: Content image ``(3, H, W)`` in [0, 1]. Positions with a similar color have a higher weight.
+        radius: Radius of the window in pixels. The spatial Gaussian has the standard deviation radius / 3.
+        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
     """
     height, width = content.shape[-2:]
     flat = models.flatten(0, 1)
@@ -177,7 +179,7 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
 
 def apply_models(models: Tensor, content: Tensor) -> Tensor:
-    """Return the image ``(3, H, W)`` of affine models ``(3, 4, H, W)`` applied to the content."""
+    """Apply affine models ``(3, 4, H, W)`` to the content image ``(3, H, W)``."""
     return (models[:, :3] * content).sum(dim=1) + models[:, 3]
 
 

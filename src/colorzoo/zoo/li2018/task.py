@@ -30,10 +30,10 @@ class Objective:
 
 
 class Li2018(SelfReferenced, SingleOptimizerModule):
-    """Training task of `ClosedFormStylization`; trains its four decoders over frozen encoders.
+    """Training task of `ClosedFormStylization`: four decoders, with frozen encoders.
 
     Args:
-        architecture: Settings of the network and of the smoothing.
+        architecture: Settings of the network and the smoothing step.
         objective: Settings of the losses.
         **optimization: See `Optimization`.
     """
@@ -50,15 +50,15 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         super().__init__(ClosedFormStylization(architecture), **optimization)
 
     def setup(self, stage: str) -> None:
-        """Check the encoders before training.
+        """Check that the encoders have trained weights.
 
         Raises:
-            WeightsError: The encoders have random weights, and `allow_untrained` is false.
+            WeightsError: The encoders have random weights, and ``allow_untrained`` is False.
         """
         super().setup(stage)
         full = self.model.architecture.width == 1.0  # narrower encoders have no published weights
         if stage == "fit" and full and not self.allow_untrained:
-            require_frozen(self.trained, "Li2018 trains decoders for a VGG-19", "li2018 VGG19.pth")
+            require_frozen(self.trained, "Li2018 trains the decoders of a VGG-19", "li2018 VGG19.pth")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the losses of all levels."""
@@ -69,7 +69,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return loss
 
     def _rebuilding(self, network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
-        """Return the squared errors of a reconstructed image and of its features."""
+        """Return the pixel error plus the weighted feature error of reconstructed images."""
         encoder = network.encoders[level - 1]
         wanted = encoder(rgb)
         found = network.decoders[level - 1](wanted.hooks[-1], wanted.pools)
@@ -77,5 +77,5 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only setting: a reference made from the image itself."""
+        """Return the only setting ``self``: a reference generated from the image itself."""
         return ("self",)

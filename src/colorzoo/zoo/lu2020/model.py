@@ -1,7 +1,7 @@
 """Gray2ColorNet: Transfer More Colors from Reference Image (Lu et al., ACM MM 2020).
 
-Each position of an image takes the colors of matching reference positions as far as a learned gate trusts the
-match, and colors from the reference's histogram otherwise.
+Each position of an image receives the colors of matching reference positions. A learned gate estimates how
+reliable each match is, and blends the matched colors with colors from the histogram of the reference.
 https://doi.org/10.1145/3394171.3413594
 """
 
@@ -18,7 +18,7 @@ from colorzoo.zoo.lu2020.published import NAMES
 
 
 class GatedTransfer(GatedColorization, ColoringModel):
-    """Colorize an image with matched colors and the histogram of a reference.
+    """Model that colorizes an image with matched colors and the histogram of a reference.
 
     Args:
         architecture: Settings of the network.

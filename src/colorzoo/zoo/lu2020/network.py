@@ -33,8 +33,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square that references are resized to, a multiple of 8. The
-            number of gate inputs depends on it.
+        reference_side: Side in pixels of the square to which references are resized; a multiple of 8. The
+            gate has one input per 2 x 2 pixels of this square.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
     """
@@ -46,7 +46,7 @@ class Architecture:
 
 
 class Gray2ColorNet(GatedNetwork):
-    """The network; height and width of the image must be multiples of 8.
+    """Network of Lu et al. 2020 for images whose height and width are multiples of 8.
 
     Args:
         architecture: Settings of the network.
@@ -74,7 +74,7 @@ class Gray2ColorNet(GatedNetwork):
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of an image with a reference."""
+        """Match the encoder maps of images with references, and encode the histograms."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -105,6 +105,6 @@ class HistogramVectors(nn.Module):
         self.of_level = nn.ModuleList(nn.Conv2d(hidden, each, 1) for each in outs)
 
     def forward(self, histogram: Tensor) -> list[Tensor]:
-        """Encode a histogram ``(B, 441)`` as one ``(B, C, 1, 1)`` map per level, coarsest level first."""
+        """Encode histograms ``(B, 441)`` as one ``(B, C, 1, 1)`` map per level, coarsest first."""
         shared = self.shared(histogram[:, :, None, None])
         return [F.relu(layer(shared)) for layer in self.of_level]

@@ -1,7 +1,7 @@
 """Training of Gray2ColorNet (Lu et al., ACM MM 2020).
 
 The authors publish no training code. The losses come from compiled files in their repository. Loss weights
-and learning rates come from a re-implementation by others; the page of the model lists the sources.
+and learning rates come from a third-party re-implementation. The model page lists the sources.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ STAGES: Mapping[str, Stage] = {
 
 
 class Lu2020(GatedTransferModule):
-    """Task of `GatedTransfer`; the stage ``body`` trains it without references.
+    """Training task of `GatedTransfer`.
 
     Args:
         architecture: Settings of the network.
         objective: Settings of the losses.
-        discriminator: Settings of the discriminator.
-        stage: ``"body"`` or None, which trains everything.
+        discriminator_config: Settings of the discriminator.
+        stage: ``"body"`` trains the network without references; None trains all layers with references.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -57,7 +57,7 @@ class Lu2020(GatedTransferModule):
         super().__init__(GatedTransfer(architecture), stage=stage, **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor] | None:
-        """Return the references and their histograms; None in the stage ``body``."""
+        """Return the references and their histograms, or None in stage ``body``."""
         if self.stage == "body":
             return None
         reference = self.model.read(references_of(batch)[0].rgb)

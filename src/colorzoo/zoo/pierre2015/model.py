@@ -1,7 +1,8 @@
-"""Luminance-Chrominance Model for Image Colorization (Pierre, Aujol, Bugeau, Papadakis and Ta, SIIMS 2015).
+"""Luminance-Chrominance Model for Image Colorization (Pierre et al., SIIMS 2015).
 
-Patches of a reference provide eight candidate colors per pixel. A total variation that couples chrominance
-edges to luminance edges selects among them. Luminance and chrominance are Y, U and V of BT.601 in [0, 255].
+Patches of a reference provide eight candidate colors per pixel. A primal-dual algorithm selects one candidate
+per pixel. Its total variation couples chrominance edges to luminance edges. Luminance Y and chrominance U and
+V follow BT.601, multiplied by 255.
 https://hal.science/hal-01051308
 """
 
@@ -29,7 +30,7 @@ _LEAST = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
-    """Convert RGB in [0, 1] to Y in [0, 255], U and V, ``(B, 3, H, W)``."""
+    """Convert RGB ``(B, 3, H, W)`` in [0, 1] to YUV with Y in [0, 255]."""
     return 255 * torch.einsum("ij,bjhw->bihw", rgb.new_tensor(_YUV), rgb)
 
 
@@ -55,12 +56,12 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 
     Args:
         luminance: ``(1, 1, H, W)`` in [0, 255].
-        reference: Y, U and V ``(1, 3, H', W')``; its luminance is matched to the mean and deviation of the
-            image.
+        reference: YUV ``(1, 3, H', W')``. Its luminance is shifted and scaled to the mean and standard
+            deviation of ``luminance``.
         step: Distance in pixels between patch centers in the reference.
 
     Returns:
-        ``(8, 2, H, W)``, U and V of the candidates.
+        U and V of the candidates, ``(8, 2, H, W)``.
     """
     own = reference[:, :1]
     spread = luminance.std(correction=0) / own.std(correction=0).clamp(min=_LEAST)
@@ -76,10 +77,10 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 
 
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
-    """Yield the eight patch descriptors around pixels, ``(N, D)`` each; borders are mirrored.
+    """Yield eight sets of patch descriptors, each ``(N, D)`` for N patch centers.
 
-    The L1 distance between cumulative histograms equals the L1 distance between the sorted values, because
-    all patches have the same number of values.
+    Image borders are mirrored. The L1 distance between cumulative histograms equals the L1 distance between
+    the sorted values, because all patches have the same number of values.
 
     Args:
         luminance: ``(1, 1, H, W)``.
@@ -113,14 +114,20 @@ def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
 
 
 def gradient(maps: Tensor) -> Tensor:
-    """Return forward differences ``(2, C, H, W)`` of ``(C, H, W)``, 0 in the last row and column."""
+    """Return the forward differences ``(2, C, H, W)`` of maps ``(C, H, W)``.
+
+    Differences across the image border are 0.
+    """
     down = F.pad(maps.diff(dim=1), (0, 0, 0, 1))
     right = F.pad(maps.diff(dim=2), (0, 1))
     return torch.stack([down, right])
 
 
 def divergence(field: Tensor) -> Tensor:
-    """Return the divergence ``(C, H, W)`` of ``(2, C, H, W)``, the negative adjoint of `gradient`."""
+    """Return the divergence ``(C, H, W)`` of a field ``(2, C, H, W)``.
+
+    The divergence is the negative adjoint of `gradient`.
+    """
     down, right = field[0, :, :-1], field[1, :, :, :-1]
     first = F.pad(down, (0, 0, 0, 1)) - F.pad(down, (0, 0, 1, 0))
     return first + F.pad(right, (0, 1)) - F.pad(right, (1, 0))
@@ -141,7 +148,7 @@ def choose(
 
     Args:
         luminance: ``(1, H, W)`` in [0, 255].
-        colors: ``(C, 2, H, W)``, U and V of the candidates.
+        colors: U and V of the candidates, ``(C, 2, H, W)``.
         fidelity: Weight of the squared distance to the candidate (lambda).
         coupling: Weight of the luminance edges in the total variation (gamma).
         iterations: Number of iterations.
@@ -172,7 +179,9 @@ def choose(
 
 
 class CoupledVariation(ColoringModel):
-    """Colorize an image from reference candidates with coupled total variation, one image at a time.
+    """Model that colorizes images by patch matching and coupled total variation.
+
+    Images are processed one at a time.
 
     Args:
         step: Distance in pixels between reference patches.
@@ -196,16 +205,16 @@ class CoupledVariation(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; gray without an exemplar."""
+        """Colorize a batch; without an exemplar, the result is gray."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
-        with torch.autocast(lightness.device.type, enabled=False):  # patch distances are small
+        with torch.autocast(lightness.device.type, enabled=False):  # float32 for small patch distances
             gray, other = lightness_to_rgb(lightness.float()), rgb_to_yuv(guidance.exemplar.rgb.float())
             pairs = zip(torch.split(255 * gray[:, :1], 1), torch.split(other, 1), strict=True)
             yuv = torch.cat([self._color(*pair) for pair in pairs])
             return AbPrediction(ab=rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:])
 
     def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
-        """Return Y, U and V of one image in the gamut of RGB."""
+        """Return YUV ``(1, 3, H, W)`` of one colorized image inside the sRGB gamut."""
         chosen = choose(luminance[0], candidates(luminance, reference, self.step), **self.options)
         return into_gamut(torch.cat([luminance, chosen[None]], dim=1))

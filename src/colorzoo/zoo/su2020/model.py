@@ -1,7 +1,7 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
-One network colorizes the whole image, one network colorizes each object in its box, and a third network fuses
-the features of both.
+One network colorizes the whole image, and a second network colorizes each object in its bounding box. A third
+network fuses the features of the first two networks.
 https://arxiv.org/abs/2005.10825
 """
 
@@ -40,18 +40,18 @@ _FUSED_END = ("block10.", "ab_head.")  # trained in the third stage together wit
 
 @dataclass(frozen=True)
 class InstanceExtensions:
-    """Extensions of Su et al. 2020 for `su2020_small`; all are off in the paper's model.
+    """Extensions of Su et al. 2020 for `su2020_small`; the paper's model uses none.
 
     Attributes:
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
         trunk: Registered Local Hints model whose layers the networks share; requires `keep_trunk`.
-        keep_trunk: Use the trunk as the full-image network and as the encoders of the other two networks. Its
-            layers are neither trained nor stored in weight files.
+        keep_trunk: Whether the trunk is the full-image network and provides the encoders of the other two
+            networks. Its layers are neither trained nor stored in weight files.
         random_boxes: Number of random boxes for a training image without boxes; 0 uses the whole image as one
             box.
-        colorfulness: c of the loss weight 1 + c * chroma / 20 (true chroma), which counteracts desaturated
-            predictions.
+        colorfulness: Factor c in the loss weight 1 + c * chroma / 20, where chroma is the true chroma in CIE
+            units. Larger factors counteract desaturated predictions.
         hints: Fraction of the training images with color points.
     """
 
@@ -67,7 +67,7 @@ class InstanceExtensions:
         """Validate `trunk` and `keep_trunk`.
 
         Raises:
-            ColorzooError: Only one of them is set.
+            ColorzooError: Only one of `trunk` and `keep_trunk` is set.
         """
         if self.keep_trunk != (self.trunk is not None):
             raise ColorzooError(
@@ -81,7 +81,7 @@ def keep_trunk(network: InstanceNetworks) -> None:
 
 
 def _own(key: str) -> bool:
-    """Return whether a weight belongs to the instance decoder or the fusion instead of the trunk."""
+    """Return whether a weight belongs to the instance decoder or to the fusion layers."""
     part, _, name = key.partition(".")
     own = {
         "full": False,
@@ -93,7 +93,7 @@ def _own(key: str) -> bool:
 
 
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample the points of a training batch; the seed of each image seeds its generator."""
+    """Sample color points for a training batch from the per-image seeds."""
     simulation = PointSimulation(none=1 - extensions.hints)
     return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
@@ -102,7 +102,10 @@ LEAST_SCORE, MOST = 0.7, 8
 _LEAST_SIDE = 2.0  # pixels
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps grayscale RGB ``(3, H, W)`` in [0, 1] to boxes ``(K, 4)`` and scores ``(K,)``."""
+"""Function that maps grayscale RGB ``(3, H, W)`` in [0, 1] to boxes and scores.
+
+Boxes are ``(K, 4)`` in pixels (left, top, right, bottom), and scores are ``(K,)`` in [0, 1].
+"""
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,15 @@ class InstanceArchitecture:
 
 
 def torchvision_detector(path: str) -> Detector:
-    """Return torchvision's Faster R-CNN as the detector (the paper uses the boxes of Mask R-CNN).
+    """Load torchvision's Faster R-CNN as a detector.
+
+    The paper uses the boxes of Mask R-CNN.
 
     Args:
         path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
 
     Raises:
-        WeightsError: The file is missing or belongs to another network.
+        WeightsError: The file is missing or contains the weights of another network.
     """
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
@@ -143,17 +148,17 @@ def torchvision_detector(path: str) -> Detector:
 
 
 class InstanceColorization(ColoringModel):
-    """Colorize an image with bounding boxes of its objects, and with color points.
+    """Model that colorizes an image with bounding boxes of its objects and with color points.
 
     Attributes:
-        detector: Any `Detector`; used if no boxes are given.
+        detector: `Detector` that is used if the guidance contains no boxes.
         detector_file: File from which the detector is loaded on first use.
 
     Args:
         architecture: Settings of the networks.
         extensions: Additions to the paper.
-        detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if none are
-            given.
+        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if the
+            guidance contains no boxes.
     """
 
     accepts = frozenset({"points", "boxes"})
@@ -194,7 +199,10 @@ class InstanceColorization(ColoringModel):
         self.detector: Detector | None = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at 1/4 of the size."""
+        """Colorize a batch.
+
+        ``extras["logits"]`` contains the logits over the ab grid, ``(B, 529, ceil(H/4), ceil(W/4))``.
+        """
         out = self.network(lightness, *_points_and_boxes(lightness, guidance))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
@@ -204,7 +212,7 @@ class InstanceColorization(ColoringModel):
         return self.detector is not None or self.detector_file is not None
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Detect the objects of the images; ``model.detector`` can be any `Detector`.
+        """Detect the objects of the images.
 
         Raises:
             GuidanceError: The model has no detector.
@@ -213,9 +221,9 @@ class InstanceColorization(ColoringModel):
             self.detector = torchvision_detector(self.detector_file)
         if self.detector is None:
             raise GuidanceError(
-                "su2020 requires bounding boxes. Give boxes (--box X,Y,WIDTH,HEIGHT, or boxes in the recipe) "
-                "or a detector (the model argument detector, see its page), or set --box none to use the "
-                "full-image network only."
+                "su2020 requires bounding boxes. Set --box X,Y,WIDTH,HEIGHT, add boxes to the recipe, or set "
+                "the model argument detector to a weight file. Set --box none to use the full-image network "
+                "only."
             )
         return detect(lightness, self.detector)
 
@@ -237,7 +245,7 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
     """Copy the weights of a Local Hints network to all three networks.
 
     Raises:
-        ColorzooError: The source has another family, shape or input scale.
+        ColorzooError: The source is not a Local Hints network, or its shape or input scale differs.
     """
     state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
     for unet in (network.full, network.instance, network.fusion):
@@ -245,11 +253,13 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
 
 
 def detect(lightness: Tensor, detector: Detector) -> Boxes:
-    """Detect up to `MOST` objects per image with scores of at least `LEAST_SCORE`, the best first.
+    """Detect up to `MOST` objects per image with scores of at least `LEAST_SCORE`.
+
+    The boxes are sorted by descending score.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        detector: Called for each image.
+        detector: Detector, which is called once per image.
     """
     height, width = lightness.shape[-2:]
     scale = torch.tensor([width, height, width, height])

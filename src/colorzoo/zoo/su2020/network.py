@@ -48,7 +48,7 @@ _ROUNDING = 1e-4  # tolerance in cells, because fractional corners are inexact
 
 
 class Rectangle(NamedTuple):
-    """A rectangle in cells of a map, at least one cell large."""
+    """Rectangle on a feature map, in cells (positions of the map), at least 1 x 1."""
 
     left: int
     top: int
@@ -57,10 +57,10 @@ class Rectangle(NamedTuple):
 
 
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
-    """Round boxes to whole map cells as in the authors' code.
+    """Round boxes to whole cells of a feature map, as in the authors' code.
 
     Corners are truncated to whole cells. A side of zero cells becomes one cell: the next cell if at least two
-    are left, otherwise the previous cell.
+    cells remain, otherwise the previous cell.
 
     Args:
         corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image sides.
@@ -102,14 +102,14 @@ def cut(
 
 
 def cut_points(points: Points, rectangles: list[Rectangle], size: tuple[int, int]) -> Points:
-    """Crop the hints of one image like `cut`, without interpolation between pixels."""
+    """Crop the hints of one image like `cut`, with nearest-neighbor interpolation."""
     return Points(
         cut(points.ab, rectangles, size, mode="nearest"), cut(points.mask, rectangles, size, mode="nearest")
     )
 
 
 def paste(crop: Tensor, rectangle: Rectangle, size: tuple[int, int]) -> Tensor:
-    """Resize a map ``(1, C, h, w)`` to its rectangle on a zero map of ``size``."""
+    """Resize a map ``(1, C, h, w)`` to its rectangle and pad it with zeros to ``size``."""
     inside = F.interpolate(crop, (rectangle.height, rectangle.width), mode="bilinear")
     right, bottom = size[1] - rectangle.left - rectangle.width, size[0] - rectangle.top - rectangle.height
     return F.pad(inside, (rectangle.left, right, rectangle.top, bottom))
@@ -122,7 +122,7 @@ class InstanceSums(NamedTuple):
         largest: ``(1, 1, h, w)``, largest score.
         total: ``(1, 1, h, w)``, sum of exp(score - ``largest``).
         features: ``(1, C, h, w)``, features summed with these weights.
-        inside: ``(1, 1, h, w)``, true inside any box.
+        inside: ``(1, 1, h, w)`` bool, True inside at least one box.
     """
 
     largest: Tensor
@@ -132,9 +132,9 @@ class InstanceSums(NamedTuple):
 
 
 class FusionLayer(nn.Module):
-    """Fuse instance features and full-image features by a softmax over scores at each pixel.
+    """Fusion of instance and full-image features by a softmax over scores at each pixel.
 
-    Outside its box an instance contributes zero features to the softmax, as in the authors' code.
+    Outside its box, an instance contributes zero features to the softmax, as in the authors' code.
 
     Args:
         channels: Channels of the features.
@@ -188,7 +188,7 @@ def _scores(channels: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class FusionState(HookState):
-    """A `HookState` of the full-image network and the fusion network.
+    """`HookState` of the full-image network and the fusion network.
 
     Attributes:
         boxed: True for images with boxes.
@@ -223,7 +223,9 @@ class InstanceNetworks(nn.Module):
         )
 
     def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PointNetworkOutput:
-        """Colorize images with boxes by the fusion network and other images by the full-image network.
+        """Colorize images of any size.
+
+        The fusion network colorizes images with boxes, and the full-image network colorizes all other images.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -265,7 +267,7 @@ class InstanceNetworks(nn.Module):
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in CIE units of one network, for images or crops.
+        """Colorize images or crops with one network; return ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
             name: ``"full"`` or ``"instance"``.
@@ -278,13 +280,13 @@ class InstanceNetworks(nn.Module):
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
-        """Return the maps of the instance network that are fused, by name.
+        """Return the feature maps of the instance network that are fused, keyed by name.
 
         "up" maps are taken after their ReLU, while the fusion network fuses its own "up" maps before the
         ReLU. The authors' in-place activation has this effect, and their weights are trained with it.
 
         Args:
-            lightness: ``(N, 1, h, w)`` lightness of the crops in [0, 100].
+            lightness: Lightness ``(N, 1, h, w)`` of the crops in [0, 100].
             points: Hints in the crops.
         """
         found: dict[str, Tensor] = {}
@@ -343,7 +345,7 @@ def _corners(boxes: Boxes | None, lightness: Tensor) -> list[Tensor]:
 
 
 def _selected(boxed: Sequence[bool], full: Tensor | None, fusion: Tensor | None) -> Tensor:
-    """Return the output of the fusion network for images with boxes, and of the other network for others."""
+    """Return the fusion output for images with boxes and the full-image output otherwise."""
     if full is None or fusion is None:
         return cast(Tensor, full if fusion is None else fusion)
     return torch.where(torch.tensor(boxed, device=full.device)[:, None, None, None], fusion, full)

@@ -10,7 +10,7 @@ from colorzoo.networks.hint_unet import HINT_UNET_NAMES
 from colorzoo.networks.renaming import Pattern
 
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
-"""Prefix of each file, and name of its network."""
+"""Network name by the key prefix of each published file."""
 
 UNUSED = r"\.weight_layerout\."
 _LAYERS = {

@@ -56,11 +56,11 @@ class Su2020(SingleOptimizerModule):
     Args:
         architecture: Settings of the networks.
         extensions: Additions to the paper.
-        stage: Trained part: ``"full"`` the full-image network on whole images, then ``"instance"`` the
-            instance network on boxes, then ``"fusion"`` the fusion layers and the last layers of the fusion
-            network.
-        start: A Local Hints model of equal shape for all three networks, or a model of this class, whose
-            weights are then used like ``--init_from``; see `continue_from`.
+        stage: Trained part. Stage ``"full"`` trains the full-image network on whole images, ``"instance"``
+            trains the instance network on boxes, and ``"fusion"`` trains the fusion layers and the last
+            layers of the fusion network.
+        start: Model that provides the initial weights. A Local Hints model of equal shape initializes all
+            three networks. A model of this class is used like ``--init_from``; see `continue_from`.
         most_boxes: Maximum number of boxes per training image; the first boxes are used.
         delta: Distance in CIE units above which the loss is linear; 1 in the paper.
         detector: See `InstanceColorization`.
@@ -90,7 +90,7 @@ class Su2020(SingleOptimizerModule):
         """Copy the weights of a Local Hints model, or of another model of this class.
 
         Raises:
-            ColorzooError: The source has another family, shape or input scale, or the networks have a trunk.
+            ColorzooError: The source does not match this model, or ``keep_trunk`` is set.
         """
         if isinstance(source, Su2020):
             copy_everything(source.model, self.model)
@@ -101,16 +101,16 @@ class Su2020(SingleOptimizerModule):
             copy_trunk(source.model.network, self.model.network, "start")
 
     def continue_from(self, stage: str | None) -> None:
-        """Initialize untrained networks from the full-image network, as between the paper's stages.
+        """Copy the full-image network to the networks that the previous stage did not train.
 
-        Weights of an unknown stage are unchanged.
+        The authors' training script does this between stages. After an unknown stage, nothing is copied.
         """
         network = self.model.network
         for name in COPIES.get((stage or "", self.stage or ""), ()):
             getattr(network, name).load_state_dict(network.full.state_dict())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images, or the objects in them, and compare with the ground truth."""
+        """Compute the loss of colorized images, or of colorized objects in stage ``instance``."""
         lab = rgb_to_lab(batch["rgb"])
         boxes = self.boxes_of(batch)
         if self.stage == "instance":
@@ -132,7 +132,7 @@ class Su2020(SingleOptimizerModule):
         return self.model.network.color(cast(str, self.stage), lightness, points)
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
-        """Return the boxes ``(K, 4)`` of each image as fractions, K from 1 to ``most_boxes``."""
+        """Return 1 to ``most_boxes`` boxes ``(K, 4)`` per image as fractions of the sides."""
         generators = image_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
@@ -140,11 +140,11 @@ class Su2020(SingleOptimizerModule):
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: without boxes and with boxes."""
+        """Return the names of the settings without and with boxes."""
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
-        """Return no guidance, then the boxes of the batch."""
+        """Return empty guidance and the boxes of the batch, each with its setting name."""
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
@@ -152,12 +152,12 @@ class Su2020(SingleOptimizerModule):
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     """Return the paper's loss; nearly gray images have weight 0.
 
-    The mean is taken over all images, so the batch gradient equals the mean gradient of its parts in several
-    processes.
+    The mean includes images with weight 0. The gradient of a batch therefore equals the mean gradient of its
+    parts in distributed training.
 
     Args:
-        errors: ``(B, 1, H, W)`` smooth-l1 distances in CIE units.
-        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        errors: Smooth L1 distances ``(B, 1, H, W)`` in CIE units.
+        ab: True colors ``(B, 2, H, W)`` in CIE units.
     """
     colored = color_range(ab) >= GRAY_BELOW
     return LOSS_SCALE * (errors.mean(dim=(1, 2, 3)) * colored).mean()
@@ -184,7 +184,7 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
     """Copy all weights of another model of the same class.
 
     Raises:
-        ColorzooError: A setting that affects the meaning of the weights differs.
+        ColorzooError: A setting in ``recorded_hparams`` differs between the models.
     """
     theirs, ours = (flatten_arguments(type(each), each.hparams) for each in (source, model))
     for name in model.recorded_hparams:
@@ -205,7 +205,10 @@ def shares(batch: Batch) -> list[Tensor]:
 
 
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Return random boxes ``(count, 4)`` as fractions of the sides; 0 returns the whole image."""
+    """Return random boxes ``(count, 4)`` as fractions of the sides.
+
+    If ``count`` is 0, the whole image is returned as one box.
+    """
     if count == 0:
         return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
     draws = torch.rand(count, 4, generator=generator)

@@ -1,7 +1,7 @@
 """Transferring Color to Greyscale Images (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002).
 
-Each pixel takes the color of the exemplar sample with the most similar lightness and local standard deviation
-of lightness.
+Each pixel receives the color of the exemplar sample with the most similar lightness and local standard
+deviation of lightness.
 https://doi.org/10.1145/566570.566576
 """
 
@@ -23,11 +23,11 @@ _LEAST_DEVIATION = 1e-3  # minimum deviation in L units, for constant exemplars
 
 
 class ColorTransfer(ColoringModel):
-    """Colorize an image by color transfer from samples of an exemplar.
+    """Model that colorizes an image by color transfer from samples of an exemplar.
 
     Args:
-        samples: Approximate number of samples of the exemplar, on a jittered square grid.
-        seed: Seed for the jitter.
+        samples: Approximate number of exemplar samples, which lie on a jittered square grid.
+        seed: Seed of the jitter.
     """
 
     accepts = frozenset({"exemplar"})
@@ -42,10 +42,10 @@ class ColorTransfer(ColoringModel):
         self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with colors that occur in the exemplar; gray without an exemplar."""
+        """Colorize a batch with colors of the exemplar; without an exemplar, the result is gray."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
-        with torch.autocast(lightness.device.type, enabled=False):  # for exact matching
+        with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
             lab = rgb_to_lab(guidance.exemplar.rgb.float())
             source = remap(lab[:, :1], lightness.float())
             features = torch.cat([source, window_deviation(source)], dim=1)
@@ -60,7 +60,7 @@ class ColorTransfer(ColoringModel):
         return maps[:, :, rows, columns]
 
     def _match(self, lightness: Tensor, features: Tensor, ab: Tensor) -> Tensor:
-        """Return the ab ``(B, 2, N)`` of the sample with the nearest features ``(B, 2, N)`` per pixel."""
+        """Return for each pixel the ab of the sample with the nearest features."""
         target = torch.cat([lightness, window_deviation(lightness)], dim=1)
         best = torch.full_like(lightness, torch.inf)
         output = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
@@ -74,7 +74,7 @@ class ColorTransfer(ColoringModel):
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:
-    """Shift and scale lightness ``(B, 1, H', W')`` to the mean and standard deviation of the target."""
+    """Match the mean and standard deviation of lightness ``(B, 1, H', W')`` to a target."""
     dims = (1, 2, 3)
     spread = source.std(dim=dims, keepdim=True, correction=0).clamp(min=_LEAST_DEVIATION)
     scale = target.std(dim=dims, keepdim=True, correction=0) / spread
@@ -82,7 +82,10 @@ def remap(source: Tensor, target: Tensor) -> Tensor:
 
 
 def window_deviation(lightness: Tensor) -> Tensor:
-    """Return the standard deviation in 5 x 5 windows of ``(B, 1, H, W)``; borders are replicated."""
+    """Return the standard deviation of lightness ``(B, 1, H, W)`` in 5 x 5 windows.
+
+    Border pixels are replicated.
+    """
     height, width = lightness.shape[-2:]
     padded = F.pad(lightness, 4 * [_WINDOW // 2], mode="replicate")
     mean = F.avg_pool2d(padded, _WINDOW, stride=1)

@@ -11,7 +11,7 @@ class Welsh2002(TrainingFreeModule):
 
     Args:
         samples: Approximate number of samples of the exemplar.
-        seed: Seed for the sample positions.
+        seed: Seed of the sample positions.
     """
 
     def __init__(self, samples: int = 200, seed: int = 0) -> None:
