@@ -18,7 +18,7 @@ FULL = ModelCard(
     config="lu2020/paper.yaml",
     quality=(Quality("exemplar", 56, "Slightly behind blanch2021 in Chen et al. 2023."),),
     contract_test=ContractTestConfig(
-        # at 0.01 rounding error changes the matches of random features
+        # at 0.01, rounding errors change the matches of random features
         {"width": 0.125, "reference_side": 32, "tau": 1.0, "discriminator_width": 0.125, "class_weight": 0.0},
         scales={f"model.network.heads.{index}.0.weight": 0.01 for index in range(3)},
     ),

@@ -18,7 +18,7 @@ FULL = ModelCard(
     weights={
         "published": Weights(
             sha256=None,  # not stated
-            size=499_000_000,  # computed: the network and Adam's two moments of the trained parameters
+            size=499_000_000,  # computed: network weights and Adam state of the trained parameters
             license="MIT (the repository's)",
             code_license="MIT",
             urls=("https://drive.google.com/uc?export=download&id=1J4vB6kG4xBLUUKpXr5IhnSSa4maXgRvQ",),

@@ -1,7 +1,7 @@
-"""Disentangled Image Colorization via Global Anchors (Xia, Hu, Wong and Wang, SIGGRAPH Asia 2022).
+"""Disentangled Image Colorization via Global Anchors (Xia et al., SIGGRAPH Asia 2022).
 
-An image is divided into superpixels. k-means selects a few superpixels as anchors, whose colors are chosen
-among 313, and the anchors determine all other colors.
+The network divides an image into superpixels. k-means selects a few superpixels as anchors, and each anchor
+receives one of 313 colors. The network propagates the anchor colors to all other superpixels.
 https://doi.org/10.1145/3550454.3555432
 """
 
@@ -35,26 +35,28 @@ _LIKELIEST = 10
 
 
 def starts_of(draws: Tensor, count: int) -> Tensor:
-    """Return one random cell from each of k equal ranges of the cells, ``(B, k)`` int64.
+    """Return the indices ``(B, k)`` int64 of the superpixels that initialize k-means.
+
+    The superpixels are split into k equal ranges, and one random superpixel is selected from each range.
 
     Args:
-        draws: ``(B, k)`` uniform on [0, 1).
-        count: Number of cells; with fewer than k cells, some cells repeat.
+        draws: Random numbers ``(B, k)``, uniform on [0, 1).
+        count: Number of superpixels. If it is below k, some indices repeat.
     """
     stretches = torch.arange(draws.shape[1], device=draws.device)
     return ((stretches + draws) * (count / draws.shape[1])).long().clamp(max=count - 1)
 
 
 def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
-    """Return the anchor of each cluster: its member with the largest superpixel.
+    """Select the largest superpixel of each cluster as its anchor.
 
     Args:
-        clusters: ``(B, N)`` int64.
-        sizes: ``(B, N)``.
+        clusters: Cluster ``(B, N)`` int64 of each superpixel.
+        sizes: Size ``(B, N)`` of each superpixel.
         count: Number of clusters.
 
     Returns:
-        ``(B, N)`` bool, True at the anchors.
+        ``(B, N)`` bool, True for anchors.
     """
     number = torch.arange(count, device=clusters.device)
     score = (clusters[..., None] == number).to(sizes) + _SIZE_WEIGHT * sizes[..., None]
@@ -64,10 +66,13 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
 
 
 def anchor_bins(logits: Tensor) -> list[Tensor]:
-    """Return three alternative colors per cell, ``(B, N)`` int64 bins each, from logits ``(B, 313, N)``.
+    """Return three alternative colors per superpixel, each as bins ``(B, N)`` int64.
 
-    The first is the most likely bin. The second is the bin farthest from the first among the ten most likely
-    bins. The third is the bin farthest from both among these ten.
+    The first color is the most likely bin. The second and third colors are selected among the ten most likely
+    bins: each has the largest sum of distances to the colors before it.
+
+    Args:
+        logits: Color logits ``(B, 313, N)``.
     """
     bins = logits.topk(_LIKELIEST, dim=1).indices.mT  # (B, N, 10)
     colors = hull_centers().to(logits.device)[bins]
@@ -84,14 +89,15 @@ def anchor_bins(logits: Tensor) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the network and of the anchors.
+    """Settings of the network and the anchors.
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         dropout: Dropout probability of the transformers.
-        anchors: Number of clusters, each with one anchor.
-        alternative: Index of the result among three with different anchor colors; 0 is the most likely.
-        seed: Seed for the initial k-means centers.
+        anchors: Number of clusters; each cluster has one anchor.
+        alternative: Index of one of three results with different anchor colors; 0 selects the most likely
+            colors.
+        seed: Seed of the initial k-means centers.
     """
 
     width: Width = 1.0
@@ -102,10 +108,10 @@ class Architecture:
 
 
 class AnchorColorization(ColoringModel):
-    """Colorize an image from a few anchors, which color points can override.
+    """Model that colorizes an image from a few anchors, which color points can override.
 
     Args:
-        architecture: Settings of the network and of the anchors.
+        architecture: Settings of the network and the anchors.
     """
 
     accepts = frozenset({"points"})
@@ -124,16 +130,17 @@ class AnchorColorization(ColoringModel):
         network = AnchorNetwork(architecture.width, architecture.dropout)
         initialize(network)
         super().__init__(network, architecture=architecture)
-        self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
+        self.network.to(memory_format=torch.contiguous_format)  # more accurate batch statistics
         generator = torch.Generator().manual_seed(architecture.seed)
         drawn = torch.rand(1, architecture.anchors, generator=generator, device="cpu")
         self.register_buffer("draws", drawn, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch.
+        """Colorize a batch.
 
-        A superpixel with points becomes an anchor of their mean color, in place of the anchor of its cluster.
-        ``extras`` hold ``"logits"`` of the superpixels' colors and ``"anchors"`` in {0, 1}, ``(B, 1, h, w)``.
+        A superpixel that contains color points becomes an anchor with their mean color, and replaces the
+        anchor of its cluster. ``extras["logits"]`` contains the color logits ``(B, 313, h, w)`` of the
+        superpixels. ``extras["anchors"]`` is the mask ``(B, 1, h, w)`` of the anchors in {0, 1}.
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
@@ -153,12 +160,15 @@ class AnchorColorization(ColoringModel):
         )
 
     def clusters_of(self, encoded: EncodedImage) -> Tensor:
-        """Return the cluster ``(B, N)`` of each superpixel."""
+        """Return the cluster index ``(B, N)`` of each superpixel."""
         tokens = encoded.tokens.flatten(2).mT
         return kmeans(tokens, starts_of(self.draws, tokens.shape[1]).expand(len(tokens), -1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' checkpoint; of their superpixel network alone the rest stays as it is."""
+        """Rename the tensors of the authors' checkpoint.
+
+        If the file contains only the superpixel network, all other weights are unchanged.
+        """
         ours = convert_published(state_dict)
         part = all(key.startswith("network.superpixels.") for key in ours)
         return {**self.state_dict(), **ours} if part else ours
@@ -170,7 +180,7 @@ def network_input(lightness: Tensor) -> Tensor:
 
 
 def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points) -> tuple[Tensor, Tensor]:
-    """Replace the anchors of clusters by color points; return anchors and bins ``(B, N)``."""
+    """Replace the anchors of clusters that contain color points, and return anchors and bins."""
     given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
     share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
     held = share[:, 0] > 0
@@ -181,7 +191,7 @@ def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points
 
 
 def initialize(network: nn.Module) -> None:
-    """Initialize weights with two or more axes by Xavier uniform."""
+    """Initialize all weights with two or more dimensions by Xavier uniform initialization."""
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter)

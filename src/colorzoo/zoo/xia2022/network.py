@@ -1,7 +1,8 @@
-"""Networks of Xia et al. 2022: superpixels, features, two transformers, and a refinement.
+"""Networks of Xia et al. 2022: superpixels, features, two transformers and a refinement.
 
-The superpixel network assigns each pixel softly to nine cells: its own cell and the eight neighboring cells,
-row by row. Cells are squares of 16 pixels.
+The image is divided into square cells of 16 x 16 pixels, and each cell has one superpixel. The superpixel
+network predicts nine weights per pixel. They assign the pixel to the superpixels of its own cell and the
+eight neighboring cells, in row-major order.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _LEAST = 1e-8
 
 
 class SuperpixelNetwork(nn.Module):
-    """U-Net that predicts the soft assignment of each pixel to nine cells; layer names match the authors'.
+    """U-Net that predicts the soft assignment of each pixel to nine superpixels.
+
+    Layer names match the authors' code.
 
     Args:
         width: Multiplier for every channel count.
@@ -88,14 +91,22 @@ def weights(shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return `weights` for a hard assignment of each pixel to its largest weight; ties count twice."""
+    """Return the size of each superpixel for a hard assignment, in cells.
+
+    Each pixel is assigned to the superpixel with the largest weight, or to all superpixels of a tie.
+    """
     return weights((shares == shares.amax(dim=1, keepdim=True)).to(shares), cell)
 
 
 def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return maps ``(B, C, H, W)``: cells ``(B, C, H/cell, W/cell)`` mixed by the assignment weights.
+    """Upsample superpixel features to pixels ``(B, C, H, W)`` by the assignment weights.
 
-    Cells outside the image are 0.
+    Superpixels outside the image have the value 0.
+
+    Args:
+        cells: Features ``(B, C, H/cell, W/cell)`` of the superpixels.
+        shares: Assignment weights ``(B, 9, H, W)``.
+        cell: Side of a cell in pixels.
     """
     height, width = cells.shape[-2:]
     padded = F.pad(cells, (1, 1, 1, 1))
@@ -107,7 +118,7 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
-    """Return the weighted sum of maps over the pixels assigned to each cell."""
+    """Return the weighted sum of maps over each superpixel, divided by the cell area."""
     height, width = (side // cell for side in maps.shape[-2:])
     found = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):
@@ -124,9 +135,9 @@ _BINS = len(hull_centers())
 
 
 class FeatureNetwork(nn.Module):
-    """Trunk of Zhang et al. 2017 with spectral norm, one skip and no dilation.
+    """Trunk of Zhang et al. 2017 with spectral norm and one skip, without dilation.
 
-    Block names match the authors'.
+    Block names match the authors' code.
 
     Args:
         width: Multiplier for every channel count.
@@ -176,7 +187,7 @@ def _up(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention over the cells of an image, followed by a feed-forward layer.
+    """Self-attention over the superpixels of an image, followed by a feed-forward layer.
 
     Args:
         channels: Channels of a token.
@@ -189,13 +200,21 @@ class TransformerLayer(nn.Module):
         self.feed = FeedStep(channels, _HIDDEN * channels, dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Transform tokens ``(B, N, C)``; position encodings ``(1, N, C)`` are added to queries and keys."""
+        """Transform tokens ``(B, N, C)`` with position encodings ``(1, N, C)``.
+
+        The position encodings are added to queries and keys.
+        """
         placed = tokens + positions
         return self.feed(self.attention(tokens, placed, placed, tokens))
 
 
 class Transformer(nn.Module):
-    """Six `TransformerLayer` modules over the cells of an image."""
+    """Six `TransformerLayer` modules over the superpixels of an image.
+
+    Args:
+        channels: Channels of a token.
+        dropout: Dropout probability.
+    """
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
@@ -211,10 +230,10 @@ class Transformer(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Hourglass network that predicts ab per pixel from the grayscale image and the upsampled tokens.
+    """Hourglass network that predicts the ab of each pixel.
 
     Args:
-        tokens: Channels of the tokens.
+        tokens: Channels of the upsampled tokens.
         width: Multiplier for every channel count.
     """
 
@@ -228,7 +247,12 @@ class Refinement(nn.Module):
         self.leave = conv3x3(c64, 2)
 
     def forward(self, gray: Tensor, tokens: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in [-1, 1] for gray ``(B, 1, H, W)`` and tokens ``(B, C, H, W)``."""
+        """Return ab / 110 ``(B, 2, H, W)``.
+
+        Args:
+            gray: ``(B, 1, H, W)`` in [-1, 1].
+            tokens: Upsampled tokens ``(B, C, H, W)``.
+        """
         whole = self.enter(torch.cat([gray, tokens], dim=1))
         half = self.down1(whole)
         x = self.residual(self.down2(half))
@@ -241,7 +265,11 @@ def _down(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class ResidualBlock(nn.Module):
-    """Three convolutions with a residual connection, without normalization."""
+    """Three convolutions with a residual connection, without normalization.
+
+    Args:
+        channels: Input and output channels.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -251,12 +279,17 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the same shape."""
+        """Return a map with the shape of ``x``."""
         return F.relu(x + self.conv(x))
 
 
 class Rise(nn.Module):
-    """Upsampling by 2, joined with a skip."""
+    """Upsampling by 2, followed by concatenation with a skip and convolutions.
+
+    Args:
+        fan_in: Input channels.
+        fan_out: Channels of the skip and the output.
+    """
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__()
@@ -265,19 +298,24 @@ class Rise(nn.Module):
         self.conv2 = conv_block((fan_out,) * 3)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H, W)`` for ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""
+        """Return the upsampled map ``(B, fan_out, H, W)``.
+
+        Args:
+            x: ``(B, fan_in, H/2, W/2)``.
+            skip: ``(B, fan_out, H, W)``.
+        """
         up = F.interpolate(self.conv1(x), scale_factor=2)
         return self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
 
 
 class EncodedImage(NamedTuple):
-    """Output of the first branch.
+    """Superpixels of an image with their features and predicted color distributions.
 
     Attributes:
-        shares: Assignment weights ``(B, 9, H, W)``, see `SuperpixelNetwork`.
-        cells: ``(B, C, h, w)``, features of the superpixels.
-        tokens: ``(B, C, h, w)``, the features after the transformer.
-        palette: ``(B, 313, h, w)`` color logits of the superpixels.
+        shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
+        cells: Features ``(B, C, h, w)`` of the superpixels.
+        tokens: Features ``(B, C, h, w)`` after the transformer.
+        palette: Color logits ``(B, 313, h, w)`` of the superpixels.
     """
 
     shares: Tensor
@@ -287,7 +325,10 @@ class EncodedImage(NamedTuple):
 
 
 class AnchorNetwork(nn.Module):
-    """Superpixels, a branch that predicts color distributions, a branch that propagates anchors, refinement.
+    """Network of DISCO: superpixels, two transformer branches and a refinement.
+
+    The first branch predicts a color distribution for each superpixel. The second branch propagates the
+    colors of the anchors.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -306,7 +347,11 @@ class AnchorNetwork(nn.Module):
         self.refinement = Refinement(channels, width)
 
     def encode(self, gray: Tensor) -> EncodedImage:
-        """Predict superpixel colors of ``(B, 1, H, W)`` in [-1, 1]; sides must be multiples of 16."""
+        """Compute superpixels and their color distributions.
+
+        Args:
+            gray: ``(B, 1, H, W)`` in [-1, 1]; height and width must be multiples of 16.
+        """
         shares = self.superpixels(gray)
         cells = pool(self.features(gray), shares)
         tokens = self.palette_branch(cells)
@@ -320,11 +365,11 @@ class AnchorNetwork(nn.Module):
         Args:
             gray: ``(B, 1, H, W)`` in [-1, 1].
             encoded: Output of `encode`.
-            anchors: ``(B, 1, h, w)`` in {0, 1}.
-            bins: ``(B, h, w)`` int64, anchor colors among the 313 bins.
+            anchors: Mask ``(B, 1, h, w)`` of the anchors in {0, 1}.
+            bins: Anchor colors ``(B, h, w)`` int64 among the 313 bins.
 
         Returns:
-            Color logits of the superpixels ``(B, 313, h, w)``, and ab ``(B, 2, H, W)`` in [-1, 1].
+            Color logits ``(B, 313, h, w)`` of the superpixels, and ab / 110 ``(B, 2, H, W)`` of the pixels.
         """
         colors = F.one_hot(bins, _BINS).permute(0, 3, 1, 2).to(encoded.cells) * anchors
         joined = _by_cell(self.join, torch.cat([encoded.cells, colors, anchors], dim=1))

@@ -1,4 +1,4 @@
-"""Conversion of the authors' checkpoints: the whole network or the superpixel network alone."""
+"""Conversion of the authors' checkpoints: whole network or superpixel network only."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ _RENAMED = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' 461 tensors; unknown names are kept so that strict loading reports them."""
+    """Rename the authors' 461 tensors.
+
+    Unknown names are unchanged, so a strict load reports them.
+    """
     return {f"network.{renamed(key)}": value for key, value in state_dict.items()}
 
 
 def renamed(key: str) -> str:
-    """Return the name below ``network`` of a published tensor."""
+    """Return the new name of a published tensor, without the prefix ``network.``."""
     for pattern, replacement in _RENAMED:
         key = re.sub(pattern, replacement, key)
     return key

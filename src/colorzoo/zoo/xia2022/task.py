@@ -1,7 +1,7 @@
 """Training of DISCO (Xia et al. 2022) as in the authors' code.
 
-The superpixel network is trained first. The rest of the network is trained next, with two cross-entropies of
-the superpixel colors and a perceptual loss.
+Stage ``superpixels`` trains the superpixel network. Stage ``colors`` trains all other layers with two
+cross-entropies of the superpixel colors and a perceptual loss.
 https://doi.org/10.1145/3550454.3555432
 """
 
@@ -45,10 +45,11 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        colorfulness: Strength of the rebalancing of rare colors in [0, 1]; affects the gradient only.
-        perceptual_weight: Weight of the VGG-19 perceptual loss; 0 requires no VGG-19.
-        pixel_weight: Weight of the L1 loss of ab / 110 (ours); without VGG-19 it is the only loss of the
-            refinement.
+        colorfulness: Strength of the rebalancing of rare colors in [0, 1]. It changes the gradient but not
+            the value of the loss.
+        perceptual_weight: Weight of the VGG-19 perceptual loss; 0 disables the loss and VGG-19.
+        pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. Without VGG-19 it is the
+            only loss of the refinement.
     """
 
     colorfulness: Fraction = 0.5
@@ -60,9 +61,10 @@ class Xia2022(SingleOptimizerModule):
     """Training task of `AnchorColorization`.
 
     Args:
-        architecture: Settings of the network and of the anchors.
+        architecture: Settings of the network and the anchors.
         objective: Settings of the losses.
-        stage: Trained part: ``superpixels`` the superpixel network, ``colors`` all other layers.
+        stage: Trained part: ``superpixels`` trains the superpixel network, and ``colors`` trains all other
+            layers.
         **optimization: See `Optimization`.
     """
 
@@ -86,7 +88,7 @@ class Xia2022(SingleOptimizerModule):
         super().__init__(AnchorColorization(architecture), stage=stage, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the weights of the 313 colors."""
+        """Compute the rebalancing weights of the 313 colors."""
         weights = rebalancing_weights(prior_probabilities().double(), 1 - self.objective.colorfulness)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
@@ -94,8 +96,8 @@ class Xia2022(SingleOptimizerModule):
         """Load the VGG-19 of the perceptual loss before training.
 
         Raises:
-            WeightsError: The VGG-19 is not available, or the stage ``colors`` has an untrained superpixel
-                network; `allow_untrained` permits both.
+            WeightsError: VGG-19 is not available, or stage ``colors`` has an untrained superpixel network. If
+                ``allow_untrained`` is True, the error is not raised.
         """
         super().setup(stage)
         if stage != "fit" or self.stage != "colors":
@@ -103,14 +105,14 @@ class Xia2022(SingleOptimizerModule):
         full = self.model.architecture.width == 1.0  # narrower networks have no published weights
         if full and not (self.trained or self.allow_untrained):
             raise WeightsError(
-                "stage colors requires a trained superpixel network, which stays frozen. Set --init_from to "
-                "a checkpoint of stage superpixels or to the authors' file after `colorzoo weights convert`."
+                "--model.stage colors requires a trained superpixel network. Set --init_from to a checkpoint "
+                "of stage superpixels, or to the authors' file after `colorzoo weights convert`."
             )
         if self.objective.perceptual_weight:
             self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the losses of the stage."""
+        """Compute the loss of the stage."""
         lab = pad_to_multiple(rgb_to_lab(batch["rgb"]), CELL)
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
@@ -122,13 +124,13 @@ class Xia2022(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses of stage ``colors`` with their sum ``loss``, and ab / 110.
+        """Return the losses of stage ``colors``, with their sum ``loss``, and the predicted ab.
 
-        The anchors have the true colors.
+        The predicted ab is divided by 110. Anchors have their true colors.
 
         Args:
-            lab: ``(B, 3, H, W)``; height and width are multiples of 16.
-            starts: ``(B, k)`` int64, indices of the initial k-means centers.
+            lab: Ground truth ``(B, 3, H, W)``; height and width are multiples of 16.
+            starts: Indices ``(B, k)`` int64 of the initial k-means centers.
         """
         gray, network = network_input(lab[:, :1]), self.model.network
         encoded = network.encode(gray)
@@ -150,12 +152,17 @@ class Xia2022(SingleOptimizerModule):
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
 
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
-        """Return the mean cross-entropy of logits ``(B, 313, h, w)`` against true bins ``(B, h, w)``."""
+        """Return the mean cross-entropy of color logits.
+
+        Args:
+            logits: ``(B, 313, h, w)``.
+            bins: True bins ``(B, h, w)``.
+        """
         losses = F.cross_entropy(logits, bins, reduction="none")
         return with_weighted_gradient(losses, self.class_weights[bins]).mean()
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
-        """Return the feature distance between predicted and true ab ``(B, 2, H, W)`` in CIE units."""
+        """Return the VGG-19 feature distance of predicted and true ab, both in CIE units."""
         found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
         with torch.no_grad():
             true = self.vgg(wanted)
@@ -163,17 +170,19 @@ class Xia2022(SingleOptimizerModule):
 
 
 def true_bins(cells: Tensor) -> Tensor:
-    """Return the nearest of the 313 bins ``(B, h, w)`` for ab / 110 ``(B, 2, h, w)``."""
+    """Return the nearest bins ``(B, h, w)`` of ab / 110 ``(B, 2, h, w)``."""
     flat = AB_SCALE * cells.movedim(1, -1).flatten(0, 2)
     return nearest_bin(flat).view(len(cells), *cells.shape[-2:])
 
 
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return the losses of colors and pixel positions against superpixel means, and their sum ``loss``.
+    """Return the superpixel losses of colors and positions, with their sum ``loss``.
+
+    Both losses compare the pixels with a reconstruction from superpixel means.
 
     Args:
-        shares: ``(B, 9, H, W)``.
-        ab: ``(B, 2, H, W)`` in CIE units.
+        shares: Assignment weights ``(B, 9, H, W)``.
+        ab: True colors ``(B, 2, H, W)`` in CIE units.
     """
     height, width = ab.shape[-2:]
     rows, columns = (torch.arange(side, dtype=ab.dtype, device=ab.device) for side in (height, width))

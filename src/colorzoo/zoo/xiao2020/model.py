@@ -1,4 +1,4 @@
-"""Example-Based Colourization via Dense Encoding Pyramids (Xiao et al., Computer Graphics Forum 2020).
+"""Example-Based Colourization via Dense Encoding Pyramids (Xiao et al., CGF 2020).
 
 The reference provides a histogram of 313 colors without positions. One network colorizes the image at 64 x 64
 pixels. A second network colorizes it at each doubled size, conditioned on the colors of the previous level.
@@ -33,8 +33,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        level: Side in pixels of the last level; the authors use the largest level up to the longer image
-            side.
+        level: Image side at the last level, in pixels. The authors use the largest level that does not exceed
+            the longer image side.
     """
 
     width: Width = 1.0
@@ -42,7 +42,7 @@ class Architecture:
 
 
 class PyramidColorization(ColoringModel):
-    """Colorize an image to the histogram of a reference, level by level.
+    """Model that colorizes an image to the color histogram of a reference.
 
     Args:
         architecture: Settings of the networks.
@@ -63,20 +63,20 @@ class PyramidColorization(ColoringModel):
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         network = PyramidNetwork(architecture.width)
-        for level in (network.first, network.later):  # default weights make the histogram ineffective
+        for level in (network.first, network.later):  # with PyTorch's defaults the histogram has no effect
             initialize(level, None)
-            torch.nn.init.normal_(level.class_head.weight, std=0.1)  # insensitive to rounding
+            torch.nn.init.normal_(level.class_head.weight, std=0.1)  # large against rounding errors
         super().__init__(network, architecture=architecture)
         self.network.to(memory_format=torch.contiguous_format)  # more accurate batch statistics
         self.levels = [side for side in LEVELS if side <= architecture.level]
         self.register_buffer("prior", prior_probabilities().float(), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, to the histogram of ImageNet.
+        """Colorize a batch to the histogram of the exemplar, or to the mean histogram of ImageNet.
 
-        ``alpha`` of an exemplar interpolates between ImageNet's histogram (0) and the exemplar's (1).
-        ``extras["logits"]`` are the logits of the last level, ``(B, 313, S/4, S/4)``, for the image resized
-        to a square.
+        ``alpha`` of an exemplar interpolates between the histograms of ImageNet (0) and the exemplar (1).
+        ``extras["logits"]`` contains the logits ``(B, 313, S/4, S/4)`` of the last level, for the image
+        resized to S x S pixels.
         """
         images = [_squeezed(lightness, side) for side in self.levels]
         ab, logits = self.network(images, self._histograms(guidance or Guidance(), lightness.shape[0]))
@@ -101,7 +101,7 @@ class PyramidColorization(ColoringModel):
         return torch.stack(found, dim=1)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' Caffe layers; see `convert_published`."""
+        """Rename the authors' Caffe layers; see `colorzoo.zoo.xiao2020.published`."""
         ours = convert_published(state_dict)
         counters = {key: value for key, value in self.state_dict().items() if "num_batches" in key}
         return {**counters, **ours}

@@ -1,4 +1,4 @@
-"""Networks of Xiao et al. 2020: a trunk on gray input, conditioned on a histogram and coarse colors."""
+"""Networks of Xiao et al. 2020, conditioned on a color histogram and coarse colors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEMPERATURE = 2.0  # temperature of the decoded colors; the loss uses 1
 
 
 def color_codes(ab: Tensor) -> Tensor:
-    """Return the soft encoding over the ten nearest of the 313 colors, ``(B, 313, h, w)``.
+    """Return the soft encoding ``(B, 313, h, w)`` over the ten nearest of the 313 colors.
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.
@@ -32,7 +32,7 @@ def color_histogram(ab: Tensor) -> Tensor:
 
 
 class DenseEncoding(nn.Module):
-    """Four densely connected convolutions; the first output is added to the last.
+    """Four densely connected convolutions; the first output is added to the last output.
 
     Args:
         fan_in: Input channels.
@@ -58,7 +58,11 @@ class DenseEncoding(nn.Module):
 
 
 class ResidualDenseBlock(nn.Module):
-    """Three densely connected convolutions, fused and added to the input."""
+    """Three densely connected convolutions, whose fused output is added to the input.
+
+    Args:
+        channels: Input and output channels.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -66,7 +70,7 @@ class ResidualDenseBlock(nn.Module):
         self.join = nn.Conv2d(4 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the same shape."""
+        """Return a map with the shape of ``x``."""
         maps = [x]
         for convolution in self.convolutions:
             maps.append(F.relu(convolution(torch.cat(maps, dim=1))))
@@ -104,9 +108,9 @@ class LevelNetwork(nn.Module):
         """Return logits ``(B, 313, S/4, S/4)``.
 
         Args:
-            lightness: ``(B, 1, S, S)`` in [0, 100], S a multiple of 8.
-            histogram: ``(B, 313)`` target histogram.
-            coarse_ab: ``(B, 2, S/8, S/8)`` in CIE units, the output of the previous level.
+            lightness: ``(B, 1, S, S)`` in [0, 100]; S must be a multiple of 8.
+            histogram: Target histogram ``(B, 313)``.
+            coarse_ab: Output ``(B, 2, S/8, S/8)`` of the previous level in CIE units.
         """
         x = self.block4(self.block3(self.block2(self.block1(lightness - 50))))
         x = self.block5(x + self.reference(F.pad(histogram, (0, 1), value=1.0)[:, :, None, None]))
@@ -115,7 +119,7 @@ class LevelNetwork(nn.Module):
         return self.class_head(self.block8(self.block7(self.block6(x))))
 
     def colors(self, logits: Tensor) -> Tensor:
-        """Return ab ``(B, 2, h, w)`` in CIE units, the mean of the distribution at temperature 2."""
+        """Return the annealed mean at temperature 2 as ab ``(B, 2, h, w)`` in CIE units."""
         return annealed_mean(logits, self.centers, _TEMPERATURE)
 
 
@@ -131,14 +135,14 @@ class PyramidNetwork(nn.Module):
         self.first, self.later = LevelNetwork(width, coarse=False), LevelNetwork(width, coarse=True)
 
     def forward(self, lightness: list[Tensor], histograms: Tensor) -> tuple[Tensor, Tensor]:
-        """Colorize the levels of an image.
+        """Colorize images level by level.
 
         Args:
-            lightness: ``(B, 1, S, S)`` in [0, 100], each with twice the side of the previous level.
-            histograms: ``(B, len(lightness), 313)``.
+            lightness: One tensor ``(B, 1, S, S)`` in [0, 100] per level; S doubles at each level.
+            histograms: Target histograms ``(B, len(lightness), 313)``.
 
         Returns:
-            ab ``(B, 2, S/4, S/4)`` in CIE units and logits ``(B, 313, S/4, S/4)`` of the last level.
+            ab ``(B, 2, S/4, S/4)`` in CIE units and logits ``(B, 313, S/4, S/4)``, both of the last level.
         """
         logits = self.first(lightness[0], histograms[:, 0])
         for index in range(1, len(lightness)):

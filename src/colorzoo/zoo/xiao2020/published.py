@@ -1,4 +1,4 @@
-"""Conversion of the authors' Caffe files: the first level and all later levels."""
+"""Conversion of the authors' two Caffe files: first level and later levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colorzoo.networks.renaming import name_caffe_blobs
 FILES = {"DEPN_init.caffemodel": "init", "DEPN_sub.caffemodel": "sub"}
 """The authors' files and the key prefix of each file."""
 
-_SHARPNESS = "conv8_313_rh.weight"  # factor of the logits, 0.5 unless stored in the file
+_SHARPNESS = "conv8_313_rh.weight"  # factor of the logits; 0.5 if the file does not contain it
 _FIXED = re.compile(r"(class8_ab|data_l_meansub|conv8_313_rh)\.")
 _LEVELS = {"init": "first", "sub": "later"}
 _INDEX = {5: (0, 3, 5, 7), 6: (0, 3, 5, 7), 7: (0, 3, 5, 7), 8: (0, 2, 4)}  # convolutions of a block
@@ -23,9 +23,9 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the weights of both files.
 
     Args:
-        state_dict: Weights of the first level below ``init.`` and of the later levels below ``sub.``, by
-            Caffe layer: ``conv1_2.weight`` or ``conv1_2.0``. Other names stay, so a strict load reports
-            them.
+        state_dict: Weights of the first level with the prefix ``init.``, and weights of the later levels with
+            the prefix ``sub.``. The rest of each name is a Caffe name such as ``conv1_2.weight`` or
+            ``conv1_2.0``. Other names are unchanged, so a strict load reports them.
     """
     ours: dict[str, Tensor] = {}
     for prefix, level in _LEVELS.items():
@@ -41,7 +41,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def renamed(key: str) -> str:
-    """Return the name, below the level's network, of a layer's tensor."""
+    """Return the name of a Caffe tensor in `LevelNetwork`."""
     layer, _, part = key.rpartition(".")
     if found := re.fullmatch(r"(refer|small)_conv(\d)(norm)?", layer):
         owner = "reference" if found[1] == "refer" else "coarse"

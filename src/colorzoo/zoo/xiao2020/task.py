@@ -1,7 +1,7 @@
 """Training of DEPN (Xiao et al. 2020) as in the authors' Caffe files.
 
-The reference is the image itself. The first level is trained alone; then the later levels are trained,
-conditioned on the colors of the previous level.
+The reference is the image itself. Stage ``first`` trains the first level. Stage ``later`` trains the network
+of the later levels, conditioned on the colors of the previous level.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from colorzoo.training.stages import Stage
 from colorzoo.zoo.xiao2020.model import Architecture, PyramidColorization
 from colorzoo.zoo.xiao2020.network import EIGHTH, QUARTER, color_codes, color_histogram
 
-_GRAY_BELOW = 5.0  # |a| and |b| of gray images in CIE units
+_GRAY_BELOW = 5.0  # maximum |a| and |b| of a gray image in CIE units
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing of rare colors, which affects the
-            gradient only; 1 disables the rebalancing.
+        uniform: Fraction of the uniform distribution in the rebalancing of rare colors; 1 disables the
+            rebalancing. Rebalancing changes the gradient but not the value of the loss.
     """
 
     uniform: Fraction = 0.5
@@ -69,21 +69,24 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         super().__init__(PyramidColorization(architecture), stage=stage, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the weights of the 313 colors."""
+        """Compute the rebalancing weights of the 313 colors."""
         weights = rebalancing_weights(prior_probabilities().double(), self.objective.uniform)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:
-        """Initialize the later levels with the weights of the first level, which lacks one branch."""
+        """Copy the weights of the first level to the later levels.
+
+        The branch for coarse colors keeps its weights, because the first level has no such branch.
+        """
         if (stage, self.stage) == ("first", "later"):
             self.model.network.later.load_state_dict(self.model.network.first.state_dict(), strict=False)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return all weights in one group, with weight decay for biases too."""
+        """Return all trained weights in one group, so that weight decay applies to biases too."""
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the predicted color distribution of a level with the ground truth.
+        """Compute the loss of the color distribution that the level of this stage predicts.
 
         Raises:
             DataError: The image sides are not multiples of 16.
@@ -91,7 +94,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         height, width = batch["rgb"].shape[-2:]
         if height % (2 * EIGHTH) or width % (2 * EIGHTH):
             raise DataError(
-                f"data.crop must be a multiple of {2 * EIGHTH} pixels, got {height} x {width}. "
+                f"--data.crop must be a multiple of {2 * EIGHTH} pixels, got {height} x {width}. "
                 "Set --data.crop 64, or 128 for stage later."
             )
         lab = rgb_to_lab(batch["rgb"])
@@ -107,11 +110,11 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
 
     @torch.no_grad()
     def below(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return the first level's output for images of half the size, quantized like an 8-bit image.
+        """Return the colors that the first level predicts for half-size images, rounded to 8 bits.
 
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100].
-            ab: ``(B, 2, S, S)`` in CIE units, the reference.
+            ab: ``(B, 2, S, S)`` in CIE units; its histogram conditions the network.
 
         Returns:
             ``(B, 2, S/8, S/8)`` in CIE units.
@@ -123,9 +126,10 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return rgb_to_lab((255 * lab_to_rgb(small)).round() / 255)[:, 1:]
 
     def loss(self, logits: Tensor, ab: Tensor) -> Tensor:
-        """Return the divergence from the true colors of every fourth pixel, summed over each image.
+        """Return the Kullback-Leibler divergence from the true colors, summed over each image.
 
-        Rare colors have a higher gradient weight, and gray images have weight 0.
+        The loss is evaluated at every fourth pixel. Rare colors have a higher gradient weight, and gray
+        images have weight 0.
 
         Args:
             logits: ``(B, 313, S/4, S/4)``.
@@ -137,10 +141,10 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return with_weighted_gradient(each, self.weights_of(true, codes)).sum() / len(ab)
 
     def weights_of(self, ab: Tensor, codes: Tensor) -> Tensor:
-        """Return the gradient weights ``(B, h, w)``."""
+        """Return the gradient weights ``(B, h, w)``: class weights, and 0 for gray images."""
         colorful = (ab.abs() > _GRAY_BELOW).flatten(1).any(dim=1)
         return self.class_weights[codes.argmax(dim=1)] * colorful[:, None, None]
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return the images, whose histograms are the references."""
+        """Return the images unchanged, because each image is its own reference."""
         return rgb

@@ -17,7 +17,7 @@ FULL = ModelCard(
     config="yin2021/paper.yaml",
     quality=(Quality("exemplar", 66, "Between blanch2021 and bai2022 in Chen et al. 2023."),),
     contract_test=ContractTestConfig(
-        # at 0.01 rounding error changes the matches of random features, at 1 all colors are equal
+        # at 0.01, rounding errors change the matches of random features; at 1, all colors are equal
         {
             "width": 0.125,
             "reference_side": 64,

@@ -1,7 +1,8 @@
-"""Yes, "Attention Is All You Need", for Exemplar based Colorization (Yin et al., ACM MM 2021).
+"""Yes, "Attention Is All You Need", for Exemplar based Colorization (ACM MM 2021).
 
-Each position of an image takes the colors of matching reference positions, and attends to 198 common colors
-conditioned on the reference's histogram. A learned gate blends both.
+Yin et al. compute two colors for each position of an image. The first color comes from matching reference
+positions. The second color comes from attention to 198 common colors, conditioned on the histogram of the
+reference. A learned gate blends both colors.
 https://doi.org/10.1145/3474085.3475385
 """
 
@@ -18,7 +19,7 @@ from colorzoo.zoo.yin2021.published import NAMES
 
 
 class AttentiveTransfer(GatedColorization, ColoringModel):
-    """Colorize an image with the matched and the common colors of a reference.
+    """Model that colorizes an image with matched colors and common colors of a reference.
 
     Args:
         architecture: Settings of the network.

@@ -1,4 +1,4 @@
-"""Network of Yin et al. 2021: colors by matching and by attention to histogram colors."""
+"""Network of Yin et al. 2021: colors from matching and from attention to common colors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KEPT = (
     *((3, 15, 17), (4, 12, 17), (5, 9, 18), (6, 8, 18), (7, 7, 18), (8, 6, 19), (9, 5, 18), (10, 5, 18)),
     *((11, 4, 18), (12, 3, 17), (13, 2, 17), (14, 2, 17), (15, 1, 17), (16, 1, 16), (17, 0, 16), (18, 5, 6)),
 )
-"""First and last bin of b that the paper keeps for each bin of a."""
+"""Bin of a, first bin of b and last bin of b, for each run of common colors in the paper."""
 
 _BIN_SHARPNESS = 100.0
 _GATE_SHARPNESS = 5.0
@@ -45,8 +45,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square that references are resized to, a multiple of 16. The
-            gate has one input per 4 x 4 pixels.
+        reference_side: Side in pixels of the square to which references are resized; a multiple of 16. The
+            gate has one input per 4 x 4 pixels of this square.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
         dropout: Dropout probability in the gate.
@@ -60,7 +60,7 @@ class Architecture:
 
 
 class AttentionNet(GatedNetwork):
-    """The network; height and width of the image must be multiples of 16.
+    """Network of Yin et al. 2021 for images whose height and width are multiples of 16.
 
     Args:
         architecture: Settings of the network.
@@ -89,7 +89,7 @@ class AttentionNet(GatedNetwork):
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps with a reference, and attend to its histogram."""
+        """Match the encoder maps of images with references, and attend to the histograms."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -111,11 +111,11 @@ class AttentionNet(GatedNetwork):
 
 
 class HistogramAttention(nn.Module):
-    """Attention of each position to the 198 common colors, conditioned on a reference histogram.
+    """Attention of each position to 198 common colors, conditioned on a histogram.
 
     Args:
-        narrow: Channels of the layers at the larger size.
-        wide: Channels of the image's map and of the histogram vector.
+        narrow: Channels of the layers after upsampling.
+        wide: Channels of the image features and of the histogram vector.
     """
 
     colors: Tensor
@@ -140,7 +140,12 @@ class HistogramAttention(nn.Module):
         self.register_buffer("colors", colors, persistent=False)
 
     def forward(self, x: Tensor, histogram: Tensor) -> Tensor:
-        """Return ab / 110 ``(B, 2, 2h, 2w)`` for a map ``(B, C, h, w)`` and a histogram ``(B, 198)``."""
+        """Return ab / 110 ``(B, 2, 2h, 2w)``.
+
+        Args:
+            x: Image features ``(B, C, h, w)``.
+            histogram: Color histogram ``(B, 198)`` of the reference.
+        """
         logits = self.logits(self.body(x * self.vector(histogram[:, :, None, None])))
         chosen = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
         ab: Tensor = self.colors.to(chosen) @ chosen.flatten(2)
@@ -148,15 +153,18 @@ class HistogramAttention(nn.Module):
 
 
 def kept_bins(device: torch.device | None = None) -> Tensor:
-    """Return the indices ``(198,)`` of the common colors among the bins 21 a + b of ab / 110."""
+    """Return the indices ``(198,)`` of the common colors in the flattened 21 x 21 ab grid."""
     runs = [torch.arange(_SIDE * a + first, _SIDE * a + last + 1, device=device) for a, first, last in _KEPT]
     return torch.cat(runs)
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return the normalized histogram ``(B, 198)`` of common colors in ab / 110 ``(B, 2, H, W)``.
+    """Return the normalized histogram ``(B, 198)`` of the common colors.
 
-    An image without any common color returns zeros.
+    The histogram of an image without common colors is 0.
+
+    Args:
+        ab: ab / 110, ``(B, 2, H, W)``.
     """
     bins = (ab / _STEP).round().clamp(-_HALF, _HALF).long() + _HALF
     index = (_SIDE * bins[:, 0] + bins[:, 1]).flatten(1)
@@ -167,7 +175,7 @@ def color_histogram(ab: Tensor) -> Tensor:
 
 
 def _trust(positions: int, architecture: Architecture) -> nn.Sequential:
-    """Return layers that predict the reliability ``(B, 1, N)`` of a source from ``(B, positions, N)``."""
+    """Return layers that predict the reliability of a color source from matching weights."""
     hidden = scaled_width(1024, architecture.width)
     return nn.Sequential(
         *(nn.Conv1d(positions, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),

@@ -1,6 +1,6 @@
-"""Training of Yin et al. 2021 (ACM MM), equal to the training of its predecessor Gray2ColorNet.
+"""Training of Yin et al. 2021 (ACM MM), with the losses of Gray2ColorNet (`lu2020`).
 
-The authors publish neither training code nor losses; the model's page lists the sources.
+The authors publish neither training code nor losses. The model page lists the sources.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Yin2021(GatedTransferModule):
     Args:
         architecture: Settings of the network.
         objective: Settings of the losses.
-        discriminator: Settings of the discriminator.
+        discriminator_config: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
     """
 

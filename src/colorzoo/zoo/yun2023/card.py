@@ -69,7 +69,7 @@ TINY = replace(
 SMALL = replace(
     BASE,
     name="yun2023_small",
-    summary="Colorizes an image; propagates color points by attention. Narrow; no weights, train it first.",
+    summary="Colorizes an image; propagates color points by attention. Narrow; requires training.",
     parameters=1_928_152,
     aliases=(),
     hparams={"width": 128, "heads": 4, "depth": 6},

@@ -18,7 +18,7 @@ from colorzoo.zoo.yun2023.published import NAMES, UNUSED
 
 
 class IColoriT(ColoringModel):
-    """Colorize an image with color points.
+    """Model that colorizes an image with color points.
 
     Args:
         architecture: Settings of the transformer.

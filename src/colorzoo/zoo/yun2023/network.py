@@ -16,10 +16,10 @@ from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.networks.scaling import membership
 
 CELL = 2
-"""Side of a hint in pixels; the authors trained only this size."""
+"""Side of a hint in pixels, and the only hint size in the authors' training."""
 
 _CHANNELS = 4  # lightness, a, b, hint
-_HEADS = 8  # of the attention head
+_HEADS = 8  # heads of `NeighborAttentionHead`
 
 Head = Literal["convolution", "linear", "attention"]
 
@@ -30,13 +30,13 @@ class Architecture:
 
     Attributes:
         width: Channels of a token: 768 (base), 384 (S), 192 (T).
-        heads: Number of attention heads; 64 channels each in the paper.
+        heads: Number of attention heads; each head has 64 channels in the paper.
         depth: Number of blocks.
         patch: Side of a patch in pixels.
         side: Side in pixels of the square to which images are resized without keeping the aspect ratio; a
             multiple of `patch`.
-        head: Layer from tokens to pixels: the paper's local stabilizing layer or an alternative of its
-            ablation.
+        head: Layer that maps tokens to pixels. ``"convolution"`` is the paper's local stabilizing layer; the
+            other layers come from the paper's ablation.
         mask_center: Value subtracted from the hint mask; 0 in all published files.
     """
 
@@ -68,7 +68,7 @@ class QueryValueLinear(nn.Linear):
 
 
 class ConvolutionHead(nn.Module):
-    """The local stabilizing layer: a 3 x 3 convolution over the tokens.
+    """Local stabilizing layer of the paper: a 3 x 3 convolution over the tokens.
 
     Args:
         width: Channels of a token.
@@ -80,7 +80,7 @@ class ConvolutionHead(nn.Module):
         self.conv = nn.Conv2d(width, out, 3, padding=1, padding_mode="reflect")
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map ``(B, N, width)``, a square in row-major order, to ``(B, N, out)``."""
+        """Map tokens ``(B, N, width)`` of a square, in row-major order, to ``(B, N, out)``."""
         batch, count, width = tokens.shape
         side = round(count**0.5)
         square = tokens.transpose(1, 2).reshape(batch, width, side, side)
@@ -108,7 +108,7 @@ class NeighborAttentionHead(nn.Module):
         self.register_buffer("near", apart <= 1, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map ``(B, N, width)``, a square in row-major order, to ``(B, N, out)``."""
+        """Map tokens ``(B, N, width)`` of a square, in row-major order, to ``(B, N, out)``."""
         batch, count, width = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, _HEADS, width // _HEADS)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -117,13 +117,13 @@ class NeighborAttentionHead(nn.Module):
 
 
 class IColoriTNetwork(nn.Module):
-    """The transformer with the paper's normalization: (L - 50) / 100 and ab / 110.
+    """Vision transformer with the paper's normalization: (L - 50) / 100 and ab / 110.
 
     Args:
         architecture: Settings of the transformer.
 
     Raises:
-        ColorzooError: The side is not a multiple of the patch size and of the hint size.
+        ColorzooError: ``side`` is not a multiple of ``patch`` and of the hint size.
     """
 
     positions: Tensor
@@ -132,7 +132,7 @@ class IColoriTNetwork(nn.Module):
         super().__init__()
         side, patch, width = architecture.side, architecture.patch, architecture.width
         if side % patch or side % CELL:
-            raise ColorzooError(f"side must be even and a multiple of patch, got {side} and {patch}.")
+            raise ColorzooError(f"side must be even and a multiple of patch, got side={side}, patch={patch}.")
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)
@@ -145,7 +145,7 @@ class IColoriTNetwork(nn.Module):
             )
 
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
-        """Colorize images of any size; the transformer processes a square resized copy.
+        """Colorize images of any size; the transformer processes a copy resized to a square.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -175,7 +175,7 @@ class IColoriTNetwork(nn.Module):
 
 
 def build_trunk(architecture: Architecture) -> Any:
-    """Build timm's ViT without class token and with the published relative positions and biases."""
+    """Build timm's ViT with relative position biases and without class token or key bias."""
     trunk = VisionTransformerRelPos(
         img_size=architecture.side,
         patch_size=architecture.patch,
@@ -195,7 +195,10 @@ def build_trunk(architecture: Architecture) -> Any:
 
 
 def sinusoid(count: int, width: int) -> Tensor:
-    """Return sinusoidal position encodings ``(count, width)``: sines in even channels, cosines in odd."""
+    """Return sinusoidal position encodings ``(count, width)``.
+
+    Even channels contain sines, and odd channels contain cosines.
+    """
     channel = torch.arange(width, dtype=torch.float64)
     period = 10000 ** (2 * (channel // 2) / width)
     angle = torch.arange(count, dtype=torch.float64)[:, None] / period
@@ -216,7 +219,7 @@ def initialize(network: IColoriTNetwork) -> None:
 def to_pixels(outputs: Tensor, patch: int) -> Tensor:
     """Rearrange token outputs ``(B, N, patch * patch * 2)`` to pixels ``(B, 2, S, S)``.
 
-    The order within a token is row in the patch, column, then a and b, which differs from PixelShuffle.
+    The values of a token are ordered by row, column and channel, unlike the order of ``nn.PixelShuffle``.
     """
     batch, count, _ = outputs.shape
     side = round(count**0.5)
@@ -234,7 +237,8 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
         mask_center: Value subtracted from the hint mask.
 
     Returns:
-        ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and mask of the hints, 0 elsewhere.
+        Channels ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and the mask of the hints.
+        Pixels without a hint have a and b 0.
     """
     gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True)
     ab, mask = hint_cells(points, side // CELL)
@@ -248,11 +252,12 @@ def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
     A pixel belongs to the cell that contains its center.
 
     Args:
-        points: Points ``(B, ., H, W)`` of any height and width.
+        points: Color points at any image size.
         cells: Number of cells along each side.
 
     Returns:
-        ab ``(B, 2, cells, cells)`` in CIE units, 0 without a hint, and the mask ``(B, 1, cells, cells)``.
+        ab ``(B, 2, cells, cells)`` in CIE units and the mask ``(B, 1, cells, cells)``. Cells without a hint
+        have ab 0.
     """
     height, width = points.mask.shape[-2:]
     given = torch.cat([points.ab * points.mask, points.mask], dim=1).float()

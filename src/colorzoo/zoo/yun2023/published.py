@@ -1,4 +1,4 @@
-"""Parameter names of the authors' checkpoints (186 keys, 12 of which are index tables)."""
+"""Parameter names of the authors' checkpoints (186 keys, including 12 index tables)."""
 
 from __future__ import annotations
 

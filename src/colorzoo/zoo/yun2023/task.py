@@ -1,4 +1,4 @@
-"""Training of iColoriT (Yun, Lee, Park, Choo, WACV 2023), with the authors' ``cosine_scheduler``."""
+"""Training of iColoriT (Yun et al., WACV 2023), with the authors' learning rate schedule."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Users:
     """Settings of the simulated hints.
 
     Attributes:
-        most_hints: Maximum number of hints per image; the number is uniform from 0.
+        most_hints: Maximum number of hints per image. The number is uniform on 0 .. ``most_hints``.
     """
 
     most_hints: NonNegativeInt = 128
@@ -55,8 +55,8 @@ class Extensions:
     """Extensions of the iColoriT training for `yun2023_small`.
 
     Attributes:
-        few: Fraction of the training images with a log-uniform number of hints. With the paper's uniform
-            number, only one image in twelve has ten hints or fewer.
+        few: Fraction of the training images with a log-uniform number of hints. With the uniform number of
+            the paper, only one image in twelve has at most ten hints.
     """
 
     few: Fraction = 0.0
@@ -90,7 +90,7 @@ class Yun2023(SingleOptimizerModule):
         super().__init__(IColoriT(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Sample hints, colorize, and compare with the ground truth."""
+        """Colorize images with simulated hints and compute the loss."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = image_generators(batch["seed"], "points")
@@ -100,11 +100,14 @@ class Yun2023(SingleOptimizerModule):
         return loss
 
     def huber(self, found: Tensor, ab: Tensor) -> Tensor:
-        """Return the Huber loss of ab / 110 divided by delta, summed over a and b, mean over pixels."""
+        """Return the Huber loss of ab / 110, divided by delta.
+
+        The loss is summed over a and b and averaged over pixels.
+        """
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Sample hints of a fixed number, identical for an image in every epoch."""
+        """Sample a fixed number of hints per image, which are identical in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
@@ -113,9 +116,9 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        generators: One generator for the batch, or one per image.
-        most: Maximum number of hints; the number is uniform on 0 .. ``most``.
-        few: Fraction of images with a log-uniform number on 1 .. ``most``.
+        generators: One generator for the batch, or one generator per image.
+        most: Maximum number of hints. The number is uniform on 0 .. ``most``.
+        few: Fraction of the images whose number of hints is log-uniform on 1 .. ``most`` instead.
     """
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, _IMAGE_DRAWS + (height // CELL) * (width // CELL), ab.device)
@@ -126,14 +129,22 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
-    """Return hints in ``count`` random cells of each image ``(B, 2, H, W)``, or in all cells."""
+    """Return the true colors of ``count`` random cells per image as hints.
+
+    Images with fewer cells have a hint in every cell.
+
+    Args:
+        ab: True colors ``(B, 2, H, W)`` in CIE units.
+        count: Number of hints per image.
+        generators: One generator for the batch, or one generator per image.
+    """
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, (height // CELL) * (width // CELL), ab.device)
     return _reveal(ab, draws.new_full((batch,), count), draws)
 
 
 def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
-    """Return the mean colors of the first ``counts`` ``(B,)`` cells in the order ``(B, N)``."""
+    """Return the mean colors of the first ``counts`` cells per image in the order ``order``."""
     batch, _, height, width = ab.shape
     if not order.shape[1]:
         return Points.none(ab)
@@ -150,16 +161,16 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
 class CosineFromZero(Cosine):
     """Linear warm-up from 0, followed by a half-cosine decay to a final learning rate.
 
-    The last warm-up step and the first decay step both have the full learning rate.
+    The last warm-up step and the first decay step have the full learning rate.
 
     Args:
         optimizer: See `RunSchedule`.
         warmup_steps: See `RunSchedule`.
         total_steps: See `RunSchedule`.
-        final: Final learning rate of every parameter group, reached one step after the last step.
+        final: Learning rate of every parameter group one step after the last training step.
 
     Raises:
-        ColorzooError: The final learning rate exceeds an optimizer learning rate.
+        ColorzooError: ``final`` exceeds the learning rate of a parameter group.
     """
 
     def __init__(
@@ -168,7 +179,7 @@ class CosineFromZero(Cosine):
         for group in optimizer.param_groups:
             if final > (rate := float(group.get("initial_lr", group["lr"]))):
                 raise ColorzooError(
-                    f"final must be a learning rate of at most {rate:g} (the optimizer's), got {final:g}. "
+                    f"final must be at most the learning rate {rate:g} of the optimizer, got {final:g}. "
                     "Set final to 1e-5."
                 )
         self.final = final
@@ -182,5 +193,5 @@ class CosineFromZero(Cosine):
         return [least + (base - least) * factor for base in self.base_lrs]
 
     def warmup_factor(self, step: int) -> float:
-        """Return step / (warmup_steps - 1)."""
+        """Return the linear warm-up factor step / (warmup_steps - 1)."""
         return step / max(1, self.warmup_steps - 1)
