@@ -39,7 +39,7 @@ XU_SMALL = replace(
         "backbone": "zhang2017_local_small",
         "transfer_error": 15.0,
     },
-    # no attention: with random weights its softmax is so sharp that bfloat16 changes the result
+    # without attention, whose softmax with random weights is too sharp for bfloat16
     contract_test=ContractTestConfig(hparams={**_SMOKE, "hint_attention": False, "scene_blocks": 1}),
     weights={
         "default": Weights(

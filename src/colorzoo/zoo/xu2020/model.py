@@ -1,7 +1,7 @@
-"""Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
+"""Stylization-Based Architecture for Fast Deep Exemplar Colorization (CVPR 2020).
 
-A transfer sub-net matches the feature statistics of an automatically colorized image to a reference. Samples
-of the resulting chrominance are the hints of a colorization sub-net.
+Xu et al. use two sub-nets. The transfer sub-net matches the feature statistics of an automatically colorized
+image to a reference. Samples of the resulting chrominance are the hints of the colorization sub-net.
 https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 
@@ -28,7 +28,7 @@ _OURS = "network.color.unet."
 
 
 class StylizationColorization(ColoringModel):
-    """Colorize an image with the colors of a reference and with color points.
+    """Model that colorizes an image with the colors of a reference and with color points.
 
     Args:
         architecture: Settings of the sub-nets.
@@ -47,17 +47,20 @@ class StylizationColorization(ColoringModel):
         network = ExemplarNetwork(architecture, extensions)
         initialize(network, None)
         network.transfer.encoder.normalize_imagenet()
-        on_meta = next(network.parameters()).is_meta  # on the meta device only shapes are needed
+        on_meta = next(network.parameters()).is_meta  # the meta device needs shapes only
         if extensions.backbone is not None and not on_meta:
             load_backbone(extensions.backbone, network.color)
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the moments ``(B, 2, C)`` of references ``(B, 3, H, W)``: means and standard deviations."""
+        """Return the feature statistics ``(B, 2, C)`` of references ``(B, 3, H, W)`` in [0, 1].
+
+        The statistics are the mean and the standard deviation of each channel.
+        """
         return self.network.transfer.encode_reference(rgb)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 ``(B, 256w, H/4, W/4)`` of an image whose sides are multiples of 8."""
+        """Return relu3_1 ``(B, 256w, H/4, W/4)`` of images whose sides are multiples of 8."""
         return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
@@ -79,10 +82,10 @@ class StylizationColorization(ColoringModel):
         return rgb.clamp(0, 1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference automatically.
+        """Colorize a batch with a reference, or automatically without a reference.
 
-        ``extras["logits"]`` are the logits of the last pass. With a reference, ``extras["automatic"]`` and
-        ``extras["transferred"]`` are the ab of the earlier steps.
+        ``extras["logits"]`` contains the logits of the last pass. With a reference, ``extras["automatic"]``
+        is the ab before the transfer, and ``extras["transferred"]`` is the ab after the transfer.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -96,7 +99,7 @@ class StylizationColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps of the last pass that an add-on can modify."""
+        """Activation maps of the last pass that an add-on model can modify."""
         return self.network.color.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
@@ -122,8 +125,8 @@ class StylizationColorization(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename a checkpoint of the authors' encoder, decoder or colorization network.
 
-        The network is recognized by its keys. The authors published their code, but no checkpoints. Other
-        weights are returned unchanged.
+        The keys identify the network. All other weights are unchanged. The authors published their code, but
+        no checkpoints.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
 
@@ -133,7 +136,7 @@ def load_backbone(name: str, network: PointNetwork) -> None:
 
     Raises:
         WeightsError: The model has no trained weights on this machine.
-        ColorzooError: The model has another family, shape or input scale.
+        ColorzooError: The model is not a Local Hints model, or its shape or input scale differs.
     """
     source = trained_model(name).network
     purpose = f"backbone={name!r}"

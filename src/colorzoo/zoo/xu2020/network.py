@@ -1,4 +1,4 @@
-"""The pipeline of Xu et al. 2020: transfer sub-net, hint selection and colorization sub-net."""
+"""Pipeline of Xu et al. 2020: transfer sub-net, hint selection, colorization sub-net."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ from colorzoo.zoo.xu2020.transfer import (
 )
 
 GRID = 8
-"""Number of grid cells along each side for the hints, whose selection the paper does not define."""
+"""Number of grid cells along each side; each cell has one hint.
+
+The paper does not define how hints are selected.
+"""
+
 _PATCH = 5 / 256  # side of a patch as a fraction of the shorter image side
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of Xu et al. 2020; all are off in the paper's model.
+    """Extensions of Xu et al. 2020; the paper's model uses none.
 
     Attributes:
         color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
@@ -37,12 +41,13 @@ class Extensions:
         scene_blocks: See `HintUNet`.
         backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
             only the weights that differ from it.
-        transfer_error: Standard deviation of a good transfer in CIE units, by which transferred and automatic
-            colors are weighted, see `weigh_transfer`; None uses the transferred colors unchanged.
+        transfer_error: Expected error of a good transfer in CIE units (standard deviation). It determines the
+            weights of transferred and automatic colors; see `weigh_transfer`. None uses the transferred
+            colors only.
         none_share: Fraction of the training images without points.
-        grid_share: Fraction of the training images whose hints are the inference grid with true colors.
-        transferred_share: Fraction of the training images whose hints are the inference grid with transferred
-            colors, from related, unrelated or mixed references.
+        grid_share: Fraction of the training images with the hint grid of inference in true colors.
+        transferred_share: Fraction of the training images with the hint grid of inference in transferred
+            colors. The references of these images are related, unrelated or mixed.
     """
 
     color_width: Width | None = None
@@ -61,7 +66,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        places: Sets of layers at which statistics are matched (figure 5 of the paper).
+        places: Sets of layers whose feature statistics are matched (figure 5 of the paper): ``"encoder"``,
+            ``"skip"`` and ``"decoder"``.
     """
 
     width: Width = 1.0
@@ -73,9 +79,9 @@ class ExemplarOutput(NamedTuple):
 
     Attributes:
         ab: The result.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))``.
-        automatic: The colors without a reference, the input of the transfer.
-        transferred: The output of the transfer sub-net.
+        logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
+        automatic: Colors without a reference, which are the input of the transfer sub-net.
+        transferred: Colors of the transfer sub-net's output.
     """
 
     ab: Tensor
@@ -113,11 +119,11 @@ class ExemplarNetwork(nn.Module):
         points: Points | None = None,
         alpha: Tensor | float = 1.0,
     ) -> ExemplarOutput:
-        """Colorize images of any size with the moments of a reference.
+        """Colorize images of any size with the feature statistics of a reference.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            embedding: ``(B, 2, 1856w)``, see `TransferNetwork.encode_reference`.
+            embedding: Feature statistics ``(B, 2, 1856w)``; see `TransferNetwork.encode_reference`.
             points: User points, which override hints from the reference.
             alpha: Strength of the transfer in [0, 1].
         """
@@ -130,7 +136,10 @@ class ExemplarNetwork(nn.Module):
     def transferred_hints(
         self, lightness: Tensor, embedding: Tensor, *, points: Points | None, alpha: Tensor | float
     ) -> tuple[Tensor, Tensor, Points]:
-        """Return automatic colors, transferred colors, and the hints of the last pass; see `forward`."""
+        """Return automatic colors, transferred colors and the hints of the last pass.
+
+        See `forward` for the arguments.
+        """
         automatic, logits = self.color(lightness, points or Points.none(lightness))
         transferred = self.transferred(lightness, automatic, embedding, alpha)
         colors = transferred
@@ -142,17 +151,27 @@ class ExemplarNetwork(nn.Module):
     def transferred(
         self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0
     ) -> Tensor:
-        """Return the ab ``(B, 2, H, W)`` of a colorized image after the transfer (T_ab)."""
+        """Apply the transfer sub-net to colorized images and return ab (T_ab in the paper).
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            ab: Colors ``(B, 2, H, W)`` before the transfer, in CIE units.
+            embedding: See `forward`.
+            alpha: See `forward`.
+
+        Returns:
+            ``(B, 2, H, W)`` in CIE units.
+        """
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         rgb = self.transfer(content, self.adapt(embedding, alpha))
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
 
     def adapt(self, embedding: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
-        """Return a function that matches moments at the active layers."""
+        """Return a function that matches feature statistics at the layers of ``places``."""
         return match_embedding(self.transfer.split_embedding(embedding), self.architecture.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
-        """Return a function that applies a transform with the maps of a reference ``(B, 3, H, W)``."""
+        """Return a function that transforms maps to the maps of a style image ``(B, 3, H, W)``."""
         maps = self.transfer.style_maps(style)
 
         def adapt(place: str, content: Tensor) -> Tensor:
@@ -163,7 +182,10 @@ class ExemplarNetwork(nn.Module):
 
 
 def grid_hints(ab: Tensor) -> Points:
-    """Return hints from colors ``(B, 2, H, W)``: a mean-colored patch at the center of each grid cell."""
+    """Select hints from colors ``(B, 2, H, W)``: one patch per grid cell.
+
+    Each patch lies at the center of its cell and has its own mean color.
+    """
     ab = ab.float()
     height, width = ab.shape[-2:]
     rows, columns = (_patches(length, _PATCH * min(height, width), ab) for length in (height, width))
@@ -178,7 +200,7 @@ def _patches(length: int, side: float, like: Tensor) -> Tensor:
     """Return a mask ``(GRID, length)`` in {0, 1} of the pixels of each patch along one axis."""
     pixel = torch.arange(length, device=like.device)
     center = (torch.arange(GRID, device=like.device) + 0.5) * length / GRID
-    extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least one
+    extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least 1
     first = (center - extent / 2).floor().clamp(min=0)[:, None]
     inside = (pixel >= first) & (pixel < first + extent[:, None])
     return inside.to(like.dtype)
@@ -191,17 +213,18 @@ def _normalized(patches: Tensor) -> Tensor:
 def weigh_transfer(
     transferred: Tensor, automatic: Tensor, logits: Tensor, centers: Tensor, error: float
 ) -> Tensor:
-    """Average transferred and automatic colors, weighted by their precision (not in the paper).
+    """Average transferred and automatic colors with inverse-variance weights.
 
-    Both are treated as measurements of the same color. The variance of the automatic color is the variance of
-    the predicted distribution. The variance of the transferred color is the excess of its squared distance
-    from the automatic color, at least ``error`` squared. Unsuitable references therefore get a low weight.
+    This step is not in the paper. It treats both colors as measurements of the same true color. The variance
+    of the automatic color is the variance of the predicted distribution. The variance of the transferred
+    color is estimated per image: the mean squared distance between both colors minus the automatic variance,
+    at least ``error`` squared. The colors of an unsuitable reference therefore have a low weight.
 
     Args:
-        transferred: ``(B, 2, H, W)`` in CIE units.
-        automatic: ``(B, 2, H, W)``.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
-        centers: ``(529, 2)`` bin centers of the grid.
+        transferred: Colors ``(B, 2, H, W)`` after the transfer, in CIE units.
+        automatic: Colors ``(B, 2, H, W)`` before the transfer, in CIE units.
+        logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
+        centers: Bin centers ``(529, 2)`` of the ab grid.
         error: Standard deviation of a good transfer in CIE units.
     """
     variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
@@ -212,7 +235,7 @@ def weigh_transfer(
 
 def _variance(logits: Tensor, centers: Tensor) -> Tensor:
     """Return the mean variance of a and b ``(B, 1, h, w)`` of a distribution over the ab grid."""
-    with torch.autocast(logits.device.type, enabled=False):  # differences of large squares
+    with torch.autocast(logits.device.type, enabled=False):  # float32 for differences of large squares
         share = logits.float().softmax(dim=1)
         mean = torch.einsum("bqhw,qc->bchw", share, centers)
         square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))

@@ -1,6 +1,7 @@
-"""Conversion of the authors' state dicts (encoder 20 keys, decoder 18, colorization network 107).
+"""Conversion of the authors' state dicts and torchvision's VGG-19.
 
-The encoder can also be loaded from torchvision's VGG-19.
+The authors' encoder has 20 keys, the decoder has 18 keys, and the colorization network has 107 keys. VGG-19
+can replace the encoder.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _COLOR = [(theirs, rf"network.color.unet.{ours}") for theirs, ours in HINT_UNET_
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of one of three networks; unknown keys are kept for strict loading to report.
+    """Rename the keys of the encoder, the decoder or the colorization network.
 
-    The layers of torchvision's VGG-19 after the encoder are dropped. The encoder's first layer
-    (normalization) is not part of VGG-19.
+    Unknown keys are unchanged, so a strict load reports them. Layers of torchvision's VGG-19 after relu4_1
+    are dropped. VGG-19 does not contain the first layer of the encoder (normalization).
     """
     if _ONLY_VGG19 in state_dict:
         return _from_vgg19(state_dict)

@@ -1,4 +1,4 @@
-"""Stage-wise training of both sub-nets of Xu et al., CVPR 2020."""
+"""Training of the transfer and colorization sub-nets of Xu et al. (CVPR 2020), in stages."""
 
 from __future__ import annotations
 
@@ -53,10 +53,11 @@ class Objective:
     """Settings of the losses of both sub-nets.
 
     Attributes:
-        image_weight: Weight of the squared pixel error, for the decoder.
-        perceptual_weight: Weight of the squared error of relu4_1; the paper does not state the layer.
+        image_weight: Weight of the squared pixel error in the loss of the decoder.
+        perceptual_weight: Weight of the squared feature error at relu4_1 in the loss of the decoder. The
+            paper does not state the layer.
         hint_weight: lambda of the masked Huber loss.
-        delta: delta of the masked Huber loss on ab / 110; the paper does not state it.
+        delta: delta of the masked Huber loss on ab / 110. The paper does not state the value.
     """
 
     image_weight: NonNegativeFloat = 0.8
@@ -72,10 +73,12 @@ class Xu2020(SingleOptimizerModule):
         architecture: Settings of the sub-nets.
         objective: Settings of the losses.
         extensions: Additions to the paper.
-        stage: Trained part: the ``decoder`` of the transfer sub-net or the ``color`` sub-net; ``encoder`` and
-            ``exposure`` are not in the paper, see `STAGES`.
-        start: A Local Hints model for the colorization sub-net, or a model of this class.
-        stop_probability: p of the number of simulated points, P(n) = (1 - p)^n p.
+        stage: Trained part. ``"decoder"`` trains the decoder of the transfer sub-net, and ``"color"`` trains
+            the colorization sub-net. Two stages are not in the paper: ``"encoder"`` trains the whole transfer
+            sub-net, and ``"exposure"`` trains the decoder of the colorization sub-net on transferred hints.
+        start: Model that provides the initial weights: a Local Hints model for the colorization sub-net, or a
+            model of this class for both sub-nets.
+        stop_probability: p in the distribution P(n) = (1 - p)^n p of the number n of simulated points.
         **optimization: See `Optimization`.
     """
 
@@ -99,20 +102,24 @@ class Xu2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def setup(self, stage: str) -> None:
-        """Check the encoder before training.
+        """Check that the encoder has trained weights in stage ``decoder``.
 
         Raises:
-            WeightsError: Stage ``decoder`` has an encoder with random weights.
+            WeightsError: The encoder has random weights.
         """
         super().setup(stage)
         if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
-            require_frozen(self.trained, "stage decoder needs a trained encoder", "xu2020 VGG19.pth")
+            require_frozen(
+                self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth"
+            )
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy another model of this class, or copy a Local Hints model to the colorization sub-net.
+        """Copy the weights of a model of this class, or of a Local Hints model.
+
+        A Local Hints model initializes the colorization sub-net.
 
         Raises:
-            ColorzooError: The source has another family, shape or input scale, or does not fit the stage.
+            ColorzooError: The source does not match this model, or has no encoder in stage ``decoder``.
         """
         if isinstance(source, Xu2020):
             apply_weights(self.model, source.model.state_dict(), name="start", published=False)
@@ -137,14 +144,14 @@ class Xu2020(SingleOptimizerModule):
         return losses["loss"]
 
     def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the squared errors of reconstructed images and of their features, without a transfer."""
+        """Return the squared errors of reconstructed images and their features."""
         weigh, transfer = self.objective, self.model.network.transfer
         image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
         loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
         return {"loss": loss, "image": image, "perceptual": perceptual}
 
     def _color_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of colorization from points, with a higher weight of hinted pixels (L_c)."""
+        """Return the masked Huber loss of images colorized from hints (L_c in the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
         points = self.training_hints(lab, batch)
         found, _ = self.model.network.color(lab[:, :1], points)
@@ -152,7 +159,7 @@ class Xu2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Sample the paper's points or the hints of the extensions."""
+        """Sample hints as in the paper, or as set in the extensions."""
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
         drawn = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), simulation)
@@ -161,11 +168,11 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, a related reference, and an unrelated reference."""
+        """Return the names of three settings: no, related and unrelated reference."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Generate references from the images."""
+        """Return guidance with references that are generated from the images."""
         if setting == "automatic":
             return Guidance()
         made = self_references(lab_to_rgb(lab), seeds)
@@ -175,13 +182,13 @@ class Xu2020(SingleOptimizerModule):
 def masked_huber(
     ab: Tensor, target: Tensor, mask: Tensor, *, hint_weight: float = 10.0, delta: float = 1.0
 ) -> Tensor:
-    """Return the mean Huber distance with a higher weight of hinted pixels (L_c of the paper).
+    """Return the mean Huber loss with a higher weight of hinted pixels (L_c of the paper).
 
     Args:
-        ab: ``(B, 2, H, W)`` prediction in CIE units.
-        target: ``(B, 2, H, W)`` truth in CIE units.
-        mask: ``(B, 1, H, W)`` in {0, 1}.
-        hint_weight: lambda; prediction and truth are multiplied by ``1 + lambda * mask``.
+        ab: Predicted colors ``(B, 2, H, W)`` in CIE units.
+        target: True colors ``(B, 2, H, W)`` in CIE units.
+        mask: Hint mask ``(B, 1, H, W)`` in {0, 1}.
+        hint_weight: lambda; predicted and true colors are multiplied by ``1 + lambda * mask``.
         delta: Distance of ab / 110 above which the loss is linear.
     """
     weight = (1 + hint_weight * mask) / AB_SCALE
@@ -189,12 +196,12 @@ def masked_huber(
 
 
 def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean squared errors of the image and of its relu4_1.
+    """Return the mean squared errors of images and of their relu4_1 features.
 
     Args:
         encoder: Feature encoder; target features receive no gradient.
-        rgb: ``(B, 3, H, W)`` reconstruction.
-        target: ``(B, 3, H, W)`` in [0, 1].
+        rgb: Reconstructed images ``(B, 3, H, W)``.
+        target: True images ``(B, 3, H, W)`` in [0, 1].
     """
     found = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
     wanted = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
@@ -202,7 +209,10 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 
 
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
-    """Return the squared error after a transfer from a crop of the same image (stage ``encoder``)."""
+    """Return the squared error after a transfer from a crop of the same image.
+
+    This is the loss of stage ``encoder``.
+    """
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
     embedding = network.transfer.encode_reference(reference_of(batch))
@@ -215,14 +225,16 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
 def exposed_hints(
     network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of some images by the inference grid, with true or transferred colors.
+    """Replace the hints of some images by the hint grid of inference.
+
+    The grid has true or transferred colors.
 
     Args:
-        network: The network.
+        network: Network that transfers the colors.
         extensions: Settings with the fractions of the images.
-        drawn: Hints of the other images.
-        lab: ``(B, 3, H, W)`` ground truth.
-        batch: The batch.
+        drawn: Hints of the images without a grid.
+        lab: Ground truth ``(B, 3, H, W)``.
+        batch: The batch, which provides the per-image seeds.
     """
     draws = draw_uniform(image_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
     share = draws[..., None, None]
@@ -250,9 +262,10 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
 
 
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the ab ``(B, 2, H, W)`` before the transfer: automatic, or true colors with a shift.
+    """Return the ab before the transfer: automatic colors or shifted true colors.
 
-    Shifted true colors are as vivid as typical inputs of `stylize`, and train the network to replace them.
+    Shifted true colors are as vivid as typical inputs of `stylize`. They train the network to replace vivid
+    colors.
     """
     draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
@@ -271,13 +284,13 @@ def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return references with changed colors, as substitutes for unrelated images.
+    """Change the colors of references, as substitutes for unrelated images.
 
-    Other images of the batch are not used, because they depend on the number of processes.
+    Other images of the batch are not used as references, because the number of processes changes the batch.
 
     Args:
-        rgb: ``(B, 3, H, W)`` references in [0, 1].
-        seeds: ``(B,)``, per-image seeds.
+        rgb: References ``(B, 3, H, W)`` in [0, 1].
+        seeds: Per-image seeds ``(B,)``.
     """
     lab = rgb_to_lab(rgb)
     draws = draw_uniform(image_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]

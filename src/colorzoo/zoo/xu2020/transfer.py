@@ -1,8 +1,8 @@
-"""The transfer sub-net of Xu et al. 2020: a VGG-19 encoder and a decoder with skips.
+"""Transfer sub-net of Xu et al. 2020: a VGG-19 encoder and a decoder with skips.
 
-At each of ten layers a function can replace the map. The function either records the statistics of a
-reference, or matches the statistics of the image to them. Formulas follow section 3.1 (AdaIN: Huang and
-Belongie 2017; WCT: Li et al. 2017).
+At each of ten layers, a function can replace the feature map. The function either records the feature
+statistics of a reference, or matches the statistics of an image to a reference. Formulas follow section 3.1
+(AdaIN: Huang and Belongie 2017; WCT: Li et al. 2017).
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
 STRIDE, SMALLEST = 8, 16
-"""Sides must be multiples of 8 and at least 16 pixels for reflection padding in the deepest map."""
+"""Divisor and minimum of the image sides in pixels; the minimum is due to reflection padding."""
 
 PLACES = (
     *("encoder1", "encoder2", "encoder3", "encoder4"),
     *("skip1", "skip2", "skip3"),
     *("decoder3", "decoder2", "decoder1"),
 )
-"""Names of the ten matched layers in published order; the prefix is the set of the layer."""
+"""Names of the ten matched layers in published order; each prefix is a name in `PLACE_SETS`."""
 
 PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
-"""Input of the decoder: an eleventh layer, matched only if the set ``encoder`` is off."""
+"""Input of the decoder: an eleventh layer, matched only without the set ``encoder``."""
 
 LEVELS = (1, 2, 3)
-"""Resolution levels (full, half and quarter size) of encoder and decoder."""
+"""Resolution levels of encoder and decoder: full, half and quarter size."""
 
 _BASES = (64, 128, 256, 512)
 _BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
 _AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
-"""Function of a layer name and its map that returns the replaced map."""
+"""Function of a layer name and a feature map that returns the new feature map."""
 
 EPSILON = 1e-5
 
 TransformName = Literal["adain", "wct"]
 Transform = Callable[[Tensor, Tensor, float], Tensor]
-"""Function of content map, style map and alpha that returns the restyled content map."""
+"""Function of content map, style map and alpha that returns the transformed content map."""
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of each channel.
+    """Feature statistics: mean and standard deviation of each channel.
 
     Attributes:
-        mean: ``(B, C, 1, 1)`` float32.
-        std: ``(B, C, 1, 1)`` float32, of the unbiased variance plus 1e-5.
+        mean: Mean ``(B, C, 1, 1)`` float32.
+        std: Square root ``(B, C, 1, 1)`` float32 of the unbiased variance plus 1e-5.
     """
 
     mean: Tensor
@@ -61,23 +61,27 @@ class Moments(NamedTuple):
 
 
 def moments(maps: Tensor) -> Moments:
-    """Return the moments of ``(B, C, H, W)`` over all pixels; at least two pixels are required."""
+    """Return the mean and standard deviation of each channel of maps ``(B, C, H, W)``.
+
+    The maps must have at least two pixels.
+    """
     variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
     return Moments(mean, (variance + EPSILON).sqrt())
 
 
 def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) -> Tensor:
-    """Match the moments of a content map to style moments, per batch item.
+    """Shift and scale content maps to the mean and standard deviation of style maps.
 
     Args:
-        content: ``(B, C, H, W)``.
-        style: Moments of ``B`` items.
-        alpha: Interpolation between the content (0) and the style (1); a number or ``(B, 1, 1, 1)``.
+        content: Content maps ``(B, C, H, W)``.
+        style: Statistics of the ``B`` style maps.
+        alpha: Interpolation between the statistics of content (0) and style (1); a number or ``(B, 1, 1,
+            1)``.
     """
     own = moments(content)
     scale = alpha * style.std / own.std + (1 - alpha)
     middle = alpha * style.mean + (1 - alpha) * own.mean
-    if content.dtype != torch.float32:  # one fused operation in the precision of the map
+    if content.dtype != torch.float32:  # a single operation in the precision of the map
         shift = middle - own.mean * scale
         return torch.addcmul(shift.to(content.dtype), content, scale.to(content.dtype))
     # center first: a large scale of a nearly constant map would amplify rounding errors
@@ -85,14 +89,26 @@ def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) 
 
 
 def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply adaptive instance normalization to ``(B, C, H, W)``; the style may have another size."""
+    """Apply adaptive instance normalization to a content map ``(B, C, H, W)``.
+
+    Args:
+        content: Content map ``(B, C, H, W)``.
+        style: Style map ``(B, C, H', W')``.
+        alpha: Interpolation between content (0) and style (1).
+    """
     return match_moments(content, moments(style), alpha)
 
 
 def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply the whitening and coloring transform to ``(B, C, H, W)``; the style may have another size.
+    """Apply the whitening and coloring transform to a content map ``(B, C, H, W)``.
 
-    The identity is added to both covariances, and the result is clamped to the range of the content map.
+    The identity matrix is added to both covariance matrices. The result is clamped to the range of the
+    content map.
+
+    Args:
+        content: Content map ``(B, C, H, W)``.
+        style: Style map ``(B, C, H', W')``.
+        alpha: Interpolation between content (0) and style (1).
     """
     flat = content.flatten(2).float()
     centered, _, covariance = covariance_of(flat)
@@ -124,9 +140,9 @@ class EncoderMaps(NamedTuple):
     """Output of the encoder.
 
     Attributes:
-        bottom: relu4_1, ``(B, 512w, H/8, W/8)``.
-        pools: pool1 to pool3, after adaptation.
-        maps: conv1_2, conv2_2 and conv3_4, the maps before pooling.
+        bottom: Output of relu4_1, ``(B, 512w, H/8, W/8)``.
+        pools: Outputs of pool1 to pool3, after the replacement function.
+        maps: Maps before pooling, from conv1_2, conv2_2 and conv3_4.
     """
 
     bottom: Tensor
@@ -147,7 +163,7 @@ class ReflectConv(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)``; height and width stay, and must be at least 2."""
+        """Convolve ``(B, C, H, W)`` without changing its size; sides must be at least 2."""
         with torch.autocast(x.device.type, enabled=False):  # autocast would pad in float32
             padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
         return self.conv(padded)
@@ -179,7 +195,7 @@ class Encoder(nn.Module):
         self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
     def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
-        """Encode ``(B, 3, H, W)``; each level continues with the map that ``adapt`` returned.
+        """Encode images; the map that ``adapt`` returns is the input of the next layer.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -214,7 +230,7 @@ class Decoder(nn.Module):
         self.conv1_1 = ReflectConv(c1, 3)
 
     def forward(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
-        """Return unclipped RGB ``(B, 3, H, W)``."""
+        """Return unclipped RGB ``(B, 3, H, W)``; see `body` for the arguments."""
         return self.conv1_1(self.body(encoded, adapt))
 
     def body(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
@@ -234,14 +250,14 @@ class Decoder(nn.Module):
 
 
 def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
-    """Concatenate an upsampled map with the (upsampled) pooled and the full map of a level of the encoder."""
+    """Upsample a map with the pooled encoder map, and concatenate the unpooled encoder map."""
     low = torch.cat([x, encoded.pools[level].to(x.dtype)], dim=1)
     high = F.interpolate(low, scale_factor=2)
     return torch.cat([high, encoded.maps[level].to(x.dtype)], dim=1)
 
 
 class TransferNetwork(nn.Module):
-    """Color transfer from a reference by matching moments at ten layers.
+    """Color transfer from a reference by matching feature statistics at ten layers.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -254,11 +270,11 @@ class TransferNetwork(nn.Module):
         self.channels = dict(zip(PLACES, (c1, c2, c3, c4, c1, c2, c3, c3, c2, c1), strict=True))
 
     def forward(self, rgb: Tensor, adapt: Adapt | None = None) -> Tensor:
-        """Return unclipped ``(B, 3, H, W)``: the transfer, or a plain reconstruction without ``adapt``.
+        """Return unclipped RGB ``(B, 3, H, W)`` after the transfer.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
-            adapt: Function that replaces the maps.
+            adapt: Function that replaces the maps; None reconstructs the image without a transfer.
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
@@ -266,7 +282,7 @@ class TransferNetwork(nn.Module):
         return output[:, :, :height, :width].float()
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the moments of a reference at the ten layers, ``(B, 2, 1856w)`` float32.
+        """Return the feature statistics ``(B, 2, 1856w)`` float32 of references at ten layers.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
@@ -282,7 +298,7 @@ class TransferNetwork(nn.Module):
         return self.join_embedding(statistics)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the feature maps of a reference at the ten layers."""
+        """Return the feature maps of references ``(B, 3, H, W)``, keyed by layer name."""
         statistics: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
@@ -293,14 +309,14 @@ class TransferNetwork(nn.Module):
         return statistics
 
     def join_embedding(self, statistics: Mapping[str, Moments]) -> Tensor:
-        """Concatenate moments by layer to ``(B, 2, 1856w)``."""
+        """Concatenate the feature statistics of all layers to ``(B, 2, 1856w)``."""
         parts = [
             torch.cat([statistics[place].mean, statistics[place].std], dim=3).squeeze(2) for place in PLACES
         ]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
-        """Split ``(B, 2, 1856w)`` into moments by layer."""
+        """Split ``(B, 2, 1856w)`` into the feature statistics of each layer."""
         parts = torch.split(embedding, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
@@ -315,11 +331,11 @@ def keep(place: str, maps: Tensor) -> Tensor:
 
 
 def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
-    """Return a function that matches moments at the layers of the given sets.
+    """Return a function that matches feature statistics at the layers of some sets.
 
     Args:
-        targets: Moments by layer, see `TransferNetwork.split_embedding`.
-        sets: Some of `PLACE_SETS` (compared in the paper's figure 5).
+        targets: Feature statistics of each layer; see `TransferNetwork.split_embedding`.
+        sets: Names in `PLACE_SETS`; figure 5 of the paper compares the sets.
         alpha: See `match_moments`.
     """
 
@@ -331,7 +347,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the layer whose statistics apply, or None for no change."""
+    """Return the layer that provides the statistics, or None if the map is unchanged."""
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None
