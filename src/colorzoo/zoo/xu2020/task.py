@@ -109,9 +109,7 @@ class Xu2020(SingleOptimizerModule):
         """
         super().setup(stage)
         if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
-            require_frozen(
-                self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth"
-            )
+            require_frozen(self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth")
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a model of this class, or of a Local Hints model.

@@ -1,8 +1,9 @@
-"""Network of Zhang et al. 2016: predicts a distribution over 313 ab bins from lightness.
+"""Colorful Image Colorization (Zhang et al., ECCV 2016).
 
-Also converts the authors' checkpoint (eccv16, 82 keys). Its last layer includes the temperature, and a
-separate layer stores the bin centers over 110. Here the logits have temperature 1, and the centers are a
-buffer.
+A network predicts a distribution over 313 ab bins from lightness. The module also converts the authors'
+checkpoint (eccv16, 82 keys). In the checkpoint, the last layer includes the temperature, and a separate layer
+stores the bin centers divided by 110. In this module, the logits have temperature 1, and the bin centers are
+a frozen parameter in CIE units.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ _CHROMA = 20.0  # about the mean chroma of natural images, CIE units
 
 
 class DistributionNetwork(nn.Module):
-    """Eight convolution blocks with strides up to 8, and a distribution at a quarter of the size.
+    """Network of eight blocks that predicts a color distribution at 1/4 of the image size.
 
-    Logits, temperature and bin centers are separate, so the network trains as a classifier and the
-    temperature can be set afterwards.
+    Logits and temperature are separate. The network is trained as a classifier, and the temperature can be
+    set after training.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        temperature: Temperature of the annealed mean (eq. 5): 1 gives the mean, towards 0 the mode.
+        temperature: Temperature of the annealed mean (eq. 5). Temperature 1 returns the mean, and
+            temperatures near 0 return the mode.
     """
 
     def __init__(self, width: float = 1.0, *, temperature: float = 0.38) -> None:
@@ -55,13 +57,17 @@ class DistributionNetwork(nn.Module):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """The output of block 8, and the upsampled ab in CIE units."""
+        """Feature hooks: the output of block 8, and the upsampled ab in CIE units."""
         return FeatureHook("8_3", self.class_head.in_channels, LOGIT_STRIDE), FeatureHook(
             "ab", 2, 1, scale=_CHROMA
         )
 
     def logits(self, lightness: Tensor) -> Tensor:
-        """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for lightness ``(B, 1, H, W)`` in [0, 100]."""
+        """Return logits ``(B, 313, ceil(H/4), ceil(W/4))``.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+        """
         return self._head(self._features(lightness), (lightness.shape[-2], lightness.shape[-1]))
 
     def forward(self, lightness: Tensor) -> PointNetworkOutput:
@@ -103,8 +109,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        temperature: Temperature of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0
-            the mode.
+        temperature: Temperature of the annealed mean (eq. 5), 0.38 in the paper. Temperature 1 returns the
+            mean, and temperatures near 0 return the mode.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -114,7 +120,7 @@ class Architecture:
 
 
 class ColorfulColorization(ColoringModel):
-    """Colorful Image Colorization.
+    """Model that colorizes an image by a distribution over 313 colors at each position.
 
     Args:
         architecture: Settings of the network.
@@ -130,13 +136,16 @@ class ColorfulColorization(ColoringModel):
         super().__init__(network, architecture=architecture)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over 313 bins at 1/4 of the size."""
+        """Colorize a batch.
+
+        ``extras["logits"]`` contains the logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the 313 bins.
+        """
         out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps that an add-on can modify."""
+        """Activation maps that an add-on model can modify."""
         return self.network.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
@@ -156,11 +165,11 @@ AB_SCALE = 110.0
 
 
 def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Rename every key of the authors' state dict and divide the temperature out of the last layer.
+    """Rename the authors' keys and remove the temperature from the last layer.
 
     Args:
-        state_dict: The authors' 82 tensors; unknown keys are kept so that strict loading reports them.
-        temperature: The model's temperature, at which its colors equal the published colors.
+        state_dict: The authors' 82 tensors. Unknown keys are unchanged, so a strict load reports them.
+        temperature: Temperature of the model. At this temperature the model predicts the published colors.
     """
     ours = {}
     for key, value in state_dict.items():

@@ -1,7 +1,7 @@
 """Training of Colorful Image Colorization (Zhang et al., ECCV 2016).
 
-Each pixel gets a distribution over 313 colors, trained with higher weights of rare colors. The result is the
-annealed mean of the distribution.
+The network predicts a distribution over 313 colors, and rare colors have a higher weight in the loss. The
+result is the annealed mean of the distribution.
 https://arxiv.org/abs/1603.08511
 """
 
@@ -37,8 +37,8 @@ class Objective:
     """Settings of the rebalanced cross-entropy (eq. 2 to 4).
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4): 0.5 in the paper,
-            1 disables rebalancing.
+        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4), 0.5 in the paper.
+            The value 1 disables rebalancing.
         prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, as written by
             ``colorzoo data prior``; None uses the published frequencies of ImageNet.
         neighbors: Number of bins in the soft encoding of the true color: 10 in the published code, 5 in the
@@ -56,8 +56,8 @@ class Zhang2016(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         objective: Settings of the loss.
-        start: A Zhang 2017 model of equal width that initializes the trunk; None initializes at random.
-            Replaces the paper's k-means initialization.
+        start: zhang2017 model of equal width that initializes the trunk, instead of the paper's k-means
+            initialization. None initializes the trunk at random.
         **optimization: See `Optimization`.
     """
 
@@ -75,18 +75,18 @@ class Zhang2016(SingleOptimizerModule):
         super().__init__(ColorfulColorization(architecture), start=start, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the class weights."""
+        """Compute the rebalancing weights of the 313 colors."""
         prior = self.objective.prior
         shares = prior_probabilities() if prior is None else read_prior(prior)
         weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the trunk of a Zhang 2017 model."""
+        """Copy the trunk of a zhang2017 model."""
         copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the predicted distribution with the soft-encoded ground truth."""
+        """Return the rebalanced cross-entropy of the predicted color distribution."""
         lab = rgb_to_lab(batch["rgb"])
         target = lab[:, 1:, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
         logits = self.model(lab[:, :1]).extras["logits"]
@@ -115,17 +115,17 @@ def read_prior(path: str) -> Tensor:
 
 
 def copy_trunk(model: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that ``network`` shares with a Zhang 2017 model.
+    """Copy the layers that ``network`` shares with a zhang2017 model.
 
-    Blocks 1 to 7 are equivalent, because a convolution followed by slicing every second pixel is a strided
-    convolution.
+    Blocks 1 to 7 are equivalent, because a convolution whose output is subsampled by 2 equals a convolution
+    with stride 2.
 
     Args:
         model: Model with a `colorzoo.networks.hint_unet.HintUNet` as ``network.unet``.
-        network: A `DistributionNetwork` of equal width.
+        network: `DistributionNetwork` of equal width.
 
     Raises:
-        ColorzooError: The model has no such trunk or another width.
+        ColorzooError: The model has no such trunk, or its width differs.
     """
     state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
@@ -148,7 +148,7 @@ def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _class_head(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the head for the 313 bins of the sRGB hull, with the preceding BatchNorm folded in."""
+    """Select the 313 bins of the head and fold the preceding BatchNorm into its weights."""
     scale = source["block8.5.weight"] / torch.sqrt(source["block8.5.running_var"] + _BATCH_NORM_EPS)
     shift = source["block8.5.bias"] - source["block8.5.running_mean"] * scale
     weight = source["class_head.weight"][hull_mask()]

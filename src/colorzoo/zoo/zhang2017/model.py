@@ -1,7 +1,7 @@
-"""Real-Time User-Guided Image Colorization with Learned Deep Priors (Zhang et al., SIGGRAPH 2017).
+"""Real-Time User-Guided Image Colorization with Learned Deep Priors (SIGGRAPH 2017).
 
-A U-Net predicts ab from lightness and any number of color points. A second head predicts a distribution over
-the ab grid, which provides the suggested palette.
+In the method of Zhang et al., a U-Net predicts ab from lightness and any number of color points. A second
+head predicts a distribution over the ab grid, which provides the suggested palette.
 https://arxiv.org/abs/1705.02999
 """
 
@@ -37,7 +37,7 @@ NARROW_SIZE = 176
 
 
 class LocalHints(ColoringModel):
-    """Local Hints: colorize an image with color points.
+    """Local Hints: model that colorizes an image with color points.
 
     Args:
         architecture: Settings of the network.
@@ -73,19 +73,21 @@ class LocalHints(ColoringModel):
     def forward(
         self, lightness: Tensor, guidance: Guidance | None = None, detach: Detach = "none"
     ) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at 1/4 of the size.
+        """Colorize a batch.
+
+        ``extras["logits"]`` contains the logits of the color distribution at 1/4 of the size.
 
         Args:
             lightness: See `ColoringModel.forward`.
             guidance: See `ColoringModel.forward`.
-            detach: Head that sends no gradient into the trunk, for training.
+            detach: Head whose gradient does not reach the trunk; used in training.
         """
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps that an add-on can modify."""
+        """Activation maps that an add-on model can modify."""
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
@@ -98,7 +100,7 @@ class LocalHints(ColoringModel):
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of the plain network, with the rank layers folded in."""
+        """Fold the rank layers into the next layer and return the weights for inference."""
         return fold_rank_layers(super().for_inference(state_dict))
 
     @classmethod
@@ -108,7 +110,7 @@ class LocalHints(ColoringModel):
 
 
 class GlobalHints(ColoringModel):
-    """Global Hints: colorize an image to a color histogram or a saturation.
+    """Global Hints: model that colorizes an image to a color histogram or a mean saturation.
 
     Args:
         architecture: Settings of the network.
@@ -137,12 +139,12 @@ class GlobalHints(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch."""
+        """Colorize a batch to the statistics in ``guidance``; see `ColoringModel.forward`."""
         return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps that an add-on can modify."""
+        """Activation maps that an add-on model can modify."""
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:

@@ -1,9 +1,10 @@
 """Networks of Zhang et al. 2017: ab from lightness and either points or global statistics.
 
 `SteeredNetwork` is an extension for the small models. It conditions a Local Hints network on global
-statistics by matching its predicted distributions to them. One weight per color, equal at all positions, is
-fitted so that the mean distribution has the given histogram or saturation; each position then takes its mean
-color. This part has no parameters.
+statistics (color histogram or mean saturation). The predicted color distributions are multiplied by one
+weight per color, which is equal at all positions. The weights are fitted so that the mean distribution has
+the target histogram or saturation. Each position then receives the mean color of its reweighted distribution.
+The fit has no learned parameters.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ class LocalArchitecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
-            retrained weights.
-        hypercolumn: Use the paper's hypercolumn head over 313 bins, which sends no gradient into the trunk,
-            instead of the published head over 529 bins.
+        mask_center: Value subtracted from the hint mask: 0 for the weights converted from Caffe, 0.5 for the
+            weights that the authors retrained in PyTorch.
+        hypercolumn: Whether to use the hypercolumn head of the paper over 313 bins instead of the published
+            head over 529 bins. The gradient of the hypercolumn head does not reach the trunk.
         ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
@@ -74,18 +75,18 @@ class GlobalArchitecture:
 
 @dataclass(frozen=True)
 class LocalExtensions:
-    """Extensions of Local Hints, described on the paper's page.
+    """Extensions of Local Hints, which the model page describes.
 
     Attributes:
-        hint_attention: Propagate hint colors to similar positions, see `HintUNet`.
-        channel_attention: Add squeeze-and-excitation to the skips.
+        hint_attention: Whether to propagate hint colors to similar positions; see `HintUNet`.
+        channel_attention: Whether the skips have squeeze-and-excitation layers.
         rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization). Weight
-            files store them folded into the next layer.
-        scene_blocks: Number of ConvNeXt blocks at stride 16, see `SceneBlocks`.
-        colorfulness: c of the smooth L1 weight 1 + c * chroma / 20 (true chroma), which counteracts
-            desaturated predictions.
-        many: Fraction of the training images with a log-uniform number of points, see `PointSimulation`.
-        everywhere: Fraction of the training images with uniformly distributed points, see `PointSimulation`.
+            files store these layers folded into the next layer.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
+        colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, where chroma is the true chroma in
+            CIE units. Larger factors counteract desaturated predictions.
+        many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
+        everywhere: Fraction of the training images with uniformly distributed points; see `PointSimulation`.
     """
 
     hint_attention: bool = False
@@ -102,19 +103,19 @@ class GlobalExtensions:
     """Extensions of Global Hints.
 
     Attributes:
-        trunk: Registered Local Hints model whose layers replace the network's own layers, see
-            `SteeredNetwork`. They are neither trained nor stored in weight files, and define width and scale.
+        trunk: Registered Local Hints model that provides all layers of the U-Net; see `SteeredNetwork`. These
+            layers are neither trained nor stored in weight files, and determine ``width`` and ``ab_scale``.
     """
 
     trunk: str | None = None
 
 
 class HypercolumnHead(nn.Module):
-    """The paper's head for color distributions: a hypercolumn of blocks 3 to 8 (section 3.3).
+    """Hypercolumn head that predicts color distributions from blocks 3 to 8 (section 3.3).
 
-    Six maps are resized to one size, projected to one width and summed, and a 1x1 layer classifies each
-    position. Summation before the ReLU is equivalent to one layer on the concatenated maps. The head sends no
-    gradient into the network.
+    Six maps are projected to the same size and number of channels, and summed. A 1 x 1 convolution then
+    classifies each position. The sum before the ReLU is equivalent to one layer on the concatenated maps. The
+    gradient of the head does not reach the other layers.
 
     Args:
         width: Multiplier for every channel count of the network.
@@ -140,7 +141,7 @@ class HypercolumnHead(nn.Module):
 
 
 class LocalHintsNetwork(PointNetwork):
-    """The paper's U-Net with its classification head.
+    """U-Net of the paper with its classification head.
 
     Args:
         architecture: Settings of the network.
@@ -160,14 +161,15 @@ class LocalHintsNetwork(PointNetwork):
         self.hypercolumn = HypercolumnHead(architecture.width) if architecture.hypercolumn else None
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
-        """Return the logits: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
+        """Return logits ``(B, 529, h, w)``, or ``(B, 313, h, w)`` with a hypercolumn head."""
         return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
 
 
 class VectorNorm(nn.BatchNorm2d):
-    """BatchNorm of 1x1 maps that uses running statistics for a training batch of one image.
+    """BatchNorm of 1 x 1 maps that uses running statistics for a training batch of one image.
 
-    A single vector equals its own mean, so the authors' Caffe layer returns zero for it and the hint is lost.
+    A single vector equals its batch mean. The authors' Caffe layer therefore returns 0 for it, which removes
+    the hint.
     """
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -179,7 +181,7 @@ class VectorNorm(nn.BatchNorm2d):
 
 
 class GlobalBranch(nn.Module):
-    """Encode histogram and saturation as one vector per image by 1x1 convolutions.
+    """Encoder of histogram and saturation, which returns one vector per image.
 
     Args:
         channels: Length of the vector.
@@ -195,9 +197,9 @@ class GlobalBranch(nn.Module):
         self.deeper = nn.Sequential(*middle, *_layer(channels))
 
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
-        """Encode global statistics, shape ``(batch, channels, 1, 1)``.
+        """Encode global statistics as ``(batch, channels, 1, 1)``.
 
-        Missing statistics are encoded as zeros with indicator 0.
+        A missing statistic is encoded as zeros with the indicator value 0.
         """
         histogram, saturation = known_statistics(statistics, batch, self.histogram.weight)
         has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
@@ -208,7 +210,7 @@ class GlobalBranch(nn.Module):
 
 
 class GlobalNetwork(HintNetwork):
-    """Base class of Global Hints networks: a U-Net with the branch added after block 4.
+    """Base class of Global Hints networks: a U-Net with a statistics vector after block 4.
 
     Args:
         unet: The U-Net.
@@ -224,7 +226,7 @@ class GlobalNetwork(HintNetwork):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            statistics: Known color statistics of the images.
+            statistics: Color statistics of the images; missing statistics are None.
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.
@@ -237,7 +239,7 @@ class GlobalNetwork(HintNetwork):
 
 
 class GlobalHintsNetwork(GlobalNetwork):
-    """The paper's network: the Local Hints U-Net on lightness only, without a classification head.
+    """Global Hints network of the paper: a U-Net on lightness without a classification head.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -255,7 +257,10 @@ class GlobalHintsNetwork(GlobalNetwork):
 
 
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return histogram ``(batch, 313)``, 0 if missing, and saturation ``(batch, 1)``, -1 if missing."""
+    """Return histograms ``(batch, 313)`` and saturations ``(batch, 1)``.
+
+    A missing histogram is 0, and a missing saturation is -1.
+    """
     histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
     return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
 
@@ -268,10 +273,10 @@ def _known(value: Tensor | None, absent: Tensor) -> Tensor:
     return absent if value is None else value.to(absent)
 
 
-_FAINT_VECTOR = 0.1  # initial scale of the branch; training starts near the lender's colors
+_FAINT_VECTOR = 0.1  # initial scale of the branch, so training starts near the colors of the trunk
 _CELL = 4  # stride of the distribution in pixels
-_ROUNDS = 2  # iterations of histogram fitting; more iterations give no gain
-_FAINT = 1e-4  # minimum probability of a color, to bound the weights
+_ROUNDS = 2  # iterations of histogram fitting; more iterations do not improve the fit
+_FAINT = 1e-4  # added to probabilities to bound the weights
 _STEEPEST = 16.0  # maximum exponent of the weight of a color with chroma 40
 _HALVINGS = 12  # bisection steps; resolves the exponent to 0.01
 _CHROMA_UNIT = 40.0
@@ -280,18 +285,19 @@ _LEAST = 1e-30
 
 
 class SteeredNetwork(GlobalNetwork):
-    """A Local Hints network without points, conditioned on global statistics.
+    """Local Hints network that is conditioned on global statistics instead of points.
 
-    As in the paper, a branch encodes the statistics as a vector that is added after block 4. In addition (not
-    in the paper), the predicted distributions are matched to the statistics, and a convolution adds the
-    resulting colors to the map 8_3, where the lender adds the colors of points. Without statistics the output
-    equals the lender's output.
+    As in the paper, a branch encodes the statistics as a vector that is added after block 4. Two further
+    steps are not in the paper. First, the predicted color distributions are matched to the statistics.
+    Second, a convolution adds the resulting colors to the map 8_3, to which the Local Hints network adds the
+    colors of points. Without statistics, the output equals the output of the Local Hints network.
 
     Args:
-        lender: A trained Local Hints model, whose layers are neither trained nor stored in weight files.
+        lender: Trained Local Hints model that provides the U-Net. Its layers are neither trained nor stored
+            in weight files.
 
     Raises:
-        ColorzooError: The lender has another family.
+        ColorzooError: ``lender`` is not a Local Hints model.
     """
 
     shown: Tensor
@@ -304,14 +310,20 @@ class SteeredNetwork(GlobalNetwork):
         super().__init__(unet, float(getattr(lender.network, "ab_scale", AB_SCALE)))
         self.mask_center = float(getattr(lender.network, "mask_center", 0.0))
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)
-        # Computed here because tensors created during tracing would be tracer proxies. Indices instead of a
-        # mask, because the number of channels selected by a mask is data-dependent.
+        # Tensors created during tracing would be tracer proxies, so these buffers are computed here. Indices
+        # replace a mask because the number of channels that a mask selects is data-dependent.
         self.register_buffer("shown", hull_mask().nonzero().flatten(), persistent=False)
         self.register_buffer("saturations", saturation_table(), persistent=False)
         borrow(self, [f"unet.{key}" for key in unet.state_dict()])
 
     def begin(self, std: float | None) -> None:
-        """Initialize the trained weights: a small branch, and a copy of the lender's hint convolution."""
+        """Initialize the branch and the convolution that adds matched colors.
+
+        The convolution is a copy of the trunk's convolution for hint colors, if the trunk has hint attention.
+
+        Args:
+            std: Standard deviation of the initial weights; None selects He initialization.
+        """
         initialize(self.branch, std)
         nn.init.constant_(self.branch.last_norm.weight, _FAINT_VECTOR)
         nn.init.zeros_(self.bring.weight)
@@ -320,7 +332,7 @@ class SteeredNetwork(GlobalNetwork):
                 self.bring.weight.copy_(self.unet.inject.weight)
 
     def train(self, mode: bool = True) -> SteeredNetwork:
-        """Set the mode of all layers except the borrowed layers, which keep the lender's statistics."""
+        """Set the mode of all layers except the U-Net, which keeps its running statistics."""
         super().train(mode)
         self.unet.eval()
         return self
@@ -340,10 +352,10 @@ class SteeredNetwork(GlobalNetwork):
         return HookState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return the mean colors of the matched distributions, ``(B, 2, H/4, W/4)``, divided by 110."""
+        """Return the mean colors ``(B, 2, H/4, W/4)`` of the matched distributions as ab / 110."""
         rows, columns = cells(lightness.shape[-2], _CELL), cells(lightness.shape[-1], _CELL)
         logits = self.unet.distribution(trunk)[:, self.shown]
-        with torch.autocast(trunk.device.type, enabled=False):  # small probabilities matter
+        with torch.autocast(trunk.device.type, enabled=False):  # float32 for small probabilities
             shares = logits.float().softmax(dim=1)
             inside = shares.detach()[:, :, :rows, :columns].flatten(2)
             light = F.avg_pool2d(lightness.float(), _CELL, ceil_mode=True).flatten(1)
@@ -352,7 +364,7 @@ class SteeredNetwork(GlobalNetwork):
 
     @torch.no_grad()
     def _weights(self, shares: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return a weight per color from the histogram if given, else from the saturation, else 1."""
+        """Return one weight per color from the histogram, else from the saturation, else 1."""
         histogram, saturation = known_statistics(statistics, shares.shape[0], shares)
         weights = torch.ones_like(histogram)
         if statistics.saturation is not None:
@@ -366,11 +378,13 @@ class SteeredNetwork(GlobalNetwork):
 
 
 def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
-    """Return bin weights that match the mean distribution to a histogram (proportional fitting).
+    """Return bin weights that match the mean distribution to a histogram.
+
+    The weights are computed by iterative proportional fitting.
 
     Args:
-        shares: ``(B, 313, N)``, probabilities over the bins at N positions.
-        histogram: ``(B, 313)``.
+        shares: Probabilities ``(B, 313, N)`` of the bins at N positions.
+        histogram: Target histogram ``(B, 313)``.
 
     Returns:
         ``(B, 313)``.
@@ -386,9 +400,9 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
     """Return bin weights, exponential in chroma, that match the expected mean saturation.
 
     Args:
-        shares: ``(B, 313, N)``, probabilities over the bins at N positions.
-        saturations: ``(B, 313, N)``, saturation of each bin's color at each position, see `saturation_at`.
-        saturation: ``(B, 1)`` target in [0, 1].
+        shares: Probabilities ``(B, 313, N)`` of the bins at N positions.
+        saturations: Saturation ``(B, 313, N)`` of each bin at each position; see `saturation_at`.
+        saturation: Target saturation ``(B, 1)`` in [0, 1].
 
     Returns:
         ``(B, 313)``.
@@ -409,18 +423,18 @@ def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
     """Return the mean colors ``(B, 2, N)`` in CIE units of reweighted distributions.
 
     Args:
-        shares: ``(B, 313, N)``.
-        weights: ``(B, 313)``.
+        shares: Probabilities ``(B, 313, N)`` of the bins at N positions.
+        weights: Bin weights ``(B, 313)``.
     """
     weighted = weights[:, :, None] * hull_centers().to(shares)
     return torch.bmm(weighted.mT, shares) * _scales(shares, weights)
 
 
 def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
-    """Return the HSV saturation of every bin's color at the given lightness.
+    """Return the HSV saturation of each bin at the lightness of each position.
 
     Args:
-        lightness: ``(B, N)``.
+        lightness: ``(B, N)`` in [0, 100].
         table: Output of `saturation_table`.
 
     Returns:
@@ -434,7 +448,7 @@ def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
 
 
 def saturation_table() -> Tensor:
-    """Return the saturation ``(313, 21)`` of each bin's color at lightness 0, 5 .. 100."""
+    """Return the HSV saturation ``(313, 21)`` of each bin at lightness 0, 5 .. 100."""
     with torch.device("cpu"):  # models can be built on the meta device
         lightness = torch.arange(0, 100 + _LIGHTNESS_STEP, _LIGHTNESS_STEP)
         centers = hull_centers()

@@ -1,8 +1,9 @@
-"""Conversion of the authors' checkpoints (siggraph17: 107 keys; Global Hints: 135) and Caffe files.
+"""Conversion of the authors' PyTorch checkpoints and Caffe files.
 
-Caffe subtracts 50 from L and scales nothing else, so the weights for L, ab and the mask (0 or 110 in Caffe)
-are multiplied by 100, 110 and 110. Caffe's BatchNorm has no affine parameters; its mean and variance are sums
-that must be divided by a third value.
+The checkpoint siggraph17 (Local Hints) has 107 keys, and a converted Global Hints file has 135 keys. The
+Caffe networks subtract 50 from L and do not scale their inputs. The weights of L, ab and the mask (0 or 110
+in Caffe) are therefore multiplied by 100, 110 and 110. Caffe's BatchNorm has no affine parameters. Its mean
+and variance are stored as sums, which must be divided by a third value.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
-"""Default factor of tanh in the published Caffe graph if the file stores none."""
+"""Factor of the output tanh if the Caffe file does not contain it."""
 
 _LIGHTNESS_UNIT, _AB_UNIT = 100.0, 110.0
 _LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
@@ -46,7 +47,10 @@ GLOBAL_NAMES: tuple[Pattern, ...] = (
 
 
 def _numbered(found: re.Match[str]) -> str:
-    """Return the layer of a block, where convolutions and ReLUs alternate; later blocks start with a ReLU."""
+    """Return the layer name of a block in which convolutions and ReLUs alternate.
+
+    Blocks 8 to 10 start with a ReLU.
+    """
     block, index = int(found[1]), int(found[2])
     return f"model{block}.{2 * index - 2 - (block >= 8) + 2 * bool(found[3])}."
 
@@ -62,13 +66,14 @@ _TRUNK: tuple[Pattern, ...] = (
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Convert the Local Hints network (``model.caffemodel``).
 
-    The Caffe network has no classification head; its weights are set to zero (a uniform distribution).
+    The Caffe network has no classification head. The weights of the head are set to 0, which predicts a
+    uniform distribution.
 
     Args:
         layers: See `read_caffe`.
 
     Returns:
-        The 107 tensors of the authors' PyTorch checkpoint, and the constructor arguments of the model.
+        The 107 tensors of the PyTorch checkpoint, and the constructor arguments of the model.
 
     Raises:
         WeightsError: A required layer is missing.
@@ -90,7 +95,7 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
         layers: See `read_caffe`.
 
     Returns:
-        The 135 tensors of trunk and branch, and the constructor arguments of the model.
+        The 135 tensors of the trunk and the branch, and the constructor arguments of the model.
 
     Raises:
         WeightsError: A required layer is missing.
@@ -104,7 +109,7 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[str, Tensor]:
-    """Return all tensors, with the authors' PyTorch names for the trunk that both networks share."""
+    """Return all tensors; trunk tensors have the names of the authors' PyTorch checkpoint."""
     if missing := [name for name in required if name not in layers]:
         raise WeightsError(f"not a {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
     blobs = {f"{name}.{i}": _tensor(blob) for name, parts in layers.items() for i, blob in enumerate(parts)}
@@ -118,7 +123,7 @@ def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[s
 
 
 def ab_scale_of(layers: CaffeLayers) -> float:
-    """Return the factor of the network's tanh from a single scalar blob, or the default."""
+    """Return the factor of the output tanh from the scalar blob of the file, or the default."""
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
     return factors.pop() if len(factors) == 1 else OUTPUT_SCALE

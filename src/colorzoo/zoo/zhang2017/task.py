@@ -41,8 +41,8 @@ class LocalObjective:
     """Settings of the losses (eq. 3 and 4, and the authors' ``pix2pix_model.py``).
 
     Attributes:
-        regression_weight: Weight of the mean smooth L1 loss in CIE units; the authors' code uses 10 on ab /
-            110.
+        regression_weight: Weight of the mean smooth L1 loss in CIE units. The authors' code uses the weight
+            10 for ab / 110.
         classification_weight: Weight of the cross-entropy.
         delta: Distance in CIE units above which smooth L1 is linear.
     """
@@ -57,9 +57,9 @@ class LocalUsers:
     """Settings of the simulated hints (section 3.2).
 
     Attributes:
-        hints: Fraction of the training images with points; 0 before the regression stage.
-        stop_probability: p of the number of points, P(n) = (1 - p)^n p.
-        reveal_all: Fraction of the images whose true colors are all given as hints.
+        hints: Fraction of the training images with points. Set 0 before the regression stage.
+        stop_probability: p in the distribution P(n) = (1 - p)^n p of the number n of points.
+        reveal_all: Fraction of the images that have their true color as a hint at every pixel.
     """
 
     hints: Fraction = 1.0
@@ -69,10 +69,10 @@ class LocalUsers:
 
 @dataclass(frozen=True)
 class LocalStage(Stage):
-    """A stage of Local Hints.
+    """Training stage of Local Hints.
 
     Attributes:
-        detach: The head that sends no gradient into the trunk.
+        detach: Head whose gradient does not reach the trunk.
     """
 
     detach: Detach = "none"
@@ -98,11 +98,12 @@ class Zhang2017Local(SingleOptimizerModule):
         objective: Settings of the losses.
         users: Settings of the simulated hints.
         extensions: Additions to the paper.
-        stage: ``classification`` trains the trunk with the classification loss, then ``regression`` with the
-            regression loss. ``joint`` (ours) uses both. ``scene`` (ours) trains all layers after block 7 with
-            both. ``colors`` (ours) trains only the last layers. ``distribution`` trains only the hypercolumn
-            head.
-        start: A Local Hints model of equal width that initializes the shared layers; other layers use the
+        stage: Trained part and losses. ``classification`` trains the trunk with the classification loss, and
+            ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
+            hypercolumn head. Three stages are not in the paper: ``joint`` uses both losses for all layers,
+            ``scene`` uses both losses for the layers after block 7, and ``colors`` trains only the last
+            layers.
+        start: Local Hints model of equal width that initializes the shared layers. Other layers use the
             default initialization.
         **optimization: See `Optimization`.
     """
@@ -128,7 +129,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     @property
     def detach(self) -> Detach:
-        """The head that sends no gradient into the trunk in this stage."""
+        """Head whose gradient does not reach the trunk in this stage."""
         return LOCAL_STAGES[self.stage or "regression"].detach
 
     def initialize_from(self, source: ColorizationModule) -> None:
@@ -136,7 +137,7 @@ class Zhang2017Local(SingleOptimizerModule):
         copy_shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Sample points, colorize, and compare with the ground truth."""
+        """Colorize images with simulated points and return the weighted loss."""
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -149,7 +150,13 @@ class Zhang2017Local(SingleOptimizerModule):
         return loss
 
     def losses(self, predicted: Tensor, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
-        """Return smooth L1 and cross-entropy of predicted colors and logits."""
+        """Return the smooth L1 loss and the cross-entropy.
+
+        Args:
+            predicted: Predicted colors ``(B, 2, H, W)`` in CIE units.
+            logits: Logits of the color distribution, ``(B, C, ceil(H/4), ceil(W/4))``.
+            ab: True colors ``(B, 2, H, W)`` in CIE units.
+        """
         errors = smooth_l1_map(predicted, ab, delta=self.objective.delta)
         regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
         if self.model.network.hypercolumn is not None:
@@ -159,11 +166,11 @@ class Zhang2017Local(SingleOptimizerModule):
 
 @dataclass(frozen=True)
 class GlobalUsers:
-    """Settings of the statistics given in training; the paper states neither fraction.
+    """Settings of the statistics in training; the paper does not state the fractions.
 
     Attributes:
-        histogram_share: Fraction of the training images with a given histogram.
-        saturation_share: Fraction of the training images with a given saturation.
+        histogram_share: Fraction of the training images that are conditioned on their histogram.
+        saturation_share: Fraction of the training images that are conditioned on their saturation.
     """
 
     histogram_share: Fraction = 0.5
@@ -175,10 +182,10 @@ class Zhang2017Global(SingleOptimizerModule):
 
     Args:
         architecture: Settings of the network.
-        users: Settings of the statistics given in training.
+        users: Settings of the statistics in training.
         delta: Distance in CIE units above which smooth L1 is linear.
-        start: A Local Hints model of equal width that initializes the shared layers, as in the paper; None
-            initializes at random.
+        start: Local Hints model of equal width that initializes the shared layers, as in the paper. None
+            initializes all layers at random.
         extensions: Additions to the paper.
         **optimization: See `Optimization`.
 
@@ -200,17 +207,22 @@ class Zhang2017Global(SingleOptimizerModule):
     ) -> None:
         extensions = settings_of(GlobalExtensions, extensions)
         if start is not None and extensions.trunk is not None:
-            raise ColorzooError("start must be None if trunk is set, because the trunk is trained already.")
+            raise ColorzooError(
+                "--model.start cannot be combined with --model.extensions.trunk. Remove one option."
+            )
         self.delta = delta
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy a Local Hints model's layers; the branch starts at zero, so the colors are unchanged."""
+        """Copy the layers that a Local Hints model shares with this model.
+
+        The output of the branch is initially 0, so the statistics have no effect before training.
+        """
         copy_shared_layers(source.model.network, self.model.network)
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize with the statistics of some images, and compare with the ground truth."""
+        """Colorize images with the statistics of a fraction of them, and return the loss."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
@@ -220,7 +232,7 @@ class Zhang2017Global(SingleOptimizerModule):
         return loss
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return true histograms and saturations, each masked for some images."""
+        """Return true histograms and saturations, which are masked for some images."""
         users = self.users
         draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
@@ -231,11 +243,11 @@ class Zhang2017Global(SingleOptimizerModule):
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the given statistics."""
+        """Return the names of the settings, which differ in the statistics."""
         return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the true statistics, as in the paper's test."""
+        """Return guidance with the true statistics of the images, as in the paper's evaluation."""
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
@@ -258,7 +270,7 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
     Args:
         logits: ``(B, 313, H/4, W/4)``.
-        ab: ``(B, 2, H, W)`` truth in CIE units.
+        ab: True colors ``(B, 2, H, W)`` in CIE units.
     """
     truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
     alike = torch.ones(logits.shape[1], device=logits.device)
@@ -266,14 +278,16 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that a trained network shares with ``network``; other layers are unchanged.
+    """Copy the layers that a trained network shares with ``network``.
+
+    Layers without a counterpart are unchanged.
 
     Args:
-        source: A Local Hints network of equal width.
+        source: Local Hints network of equal width.
         network: Network with a `HintUNet` as ``unet``.
 
     Raises:
-        ColorzooError: The source has another family or width.
+        ColorzooError: The source is not a Local Hints network, or its width differs.
     """
     trained, target = source.state_dict(), network.state_dict()
     copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
@@ -287,5 +301,5 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
 
 
 def _named(key: str) -> str:
-    """Return the plain network's name of a layer wrapped by channel attention."""
+    """Return the name that a layer has without channel attention."""
     return key.replace(".conv.", ".")

@@ -14,10 +14,10 @@ _TRIAL = {
     "discriminator_width": 0.125,
     "discriminator_layers": 3,
     "last_kernel": (3, 3),
-    "tau": 1.0,  # at 1e-10 rounding error changes the matches of random features
+    "tau": 1.0,  # at 1e-10, rounding errors change the matches of random features
     "training_tau": 1.0,
 }
-_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention's output factor is initialized to 0
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # gradient 0: attention starts with output factor 0
 
 FULL = ModelCard(
     name="zhang2019",

@@ -1,7 +1,8 @@
 """Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
 
-Each position of a frame takes the colors of similar reference positions, regardless of their class. The color
-network also receives the previous colorized frame. SPColor (`chen2023`) adds classes.
+Each position of a frame receives the colors of similar reference positions. The previous colorized frame is a
+further input of the color network. SPColor (`chen2023`) extends this method by restricting matches to equal
+classes.
 https://arxiv.org/abs/1906.09909
 """
 
@@ -41,7 +42,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
 
 _FIRST = "conv1.0.weight"
-_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # layers that are trained if a donor is set
+_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # layers that are trained with a donor
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,22 @@ class Extensions(ExemplarExtensions):
     """Extensions of Zhang et al. 2019, in addition to `ExemplarExtensions`.
 
     Attributes:
-        donor: A registered chen2023 model whose correspondence network and inner color layers are reused.
-            Only the color network's layers at full and half size are then trained.
+        donor: Registered chen2023 model that provides the correspondence network and the inner layers of the
+            color network. Only the color network's layers at full and half size are then trained.
     """
 
     donor: str | None = None
 
 
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
-    """Copy a donor's weights and freeze its inner layers; the donor has no previous-frame input.
+    """Copy the weights of a donor model and freeze all layers except the outer color layers.
+
+    The donor has no input for the previous frame. The weights of this input are set to 0.
 
     Args:
         donor: Name of the registered model.
-        correspondence: Correspondence network; receives all of the donor's weights.
-        network: Color network; its outer layers are initialized from the donor's and trained.
+        correspondence: Correspondence network, which receives and freezes all weights of the donor.
+        network: Color network. Its outer layers are initialized from the donor and trained.
 
     Raises:
         WeightsError: The donor has no trained weights on this machine.
@@ -81,8 +84,8 @@ class Architecture:
     """Settings of the networks (section 3.2).
 
     Attributes:
-        features: ``vgg19``, or the name of a registered zhang2016 model whose layers are used.
-        width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 is the
+        features: Feature network: ``vgg19`` or the name of a registered zhang2016 model.
+        width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
             published network.
         color_width: Multiplier for the channel counts of the color network.
         tau: Softmax temperature of the matching; at 1e-10 only the best match contributes.
@@ -97,11 +100,11 @@ class Architecture:
 
 
 class DeepExemplar(ColoringModel):
-    """Colorize an image or a video with the colors of a reference.
+    """Model that colorizes an image or a video with the colors of a reference.
 
     Attributes:
         features: The frozen feature network.
-        correspondence: Network that computes the matched maps from the features.
+        correspondence: Network that maps the features to the descriptors that are matched.
 
     Args:
         architecture: Settings of the networks.
@@ -134,14 +137,14 @@ class DeepExemplar(ColoringModel):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: The exemplar.
-            previous: ``(B, 3, H, W)`` Lab of the previous colorized frame; None for the first frame.
+            guidance: Guidance with an exemplar.
+            previous: Lab ``(B, 3, H, W)`` of the previous colorized frame; None for the first frame.
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
         padded = pad_to_multiple(lightness, MULTIPLE)
         before = None if previous is None else pad_to_multiple(previous, MULTIPLE)
-        with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
+        with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
                 warped = unmatched(padded)
@@ -164,8 +167,8 @@ class DeepExemplar(ColoringModel):
 
         Args:
             frames: ``(T, 1, H, W)`` in [0, 100].
-            exemplar: One reference for all frames.
-            previous: ``(1, 3, H, W)`` Lab of the colorized frame before the first frame.
+            exemplar: One exemplar for all frames.
+            previous: Lab ``(1, 3, H, W)`` of the colorized frame before ``frames``; None for a new video.
 
         Returns:
             ``(T, 2, H, W)`` in CIE units.
@@ -178,7 +181,13 @@ class DeepExemplar(ColoringModel):
         return torch.cat(colored)
 
     def warp(self, features: TrunkFeatures, reference: ReferenceImage, tau: float) -> Warped:
-        """Warp the reference's colors to similar positions."""
+        """Warp the colors of a reference to similar positions of the image.
+
+        Args:
+            features: Features of the image.
+            reference: The reference.
+            tau: Softmax temperature of the matching.
+        """
         other = self.features.of_rgb(reference.rgb)
         ours, theirs = (self.correspondence(unit_features(each.hooks)) for each in (features, other))
         ab = F.avg_pool2d(reference.ab, STRIDE)
@@ -187,7 +196,13 @@ class DeepExemplar(ColoringModel):
         return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
 
     def colorize_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` from warped colors and the previous Lab frame."""
+        """Predict ab ``(B, 2, H, W)`` in CIE units from warped colors and the previous Lab frame.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            warped: Output of `warp`.
+            previous: Lab ``(B, 3, H, W)`` of the previous frame, or None.
+        """
         if previous is None:
             before = torch.zeros_like(lightness).expand(-1, 3, -1, -1)
         else:
@@ -196,18 +211,19 @@ class DeepExemplar(ColoringModel):
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' networks; see `convert_published`."""
+        """Rename the tensors of the authors' networks; see `convert_published`."""
         return convert_published(state_dict)
 
 
-_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
+_ORDER = (1, 2, 3, 0, 4, 5, 6)  # ours: a, b, similarity, L, previous frame; published: L first
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename all networks of one file: ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
+    """Rename the tensors of the authors' three networks.
 
     Args:
-        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
+        state_dict: The authors' tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
+            Unknown keys are unchanged, so a strict load reports them.
     """
     ours, left = convert_networks(state_dict)
     first = "network.conv1.0.weight"

@@ -1,7 +1,7 @@
-"""Training of Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019) on single images.
+"""Training of Deep Exemplar-based Video Colorization (CVPR 2019) on single images.
 
-The temporal loss requires optical flow and is omitted. The previous frame is the image itself, slightly
-shifted.
+The temporal loss of Zhang et al. requires optical flow and is omitted. The previous frame is a slightly
+shifted copy of the image.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar, Extensions
 
 @dataclass(frozen=True)
 class Objective(ExemplarObjective):
-    """Settings of the losses (section 3.3), without the temporal loss, which requires optical flow.
+    """Settings of the losses (section 3.3) without the temporal loss.
 
     See `ExemplarObjective` for the attributes. The perceptual loss is unweighted.
     """
@@ -52,10 +52,10 @@ class Simulation(ExemplarSimulation):
     """Settings of the simulated previous frames; see `ExemplarSimulation` for the noise.
 
     Attributes:
-        previous: Fraction of the training images with a previous frame: the image itself, shifted (ours,
-            because training uses no videos).
-        colored: Fraction of the images whose previous frame has the network's own colors from the reference
-            alone, as in a video, instead of the true colors (ours).
+        previous: Fraction of the training images with a previous frame. The previous frame is a shifted copy
+            of the image, because the training data contains no videos (not in the paper).
+        colored: Fraction of the images whose previous frame has predicted colors instead of the true colors,
+            as in a video (not in the paper).
     """
 
     previous: Fraction = 0.5
@@ -64,10 +64,10 @@ class Simulation(ExemplarSimulation):
 
 @dataclass(frozen=True)
 class Discriminator(ExemplarDiscriminator):
-    """Settings of the two-frame discriminator.
+    """Settings of the discriminator, whose input is a frame and its previous frame.
 
     Attributes:
-        last_kernel: Kernel size of its last convolution; (3, 6) fits frames of 216 x 384.
+        last_kernel: Kernel size of the last convolution; (3, 6) matches frames of 216 x 384 pixels.
     """
 
     last_kernel: tuple[int, int] = (3, 6)
@@ -80,10 +80,10 @@ class Zhang2019(ExemplarGANModule):
         architecture: Settings of the networks.
         objective: Settings of the losses.
         simulation: Settings of the noise and of the previous frames.
-        discriminator: Settings of the discriminator.
+        discriminator_config: Settings of the discriminator.
         extensions: Additions to the paper.
-        matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
-            The schedule applies to both networks.
+        matching_lr: Learning rate of the correspondence network; None selects the learning rate of the color
+            network. The schedule applies to both networks.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -109,7 +109,7 @@ class Zhang2019(ExemplarGANModule):
         super().__init__(model, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the two-frame discriminator."""
+        """Build the discriminator for pairs of frames."""
         discriminator_config = self.discriminator_config
         height, width = discriminator_config.last_kernel
         self.discriminator = AttentionDiscriminator(
@@ -120,7 +120,7 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
-        """Colorize a training batch, some images with a previous frame."""
+        """Colorize a training batch; some of its images have a previous frame."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.lightness_noise)
@@ -142,7 +142,7 @@ class Zhang2019(ExemplarGANModule):
         return torch.cat([lab, generated.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the images, a fraction of them in the network's own predicted colors."""
+        """Return the Lab images, a fraction of them with predicted instead of true colors."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(image_generators(seeds, "colored"), len(lab), 1, lab.device)
@@ -152,11 +152,13 @@ class Zhang2019(ExemplarGANModule):
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return the previous frames of a batch: images shifted by up to 5 % of their side, or zeros.
+    """Return previous frames ``(B, 3, H, W)``: images shifted by up to 5 % of their side.
+
+    Images without a previous frame have a previous frame with L 50, a 0 and b 0.
 
     Args:
-        lab: ``(B, 3, H, W)``.
-        seeds: ``(B,)``, per-image seeds.
+        lab: Lab images ``(B, 3, H, W)``.
+        seeds: Per-image seeds ``(B,)``.
         share: Fraction of the images with a previous frame.
     """
     uniform = draw_uniform(image_generators(seeds, "before"), len(lab), 3, lab.device)

@@ -1,1 +1,1 @@
-"""Zhao et al. 2021, Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings."""
+"""Zhao et al. 2021: Color2Embed, exemplar-based colorization with color embeddings."""

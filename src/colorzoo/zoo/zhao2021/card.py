@@ -22,7 +22,7 @@ FULL = ModelCard(
     weights={
         "published": Weights(
             sha256=None,  # not stated
-            # computed: both saved networks and Adam's two moments of the trained parameters
+            # computed: two stored networks and the Adam state of the trained parameters
             size=1_091_330_000,
             license="MIT (the repository's)",
             code_license="MIT",
@@ -42,7 +42,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhao2021_small",
-    summary="Colorizes an image from a reference encoded as one vector. Small; no weights, train it first.",
+    summary="Colorizes an image from a reference encoded as one vector. Small; requires training.",
     parameters=3_719_517,
     aliases=(),
     hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},

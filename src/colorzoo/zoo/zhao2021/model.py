@@ -1,6 +1,6 @@
-"""Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings (Zhao et al. 2021).
+"""Color2Embed: exemplar-based image colorization with color embeddings (Zhao et al. 2021).
 
-One vector encodes the colors of a reference and modulates the decoder of a U-Net on lightness.
+A color encoder maps a reference to one vector, which modulates the decoder of a U-Net on lightness.
 https://arxiv.org/abs/2106.08017
 """
 
@@ -29,14 +29,14 @@ from colorzoo.zoo.zhao2021.published import NAMES, UNUSED
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the color encoder and of the U-Net.
+    """Settings of the color encoder and the U-Net.
 
     Attributes:
-        width: Multiplier for every channel count and the length of the color vector; 1.0 is the published
-            network.
-        reference_side: Side in pixels of the square to which references are resized, except in training,
-            where they keep their size. The encoder learns border effects of its padded convolutions, so train
-            with crops of this size.
+        width: Multiplier for every channel count and the length of the color vector; 1.0 matches the
+            published network.
+        reference_side: Side in pixels of the square to which references are resized in inference. In
+            training, references keep their size. Train with crops of this size, because the vector depends on
+            border effects of padded convolutions.
     """
 
     width: Width = 1.0
@@ -44,7 +44,7 @@ class Architecture:
 
 
 class Color2Embed(ColoringModel):
-    """Colorize an image with the colors of a reference.
+    """Model that colorizes an image with the colors of a reference.
 
     Args:
         architecture: Settings of the networks.
@@ -78,13 +78,14 @@ class Color2Embed(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 512w)``."""
+        """Return the color vectors ``(B, 1, 512w)`` of references ``(B, 3, H, W)`` in [0, 1]."""
         return self.network.vector(rgb).unsqueeze(1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar the grayscale image is its own reference.
+        """Colorize a batch; without an exemplar, the grayscale image is its own reference.
 
-        ``alpha`` of an exemplar interpolates between the grayscale image's vector (0) and the exemplar's (1).
+        ``alpha`` of an exemplar interpolates between the vectors of the grayscale image (0) and the exemplar
+        (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))

@@ -1,6 +1,7 @@
-"""Networks of Zhao et al. 2021: a color encoder for references, and a U-Net modulated by its vector.
+"""Networks of Zhao et al. 2021: color encoder and modulated U-Net.
 
-Extensions, off in the paper's model: features of another model, and gray references in training.
+The color encoder maps a reference to a vector, which modulates the U-Net. Two extensions are not in the
+paper: features of another model, and gray references in training.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _TAPS = (3, 8, 13, 22, 31)  # relu1_2, relu2_2, relu3_2, relu4_2, relu5_2
 
 
 class VGGFeatures(nn.Module):
-    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_2 with torchvision's layers and normalization.
+    """VGG-19 up to relu5_2 with torchvision's layers and normalization.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -42,16 +43,20 @@ class VGGFeatures(nn.Module):
         self.channels = scaled_width(512, width)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of ``(B, 3, H, W)`` RGB in [0, 1]."""
+        """Return relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of RGB images.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+        """
         return tuple(outputs_of(self.layers, normalized(rgb), _TAPS))
 
 
 class ColorEncoder(nn.Module):
-    """Color encoder: feature maps, four convolutions, global average pooling, three linear layers.
+    """Color encoder: features, four convolutions, average pooling and three linear layers.
 
     Args:
-        features: Maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, the deepest last; its ``channels``
-            attribute is the number of channels of the deepest map.
+        features: Module that maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, with the deepest map last.
+            Its attribute ``channels`` is the number of channels of the deepest map.
         width: Multiplier for the channel counts and the vector length.
     """
 
@@ -81,8 +86,9 @@ class ColorEncoder(nn.Module):
 class ModulatedConvolution(nn.Module):
     """Convolution with weights modulated per input channel and demodulated per output channel.
 
-    "SDFT" in the authors' code: StyleGAN2's modulated convolution without noise, bias and activation. Scaling
-    the maps before and after a shared convolution is equivalent to per-image weights.
+    The layer is called "SDFT" in the authors' code. It is StyleGAN2's modulated convolution without noise,
+    bias and activation. Scaling the maps before and after a shared convolution is equivalent to per-image
+    weights.
 
     Args:
         channels: Channels of input and output.
@@ -97,7 +103,7 @@ class ModulatedConvolution(nn.Module):
         self.scale = 1 / math.sqrt(channels * kernel**2)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)`` with vectors ``(B, V)`` or one vector for the batch."""
+        """Convolve ``(B, C, H, W)``, modulated by vectors ``(B, V)`` or one vector for all images."""
         style = self.modulation(vector)
         factor = torch.rsqrt(self.squared_norms(style) + _EPSILON)
         weight = self.scale * self.weight
@@ -105,14 +111,18 @@ class ModulatedConvolution(nn.Module):
         return y * factor[..., None, None].to(y.dtype)
 
     def squared_norms(self, style: Tensor) -> Tensor:
-        """Return the squared weight norm ``(B, C)`` per output channel for input factors ``(B, C)``."""
+        """Return the squared norm ``(B, C)`` of the modulated weights of each output channel.
+
+        Args:
+            style: Factors ``(B, C)`` of the input channels.
+        """
         with torch.autocast(style.device.type, enabled=False):
             squares = (self.scale * self.weight.float()).square().sum(dim=(2, 3))
             return style.float().square() @ squares.T
 
 
 class Down(nn.Module):
-    """Downsampling block: stride 2, a 1 x 1 convolution, and a residual branch of two convolutions.
+    """Downsampling block with stride 2, a 1 x 1 convolution and a residual branch.
 
     Args:
         fan_in: Input channels.
@@ -137,11 +147,13 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Upsampling block: concatenation with a quarter of the skip channels, and a modulated convolution.
+    """Upsampling block with a skip and a modulated convolution.
+
+    Every fourth channel of the skip is concatenated.
 
     Args:
         fan_in: Input channels.
-        skip: Channels of the skip.
+        skip: Channels of the skip before the selection.
         fan_out: Output channels.
         kernel: Kernel size of the modulated convolution.
         vector: Length of the modulation vector.
@@ -166,7 +178,7 @@ class Up(nn.Module):
 
 
 class ColorUNet(nn.Module):
-    """U-Net that predicts ab from lightness and a vector.
+    """U-Net that predicts ab from lightness and a modulation vector.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -199,7 +211,7 @@ class ColorUNet(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)``, (L - 50) / 50; height and width are multiples of 16.
-            vector: ``(B, V)``, or one vector for the batch.
+            vector: Modulation vectors ``(B, V)``, or one vector for all images.
         """
         x1 = self.inc(lightness)
         x2 = self.down1(x1)
@@ -225,16 +237,24 @@ class Color2EmbedNetwork(nn.Module):
         self.unet = ColorUNet(width, encoder.size)
 
     def vector(self, rgb: Tensor) -> Tensor:
-        """Return vectors ``(B, 512w)`` float32 of references ``(B, 3, H, W)`` in [0, 1] of any size.
+        """Return color vectors ``(B, 512w)`` float32 of references.
 
         References are resized to a square without antialiasing, as in the authors' script.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1], any size.
         """
         side = (self.reference_side, self.reference_side)
         square = F.interpolate(rgb.float(), size=side, mode="bilinear")
         return self.encoder(square)
 
     def forward(self, lightness: Tensor, vector: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in CIE units for lightness ``(B, 1, H, W)`` in [0, 100], of any size."""
+        """Predict ab ``(B, 2, H, W)`` in CIE units.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100], any size.
+            vector: Output of `vector`.
+        """
         height, width = lightness.shape[-2:]
         ab: Tensor = self.unet((pad_to_multiple(lightness, _STRIDE) - 50) / 50, vector)
         return AB_SCALE * ab[:, :, :height, :width].float()
@@ -250,13 +270,13 @@ _SPREAD = (25.0, 10.0, 10.0)  # standard deviations of L, a and b in natural ima
 
 @dataclass(frozen=True)
 class Extensions:
-    """Settings that extend the method of Zhao et al. 2021.
+    """Extensions of Zhao et al. 2021; the paper's model uses none.
 
     Attributes:
-        features: Registered zhang2016 model whose layers replace VGG-19 in the encoder and in the perceptual
-            loss; None uses VGG-19.
-        gray_share: Fraction of the training images that are paired with a gray reference. These images train
-            colorization without a reference.
+        features: Registered zhang2016 model that replaces VGG-19 in the encoder and in the perceptual loss.
+            None uses VGG-19.
+        gray_share: Fraction of the training images with a gray reference, which train colorization without a
+            reference.
     """
 
     features: str | None = None
@@ -264,13 +284,13 @@ class Extensions:
 
 
 class BorrowedFeatures(nn.Module):
-    """Feature maps of a trained automatic model in place of VGG-19; see `BorrowedTrunk`.
+    """Feature network from a trained zhang2016 model; see `BorrowedTrunk`.
 
     Args:
         name: Name of the registered model.
 
     Raises:
-        ColorzooError: The model has no trained weights on this machine or has another family.
+        ColorzooError: The model is not a zhang2016 model, or has no trained weights on this machine.
     """
 
     channels: int
@@ -282,10 +302,13 @@ class BorrowedFeatures(nn.Module):
         self.channels = 3 * self.trunk.channels[-1] + 3 * _FOLD**2
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return three maps of ``(B, 3, H, W)`` RGB in [0, 1], the deepest at H/16.
+        """Return feature maps of RGB images; the deepest map has the size H/16.
 
-        The colors at H/4 are appended to the deepest map, because the model's layers process one channel at a
-        time and carry little chroma information.
+        The Lab colors at H/4 are appended to the deepest map. The layers of the model process R, G and B as
+        three grayscale images and therefore contain little chroma information.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
         """
         *shallow, deep = self.trunk.semantic(rgb)
         height, width = deep.shape[-2:]
@@ -295,10 +318,10 @@ class BorrowedFeatures(nn.Module):
 
 
 def initialize_large(layers: nn.Module) -> None:
-    """Initialize convolutions with He initialization, which keeps the variance.
+    """Initialize convolutions with He initialization, which preserves the variance.
 
-    PyTorch's smaller default weights suffice for VGG-19's large activations. Normalized activations would
-    decay through seven convolutions, and all vectors would be nearly equal.
+    PyTorch's default weights are smaller. They suffice for the large activations of VGG-19, but normalized
+    activations would vanish after seven convolutions, and all vectors would be nearly equal.
     """
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
@@ -306,7 +329,13 @@ def initialize_large(layers: nn.Module) -> None:
 
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Remove the colors of a random fraction of the references ``(B, 3, H, W)``, by image seed."""
+    """Remove the colors of a random fraction of the references ``(B, 3, H, W)``.
+
+    Args:
+        reference: RGB ``(B, 3, H, W)`` in [0, 1].
+        seeds: Per-image seeds ``(B,)``.
+        share: Fraction of gray references.
+    """
     draws = draw_uniform(image_generators(seeds, "gray"), len(reference), 1, reference.device)
     gray = lightness_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)

@@ -1,10 +1,10 @@
-"""Conversion of the authors' checkpoint: ``colorEncoder.`` and ``colorUNet.``."""
+"""Parameter names of the authors' checkpoint (``colorEncoder.`` and ``colorUNet.``)."""
 
 from __future__ import annotations
 
 from colorzoo.networks.renaming import Pattern
 
-# layers after relu5_2, and a second copy of VGG-19
+# VGG-19 layers after relu5_2, and a second copy of VGG-19
 UNUSED = r"^colorEncoder\.vgg\.(vgg_model\.(classifier\.|features\.3[24]\.)|vgg_feature\.)"
 NAMES: tuple[Pattern, ...] = (
     (r"colorEncoder\.vgg\.vgg_model\.features\.", "encoder.features.layers."),

@@ -42,7 +42,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     """Training task of `Color2Embed`.
 
     Attributes:
-        perceptual: Network of the perceptual loss; None if the encoder's features are used.
+        perceptual: Feature network of the perceptual loss; None uses the feature network of the encoder.
 
     Args:
         architecture: Settings of the networks.
@@ -67,7 +67,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Load torchvision's VGG-19 for the loss and for an untrained encoder."""
+        """Load torchvision's VGG-19 for the loss and an untrained encoder before training."""
         super().setup(stage)
         features = self.model.network.encoder.features
         if stage != "fit" or not isinstance(features, VGGFeatures):
@@ -81,7 +81,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
             self.perceptual = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images from generated references; smooth L1 of ab / 110 plus perceptual loss."""
+        """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
         reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
         network = self.model.network
@@ -96,14 +96,14 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         return loss
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return the feature distance between two image batches, each ``(B, 3, H, W)``."""
+        """Return the feature distance of predicted and true images ``(B, 3, H, W)``."""
         network = self.perceptual or self.model.network.encoder.features
         with torch.no_grad():
             wanted = network(true)
         return feature_distance(network(colored), wanted)
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return the references of training."""
+        """Generate references from the images; see `made_reference`."""
         return made_reference(rgb, seeds)
 
 
@@ -121,7 +121,7 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: ``(B,)``, per-image seeds.
+        seeds: Per-image seeds ``(B,)``.
     """
     generators = image_generators(seeds, "referen")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
@@ -145,10 +145,10 @@ def whole_levels(levels: Tensor) -> Tensor:
 def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
     """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise by nearest neighbor.
 
-    Pixels outside the image are black. The result equals torchvision's result on Pillow images exactly.
+    Pixels outside the image are black. The result is identical to torchvision's result for Pillow images.
 
     Args:
-        images: Images with any values.
+        images: Images of any value range.
         mirrored: ``(B, 2)`` bool: mirror horizontally, mirror vertically.
         degrees: ``(B,)`` rotation angles in degrees.
     """
