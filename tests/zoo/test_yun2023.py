@@ -7,7 +7,7 @@ import torch
 
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points
-from colorzoo.zoo.yun2023.network import hint_cells, hint_image
+from colorzoo.zoo.yun2023.network import NeighborAttentionHead, hint_cells, hint_image
 from colorzoo.zoo.yun2023.task import Yun2023
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
@@ -80,3 +80,13 @@ def test_colors_come_back_at_the_size_of_the_image() -> None:
             inside = (place >= 1) & (place <= 30)  # the border is repeated, so that a ramp ends flat
             found = ab[:, channel : channel + 1].mean(dim=5 - axis).flatten()
             assert (found - (place * step - 55))[inside].abs().max() < 0.3  # this cubic bends lines a little
+
+
+@torch.inference_mode()
+def test_the_attention_head_reads_a_token_and_its_neighbors() -> None:
+    head, tokens = NeighborAttentionHead(16, 3, 4), torch.randn(1, 16, 16)
+    changed = tokens.clone()
+    changed[:, 5] += 1  # row 1, column 1
+    apart = (head(changed) != head(tokens)).any(dim=2).view(4, 4)
+    assert apart[:3, :3].all()
+    assert apart.sum() == 9

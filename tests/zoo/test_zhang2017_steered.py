@@ -102,6 +102,16 @@ def test_told_nothing_it_answers_as_the_lender(model: Any, image: Tensor) -> Non
     assert min(float((one - other).abs().max()) for one, other in combinations(found, 2)) > 1
 
 
+@torch.inference_mode()
+def test_colors_follow_the_histogram(model: Any, image: Tensor) -> None:
+    colors = torch.tensor([[40.0, 0], [-40, 0], [0, 40], [0, -40]])
+    histogram = torch.zeros(4, 313)
+    histogram[range(4), torch.cdist(colors, hull_centers()).argmin(dim=1)] = 1
+    lightness = rgb_to_lab(image)[:, :1].expand(4, -1, -1, -1)
+    found = model(lightness, Guidance(statistics=GlobalStatistics(histogram))).ab.mean(dim=(2, 3))
+    torch.testing.assert_close(found, colors, rtol=0, atol=5)
+
+
 def test_training_begins_near_the_colors_of_the_lender() -> None:
     for hint_attention in [False, True]:
         lender = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
