@@ -265,7 +265,7 @@ def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
         ("export", {"recipe": {}, "dpi": 0}, "bad_recipe", "dpi"),
         ("export", {"recipe": {}, "format": "exe"}, "bad_message", "Export.format"),
         ("propose", {"recipe": {}}, "unsupported", "regions"),
-        ("classes", {"recipe": {}}, "unsupported", "classes"),
+        ("classes", {"recipe": {}}, "unsupported", "object types"),
         ("attach", {"slot": "x"}, "bad_message", "slot"),
         ("open", {"upload": "guess"}, "expired", "upload it again"),
         ("nonsense", {}, "bad_message", "known type"),

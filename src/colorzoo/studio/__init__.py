@@ -1,4 +1,4 @@
-"""The drawing pad: color an image by hand, in the browser (`colorzoo studio`) and in a notebook (`Pad`)."""
+"""The drawing pad, an editor for manual colorization in the browser and in notebooks (`Pad`)."""
 
 from colorzoo.lazy import attach_stub
 

@@ -1,6 +1,6 @@
-"""Access control of the server: host, origin and token checks before any route, security headers after.
+"""Access control of the server: host, origin and token checks of requests, and security headers of responses.
 
-The token is part of the printed address, as in Jupyter. The answer to that address sets a cookie, which the
+The token is part of the printed address, as in Jupyter. The response to this address sets a cookie, which the
 page sends with later requests. Scripts send ``Authorization: Bearer TOKEN``.
 """
 
@@ -54,22 +54,25 @@ class Access:
             name = (urlsplit(f"//{host}").hostname or "").lower()
             page = urlsplit(headers.get("origin", ""))
         except ValueError:  # such as an IPv6 address without its closing bracket
-            return "the host or origin of the request is invalid"
+            return "the host or origin header of the request is invalid"
         if not self._accepts_host(name):
             if is_loopback(self.host):
-                return "this server accepts only this machine; open the address that it printed"
-            return "this host name is not allowed; open the printed address, or use --allow-host"
+                return "this server accepts only requests from its own machine; open the printed address"
+            return "this host name is not allowed; open the printed address, or start with --allow-host NAME"
         scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])  # behind TLS by X-Forwarded-Proto
         if "origin" in headers and (page.netloc, page.scheme) != (host, scheme):
-            return "requests of other sites are not allowed"
+            return "requests from other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.startswith(("/api", "/report")) and not self._carries_token(scope, headers):
-            return "the token is missing or wrong; open the whole address that the server printed"
+            return "the token is missing or wrong; open the complete address that the server printed"
         return None
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie with the token; servers on other ports of a host share the browser's cookies."""
+        """Name of the cookie that stores the token; it depends on the token.
+
+        Browsers share cookies between the ports of a host, so servers on other ports need other names.
+        """
         return f"colorzoo-{sha256((self.token or '').encode()).hexdigest()[:16]}"
 
     def has_token(self, scope: Scope) -> bool:
@@ -87,7 +90,7 @@ class Access:
         )
 
     def _accepts_host(self, name: str) -> bool:
-        """Accept only names of this server: any name may resolve to its address (DNS rebinding)."""
+        """Accept only names of this server, because any name can resolve to its address (DNS rebinding)."""
         if is_loopback(name) or name in self.names:
             return True
         if is_loopback(self.host):

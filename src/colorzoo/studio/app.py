@@ -1,4 +1,4 @@
-"""The studio as a Starlette application: page, uploads, downloads and the websocket."""
+"""Starlette application of the studio: page, uploads, downloads and the websocket."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ STATIC = {
     "icon.svg": "image/svg+xml",
 }
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
-_MAX_UNREAD = 256  # messages; a client with more of them unread is disconnected
-MAX_UNREAD_BYTES = 64 * 2**20  # the same limit in bytes
+_MAX_UNREAD = 256  # messages waiting to be sent; a client with more messages is disconnected
+MAX_UNREAD_BYTES = 64 * 2**20  # size of these messages; a client with more bytes is disconnected
 _TRY_LATER = 1013  # websocket close code
 
 
 class StudioLoader:
-    """Load the studio in the background, because importing torch takes seconds; the server already responds.
+    """Loader of the studio in the background, so that the server responds while torch is imported.
 
     Args:
         limits: Limits of the studio.
-        report: Report to serve. A pad can open the photos that are listed in the report.
+        report: Report to serve. A pad can open the photos that the report lists.
     """
 
     def __init__(self, limits: Limits, report: ServedReport | None = None) -> None:
@@ -68,49 +68,49 @@ class StudioLoader:
 
     @property
     def studio(self) -> Studio | None:
-        """The studio, or None while it loads."""
+        """The studio; None while it is loaded."""
         done = self._future.done() and self._future.exception() is None
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the photo named in the address of a pad, or None.
+        """Return the path of the photo that the address of a pad requests; None without a request.
 
         Raises:
-            StudioError: The photo is not a file, or not in the report.
+            StudioError: The photo does not exist or is not in the report.
         """
         name = address.get("photo")
         if name is None:
             return None
         if self.report is None or name not in self.report.sources:
-            raise StudioError("expired", f"{name} is not in the report that is open here")
+            raise StudioError("expired", f"{name} is not in the report that this server shows")
         if not Path(name).is_file():
             raise StudioError("expired", f"{name}: no such file")
         return Path(name)
 
     def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
-        """Provide the studio, and the recipe with which new pads start."""
+        """Set the loaded studio, and the initial recipe of new pads."""
         self.recipe = recipe
         self._future.set_result(studio)
 
     def fail(self, error: BaseException) -> None:
-        """Raise an error in every `wait`."""
+        """Set the error that `wait` raises."""
         self._future.set_exception(error)
 
     async def wait(self) -> Studio:
-        """Return the studio as soon as it is loaded.
+        """Wait until the studio is loaded and return it.
 
         Raises:
             Exception: The error passed to `fail`.
         """
-        # shielded: a client that disconnects must not cancel the loading for the others
+        # shielded, because a client that disconnects must not cancel the loading for other clients
         return await asyncio.shield(asyncio.wrap_future(self._future))
 
 
 def build_app(loader: StudioLoader, access: Access) -> Starlette:
-    """Return the application.
+    """Build the Starlette application of the studio.
 
     Args:
-        loader: The studio, which is closed when the server stops.
+        loader: Loader of the studio. The studio is closed when the server stops.
         access: Access rules.
     """
 
@@ -138,7 +138,7 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
 
 
 async def _expire_sessions(loader: StudioLoader) -> None:
-    with contextlib.suppress(Exception):  # the caller of the loader reports it
+    with contextlib.suppress(Exception):  # the caller of the loader reports the error
         studio = await loader.wait()
     while loader.studio is not None:
         await asyncio.sleep(min(60.0, studio.limits.idle_seconds))
@@ -249,7 +249,7 @@ async def _websocket(socket: WebSocket) -> None:
         studio = await loader.wait()
         image_path = loader.named(socket.query_params)
         session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, image_path)
-    except Exception as error:  # loading failed, or too many sessions: reported, and the client retries
+    except Exception as error:  # loading failed, or there are too many sessions; the client tries again
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))
             await socket.close(_TRY_LATER)
@@ -259,7 +259,7 @@ async def _websocket(socket: WebSocket) -> None:
         while (frame := await _next_frame(socket, sending)) is not None:
             try:
                 studio.handle(session, unpack(frame), reply)
-            except StudioError as error:  # an invalid frame; the next one may be valid
+            except StudioError as error:  # a frame is invalid; the next frame may be valid
                 reply(error_message(error, None))
     finally:
         studio.disconnect(session)
@@ -284,7 +284,7 @@ class Outgoing:
         self.sending = asyncio.create_task(self._send_all())  # ends with the client, or at a limit
 
     def reply(self, message: Message) -> None:
-        """Queue a message, from any thread, without blocking it."""
+        """Queue a message; the method is thread-safe and does not block."""
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._loop.call_soon_threadsafe(self._put, message)
 

@@ -28,20 +28,25 @@ _STAGES = ("prepare", "network", "join", "encode")
 
 
 def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return ``(2, h, w)`` coordinates in the reference as fractions of its size; None if unavailable."""
+    """Return the coordinates in the reference that the model matched to each pixel.
+
+    Returns:
+        x and y ``(2, h, w)`` as fractions of the size of the reference; None if the model computes no
+        matches.
+    """
     return colored.extras["match"][0] if "match" in colored.extras else None
 
 
 @dataclass(frozen=True)
 class PadRequest:
-    """A photo, a recipe and the model that colors it.
+    """Photo and recipe of a pad, with the model that colorizes the photo.
 
     Attributes:
-        colorizer: The model.
-        opened: The photo.
-        recipe: Hints and settings. If the photo is a part, coordinates refer to the part.
-        reference: Reference whose colors to use, or None.
-        cache: Results of earlier edits.
+        colorizer: Loaded model.
+        opened: Opened photo, or its part within the border.
+        recipe: Hints and settings, in pixels of ``opened``.
+        reference: Exemplar of the reference image, or None.
+        cache: Cached results of earlier edits.
     """
 
     colorizer: Colorizer
@@ -51,20 +56,24 @@ class PadRequest:
     cache: LRUCache | None = None
 
     def lightness(self) -> Tensor:
-        """Return the network input, ``(1, 1, h, w)`` lightness."""
+        """Return the lightness ``(1, 1, h, w)`` at the size of the network input."""
         return self.opened.network_lightness(self.colorizer.size)
 
     def task(self) -> ColorizeTask:
-        """Return the task of colorizing the image.
+        """Return the task that colorizes the photo.
 
         Raises:
-            GuidanceError: The recipe does not fit the photo.
+            GuidanceError: The recipe does not match the photo.
         """
         part = Part(self.lightness(), self.opened.size)
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
-        """Return the task of a fast preview, whose input is downscaled from the preview image."""
+        """Return the task of a fast preview, whose input is downscaled from the preview image.
+
+        Args:
+            size: Shorter side of the network input in pixels.
+        """
         part = Part(self.opened.approximate_lightness(size), self.opened.size)
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
@@ -73,7 +82,7 @@ def predict(request: PadRequest) -> ColorizedImage:
     """Colorize a photo at the network size.
 
     Raises:
-        ColorzooError: The recipe does not fit the photo, or the model fails.
+        ColorzooError: The recipe does not match the photo, or the model fails.
     """
     return _run(request.task())
 

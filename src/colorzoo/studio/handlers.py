@@ -37,8 +37,8 @@ from colorzoo.studio.protocol import Limits, Message, StudioError
 from colorzoo.studio.sessions import AttachedReference, Session
 
 MAX_SUGGESTIONS = 32
-"""Most colors that are suggested for a place."""
-_LEAST_CORNERS = 3  # of an outline
+"""Maximum number of colors that are suggested for a location."""
+_LEAST_CORNERS = 3  # minimum number of corners of an outline
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIME_TYPES = {
     "png": "image/png",
@@ -84,7 +84,7 @@ class Context:
         """
         opened = self.session.opened
         if opened is None:
-            raise StudioError("no_photo", "no photo is open here; open it again")
+            raise StudioError("no_photo", "no photo is open in this session; open the photo again")
         return opened
 
     def place(self) -> tuple[float, float]:
@@ -98,21 +98,24 @@ class Context:
         return _inside(x, y, self.opened())
 
     def full_recipe(self) -> Recipe:
-        """Return the recipe of the request, or raise `GuidanceError` if it is invalid."""
+        """Parse the recipe of the request, or raise `GuidanceError` if the recipe is invalid."""
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Return the recipe without label files, because the server opens no paths of clients."""
+        """Parse the recipe and remove paths of label files, because the server does not open client paths."""
         return _without_files(self.full_recipe())
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
-        """Return photo, attached reference, and a recipe with its loaded model, by default of the request.
+        """Load the model of a recipe and return it with the photo, the recipe and the reference.
 
-        Photo and recipe refer to the part within the border, except for drawings, which have no border.
+        Photo and recipe are restricted to the part within the border, except for sketch models.
+
+        Args:
+            recipe: Recipe to apply; None uses the recipe of the request.
 
         Raises:
-            GuidanceError: The recipe's border does not lie within the photo, or the model needs the colors
-                of a reference that has none.
+            GuidanceError: The border of the recipe does not lie within the photo, or the model requires a
+                color reference but the reference is gray.
         """
         opened, recipe = self.opened(), recipe or self.recipe()
         colorizer = self.pool.get(recipe.model)
@@ -125,9 +128,7 @@ class Context:
             return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
         model = colorizer.model
         if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
-            raise GuidanceError(
-                f"the reference {reference.file.name!r} has no color; name an image in color."
-            )
+            raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")
         return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
@@ -248,7 +249,7 @@ def _next(ctx: Context) -> Iterator[Message]:
 
 
 def _colorings(ctx: Context) -> Iterator[Message]:
-    """Find the point whose color has the most information about the photo, and its likely colors."""
+    """Find the location whose color determines most other colors, and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
     place = find_informative_point(request.task(), predict(request))
@@ -260,7 +261,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
-    """Draw the area that the color of a point covers."""
+    """Draw the reach of a point as a tint."""
     x, y = ctx.place()
     fields = ctx.message.fields()
     radius = fields.number("radius", 3.0, low=0)
@@ -312,7 +313,7 @@ def _propose(ctx: Context) -> Iterator[Message]:
     """Return the regions that the model proposes to color."""
     request = ctx.pad_request()
     if "regions" not in request.colorizer.model.accepts:
-        raise StudioError("unsupported", f"{request.colorizer.name} does not support regions")
+        raise StudioError("unsupported", f"the model {request.colorizer.name} does not support regions")
     facts, buffer = regions.describe_regions(request, predict(request))
     yield ctx.answer("regions", buffer, **facts)
 
@@ -347,9 +348,9 @@ def _model(ctx: Context) -> Iterator[Message]:
 
 
 def _export(ctx: Context) -> Iterator[Message]:
-    """Colorize the photo at full size, identically to ``colorzoo colorize --recipe``, and encode it.
+    """Colorize the photo at full size like ``colorzoo colorize --recipe``, and encode the result.
 
-    The fields ``side`` and ``dpi`` reduce the finished image and set its resolution.
+    The field ``side`` limits the longer side of the result, and ``dpi`` sets the resolution in its metadata.
     """
     fields = ctx.message.fields()
     kind = fields.text("format", "png")
@@ -358,7 +359,7 @@ def _export(ctx: Context) -> Iterator[Message]:
     if kind not in _MIME_TYPES or quality > 100:
         raise StudioError(
             "bad_message",
-            f"export.format must be one of {', '.join(_MIME_TYPES)}, and quality between 1 and 100.",
+            f"export.format must be one of {', '.join(_MIME_TYPES)}, and export.quality from 1 to 100.",
         )
     opened, recipe = ctx.opened(), ctx.recipe()
     name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
@@ -407,7 +408,7 @@ def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
 def _origin(
     colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
 ) -> ImageProvenance:
-    """Return the provenance of an export without its source, equal to the provenance of `colorize`."""
+    """Return the provenance that ``colorzoo colorize`` would write, except the source."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
     settings = settings_of(colorizer, ColorSettings(quality=quality))
     if settings is None:
@@ -420,9 +421,9 @@ def _check(ctx: Context) -> Iterator[Message]:
     """Validate a recipe file before the pad loads it."""
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
-    notes = [f"the recipe's entry {name!r} is not known here; it is kept" for name in recipe.unknown()]
+    notes = [f"unknown recipe field {name!r} has no effect but is saved again" for name in recipe.unknown()]
     if opened is not None:
-        opened.part(recipe.border)  # raises if it does not fit
+        opened.part(recipe.border)  # raises an error if the border exceeds the photo
         recipe.check_inside(*opened.size)
     if recipe.model is not None:
         ctx.pool.get(recipe.model)
@@ -434,10 +435,10 @@ Handler = Callable[[Context], Iterator[Message]]
 
 @dataclass(frozen=True)
 class Request:
-    """A handler and the scheduling of its requests.
+    """Handler of a request type, and the scheduling of these requests.
 
     Attributes:
-        handler: Yields the responses.
+        handler: Generator function that yields the responses.
         uses_model: Whether the request runs in the thread of the model instead of a thread for files.
         newest_only: Whether a newer request of the session replaces waiting requests.
         rank: See `QueuedRequest`.

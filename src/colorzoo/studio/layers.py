@@ -26,19 +26,19 @@ LAYERED = {"layer": ".colors.png", "ora": ".color.ora"}
 """Suffixes of the export formats with layers."""
 
 _THUMBNAIL = 256
-_ROWS = 256  # per step: intermediate values take sixteen times the memory of the pixels
+_ROWS = 256  # rows per step, because intermediate values take 16 times the memory of the pixels
 
 
 def encode_layers(
     kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
-    """Return the file of an export with layers.
+    """Encode a result as a transparent PNG of its colors, or as an OpenRaster file with layers.
 
     Args:
-        kind: One of `LAYERED`.
-        image: The photo.
-        levels: Result, ``(H, W, 3)``.
-        unpainted: Result without paint; None if the recipe has no paint.
+        kind: A key of `LAYERED`.
+        image: Source photo.
+        levels: Result ``(H, W, 3)``.
+        unpainted: Result ``(H, W, 3)`` without paint strokes; None if the recipe has no paint strokes.
     """
     gray, result = gray_levels(image), quantized(levels, None, 8)
     if kind == "layer":
@@ -53,7 +53,7 @@ def encode_layers(
 
 
 def gray_levels(image: RasterImage) -> Bytes:
-    """Return the photo in gray with unchanged lightness, ``(H, W)``."""
+    """Convert a photo to 8-bit gray ``(H, W)`` of the same lightness."""
     if image.levels.ndim == 2:
         gray: Bytes = quantized(image.levels, None, 8)
         return gray

@@ -1,4 +1,4 @@
-"""The models of a server: their entries in the menu, and a cache of loaded models."""
+"""Models of a server: entries of the model menu, and a cache of loaded models."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _PURPOSES = (
 
 
 class ModelPool:
-    """Colorizers by the name of their model; the least recently used one is unloaded if there are too many.
+    """Cache of loaded models; unloads the least recently used model if more than two are loaded.
 
     Args:
-        load: Returns the colorizer of a registered model.
-        own: A loaded colorizer, which becomes the default.
-        default: Name of the model for recipes without one.
+        load: Function that loads the colorizer of a registered model.
+        own: Loaded colorizer that becomes the default model.
+        default: Name of the default model, for recipes that name no model.
     """
 
     def __init__(
@@ -53,11 +53,14 @@ class ModelPool:
         self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def get(self, name: str | None) -> Colorizer:
-        """Return a colorizer by name or alias of its model, loaded if necessary; None selects the default.
+        """Return the colorizer of a model, and load it if necessary.
+
+        Args:
+            name: Name or alias of the model; None selects the default model.
 
         Raises:
             UnknownModelError: No model has this name.
-            ColorzooError: Its weights are not available.
+            ColorzooError: The weights of the model are not available.
         """
         if self._own is not None and name in (None, self._own.name):
             return self._own
@@ -94,7 +97,7 @@ class ModelPool:
             ctypes.CDLL(None).malloc_trim(0)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the entries of all models in the message ``hello``."""
+        """Return the menu entries of all models, for the message ``hello``."""
         names = list_models()
         entries = [_entry(name) for name in names]
         if self._own is not None and self.default not in names:
@@ -106,7 +109,7 @@ class ModelPool:
         return entries
 
     def for_sketches(self) -> str | None:
-        """Return the model to propose for sketches, or None if no sketch model has local weights."""
+        """Return the name of the best sketch model with local weights, or None."""
         if self._own is not None and self._own.is_sketch_model:
             return self._own.name
         return next((ranked.card.name for ranked in rank_models("sketch") if ranked.available), None)
@@ -118,13 +121,13 @@ def _make_cancellable(colorizer: Colorizer) -> None:
 
 
 def describe_model(colorizer: Colorizer) -> dict[str, Any]:
-    """Return the fields of the message ``model``."""
+    """Describe the capabilities of a loaded model, as fields of the message ``model``."""
     accepts = _drawn_guidance(colorizer.model)
     return {"name": colorizer.name, "accepts": accepts, "detects": _detects(colorizer)}
 
 
 def _detects(colorizer: Colorizer) -> bool:
-    """Return whether a model detects the objects of an image itself."""
+    """Return whether a model detects objects in an image."""
     model = colorizer.model
     return isinstance(model, FindsBoxes) and model.detects
 
@@ -141,7 +144,7 @@ def _entry(name: str) -> dict[str, Any]:
 
 
 def menu_entry(card: ModelCard) -> dict[str, Any]:
-    """Return a model's fields in the menu of the pad."""
+    """Return the entry of a model in the model menu of the pad."""
     return {
         "name": card.name,
         "title": card.title,

@@ -1,4 +1,4 @@
-"""An opened photo: its file and the small maps that every edit needs."""
+"""Photo that is open in a pad: its file, and downscaled maps for fast edits."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ _IN_COLOR = "this is a color photo; its colors are ignored, and “Before” sho
 _TINTED = "the tint of the paper is ignored; “Before” shows it"
 _THUMBNAIL = 512
 _QUALITY = 90
-_SAME_THING = 25.0  # units of lightness
+_SAME_THING = 25.0  # maximum difference in L from the nearest neighbors in `lightness_around`
 _NETWORK = 256  # shorter side of most network inputs in pixels
 
 
-@dataclass(frozen=True, repr=False)  # which would print whole files
+@dataclass(frozen=True, repr=False)  # the default repr would print the content of files
 class OpenedImage:
-    """An opened photo. Full-size pixels are not stored; an export decodes the file again.
+    """Photo that is open in a pad.
+
+    Full-size pixels are not stored. An export decodes the file again.
 
     Attributes:
         name: File name for display and for exports, without folders.
@@ -54,11 +56,11 @@ class OpenedImage:
         size: Width and height in pixels.
         colored: Whether the photo has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
-        notes: Remarks for the user.
-        lightness: ``(1, 1, h, w)`` lightness at the size of the preview.
+        notes: Notes for the user.
+        lightness: Lightness ``(1, 1, h, w)`` at the size of the preview.
         network_lightnesses: Cache of `network_lightness`, by the shorter side.
         gray: JPEG of the lightness.
-        source: JPEG of the photo itself.
+        source: JPEG of the photo in its original colors.
         alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         border: Rectangle within the detected border, or None.
@@ -102,7 +104,7 @@ class OpenedImage:
 
     @property
     def nbytes(self) -> int:
-        """Memory in use."""
+        """Memory of the file and the maps in bytes."""
         maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
         files = (self.data, self.gray, self.source, self.alpha)
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
@@ -111,16 +113,20 @@ class OpenedImage:
         return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
 
     def decode(self) -> RasterImage:
-        """Decode the file again, as the command line does, and heal it."""
+        """Decode the file at full size and inpaint the pixels under healing strokes."""
         image = read_image(self.data)
         if self.opaque:
             image = composite_on_white(image)
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
-        """Return the photo with what strokes cover filled from around; border and “Before” stay.
+        """Inpaint the pixels under strokes and return the changed photo.
 
-        New strokes decode the file again.
+        The border and the image that the pad shows as *Before* do not change. Strokes that differ from the
+        strokes of the last call decode the file again.
+
+        Args:
+            strokes: Strokes over dust and scratches, in pixels of the photo.
         """
         if not strokes:
             return self
@@ -129,7 +135,7 @@ class OpenedImage:
         return self.last_healed[0]
 
     def on_paper(self) -> OpenedImage:
-        """Return the photo as models for sketches read it: transparent parts are white paper."""
+        """Composite the photo on white paper for sketch models; an opaque photo is returned unchanged."""
         if self.opaque:
             return self
         if not self.last_on_paper:
@@ -137,7 +143,7 @@ class OpenedImage:
         return self.last_on_paper[0]
 
     def _changed(self, **changes: Any) -> OpenedImage:
-        """Return a photo of other pixels, which are decoded again, with maps of its own."""
+        """Return a copy with other fields whose maps and caches are computed from the file again."""
         fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
         opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
         width, height = self.size
@@ -148,7 +154,13 @@ class OpenedImage:
         return replace(opened, lightness=view[None, None], network_lightnesses=networks)
 
     def part(self, setting: BorderSetting) -> OpenedImage:
-        """Return what a setting means: the part within the border, with places and maps of its own, or all.
+        """Return the part of the photo that a border setting selects.
+
+        The part is an `OpenedImage` whose coordinates start at its top-left corner. The whole photo is
+        returned unchanged.
+
+        Args:
+            setting: Border setting of a recipe.
 
         Raises:
             GuidanceError: A rectangle does not lie within the photo.
@@ -179,10 +191,12 @@ class OpenedImage:
         return part
 
     def network_lightness(self, size: int) -> Tensor:
-        """Return the lightness ``(1, 1, h, w)`` that a network gets; a new size decodes the file again.
+        """Return the lightness ``(1, 1, h, w)`` at the size of a network input.
+
+        The result is cached. The first call with a size decodes the file.
 
         Args:
-            size: Shorter side, see `working_size`.
+            size: Shorter side of the network input in pixels, see `working_size`.
         """
         if size not in self.network_lightnesses:
             width, height = self.size
@@ -192,28 +206,36 @@ class OpenedImage:
         return self.network_lightnesses[size]
 
     def approximate_lightness(self, size: int) -> Tensor:
-        """Return nearly the same as `network_lightness` at once, from the preview: enough during a drag."""
+        """Approximate `network_lightness` from the preview, without decoding the file.
+
+        Args:
+            size: Shorter side of the network input in pixels, see `working_size`.
+        """
         if size not in self.approximate_lightnesses:
             shape = working_size(self.size[1], self.size[0], size)
             self.approximate_lightnesses[size] = shrink_lightness(self.lightness, shape)
         return self.approximate_lightnesses[size]
 
     def lightness_around(self, place: tuple[float, float]) -> float:
-        """Return the lightness of a point at x and y in pixels of the photo, see `lightness_around`."""
+        """Return the median lightness around x and y in pixels of the photo, see `lightness_around`."""
         pixel = self.view_pixel(place)
         if pixel not in self.around:
             self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
         return self.around[pixel]
 
     def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
-        """Return row and column of the preview at x and y in pixels of the photo."""
+        """Convert x and y in pixels of the photo to row and column of the preview."""
         columns, rows = self.view
         row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
         column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
         return row, column
 
     def describe(self, network: int) -> dict[str, Any]:
-        """Return the fields of the message ``photo``; ``network`` is the size at which most models see it."""
+        """Return the fields of the message ``photo``.
+
+        Args:
+            network: Shorter side of most network inputs in pixels.
+        """
         width, height = self.size
         return {
             "name": self.name,
@@ -252,7 +274,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     if shown is not image:
         drawn = shrunk(FullLightness(shown.levels), network_size)
     is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(drawn)
-    shown = shown if is_sketch else image  # the pad shows a sketch on paper
+    shown = shown if is_sketch else image  # the pad shows a sketch on white paper
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)
     gray = gray_jpeg(lightness_of_levels(levels)[None, None])
@@ -275,7 +297,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
 
 
 def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
-    """Read an image that a pad has sent.
+    """Decode an image file that a pad uploaded.
 
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.
@@ -290,7 +312,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 
 
 def without_options(error: ImageError) -> ImageError:
-    """Return an error without the options of other commands that it recommends."""
+    """Remove recommended command-line options from an error, because they do not apply to the pad."""
     return ImageError(re.split(r" or raise --", str(error))[0])
 
 
@@ -311,9 +333,10 @@ def safe_name(name: str) -> str:
 
 
 def lightness_around(lightness: Tensor, row: int, column: int) -> float:
-    """Return the median lightness around a pixel, of what is about as light as its nearest neighbors.
+    """Return the median lightness around a pixel, excluding pixels beyond an edge.
 
-    A speck in a texture does not count, nor does the other side of an edge, so a point keeps its color there.
+    Only pixels with a lightness similar to the nearest neighbors are included, so neither specks of a texture
+    nor the other side of an edge change the result.
 
     Args:
         lightness: ``(h, w)`` in [0, 100].
@@ -342,8 +365,9 @@ def thumbnail(image: RasterImage) -> bytes:
 
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
-    """Shrink an image to a height and width by area averaging."""
-    # whole boxes first, which take a tenth of the time of fractional ones; the rest at the border is dropped
+    """Downscale an image to a height and width by area averaging."""
+    # reduce by an integer factor first, because fractional factors take ten times as long; the remaining rows
+    # and columns at the border are dropped
     factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
     height, width = (levels.shape[side] // factor for side in (0, 1))
     levels = levels[: height * factor, : width * factor]
@@ -359,14 +383,14 @@ def _rgb_image(levels: Levels) -> Image.Image:
 
 
 def gray_jpeg(lightness: Tensor) -> bytes:
-    """Return the JPEG of a lightness ``(1, 1, h, w)`` as gray of the same lightness."""
+    """Encode a lightness ``(1, 1, h, w)`` as a gray JPEG."""
     gray = encoded(lightness_to_luminance(lightness[0, 0]))
     levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
     return jpeg(Image.fromarray(levels))
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Encode a preview; chroma keeps its full resolution, so that small colored points stay sharp."""
+    """Encode a preview as JPEG without chroma subsampling, so that small colored points stay sharp."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)
     return memory.getvalue()

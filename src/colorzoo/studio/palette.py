@@ -1,4 +1,4 @@
-"""Suggested colors at a location, and the next point to set."""
+"""Suggested colors at a location, and the suggested location of the next point."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def suggestions(
     shape: tuple[int, int],
     count: int,
 ) -> dict[str, Any]:
-    """Return ``items``, ``lightness`` and ``entropy`` of the message ``suggestions``.
+    """Return the fields ``items``, ``lightness`` and ``entropy`` of the message ``suggestions``.
 
     Args:
-        distribution: Colors predicted from all other hints.
-        opened: The photo.
+        distribution: Color distribution that the model predicts from all other hints.
+        opened: Opened photo.
         place: x and y in pixels of the photo.
-        shape: Height and width of the prediction.
-        count: Number of colors.
+        shape: Height and width of the network input.
+        count: Maximum number of colors.
     """
     lightness = opened.lightness_around(place)
     x, y = place[0] * shape[1] / opened.size[0], place[1] * shape[0] / opened.size[1]
@@ -39,14 +39,14 @@ def suggestions(
 
 
 def likely_colorings(found: InformativePoint, opened: OpenedImage) -> dict[str, Any]:
-    """Return the fields of the message ``colorings``, in pixels of the photo."""
+    """Return the fields of the message ``colorings``: a location in pixels and its likely colors."""
     lightness = opened.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
     return {"x": found.x, "y": found.y, "lightness": lightness, "items": items}
 
 
 def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
-    """Return colors as the messages describe them."""
+    """Convert suggested colors to the field ``items`` of messages."""
     return [
         {
             "ab": [float(v) for v in color.ab],
@@ -60,7 +60,7 @@ def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
 def suggest_next_point(
     distribution: Distribution, opened: OpenedImage, recipe: Recipe, shape: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return location and entropy of the message ``next``, in pixels of the photo."""
+    """Return the fields of the message ``next``: the most uncertain location in pixels, and its entropy."""
     x_scale, y_scale = opened.size[0] / shape[1], opened.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]
     x, y = next_point(distribution, taken)

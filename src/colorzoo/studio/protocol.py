@@ -1,7 +1,7 @@
-"""Messages of the pad protocol, their form as websocket frames, error codes, and limits.
+"""Messages of the pad protocol, their encoding as websocket frames, error codes, and limits.
 
-``docs/studio_protocol.md`` describes the messages. This module imports no torch: the server answers before
-torch is loaded.
+``docs/studio_protocol.md`` describes the messages. This module does not import torch, so that the server
+responds before torch is loaded.
 """
 
 from __future__ import annotations
@@ -35,20 +35,22 @@ Reply = Callable[["Message"], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a server, so that one user cannot take all of its resources.
+    """Limits that prevent one user from exhausting the resources of a server.
 
     Attributes:
-        file_bytes: Size of an image file.
-        pixels: Pixels of an image, checked before it is decoded.
-        message_bytes: Size of a message without an image.
-        full_pixels: Pixels of a full-size preview; larger photos are previewed smaller but exported whole.
-        view_side: Longer side of the standard preview.
-        memory_bytes: Memory of all photos and caches together; the least recently used photo goes first.
-        sessions: Number of sessions.
-        idle_seconds: Time after which an idle session expires (or only its photo, while a pad is connected).
-        upload_seconds: Time for the transfer of an upload.
-        uploads: Uploads of a session at a time.
-        queued: Waiting requests of a session per queue.
+        file_bytes: Maximum size of an image file.
+        pixels: Maximum number of pixels of an image, checked before decoding.
+        message_bytes: Maximum size of a message without an image.
+        full_pixels: Maximum number of pixels of a full-size preview. Previews of larger photos are
+            downscaled; exports have the full size.
+        view_side: Longer side of the standard preview in pixels.
+        memory_bytes: Maximum memory of all photos and caches. The least recently used photo is removed first.
+        sessions: Maximum number of sessions.
+        idle_seconds: Time after which an idle session expires. While a pad is connected, only the photo
+            expires.
+        upload_seconds: Maximum duration of an upload.
+        uploads: Maximum number of simultaneous uploads of a session.
+        queued: Maximum number of waiting requests of a session per queue.
     """
 
     file_bytes: int = 64 * 2**20
@@ -80,11 +82,11 @@ class Limits:
         """
         if count > self.file_bytes:
             megabytes = self.file_bytes / 2**20
-            raise StudioError("too_large", f"the file is larger than {megabytes:.0f} MB, the limit here")
+            raise StudioError("too_large", f"the file exceeds the limit of {megabytes:.0f} MB")
 
 
 class StudioError(ColorzooError):
-    """A request cannot be served.
+    """Error of a request, with a code for the pad and a message for the user.
 
     Args:
         code: An error code of ``docs/studio_protocol.md``.
@@ -97,17 +99,17 @@ class StudioError(ColorzooError):
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    """Return code and text of an error; details of an unexpected error go to the log only."""
+    """Return the code and text of an error; details of an unexpected error are only logged."""
     if isinstance(error, StudioError):
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
-        return "too_large", "This does not fit into the memory of the server; use a smaller image"
+        return "too_large", "The server ran out of memory; use a smaller image"
     for kind, code in _CODES:
         if isinstance(error, kind):
-            text = " ".join(str(error).split())  # these begin with the name of a file or a field
+            text = " ".join(str(error).split())  # the text of these errors starts with a file or field name
             return code, text if kind in (ImageError, GuidanceError) else _sentence(text)
     _log.error("a request of the pad failed", exc_info=error)
-    return "internal", f"Something went wrong here ({type(error).__name__}); the server's log says more"
+    return "internal", f"Unexpected error in the server ({type(error).__name__}); see the log of the server"
 
 
 def _sentence(text: str) -> str:
@@ -116,7 +118,7 @@ def _sentence(text: str) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """A message in either direction.
+    """Message between pad and server.
 
     Attributes:
         body: The JSON object, with at least ``type``.
@@ -133,7 +135,7 @@ class Message:
 
     @property
     def id(self) -> int | None:
-        """Number of a request, or None without a valid one."""
+        """Number of the request; None if the message has no valid number."""
         value = self.body.get("id")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -145,13 +147,13 @@ class Message:
 
 
 def error_message(error: BaseException, re: int | None) -> Message:
-    """Return the message that reports an error as the answer to request ``re``."""
+    """Return the message that reports an error of the request with number ``re``."""
     code, text = describe_error(error)
     return Message({"type": "error", "re": re, "code": code, "message": text})
 
 
 def pack(message: Message) -> str | bytes:
-    """Return a message as a text frame, or as a binary frame if it has buffers."""
+    """Encode a message as a text frame, or as a binary frame if the message has buffers."""
     if not message.buffers:
         return json.dumps(message.body, separators=(",", ":"))
     body = {**message.body, "buffers": [len(part) for part in message.buffers]}
@@ -160,7 +162,7 @@ def pack(message: Message) -> str | bytes:
 
 
 def unpack(frame: str | bytes) -> Message:
-    """Read a frame.
+    """Decode a frame to a message.
 
     Raises:
         StudioError: The frame is not a valid message.

@@ -1,4 +1,4 @@
-"""Regions, classes, areas and matches of a photo, as the messages of the pad describe them."""
+"""Message fields for regions, classes, selections, areas and reach of a photo."""
 
 from __future__ import annotations
 
@@ -49,16 +49,18 @@ from colorzoo.studio.protocol import StudioError
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network
 MASK_SIZE = 384  # shorter side of the mask of an object or a part
-REACH_STEPS = 23  # of the slider, without its ends
+REACH_STEPS = 23  # number of inner steps of the reach slider
 TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
 def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions`` and the uint16 map; empty regions are left out.
+    """Return the fields of the message ``regions`` and a uint16 map of the region of each pixel.
+
+    Regions without a pixel are omitted.
 
     Args:
-        request: Request with a model that colors regions.
-        result: ColorizedImage so far, from which colors are suggested.
+        request: Photo, recipe, and a model that proposes regions.
+        result: Current result, whose mean colors are suggested for the regions.
 
     Raises:
         GuidanceError: The model does not use regions.
@@ -97,14 +99,14 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes`` and the uint16 maps of photo and reference.
+    """Return the fields of the message ``classes`` and uint16 class maps of photo and reference.
 
     Raises:
-        StudioError: The model has no classes.
+        StudioError: The model does not predict classes.
     """
     model = request.colorizer.model
     if not isinstance(model, FindsClasses):
-        raise StudioError("unsupported", f"{request.colorizer.name} has no classes")
+        raise StudioError("unsupported", f"the model {request.colorizer.name} does not support object types")
     names = getattr(model, "class_names", {})
     opened = find_classes(model, request.lightness())[0, 0]
     if (window := request.opened.window) is not None:
@@ -134,13 +136,14 @@ def _uint16_bytes(values: Tensor) -> bytes:
 def select_at_point(
     request: PadRequest, place: tuple[float, float], size: float, visible: float = 1.0
 ) -> dict[str, Any]:
-    """Return the mask of the object at a click.
+    """Segment the object at a click and return its mask.
 
     Args:
-        request: The photo.
+        request: Photo and recipe.
         place: x and y in pixels of the photo.
-        size: 1 selects the likeliest object; larger values select larger objects.
-        visible: Fraction of the photo in view; larger objects are not the first choice.
+        size: 1 selects the most likely object; larger values select larger objects.
+        visible: Fraction of the photo that is visible on the screen. Larger objects are not selected by
+            default.
     """
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     features = partial(_features, request)
@@ -149,21 +152,27 @@ def select_at_point(
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
-    """Return names and masks of the parts of a photo, such as skin and sky."""
+    """Segment named parts of a photo, such as skin and sky, and return their names and masks."""
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     parts = find_parts(lightness, features=_features(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
-    """Return the cached segmenter features of a lightness."""
+    """Return the segmenter features of a lightness, which are cached."""
     return StageRunner(request.cache)(segmenter_features, lightness)
 
 
 def select_in_outline(
     request: PadRequest, path: Sequence[tuple[float, float]], size: float
 ) -> dict[str, Any]:
-    """Return the mask of the object inside of an outline in pixels of the photo; more than 1 selects more."""
+    """Segment the object inside an outline and return its mask.
+
+    Args:
+        request: Photo and recipe.
+        path: Corners of the outline as x and y in pixels of the photo.
+        size: Above 1 dilates the mask, below 1 erodes it.
+    """
     lightness = request.lightness()
     try:
         ab = predict(request).ab
@@ -173,14 +182,14 @@ def select_in_outline(
 
 
 def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
-    """Return the mask of an outline itself; see `select_in_outline`."""
+    """Return the mask of the exact outline, without segmentation; see `select_in_outline`."""
     return _mask_fields(
         request, resize_mask(outline_mask(request.lightness(), path, request.opened.size), size)
     )
 
 
 def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
-    """Return a mask of the whole photo as areas of recipes have it."""
+    """Return a mask as the field ``mask`` of areas in recipes, in coordinates of the whole photo."""
     if request.opened.window is not None:
         mask = Mask.of(request.opened.window.surrounded(mask.array()))
     fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
@@ -188,11 +197,11 @@ def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
 
 
 def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> dict[str, Any]:
-    """Return the field ``kept`` of an area: the present colors that it locks.
+    """Encode the current colors that an area locks, as the field ``kept`` of the area.
 
     Args:
-        request: The photo and the model.
-        result: ColorizedImage of the present recipe.
+        request: Photo and model.
+        result: Result of the current recipe.
         area: Area with the action ``lock`` or ``only``.
     """
     lightness = request.lightness()
@@ -217,11 +226,11 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
 
 
 def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
-    """Return a transparent PNG that tints where the color of a point goes.
+    """Return a transparent PNG that tints the pixels in the reach of a point.
 
     Args:
-        request: The photo and the model.
-        point: The point, in pixels of the photo.
+        request: Photo and model.
+        point: Point in pixels of the photo.
     """
     weight = torch.ones(request.lightness().shape[2:])
     if point.reach != "everywhere":
@@ -236,18 +245,25 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
-    """Return reaches between a single point and the whole image, whose covered areas grow in even steps.
+    """Return the reach of a point for each step of the reach slider.
+
+    The areas that these reaches cover grow by equal ratios, see `even_reaches`.
 
     Args:
-        request: The photo and the model.
-        point: The point, in pixels of the photo.
+        request: Photo and model.
+        point: Point in pixels of the photo.
     """
     paths, alike = _search(request, point)
     return even_reaches(paths.costs, alike, REACH_STEPS)
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
-    """Return a reach for a new point at x and y of the photo; None if unknown."""
+    """Return the default reach of a new point; None if the model computes no similarity.
+
+    Args:
+        request: Photo and model.
+        place: x and y in pixels of the photo.
+    """
     radius = NEW_POINT * min(request.opened.size) / min(request.lightness().shape[2:])
     paths, alike = _search(request, PointHint(*place, radius))
     return None if alike is None else find_start(paths.costs, alike)

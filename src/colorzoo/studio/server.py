@@ -1,4 +1,4 @@
-"""Run the studio's server: print its address, open the browser, load the models in the background."""
+"""Server of the studio: prints its address, opens the browser and loads the models in the background."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
-FIRST_PORT = 8765  # fixed, since browsers keep the autosave by address
+FIRST_PORT = 8765  # constant, because browsers store autosaved work by address
 _PORTS = 10
-_CONNECTIONS = 512  # at a time; further requests are answered by 503
-HEAD_SECONDS = 10.0  # for the head of a request
+_CONNECTIONS = 512  # maximum number of simultaneous connections; further requests get the response 503
+HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
 _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
-#: Addresses reserved for documentation: a route to them is looked up, nothing is sent.
+#: Addresses reserved for documentation, used to look up the network interface; nothing is sent to them.
 _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
 _LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are still returned at once
 _MOST_KEPT = 128 << 20  # bytes
 
 _NOT_ENCRYPTED = (
-    "The connection is not encrypted: others in this network can read the photos and the token. "
+    "The connection is not encrypted: other users of this network can read the photos and the token. "
     "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
 )
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
-"""Returns a studio, and a recipe with which new pads start."""
+"""Function that returns a studio, and the initial recipe of new pads."""
 
 
 class _HttpProtocol(H11Protocol):
@@ -64,7 +64,7 @@ class _HttpProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        self._stop_checks()  # the connection belongs to the websocket from now on
+        self._stop_checks()  # the websocket protocol takes over the connection
         super().handle_websocket_upgrade(event)
 
     def _check_later(self) -> None:
@@ -88,8 +88,8 @@ class Address:
 
     Attributes:
         host: Host name or IP address.
-        port: Port, or None for the first free one from `FIRST_PORT`.
-        names: Further host names under which it may be opened, such as the name of a proxy.
+        port: Port; None uses the first free port from `FIRST_PORT`.
+        names: Additional host names of the server, such as the name of a proxy.
     """
 
     host: str = "127.0.0.1"
@@ -104,23 +104,23 @@ def serve(
     browser: bool,
     report: ServedReport | None = None,
 ) -> None:
-    """Serve until interrupted. The page is available at once, while the studio is still loading.
+    """Serve the studio until Ctrl+C; the page is available while the studio is loaded.
 
     Args:
-        make: Loads the studio.
+        make: Function that loads the studio.
         address: Address on which to listen.
-        browser: Open the page in the user's browser.
+        browser: Whether to open the page in the browser of the user.
         report: Report to open instead of the pad.
 
     Raises:
-        ColorzooError: The address cannot be used, or ``make`` fails.
+        ColorzooError: The address cannot be used, or ``make`` failed.
     """
     keep_freed_memory()
     loader = StudioLoader(Limits(), report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
         if report:
             url = url.replace("/?", f"/report/{quote(report.name)}?")
-        print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
+        print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
         if not is_loopback(address.host):
             print(_NOT_ENCRYPTED, flush=True)
             if sys.stdout.isatty():
@@ -149,7 +149,8 @@ def _load(loader: StudioLoader, make: MakeStudio) -> None:
 def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
     """Yield an event that SIGINT and SIGTERM set, even if the shell made the process ignore them.
 
-    Until the studio is loaded, they also raise KeyboardInterrupt, which leaves the context and ends there.
+    Until the studio is loaded, the signals also raise KeyboardInterrupt, which this context manager
+    suppresses.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -174,14 +175,14 @@ def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
 
 @contextmanager
 def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uvicorn.Server]]:
-    """Serve in a thread for the duration of the context.
+    """Run the server in a thread for the duration of a ``with`` block.
 
     Args:
-        loader: The studio.
+        loader: Loader of the studio.
         address: Address on which to listen.
 
     Yields:
-        The address to open, with the token, and the server.
+        The URL to open, which contains the token, and the server.
 
     Raises:
         ColorzooError: The address cannot be used.
@@ -208,7 +209,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     try:
         while not server.started:
             if not thread.is_alive():
-                raise ColorzooError("the server did not start; COLORZOO_DEBUG=1 shows more")
+                raise ColorzooError("the server did not start. Set COLORZOO_DEBUG=1 for details.")
             threading.Event().wait(0.01)
         if loader.studio is not None:
             loader.studio.warm_up()
@@ -241,14 +242,14 @@ def _bind(address: Address) -> socket.socket:
 
 
 def url_of(host: str, port: int, token: str) -> str:
-    """Return the address to open; for a server on all addresses, with this machine's IP address."""
+    """Return the URL to open; a server that listens on all addresses gets the IP address of this machine."""
     shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
     shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
     return f"http://{shown}:{port}/?token={token}"
 
 
 def _network_address(family: socket.AddressFamily) -> str:
-    """Return the IP address of this machine in its network, or its name without a network."""
+    """Return the IP address of this machine in its network; without a network, return the host name."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((_REMOTE[family], 9))
@@ -259,7 +260,7 @@ def _network_address(family: socket.AddressFamily) -> str:
 
 def qr_code(url: str) -> str:
     """Return the QR code of an address as text for a terminal."""
-    import segno  # of the extra `studio`
+    import segno  # installed by the extra `studio`
 
     lines = io.StringIO()
     segno.make(url, error="l", micro=False).terminal(lines, compact=True)
@@ -267,18 +268,18 @@ def qr_code(url: str) -> str:
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to 128 MB of freed memory in the process; call it before threads are started.
+    """Keep up to 128 MB of freed memory in the process; must be called before threads are started.
 
-    By default glibc returns large blocks to the system, and every prediction requests them again. This takes
-    a fifth of the time of an edit.
+    By default, glibc returns large blocks to the operating system, and every prediction requests them again,
+    which takes a fifth of the time of an edit.
 
     Returns:
-        Whether the C library supports it.
+        Whether the C library supports this setting.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    # a single arena: others are returned as a whole, and the worker thread's would be one of them
+    # use a single arena, because the memory of additional arenas, such as for a worker thread, is not kept
     options = ((_MMAP_THRESHOLD, _LARGEST_KEPT), (_TRIM_THRESHOLD, _MOST_KEPT), (_ARENA_MAX, 1))
     done = [mallopt(name, value) == 1 for name, value in options]
     return all(done)

@@ -1,4 +1,4 @@
-"""Sessions of the pads with their files in memory, bounded in time and bytes."""
+"""Sessions of pads. Their files are stored in memory, with limits on idle time and bytes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from colorzoo.batch.origin import UsedFile
 from colorzoo.studio.opened_image import OpenedImage
 from colorzoo.studio.protocol import Limits, StudioError
 
-_MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
-_MAX_FILES = 4  # uploads and exports of a session
+_MAX_CANCELLED = 16  # maximum number of stored ids of cancelled requests; a pad opens one photo at a time
+_MAX_FILES = 4  # maximum number of uploads and exports of a session
 
 
 @dataclass(frozen=True)
 class AttachedReference:
-    """A reference image that a pad has sent.
+    """Reference image that a pad uploaded.
 
     Attributes:
-        rgb: ``(1, 3, h, w)`` in [0, 1].
-        size: Width and height of the image in pixels.
-        file: Its name and hash.
-        gray: Whether it has no colors.
+        rgb: Downscaled image ``(1, 3, h, w)`` in [0, 1].
+        size: Width and height of the original image in pixels.
+        file: Name and hash of the file.
+        gray: Whether the image is gray.
     """
 
     rgb: Tensor
@@ -49,19 +49,19 @@ class Session:
     """State of one pad.
 
     Attributes:
-        id: Secret random id; a client with this id owns the session.
-        opened: The opened photo.
-        reference: The attached reference image.
-        files: Uploads and exports by random keys.
-        offered: The photo of the command line by its key; it is shared by all sessions.
+        id: Secret random id; a client with this id can access the session.
+        opened: Opened photo, or None.
+        reference: Attached reference image, or None.
+        files: Uploads and exports by random key.
+        offered: Photo of the command line by key, which all sessions share.
         uploads: Number of uploads in progress.
-        last_used: Time of the last use, by the clock of the store.
+        last_used: Time of the last use in seconds, by the clock of the store.
         connected: Whether a pad is connected; a second pad with this id starts a new session.
-        connection: Number of the connection; requests of earlier connections are cancelled.
+        connection: Number of the current connection; requests of earlier connections are cancelled.
         newest_color: Id of the newest request ``color``.
         newest_final: Id of the newest request ``color`` that is not a preview during a drag.
-        cancelled: Ids of the last requests that the pad cancelled.
-        lock: Guards ``opened``, ``reference`` and ``files``, which several workers use.
+        cancelled: Ids of the most recent requests that the pad cancelled.
+        lock: Lock for ``opened``, ``reference`` and ``files``, which several threads use.
     """
 
     id: str
@@ -79,7 +79,7 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def set_opened(self, opened: OpenedImage | None) -> None:
-        """Replace the photo and remove its reference."""
+        """Set the opened photo and remove the reference of the previous photo."""
         with self.lock:
             self.opened = opened
             self.reference = None
@@ -100,13 +100,17 @@ class Session:
         return key
 
     def offer(self, data: bytes, name: str) -> str:
-        """Offer a photo that can be opened repeatedly, and return its key."""
+        """Store a photo that can be opened repeatedly, and return its key."""
         key = secrets.token_urlsafe(24)
         self.offered = {key: TemporaryFile(data, name)}
         return key
 
     def file(self, key: str | None, *, drop: bool = False) -> TemporaryFile:
-        """Return a file, and drop it if it will not be used again.
+        """Return an uploaded or exported file.
+
+        Args:
+            key: Key of the file.
+            drop: Whether to remove the file from the session.
 
         Raises:
             StudioError: The file does not exist in this session.
@@ -121,22 +125,22 @@ class Session:
 
     @property
     def nbytes(self) -> int:
-        """Memory in use."""
+        """Memory of the session in bytes."""
         opened = 0 if self.opened is None else self.opened.nbytes
         reference = 0 if self.reference is None else self.reference.rgb.nbytes
         return opened + reference + sum(len(file.data) for file in list(self.files.values()))
 
 
 class SessionStore:
-    """All sessions, bounded in number, idle time and memory.
+    """Store of all sessions, with limits on their number, idle time and memory.
 
-    Idle sessions without a pad expire. A session with a connected pad only loses its photo, which the pad
-    uploads again. If memory is short, the least recently used photos are dropped.
+    An idle session without a connected pad expires. If a pad is connected, only the photo is removed, and the
+    pad uploads it again. If the memory limit is exceeded, the least recently used photos are removed.
 
     Args:
-        limits: Number of sessions, idle time and memory.
-        clock: Returns the time in seconds; replaced in tests.
-        on_remove: Called with the id of a removed session.
+        limits: Maximum number of sessions, idle time and memory.
+        clock: Function that returns the time in seconds; replaced in tests.
+        on_remove: Function that is called with the id of a removed session.
     """
 
     def __init__(
@@ -154,12 +158,12 @@ class SessionStore:
 
     @property
     def nbytes(self) -> int:
-        """Memory of all sessions."""
+        """Memory of all sessions in bytes."""
         with self._lock:
             return sum(session.nbytes for session in self._sessions.values())
 
     def find(self, session_id: str | None) -> Session | None:
-        """Return a session by its id and mark it as used, or None if there is none."""
+        """Return the session with an id and mark it as used; None if no session has this id."""
         with self._lock:
             removed = self._expire()
             session = self._sessions.get(session_id or "")
@@ -170,10 +174,13 @@ class SessionStore:
         return session
 
     def new(self) -> Session:
-        """Create a session; at the limit, it replaces the least recently used session without a pad.
+        """Create a session.
+
+        If the maximum number of sessions exists, the least recently used session without a connected pad is
+        removed.
 
         Raises:
-            StudioError: All sessions have a connected pad.
+            StudioError: The maximum number of sessions exists, and all have a connected pad.
         """
         self.remove_expired()
         session = Session(secrets.token_urlsafe(24))
@@ -203,7 +210,7 @@ class SessionStore:
             raise StudioError("expired", "this session has expired; reload the page")
 
     def remove_expired(self) -> None:
-        """Remove idle sessions, and drop photos until the rest fits into memory."""
+        """Remove idle sessions, and remove photos until the memory limit is met."""
         with self._lock:
             removed = self._expire()
             self._drop_opened()
@@ -228,7 +235,7 @@ class SessionStore:
 
     def _drop_opened(self) -> None:
         total = sum(session.nbytes for session in self._sessions.values())
-        for session in list(self._sessions.values())[:-1]:  # all but the one in use
+        for session in list(self._sessions.values())[:-1]:  # except the session in use
             if total <= self._limits.memory_bytes:
                 break
             total -= session.nbytes

@@ -1,6 +1,6 @@
-"""Write a folder of plain files that colors images with points in the browser, without a server.
+"""Write a static page that colorizes images with color points in the browser.
 
-The browser runs the exported ONNX graph of one model in ONNX Runtime Web, which is downloaded once from npm.
+The browser runs the ONNX graph of one model with ONNX Runtime Web, which is downloaded once from npm.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.weights.catalog import WeightFile, cache_home, list_weights
 from colorzoo.weights.resolve import fetch
 
-_SETTINGS = "page.json"  # a folder with this file is a page, which may be overwritten
+_SETTINGS = "page.json"  # identifies a folder that this module wrote, which may be overwritten
 _FILES = ("page/page.js", "page/pixels.js", "page/page.css", "page/LICENSES.txt", "js/color.js", "icon.svg")
 _BROWSER_FORMATS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 
@@ -38,30 +38,32 @@ _RUNTIME_PACKAGE = Weights(
     urls=(f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{_RUNTIME_VERSION}.tgz",),
 )
 _RUNTIME, _WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
-_MAX_ERROR = 2.0**-10  # of float16 weights, relative to the largest value of a tensor
+_MAX_ERROR = 2.0**-10  # maximum rounding error of float16 weights, relative to the largest value of a tensor
 
 
 def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
-    """Write a page with one model, complete or not at all.
+    """Write a static page with one model and example images.
+
+    The page is written atomically. An existing page in the folder is replaced.
 
     Args:
-        folder: Folder to create. An older page there is replaced.
-        card: Model of the page.
-        images: Images of the page. The first one is opened at once, any of them by ``?photo=NAME``.
+        folder: Output folder.
+        card: Card of the model that runs in the page.
+        images: Images of the page. The page opens the first image, or another image by ``?photo=NAME``.
 
     Returns:
-        Bytes of all files.
+        Total size of the files in bytes.
 
     Raises:
         ColorzooError: The folder contains other files or cannot be written, the model cannot run in a page,
             or an image is invalid.
     """
     if folder.exists() and not folder.is_dir():
-        raise ColorzooError(f"--static must be a folder; {folder} is a file.")
+        raise ColorzooError(f"--static must be a folder, but {folder} is a file.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _SETTINGS).is_file():
-        raise ColorzooError(f"--static must be an empty or a new folder; {folder} contains other files.")
+        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files.")
     if obstacle := _obstacle(card):
-        raise ColorzooError(f"--model {card.name} cannot run in a page: {obstacle}.")
+        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}.")
     static = files("colorzoo.studio") / "static"
     content = {name: (static / name).read_bytes() for name in _FILES}
     content["index.html"] = (static / "page" / "index.html").read_bytes()
@@ -69,7 +71,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     for number, image in enumerate(images):
         read_image(image)  # raises if the image is invalid
         if image.suffix.lower() not in _BROWSER_FORMATS:
-            raise ColorzooError(f"{image}: browsers do not read this format; convert it to PNG or JPEG.")
+            raise ColorzooError(f"{image}: browsers do not support this format. Convert it to PNG or JPEG.")
         content[f"photos/{number}{image.suffix}"] = image.read_bytes()
         offered.append({"file": f"photos/{number}{image.suffix}", "name": image.name})
     content |= _runtime_files()
@@ -88,13 +90,13 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
 
 
 def _obstacle(card: ModelCard) -> str:
-    """Return why a model cannot run in a page, empty if it can."""
+    """Return the reason why a model cannot run in a page; empty if the model can run."""
     if "export" in card.limits:
         return "it cannot be exported to ONNX"
     if card.input != "gray" or card.output != "ab":
-        return "pages color gray images by ab"
+        return "it does not predict ab from gray images"
     if not any(row.where == "embedded" for row in list_weights([card])):
-        return "its weights do not ship with the package"
+        return "its weights are not included in the package"
     return ""
 
 
@@ -114,7 +116,7 @@ def _write(folder: Path, content: dict[str, bytes]) -> None:
 
 
 def _runtime_files() -> dict[str, bytes]:
-    """Return script and packed binary of ONNX Runtime Web, downloaded if necessary."""
+    """Return the script and the compressed binary of ONNX Runtime Web; download them if necessary."""
     archive = cache_home() / "runtimes" / f"onnxruntime-web-{_RUNTIME_VERSION}.tgz"
     fetch(WeightFile("onnxruntime-web", _RUNTIME_VERSION, _RUNTIME_PACKAGE, archive))
     with tarfile.open(archive) as package:
@@ -136,9 +138,10 @@ def _graph_of(card: ModelCard) -> tuple[bytes, int]:
 
 
 def halve_weights(path: Path) -> bytes:
-    """Return an ONNX graph whose weights are stored in float16 and converted to float32 where they are used.
+    """Store the weights of an ONNX graph in float16 and return the changed graph.
 
-    Tensors of a wide range stay in float32.
+    The graph converts the weights to float32 before they are used. Tensors whose rounding error would be too
+    large stay in float32.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -1,4 +1,4 @@
-"""The service behind every pad: queue and serve requests, independent of the transport."""
+"""Service that queues and processes the requests of pads, independent of the transport."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ from colorzoo.studio.worker_pool import (
     stop_if_cancelled,
 )
 
-_FILE_THREADS = 4  # so that a slow file does not block other pads
-_MODEL_THREADS = 2  # so that a model that is downloaded does not block other pads
+_FILE_THREADS = 4  # several threads, so that a slow file does not block other pads
+_MODEL_THREADS = 2  # several threads, so that a download of a model does not block other pads
 
 
 class Studio:
-    """Sessions, models and request queues. All methods are thread-safe and return at once.
+    """Service with sessions, models and request queues; methods are thread-safe and do not block.
 
     Args:
-        colorizer: A loaded model; by default, registered models are loaded when they are used.
+        colorizer: Loaded model; None loads registered models when they are used.
         model: Name of the default model.
         device: Device of the models.
         limits: Limits of the server.
-        inline_files: Include exports in the response instead of storing them for a download.
-        tune: Halve the number of PyTorch threads; only for a process without other PyTorch work.
+        inline_files: Whether responses include exported files instead of an address for the download.
+        tune: Whether to halve the number of PyTorch threads. Use this only in a process without other PyTorch
+            work.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Studio:
             colorizer,
             model,
         )
-        if tune:  # waiting for a thread that lost its core takes longer than its share of the work
+        if tune:  # an operation waits for its slowest thread, which is slow if other threads use its core
             torch.set_num_threads(max(1, torch.get_num_threads() // 2))
         self.sessions = SessionStore(limits, on_remove=self._forget)
         self.arriving = 0  # bytes of uploads in progress
@@ -72,14 +73,14 @@ class Studio:
         self._models: list[dict[str, Any]] | None = None
 
     def offer(self, data: bytes, name: str) -> None:
-        """Offer a photo that every new pad opens at once."""
+        """Set the photo that new pads open."""
         self._start = TemporaryFile(data, name)
 
     def warm_up(self) -> None:
-        """Load the default model in the background, so that the first photo does not wait for it."""
+        """Load the default model in the background, so that the first result is faster."""
 
         def load() -> None:
-            with suppress(Exception):  # the first request reports it
+            with suppress(Exception):  # the first request reports the error
                 self.pool.get(None)
 
         self._model_worker.submit("", QueuedRequest("warm up", load))
@@ -94,10 +95,10 @@ class Studio:
         """Resume or start a session and send the message ``hello``.
 
         Args:
-            session_id: Id of an earlier session.
-            reply: Sends a message to this pad, from any thread.
-            recipe: Recipe with which a new pad starts.
-            named: Photo that this pad opens instead of the offered photo.
+            session_id: Id of an earlier session, or None.
+            reply: Thread-safe function that sends a message to the pad.
+            recipe: Initial recipe of a new pad.
+            named: Path of the photo that the pad opens instead of the photo of `offer`.
 
         Raises:
             StudioError: The photo is too large, or there are too many sessions.
@@ -135,7 +136,7 @@ class Studio:
         return session
 
     def disconnect(self, session: Session) -> None:
-        """Cancel the requests of a session; the session stays available for a reconnection."""
+        """Cancel the requests of a session; the pad can reconnect to the session later."""
         session.connected = False
         session.connection += 1
         self._forget(session.id)
@@ -144,14 +145,14 @@ class Studio:
         """Queue a request; responses and errors are passed to ``reply``."""
         try:
             self.sessions.touch(session)
-            if message.type == "close":  # at once, so that no later request sees the photo
+            if message.type == "close":  # not queued, so that no later request uses the photo
                 self._forget(session.id)
                 session.release()
-            elif message.type == "cancel":  # at once, since it would wait for the request that it cancels
+            elif message.type == "cancel":  # not queued, because it would wait for the request to cancel
                 session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
                 self._queue(session, message, reply)
-        except Exception as error:  # any error is reported, and the next request is served
+        except Exception as error:  # report any error, so that later requests are processed
             reply(error_message(error, message.id))
 
     def close(self) -> None:
@@ -161,7 +162,7 @@ class Studio:
         self._model_worker.close()
 
     def _forget(self, session_id: str) -> None:
-        """Drop the waiting requests of a session."""
+        """Remove the waiting requests of a session."""
         self._file_worker.cancel(session_id)
         self._model_worker.cancel(session_id)
 
@@ -222,7 +223,7 @@ class Studio:
 
 
 def _is_superseded(session: Session, message: Message) -> bool:
-    """Return whether a newer recipe makes the result of a running request useless."""
+    """Return whether a newer request ``color`` replaces the running request."""
     number = message.id or 0
     if message.type == "colorings" or (message.type == "color" and message.body.get("quality") == "full"):
         return session.newest_color > number

@@ -26,20 +26,22 @@ try:
     import anywidget
     import traitlets
 except ImportError as error:
-    raise ColorzooError('the widget needs anywidget: python -m pip install "colorzoo[notebook]"') from error
+    raise ColorzooError(
+        'the widget requires anywidget. Run `python -m pip install "colorzoo[notebook]"`.'
+    ) from error
 
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
 
 class Pad(anywidget.AnyWidget):
-    """Drawing pad for one image, displayed as the last expression of a cell.
+    """Drawing pad for one image in a notebook, displayed as the last expression of a cell.
 
-    ``pad.recipe`` follows the edits in the pad, and setting it changes the pad. ``pad.result()`` returns the
-    image at full size, identical to `colorzoo.colorize` with the image and the recipe.
+    ``pad.recipe`` contains the current edits; assigning a recipe changes the pad. ``pad.result()`` returns
+    the colorized image at full size, identical to `colorzoo.colorize` with the image and the recipe.
 
     Args:
-        image: Path, Pillow image or array as for `colorzoo.colorize`; None starts empty.
-        model: Registered name, module, `Colorizer`, or None for the default.
+        image: Path, Pillow image or array, as for `colorzoo.colorize`; None starts without an image.
+        model: Registered name, module or `Colorizer`; None selects the default model.
         recipe: Initial hints and settings.
         device: Device of the models.
     """
@@ -56,7 +58,7 @@ class Pad(anywidget.AnyWidget):
         recipe: RecipeLike | None = None,
         device: str = "auto",
     ) -> None:
-        self._updating = False  # while the pad changes `recipe` itself
+        self._updating = False  # True while an edit in the pad sets `recipe`
         colorizer = Colorizer(model, device=device) if isinstance(model, nn.Module) else model
         own, name = (colorizer, None) if isinstance(colorizer, Colorizer) else (None, colorizer)
         self.studio = Studio(own, model=name, device=device, inline_files=True)
@@ -81,13 +83,13 @@ class Pad(anywidget.AnyWidget):
         """Colorize the image at full size with the current recipe.
 
         Raises:
-            ColorzooError: There is no image, or the recipe does not fit it.
+            ColorzooError: The pad has no image, or the recipe does not match the image.
         """
         opened = self._session.opened
         is_own = opened is None or opened.sha256 == self._image_sha256  # else the user opened another image
         image = self._image if is_own or opened is None else opened.decode()
         if image is None:
-            raise ColorzooError("the pad has no image; pass one to Pad, or drop one onto it")
+            raise ColorzooError("the pad has no image. Pass an image to Pad, or drop an image onto the pad.")
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference.rgb
         colorizer = self.studio.pool.get(recipe.model)
@@ -100,7 +102,7 @@ class Pad(anywidget.AnyWidget):
         super().close()
 
     def _offer(self, image: str | Path | Image.Image | NDArray[Any]) -> str:
-        """Offer a image to the page and return the SHA-256 of its file."""
+        """Set the image that the page opens, and return the SHA-256 of its file."""
         self._image = read_image(image)  # raises here if the image is invalid
         path = Path(image) if isinstance(image, str | Path) else None
         data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
@@ -108,9 +110,9 @@ class Pad(anywidget.AnyWidget):
         return sha256(data).hexdigest()
 
     def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:
-        """Handle a message of the page; answers come from other threads."""
+        """Process a message of the page; responses are sent from other threads."""
         message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
-        if message.type == "ready":  # the cell was displayed, perhaps again
+        if message.type == "ready":  # the cell was displayed, possibly not for the first time
             self._session.connected = False
             recipe = dict(self.recipe) or None
             self._session = self.studio.connect(self._session.id, self._send_message, recipe)
@@ -118,7 +120,7 @@ class Pad(anywidget.AnyWidget):
         if message.type == "color":
             self._updating = True  # the recipe of an edit is not sent back
             try:
-                with suppress(GuidanceError, traitlets.TraitError):  # reported by the answer to the request
+                with suppress(GuidanceError, traitlets.TraitError):  # the response reports the error
                     self.recipe = cast(Any, message.body.get("recipe"))
             finally:
                 self._updating = False

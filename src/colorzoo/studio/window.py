@@ -1,4 +1,4 @@
-"""Convert maps of the part within a border to the whole photo, to which the pad refers."""
+"""Conversion of maps from the part within a border to the whole photo that the pad shows."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from numpy.typing import NDArray
 
 from colorzoo.guidance.border import Rectangle
 
-_LONGEST = 2048  # cells a side of a map of a whole photo
+_LONGEST = 2048  # maximum side of a map of the whole photo in pixels
 
 
 @dataclass(frozen=True)
 class Window:
-    """Position of a part in its photo.
+    """Position of a part within its photo.
 
     Attributes:
-        inside: The part.
-        size: Width and height of the photo.
+        inside: Rectangle of the part in pixels of the photo.
+        size: Width and height of the photo in pixels.
     """
 
     inside: Rectangle
     size: tuple[int, int]
 
     def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the part in pixels of a resized photo."""
+        """Return the rectangle of the part in a photo that is resized to a number of columns and rows."""
         return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
-        """Extend a map of the part to the whole photo.
+        """Pad a map of the part to the size of the whole photo.
 
         Args:
-            values: ``(h, w)`` or ``(h, w, C)``.
-            edge: Fill the outside with the edge values instead of 0.
+            values: Map ``(h, w)`` or ``(h, w, C)`` of the part.
+            edge: Whether to fill the outside with the values at the edge of the map instead of 0.
         """
         x, y, width, height = self.inside
         most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])

@@ -1,4 +1,4 @@
-"""Worker threads with fair queues."""
+"""Worker threads with one queue per session, which are served in turn."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from colorzoo.studio.protocol import StudioError
 
 _log = logging.getLogger(__name__)
-_CLOSE_SECONDS = 60.0  # torch aborts a process that ends while one of its threads computes
+_CLOSE_SECONDS = (
+    60.0  # waiting time for threads, because torch aborts a process that ends during a computation
+)
 _local = threading.local()
 
 
 class RequestCancelledError(Exception):
-    """The request is superseded by a newer one, or its pad is no longer connected."""
+    """Signal that a newer request replaces the current request, or that the pad is disconnected."""
 
 
 def stop_if_cancelled(*_: object) -> None:
-    """Raise `RequestCancelledError` if the request of this thread is cancelled; a hook of every layer."""
+    """Raise `RequestCancelledError` if the request of this thread is cancelled; used as a forward hook."""
     is_cancelled: Callable[[], bool] | None = getattr(_local, "is_cancelled", None)
     if is_cancelled is not None and is_cancelled():
         raise RequestCancelledError
@@ -29,7 +31,7 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Make `stop_if_cancelled` raise in this thread as soon as ``is_cancelled`` returns True."""
+    """Let `stop_if_cancelled` raise an error in this thread as soon as ``is_cancelled`` returns True."""
     _local.is_cancelled = is_cancelled
     try:
         yield
@@ -39,12 +41,13 @@ def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class QueuedRequest:
-    """A waiting request.
+    """Request that waits in a queue.
 
     Attributes:
-        kind: Name of the request.
-        run: Serves the request and sends its responses.
-        drop: Reports that a newer request replaced this request; None if it must not be dropped.
+        kind: Type of the request, such as ``"color"``.
+        run: Function that processes the request and sends its responses.
+        drop: Function that reports that a newer request replaced this request; None if the request must not
+            be replaced.
         rank: Priority among the requests of a session, lowest first.
     """
 
@@ -55,11 +58,11 @@ class QueuedRequest:
 
 
 class Worker:
-    """Threads with one queue per session. Sessions alternate, and a session runs one job at a time.
+    """Threads with one queue per session; sessions alternate, and each session runs one job at a time.
 
     Args:
         name: Name of the threads.
-        max_queued: Waiting jobs per session.
+        max_queued: Maximum number of waiting jobs per session.
         threads: Number of threads.
     """
 
@@ -76,7 +79,7 @@ class Worker:
             thread.start()
 
     def submit(self, session: str, job: QueuedRequest) -> None:
-        """Queue a job; it replaces waiting jobs of its kind that may be dropped.
+        """Queue a job; the job replaces waiting jobs of the same kind that may be replaced.
 
         Raises:
             StudioError: Too many jobs of this session are waiting.
@@ -85,7 +88,7 @@ class Worker:
             queue = self._queues.setdefault(session, deque())
             replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
             if job.drop is not None and replaced:
-                # the newer one takes over the place in the queue, so that a stream of requests never starves
+                # the newer job takes the position of the older job, so that frequent requests do not starve
                 queue[queue.index(replaced[0])] = job
             elif len(queue) >= self._max_queued:
                 raise StudioError("busy", "too many requests are waiting; try again in a moment")
@@ -98,7 +101,7 @@ class Worker:
             old.drop()
 
     def cancel(self, session: str, kind: str | None = None) -> None:
-        """Drop the waiting jobs of a session, all jobs or the jobs of one kind."""
+        """Remove waiting jobs of a session: all jobs, or the jobs of one kind."""
         with self._changed:
             queue = self._queues.get(session, deque())
             dropped = [job for job in queue if kind in (None, job.kind)]
@@ -125,7 +128,7 @@ class Worker:
             session, job = found
             try:
                 job.run()
-            except Exception:  # the thread must survive for the other jobs
+            except Exception:  # the thread must continue with the other jobs
                 _log.exception("a job of the studio failed")
             with self._changed:
                 self._running.discard(session)
@@ -139,9 +142,9 @@ class Worker:
                 return None
             session = next(session for session in self._queues if session not in self._running)
             queue = self._queues.pop(session)
-            job = min(queue, key=lambda waiting: waiting.rank)  # the first one of the lowest rank
+            job = min(queue, key=lambda waiting: waiting.rank)  # the first job of the lowest rank
             queue.remove(job)
             if queue:
-                self._queues[session] = queue  # last in turn
+                self._queues[session] = queue  # move the session to the end of the order
             self._running.add(session)
             return session, job

@@ -32,7 +32,7 @@ export function createTabs(pad, groups) {
 
 /** What the active tool does, where no option says it. @type {Record<string, string>} */
 const TOOL_HINTS = {
-  area: "Click an object or draw around it. Click inside the selection to select a part. Hold Shift to add, Ctrl to subtract.",
+  area: "Click an object or draw around it. Click inside again to select a part. Shift adds, Ctrl subtracts.",
   replace: "Click a color in the image to replace it everywhere.",
   border: "Drag the sides of the border, or draw a new border.",
 };
