@@ -1,4 +1,4 @@
-"""Atomic file writing, and removal of temporary files that killed processes left behind."""
+"""Atomic file writing, and removal of temporary files of killed processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # not made with tempfile, which creates private files (0600), because groups often share weights
+    # tempfile is not used, because it creates private files (0600), and groups often share weights
     partial = path.with_name(f".colorzoo-{uuid4().hex}.part")
     try:
         with partial.open("xb") as file:
@@ -67,7 +67,7 @@ def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
 
 
 def _linked(partial: Path, path: Path) -> bool:
-    """Create a hard link to a file; return False if the file system does not support hard links.
+    """Create a hard link; return False if the file system does not support hard links.
 
     Raises:
         FileExistsError: The path of the link exists.

@@ -66,7 +66,7 @@ class ComputesSimilarity(Protocol):
         """Return an empty cache."""
 
     def similarity(self, lightness: Tensor, mask: Tensor, cache: Any) -> Tensor:
-        """Return the similarity of each position to the most similar position inside a mask.
+        """Return the similarity of each position to the best matching position in a mask.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
@@ -80,9 +80,9 @@ class ComputesSimilarity(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    """Model that caches intermediate results, so that changing the points of an image is fast.
+    """Model that caches intermediate results between edits of one image.
 
-    The drawing pad uses the cache to update an image without running the whole network.
+    The drawing pad updates an image without running the whole network if the model has this capability.
     """
 
     def init_cache(self) -> Any:
@@ -186,11 +186,14 @@ class ProposesPoints(Protocol):
     """
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
-        """Return the row and column of the next point as an int64 tensor of shape ``(B, 2)``.
+        """Propose the position of the next point.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Current points.
+
+        Returns:
+            ``(B, 2)`` int64: row and column of the point.
         """
 
 
@@ -220,7 +223,7 @@ class RefinesScribbles(Protocol):
         """Run the encoder on the arguments of ``forward``; scribbles are ignored."""
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
-        """Predict the colors from the output of `encode` and all current scribbles."""
+        """Predict colors from the output of `encode` and the complete scribbles."""
 
 
 @runtime_checkable
@@ -239,7 +242,7 @@ class Stylizes(Protocol):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Return the content image with the colors of the style image, ``(B, 3, H, W)`` in [0, 1].
+        """Transfer the colors of a style image to a content image.
 
         Args:
             content: RGB ``(B, 3, H, W)`` in [0, 1].
@@ -248,6 +251,9 @@ class Stylizes(Protocol):
             alpha: Strength of the transfer in [0, 1].
             labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. If specified,
                 statistics are matched separately for each label, and the batch size must be 1.
+
+        Returns:
+            RGB ``(B, 3, H, W)`` in [0, 1].
         """
 
 

@@ -27,7 +27,10 @@ InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
 Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
-"""Purpose of a model: automatic colorization, sketches, video with references, or a kind of guidance."""
+"""Purpose of a model.
+
+The purpose is automatic colorization, sketches, video with references (``"frames"``), or a kind of guidance.
+"""
 
 
 @dataclass(frozen=True)
@@ -165,5 +168,5 @@ class ModelCard:
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the card as JSON types; ``colorzoo models --json`` prints them."""
+        """Return the card as a dictionary of JSON types, as in ``colorzoo models --json``."""
         return asdict(self)

@@ -46,7 +46,7 @@ _MAX_AREA = 900.0  # marker area in square points of a bin that contains all pix
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve with an interval at each position, such as a confidence interval.
+    """Curve with an interval at each position, such as a confidence interval.
 
     Examples:
         >>> Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0)).name

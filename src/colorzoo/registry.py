@@ -1,4 +1,4 @@
-"""Model registry: finds the model cards of colorzoo and of installed packages.
+"""Registry of the model cards of colorzoo and of installed packages.
 
 Cards come from each ``card.py`` in the folders of `colorzoo.zoo`, and from installed packages with an entry
 point in the group ``colorzoo.models``. The entry point must load to an iterable of `ModelCard`. A package
@@ -67,7 +67,7 @@ def model_card(name: str) -> ModelCard:
         UnknownModelError: No model has this name or alias; the message suggests similar names.
     """
     if not _scan.cache_info().currsize:
-        # try the folder of the paper first, so that not all cards are imported at start-up
+        # try the folder of the model first, so that not all cards are imported at start-up
         for card in _zoo_cards(name):
             if card.name == name:
                 return card

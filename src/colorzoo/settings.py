@@ -126,7 +126,7 @@ PositiveInt = Annotated[int, Range(1)]
 
 
 def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
-    """Return a group of settings as an instance of its dataclass, with checked values.
+    """Convert a group of settings to its dataclass and check the values.
 
     Args:
         kind: Dataclass of the group.

@@ -86,10 +86,10 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) ->
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: metrics.ClassifierAccuracy("no_such_network"), "unknown network 'no_such_network'"),
+        (lambda: metrics.ClassifierAccuracy("no_such_network"), "got 'no_such_network'"),
         (lambda: metrics.ClassifierAccuracy("resnet18"), "resnet18.*COLORZOO_OFFLINE"),
         (lambda: metrics.FID(), r"weights-inception.*missing.*download"),
-        (lambda: metrics.FID("no_such_network"), r"unknown feature network 'no_such_network'"),
+        (lambda: metrics.FID("no_such_network"), r"got 'no_such_network'"),
         (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are missing"),
     ],
 )

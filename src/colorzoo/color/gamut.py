@@ -94,9 +94,10 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
 
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
-    """Return whether each color survives a conversion to sRGB and back.
+    """Return whether each color is nearly unchanged by conversion to sRGB and back.
 
-    A color survives if it changes by less than one CIE unit. This is the gamut test of Zhang et al. 2017.
+    The result is True for colors that change by less than one CIE unit. This is the gamut test of Zhang et
+    al. 2017.
 
     Examples:
         >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
@@ -251,11 +252,11 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
 
 
 class ChromaPath:
-    """Paths from gray to given colors at constant Oklab hue and luminance.
+    """Paths from gray to target colors at constant Oklab hue and luminance.
 
     Args:
-        linear: ``(3, N)`` end points in linear sRGB, of any value.
-        luminance: ``(N,)`` luminance Y in [0, 1] of the path.
+        linear: ``(3, N)`` target colors in linear sRGB, inside or outside [0, 1].
+        luminance: ``(N,)`` luminance Y of each path in [0, 1].
     """
 
     def __init__(self, linear: Tensor, luminance: Tensor) -> None:

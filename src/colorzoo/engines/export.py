@@ -32,12 +32,12 @@ from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
-"""Function that runs a graph: it receives the inputs in order and returns the outputs by name."""
+"""Function that runs a graph on inputs in order and returns the outputs by name."""
 Sample = tuple[Tensor, Guidance]
 """Arguments of a model: lightness and guidance."""
 
 TOLERANCE = 1e-4
-"""Largest accepted difference between the outputs of graph and model, as a fraction of the full scale."""
+"""Largest accepted difference between graph and model, as a fraction of the full scale."""
 
 _FULL_SCALE: Mapping[str, float] = {"ab": 100.0, "rgb": 1.0}
 _CONVENTIONS = (

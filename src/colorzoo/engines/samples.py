@@ -94,7 +94,7 @@ def _regions(size: Size, batch: int, seed: int) -> Regions:
 
 
 def _exemplar(size: Size, batch: int, seed: int) -> Exemplar:
-    other = (size[0] + 8, max(8, size[1] - 4))  # differs, because references may have any size
+    other = (size[0] + 8, max(8, size[1] - 4))  # not the image size, because references may have any size
     return Exemplar(sample_image(other, batch=batch, seed=seed + 4))
 
 

@@ -16,7 +16,7 @@ AB_SCALE = 110.0
 
 
 def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
-    """Return the Sobel maps of ab / 110, which the edge losses compare (S in the paper).
+    """Return the Sobel maps of ab / 110, which edge losses compare (S in the paper).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_BINS = 21  # per axis, from -1 to 1
+_BINS = 21  # number of bins per axis, from -1 to 1
 _STEP = 0.1
 
 

@@ -36,7 +36,7 @@ class MeanAbRMSE(ImageMean):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
+        """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(squared_errors(ab, target_ab).sqrt())
 
@@ -122,7 +122,7 @@ class AbAUC(ColorMetric):
             self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
+        """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         weights = class_weights_of(target_ab, self.class_weights)
         # Not in place, see `ImageMean.add`.

@@ -89,7 +89,7 @@ class Colorfulness(ImageMean):
         self.add(colorfulness(rgb))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cf_hasler``."""
+        """Return the mean colorfulness, with the key ``cf_hasler``."""
         return {"cf_hasler": self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
@@ -123,7 +123,7 @@ class DeltaColorfulness(ColorMetric):
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         difference = colorfulness(rgb) - colorfulness(target)
         difference = difference.to(self.total.device).double()
@@ -168,7 +168,7 @@ class ColorfulnessRatio(Ratio):
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(colorfulness(rgb), colorfulness(target))
 
@@ -230,7 +230,7 @@ class NeutralChroma(Ratio):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
+        """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*neutral_chroma(ab, target_ab))
 
@@ -278,7 +278,7 @@ class RightHue(Ratio):
     is_differentiable = False
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
+        """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*right_hues(ab, target_ab))
 
@@ -320,7 +320,7 @@ class GrayGain(MeanDecibels):
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         self.add(gain.masked_fill(gain.isneginf(), torch.nan))
@@ -346,7 +346,7 @@ class WorseThanGray(ImageMean):
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         # for a gray ground truth, the gain is minus infinity, or NaN if the result is gray too

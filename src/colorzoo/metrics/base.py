@@ -22,7 +22,7 @@ from torchmetrics import Metric
 from colorzoo.errors import DataError
 
 _RANGES = {3: (0.0, 1.0)}  # allowed values by number of channels; predicted ab is not restricted
-_TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
+_TRUE_AB = (-128.0, 128.0)  # CIE units; the range contains all colors of sRGB
 _SLACK = 2e-3  # tolerance for rounding errors of float16; half an 8-bit level
 
 
@@ -60,7 +60,9 @@ class ColorMetric(Metric):
         self.validate_args = validate_args
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; empty if it is available only in training.
+        """Return the report columns of this metric.
+
+        The tuple is empty if the metric is available only in training.
 
         Args:
             suffix: Suffix of the keys that distinguishes a user's weight file from the published weights.
@@ -251,7 +253,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
 
 
 def require_mask(mask: Tensor, image: Tensor) -> None:
-    """Validate that a mask ``(B, 1, H, W)`` has the batch size and size of the images.
+    """Validate that a mask ``(B, 1, H, W)`` matches the batch size and size of images.
 
     Raises:
         DataError: The mask has another shape.

@@ -227,7 +227,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
 
 
 def clusters_name() -> str:
-    """Return the part of output keys that names the clustering and scikit-image's version."""
+    """Return the name of the clustering in output keys, with the scikit-image version."""
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
@@ -298,7 +298,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         self.excluded = self.excluded + values[:, 2].isnan().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and ``excluded``."""
+        """Return ``cdr_a``, ``cdr_b``, ``cdr`` and ``excluded``; ratios are NaN without edges."""
         a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded}
 

@@ -265,7 +265,7 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
     print(f"colorzoo: loading the weights of {name}; timm downloads them once", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
-    except (OSError, RuntimeError) as error:  # errors of the hub are subclasses of OSError
+    except (OSError, RuntimeError) as error:  # errors of the Hugging Face Hub are subclasses of OSError
         raise WeightsError(
             f"cannot download the weights of {name} ({error}). Specify a weight file."
         ) from error

@@ -62,7 +62,7 @@ class MeanSSIM(ImageMean):
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(ssim(rgb, target))
 
@@ -138,12 +138,12 @@ class MeanLPIPS(ImageMean):
         self.network = lpips_network(net, weights)
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(self.network(to_signed(rgb), to_signed(target)).flatten())
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``lpips_NET``."""
+        """Return the mean LPIPS, with the key ``lpips_NET``."""
         return {f"lpips_{self.net}": self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

@@ -126,7 +126,7 @@ class MeanPSNR(MeanDecibels):
         return not self.eight_bit
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
 

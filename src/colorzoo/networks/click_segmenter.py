@@ -40,7 +40,7 @@ class SegmenterFeatures(NamedTuple):
 
 
 class ClickMasks(NamedTuple):
-    """Object masks for clicks.
+    """Object masks and their predicted quality for one click per image.
 
     Attributes:
         logits: ``(N, 3, h, w)`` mask logits at 1/4 of the image size, in no particular order.
@@ -163,7 +163,7 @@ class ResidualBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps of the same shape."""
+        """Apply the block to maps ``(B, width, h, w)``; the shape does not change."""
         found: Tensor = self.second(F.relu(self.first(F.relu(maps))))
         return maps + found
 

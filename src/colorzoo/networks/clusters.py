@@ -47,7 +47,7 @@ def classify(features: Tensor, centers: Tensor) -> Classified:
 
 
 class Merged(NamedTuple):
-    """Classes after `merge_clusters`.
+    """Result of `merge_clusters`.
 
     Attributes:
         centers: ``(m, D)``, means of the merged centers.

@@ -16,7 +16,10 @@ from colorzoo.networks.renaming import Pattern, rename_keys
 
 AB_RANGE = 128.0  # output range in CIE units
 MULTIPLE = 32
-"""Sides of padded images; the deepest map needs several positions for normalization."""
+"""Padded images have a height and width that are multiples of this number of pixels.
+
+Normalization requires several positions in the deepest map.
+"""
 _OPEN = 2.0  # initial gate bias; sigmoid(2) is nearly open
 _NARROWEST = 16  # minimum channels of a layer
 

@@ -188,7 +188,7 @@ class BorrowedTrunk(nn.Module):
 
 
 Trunk = VGGTrunk | BorrowedTrunk
-"""A frozen feature network."""
+"""Frozen feature network of an exemplar model."""
 
 
 def _features(maps: list[Tensor]) -> TrunkFeatures:

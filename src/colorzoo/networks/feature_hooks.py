@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Visit = Callable[[str, Tensor], Tensor]
-"""Function of the name and value ``(B, C, h, w)`` of an activation map that returns its replacement."""
+"""Function that receives the name and value of an activation map and returns a new value.
+
+The values have the shape ``(B, C, h, w)``.
+"""
 
 
 def unchanged(name: str, activation: Tensor) -> Tensor:
-    """Return the activation unchanged; the `Visit` of a network without an add-on.
+    """Return the activation unchanged, for a network without an add-on model.
 
     Examples:
         >>> unchanged("encoder3", torch.zeros(1, 8, 4, 4)).shape
@@ -28,7 +31,7 @@ def unchanged(name: str, activation: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureHook:
-    """An activation map that an add-on can modify.
+    """Activation map that an add-on model can modify.
 
     Examples:
         >>> FeatureHook("encoder3", channels=256, stride=4).scale

@@ -126,7 +126,7 @@ def gated_levels(width: float) -> nn.ModuleList:
 
 
 class GatedNetwork(nn.Module):
-    """Base class: an encoder, a transfer from the reference, and three gated decoder levels.
+    """Base class of networks with encoder, reference transfer and gated decoder levels.
 
     Attributes:
         levels: The levels of `gated_levels`.
@@ -204,7 +204,7 @@ class GatedColorization:
 def decode(
     maps: Sequence[Tensor], levels: nn.ModuleList, heads: nn.ModuleList, given: Transferred | None
 ) -> list[Tensor]:
-    """Return ab / 110 at three sizes, the coarsest first.
+    """Predict ab / 110 at three sizes from encoder maps, the coarsest first.
 
     Args:
         maps: Output of `encoder_maps`.

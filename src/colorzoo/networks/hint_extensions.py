@@ -190,7 +190,7 @@ class SceneBlocks(nn.Module):
         """
         deep = maps[-1]
         height, width = deep.shape[-2:]
-        # pool to half the size of the deepest map; the last cells of odd maps average the pixels inside
+        # pool to half the size of the deepest map; border cells of odd maps average only pixels inside
         sides = [2 * (each.shape[-1] // width) for each in maps]
         halves = [F.avg_pool2d(each, side, ceil_mode=True) for each, side in zip(maps, sides, strict=True)]
         scene = self.leave(self.blocks(self.enter(torch.cat(halves, dim=1))))

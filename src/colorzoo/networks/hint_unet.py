@@ -190,15 +190,16 @@ class HintUNet(nn.Module):
         detach: Detach = "none",
         visit: Visit = unchanged,
     ) -> HintUNetOutput:
-        """Run the network.
+        """Predict ab and the color distribution.
 
         Args:
             x: ``(B, in_channels, H, W)``, height and width multiples of 8.
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
-            detach: ``"regression"`` in a classification stage, ``"classification"`` in a regression stage.
-            visit: Called with each of the 13 activation maps, named as in the published code: 1_2, 2_2, 3_3
-                to 7_3, 8_up, 8_3, 9_up, 9_3, 10_up, 10_2. Maps named "up" are passed before their ReLU.
+            detach: Output branch whose gradient does not reach the trunk.
+            visit: Function that is called with each of the 13 activation maps. The maps are named as in the
+                published code: 1_2, 2_2, 3_3 to 7_3, 8_up, 8_3, 9_up, 9_3, 10_up, 10_2. Maps named "up" are
+                passed before their ReLU.
         """
         encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk

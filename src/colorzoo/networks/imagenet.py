@@ -25,7 +25,7 @@ def normalized(rgb: Tensor) -> Tensor:
 
 
 def denormalized(rgb: Tensor) -> Tensor:
-    """Invert `normalized`."""
+    """Revert ImageNet normalization; the inverse of `normalized`."""
     mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return rgb * deviation + mean
 

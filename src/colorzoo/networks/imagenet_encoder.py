@@ -127,7 +127,7 @@ class InvertedResidual(nn.Module):
         self.is_added = stride == 1 and width == wider
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps ``(B, wider, h, w)``."""
+        """Apply the block to maps ``(B, width, h, w)`` and return ``(B, wider, h, w)``."""
         inner = maps if self.expand is None else _activate(self.expand(maps))
         if self.depthwise.stride[0] == 2:
             inner = _pad(inner, self.depthwise.kernel_size[0])

@@ -35,7 +35,7 @@ def list_users() -> list[str]:
 
 
 def make_user(name: str, **options: Any) -> SimulatedUser:
-    """Create a simulated user.
+    """Create a simulated user by name.
 
     Examples:
         >>> make_user("uniform_points", side=4)

@@ -235,7 +235,7 @@ class BledEdgeScribbles:
 
 
 def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
-    """Rasterize strokes.
+    """Draw strokes as a mask.
 
     Args:
         runs: Row and column ``(N, 2)`` of the pixels of each stroke; pixels outside the image are ignored.

@@ -192,7 +192,8 @@ def check_memory_format(card: ModelCard) -> None:
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(contract_test_model(card)).to(memory_format=memory_format)
-        answers.append(predict(card, model, lightness, guidance))  # one channel has only one memory format
+        # lightness has one channel, so its own memory format is irrelevant
+        answers.append(predict(card, model, lightness, guidance))
     moved = difference(card, *answers)
     require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
 

@@ -42,7 +42,7 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
             environment |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
             environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"}
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            environment |= {"TORCHELASTIC_RUN_ID": "test"}  # keeps Lightning from starting processes
+            environment |= {"TORCHELASTIC_RUN_ID": "test"}  # prevents Lightning from starting processes
         started.append(context.Process(target=_work, args=(environment, Path.cwd(), work, args)))
     for each in started:
         each.start()

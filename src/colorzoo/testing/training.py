@@ -178,7 +178,7 @@ def find_config(config: str, configs: Path | None = None) -> Path:
 def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     """Write a configuration that reduces the training of a model to a short test run."""
     model_class = load_task_class(card)
-    # initial weights do not fit the small model and may not be available
+    # initial weights do not match the small model and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
     # keep the training stage of the configuration
     small = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
@@ -207,7 +207,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
-    """Return the row sums over all columns with a prefix in the CSV logs in ``folder``."""
+    """Return the sum of all columns with a prefix for each row of the CSV logs in ``folder``."""
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
     values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
     return [sum(each) for each in values if each]
