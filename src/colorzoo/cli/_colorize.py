@@ -1,4 +1,4 @@
-"""Implementation of ``colorzoo colorize``: find images, colorize them and report each result."""
+"""Implementation of ``colorzoo colorize``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command parsers built from dataclasses of options, and checks shared by several commands."""
+"""Command parsers built from option dataclasses, and shared checks."""
 
 from __future__ import annotations
 

@@ -41,7 +41,10 @@ def printed_warnings() -> Iterator[None]:
 
 
 def print_line(text: str, stream: TextIO) -> None:
-    """Print a line and flush; escape control characters and characters that the stream cannot encode."""
+    """Print a line and flush the stream.
+
+    Control characters and characters that the stream cannot encode are escaped.
+    """
     text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -33,7 +33,10 @@ class DoctorOptions:
 
 
 def run(args: DoctorOptions) -> int:
-    """Print versions, device, weights, missing packages and problems; return 1 if problems exist."""
+    """Print versions, device, weights, missing packages and problems.
+
+    The exit code is 1 if there are problems.
+    """
     facts, problems = diagnose()
     if args.json:
         print(json.dumps(facts | {"problems": problems}, indent=2))

@@ -1,7 +1,8 @@
-"""Entry point of ``colorzoo``: run a command and convert errors to one line and an exit code.
+"""Entry point of ``colorzoo``: run a command and return an exit code.
 
-Exit codes: 0 for success, 1 if part of the work failed, 2 for invalid usage or input, 130 for Ctrl+C, and 141
-if the reader of standard output closed the pipe. ``COLORZOO_DEBUG=1`` prints tracebacks of errors.
+Errors are printed as one line. Exit codes: 0 for success, 1 if part of the work failed, 2 for invalid usage
+or input, 130 for Ctrl+C, and 141 if the reader of standard output closed the pipe. ``COLORZOO_DEBUG=1``
+prints tracebacks of errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading and writing of image files: formats, color profiles, metadata, frames and provenance."""
+"""Reading and writing of image files, including metadata and provenance."""
 
 from colorzoo.lazy import attach_stub
 

@@ -68,12 +68,12 @@ class Search:
 
 
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
-    """Find the image files of paths, folders and globs, without duplicates and in a fixed order.
+    """Find the image files of paths, folders and globs.
 
-    Folders are searched recursively for known extensions, in natural order and without hidden and system
-    folders (see `is_hidden`). Symbolic links are followed, but each folder is searched only once. Results of
-    earlier runs are excluded: ``NAME.color.*`` if ``NAME.*`` is also found, and every file with a provenance
-    record in a folder or glob. Images are not decoded.
+    The result has no duplicates and a fixed order. Folders are searched recursively for known extensions, in
+    natural order and without hidden and system folders (see `is_hidden`). Symbolic links are followed, but
+    each folder is searched only once. Results of earlier runs are excluded: ``NAME.color.*`` if ``NAME.*`` is
+    also found, and every file with a provenance record in a folder or glob. Images are not decoded.
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
@@ -144,7 +144,9 @@ def _is_result(path: Path, sources: set[str]) -> bool:
 
 
 def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageError]]]:
-    """Find all image and video files below a folder by extension, including results of colorzoo.
+    """Find all image and video files below a folder by extension.
+
+    The result includes results of colorzoo.
 
     Returns:
         Paths of the files, and the name and error of each folder that cannot be searched.
@@ -177,7 +179,10 @@ def read_list(path: str | Path) -> list[str]:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Join paths by line breaks, or by zero bytes if a path contains a line break; see `read_list`."""
+    """Join paths by line breaks; see `read_list`.
+
+    If a path contains a line break, the paths are joined by zero bytes.
+    """
     ending = "\0" if any("\n" in name for name in names) else "\n"
     return "".join(name + ending for name in names).encode("utf-8", "surrogateescape")
 
@@ -199,7 +204,10 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
 
 
 def shorten_name(stem: str, ending: str) -> str:
-    """Join stem and ending; if the name exceeds 255 bytes, replace the end of the stem by a hash."""
+    """Join stem and ending to a file name of at most 255 bytes.
+
+    In a longer name, a hash replaces the end of the stem.
+    """
     limit = _MAX_NAME_BYTES - len(os.fsencode(ending))
     if len(os.fsencode(stem)) > limit:
         digest = "~" + sha256(os.fsencode(stem)).hexdigest()[:8]
@@ -208,12 +216,18 @@ def shorten_name(stem: str, ending: str) -> str:
 
 
 def visible_entries(folder: Path) -> list[Path]:
-    """Return the files and folders in a folder in natural order, except hidden and system entries."""
+    """Return the files and folders in a folder in natural order.
+
+    Hidden and system entries are excluded.
+    """
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
 def absolute(path: Path) -> str:
-    """Return the absolute path; symbolic links are not resolved, because each link is its own image."""
+    """Return the absolute path without resolving symbolic links.
+
+    Each link is treated as a separate image.
+    """
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
 
@@ -263,7 +277,10 @@ def _is_video(path: Path) -> bool:
 
 
 def explain_irregular_file(path: Path) -> str:
-    """Return an error message for a pipe, device or socket; an empty string for all other paths."""
+    """Return an error message for a pipe, device or socket.
+
+    The message is empty for all other paths.
+    """
     # unlike the methods of Path, these functions return False instead of raising, e.g. for too long names
     if not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH110, PTH112, PTH113
         return ""

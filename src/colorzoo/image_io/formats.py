@@ -135,10 +135,10 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
 
 
 def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read the width and height of a JPEG XL file from its header; None if the header is damaged.
+    """Read the width and height of a JPEG XL file from its header.
 
-    The size is read here because the pixel limit must be checked before decoding, but pillow_jxl decodes a
-    file when it opens it.
+    The result is None if the header is damaged. The size is read here because the pixel limit must be checked
+    before decoding, but pillow_jxl decodes a file when it opens it.
     """
     file.seek(0)
     stream = _jxl_stream(file)
@@ -204,7 +204,10 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 
 def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
-    """Raise `ImageError` if an image has more than ``max_pixels`` pixels; size is ``(width, height)``."""
+    """Raise `ImageError` if an image has more than ``max_pixels`` pixels.
+
+    The size is ``(width, height)``.
+    """
     width, height = size
     if width * height > max_pixels:
         raise ImageError(

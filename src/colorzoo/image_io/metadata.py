@@ -1,7 +1,7 @@
-"""Metadata of image files: EXIF, XMP and IPTC, which are copied from the source to the result.
+"""Metadata of image files: EXIF, XMP and IPTC.
 
-Entries that describe the source file itself are removed when the file is read: pixel layout, size,
-orientation, thumbnails and embedded images.
+Metadata is copied from the source to the result. Entries that describe the source file itself are removed
+when the file is read: pixel layout, size, orientation, thumbnails and embedded images.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Metadata:
 
 
 def clean_exif(exif: Image.Exif) -> bytes | None:
-    """Return an EXIF block without the tags that describe the file itself; None if no tag is left.
+    """Return an EXIF block without the tags that describe the file itself.
+
+    The result is None if no tag is left.
 
     Raises:
         Exception: The EXIF is damaged. Pillow raises many types of errors.
@@ -88,7 +90,10 @@ def clean_exif(exif: Image.Exif) -> bytes | None:
 
 
 def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
-    """Return the tags that do not describe the file itself, with EXIF and GPS directories as dicts."""
+    """Return the EXIF tags that do not describe the file itself.
+
+    EXIF and GPS directories are dicts.
+    """
     tags = {tag: _encoded(exif[tag]) for tag in _DESCRIPTIVE_TAGS & set(exif)}
     for ifd in (EXIF_IFD, GPS_IFD):
         values = exif.get_ifd(ifd)

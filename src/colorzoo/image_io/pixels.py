@@ -1,7 +1,8 @@
-"""Conversion of stored pixels to sRGB: pixel modes, bit depths, transparency and color profiles.
+"""Conversion of stored pixels to sRGB.
 
-Profiles are applied by LittleCMS through imagecodecs instead of Pillow, because Pillow supports only 8 bits
-and its conversion of gray profiles has errors of up to 9 of 255 levels in the shadows.
+The conversion handles pixel modes, bit depths, transparency and color profiles. Profiles are applied by
+LittleCMS through imagecodecs instead of Pillow, because Pillow supports only 8 bits and its conversion of
+gray profiles has errors of up to 9 of 255 levels in the shadows.
 """
 
 from __future__ import annotations
@@ -115,16 +116,20 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
 
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
-    """Return an sRGB profile with a fixed creation time, so that output files are reproducible."""
+    """Return an sRGB profile with a fixed creation time.
+
+    The fixed time makes output files reproducible.
+    """
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
 
 
 def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
-    """Convert gray ``(H, W)``, RGB ``(H, W, 3)`` or CMYK ``(H, W, 4)`` pixels of any type to sRGB.
+    """Convert gray, RGB or CMYK pixels of any type to sRGB.
 
-    The result is uint8 for color images of type uint8, and float for all other images.
+    The shapes are ``(H, W)``, ``(H, W, 3)`` and ``(H, W, 4)``. The result is uint8 for color images of type
+    uint8, and float for all other images.
 
     Returns:
         The converted pixels and an sRGB profile. If the pixels are already sRGB, both are returned unchanged.

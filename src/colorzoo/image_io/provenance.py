@@ -100,7 +100,10 @@ class ImageProvenance:
 
 
 def current_date() -> str:
-    """Return the current UTC time, or the time in the environment variable ``SOURCE_DATE_EPOCH``."""
+    """Return the current UTC time in ISO 8601 format.
+
+    The environment variable ``SOURCE_DATE_EPOCH`` replaces the current time.
+    """
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
     return now.isoformat(timespec="seconds")
@@ -136,7 +139,7 @@ def sidecar_path(path: Path) -> Path:
 
 
 def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -> Path:
-    """Write the provenance of an image to its sidecar file and return the path of the sidecar file.
+    """Write the provenance of an image to its sidecar file and return its path.
 
     Raises:
         ImageError: The sidecar file cannot be written.
@@ -187,7 +190,9 @@ def write_with_provenance(
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:
-    """Read the provenance of an image file; None if the file has no provenance or is not an image.
+    """Read the provenance of an image file.
+
+    The result is None if the file has no provenance or is not an image.
 
     Examples:
         >>> path = colorzoo.colorize_file("photo.png", "photo.color.png", "zhang2017_local_small")
@@ -204,7 +209,10 @@ def read_provenance(path: Path) -> ImageProvenance | None:
 
 
 def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
-    """Read the provenance embedded in an image file; None if the file has none or is not an image."""
+    """Read the provenance embedded in an image file.
+
+    The result is None if the file has no provenance or is not an image.
+    """
     try:
         with open_image(source) as image:
             return parse_provenance(image.info.get("xmp"))

@@ -1,4 +1,4 @@
-"""`RasterImage`, the image type used by inference, and detection of gray and tinted images."""
+"""`RasterImage`, the image type of inference, and detection of gray images."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
-    """Return one channel ``(H, W)`` if all three channels are equal, otherwise the pixels unchanged."""
+    """Return one channel ``(H, W)`` if all three channels are equal.
+
+    Otherwise the pixels are returned unchanged.
+    """
     if levels.ndim == 2 or levels.dtype.kind == "f":
         return levels
     red = levels[..., 0]
@@ -102,7 +105,10 @@ def drop_equal_channels(levels: Levels) -> Levels:
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Rotate and flip an array ``(H, W, ...)`` upright according to its EXIF orientation (1 to 8)."""
+    """Rotate and flip an array ``(H, W, ...)`` according to its EXIF orientation.
+
+    The orientation is a number from 1 to 8.
+    """
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -127,7 +133,10 @@ def is_gray(image: RasterImage) -> bool:
 
 
 def chroma_note(image: RasterImage) -> str | None:
-    """Return a note about the colors of an image, which colorization replaces; None for a gray image."""
+    """Return a note about the colors of an image; None for a gray image.
+
+    Colorization replaces these colors.
+    """
     if is_gray(image):
         return None
     lab = _sampled_lab(image.levels)

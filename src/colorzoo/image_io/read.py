@@ -86,7 +86,7 @@ def read_image(
 
 
 def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Check a file without decoding it, and raise an error if `read_image` would certainly fail.
+    """Raise an error if `read_image` would certainly fail, without decoding the file.
 
     Raises:
         ImageError: The file does not exist, is not an image, is too large, or requires a missing library.

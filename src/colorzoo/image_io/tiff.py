@@ -1,4 +1,4 @@
-"""TIFF files: find the directories that are pages, decode samples of any type, and encode pages.
+"""TIFF files: find pages, decode samples of any type, and encode pages.
 
 tifffile finds and decodes pages. Pillow encodes the directories of pages, because tifffile cannot write EXIF
 and GPS directories.
@@ -189,7 +189,9 @@ def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
 
 
 def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[bytes, bytes]:
-    """Encode a page as a TIFF directory followed by one strip of pixels, compressed with Deflate.
+    """Encode a page as a TIFF directory followed by a strip of pixels.
+
+    The pixels are compressed with Deflate.
 
     Args:
         stored: Pixels, ``(H, W, 3 or 4)`` uint8 or uint16.

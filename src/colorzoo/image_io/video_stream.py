@@ -1,4 +1,4 @@
-"""Access to video files: import of PyAV, selection of the main stream, and conversion of frames to RGB."""
+"""Access to video files: import of PyAV, main stream, and conversion to RGB."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def default_color_matrix(height: int) -> int:
 
 
 def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
-    """Convert a PyAV frame to 8-bit RGB ``(H, W, 3)`` with the range and color matrix of the frame."""
+    """Convert a PyAV frame to 8-bit RGB ``(H, W, 3)``.
+
+    The conversion uses the range and color matrix of the frame.
+    """
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
     # planar, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
     rgb: NDArray[np.uint8] = frame.to_ndarray(

@@ -87,7 +87,7 @@ def supports_frames(path: str | Path, source: Frames) -> bool:
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes about the number of frames or pages and about data that the output format drops."""
+    """Return notes about frames or pages that the output format drops."""
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)
@@ -96,7 +96,7 @@ def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
 
 
 def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
-    """Return a note for each property of an image that the format of ``path`` does not support.
+    """Return a note for each image property that the output format does not support.
 
     Raises:
         ImageError: The format of ``path`` cannot be written.
@@ -124,7 +124,9 @@ def output_bit_depth(path: str | Path, like: RasterImage) -> int:
 
 
 def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
-    """Convert a colorized image to an 8-bit PIL image with the alpha and metadata of its source.
+    """Convert a colorized image to an 8-bit PIL image.
+
+    The PIL image has the alpha and metadata of the source.
 
     Examples:
         >>> image = read_image("photo.png")
@@ -155,7 +157,10 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
 
 
 def output_format(path: Path) -> str:
-    """Return the format for the extension of a path, such as ``"JPEG"``, or raise `ImageError`."""
+    """Return the format for the extension of a path, such as ``"JPEG"``.
+
+    An unknown extension raises `ImageError`.
+    """
     kind = WRITABLE.get(path.suffix.lower())
     if kind is None:
         known = " ".join(sorted(WRITABLE))
@@ -164,7 +169,7 @@ def output_format(path: Path) -> str:
 
 
 def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
-    """Raise ``ValueError`` if a result has a wrong shape or type, or values that are not finite."""
+    """Raise ``ValueError`` if a result has a wrong shape or type, or is not finite."""
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(f"rgb must have shape {(height, width, 3)}, got {rgb.shape} of {rgb.dtype}")
@@ -173,7 +178,10 @@ def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
 
 
 def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -> None:
-    """Raise `ImageError` if the target must not be written or its format does not support the size."""
+    """Raise `ImageError` if the target file must not be written.
+
+    The error is also raised if the format does not support the size of the image.
+    """
     source = like.metadata.source
     try:
         exists = path.exists()
@@ -244,7 +252,10 @@ def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
 
 
 def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[Any]:
-    """Round a result to ``(H, W, 3 or 4)`` uint8 or uint16, with the alpha channel of ``alpha_of``."""
+    """Round a result to ``(H, W, 3 or 4)`` uint8 or uint16.
+
+    The result has the alpha channel of ``alpha_of``.
+    """
     kind: Any = np.uint16 if depth == 16 else np.uint8
     color = rgb
     if rgb.dtype != kind:
@@ -274,7 +285,10 @@ def _memory_file() -> BinaryIO:
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
-    """Quantize an image to 255 colors; return the image and Pillow's save options for transparency."""
+    """Quantize an image to 255 colors.
+
+    The function returns the image and Pillow's save options for transparency.
+    """
     image = Image.fromarray(stored[..., :3]).quantize(255)
     if stored.shape[2] == 3:
         return image, {}
@@ -285,7 +299,7 @@ def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
 
 
 def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dict[str, Any]:
-    """Return the arguments of Pillow's ``save`` for a format other than TIFF, including metadata."""
+    """Return the arguments of Pillow's ``save``, including metadata, except for TIFF."""
     exif = b"Exif\0\0" + data.exif if data.exif else b""
     if kind == "JPEG":
         # without chroma subsampling, which would blur the colors of small hints

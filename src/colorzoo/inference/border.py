@@ -1,10 +1,10 @@
-"""Detection of the border of a scan: the film rebate, print margin or mount around the image.
+"""Detection of the border around the image in a scan.
 
-A border has a uniform tone along at least two sides of the scan and ends at straight lines parallel to these
-sides. For each side, the detector searches for the line, possibly slightly tilted, at which most columns
-differ from the tone outside. Borders can be nested. A bar with the tone of a dark border separates the image
-from another exposure. If the detection is uncertain, the whole image is used, because cropping a night sky,
-snow or a studio wall is worse than missing a border.
+The border is a film rebate, print margin or mount. A border has a uniform tone along at least two sides of
+the scan and ends at straight lines parallel to these sides. For each side, the detector searches for the
+line, possibly slightly tilted, at which most columns differ from the tone outside. Borders can be nested. A
+bar with the tone of a dark border separates the image from another exposure. If the detection is uncertain,
+the whole image is used, because cropping a night sky, snow or a studio wall is worse than missing a border.
 """
 
 from __future__ import annotations

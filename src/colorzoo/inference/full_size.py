@@ -1,4 +1,4 @@
-"""Resampling between the full size of an image and the size of the network, in bands of rows.
+"""Resampling between the full size of an image and the size of the network input.
 
 Bands limit memory use. The lightness of each band is computed from the stored levels on demand, and each band
 of the result is immediately rounded to levels.
@@ -122,7 +122,10 @@ def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) 
 
 
 def full_lightness(levels: Levels) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of an image ``(H, W)`` or ``(H, W, 3)``."""
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of an image.
+
+    The image has the shape ``(H, W)`` or ``(H, W, 3)``.
+    """
     return FullLightness(levels).whole()
 
 
@@ -339,9 +342,9 @@ class LightnessShift:
 
 @lru_cache(maxsize=4)  # the pad needs the same weights for every edit
 def bicubic_matrix(source: int, target: int) -> Tensor:
-    """Return the ``(target, source)`` weights of bicubic interpolation with replicated borders.
+    """Return the ``(target, source)`` matrix of bicubic interpolation.
 
-    The matrix is cached and must not be modified.
+    Values beyond the borders are replicated. The matrix is cached and must not be modified.
     """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     base = position.floor()

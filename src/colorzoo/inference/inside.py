@@ -1,4 +1,7 @@
-"""Selection of the part of an image to colorize, and conversion of guidance to its coordinates."""
+"""Selection of the part of an image to colorize, such as the inside of a border.
+
+Guidance is converted to coordinates of the part.
+"""
 
 from __future__ import annotations
 

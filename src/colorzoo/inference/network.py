@@ -59,7 +59,7 @@ class EditState:
     kept: Any = None
 
     def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
-        """Return the model's state; create it with ``make`` if it belongs to another model or device."""
+        """Return the state of a model; call ``make`` if the model or device changed."""
         if self.owner != (model, device):
             self.owner, self.kept = (model, device), make()
         return self.kept
@@ -193,7 +193,10 @@ def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
 
 
 def resize_points(points: Points, *, size: Size) -> Points:
-    """Downscale point maps to ``size``; each output pixel gets the mean color of its hinted pixels."""
+    """Downscale point maps to the network's size ``(h, w)``.
+
+    Each output pixel gets the mean color of its hinted pixels.
+    """
     if tuple(points.mask.shape[-2:]) == size:
         return points
     share = F.interpolate(points.mask, size=size, mode="area")
@@ -209,7 +212,10 @@ def resize_points(points: Points, *, size: Size) -> Points:
 
 
 def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
-    """Resize scribbles, regions and classes to the network's size ``(h, w)``; see `resize_points`."""
+    """Resize scribbles, regions and classes to the network's size ``(h, w)``.
+
+    Points are resized by `resize_points`.
+    """
 
     def labels(values: Tensor) -> Tensor:
         return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)

@@ -32,7 +32,7 @@ def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
 
 
 def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of a ``#rrggbb`` color at a lightness ``(h, w)``, muted in shadows.
+    """Return ab ``(2, h, w)`` of a ``#rrggbb`` color, with less chroma in shadows.
 
     In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
     the lightness.

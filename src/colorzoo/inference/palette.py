@@ -1,7 +1,7 @@
-"""Suggested colors for a pixel, and the most uncertain pixel (Zhang et al. 2017, section 3.3).
+"""Suggested colors for a pixel, and the most uncertain pixel.
 
-The clusters of a predicted distribution over ab bins form a palette. The entropy of the distribution measures
-the model's uncertainty.
+The methods are based on Zhang et al. 2017, section 3.3. The clusters of a predicted distribution over ab bins
+form a palette. The entropy of the distribution measures the model's uncertainty.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Inference pipeline for one image, from its guidance to its colors at the size of the network input."""
+"""Inference pipeline from the guidance of one image to its colors at network size."""
 
 from __future__ import annotations
 
@@ -223,7 +223,10 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
-    """Compute the similarity of all positions to patches; return None if the model cannot compute it."""
+    """Compute the similarity of all positions to patches.
+
+    The result is None if the model does not compute similarity.
+    """
     if not isinstance(task.network.model, ComputesSimilarity):
         return None
     state = state_of(task)
@@ -337,7 +340,7 @@ def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Point
 
 
 def network_input(task: ColorizeTask) -> Tensor:
-    """Return the network input: the lightness, or lines extracted from the lightness for sketch models."""
+    """Return the network input: the lightness, or lines for sketch models."""
     return _sketch(task).lines if task.is_sketch else task.part.lightness
 
 

@@ -1,4 +1,4 @@
-"""`ColorizedImage`: the predicted colors of an image, merged with its full-size lightness on access."""
+"""`ColorizedImage`: predicted colors that are merged with the lightness on access."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class ColorizedImage:
         return self._compose(None)
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
-        """Return the colorized image at full size as integers, with less memory and time than `rgb`.
+        """Return the colorized image at full size as integers.
+
+        This method needs less memory and time than `rgb`.
 
         Args:
             depth: Bits per channel: 8 for uint8, 16 for uint16.

@@ -85,7 +85,10 @@ class StageRunner:
         return result
 
     def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
-        """Run a stage without caching, because hashing full-size inputs takes longer than the stage."""
+        """Run a stage without caching its result.
+
+        Hashing full-size inputs would take longer than the stage.
+        """
         started = time.perf_counter()
         result = stage(*inputs, **settings)
         self.log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
@@ -310,7 +313,10 @@ def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
 
 
 def recipe_folder(guidance: GuidanceLike) -> Path | None:
-    """Return the folder of a recipe file, to which its reference paths are relative; None without a file."""
+    """Return the folder of a recipe file; None for a recipe without a file.
+
+    Paths of references in the recipe are relative to this folder.
+    """
     is_path = isinstance(guidance, str | Path) and not is_recipe_text(guidance)
     return Path(str(guidance)).parent if is_path else None
 

@@ -1,4 +1,4 @@
-"""The drawing pad, an editor for manual colorization in the browser and in notebooks (`Pad`)."""
+"""The drawing pad, an editor for colorization in browsers and notebooks (`Pad`)."""
 
 from colorzoo.lazy import attach_stub
 

@@ -1,7 +1,8 @@
-"""Access control of the server: host, origin and token checks of requests, and security headers of responses.
+"""Access control of the server, and security headers of responses.
 
-The token is part of the printed address, as in Jupyter. The response to this address sets a cookie, which the
-page sends with later requests. Scripts send ``Authorization: Bearer TOKEN``.
+Host, origin and token of each request are checked. The token is part of the printed address, as in Jupyter.
+The response to this address sets a cookie, which the page sends with later requests. Scripts send
+``Authorization: Bearer TOKEN``.
 """
 
 from __future__ import annotations

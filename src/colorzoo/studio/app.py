@@ -47,7 +47,9 @@ _TRY_LATER = 1013  # websocket close code
 
 
 class StudioLoader:
-    """Loader of the studio in the background, so that the server responds while torch is imported.
+    """Loader of the studio in the background.
+
+    The server responds while torch is imported.
 
     Args:
         limits: Limits of the studio.

@@ -1,8 +1,8 @@
-"""Bundle the scripts of the pad into one ES module, because a notebook widget cannot import a second file.
+"""Bundle the scripts of the pad into one ES module.
 
-The sources in ``static/js`` are ES modules with imports at the top and ``export`` before declarations.
-Bundling removes imports and exports, and puts each module after the modules that it imports. All modules
-share one scope, so a name that is declared twice is a syntax error.
+A notebook widget cannot import a second file. The sources in ``static/js`` are ES modules with imports at the
+top and ``export`` before declarations. Bundling removes imports and exports, and puts each module after the
+modules that it imports. All modules share one scope, so a name that is declared twice is a syntax error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const)\b)", r
 
 @cache
 def pad_module() -> str:
-    """Return the pad as one ES module with the default export ``{render}``, which anywidget requires."""
+    """Return the pad as one ES module.
+
+    The default export is ``{render}``, which anywidget requires.
+    """
     modules: dict[str, str] = {}
     _collect("pad", modules)
     *imported, last = modules.values()
@@ -25,7 +28,10 @@ def pad_module() -> str:
 
 
 def pad_style() -> str:
-    """Return the style sheet of the pad, whose rules apply only inside the class ``colorzoo-pad``."""
+    """Return the style sheet of the pad.
+
+    Its rules apply only inside the class ``colorzoo-pad``.
+    """
     return _read("pad.css")
 
 

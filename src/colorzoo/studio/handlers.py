@@ -102,7 +102,10 @@ class Context:
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Parse the recipe and remove paths of label files, because the server does not open client paths."""
+        """Parse the recipe of the request without paths of label files.
+
+        The server does not open paths from clients.
+        """
         return _without_files(self.full_recipe())
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:

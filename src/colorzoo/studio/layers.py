@@ -1,4 +1,4 @@
-"""Exports with layers: the colors alone as a transparent PNG, or photo and colors as an OpenRaster file.
+"""Exports with layers: a transparent PNG of the colors, or an OpenRaster file.
 
 Each layer has the highest transparency with which normal alpha compositing over the layers below reproduces
 the image, so every program displays the file correctly without a blend mode. Paint has a separate layer.
@@ -32,7 +32,7 @@ _ROWS = 256  # rows per step, because intermediate values take 16 times the memo
 def encode_layers(
     kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
-    """Encode a result as a transparent PNG of its colors, or as an OpenRaster file with layers.
+    """Encode a result as a transparent PNG of its colors, or as OpenRaster.
 
     Args:
         kind: A key of `LAYERED`.
@@ -65,7 +65,9 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return the RGBA layer ``(H, W, 4)`` that produces the result when composited over an image.
+    """Return the RGBA layer ``(H, W, 4)`` that gives a result over an image.
+
+    The result is reproduced by alpha compositing.
 
     Args:
         image: ``(H, W)`` gray, or ``(H, W, 3)``.

@@ -31,7 +31,9 @@ _PURPOSES = (
 
 
 class ModelPool:
-    """Cache of loaded models; unloads the least recently used model if more than two are loaded.
+    """Cache of loaded models.
+
+    If more than two models are loaded, the least recently used model is unloaded.
 
     Args:
         load: Function that loads the colorizer of a registered model.

@@ -135,7 +135,10 @@ class OpenedImage:
         return self.last_healed[0]
 
     def on_paper(self) -> OpenedImage:
-        """Composite the photo on white paper for sketch models; an opaque photo is returned unchanged."""
+        """Composite the photo on white paper for sketch models.
+
+        An opaque photo is returned unchanged.
+        """
         if self.opaque:
             return self
         if not self.last_on_paper:
@@ -217,7 +220,10 @@ class OpenedImage:
         return self.approximate_lightnesses[size]
 
     def lightness_around(self, place: tuple[float, float]) -> float:
-        """Return the median lightness around x and y in pixels of the photo, see `lightness_around`."""
+        """Return the median lightness around x and y in pixels of the photo.
+
+        The function `lightness_around` describes the method.
+        """
         pixel = self.view_pixel(place)
         if pixel not in self.around:
             self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
@@ -312,7 +318,10 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 
 
 def without_options(error: ImageError) -> ImageError:
-    """Remove recommended command-line options from an error, because they do not apply to the pad."""
+    """Remove recommended command-line options from an error.
+
+    The options do not apply to the pad.
+    """
     return ImageError(re.split(r" or raise --", str(error))[0])
 
 
@@ -390,7 +399,10 @@ def gray_jpeg(lightness: Tensor) -> bytes:
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Encode a preview as JPEG without chroma subsampling, so that small colored points stay sharp."""
+    """Encode a preview as JPEG without chroma subsampling.
+
+    Subsampling would blur small colored points.
+    """
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)
     return memory.getvalue()

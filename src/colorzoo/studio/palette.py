@@ -22,7 +22,9 @@ def suggestions(
     shape: tuple[int, int],
     count: int,
 ) -> dict[str, Any]:
-    """Return the fields ``items``, ``lightness`` and ``entropy`` of the message ``suggestions``.
+    """Return the fields of the message ``suggestions``.
+
+    The fields are ``items``, ``lightness`` and ``entropy``.
 
     Args:
         distribution: Color distribution that the model predicts from all other hints.
@@ -39,7 +41,10 @@ def suggestions(
 
 
 def likely_colorings(found: InformativePoint, opened: OpenedImage) -> dict[str, Any]:
-    """Return the fields of the message ``colorings``: a location in pixels and its likely colors."""
+    """Return the fields of the message ``colorings``.
+
+    The fields are a location in pixels of the photo and its likely colors.
+    """
     lightness = opened.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
     return {"x": found.x, "y": found.y, "lightness": lightness, "items": items}
@@ -60,7 +65,10 @@ def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
 def suggest_next_point(
     distribution: Distribution, opened: OpenedImage, recipe: Recipe, shape: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return the fields of the message ``next``: the most uncertain location in pixels, and its entropy."""
+    """Return the fields of the message ``next``.
+
+    The fields are the most uncertain location in pixels of the photo, and its entropy.
+    """
     x_scale, y_scale = opened.size[0] / shape[1], opened.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]
     x, y = next_point(distribution, taken)

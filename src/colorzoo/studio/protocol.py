@@ -1,4 +1,4 @@
-"""Messages of the pad protocol, their encoding as websocket frames, error codes, and limits.
+"""Messages of the pad protocol, their encoding, error codes, and limits.
 
 ``docs/studio_protocol.md`` describes the messages. This module does not import torch, so that the server
 responds before torch is loaded.

@@ -54,7 +54,7 @@ TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full 
 
 
 def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions`` and a uint16 map of the region of each pixel.
+    """Return the fields of the message ``regions`` and a uint16 map of regions.
 
     Regions without a pixel are omitted.
 
@@ -99,7 +99,9 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes`` and uint16 class maps of photo and reference.
+    """Return the fields of the message ``classes`` and uint16 class maps.
+
+    The class maps belong to the photo and the reference.
 
     Raises:
         StudioError: The model does not predict classes.
@@ -280,7 +282,9 @@ def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
 def matched_place(
     match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
 ) -> tuple[float, float] | None:
-    """Return the location in the reference that matches a location in the photo; None without a match.
+    """Return the location in the reference that matches a location in the photo.
+
+    The result is None without a match.
 
     Args:
         match: ``(2, h, w)`` x and y as fractions of the size of the reference; NaN without a match.

@@ -1,4 +1,7 @@
-"""Server of the studio: prints its address, opens the browser and loads the models in the background."""
+"""Server of the studio.
+
+It prints its address, opens the browser and loads the models in the background.
+"""
 
 from __future__ import annotations
 
@@ -242,7 +245,10 @@ def _bind(address: Address) -> socket.socket:
 
 
 def url_of(host: str, port: int, token: str) -> str:
-    """Return the URL to open; a server that listens on all addresses gets the IP address of this machine."""
+    """Return the URL to open.
+
+    A server that listens on all addresses gets the IP address of this machine.
+    """
     shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
     shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
     return f"http://{shown}:{port}/?token={token}"
@@ -268,10 +274,10 @@ def qr_code(url: str) -> str:
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to 128 MB of freed memory in the process; must be called before threads are started.
+    """Keep up to 128 MB of freed memory in the process.
 
-    By default, glibc returns large blocks to the operating system, and every prediction requests them again,
-    which takes a fifth of the time of an edit.
+    The function must be called before threads are started. By default, glibc returns large blocks to the
+    operating system, and every prediction requests them again, which takes a fifth of the time of an edit.
 
     Returns:
         Whether the C library supports this setting.

@@ -32,7 +32,9 @@ _MODEL_THREADS = 2  # several threads, so that a download of a model does not bl
 
 
 class Studio:
-    """Service with sessions, models and request queues; methods are thread-safe and do not block.
+    """Service with sessions, models and request queues.
+
+    All methods are thread-safe and return without blocking.
 
     Args:
         colorizer: Loaded model; None loads registered models when they are used.

@@ -27,7 +27,7 @@ class Window:
     size: tuple[int, int]
 
     def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the rectangle of the part in a photo that is resized to a number of columns and rows."""
+        """Return the rectangle of the part in a photo of another size."""
         return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:

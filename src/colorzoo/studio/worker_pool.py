@@ -19,11 +19,17 @@ _local = threading.local()
 
 
 class RequestCancelledError(Exception):
-    """Signal that a newer request replaces the current request, or that the pad is disconnected."""
+    """Signal that the current request is obsolete.
+
+    A newer request replaces it, or the pad is disconnected.
+    """
 
 
 def stop_if_cancelled(*_: object) -> None:
-    """Raise `RequestCancelledError` if the request of this thread is cancelled; used as a forward hook."""
+    """Raise `RequestCancelledError` if the request of this thread is cancelled.
+
+    The function is used as a forward hook.
+    """
     is_cancelled: Callable[[], bool] | None = getattr(_local, "is_cancelled", None)
     if is_cancelled is not None and is_cancelled():
         raise RequestCancelledError
@@ -31,7 +37,10 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Let `stop_if_cancelled` raise an error in this thread as soon as ``is_cancelled`` returns True."""
+    """Let `stop_if_cancelled` raise an error when ``is_cancelled`` returns True.
+
+    The context manager applies to the current thread.
+    """
     _local.is_cancelled = is_cancelled
     try:
         yield
@@ -58,7 +67,9 @@ class QueuedRequest:
 
 
 class Worker:
-    """Threads with one queue per session; sessions alternate, and each session runs one job at a time.
+    """Threads with one queue per session.
+
+    Sessions alternate, and each session runs one job at a time.
 
     Args:
         name: Name of the threads.

@@ -68,7 +68,10 @@ class FrameColorer:
 
     @property
     def needs_every_frame(self) -> bool:
-        """Whether frames must be colorized sequentially, because the model uses the previous frame."""
+        """Whether frames must be colorized sequentially.
+
+        Sequential processing is required if the model uses the previous frame.
+        """
         has_reference = self._reference is not None or bool(self._exemplars)
         return has_reference and isinstance(self._colorizer.model, ColorsFrames)
 

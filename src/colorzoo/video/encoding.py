@@ -1,4 +1,4 @@
-"""Video encoding: codec, pixel format and tags of the output, and muxing with the audio of the source."""
+"""Video encoding: codec, pixel format and tags, and muxing with the source audio."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ class StreamPlan:
 
     @property
     def needs_display_size(self) -> bool:
-        """Whether the pixel aspect ratio must be written into the container, which PyAV does not support."""
+        """Whether the pixel aspect ratio must be written into the container.
+
+        PyAV does not support writing the ratio.
+        """
         return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
     def add_to(self, container: Any) -> Any:
@@ -112,7 +115,10 @@ class StreamPlan:
 
 
 def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return the side data of a frame by type; empty if PyAV does not support one of the types."""
+    """Return the side data of a frame by type.
+
+    The result is empty if PyAV does not support one of the types.
+    """
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
     except ValueError:
@@ -160,7 +166,9 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
-    """Choose the encoding of an output file by its extension and the options ``--codec`` and ``--crf``.
+    """Choose the encoding of an output file.
+
+    The choice depends on the extension and on the options ``--codec`` and ``--crf``.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -176,7 +184,9 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
 
 
 def require_sound(source: Path, out: Path) -> None:
-    """Raise an error before colorization if the output container does not support the source's audio.
+    """Raise an error if the output container does not support the source's audio.
+
+    The check runs before colorization.
 
     Raises:
         VideoError: The container of ``out`` does not support an audio codec of the source.
@@ -197,7 +207,9 @@ def require_sound(source: Path, out: Path) -> None:
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
-    """Choose the pixel format of the output, and return notes on properties of the source that are lost.
+    """Choose the pixel format of the output.
+
+    The function also returns notes on properties of the source that are lost.
 
     Args:
         source: Pixel format of the source.
@@ -221,7 +233,10 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
 
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the color tags of the output: color matrix and range of ``layout``, other tags of the frame."""
+    """Return the color tags of the output.
+
+    Color matrix and range come from ``layout``, the other tags from the frame.
+    """
     return {
         "color_range": FULL_RANGE if layout.full else 1,
         "colorspace": layout.matrix,
@@ -238,7 +253,9 @@ def join_parts(
     last: int,
     origin: ImageProvenance | None,
 ) -> list[str]:
-    """Join the colorized shots into one file and copy the other streams of the source without re-encoding.
+    """Join the colorized shots into one file and copy the other source streams.
+
+    The other streams are not encoded again.
 
     Args:
         source: Source video, from which audio, subtitles, cover, chapters and metadata are copied.

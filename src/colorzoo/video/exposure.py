@@ -1,4 +1,7 @@
-"""Exposure stabilization within a shot, so that the flicker of old footage does not change colors."""
+"""Exposure stabilization within a shot.
+
+Without it, the flicker of old footage would change colors.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _RETURN = 0.06  # fraction of an exposure change accepted per frame, so that tru
 
 
 class ExposureHold:
-    """Stabilizes the exposure of a shot with a running mean over about 15 frames, passed in order."""
+    """Stabilizer of the exposure in a shot, by a running mean over about 15 frames.
+
+    The frames must be passed in order.
+    """
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None  # the previous frame, downscaled and stabilized

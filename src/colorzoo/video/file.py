@@ -1,4 +1,7 @@
-"""Video files: decode frames, with recovery from errors, and encode colorized frames shot by shot."""
+"""Video files: decode frames, and encode colorized frames shot by shot.
+
+Decoding continues after damaged packets.
+"""
 
 from __future__ import annotations
 

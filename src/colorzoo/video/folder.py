@@ -1,4 +1,7 @@
-"""Folders of frames: image files in natural name order. Output files have the names of their sources."""
+"""Folders of frames: image files in natural order of their names.
+
+Output files have the names of their sources.
+"""
 
 from __future__ import annotations
 

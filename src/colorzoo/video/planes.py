@@ -1,9 +1,9 @@
-"""Convert between the Y'CbCr planes of a video frame and CIE Lab, by the frame's color matrix and range.
+"""Conversion between the Y'CbCr planes of a video frame and CIE Lab.
 
-The lightness of a frame is computed from Y' alone, so the planes of frames without color do not change.
-Colors are converted in float32 instead of with swscale, because swscale rounds intermediate values and treats
-every untagged frame as BT.601. Color planes are interpolated from a table, which is five times as fast as a
-conversion for each pixel.
+The conversion uses the color matrix and range of the frame. The lightness of a frame is computed from Y'
+alone, so the planes of frames without color do not change. Colors are converted in float32 instead of with
+swscale, because swscale rounds intermediate values and treats every untagged frame as BT.601. Color planes
+are interpolated from a table, which is five times as fast as a conversion for each pixel.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def samples(plane: Any, bits: int) -> NDArray[Any]:
 
 
 def lightness_of(luma: NDArray[Any], layout: Layout) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a gray frame with luma Y' ``(H, W)``."""
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of luma Y' ``(H, W)``."""
     table = _luma_table(layout.bits, layout.luma_scale)
     # both lookups return equal values; OpenCV is five times as fast but supports only 8-bit indices
     light = cv2.LUT(luma, table) if layout.bits == 8 else table[luma]
@@ -136,7 +136,10 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Convert RGB ``(H, W, 3)`` in [0, 1] to planes: Y', and Cb and Cr subsampled as in ``layout``."""
+    """Convert RGB ``(H, W, 3)`` in [0, 1] to the planes Y', Cb and Cr.
+
+    Cb and Cr are subsampled as in ``layout``.
+    """
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)
     y = red * r + (1 - red - blue) * g + blue * b

@@ -1,4 +1,7 @@
-"""Colorize a video shot by shot; finished shots are stored so that an interrupted run can resume."""
+"""Colorize a video shot by shot.
+
+Finished shots are stored, so an interrupted run can resume.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,9 @@ class Shot:
 
 
 class PartsFolder:
-    """The folder ``OUT.parts``, which contains each shot and a JSON file for each finished shot.
+    """Folder ``OUT.parts`` with the finished shots of a video.
+
+    It contains each shot and a JSON file for each finished shot.
 
     Args:
         out: Path of the result.

@@ -1,4 +1,4 @@
-"""Temporally stable colors: colorize a few frames of a shot and propagate the colors along the optical flow.
+"""Temporally stable colors by propagation along the optical flow.
 
 The model colorizes only a few selected frames, whose colors propagate to nearly every pixel of the other
 frames. If the colors of several selected frames reach a pixel, they are averaged. The pixel keeps this color

@@ -306,7 +306,9 @@ def fill_areas(
 def lock_areas(
     colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
 ) -> Colors:
-    """Replace colors in locked areas by gray, by stored colors, or by the prediction without hints.
+    """Replace colors in locked areas.
+
+    The new colors are gray, stored colors, or the prediction without hints.
 
     Args:
         colors: Colors before the areas are locked.
@@ -360,7 +362,7 @@ def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> S
 
 
 def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
-    """Use a prediction with boxes inside object areas, and a prediction without boxes elsewhere.
+    """Combine predictions with boxes inside object areas and without boxes outside.
 
     Args:
         boxed: Prediction with a box around each area.

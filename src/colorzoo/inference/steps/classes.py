@@ -109,7 +109,9 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
 
 
 def read_label_image(path: str | Path) -> NDArray[np.int64]:
-    """Read a label image ``(H, W)``, the class of each pixel as its gray value or palette index.
+    """Read the class of each pixel, ``(H, W)``, from a label image.
+
+    The class is the gray value or palette index of the pixel.
 
     Args:
         path: An 8- or 16-bit image of one channel, as in COCO-Stuff.

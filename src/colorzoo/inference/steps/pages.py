@@ -1,9 +1,9 @@
-"""Detection of pages without content to colorize: blank sheets, text, line charts and color targets.
+"""Detection of pages without content to colorize.
 
-Networks would colorize such pages. The detection uses only the lightness. An image is a page if its
-background is uniform after thin lines are removed, or if it consists of many uniform patches. The method is
-not published. The thresholds separate the 20 pages of the tests from 824 photos and scans with a wide margin
-(`benchmarks.pages`).
+Such pages are blank sheets, text, line charts and color targets. Networks would colorize such pages. The
+detection uses only the lightness. An image is a page if its background is uniform after thin lines are
+removed, or if it consists of many uniform patches. The method is not published. The thresholds separate the
+20 pages of the tests from 824 photos and scans with a wide margin (`benchmarks.pages`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EDGE = 3  # width in pixels of the edges between patches
 
 
 def is_page(lightness: Tensor) -> bool:
-    """Return whether an image has no content to colorize, such as a text page or a color target.
+    """Return whether an image has no content to colorize, such as a text page.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].

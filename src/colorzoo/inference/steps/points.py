@@ -99,7 +99,10 @@ def find_neighbors(lightness: Tensor) -> Propagator:
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
-    """Adapt the colors of points to the lightness ``(1, 1, h, w)`` of their pixels, within the sRGB gamut."""
+    """Adapt the colors of points to the lightness of their pixels, within sRGB.
+
+    The lightness has the shape ``(1, 1, h, w)``.
+    """
     hinted = points.mask[:, 0] > 0
     given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
     fitted = reduce_chroma(given[:, None])[1:, 0]
@@ -146,7 +149,7 @@ def _grid(maps: Tensor) -> Size:
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Return a prediction without limited points, together with a copy that is clipped to sRGB.
+    """Return a prediction without limited points, and a copy clipped to sRGB.
 
     Args:
         ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
@@ -198,7 +201,9 @@ def _blend_widths(extent: Extent) -> Map:
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
-    """Smooth a change over uniform surfaces with the recursive filter of Gastal and Oliveira (2011).
+    """Smooth a change over uniform surfaces, without crossing edges.
+
+    The recursive filter is described by Gastal and Oliveira (2011).
 
     Args:
         change: ``(2, h, w)`` in CIE units.

@@ -119,7 +119,10 @@ class PointPatches:
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
     def numbers(self, grid: tuple[int, ...]) -> Numbers:
-        """Return the index of the square that covers each cell of a grid ``(h, w)``; -1 for no square."""
+        """Return the index of the square that covers each cell of a grid ``(h, w)``.
+
+        The index is -1 for a cell without a square.
+        """
         cells = np.full(grid, -1, np.int64)
         width, height = self.image_size
         for number, (x, y, radius) in enumerate(self.squares):

@@ -49,7 +49,9 @@ def proposal_hash(regions: Regions) -> str:
 
 
 def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
-    """Set the region colors of a recipe; if a region has several colors, the last color applies.
+    """Set the region colors of a recipe.
+
+    If a region has several colors, the last color applies.
 
     Raises:
         GuidanceError: The recipe colors a region that does not exist.
