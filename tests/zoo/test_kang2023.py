@@ -23,7 +23,7 @@ def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest
     monkeypatch.setattr("colorzoo.metrics.feature_networks.download_timm_model", lambda *_: source)
     encoder = ConvNextEncoder("tiny", 0.125, 0.3)
     assert encoder.channels == (16, 24, 48, 96)
-    with pytest.raises(WeightsError, match="do not fit convnext_tiny"):
+    with pytest.raises(WeightsError, match="convnext_tiny"):
         encoder.load_pretrained("convnext_tiny")
     source = timm.create_model("convnext_tiny", num_classes=0, **(shape | {"dims": encoder.channels}))
     encoder.load_pretrained("convnext_tiny")

@@ -151,7 +151,7 @@ def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> 
     given = Guidance(scribbles=guidance.scribbles)
     assert torch.equal(model(lightness / 100, given).rgb, model(lightness / 100, None).rgb)  # E is new
     trainer = quiet_trainer(tmp_path, max_epochs=1)
-    with pytest.raises(ColorzooError, match="reads sketches"):
+    with pytest.raises(ColorzooError, match="backbone"):
         trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
 
 

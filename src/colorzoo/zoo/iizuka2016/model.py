@@ -30,7 +30,7 @@ class Architecture:
         width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
         normalization: Whether every layer but the last has batch normalization, as in training. The released
-            network has none.
+            network has no normalization layers.
     """
 
     width: Width = 1.0
@@ -58,14 +58,15 @@ class LetThereBeColor(ColoringModel):
             normalization=architecture.normalization,
         )
         super().__init__(network, architecture=architecture)
-        if architecture.normalization:  # channels-last batch statistics are much less precise in torch
+        if architecture.normalization:  # PyTorch computes less precise batch statistics in channels_last
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        With an exemplar, its global vector replaces the image's own vector; its colors are not used.
-        ``alpha`` interpolates between the image's own vector (0) and the exemplar's vector (1).
+        With an exemplar, the global vector of the exemplar replaces the global vector of the image. The
+        exemplar's colors are not used. ``alpha`` interpolates between the vector of the image (0) and the
+        vector of the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -75,7 +76,7 @@ class LetThereBeColor(ColoringModel):
         return AbPrediction(ab=self.network(gray, style, exemplar.alpha))
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256w)``."""
+        """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256 * width)``."""
         return self.network.style_of(gray_of(rgb)).unsqueeze(1)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Network of Iizuka et al. 2016: local features, fused with a global vector, and a decoder.
+"""Network of Iizuka et al. 2016: local features, a global vector and a decoder.
 
 The color conversions match Torch7's image package, which the authors used for training.
 """
@@ -40,7 +40,7 @@ def torch7_white(like: Tensor) -> Tensor:
 
 
 def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    """Multiply a matrix with the channels of ``(B, 3, H, W)``, unaffected by autocast."""
+    """Multiply the channels of ``(B, 3, H, W)`` by a matrix; autocast has no effect."""
     first, second, third = maps.unbind(1)
     return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)
 
@@ -52,10 +52,11 @@ _MEAN = 0.44505388568813414  # mean gray level of Places, from the authors' file
 
 
 class JointPriorNetwork(nn.Module):
-    """Network that fuses local and global features and predicts ab at half the size (section 3).
+    """Network that fuses local and global features and predicts ab at half the size.
 
-    Convolutions have the authors' names: ``low`` is shared, ``mid`` is local, ``scene`` and ``style`` compute
-    the global vector, which the first layer of ``color`` reads at every position.
+    The architecture follows section 3, and module names match the authors' code. Both branches share ``low``.
+    ``mid`` computes local features. ``scene`` and ``style`` compute the global vector, which is concatenated
+    to the local features at every position. ``color`` is the decoder.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -100,8 +101,8 @@ class JointPriorNetwork(nn.Module):
 
         Args:
             gray: ``(B, 1, H, W)`` in [0, 1].
-            style: Global vector ``(B, 256w)`` of another image; None uses the image's own vector.
-            alpha: Weight of ``style`` against the image's own vector.
+            style: ``(B, 256 * width)``, global vector of another image; None uses the vector of the image.
+            alpha: Weight of ``style`` in [0, 1]; the vector of the image has the weight ``1 - alpha``.
 
         Returns:
             ``(B, 2, H, W)`` float32, ab in CIE units.
@@ -116,14 +117,14 @@ class JointPriorNetwork(nn.Module):
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ab maps in (0, 1) at half the size and scene features ``(B, 512w)`` for the losses."""
+        """Return ab in (0, 1) at half the size, and scene features ``(B, 512 * width)``."""
         local = self.local_input(gray)
         low = self.low(local)
         scene = self.scene(self._scene_input(local, low))
         return self.fuse(self.mid(low), self.style(scene)), scene
 
     def style_of(self, gray: Tensor) -> Tensor:
-        """Return the global vectors ``(B, 256w)`` of gray images ``(B, 1, H, W)`` in [0, 1]."""
+        """Return global vectors ``(B, 256 * width)`` of gray images ``(B, 1, H, W)`` in [0, 1]."""
         return self._style(self.local_input(gray), None)
 
     def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
@@ -141,14 +142,14 @@ class JointPriorNetwork(nn.Module):
         return scale(local, (self.scene_side, self.scene_side))
 
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Return the global vector in float32: a cast of its large weights would cost more than it saves."""
+        """Compute the global vector in float32, because casting its large weights is slow."""
         features = self._scene_input(local, low)
         with torch.autocast(features.device.type, enabled=False):
             style: Tensor = self.style(self.scene(features.float()))
         return style
 
     def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Return low-level features of the square input, reusing the features of an image of equal size."""
+        """Return low-level features of the square input; reuse ``low`` if the sizes are equal."""
         if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
             return low
         return self.low(self.scene_input(local))
@@ -189,7 +190,7 @@ def to_ab(maps: Tensor) -> Tensor:
 
 
 def whole_cells(height: int, width: int) -> tuple[int, int]:
-    """Return the nearest size in multiples of 8, at least 8; halves are rounded up."""
+    """Round height and width to the nearest multiples of 8, with a minimum of 8."""
     return STRIDE * _at_least_one(height), STRIDE * _at_least_one(width)
 
 
@@ -199,7 +200,7 @@ def _at_least_one(side: int) -> int:
 
 
 def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps as ``image.scale`` of Torch7 does, separately for each axis.
+    """Resize maps along each axis like ``image.scale`` of Torch7.
 
     Upsampling interpolates linearly between the first and last sample; downsampling averages areas, including
     fractional pixels.

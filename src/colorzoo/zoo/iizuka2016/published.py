@@ -25,8 +25,8 @@ LAYERS = (
 def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Name the layers of an authors' file.
 
-    The low-level layers serve both branches; a second copy is dropped. Convolution weights may be stored as
-    matrices.
+    Both branches share the low-level layers; a second copy in the file is dropped. Convolution weights may
+    be stored as matrices.
 
     Args:
         state_dict: Output of the Torch7 reader.

@@ -39,7 +39,7 @@ class Iizuka2016(SingleOptimizerModule):
     """Training task of `LetThereBeColor`.
 
     Attributes:
-        classifier: Scene classifier; None without classes.
+        classifier: Scene classifier; None if ``classes`` is 0.
 
     Args:
         architecture: Settings of the network.
@@ -74,7 +74,7 @@ class Iizuka2016(SingleOptimizerModule):
         return self.objective.classes
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of colors and scene classification."""
+        """Return the weighted sum of color loss and classification loss."""
         rgb = batch["rgb"]
         gray = lightness_to_rgb(rgb_to_lab(rgb)[:, :1])[:, :1]
         maps, scene = self.model.network.maps_and_scene(gray)
@@ -97,10 +97,10 @@ class Iizuka2016(SingleOptimizerModule):
         """Return the color error, the classification cross-entropy, and the joint ``loss``.
 
         Args:
-            maps: Predicted maps ``(B, 2, h, w)`` in (0, 1).
-            target: True maps.
-            logits: ``(B, classes)``; None without classes.
-            label: ``(B,)`` int64.
+            maps: ``(B, 2, h, w)``, predicted ab, scaled to (0, 1).
+            target: ``(B, 2, h, w)``, true ab, scaled to [0, 1].
+            logits: ``(B, classes)``; None disables the classification loss.
+            label: ``(B,)`` int64, scene classes.
         """
         color = F.mse_loss(maps, target)
         if logits is None or label is None:
@@ -110,5 +110,5 @@ class Iizuka2016(SingleOptimizerModule):
 
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the target maps in [0, 1] of RGB ``(B, 3, H, W)``, downsampled to a height and width."""
+    """Return ab of RGB ``(B, 3, H, W)``, scaled to [0, 1] and resized to ``size`` (h, w)."""
     return scale((torch7_lab(rgb)[:, 1:] / 100 + 1) / 2, size)

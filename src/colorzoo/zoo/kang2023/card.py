@@ -8,14 +8,14 @@ from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 _HUB = "https://huggingface.co/piddnad"
 _IMAGENET = "ImageNet, 400,000 steps of 16 images of 256 pixels, by the authors: the paper's model."
-# 64 pixels, because the discriminator requires them
+# contract tests use 64 pixels, the minimum of the discriminator
 _NARROW = {"width": 0.125, "depth": 0.3, "discriminator_width": 0.125}
 _TRIAL = {**_NARROW, "queries": 8, "layers": 3, "perceptual_weight": 0.0}
 _WITHOUT_GRADIENT = ("discriminator.layers.2.2.*.weight_orig",)  # the attention is scaled by 0 at first
 
 
 def _published(name: str, size: int, trained_on: str) -> Weights:
-    """Return a published file; its size is computed from the tensors because the authors state none."""
+    """Describe a published file, whose unpublished size is computed from its tensors."""
     return Weights(
         sha256=None,
         size=size,
@@ -48,7 +48,7 @@ LARGE = ModelCard(
         "published": _published(
             "ddcolor_modelscope",
             _LARGE_BYTES,
-            "ImageNet, cleaned, by the authors (ddcolor_modelscope): best on other photos.",
+            "Cleaned ImageNet, by the authors (ddcolor_modelscope): recommended for most photos.",
         ),
         "paper": _published("ddcolor_paper", _LARGE_BYTES, _IMAGENET),
         "artistic": _published(
@@ -59,7 +59,7 @@ LARGE = ModelCard(
         ),
     },
     config="kang2023/paper.yaml",
-    quality=(Quality("automatic", 90, "Best FID in the paper's own table."),),
+    quality=(Quality("automatic", 90, "Best FID in the table of the paper."),),
     contract_test=ContractTestConfig(
         hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_WITHOUT_GRADIENT
     ),
@@ -74,13 +74,13 @@ TINY = replace(
     hparams={"size": "tiny"},
     weights={"published": _published("ddcolor_paper_tiny", _TINY_BYTES, _IMAGENET)},
     config="kang2023/tiny.yaml",
-    quality=(Quality("automatic", 80, "Second in the same table, with a quarter of the parameters."),),
+    quality=(Quality("automatic", 80, "Second-best FID in the paper, with a quarter of the parameters."),),
 )
 
 SMALL = replace(
     LARGE,
     name="kang2023_small",
-    summary="Colorizes an image with learned color queries. Narrow; ships inside the package.",
+    summary="Colorizes an image with learned color queries. Narrow; weights included.",
     parameters=5_531_757,
     aliases=(),
     hparams={
@@ -104,8 +104,8 @@ SMALL = replace(
         Quality(
             "automatic",
             15,
-            "Measured; lower error than zhang2016_small, with half its color on neutral objects; at equal "
-            "color behind zhang2017_local_small on people.",
+            "Measured; lower error than zhang2016_small and less chroma in neutral regions; worse than "
+            "zhang2017_local_small on people.",
         ),
     ),
     contract_test=ContractTestConfig(

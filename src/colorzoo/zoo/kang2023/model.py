@@ -1,9 +1,10 @@
-"""DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders (Kang et al., ICCV 2023).
+"""DDColor: colorization by dual decoders (Kang et al., ICCV 2023).
 
-A pixel decoder upsamples the encoder's feature maps of a gray image. A color decoder turns learned queries
-into color embeddings. Their product is ab. https://arxiv.org/abs/2212.11613
+A pixel decoder upsamples the encoder's feature maps of a gray image. A color decoder converts learned queries
+to color embeddings. ab is the product of pixel features and color embeddings.
+https://arxiv.org/abs/2212.11613
 
-`Extensions` contains the additions of `kang2023_small`; all are off in the paper's model.
+`Extensions` contains the additions of `kang2023_small`; the paper's model disables all additions.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Extensions:
     """Additions to DDColor.
 
     Attributes:
-        trunk: Registered Local Hints model whose layers replace the ConvNeXt encoder. They are frozen and not
-            stored in weight files.
+        trunk: Registered Local Hints model (Zhang et al. 2017) whose layers replace the ConvNeXt encoder.
+            These layers are frozen and not stored in weight files.
         chroma: Constant c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, which increases the
             weight of colorful pixels; 0 gives equal weights, as in the paper.
     """
@@ -43,13 +44,13 @@ class Extensions:
 class TrunkEncoder(nn.Module):
     """Layers of a Local Hints network (Zhang et al. 2017), run without hints, as an encoder.
 
-    The maps have strides 2, 4 and 8, half of ConvNeXt's; the fourth map is average-pooled.
+    The strides are half the strides of ConvNeXt. The fourth map is computed by average pooling.
 
     Args:
         model: Trained model; see `Extensions`.
 
     Raises:
-        ColorzooError: The model belongs to another family.
+        ColorzooError: The model is not a Local Hints model.
     """
 
     stride = 16
@@ -99,8 +100,8 @@ class Architecture:
         depth: Multiplier for the blocks in each encoder stage; 1.0 matches the published network.
         queries: Number of color queries.
         layers: Number of layers of the color decoder; each layer attends to one of three scales.
-        pretrained: timm's name of a ConvNeXt of this size for the initial encoder weights; None uses random
-            weights.
+        pretrained: Name of a timm ConvNeXt of this size that provides initial encoder weights; None uses
+            random weights.
     """
 
     size: Size = "large"

@@ -24,7 +24,7 @@ class Encoder(Protocol):
 
     Attributes:
         channels: Channels of the maps, finest first.
-        stride: Stride of the coarsest map in pixels; image sides must be multiples of it.
+        stride: Stride of the coarsest map in pixels; image sides must be multiples of this stride.
         finest: Stride of the finest map in pixels.
     """
 
@@ -91,7 +91,7 @@ class ColorDecoder(nn.Module):
         self.color_embed = nn.ModuleList([nn.Linear(hidden, hidden) for _ in range(3)])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return color embeddings ``(B, queries, hidden)`` for maps ``(B, C, h, w)``, coarsest first."""
+        """Return color embeddings ``(B, queries, hidden)`` for feature maps, coarsest first."""
         levels = [self._tokens(level, each) for level, each in enumerate(maps)]
         state = self.query_feat.weight.expand(maps[0].shape[0], -1, -1)
         place = self.query_embed.weight
@@ -168,7 +168,7 @@ class DDColorNetwork(nn.Module):
             lightness: ``(B, 1, H, W)`` in [0, 100], of any size.
         """
         height, width = lightness.shape[-2:]
-        # a map of one cell has another memory layout, which an exported graph does not support
+        # a map of 1 x 1 positions has a different memory layout, which exported graphs do not support
         padded = pad_to_multiple(lightness, self.stride, 2 * self.stride)
         ab = self.generate(padded, lightness_to_rgb(padded))
         # index_select returns a copy with strides that do not depend on the size
@@ -191,12 +191,12 @@ class DDColorNetwork(nn.Module):
 
         The paper computes a map for each query, ``colors @ embedding``, and applies a 1 x 1 convolution to
         the maps and the image. Both operations are linear, as are shuffle and blur. This function applies the
-        convolution to the embeddings first, so only two maps are computed instead of a hundred.
+        convolution to the embeddings first, so only two maps are computed instead of one map for each query.
 
         Args:
             colors: ``(B, queries, C)``.
             finest: ``(B, C, h, w)``, output of the last block.
-            image: ``(B, 3, H, W)``.
+            image: ``(B, 3, H, W)``, the normalized gray image.
         """
         weight = used_weight(self.refine).flatten(1).float()
         queries = colors.shape[1]

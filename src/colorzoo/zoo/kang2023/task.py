@@ -40,7 +40,7 @@ class Objective:
         perceptual_weight: Weight of the L1 loss on VGG-16 features; 0 disables VGG-16.
         adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
         colorfulness_weight: Weight of the colorfulness loss, a mean over the batch. The published code uses
-            0.5 and sums over the four images of each of four devices before it averages gradients.
+            0.5 and the sum over the four images on each of four devices, and averages the gradients.
         saturation: Saturation factor of the ground truth for perceptual loss and discriminator.
     """
 
@@ -57,7 +57,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
     Args:
         architecture: Settings of the generator.
         objective: Settings of the losses.
-        discriminator: Settings of the discriminator.
+        discriminator_config: Settings of the discriminator.
         extensions: Additions to the paper.
         **optimization: See `AdversarialOptimization`.
     """
@@ -83,7 +83,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         self.discriminator = ColorDiscriminator(self.discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
-        """Load ImageNet weights of the encoder and of the perceptual loss at the start of ``fit``.
+        """Load ImageNet weights of encoder and perceptual loss at the start of ``fit``.
 
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is false.
@@ -134,14 +134,14 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return terms
 
     def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
-        """Return the mean L1 distance between predicted and true ab, weighted by `Extensions.chroma`."""
+        """Return the mean L1 distance of ab, weighted according to `Extensions.chroma`."""
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
-        """Return the sum of cross-entropies of real images, then of generated images."""
+        """Return the sum of the cross-entropies of real and generated images."""
         rgb = batch["rgb"]
-        # the order matters, because each call does a power iteration of the spectral norm
+        # the order matters, because each call runs a power iteration of the spectral norm
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
         fake = self.discriminator(generated.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
         return adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)
@@ -183,8 +183,8 @@ def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
 def colorfulness_of(rgb: Tensor) -> Tensor:
     """Return the colorfulness ``(B,)`` of RGB ``(B, 3, H, W)`` in [0, 1].
 
-    It differs from Hasler and Suesstrunk: opponent colors are absolute values in [0, 1], and the variance
-    is unbiased.
+    In contrast to Hasler and Suesstrunk (2003), opponent colors are absolute values in [0, 1], and the
+    variance is unbiased.
     """
     red, green, blue = rgb.unbind(dim=1)
     opponents = torch.stack([(red - green).abs(), ((red + green) / 2 - blue).abs()], dim=1)

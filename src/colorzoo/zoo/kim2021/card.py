@@ -28,12 +28,12 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="kim2021_small",
-    summary="Sharpens color edges under scribbles in results of zhang2017_local_small; in the package.",
+    summary="Sharpens color edges under scribbles in results of zhang2017_local_small; weights included.",
     parameters=4_721_499,
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
     quality=(
-        Quality("scribbles", 20, "The backbone with the lowest error without scribbles; accepts points too."),
+        Quality("scribbles", 20, "Its backbone has the lowest error without scribbles; also accepts points."),
     ),
     weights={
         "default": Weights(
@@ -50,7 +50,7 @@ SMALL = replace(
 ON_ZHANG2016 = replace(
     FULL,
     name="kim2021_zhang2016_small",
-    summary="Sharpens color edges under scribbles in results of zhang2016_small; in the package.",
+    summary="Sharpens color edges under scribbles in results of zhang2016_small; weights included.",
     parameters=2_233_075,
     aliases=(),
     guidance=("scribbles",),
@@ -69,7 +69,7 @@ ON_ZHANG2016 = replace(
         Quality(
             "scribbles",
             10,
-            "Larger gain, but the backbone has a larger error without scribbles, and accepts no points.",
+            "Larger gain, but its backbone has a larger error without scribbles and accepts no points.",
         ),
     ),
     # A random E changes the distribution strongly; a low temperature would amplify rounding error.
@@ -82,7 +82,7 @@ ON_ZHANG2016 = replace(
 ON_SU2020 = replace(
     FULL,
     name="kim2021_su2020_small",
-    summary="Sharpens color edges under scribbles in results of su2020_small; in the package.",
+    summary="Sharpens color edges under scribbles in results of su2020_small; weights included.",
     parameters=13_917_983,
     aliases=(),
     guidance=("points", "boxes", "scribbles"),
@@ -98,7 +98,7 @@ ON_SU2020 = replace(
         )
     },
     config="kim2021/su2020_small.yaml",
-    quality=(Quality("scribbles", 15, "On par with kim2021_small, slower; accepts boxes too."),),
+    quality=(Quality("scribbles", 15, "Quality similar to kim2021_small; slower, but also accepts boxes."),),
     contract_test=ContractTestConfig(hparams={"hidden": (8,), "propagation": 0}, size=48),
     limits=("export",),
 )

@@ -1,7 +1,8 @@
-"""Deep Edge-Aware Interactive Colorization against Color-Bleeding Effects (Kim et al., ICCV 2021).
+"""Edge-aware interactive colorization against color bleeding (Kim et al., ICCV 2021).
 
-Add-on for a trained model. The user draws a scribble without color over an edge where color bled. A small
-network refines the model's activation maps so that the edge becomes sharp and other regions do not change.
+Add-on for a trained model. The user draws a scribble without color over an edge where color bleeds. A
+small network refines the model's activation maps so that the edge becomes sharp and other regions do not
+change.
 https://arxiv.org/abs/2107.01619
 """
 
@@ -29,7 +30,7 @@ class Architecture:
 
     Attributes:
         hidden: Hidden channels of E for each feature hook, or one number for all hooks. The default has as
-            many weights as 64 for each hook, but fewer channels for large maps, which is faster.
+            many weights as 64 channels for each hook, but is faster, because large maps have fewer channels.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)
@@ -37,7 +38,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """State of the backbone at its first feature hook, which scribbles do not affect.
+    """State of the backbone at its first feature hook, which does not depend on scribbles.
 
     Attributes:
         state: State of the backbone.
@@ -52,7 +53,7 @@ class EdgeAwareColorization(ColoringModel):
     """Edge-enhancing network E of Kim et al. 2021 on top of a frozen backbone.
 
     Attributes:
-        backbone: Refined model.
+        backbone: Frozen model whose feature maps are refined.
 
     Args:
         backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.HookedModel`).
@@ -99,7 +100,7 @@ class EdgeAwareColorization(ColoringModel):
 
     @property
     def hooked(self) -> HookedModel:
-        """The backbone."""
+        """Backbone with feature hooks."""
         return self.backbone.model
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
@@ -118,10 +119,10 @@ class EdgeAwareColorization(ColoringModel):
         return AbPrediction(ab=image) if self.output_kind == "ab" else RgbPrediction(rgb=image)
 
     def refined(self, state: HookState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Refine the output with scribbles ``drawn``.
+        """Refine the output with scribbles ``drawn``, ``(B, 1, H, W)`` in {0, 1}.
 
         Returns:
-            The refined output, and for each hooked map its change divided by the scale of the map.
+            The refined output, and the change of each hooked map divided by the scale of the map.
         """
         hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}
         changes: list[Tensor] = []

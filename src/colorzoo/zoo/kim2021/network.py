@@ -1,6 +1,6 @@
 """Network E of Kim et al. 2021: maps activations and scribbles to activation changes.
 
-`Extensions` contains the additions of the embedded add-ons; all are off in the paper's model.
+`Extensions` contains the additions of the add-ons with embedded weights; the paper's model disables them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Extensions:
 
     Attributes:
         read_lightness: Whether E reads lightness.
-        reach: Distance in pixels from a scribble within which E changes maps. None, as in the paper, has no
-            limit.
+        reach: Distance in pixels from a scribble within which E changes maps. None sets no limit, as in
+            the paper.
         propagation: Radius in pixels of `Propagation` on the final colors; 0 disables it.
         edge_band: Extent in pixels of L_edge and the color term beyond the scribbles.
-        relative: Divide the losses of each image by the error of its first result, so that images with weak
-            and strong colors have equal weight.
+        relative: Divide the losses of each image by the error of its result without scribbles, so that images
+            with weak and strong colors have equal weight.
         color_weight: Weight of the squared color error near the scribbles.
         hold_weight: Weight of the squared color change away from the scribbles.
     """
@@ -55,10 +55,10 @@ class Extensions:
 
 
 class Propagation(nn.Module):
-    """Propagation of colors from beyond a scribble, guided by lightness.
+    """Propagation of colors from the surroundings of a scribble, guided by lightness.
 
-    Where color bled over a border, pixels at the border have mixed colors, and pixels slightly farther away
-    on the same side have the correct color. Each pixel near a scribble takes the mean color of its
+    Where color bleeds over a border, pixels at the border have mixed colors, and pixels slightly farther away
+    on the same side have the correct color. Each pixel near a scribble gets the mean color of its
     neighborhood, weighted by similarity and reduced under the scribble. Similarity, reduction, and the
     mixing weight of the mean are learned; the initial mixing weight is zero.
 
@@ -124,19 +124,19 @@ class Propagation(nn.Module):
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:
-    """Return the loss factor ``(B,)`` of each image from the error ``(B,)`` of its first result."""
+    """Return loss factors ``(B,)`` from the errors ``(B,)`` of the results without scribbles."""
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
 
 def color_terms(
     found: Tensor, truth: Tensor, first: Tensor, near: Tensor, relative: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return the color error near the scribbles and the color change away from them.
+    """Return the color error near the scribbles and the color change elsewhere.
 
     Args:
         found: ``(B, 2, H, W)``, ab with scribbles.
         truth: ``(B, 2, H, W)``, ground truth ab.
-        first: ``(B, 2, H, W)``, ab before the scribbles.
+        first: ``(B, 2, H, W)``, ab without scribbles.
         near: ``(B, 1, H, W)``, 1 near the scribbles.
         relative: See `Extensions`.
     """
@@ -146,7 +146,7 @@ def color_terms(
 
 
 DILATIONS = (1, 2, 4)
-FIELD = 2 + 2 * sum(DILATIONS)  # receptive field of a branch to each side, in cells
+FIELD = 2 + 2 * sum(DILATIONS)  # receptive field of a branch to each side, in map positions
 PROPAGATION_FIELD = 4  # receptive field of the `Propagation` convolutions to each side, in pixels
 GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
 
@@ -221,7 +221,7 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return the weight of changes: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if ``reach`` is None."""
+        """Return weights of changes, ``(B, 1, H, W)`` or, if ``reach`` is None, ``(B, 1, 1, 1)``."""
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
         return self._fading(scribbles, self.reach)
@@ -234,7 +234,7 @@ class EdgeNetwork(nn.Module):
         Args:
             index: Index of the feature hook.
             activation: ``(B, C, h, w)``, activation map.
-            scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is exactly zero for an image without scribbles.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is zero for an image without scribbles.
             lightness: ``(B, 1, H, W)`` in [0, 100].
             near: Output of `near` for the scribbles, shared by all hooks.
         """
@@ -266,7 +266,7 @@ class EdgeNetwork(nn.Module):
         return changed
 
     def _everywhere(self) -> bool:
-        """Return whether to process the whole image, because graphs cannot depend on scribble positions."""
+        """Return whether to process the whole image, as training and exported graphs require."""
         return self.training or is_traced()
 
     def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
@@ -289,7 +289,7 @@ def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Ten
 
 
 def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
-    """Return the bounding box of a window, enlarged by ``margin`` cells; None for an empty window."""
+    """Return the bounding box of a window, enlarged by ``margin`` positions, or None if empty."""
     marked = (window > 0).any(dim=0).any(dim=0)
     if not marked.any():
         return None

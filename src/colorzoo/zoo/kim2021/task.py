@@ -1,6 +1,6 @@
 """Training of the edge-enhancing network of Kim et al., ICCV 2021.
 
-The slides leave some details open; the model page lists the choices of this project.
+The authors' slides omit some details. The model page lists the choices of this project.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ class Users:
     Attributes:
         hints: Fraction of the training images with color points, if the backbone accepts points.
         empty: Fraction of the training images without scribbles.
-        strokes: Maximum number of scribbles on a training image.
+        strokes: Maximum number of scribbles for a training image.
         jitter: Maximum distance in pixels of a scribble from its edge.
-        lost: Fraction of a true edge that must be missing in the first result to draw a scribble.
+        lost: Fraction of a true edge that must be missing in the result without scribbles for the edge to get
+            a scribble.
     """
 
     hints: Fraction = 0.5
@@ -75,10 +76,10 @@ class EdgeLosses(NamedTuple):
 
     Attributes:
         edge: L_edge: difference from the true edges near the scribbles.
-        con: L_con: difference from the edges of the first result elsewhere.
+        con: L_con: difference from the edges of the result without scribbles, elsewhere.
         reg: L_reg: change of the backbone's activation maps.
         color: Difference from the true colors near the scribbles (not in the paper).
-        hold: Difference from the colors of the first result elsewhere (not in the paper).
+        hold: Difference from the colors of the result without scribbles, elsewhere (not in the paper).
     """
 
     edge: Tensor
@@ -128,18 +129,18 @@ class Kim2021(SingleOptimizerModule):
         """Check the backbone before training.
 
         Raises:
-            ColorzooError: The backbone reads sketches, or is not trained.
+            ColorzooError: The backbone expects sketches or is not trained.
         """
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"backbone must be a model for photos, got {backbone}. It reads sketches and supports only "
+                f"backbone must be a model for photos, got {backbone}. A sketch model supports only "
                 "inference."
             )
         super().setup(stage)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize, simulate scribbles over bled edges, and return the loss of the refined colors."""
+        """Simulate scribbles where colors bleed and return the loss of the refined colors."""
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -189,7 +190,7 @@ class Kim2021(SingleOptimizerModule):
         return SETTINGS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Simulate scribbles over bled edges, equal for an image in every epoch."""
+        """Simulate scribbles over edges where color bleeds, equal for an image in every epoch."""
         if setting == "plain":
             return Guidance()
         first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()

@@ -1,4 +1,4 @@
-"""Learning Representations for Automatic Colorization (Larsson, Maire and Shakhnarovich, ECCV 2016).
+"""Learning Representations for Automatic Colorization (Larsson et al., ECCV 2016).
 
 A network predicts histograms of hue and chroma at each position. A decoding rule converts the histograms to a
 color.
@@ -35,7 +35,7 @@ _MARGIN = 6  # minimum zero padding in pixels; the outermost histograms do not s
 
 
 class HypercolumnColorization(ColoringModel):
-    """Colorize an image automatically or to the hue and chroma histograms of a reference.
+    """Colorization by hue and chroma histograms, optionally matched to a reference.
 
     Args:
         architecture: Settings of the network and of the decoding.
@@ -63,7 +63,7 @@ class HypercolumnColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        ``alpha`` of an exemplar interpolates between the image's own histograms (0) and the exemplar's (1).
+        ``alpha`` of an exemplar interpolates between the histograms of the image (0) and of the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -82,12 +82,12 @@ class HypercolumnColorization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
 
     def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
-        """Match the histograms to the exemplar's; hues are weighted by chroma."""
+        """Match the histograms to the exemplar's histograms; hues are weighted by chroma."""
         embedding = exemplar.embed_by(self.encode_reference)
         chroma = transfer(found.chroma, embedding[:, 1], inside, exemplar.alpha)
         weight = inside * chroma_of(chroma, "expectation")[:, None]
         return Histograms(transfer(found.hue, embedding[:, 0], weight, exemplar.alpha), chroma)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the histograms of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 2, 32)``, hue and chroma."""
+        """Return hue and chroma histograms ``(B, 2, 32)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
         return histograms_of(rgb.float())

@@ -1,8 +1,8 @@
 """Network and histogram decoding of Larsson et al. 2016.
 
-VGG-16 on gray input, hypercolumns, and histograms of hue and chroma with 32 bins each. Hue and chroma
-describe a bicone around the gray axis: the gray level is the mean of red, green and blue, the chroma is their
-range, and the hue is the HSV hue.
+Hypercolumns of a VGG-16 for gray images predict histograms of hue and chroma with 32 bins each. Hue and
+chroma describe a bicone around the gray axis. The gray level is the mean of red, green and blue, the chroma
+is their range, and the hue is the HSV hue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _GRAY = 0.01  # mean chroma of an image below which its hues have less weight
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Return hue in [0, 1) (0 for gray) and chroma in [0, 1], ``(B, H, W)``, of RGB ``(B, 3, H, W)``."""
+    """Return hue in [0, 1) and chroma in [0, 1], ``(B, H, W)`` each, of RGB ``(B, 3, H, W)``.
+
+    The hue of gray pixels is 0.
+    """
     red, green, blue = rgb.unbind(1)
     most, chroma = rgb.amax(1), rgb.amax(1) - rgb.amin(1)
     safe = torch.where(chroma > 0, chroma, 1.0)
@@ -60,7 +63,7 @@ def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
 
 
 def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
-    """Return the hue ``(B, H, W)`` in [0, 1) of histograms ``(B, 32, H, W)``, and a chroma factor.
+    """Decode hue histograms ``(B, 32, H, W)`` to hue in [0, 1) and a chroma factor.
 
     The factor of ``expectation-cf`` (chromatic fading) is below 1 where the histogram has no clear direction.
     The factor of the other rules is 1.
@@ -86,7 +89,7 @@ def to_rgb(
     chroma: ChromaRule = "median",
     boost: float = 1.0,
 ) -> Tensor:
-    """Decode histograms to RGB; the mean of RGB may differ from the gray level, see `keep_gray`.
+    """Decode histograms to RGB, whose mean may differ from the gray level (see `keep_gray`).
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
@@ -113,7 +116,7 @@ def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """Return RGB ``(B, 3, H, W)`` of hue, saturation and value in [0, 1], ``(B, H, W)`` each."""
+    """Convert hue, saturation and value ``(B, H, W)`` in [0, 1] to RGB ``(B, 3, H, W)``."""
     sectors = [(start + 6 * hue) % 6 for start in (5, 3, 1)]
     return torch.stack(
         [value - value * saturation * torch.minimum(at, 4 - at).clamp(0, 1) for at in sectors], dim=1
@@ -144,7 +147,7 @@ def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0)
 
     Args:
         shares: ``(B, 32, H, W)``.
-        target: ``(B, 32)`` global histogram; all zeros leaves the histograms unchanged.
+        target: ``(B, 32)``, global histogram; zeros leave the histograms unchanged.
         weight: ``(B, 1, H, W)``, weight of each position in the mean.
         alpha: Exponent of the factors: 0 changes nothing, 1 matches the target.
 
@@ -219,8 +222,8 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
-        normalization: Use BatchNorm after every layer of the trunk, as in training; the released network has
-            none.
+        normalization: Whether every layer of the trunk is followed by BatchNorm, as in training. The released
+            network has no BatchNorm layers.
         dropout: Dropout probability after the last layers.
         chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
             quartile).
@@ -288,7 +291,7 @@ class HypercolumnNetwork(nn.Module):
         return maps
 
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return the first head layer ``(B, 1024w, H/4, W/4)`` on dense hypercolumns.
+        """Apply the first head layer to all positions, ``(B, 1024 * width, H/4, W/4)``.
 
         The layer is linear, so it is applied to coarse maps before upsampling, and the 12,417 channels of the
         hypercolumns are never materialized.
@@ -361,7 +364,7 @@ def columns(
 
 
 def sample(maps: Tensor, positions: Tensor) -> Tensor:
-    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` in map pixels."""
+    """Interpolate maps ``(B, C, H, W)`` at map positions ``(B, P, 2)``, ``(B, P, C)``."""
     most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
     positions = positions.clamp(min=0).minimum(most)
     first = positions.long()

@@ -1,7 +1,7 @@
 """Training of Larsson et al. 2016 as in the authors' files.
 
-The hypercolumns at 128 positions of each image predict the histograms of hue and chroma of the surrounding
-window.
+From the hypercolumns at 128 positions of each image, the network predicts histograms of hue and chroma in
+the surrounding windows.
 https://arxiv.org/abs/1603.06668
 """
 
@@ -86,13 +86,16 @@ class Larsson2016(SingleOptimizerModule):
         super().__init__(HypercolumnColorization(architecture), **optimization)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return parameter groups: weights, and biases with twice the learning rate and no weight decay."""
+        """Return parameter groups of weights and biases.
+
+        Biases have twice the learning rate and no weight decay.
+        """
         rate = self.make_optimizer(parameter_groups(self)).param_groups[0]["lr"]
         weights, biases = parameter_groups(self)
         return [weights, {**biases, "lr": 2 * rate}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the predicted histograms at random positions with the ground truth."""
+        """Return the loss of the predicted histograms at random positions."""
         losses = self.losses(batch["rgb"], self.places_of(batch))
         self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
@@ -111,18 +114,18 @@ class Larsson2016(SingleOptimizerModule):
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
-        """Sample positions ``(B, P, 2)`` in each image with a generator of the image's seed.
+        """Sample positions ``(B, P, 2)`` in each image with the per-image seed.
 
         Raises:
-            DataError: The images are too small or their shape does not fit the network.
+            DataError: A side of the images is too small or not a multiple of 32.
         """
         height, width = batch["rgb"].shape[-2:]
         margin, count = self.objective.margin, self.objective.places
         least = max(2 * STRIDE, 2 * margin + 1)
         if height % STRIDE or width % STRIDE or min(height, width) < least:
             raise DataError(
-                f"data.crop must be a multiple of {STRIDE} and at least {least} pixels with margin {margin}, "
-                f"got {height} x {width}. Set --data.crop 352 or a smaller margin."
+                f"--data.crop must be a multiple of {STRIDE} and at least {least} (margin {margin}), got "
+                f"{height} x {width}. Set --data.crop 352 or reduce --model.objective.margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
         drawn = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]

@@ -10,7 +10,7 @@ FULL = ModelCard(
     "Correspondence",
     paper="https://arxiv.org/abs/2005.05207",
     year=2020,
-    summary="Colorizes a sketch from a reference by attention (SCFT). No weights; train it first.",
+    summary="Colorizes a sketch from a reference by attention (SCFT). Requires training.",
     task="colorzoo.zoo.lee2020.task:Lee2020",
     model="colorzoo.zoo.lee2020.model:ReferencePainter",
     parameters=82_926_195,
@@ -19,8 +19,8 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="lee2020/paper.yaml",
-    quality=(Quality("sketch", 40, "Requires a reference; no published comparison available."),),
-    # the other losses require VGG-19 weights, which are not in the package
+    quality=(Quality("sketch", 40, "Requires a reference; no published comparison with other models."),),
+    # the other losses require weights of VGG-19, which must be downloaded
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "discriminator_width": 0.125, "perceptual_weight": 0.0, "style_weight": 0.0}
     ),

@@ -34,7 +34,7 @@ class Architecture:
 
 
 class ReferencePainter(ColoringModel):
-    """Colorize a sketch with the colors of a reference.
+    """Sketch colorization with the colors of a reference.
 
     Args:
         architecture: Settings of the networks.
@@ -52,7 +52,7 @@ class ReferencePainter(ColoringModel):
         self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch itself."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
         return RgbPrediction(rgb=(self.network(lightness, reference).image + 1) / 2)

@@ -1,7 +1,7 @@
-"""Networks of SCFT (Lee et al., CVPR 2020): two encoders, attention, decoder and discriminator.
+"""Networks of SCFT (Lee et al., CVPR 2020): generator and discriminator.
 
 The authors published no code. The layers follow the re-implementation kunkun0w0/SGA, which agrees with the
-paper except for norms and biases. Network inputs and outputs are in [-1, 1].
+paper except for normalization layers and biases. Network inputs and outputs are in [-1, 1].
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _BLOCKS = 4
 
 
 class Encoder(nn.Module):
-    """Ten convolutions, four with stride 2; all outputs are pooled to 1/16 and concatenated.
+    """Encoder of ten convolutions whose outputs are pooled to 1/16 scale and concatenated.
+
+    Four convolutions have stride 2.
 
     Args:
         in_channels: 1 for sketches, 3 for references.
@@ -45,7 +47,10 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the concatenated maps ``(B, 992w, H/16, W/16)`` and the ten maps, the largest first."""
+        """Return the pooled, concatenated maps and the ten maps, the largest map first.
+
+        The concatenated maps have the shape ``(B, 992 * width, H/16, W/16)``.
+        """
         maps: list[Tensor] = []
         for layer in self.layers:
             x = layer(x)
@@ -71,7 +76,7 @@ class Attended(NamedTuple):
 
 
 class SpatiallyCorrespondingTransfer(nn.Module):
-    """Spatially corresponding feature transfer (SCFT): attention from the sketch to the reference.
+    """Spatially corresponding feature transfer: attention from sketch to reference.
 
     Args:
         channels: Channels of both maps.
@@ -113,7 +118,9 @@ class ResidualBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Ten convolutions up to the image size; all but the first receive a sketch encoder map as skip.
+    """Decoder of ten convolutions with skip connections from the sketch encoder.
+
+    All convolutions but the first receive a map of the encoder.
 
     Args:
         features: Channels of the attended features, which are passed twice: unchanged and refined.
@@ -159,8 +166,8 @@ class Painted(NamedTuple):
 class SCFTNetwork(nn.Module):
     """Generator for sketches and references of any size.
 
-    The paper's images have 256 x 256 pixels, and all maps are pooled to 16 x 16. Here they are pooled to 1/16
-    of any size.
+    The paper's images have 256 x 256 pixels, and all maps are pooled to 16 x 16. In this implementation,
+    all maps are pooled to 1/16 of the image size.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.

@@ -1,4 +1,4 @@
-"""Training of SCFT (Lee et al., CVPR 2020): references are warped copies of the images themselves.
+"""Training of SCFT (Lee et al., CVPR 2020) with warped copies of the images as references.
 
 The reference is the image with changed colors, warped by a thin plate spline. The network must transfer
 colors from the reference, and the spline defines the true correspondence.
@@ -38,11 +38,11 @@ class Objective:
     """Settings of the losses, on images in [-1, 1].
 
     Attributes:
-        adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
         reconstruction_weight: Weight of the L1 distance between pixels.
         perceptual_weight: Weight of the L1 distance between relu1_2 and relu2_2 of VGG-19.
-        style_weight: Weight of the L1 distance between their Gram matrices.
-        triplet_weight: Weight of the triplet loss of the attention's vectors.
+        style_weight: Weight of the L1 distance between the Gram matrices of these feature maps.
+        triplet_weight: Weight of the triplet loss on queries and keys of the attention.
         margin: Margin of the triplet loss.
     """
 
@@ -60,7 +60,7 @@ class Users:
 
     Attributes:
         color_shift: Maximum shift of each channel of an image before its reference is generated, so the
-            network cannot rely on typical object colors. The value is our choice.
+            network cannot rely on typical object colors. The value is a choice of this project.
     """
 
     color_shift: Fraction = 0.2
@@ -73,7 +73,7 @@ class MadeReference(NamedTuple):
         target: ``(B, 3, H, W)`` in [0, 1].
         reference: ``(B, 3, H, W)`` in [0, 1].
         positive: ``(B, N)`` int64, reference position that corresponds to each image position.
-        negative: ``(B, N)`` int64, another reference position.
+        negative: ``(B, N)`` int64, reference position that does not correspond to the image position.
         present: ``(B, N)`` in {0, 1}, 0 for positions that the spline moved outside the reference.
     """
 
@@ -131,7 +131,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         """Colorize the sketches of a batch with references generated from its images.
 
         Returns:
-            The images; ``extras`` contains ``target`` and the arguments of the triplet loss: ``query``,
+            Generated images. ``extras`` contains ``target`` and the arguments of the triplet loss: ``query``,
             ``positive``, ``negative`` and ``present``.
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
@@ -148,7 +148,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return RgbPrediction(rgb=(generated.image + 1) / 2, extras=extras)
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
-        """Generate again for the discriminator, so BatchNorm counts each batch twice, as in SGA."""
+        """Generate again for the discriminator, which also updates BatchNorm again, as in SGA."""
         with torch.no_grad():
             return self.generate(batch)
 
@@ -200,11 +200,11 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
     """Return the L1 distances of features and of Gram matrices, summed over the maps.
 
-    The re-implementation computes one Gram matrix over a batch; here each image has its own.
+    Each image has its own Gram matrix. The re-implementation computes one Gram matrix for a batch.
 
     Args:
         found: ``(B, C, h, w)`` each, of the generated images.
-        wanted: Maps of the real images.
+        wanted: ``(B, C, h, w)`` each, of the real images.
     """
     pairs = list(zip(found, wanted, strict=True))
     features = torch.stack([(a - b).abs().mean() for a, b in pairs])

@@ -1,7 +1,7 @@
 """Colorization using Optimization (Levin, Lischinski and Weiss, SIGGRAPH 2004).
 
-Neighbors of similar lightness get similar colors. A sparse linear system propagates the user's points; each
-free pixel is the weighted mean of its neighbors.
+Neighboring pixels of similar lightness get similar colors. The colors are the solution of a sparse linear
+system, in which each pixel without a point is the weighted mean of its neighbors.
 https://doi.org/10.1145/1015706.1015780
 """
 
@@ -19,7 +19,7 @@ from colorzoo.prediction import AbPrediction
 
 
 class ColorizationByOptimization(ColoringModel):
-    """Colorize an image by propagating color points with a sparse solver on the CPU in float64.
+    """Propagation of color points by a sparse linear solver on the CPU in float64.
 
     Args:
         variance_share: Variance of the Gaussian weights as a fraction of the variance in a 3 x 3 window;
@@ -34,7 +34,7 @@ class ColorizationByOptimization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch: exact at the points, gray without points."""
+        """Colorize a batch; pixels at points keep their color, and without points ab is 0."""
         points = points_of(guidance, lightness)
         found = [
             propagate(
