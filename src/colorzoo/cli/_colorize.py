@@ -105,7 +105,7 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
         left = sign_results(results, signer, advance)
     for name in left:
         print_line(
-            f"colorzoo: not signed: {name} has no provenance record, or its format supports no signature",
+            f"colorzoo: not signed: {name} has no provenance record or cannot store a signature",
             sys.stderr,
         )
 

@@ -92,7 +92,7 @@ def write_frame(args: VideoOptions) -> None:
         raise VideoError(f"{out} already exists; use --overwrite to replace it")
     image = gray_frame(source, args.frame)
     write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
-    print(f"{out}: frame {args.frame}; pass its colorized image as --key {args.frame}=FILE")
+    print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
 
 
 def _open(args: VideoOptions) -> Source:

@@ -131,8 +131,8 @@ def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
 
     Args:
         xmp: XMP packet; None is returned for values other than bytes.
-        turned: Whether the image is rotated upright, which invalidates the positions of regions. If True,
-            regions are removed too.
+        turned: Whether the image is rotated upright. If True, face regions are also removed, because their
+            positions are invalid after the rotation.
     """
     if not isinstance(xmp, bytes):
         return None

@@ -18,7 +18,10 @@ _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2
 
 
 class SamplesError(ValueError):
-    """Error for samples that cannot be converted; the message continues after the file name."""
+    """Error for samples that cannot be converted.
+
+    Callers put the file name before the message.
+    """
 
 
 @dataclass(frozen=True)

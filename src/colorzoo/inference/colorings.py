@@ -26,7 +26,7 @@ from colorzoo.inference.task import ColorizeTask
 
 @dataclass(frozen=True)
 class ColoringsConstants:
-    """Constants of likely colorings.
+    """Constants for the suggestion of likely colorings.
 
     Attributes:
         count: Number of colorings.
@@ -44,7 +44,7 @@ COLORINGS = ColoringsConstants()
 
 @dataclass(frozen=True)
 class InformativePoint:
-    """The most informative location of an image.
+    """Location whose color explains most of the color variance of an image.
 
     Attributes:
         x: Column, in pixels of the colorized part.
@@ -94,8 +94,8 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
     """Return the index of the location that explains most of the color variance.
 
     Args:
-        correlation: ``(n, h, w)`` color correlation of each location with all cells of the output map.
-        distribution: Color distribution of the cells.
+        correlation: Color correlation ``(n, h, w)`` of each location with all positions of the output map.
+        distribution: Color distribution at these positions.
     """
     colors, shares = distribution.centers, distribution.probabilities
     mean_square = torch.einsum("qhw,q->hw", shares, colors.square().sum(dim=1))
@@ -104,11 +104,11 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
 
 
 def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tensor:
-    """Return the mean distribution ``(Q,)`` of the cells that correlate with a location.
+    """Return the mean color distribution ``(Q,)`` of positions that correlate with a location.
 
     Args:
-        correlation: ``(h, w)`` color correlation of the location with all cells of the output map.
-        distribution: Color distribution of the cells.
+        correlation: Color correlation ``(h, w)`` of the location with all positions of the output map.
+        distribution: Color distribution at these positions.
     """
     weights = correlation**COLORINGS.exponent
     mean: Tensor = (distribution.probabilities * (weights / weights.sum())).sum(dim=(1, 2))

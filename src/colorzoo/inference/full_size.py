@@ -22,7 +22,7 @@ from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_l
 from colorzoo.image_io.raster_image import Levels
 
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
-CUT = 3.5  # standard deviations at which the Gaussian of a correction is cut off; its weight there is 0.002
+CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
 _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
 BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
@@ -212,7 +212,7 @@ def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BandShrinker:
-    """Streaming version of `shrink_lightness` for a map that arrives in bands of rows.
+    """Streaming version of `shrink_lightness` for a map that is passed in bands of rows.
 
     Rows are downscaled first, then columns. As in ``F.interpolate(mode="bicubic", antialias=True)``, the
     kernel covers two output pixels on each side, and weights are normalized at the image borders.

@@ -33,7 +33,7 @@ _PALETTE_NEGLIGIBLE = 1e-5  # probability relative to the largest bin below whic
 # below 0.8 on photos
 _PALETTE_UNTRAINED = 0.93
 _PALETTE_AROUND = 8  # the entropy is averaged over windows of 1 / 8 of the shorter side
-_PALETTE_TAKEN_RADIUS = 3  # radius in output cells around a point in which no other point is proposed
+_PALETTE_TAKEN_RADIUS = 3  # radius in output pixels around a point in which no other point is proposed
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Predicted color distribution of every cell of the network's output.
+    """Predicted color distribution at each position of the network output.
 
     Attributes:
-        probabilities: ``(Q, h, w)`` probabilities that sum to 1 over the Q bins.
-        centers: ``(Q, 2)`` bin centers in CIE units.
-        stride: Side of a cell in pixels of the network input.
+        probabilities: Probabilities ``(Q, h, w)`` of the Q color bins, which sum to 1 at each position.
+        centers: Centers ``(Q, 2)`` of the bins in CIE units.
+        stride: Distance between adjacent positions in pixels of the network input.
     """
 
     probabilities: Tensor
@@ -107,9 +107,9 @@ def distribution_of(colored: ColorizedImage) -> Distribution | None:
 def mean_uncertainty(colored: ColorizedImage) -> float | None:
     """Return the expected color error of a result, averaged over the image.
 
-    The uncertainty is the mean of ``sum_q p_q |c_q - ab|`` over the cells of the output, where ``p`` is the
-    predicted distribution over bins with the centers ``c`` and ``ab`` is the color of the cell. The measure
-    is not published. `benchmarks.uncertainty` compares it with true errors.
+    The uncertainty is the mean of ``sum_q p_q |c_q - ab|`` over all positions of the output, where ``p`` is
+    the predicted distribution over bins with the centers ``c`` and ``ab`` is the color at the position. The
+    measure is not published. `benchmarks.uncertainty` compares it with true errors.
 
     Returns:
         The uncertainty in CIE units. None if the model predicts no distribution, or if the image is a page

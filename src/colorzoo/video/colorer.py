@@ -22,7 +22,7 @@ _ASPECT_TOLERANCE = 0.02  # allows for rounding the size of a key frame image to
 
 
 class FrameColorer:
-    """Colorizes the frames of a video one after the other.
+    """Colorizer of single video frames, without temporal stabilization.
 
     Args:
         colorizer: Colorizer with the loaded model.
@@ -34,7 +34,7 @@ class FrameColorer:
         strength: Factor by which the chroma is multiplied.
 
     Attributes:
-        notes: Notes about the current shot, as keys of a dict, which keeps their order.
+        notes: Notes about the current shot, stored as dict keys without duplicates.
 
     Raises:
         VideoError: The input of the model is a sketch.

@@ -11,7 +11,7 @@ _LISTED = 5  # broken frames listed in a note
 
 
 class VideoError(ColorzooError):
-    """A video cannot be read, colorized or written."""
+    """Error for a video that cannot be read, colorized or written."""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ _MAX_CORRELATION = 0.6
 
 
 class ShotDetector:
-    """Detects the first frame of each shot.
+    """Detector of the first frame of each shot.
 
-    Each frame is compared with the previous frame, so frames must be passed in order.
+    Each frame is compared with the previous frame. Frames must be passed in order.
     """
 
     def __init__(self) -> None:

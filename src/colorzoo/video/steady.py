@@ -103,9 +103,9 @@ class _Frame:
 
 
 class SteadyColors:
-    """Computes temporally stable colors for the frames of one shot, which are passed in order.
+    """Temporal stabilizer of the colors in one shot; frames must be passed in order.
 
-    Intermediate colors are ``(h, w, 4)``: ab times the weight, the weight, and 0. The fourth channel is there
+    Intermediate colors are ``(h, w, 4)``: ab times the weight, the weight, and 0. The fourth channel is used,
     because OpenCV warps four channels twice as fast as three.
 
     Args:

@@ -18,7 +18,7 @@ function createAreaDetails(pad) {
     lightness.update();
     if (!picked) return;
     select.dataset.index = String(picked.index);
-    setAttr(select, "aria-label", t("Action of area {n}", { n: picked.index + 1 }));
+    setAttr(select, "aria-label", t("Type of area {n}", { n: picked.index + 1 }));
     if (select.value !== picked.area.action) select.value = picked.area.action;
   };
   return { el, update };

@@ -65,7 +65,7 @@ function setBorder(pad, border, label) {
 
 export function createBorderPanel(pad) {
   const words = h("p", { class: "cz-hint" });
-  const off = button({ text: t("Color the whole scan"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("no scan border")), action: "no-border" });
+  const off = button({ text: t("Color the whole scan"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("color whole scan")), action: "no-border" });
   const found = button({ text: t("Use the detected border"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("detected border")), action: "found-border" });
   const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("border") });
   const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, found, draw));

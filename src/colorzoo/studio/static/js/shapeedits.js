@@ -209,7 +209,7 @@ export function changeArea(pad, index, area, label, done = true) {
 export async function setAreaAction(pad, index, action) {
   const area = pad.doc.areas[index];
   const changed = await areaWithAction(pad, area, action, area.color ? { color: area.color } : {});
-  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area action"));
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("change area type"));
 }
 
 export function setAreaColor(pad, color, done) {
