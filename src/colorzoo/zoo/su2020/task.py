@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Unpack, cast
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
-from colorzoo.networks.hint_unet import AB_SCALE, PointNetworkOutput
+from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Positive, PositiveInt, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
@@ -124,12 +124,12 @@ class Su2020(SingleOptimizerModule):
 
     def _colored(self, lightness: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
         """Return the ab predicted by the networks of this stage."""
+        if self.stage == "instance":  # the forward pass of the model never returns the colors of this network
+            return self.model.network.color("instance", lightness, points)
+        guidance = Guidance(points=points)
         if self.stage == "fusion":
-            fused: PointNetworkOutput = self.model.network(
-                lightness, points, Boxes.of(boxes).to(lightness.device)
-            )
-            return fused.ab
-        return self.model.network.color(cast(str, self.stage), lightness, points)
+            guidance = Guidance(points=points, boxes=Boxes.of(boxes).to(lightness.device))
+        return self.model(lightness, guidance).ab
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
         """Return 1 to ``most_boxes`` boxes ``(K, 4)`` per image as fractions of the sides."""

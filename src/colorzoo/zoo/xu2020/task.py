@@ -152,8 +152,8 @@ class Xu2020(SingleOptimizerModule):
         """Return the masked Huber loss of images colorized from hints (L_c in the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
         points = self.training_hints(lab, batch)
-        found, _ = self.model.network.color(lab[:, :1], points)
-        return masked_huber(found, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
+        ab = self.model(lab[:, :1], Guidance(points=points)).ab
+        return masked_huber(ab, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:

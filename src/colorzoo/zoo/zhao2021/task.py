@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
@@ -84,8 +85,8 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
         reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
-        network = self.model.network
-        ab = network(lab[:, :1], network.encoder(reference))  # unresized, as in the authors' code
+        vector = self.model.network.encoder(reference)  # references are not resized, as in the authors' code
+        ab = self.model(lab[:, :1], Guidance(exemplar=Exemplar.of_embedding(vector[:, None]))).ab
         losses = {"reconstruction": F.smooth_l1_loss(ab / AB_SCALE, lab[:, 1:] / AB_SCALE)}
         if self.objective.perceptual_weight:
             colored = lab_to_rgb(torch.cat([lab[:, :1], ab], dim=1))
