@@ -142,7 +142,7 @@ def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [
-        ({"mask_center": 0.0}, "mask_center must be 0.5"),
+        ({"mask_center": 0.0}, "mask_center 0.5"),
         ({"mask_center": 0.5, "width": 0.25}, "width"),
     ],
 )

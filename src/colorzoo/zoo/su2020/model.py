@@ -69,9 +69,15 @@ class InstanceExtensions:
         Raises:
             ColorzooError: Only one of `trunk` and `keep_trunk` is set.
         """
-        if self.keep_trunk != (self.trunk is not None):
+        if self.keep_trunk and self.trunk is None:
             raise ColorzooError(
-                "trunk and keep_trunk must be set together; to train a model further, use start."
+                "--model.extensions.keep_trunk requires --model.extensions.trunk. Set trunk to a Local Hints "
+                "model, or remove keep_trunk."
+            )
+        if self.trunk is not None and not self.keep_trunk:
+            raise ColorzooError(
+                "--model.extensions.trunk requires --model.extensions.keep_trunk. Set keep_trunk to true, or "
+                "set --model.start instead of trunk to train all layers."
             )
 
 

@@ -96,9 +96,11 @@ class Su2020(SingleOptimizerModule):
             copy_everything(source.model, self.model)
             self.continue_from(source.provenance.stage)
         elif self.extensions.keep_trunk:
-            raise ColorzooError("start does not fit: keep_trunk defines the initial weights already.")
+            raise ColorzooError(
+                "--model.start cannot be combined with --model.extensions.keep_trunk. Remove one option."
+            )
         else:
-            copy_trunk(source.model.network, self.model.network, "start")
+            copy_trunk(source.model.network, self.model.network, "--model.start")
 
     def continue_from(self, stage: str | None) -> None:
         """Copy the full-image network to the networks that the previous stage did not train.
@@ -190,7 +192,7 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
     for name in model.recorded_hparams:
         if theirs[name] != ours[name]:
             raise ColorzooError(
-                f"start does not fit: its {name} must be {ours[name]!r}, got {theirs[name]!r}."
+                f"--model.start must name a model with {name} {ours[name]!r}, got {theirs[name]!r}."
             )
     model.network.load_state_dict(source.network.state_dict())
 

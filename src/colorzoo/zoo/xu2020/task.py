@@ -124,10 +124,10 @@ class Xu2020(SingleOptimizerModule):
             return
         if self.stage == "decoder":
             raise ColorzooError(
-                "start does not fit: stage decoder requires an encoder, so start must be an Xu2020 model."
+                f"--model.start must name an xu2020 model for stage decoder, got {type(source).__name__}."
             )
         unet, theirs = self.model.network.color.unet, source.model.network
-        unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="start"))
+        unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of the stage."""

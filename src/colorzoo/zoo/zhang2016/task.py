@@ -135,7 +135,7 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
         if all(value.shape == target[key].shape for key, value in copied.items()):
             network.load_state_dict({**target, **copied})
             return
-    raise ColorzooError("start does not fit: it must be a zhang2017 model of equal width.")
+    raise ColorzooError("--model.start must name a zhang2017 model with the width of the trained model.")
 
 
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -306,7 +306,9 @@ class SteeredNetwork(GlobalNetwork):
     def __init__(self, lender: ColoringModel) -> None:
         unet = getattr(lender.network, "unet", None)
         if not isinstance(unet, HintUNet) or unet.class_head is None:
-            raise ColorzooError(f"trunk must be a Local Hints model, got a {type(lender).__name__}.")
+            raise ColorzooError(
+                f"--model.extensions.trunk must name a Local Hints model, got {type(lender).__name__}."
+            )
         super().__init__(unet, float(getattr(lender.network, "ab_scale", AB_SCALE)))
         self.mask_center = float(getattr(lender.network, "mask_center", 0.0))
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)

@@ -111,7 +111,9 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
 def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[str, Tensor]:
     """Return all tensors; trunk tensors have the names of the authors' PyTorch checkpoint."""
     if missing := [name for name in required if name not in layers]:
-        raise WeightsError(f"not a {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
+        raise WeightsError(
+            f"The Caffe file must contain a {network} network. Missing layers: {', '.join(missing)}."
+        )
     blobs = {f"{name}.{i}": _tensor(blob) for name, parts in layers.items() for i, blob in enumerate(parts)}
     named = rename_keys(name_caffe_blobs(blobs, "norm"), _TRUNK)
     for key, mean in list(named.items()):
