@@ -65,8 +65,8 @@ def colorize(
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
-        A Pillow image with the alpha channel of the input. It has the size of the input, or of the crop if
-        the recipe contains one.
+        A Pillow image with the alpha channel of the input. Its size is the size of the input, or of the crop
+        if the recipe crops the image.
 
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
@@ -186,7 +186,7 @@ def colorize_files(
             machines share a job, because their default models may differ.
         weights: See `create_model`.
         device: See `colorize`.
-        **settings: See `colorize`.
+        **settings: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
         A `FileResult` for each path, in order, including images that failed.

@@ -1,6 +1,6 @@
 """Errors caused by invalid input or usage.
 
-The command line prints them as one line and exits with code 2.
+The command line prints the message of such an error in one line and exits with code 2.
 """
 
 from __future__ import annotations

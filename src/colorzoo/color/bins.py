@@ -1,4 +1,7 @@
-"""Quantization of ab: 313 in-gamut bins (Zhang et al. 2016) and a 23 x 23 grid (2017)."""
+"""Quantization of ab into 313 in-gamut bins or a grid of 23 x 23 bins.
+
+Zhang et al. 2016 define the 313 bins, and Zhang et al. 2017 define the grid.
+"""
 
 from __future__ import annotations
 

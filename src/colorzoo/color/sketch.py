@@ -53,9 +53,10 @@ def xdog(
         >>> xdog(torch.rand(2, 1, 16, 16)).shape
         torch.Size([2, 1, 16, 16])
 
-    ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``. The result is 1 (paper) where ``gray * U`` is at
-    least the threshold, else ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants
-    of the sketch papers' public code. Their large steepness makes the result binary.
+    The difference of Gaussians is ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``. The result is 1
+    (paper) where ``gray * U`` is at least the threshold, else ``1 + tanh(steepness (gray * U - threshold))``.
+    The defaults are the constants of the sketch papers' public code. Their large steepness makes the result
+    binary.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.

@@ -1,10 +1,9 @@
 """Metrics of visible faults: grayness, oversaturation, color casts and wrong hues.
 
 These metrics do not compare each color with the true color, because lightness alone does not determine the
-color.
-`Colorfulness` and `ColorfulnessRatio` measure the whole image, `NeutralChroma` the areas where the ground
-truth is neutral, and `RightHue` the areas where the ground truth has a clear hue. `GrayGain` compares the
-result with the gray image.
+color. `Colorfulness` and `ColorfulnessRatio` measure the whole image. `NeutralChroma` measures areas where
+the ground truth is neutral, and `RightHue` measures areas where the ground truth has a clear hue. `GrayGain`
+compares the result with the gray image.
 
 Two definitions of colorfulness (CF) are published. ``"hasler"`` uses the mean and standard deviation of the
 opponent colors (Hasler & Suesstrunk 2003, sec. 7). ``"absolute"``, common in colorization code, uses the mean
@@ -54,7 +53,7 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         form: Definition of colorfulness: ``"hasler"`` uses the mean and standard deviation of the opponent
-            colors, and ``"absolute"`` of their absolute values.
+            colors. ``"absolute"`` uses the mean and standard deviation of their absolute values.
 
     Returns:
         ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 for slightly, 45 for averagely and

@@ -270,7 +270,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         target_ab: Tensor | None = None,
         truths: Sequence[TruthClusters] | None = None,
     ) -> None:
-        """Add images.
+        """Add results and ground truth.
 
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.

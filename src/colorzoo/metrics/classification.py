@@ -94,7 +94,7 @@ class ClassifierAccuracy(ColorMetric):
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, labels: Tensor) -> None:
-        """Add images.
+        """Add results and their true classes.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -120,7 +120,10 @@ class ClassifierAccuracy(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN without images."""
+        """Return the accuracy in [0, 1] for each k; NaN without images.
+
+        The keys are ``topK_CLASSIFIER_PREPROCESSING``.
+        """
         return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
 
     def moments(self) -> list[list[float]]:

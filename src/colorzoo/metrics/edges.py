@@ -29,8 +29,8 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
 
     Args:
         edges: Edge map ``(B, 1, H, W)``, nonzero on thinned edges.
-        kernel_size: K, odd: side of the square around each edge pixel. None selects "Full": the whole image
-            if it has an edge. The band of an image without edges is empty for every K.
+        kernel_size: Side K of the square around each edge pixel in pixels; odd. None selects "Full": the
+            whole image if it has an edge. The band of an image without edges is empty for every K.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}.
@@ -107,7 +107,7 @@ class BandPSNR(BandMetric, MeanDecibels):
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
-        """Add images.
+        """Add results, ground truth and edges.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -162,7 +162,7 @@ class BandLPIPS(BandMetric):
         self.network = lpips_network(net, weights, spatial=True)
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
-        """Add images.
+        """Add results, ground truth and edges.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].

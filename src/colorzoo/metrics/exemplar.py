@@ -51,7 +51,7 @@ class HistogramIntersection(ImageMean):
     is_differentiable = False
 
     def update(self, ab: Tensor, reference_ab: Tensor) -> None:
-        """Add images; see `histogram_intersection`.
+        """Add results and exemplars; see `histogram_intersection`.
 
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch does not have two channels.

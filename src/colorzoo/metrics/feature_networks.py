@@ -308,7 +308,7 @@ def load_by_name(
 
     Args:
         network: Network whose weights are replaced.
-        names: Names in ``found`` by name in the network.
+        names: Mapping from names in the network to names in ``found``.
         found: State dict; additional weights are ignored.
         what: Description of the network for error messages.
 

@@ -19,9 +19,11 @@ LEVELS = 256
 
 
 Flow = Callable[[Tensor, Tensor], Tensor]
-"""Function that estimates the optical flow between two batches of frames ``(B, 3, H, W)`` in [0, 1]. It
-returns the ``(B, 2, H, W)`` displacement of each pixel from the first frame to the second, in pixels to the
-right and down."""
+"""Function that estimates the optical flow between two batches of frames.
+
+The frames are ``(B, 3, H, W)`` in [0, 1]. The result ``(B, 2, H, W)`` is the displacement of each pixel from
+the first to the second frame, in pixels to the right and down.
+"""
 
 
 def opencv_flow(first: Tensor, second: Tensor) -> Tensor:

@@ -253,7 +253,7 @@ def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor,
     Args:
         ours: ``(B, C, N)`` features of the image.
         theirs: ``(B, C, M)`` features of the reference.
-        read: Maps cosines ``(B, M, n)`` of n image positions to values ``(B, V, n)``.
+        read: Function that maps cosines ``(B, M, n)`` of n image positions to values ``(B, V, n)``.
 
     Returns:
         The values, ``(B, V, N)`` each.

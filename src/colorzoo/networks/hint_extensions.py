@@ -200,8 +200,8 @@ class SceneBlocks(nn.Module):
 class RankLayers(nn.Module):
     """Stack of linear 1x1 layers without bias, initialized to the identity.
 
-    Implicit rank minimization (Jing, Zbontar and LeCun 2020,
-    https://arxiv.org/abs/2010.00679): stacked linear layers bias gradient descent towards low-rank features.
+    The layers implement implicit rank minimization (Jing, Zbontar and LeCun 2020,
+    https://arxiv.org/abs/2010.00679). Stacked linear layers bias gradient descent towards low-rank features.
     Their product is one linear layer, so `fold_rank_layers` can remove them after training.
 
     Args:

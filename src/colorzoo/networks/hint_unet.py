@@ -254,7 +254,9 @@ class HintUNet(nn.Module):
 
 
 class HintNetwork(nn.Module):
-    """`HintUNet` that normalizes L to (L - 50) / 100 and ab to ab / 110.
+    """`HintUNet` with the input and output normalization of Zhang et al. 2017.
+
+    The normalized input is (L - 50) / 100 and ab / 110.
 
     Args:
         unet: The U-Net.

@@ -36,8 +36,7 @@ def reshape_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
     """Reshape tensors to the shapes of a model's tensors.
 
     A tensor is reshaped only if its number of elements and its first axis match. Some authors store linear
-    layers as 1 x 1 convolutions, convolutions as matrices, or tensors with
-    singleton axes.
+    layers as 1 x 1 convolutions, convolutions as matrices, or tensors with singleton axes.
 
     Examples:
         >>> reshape_like({"x": torch.zeros(1, 3, 2, 1)}, {"x": torch.zeros(3, 2)})["x"].shape
