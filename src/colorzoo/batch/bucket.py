@@ -60,7 +60,7 @@ class ResultBucket:
                 return None
 
     def upload(self, path: Path) -> None:
-        """Upload a local file and then its sidecar file, if it has one, and remove both local files."""
+        """Upload a local file and its sidecar file, if any, and remove the local files."""
         for each in (path, sidecar_path(path)):
             if each.is_file():
                 try:

@@ -1,4 +1,4 @@
-"""Provenance records of results for the command line, the Python API, the drawing pad and videos."""
+"""Provenance records of results for command line, Python API, drawing pad and videos."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def crop_text(recipe: Recipe | None) -> str:
 
 
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
-    """Return the provenance record of results of a loaded model, which need not have a weight file.
+    """Return the provenance record of a loaded model's results, with or without weight file.
 
     Args:
         colorizer: Colorizer with the loaded model.
@@ -113,7 +113,7 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
-    """Return a provenance record with the detected border and the uncertainty of the prediction."""
+    """Add the detected border and the uncertainty of a prediction to a provenance record."""
     inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
     border = "" if inside is None else str(inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

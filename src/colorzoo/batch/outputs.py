@@ -73,7 +73,7 @@ def output_path(
 def output_paths(
     found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
 ) -> list[Path]:
-    """Return the output files of all images; repeated names get the suffixes ``-2``, ``-3`` and so on.
+    """Return the output files of all images; add ``-2``, ``-3``, ... to repeated names.
 
     Raises:
         ImageError: See `output_path`.

@@ -24,7 +24,7 @@ def overlapped(
     threads: int,
     max_size: int,
 ) -> Generator[Result, None, None]:
-    """Process items in three overlapping steps and yield the results in the order of the items.
+    """Process items in three overlapping steps, and yield the results in order.
 
     Args:
         items: Items to process; a few are read ahead.

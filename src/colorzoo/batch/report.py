@@ -110,7 +110,7 @@ def _is_report(path: Path) -> bool:
 
 
 def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[Entry]:
-    """Return the entries of a report: failed images first, then in order of decreasing uncertainty.
+    """Return the entries of a report: failed images first, then by decreasing uncertainty.
 
     Args:
         results: Results of a run; skipped images are included if their result exists.
@@ -194,7 +194,7 @@ def _jpeg(rgb: Tensor) -> str:
 
 
 def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
-    """Write a CSV table, or HTML pages of at most `PER_PAGE` images, and return the written files.
+    """Write a CSV table, or HTML pages of `PER_PAGE` images, and return the written files.
 
     Raises:
         ColorzooError: A file cannot be written, or a file that is not a report exists.

@@ -1,4 +1,4 @@
-"""Colorize many files: overlap reading, colorizing and writing, and convert errors to failed results."""
+"""Colorize many files with overlapped steps, and convert errors to failed results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run_tasks(
     skip_colored: bool = False,
     skip_done: bool = False,
 ) -> Generator[FileResult, None, None]:
-    """Colorize files and yield their results in order; a file that fails does not stop the run.
+    """Colorize files and yield their results in order; failed files do not stop the run.
 
     If the disk is full, the remaining files fail without being read.
 

@@ -1,4 +1,4 @@
-"""Settings of colorized files, and options of ``colorzoo colorize`` and ``colorzoo video``."""
+"""Settings of colorized files; options of ``colorzoo colorize`` and ``colorzoo video``."""
 
 from __future__ import annotations
 

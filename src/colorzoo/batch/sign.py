@@ -28,7 +28,7 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
-    """Load certificates and private key from a PEM file and test them by signing a small image.
+    """Load certificates and private key from a PEM file, and test them with a small image.
 
     Raises:
         ColorzooError: The file cannot be read, or signing with the key fails.
@@ -96,7 +96,7 @@ def _algorithm(key: bytes) -> str:
     except (TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from error
     if isinstance(private, EllipticCurvePrivateKey):
-        return _ON_CURVES.get(private.curve.name, "es256")  # other curves fail in the trial
+        return _ON_CURVES.get(private.curve.name, "es256")  # other curves fail in `load_signer`
     return "ps256" if isinstance(private, RSAPrivateKey) else "ed25519"
 
 

@@ -1,4 +1,4 @@
-"""Tasks and results of batch runs: `FileTask` describes a file to colorize, `FileResult` its outcome."""
+"""Tasks and results of batch runs: `FileTask` and `FileResult`."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class FileTask:
 
     @cached_property
     def files(self) -> list[tuple[FileUse, Path]]:
-        """Role and path of each reference and label image, which determine the colors besides the source."""
+        """Role and path of each reference image and label image."""
         references = reference_files(self.recipe, self.folder, self.reference)
         found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
         labels = self.recipe.classes.label_files if "classes" in self.recipe.extra else ()
@@ -257,7 +257,7 @@ def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings 
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
-    """Return the files of ``--reference``, or the reference files of the recipe if there are none.
+    """Return the files of ``--reference``, or else the reference files of the recipe.
 
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.

@@ -1,4 +1,4 @@
-"""Batched augmentation on the device: random crop, zoom and flip in one resampling, and color jitter."""
+"""Batched augmentation on the device: crop, zoom and flip in one resampling; color jitter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorzoo.randomness import Generators, draw_uniform
 def augment_batch(
     batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float, max_stretch: float = 1.0
 ) -> dict[str, Any]:
-    """Crop a random window of each image, resize it to a square, and flip it with probability 0.5.
+    """Crop random windows, resize them to squares, and flip them with probability 0.5.
 
     ``sketch``, ``classes`` and ``boxes`` are transformed with ``rgb``; boxes smaller than a pixel are
     dropped.
@@ -111,7 +111,7 @@ def cut_windows(images: Tensor, windows: Tensor, size: int, *, mode: str = "bili
 
 
 def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
-    """Transform boxes into the coordinates of a window, clip them, and drop boxes smaller than a pixel.
+    """Transform boxes into window coordinates, clip them, and drop boxes below one pixel.
 
     Args:
         boxes: ``(K, 4)`` left, top, right, bottom in pixels of the image.
@@ -126,7 +126,7 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: int) -> Tensor:
-    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels; drop boxes with a side below one pixel."""
+    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels, and drop boxes below one pixel."""
     clipped = boxes.clamp(0, size)
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 

@@ -31,7 +31,7 @@ from colorzoo.weights.catalog import cache_home
 log = logging.getLogger(__name__)
 
 GRAY_RANGE = 5.0
-"""Threshold in CIE units: an image is gray if its ranges of a and b sum to less (Zhang et al. 2017, code)."""
+"""Minimum sum, in CIE units, of the ranges of a and b in a color image (code of Zhang et al. 2017)."""
 _SIDE = 32  # pixels; shorter side of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache
@@ -55,7 +55,7 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return a line about broken images and a line about gray images, each with the first five names."""
+        """Return a line each about broken and gray images, with the first five names."""
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])
@@ -211,9 +211,9 @@ Result = TypeVar("Result")
 
 
 def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply a function to items in a thread pool and yield the results in order, with bounded look-ahead.
+    """Apply a function in a thread pool; yield the results in order with bounded look-ahead.
 
-    ``ThreadPoolExecutor.map`` submits all items at once, which takes gigabytes for ImageNet.
+    ``ThreadPoolExecutor.map`` submits all items at once, which requires gigabytes of memory for ImageNet.
 
     Args:
         function: Function that releases the GIL, such as decoding.

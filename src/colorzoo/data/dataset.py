@@ -161,7 +161,7 @@ def read_rgb(source: StoredImage, short_side: int) -> Tensor:
 
 
 def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
-    """Return the ``(1, H, W)`` uint8 class map of an image, resized to the decoded image ``rgb``.
+    """Return the ``(1, H, W)`` uint8 class map of an image, resized to the size of ``rgb``.
 
     Raises:
         DataError: The class map cannot be read; the message contains its name.
@@ -176,7 +176,7 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert boxes relative to the size of the image ``rgb`` to pixel coordinates of a square crop."""
+    """Convert boxes relative to the size of ``rgb`` to pixel coordinates of a square crop."""
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
@@ -207,7 +207,7 @@ def read_square(source: StoredImage, side: int) -> Tensor:
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield center crops (`read_square`) of at most ``limit`` images, selected at regular intervals."""
+    """Yield center crops of at most ``limit`` images at regular intervals; see `read_square`."""
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

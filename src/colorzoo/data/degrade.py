@@ -1,4 +1,4 @@
-"""Degradation of training images to look like old photographs: emulsion, blur, fading, scratches, borders.
+"""Degradation of training images: emulsion, blur, fading, scratches and borders.
 
 Degradations change only the lightness; ab is unchanged inside the borders, so that a network learns true
 colors for damaged images. The strengths were chosen by visual comparison with scans of historical
@@ -71,7 +71,7 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Simulate, for some images, the lightness on an emulsion that is nearly insensitive to red.
+    """Simulate, for random images, an emulsion that is nearly insensitive to red.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -87,7 +87,7 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
 
 
 def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
-    """Cover some sides of some images with a dark or light gray border of 1 to 9 % of a side, with noise."""
+    """Add noisy dark or light borders of 1 to 9 % of a side to random sides of random images."""
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
     chance, light, tone, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)

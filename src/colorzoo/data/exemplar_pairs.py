@@ -34,7 +34,7 @@ _SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """Targets with references: batches also have ``reference`` ``(B, 3, H, W)`` in [0, 1] and ``self_made``.
+    """Targets with references: batches also have ``reference`` and ``self_made``.
 
     Examples:
         >>> data = ExemplarPairsDataModule("album", pairing="self", batch_size=2, crop=32, num_workers=0)
@@ -43,7 +43,8 @@ class ExemplarPairsDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["reference"].shape
         torch.Size([2, 3, 256, 256])
 
-    ``self_made`` marks references derived from the target image. ``pairing`` selects the references:
+    ``reference`` is ``(B, 3, H, W)`` in [0, 1]. ``self_made`` marks references derived from the target image.
+    ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
@@ -82,12 +83,12 @@ class ExemplarPairsDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return the encoder for ``pairing: nearest``; override it to use a model that is not in timm."""
+        """Return the encoder for ``pairing: nearest``; override it for models outside of timm."""
         return timm_encoder(self.hparams.encoder)
 
     @property
     def encoder_name(self) -> str:
-        """Name of the encoder stored in the index; override this property together with `build_encoder`."""
+        """Name of the encoder stored in the index; override it together with `build_encoder`."""
         return f"timm:{self.hparams.encoder}:pretrained"
 
     @property

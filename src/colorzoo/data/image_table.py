@@ -1,4 +1,4 @@
-"""Table of the images of a split: file locations, labels, class maps, boxes and partner images."""
+"""Table of the images of a split: locations, labels, class maps, boxes and partners."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from colorzoo.data.sources import Sources, StoredImage
 
 
 class Column(Protocol):
-    """A column of `ImageTable` with one entry per image: `Sources`, `BoxTable`, `ClassMaps` or `Partners`."""
+    """Column of `ImageTable`: `Sources`, `BoxTable`, `ClassMaps` or `Partners`."""
 
     def __len__(self) -> int: ...
 
@@ -56,7 +56,7 @@ def _ends(lists: Sequence[Sequence[Any]] | Sequence[Tensor]) -> Tensor:
 
 
 class BoxTable(_Ragged):
-    """Boxes of each image, ``(K, 4)`` float32: left, top, right, bottom relative to width and height."""
+    """Relative boxes of each image, ``(K, 4)`` float32: left, top, right, bottom in [0, 1]."""
 
     @classmethod
     def of(cls, per_image: Iterable[Tensor]) -> BoxTable:

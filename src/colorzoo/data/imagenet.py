@@ -1,6 +1,6 @@
-"""ImageNet (ILSVRC 2012) in its unpacked layouts: ``train`` by synset, ``val`` flat or by synset.
+"""ImageNet (ILSVRC 2012): ``train`` by synset, ``val`` flat or by synset.
 
-Download it from image-net.org (after registration) or from Kaggle.
+Download the data from image-net.org (after registration) or from Kaggle.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Helpers for data set layouts: search for folders, labels from folders and from list files."""
+"""Helpers for data set layouts: required paths, labels from folders, and list files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
 
 
 def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> ImageTable:
-    """Return the images below a folder, labeled by the top-level subfolder or tar that contains them.
+    """Return the images below a folder, labeled by their top-level subfolder or tar.
 
     Args:
         folder: Folder with one subfolder per class.
@@ -53,7 +53,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Ima
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Return the class number ``(N,)`` int64 of each image, from the folder or tar that contains it.
+    """Return the class number of each image from its folder or tar, ``(N,)`` int64.
 
     Args:
         sources: The images.
@@ -88,7 +88,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return the class name of each image: its folder below ``root`` or in its tar, or an empty string."""
+    """Return the class of each image: its folder below ``root`` or in its tar, or ""."""
     names = []
     for source in sources:
         path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)
@@ -137,6 +137,6 @@ def basename(source: StoredImage) -> str:
 
 
 def file_number(name: str) -> int | None:
-    """Return the number at the end of a file name such as ``ILSVRC2012_val_00000293.JPEG``, or None."""
+    """Return the number at the end of a file name such as ``val_00000293.JPEG``, or None."""
     match = re.search(r"(\d+)\.\w+$", name)
     return int(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""Data loading under Lightning: seeded samplers, loaders that resume, and coordination of processes."""
+"""Data loading under Lightning: seeded samplers, resumable loaders, and process groups."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ Found = TypeVar("Found")
 
 
 class SeededSampler(DistributedSampler[tuple[int, int]]):
-    """Distributed sampler of ``(index, seed)`` pairs that depend on seed and epoch only; supports resuming.
+    """Resumable distributed sampler of ``(index, seed)`` pairs.
 
-    The seed of a pair determines all random numbers of its sample. Training shuffles each epoch. The global
-    order does not depend on the number of processes; each process takes every n-th sample. Evaluation keeps
-    the order without repetitions. The class derives from `DistributedSampler`, because Lightning would wrap
-    any other sampler in a `DistributedSampler` and distribute twice.
+    The pairs depend only on seed and epoch. The seed of a pair determines all random numbers of its sample.
+    Training shuffles each epoch. The global order does not depend on the number of processes; each process
+    takes every n-th sample. Evaluation keeps the order without repetitions. The class derives from
+    `DistributedSampler`, because Lightning would wrap any other sampler in a `DistributedSampler` and
+    distribute twice.
 
     Args:
         length: Number of samples.
@@ -202,7 +203,7 @@ def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Te
 
 
 class ResumableDataLoader(DataLoader[Sample]):
-    """DataLoader that starts its workers when the first batch is requested, not when ``iter`` is called.
+    """DataLoader that starts its workers when the first batch is requested.
 
     Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed
     run. Workers that start prefetching at that time would repeat the beginning of the epoch.
@@ -222,7 +223,7 @@ class ResumableDataLoader(DataLoader[Sample]):
 
 
 def delay_signals(worker: int) -> None:
-    """Initialize a worker so that signals to the process group do not end it before the run stops.
+    """Initialize a worker that survives signals until the main process stops the run.
 
     Ctrl+C and cluster managers signal the workers, too, but the main process needs them to finish its step.
     A worker that the main process does not stop within a minute exits.
@@ -248,7 +249,9 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def call_on_rank_zero(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
-    """Call ``find`` in the first process and return its result in all processes; a collective operation.
+    """Call a function in the first process and return its result in all processes.
+
+    All processes must call this function together.
 
     Args:
         trainer: The trainer; None means a single process.

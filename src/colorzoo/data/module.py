@@ -180,7 +180,7 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of image classes, the exclusive maximum of ``label``; 0 if batches have no labels."""
+        """Number of image classes, the exclusive maximum of ``label``; 0 without labels."""
         return 0
 
     @property
@@ -189,7 +189,9 @@ class ImageDataModule(LightningDataModule):
         return 0
 
     def find_images(self, split: str) -> ImageTable:
-        """Find the images of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
+        """Find the images of the split ``"train"`` or ``"val"``, in a fixed order.
+
+        The method must not open the images, because data sets can contain millions of images.
 
         Raises:
             DataError: A file or folder is missing; the message states its expected location and its source.
@@ -224,7 +226,7 @@ class ImageDataModule(LightningDataModule):
             self.val_data = self.make_dataset(self._find_once("val"), train=False)
 
     def filter_images(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
-        """Return the images that can be decoded and, if requested, have color; log the excluded images."""
+        """Return the images that can be decoded and, if requested, have color; log all others."""
         if not self.hparams.check:
             return images
         cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
@@ -283,7 +285,7 @@ class ImageDataModule(LightningDataModule):
         return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
-        """Return ``(N,)`` sampling weights of the training images; None draws each image once per epoch.
+        """Return ``(N,)`` sampling weights, or None to draw each image once per epoch.
 
         Raises:
             DataError: See `train_sampler`.
@@ -355,7 +357,7 @@ class ImageDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_done(self) -> int:
-        """Return how many batches of this epoch the run has trained on, including batches before a resume."""
+        """Return the number of trained batches of this epoch, also before a resume."""
         if self.trainer is None:
             return 0
         # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the

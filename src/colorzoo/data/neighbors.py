@@ -85,7 +85,7 @@ def build_neighbors(
     k: int,
     batch: int = 32,
 ) -> Neighbors:
-    """Find the nearest training images of each image by cosine similarity, and write them to an index file.
+    """Find the nearest training images by cosine similarity, and write an index file.
 
     The search is exact and blockwise; on a GPU it is fast enough for a million images.
 

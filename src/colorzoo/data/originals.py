@@ -54,7 +54,7 @@ class Originals:
 
 
 def find_originals(root: str | Path) -> Originals:
-    """Find the images below a folder as ``colorzoo colorize`` does, and the images in plain ``.tar`` shards.
+    """Find images below a folder as ``colorzoo colorize`` does, and images in ``.tar`` files.
 
     Raises:
         DataError: The folder does not exist or contains no image.

@@ -1,6 +1,6 @@
 """Places205 and Places365-Standard in their unpacked layouts.
 
-Download them from places.csail.mit.edu and places2.csail.mit.edu.
+Download the data from places.csail.mit.edu and places2.csail.mit.edu.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callabl
 
 
 def smooth_frequencies(frequencies: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
-    """Smooth the bin frequencies ``(313,)`` with a Gaussian of ``sigma`` CIE units, keeping their sum."""
+    """Smooth bin frequencies ``(313,)`` with a Gaussian of ``sigma`` CIE units; keep the sum."""
     centers = hull_centers().to(frequencies)
     kernel = torch.exp(-torch.cdist(centers, centers).square() / (2 * sigma**2))
     return frequencies @ (kernel / kernel.sum(dim=1, keepdim=True))

@@ -18,7 +18,7 @@ def crop_flip_reference(
     scale: tuple[float, float] = (0.98, 1.0),
     ratio: tuple[float, float] = (0.8, 1.2),
 ) -> Tensor:
-    """Derive references as in SPColor: a large random crop, resized, flipped with probability 0.5.
+    """Derive references as in SPColor: resized random crops, flipped with probability 0.5.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -51,7 +51,7 @@ def warp_jitter_reference(
     degrees: float = 360.0,
     jitter: float = 5 / 255,
 ) -> Tensor:
-    """Derive references as in Color2Embed: thin-plate-spline warp, flip, rotation and color jitter.
+    """Derive references as in Color2Embed: thin-plate warp, flip, rotation, color jitter.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

@@ -1,8 +1,9 @@
 """Shards of ``colorzoo data shard``, written with `litdata.optimize` and read by index.
 
-Two features of litdata 0.2.76 are not used. Its sample order does not resume exactly under Lightning: with
-workers, the epoch after a resumed one is truncated. Its chunk download does not support ``http://`` endpoints
-of S3, and reading by index downloads each sample again in each epoch; fsspec downloads the chunks instead.
+Two features of litdata 0.2.76 are not used. The sample order of litdata does not resume exactly under
+Lightning, because with workers litdata truncates the epoch after a resumed epoch. The chunk download of
+litdata does not support ``http://`` endpoints of S3, and indexed access downloads each sample again in each
+epoch. fsspec downloads the chunks instead.
 """
 
 from __future__ import annotations
@@ -337,7 +338,7 @@ def _require(path: Path, size: int) -> None:
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks until the remaining ones fit the limit in bytes."""
+    """Delete the oldest chunks until the remaining chunks fit the limit in bytes."""
     chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in chunks)
     while chunks and total > limit:

@@ -103,7 +103,7 @@ class SketchDataModule(FolderDataModule):
         return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
-        """Return a dataset of image crops, with their sketches if the layout contains sketch files."""
+        """Return a dataset of image crops, with sketches if the layout contains sketch files."""
         if images.partners is None:
             return super().make_dataset(images, train=train)
         side = self.train_side if train else self.hparams.val_size

@@ -1,4 +1,4 @@
-"""Search for images: files in folders and members of plain ``.tar`` shards, as one compact sequence."""
+"""Search for images: files in folders and members of plain ``.tar`` files."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ class StoredImage(NamedTuple):
 
 
 class Sources(Sequence[StoredImage]):
-    """An immutable, compact sequence of `StoredImage` (about 40 bytes per image), shared by all workers.
+    """Immutable, compact sequence of `StoredImage` that all workers share.
 
-    Create it with `Sources.of`. Slices and `select` return views without copying names.
+    An image requires about 40 bytes. Create the sequence with `Sources.of`. Slices and `select` return views
+    without copying names.
 
     Args:
         root: Common prefix of the file names.
@@ -215,7 +216,7 @@ def byte_count(source: StoredImage) -> int:
 
 
 def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the paths of the files below a folder, sorted; only one folder's names are in memory at a time.
+    """Yield the sorted paths of the files below a folder, one folder at a time.
 
     Args:
         folder: The folder.
@@ -245,7 +246,7 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
     try:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # otherwise it keeps one object per member
+                archive.members = []  # type: ignore[attr-defined]  # otherwise tarfile keeps one object per member
                 if not member.isfile() or suffix_of(member.name) not in EXTENSIONS:
                     continue
                 if any(is_hidden(part) for part in member.name.split("/") if part != "."):

@@ -1,4 +1,4 @@
-"""`StreamingDataModule`: train on shards of ``colorzoo data shard``, local or in cloud storage."""
+"""`StreamingDataModule`: train on shards, local or in cloud storage."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class StreamingDataModule(ImageDataModule):
         )
 
     def digest(self) -> dict[str, Any] | None:
-        """Return count and hash of the training images; None for shards written before colorzoo 0.3."""
+        """Return count and hash of the training images; None for shards of colorzoo before 0.3."""
         return read_manifest(self.hparams.root, self.hparams.cache_dir).get("digest")
 
     def _reader(self, split: str) -> ShardReader:

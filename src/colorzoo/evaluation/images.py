@@ -86,7 +86,7 @@ def select_images(
         The images, and a description of how they differ from the protocol's images (empty if they do not).
 
     Raises:
-        DataError: The folder is missing or empty, or does not contain the pairs file that the protocol needs.
+        DataError: The folder is missing or empty, or does not contain the required pairs file.
     """
     if protocol.references == "pairs":
         items = _paired(folder, pairs or PAIRS_FILE, protocol)

@@ -156,7 +156,7 @@ def load_protocol(name: str) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Parse a protocol from YAML text; ``where`` is the name of the protocol in error messages.
+    """Parse a protocol from YAML text; error messages contain the name ``where``.
 
     Raises:
         DataError: The text is invalid.

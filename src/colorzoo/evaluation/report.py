@@ -39,7 +39,7 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return the data needed to reproduce the results; only ``run`` differs between repetitions."""
+    """Return the data that reproduce the results; only ``run`` differs between repetitions."""
     setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
     versions = machine.pop("versions")
     images = []

@@ -51,7 +51,7 @@ def number(value: float, digits: int) -> str:
 
 
 def interval(estimate: Estimate, digits: int) -> str:
-    """Format an interval as ``low to high``; return an empty string if the interval is undefined."""
+    """Format an interval as ``low to high``, or as an empty string if it is undefined."""
     if math.isnan(estimate.low):
         return ""
     return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
@@ -132,7 +132,7 @@ def per_image(summary: Summary) -> str:
 
 
 def of_sets(per_image: Iterable[bool]) -> str:
-    """Return the remark on jackknife intervals, or an empty string if all outputs are per image."""
+    """Return the remark on jackknife intervals; empty if all outputs are per image."""
     return "" if all(per_image) else "; intervals of distances between image sets come from a jackknife"
 
 

@@ -18,7 +18,7 @@ _FIELD = re.compile(
 
 
 def prepare_words(words: Sequence[str]) -> list[str]:
-    """Return the arguments of a subcommand as ``--NAME=VALUE``, with full paths of configurations.
+    """Convert arguments to the form ``--NAME=VALUE``, with full paths of configurations.
 
     Raises:
         ColorzooError: A configuration does not exist, or is not a YAML mapping.
@@ -42,7 +42,7 @@ def prepare_words(words: Sequence[str]) -> list[str]:
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
-    """Return the last value of a flag in ``--NAME=VALUE`` arguments; None if the flag is absent."""
+    """Return the last value of a flag in ``--NAME=VALUE`` arguments, or None."""
     values = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
     return values[-1] if values else None
 
@@ -54,7 +54,7 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the tasks that arguments and configurations name, or all tasks if no task is named.
+    """Import the tasks that arguments and configurations name, or all tasks.
 
     LightningCLI finds only imported classes by their names.
     """

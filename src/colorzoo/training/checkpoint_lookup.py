@@ -1,4 +1,4 @@
-"""Resolution of ``--ckpt_path`` on a disk or in a bucket, and the default model and DataModule."""
+"""Resolution of ``--ckpt_path``, and the default model and DataModule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIX = ".ckpt"
 
 
 def find_checkpoint(path: str, *, begins: bool) -> str | None:
-    """Return the path of a checkpoint: the path itself, or the newest checkpoint below a folder.
+    """Return the path of a checkpoint file, or of the newest checkpoint below a folder.
 
     Args:
         path: A file or a folder of runs, such as ``s3://BUCKET/FOLDER``.
@@ -54,7 +54,7 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
 
 
 def with_registered_model(words: Sequence[str]) -> list[str]:
-    """Replace a registered name in ``--model`` by the class, settings and weights of the model.
+    """Replace a registered name in ``--model`` by class, settings and weights of the model.
 
     If the arguments do not set a model, add the default model.
 

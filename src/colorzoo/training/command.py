@@ -152,7 +152,7 @@ class ZooCLI(LightningCLI):
                     arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the Trainer, with default callbacks and loggers if the configuration contains none."""
+        """Build the Trainer, with default callbacks and loggers where none are configured."""
         config = self._get(self.config_init, "trainer", default={})
         configured = _as_list(config.get("callbacks"))
         if config.get("overfit_batches"):
@@ -250,7 +250,7 @@ class ZooCLI(LightningCLI):
         self.trainer.fit(model, **options)
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
-        """Colorize a data set at full size; LightningCLI calls this method instead of ``Trainer.predict``.
+        """Colorize a data set at full size; LightningCLI calls this method for ``predict``.
 
         Raises:
             DataError: The DataModule is not an `ImageDataModule`, or has no images.

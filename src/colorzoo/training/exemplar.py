@@ -139,7 +139,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     missing_weights: set[str]
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default ``lab`` itself."""
+        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default ``lab``."""
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the generator loss; the parameters of the discriminator are frozen during this call."""
+        """Return the generator loss; the discriminator is frozen during this call."""
         raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
@@ -125,7 +125,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return generated.detach()
 
     def is_adversarial(self) -> bool:
-        """Return True unless ``objective.adversarial_weight`` is 0, which disables the discriminator."""
+        """Return whether the discriminator is trained: ``adversarial_weight`` is not 0."""
         return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -155,7 +155,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             require_unscaled_gradients(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the generator's optimizer; by default the network's parameters."""
+        """Return the parameter groups of the generator; by default the network's parameters."""
         return parameter_groups(self.model.network)
 
     def configure_optimizers(self) -> Any:

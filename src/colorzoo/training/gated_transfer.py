@@ -98,7 +98,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references for ``generate`` and their histograms ``(B, 441)`` (`soft_histogram`).
+        """Return the references for ``generate`` and their soft histograms ``(B, 441)``.
 
         Return None to colorize the batch without a reference.
         """

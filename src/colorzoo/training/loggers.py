@@ -49,7 +49,7 @@ def run_version(root: str, checkpoint: str | None) -> str | None:
 
 
 def default_loggers(root: str, version: str | None) -> list[Logger]:
-    """Return a CSV logger and, for local runs, a TensorBoard logger if TensorBoard is installed.
+    """Return a CSV logger and, for local runs, a TensorBoard logger if it is installed.
 
     Args:
         root: ``trainer.default_root_dir``.
@@ -66,7 +66,7 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
 
 def keep_table(folder: str) -> None:
-    """Rename the metrics table of an interrupted run, which Lightning's CSV logger would delete."""
+    """Rename the metrics table of an earlier run, which the CSV logger would delete."""
     fs, path = url_to_fs(folder)
     earlier = f"{path}/{TABLE}"
     if fs.isfile(earlier):

@@ -1,4 +1,4 @@
-"""One-line errors for exceptions of other libraries, and a filter for their routine messages."""
+"""One-line errors for exceptions of other libraries, and a filter for their messages."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class _ModelAttribute(Generic[T]):
 
 
 class ColorizationModule(LightningModule):
-    """Base class of all tasks: a `ColoringModel` with losses, optimizers, stages and validation.
+    """Base class of tasks: a `ColoringModel` with losses, optimizers, stages and validation.
 
     Examples:
         >>> task = colorzoo.create_model("zhang2017_local_small", None)
@@ -262,7 +262,9 @@ class ColorizationModule(LightningModule):
         )
 
     def continue_from(self, stage: str | None) -> None:
-        """Prepare the current stage after weights of an earlier stage were loaded; the default does nothing.
+        """Prepare the current stage after weights of an earlier stage were loaded.
+
+        The default implementation does nothing.
 
         Args:
             stage: Stage in which the loaded weights were trained; None if the file does not record it.
@@ -469,13 +471,14 @@ class SingleOptimizerModule(ColorizationModule):
 
 
 class TrainingFreeModule(ColorizationModule):
-    """Base class of algorithms without weights, which support ``validate`` and ``test`` but not ``fit``.
+    """Base class of algorithms without weights, which do not support ``fit``.
 
     Examples:
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
         True
 
-    The model cards of these algorithms list ``"training"`` under their limits.
+    The commands ``validate`` and ``test`` support these algorithms. Their model cards list ``"training"``
+    under the limits.
     """
 
     def training_step(self, *_: Any) -> NoReturn:
@@ -486,5 +489,5 @@ class TrainingFreeModule(ColorizationModule):
         )
 
     def configure_optimizers(self) -> NoReturn:
-        """Raise `ColorzooError` before training starts, because there are no parameters to optimize."""
+        """Raise `ColorzooError`, because there are no parameters to optimize."""
         self.training_step()

@@ -1,4 +1,4 @@
-"""Muon: momentum with orthogonalized updates for matrices, and AdamW for all other parameters.
+"""Muon: orthogonalized momentum updates for matrices, AdamW for other parameters.
 
 The optimizer follows Jordan et al. 2024, https://kellerjordan.github.io/posts/muon, with the coefficients of
 Polar Express (Amsel et al. 2025, https://arxiv.org/abs/2505.16932) and the step size of Liu et al. 2025,
@@ -30,7 +30,7 @@ _SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 
 class Muon(Optimizer):
-    """Optimizer that applies Muon to groups with ``orthogonalize=True`` and AdamW to other groups.
+    """Optimizer with Muon for groups with ``orthogonalize=True`` and AdamW for other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)

@@ -1,4 +1,4 @@
-"""Optimizers and learning rate schedules from configurations, and the number of training steps."""
+"""Optimizers and learning rate schedules from configurations; number of training steps."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def build(
 def schedule(
     make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
 ) -> LRScheduler | None:
-    """Build the schedule of an optimizer, and set the number of training steps of a `RunSchedule`.
+    """Build the schedule of an optimizer, and set the total steps of a `RunSchedule`.
 
     Args:
         make: Builds the schedule; None keeps the learning rate constant.

@@ -59,7 +59,7 @@ def load_vgg19(layers: nn.Module) -> None:
 
 
 def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
-    """Load a torchvision state dict, in which BatchNorm counters may be missing (as in older files).
+    """Load a torchvision state dict; BatchNorm counters may be missing, as in older files.
 
     Args:
         network: The network, with parameter names of torchvision.

@@ -31,7 +31,7 @@ FAILED = "failed.txt"
 
 
 class FullSizePrediction(LightningModule):
-    """LightningModule for `Trainer.predict` that colorizes files as ``colorzoo colorize`` does.
+    """LightningModule for `Trainer.predict` that colorizes files like ``colorzoo colorize``.
 
     A step colorizes one image, so the Trainer's progress bar and limits count images. ``num_workers`` threads
     read and write files. Each process colorizes its part of the images. Existing results from the same bytes
@@ -157,8 +157,8 @@ class FullSizePrediction(LightningModule):
 def _end_on_sigterm(trainer: Trainer) -> None:
     """End this process and its child processes immediately on SIGTERM; results are written atomically.
 
-    With Lightning's handler, a second signal to one process blocks all processes, and prediction loops ignore
-    the first.
+    Under Lightning's handler, prediction loops ignore the first signal, and a second signal to one process
+    blocks all processes.
     """
 
     def end(signum: int, _: object) -> None:

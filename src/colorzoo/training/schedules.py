@@ -46,7 +46,7 @@ class RunSchedule(LRScheduler):
         return (step + 1) / self.warmup_steps
 
     def factor(self, step: int, total: int) -> float:
-        """Return the fraction of the maximum learning rate at a step after the warmup; 1 at step 0.
+        """Return the fraction of the maximum learning rate after the warmup; 1 at step 0.
 
         Args:
             step: Number of steps after the warmup.
@@ -108,7 +108,7 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Constant learning rate, then linear decay that would reach 0 one step after the last step.
+    """Constant learning rate, then linear decay to 0 one step after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)

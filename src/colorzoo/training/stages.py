@@ -84,7 +84,7 @@ def set_frozen_layers_to_eval(module: nn.Module) -> None:
 
 
 def require_frozen(trained: bool, use: str, convert: str) -> None:
-    """Raise `WeightsError` if a training would use a frozen feature network with random weights.
+    """Raise `WeightsError` if a frozen feature network has random weights.
 
     Args:
         trained: Whether weights were loaded.

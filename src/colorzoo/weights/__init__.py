@@ -1,4 +1,4 @@
-"""Weight files: catalog, download, loading without code execution, and selection of a model."""
+"""Weight files: catalog, download, safe loading, and selection of a model."""
 
 from colorzoo.weights.catalog import WeightFile, cache_home, list_weights, weights_path
 from colorzoo.weights.load import (

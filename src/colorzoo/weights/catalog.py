@@ -76,7 +76,7 @@ class WeightFile:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """Return the weight files of model cards (by default of all models) in the order of cards and tags.
+    """Return the weight files of model cards, by default of all models.
 
     Examples:
         >>> card = colorzoo.model_card("zhang2017_local_small")
@@ -167,7 +167,7 @@ def embedded_folder() -> Path:
 
 
 def file_problem(file: WeightFile) -> str:
-    """Compare a weight file with its hash; return the problem, or an empty string if it is intact."""
+    """Compare a weight file with its hash; return the problem, or an empty string."""
     if file.where == "missing":
         return "missing"
     if file.sha256 is None or (found := sha256_of(file.path)) == file.sha256:

@@ -223,7 +223,7 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
-    """Return the default model of each use, with the reason; uses without a local model are omitted."""
+    """Return the default model of each use with the reason; omit uses without local model."""
     found: dict[Use, DefaultModel] = {}
     for use in USES:
         order = rank_models(use)

@@ -37,7 +37,7 @@ def convert_weights(
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> dict[str, str]:
-    """Convert a published file or a training checkpoint to safetensors and return the new metadata.
+    """Convert a published file or a checkpoint to safetensors, and return the metadata.
 
     The metadata key ``hparams`` contains the constructor arguments of the model, ``untrained`` the names of
     submodules that are missing in a published file, and ``provenance`` the training record of a checkpoint.

@@ -1,4 +1,4 @@
-"""Frozen networks with weights in the package: an ImageNet encoder and an interactive segmenter."""
+"""Frozen networks with embedded weights: ImageNet encoder and interactive segmenter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEGMENTER_FILE = "things.safetensors"
 
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:
-    """Return the pretrained encoder; its weights are non-persistent buffers, neither trained nor saved."""
+    """Return the pretrained encoder, whose weights are non-persistent buffers."""
     device = torch.get_default_device()
     with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()

@@ -34,7 +34,7 @@ def digest_of(source: Path | bytes) -> str:
 
 
 def digest_or_empty(path: Path) -> str:
-    """Return the SHA-256 of a file, or an empty string if the file cannot be read; see `digest_of`.
+    """Return the SHA-256 of a file (`digest_of`), or an empty string if reading fails.
 
     The code that later reads the file reports the error.
     """

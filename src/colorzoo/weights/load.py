@@ -1,4 +1,4 @@
-"""Weight files: reading them without running code, loading them into models, and writing them.
+"""Weight files: safe reading, loading into models, and writing.
 
 State dict for each structure of a PyTorch file:
 
@@ -70,7 +70,7 @@ class WeightContent:
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        """Training record (see `colorzoo.weights.provenance`); None if the file does not contain it.
+        """Training record (see `colorzoo.weights.provenance`), or None.
 
         Raises:
             WeightsError: The record is not a JSON object.
@@ -173,7 +173,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def model_of_file(path: str | Path | None) -> str | None:
-    """Return the registered model name in the metadata of a safetensors file; None for other files.
+    """Return the model name in the metadata of a safetensors file; None for other files.
 
     Examples:
         >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
@@ -184,7 +184,7 @@ def model_of_file(path: str | Path | None) -> str | None:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts with a safetensors header: the length of the JSON header, then ``{``."""
+    """Return whether a file starts with a safetensors header: its length, then ``{``."""
     with path.open("rb") as file:
         head = file.read(9)
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER

@@ -157,7 +157,7 @@ def find_entry(card: ModelCard, path: Path) -> Weights | None:
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the published entry without a hash if a file without a model name may belong to it."""
+    """Return the published entry without a hash to which a file may belong, or None."""
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
 

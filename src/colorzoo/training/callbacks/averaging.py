@@ -10,7 +10,7 @@ from colorzoo.settings import Fraction, check_arguments
 
 
 class GrowingWeightAveraging(WeightAveraging):
-    """Exponential moving average of the weights whose decay rises to its final value in the first steps.
+    """Exponential moving average of the weights with a warmup of the decay.
 
     The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay, as in Lightning's
     `EMAWeightAveraging`, the average after the first thousand steps consists mostly of the initial weights.

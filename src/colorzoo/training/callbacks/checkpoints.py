@@ -1,4 +1,4 @@
-"""Checkpoint callbacks: the best checkpoint, the last, and a checkpoint after an interruption."""
+"""Checkpoint callbacks: best checkpoint, last checkpoint, and interrupted runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LastCheckpoint(ModelCheckpoint):
             trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save nothing, because averaged weights have replaced the current weights of the optimizer."""
+        """Save nothing, because averaged weights have replaced the current weights."""
 
 
 class SignalCheckpoint(Checkpoint):
@@ -63,7 +63,7 @@ class SignalCheckpoint(Checkpoint):
     The signal handler only sets a flag. The flags of all processes are reduced after each optimizer step. If
     a flag is set, all processes save the checkpoint and exit before the next batch, with code 130 (Ctrl+C) or
     143. A run that is resumed from the file equals an uninterrupted run. After SIGUSR1 the job is requeued.
-    In a run of one process, a second Ctrl+C ends the run immediately.
+    In a single-process run, a second Ctrl+C ends the run immediately.
 
     `OnExceptionCheckpoint` and Lightning's SLURM handler save at the moment of the signal, possibly between
     the optimizer step and the batch counter; a resumed run would then train on this batch twice. In several
@@ -156,7 +156,7 @@ class SignalCheckpoint(Checkpoint):
 
 
 def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:
-    """Return the callbacks that save the best and the last checkpoint, unless the configuration has them.
+    """Return the checkpoint callbacks (best and last) that the configuration does not contain.
 
     Args:
         configured: The callbacks of the configuration.

@@ -1,4 +1,4 @@
-"""Callbacks that make a training reproducible, or stop a training that would save invalid weights."""
+"""Callbacks for reproducible training and for stopping runs with invalid weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.loggers import run_folder, write_text
 
-_CHECKED_STEPS = 16  # losses on a GPU that one synchronization checks
+_CHECKED_STEPS = 16  # number of GPU losses that are checked in one synchronization
 
 
 class NonFiniteGuard(Callback):

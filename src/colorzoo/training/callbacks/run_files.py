@@ -20,7 +20,7 @@ _TIMEOUT = 5.0  # seconds, enough for the worker processes of a killed run to en
 
 
 class RunLock(Callback):
-    """Lock the run folder during the training; the system releases the lock of a killed process.
+    """Lock the run folder during training; the system releases locks of killed processes.
 
     Run folders in a bucket are not locked.
     """
@@ -43,7 +43,7 @@ class RunLock(Callback):
                 self._lock.acquire(timeout=_TIMEOUT)
             except Timeout:
                 problem = f"another process trains in {folder}. Set another --trainer.default_root_dir."
-            except OSError as error:  # reported in all processes, because the others wait in broadcast
+            except OSError as error:  # reported in all processes, because other processes wait in broadcast
                 problem = f"{path}: {error.strerror}."
         if problem := trainer.strategy.broadcast(problem):
             raise ColorzooError(problem)
@@ -61,7 +61,7 @@ class RunLock(Callback):
 class RunRecord(Callback):
     """Write ``run.json`` to the run folder, and commit and data to the model's provenance.
 
-    The provenance of a run that is resumed with other data or another commit contains both.
+    If a run is resumed with other data or another commit, the provenance also contains the earlier values.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -1,1 +1,1 @@
-"""Readers of the authors' weight files that PyTorch cannot read: Caffe, Caffe in HDF5, Torch7."""
+"""Readers of weight files that PyTorch cannot read: Caffe, Caffe in HDF5, Torch7."""

@@ -1,7 +1,7 @@
-"""Reader of ``.caffemodel`` files without Caffe, for the protocol buffer fields that contain weights.
+"""Reader of weights in ``.caffemodel`` files without Caffe.
 
-A NetParameter has layers (field 100), a layer has a name and blobs, a blob has a shape and packed floats. All
-other fields are skipped.
+The reader parses protocol buffers. A NetParameter has layers (field 100), a layer has a name and blobs, and a
+blob has a shape and packed floats. All other fields are skipped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reader of ``.t7`` files without Torch7, for the weights of networks of ``nn`` or ``nngraph``.
+"""Reader of weights in ``.t7`` files without Torch7, for networks of nn and nngraph.
 
 A file contains one object: a number, a string, a table or an instance of a class, whose content is a table or
 a tensor. Tables and objects have an index for references. Functions are skipped.
@@ -70,7 +70,7 @@ class _File:
         self.seen: dict[int, Any] = {}
 
     def read(self) -> Any:
-        """Return the object at the current position: None, a number, string, bool, `_Table` or array."""
+        """Return the object at the current position as a Python value, `_Table` or array."""
         kind = self._int()
         if kind in (_NIL, _NUMBER, _TEXT, _BOOLEAN):
             return self._plain(kind)
