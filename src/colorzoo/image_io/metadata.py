@@ -113,7 +113,11 @@ def valid_orientation(value: object) -> int:
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
-    """Return a pattern that matches XMP properties, as attributes or elements, by regex names."""
+    """Return a regex that matches XMP properties, stored as attributes or elements.
+
+    Args:
+        names: Regular expressions of the property names.
+    """
     return re.compile(
         "|".join(
             rf"\s(?:{name})\s*=\s*(?:\"[^\"]*\"|'[^']*')|<({name})(?=[\s/>])(?:[^>]*/>|.*?</\{number}\s*>)"

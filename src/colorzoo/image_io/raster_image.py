@@ -32,7 +32,8 @@ class RasterImage:
         (48, 32)
 
     Attributes:
-        levels: Upright sRGB, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
+        levels: Upright sRGB pixels, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0,
+            1].
         alpha: Stored alpha channel, ``(H, W)`` uint8 or uint16; None for an opaque image.
         bit_depth: Bits per channel of the source, 8 or 16.
         metadata: Metadata of the source file, such as EXIF and color profile.

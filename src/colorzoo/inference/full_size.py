@@ -1,7 +1,8 @@
 """Resampling between the full size of an image and the size of the network input.
 
-Bands limit memory use. The lightness of each band is computed from the stored levels on demand, and each band
-of the result is immediately rounded to levels.
+Images are processed in bands of rows to limit memory use. The lightness of each band is computed from the
+stored pixel values on demand. Each band of the result is immediately rounded to integers of 8 or 16 bits,
+which this package calls levels.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class FullLightness:
     """Lightness ``(H, W)`` in [0, 100] of an image, computed on access.
 
     Attributes:
-        levels: The stored image, ``(H, W)`` or ``(H, W, 3)``.
+        levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``.
         shift: Function that applies the lightness change of areas to a band; None for no change.
     """
 
@@ -167,7 +168,7 @@ def bands_of_ab(
     corrections: Sequence[PointCorrection],
     overlays: Sequence[Overlay],
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-    """Yield first row, end row, ab and lightness of each band."""
+    """Yield the first row, the end row, ab and lightness of each band of rows; see `join`."""
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     for first, last in bands(height, width):
@@ -279,11 +280,11 @@ class BicubicUpsampler:
 
 @dataclass(frozen=True)
 class Matte:
-    """A soft mask ``slope * lightness + offset``, clamped to [0, 1].
+    """Soft mask that is a linear function of the lightness, clamped to [0, 1].
 
     Attributes:
-        slope: ``(h, w)`` slope of the mask.
-        offset: ``(h, w)`` offset of the mask.
+        slope: Factor ``(h, w)`` on the lightness.
+        offset: Offset ``(h, w)`` that is added to the product.
     """
 
     slope: Tensor

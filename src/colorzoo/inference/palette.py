@@ -130,7 +130,7 @@ def suggest_colors(
     """Return the clusters of a distribution over colors, most likely first.
 
     The clusters are computed by k-means weighted by the probabilities, with several initializations. The
-    published interface clusters 25,000 sampled colors once, which is noisier.
+    interface of Zhang et al. 2017 clusters 25,000 sampled colors once, which is noisier.
 
     Args:
         probabilities: ``(Q,)`` probabilities of the bins.

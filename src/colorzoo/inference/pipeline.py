@@ -190,7 +190,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
-    """Compute the pixels and weights to which the colors of points apply; see `limit_extent`."""
+    """Compute the reach of points: the pixels to which their colors apply; see `limit_extent`."""
     parts = _patches_by_reach(task, hints)
     return task.run(
         limit_extent,

@@ -275,7 +275,7 @@ class Outgoing:
     """Queue of outgoing messages of a client, bounded in number and bytes.
 
     Args:
-        send: Sends a message to the client.
+        send: Coroutine function that sends a message to the client.
     """
 
     def __init__(self, send: Callable[[Message], Awaitable[None]]) -> None:

@@ -56,8 +56,8 @@ class Context:
 
     Attributes:
         session: Session of the pad.
-        message: The request.
-        pool: The models.
+        message: Message of the request.
+        pool: Cache of loaded models.
         limits: Limits of the server.
         inline_files: Whether responses include exported files instead of an address for the download.
         network: Shorter side of most network inputs in pixels; the unit of brush sizes in the pad.

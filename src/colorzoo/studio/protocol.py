@@ -140,7 +140,7 @@ class Message:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def fields(self) -> Fields:
-        """Return a reader of the fields whose errors name the field."""
+        """Return a reader for the fields of the message; its errors contain the name of the field."""
         from colorzoo.guidance.fields import Fields  # imports torch
 
         return Fields(self.body, self.type or "message")

@@ -91,7 +91,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return row and column of the pixel of a region that is farthest from its border."""
+    """Return row and column of the pixel that is farthest from the border of a region."""
     padded = np.pad(inside, 1).astype(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -228,7 +228,9 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
 
 
 def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
-    """Return a transparent PNG that tints the pixels in the reach of a point.
+    """Return a transparent PNG that tints the reach of a point.
+
+    The reach is the area that the color of the point can change.
 
     Args:
         request: Photo and model.

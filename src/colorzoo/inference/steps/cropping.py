@@ -21,11 +21,11 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     Without an angle the pixels are copied; otherwise they are resampled once by bicubic interpolation.
 
     Args:
-        levels: ``(H, W)`` or ``(H, W, C)``: unsigned levels of any depth, or floats in [0, 1].
-        crop: The crop, within the image.
+        levels: Image ``(H, W)`` or ``(H, W, C)``: unsigned integers of any depth, or floats in [0, 1].
+        crop: Rectangle within the image, optionally rotated.
 
     Returns:
-        ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` of the same type.
+        Image ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` of the input type.
     """
     if not crop.angle:
         return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])

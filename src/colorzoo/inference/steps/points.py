@@ -1,7 +1,7 @@
 """Points: rasterization, exact colors, reach and strength, and corrections at full size.
 
-A point of a few pixels is smaller than a cell of the network output, so upsampling loses most of its color.
-The correction adds the difference at the point with a falloff of about one cell.
+A point of a few pixels is smaller than a pixel of the network output, so upsampling loses most of its color.
+The correction adds the difference at the point, with a falloff of about one output pixel.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def draw_points(
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
-    """Build the propagator of point colors for a lightness ``(1, 1, h, w)``."""
+    """Build the `Propagator` that spreads point colors along a lightness ``(1, 1, h, w)``."""
     cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
@@ -159,7 +159,7 @@ def show_base(ab: Tensor, lightness: Tensor) -> Base:
 
 
 def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
-    """Restrict the effect of points to their reach.
+    """Restrict each point to its reach, the area that its color can change.
 
     Within the reach the prediction is shifted towards the colors of the points, so that the fill is more
     uniform than the prediction. On uniform surfaces the change fades out at the boundary of the reach, and
@@ -303,7 +303,7 @@ class CorrectionConstants:
 
     Attributes:
         most_points: Maximum number of corrected points.
-        reach: Standard deviation of the falloff, in cells of the network output.
+        reach: Standard deviation of the falloff, in pixels of the network output.
         apart: Minimum distance to the nearest other point in standard deviations.
         rounds: Iterations of the solver.
         narrowest: Minimum standard deviation in pixels.
