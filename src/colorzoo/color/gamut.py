@@ -61,7 +61,7 @@ _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the chroma, well below one
 _TINY_CONE = 1e-9
 
 # constants of `_bracket` and its table
-_LIGHTNESSS, _HUES = 128, 1024  # number of cells
+_LIGHTNESS_CELLS, _HUE_CELLS = 128, 1024  # number of table cells along each axis
 _MAX_S = 1.0  # upper bound of s; sRGB reaches 0.71
 _PRECISION = 1e-4  # precision of s at the corners of a cell
 _MARGIN = 2e-3  # s inside a cell can exceed the values at its corners by this amount
@@ -328,9 +328,9 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``(N,)`` lower and upper bounds of the s at which each hue leaves sRGB."""
-    row = (lightness.detach() * (_LIGHTNESSS / 100)).to(torch.int32).clamp(max=_LIGHTNESSS - 1)
-    turn = torch.atan2(b.detach(), a.detach()) * (_HUES / math.tau) + _HUES / 2
-    cell = row * _HUES + turn.to(torch.int32).clamp(0, _HUES - 1)
+    row = (lightness.detach() * (_LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=_LIGHTNESS_CELLS - 1)
+    turn = torch.atan2(b.detach(), a.detach()) * (_HUE_CELLS / math.tau) + _HUE_CELLS / 2
+    cell = row * _HUE_CELLS + turn.to(torch.int32).clamp(0, _HUE_CELLS - 1)
     low, high = _table()
     return low.to(lightness.device).index_select(0, cell), high.to(lightness.device).index_select(0, cell)
 
@@ -338,10 +338,10 @@ def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 @cache
 def _table() -> tuple[Tensor, Tensor]:
     """Return the minimum and maximum of `max_chroma` over the corners of each table cell."""
-    hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
-    lightnesses = torch.linspace(0, 100, _LIGHTNESSS + 1).clamp(min=_DARKEST)
+    hue = torch.linspace(-math.pi, math.pi, _HUE_CELLS + 1)
+    lightnesses = torch.linspace(0, 100, _LIGHTNESS_CELLS + 1).clamp(min=_DARKEST)
     corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
-    corners = corners.view(1, _LIGHTNESSS + 1, _HUES + 1)
+    corners = corners.view(1, _LIGHTNESS_CELLS + 1, _HUE_CELLS + 1)
     low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
     high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
     return (low - _MARGIN).clamp(min=0).flatten(), (high + _MARGIN).flatten()
