@@ -69,7 +69,9 @@ def timm_encoder(name: str) -> FeatureEncoder:
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0).eval()
     except Exception as error:  # timm and its hub client raise various types
-        raise DataError(f"cannot create the encoder {name!r} ({type(error).__name__}: {error}).") from error
+        raise DataError(
+            f"cannot create the timm model {name!r} ({type(error).__name__}: {error})."
+        ) from error
     config = timm.data.resolve_data_config({}, model=network)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = nn.Sequential(Normalize(config["mean"], config["std"]), network).to(device)

@@ -237,7 +237,7 @@ class Proposer:
         """Return the row and column of the next point, shape ``(1, 2)``; see `ProposesPoints`."""
         with torch.inference_mode():
             distribution = Distribution.of(self.model(lightness, guidance))
-        if distribution is None:  # no trained distribution: the center
+        if distribution is None:  # without a trained distribution, propose the center
             return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         existing: list[tuple[float, float]] = []
         if guidance.points is not None:

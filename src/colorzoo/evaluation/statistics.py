@@ -20,7 +20,7 @@ Weights = NDArray[np.float64]
 Features = NDArray[np.float32]
 Distance = Callable[[Features, Features], float]
 LEVEL = 0.95  # confidence level of the intervals
-GROUPS, MIN_GROUPS = 20, 3  # groups of the jackknife, and the minimum
+GROUPS, MIN_GROUPS = 20, 3  # number of jackknife groups, and the minimum number
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
         finish: Function that computes the value from summed moments.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
-    # the last two moments, exact and count, are 0 for an image without a value
+    # the last two metric states, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
     one, other = one * both[:, None], other * both[:, None]
     with np.errstate(invalid="ignore"):  # infinite minus infinite

@@ -203,7 +203,7 @@ class ZooCLI(LightningCLI):
         """Return the default callbacks of ``fit``."""
         seed = self._get(self.config, "seed_everything")
         settings = self.model.validation_settings()
-        # the middle setting: a few points for models with points
+        # the middle setting is a small number of points for models with points
         monitor = f"val/psnr_{settings[len(settings) // 2]}"
         always = [NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
         if config.get("fast_dev_run"):

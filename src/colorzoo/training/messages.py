@@ -11,7 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from colorzoo.errors import ColorzooError
 
-_NOISE = re.compile(  # headings and impossible alternatives in messages of jsonargparse
+_NOISE = re.compile(  # headings and irrelevant alternatives in messages of jsonargparse
     r"^$|Parser key|Does not validate|^Subtypes|^Errors:|^Given value( type|: (Namespace|NestedArg|\{))"
     r"|class_path|NoneType|Expected a path"
 )

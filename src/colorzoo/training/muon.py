@@ -25,7 +25,7 @@ _POLAR_EXPRESS = (
     (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
 )
 _SAFETY = 1.01  # bfloat16 rounding can move a singular value outside the range of convergence
-_RMS = 0.2  # RMS of a matrix update at learning rate 1, about the RMS of AdamW, so that both share a rate
+_RMS = 0.2  # RMS of a matrix update at learning rate 1; similar to AdamW, so one learning rate suits both
 _SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 

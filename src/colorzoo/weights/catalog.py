@@ -118,7 +118,7 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         WeightsError: The card does not contain the tag; the message lists its tags.
     """
     if tag not in card.weights:
-        raise WeightsError(f"weights of {card.name} cannot be {tag!r}: {known_tags(card)}.")
+        raise WeightsError(f"weights must be a tag of {card.name}, got {tag!r}: {known_tags(card)}.")
     weights = card.weights[tag]
     if weights.file is not None:
         return WeightFile(card.name, tag, weights, embedded_folder() / weights.file)

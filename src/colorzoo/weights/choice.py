@@ -168,7 +168,7 @@ def choose_model(
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
-        raise UnknownModelError(f"no local weights of a model for {', '.join(wanted)}. Set --model.")
+        raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine. Set --model.")
     return ModelChoice(chosen.card.name, weights, chosen)
 
 

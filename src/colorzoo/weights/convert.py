@@ -110,7 +110,7 @@ def _checkpoint_metadata(
         "hparams": json.dumps({**card.hparams, **recorded, **hparams}, sort_keys=True),
         "conventions": CONVENTIONS,
     }
-    if content.provenance is not None:  # not from the card, which may differ
+    if content.provenance is not None:  # from the file, because the card may describe other weights
         metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
     return metadata
 
@@ -139,7 +139,7 @@ def _read_source(
 ) -> tuple[dict[str, Tensor], Mapping[str, Any], str]:
     """Return the tensors with their published names, the settings in the file, and its license."""
     terms = "as the source"
-    if path.is_dir() and cls.published_files:  # the names of each file get a prefix
+    if path.is_dir() and cls.published_files:  # the parameter names of each file get a prefix
         state_dict = {
             f"{prefix}.{name}": value
             for file, prefix in cls.published_files.items()

@@ -41,7 +41,7 @@ def frozen_imagenet_encoder() -> ImageNetEncoder:
 @cache
 def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
     """Return the encoder and the segmenter for its feature maps, cached after the first call."""
-    from colorzoo.networks.click_segmenter import ClickSegmenter  # only selections need it
+    from colorzoo.networks.click_segmenter import ClickSegmenter  # used only by object selections
 
     network = ClickSegmenter()
     network.load_state_dict(read_weights(embedded_folder() / SEGMENTER_FILE).state_dict)
