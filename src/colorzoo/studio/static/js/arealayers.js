@@ -24,9 +24,9 @@ function createAreaDetails(pad) {
   return { el, update };
 }
 
-const STAGES = ["thing", "color", "gray", "only", "lock"]; // in which areas apply; within one the order is that of the recipe
-const ORDERED = ["color", "lock"]; // actions of which the last one wins
-const AREA_GRAY = "#9a9a9a"; // of areas without a color, in thumbnails
+const STAGES = ["thing", "color", "gray", "only", "lock"]; // order in which areas apply; areas of one action apply in the order of the recipe
+const ORDERED = ["color", "lock"]; // actions for which later areas override earlier areas
+const AREA_GRAY = "#9a9a9a"; // thumbnail color of areas without a color
 const MOST_FEATHER = 40; // pixels of the network
 
 const featherPatch = (pad, value) => ({ feather: value > 0 ? Math.round(10 * value * pad.perNetworkPixel()) / 10 : undefined });

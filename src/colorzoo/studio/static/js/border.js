@@ -1,4 +1,4 @@
-/** The border of a scan: the line within which the photo is colored, and its panel. */
+/** The border of a scan, which limits the colored part of the photo, and its panel. */
 
 import { button, h, section, setText, show, t } from "./dom.js";
 import { boxBetween, gripAt, resized } from "./shapes.js";
@@ -34,13 +34,13 @@ export function isOnBorder(pad, x, y) {
   return x < inside.x || y < inside.y || x >= inside.x + inside.width || y >= inside.y + inside.height;
 }
 
-/** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
+/** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the border near a position, or null */
 export function borderGripAt(pad, place, reach) {
   const inside = pad.ui.tool === "border" ? insideOf(pad) : null;
   return inside && gripAt(inside, place, 2 * reach);
 }
 
-/** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
+/** Drag sides of the border, or draw a new border. @param {any} drag @param {[number, number]} place inside of the photo */
 export function dragBorder(pad, drag, place) {
   const { photo } = pad;
   const { borderBox, borderGrip } = drag;

@@ -1,10 +1,10 @@
 /**
- * Requests to the backend and their answers, and the queue that decides when to color.
+ * Requests to the backend, their responses, and the queue of coloring requests.
  *
  * @typedef {{message: any, buffers: Uint8Array[]}} Answer
  */
 
-const EARLY_DELAY = 80; // ms without movement after which a drag is likely to end here
+const EARLY_DELAY = 80; // ms without movement after which the drag will probably end
 
 class RequestError extends Error {
   constructor(code, message) {
@@ -13,7 +13,7 @@ class RequestError extends Error {
   }
 }
 
-/** @param {any} error @returns {boolean} whether the server has dropped the photo */
+/** @param {any} error @returns {boolean} whether the session or photo has expired on the server */
 export const isExpired = (error) => error.code === "expired" || error.code === "no_photo";
 
 export class Client {
@@ -26,7 +26,7 @@ export class Client {
     transport.onmessage = (message, buffers) => this.receive(message, buffers);
   }
 
-  /** @param {object} message without its id @param {Uint8Array[]} [buffers] @returns {{id: number, answer: Promise<Answer | null>}} null: a newer request replaced this one */
+  /** @param {object} message without its id @param {Uint8Array[]} [buffers] @returns {{id: number, answer: Promise<Answer | null>}} null if a newer request replaced this request */
   send(message, buffers = []) {
     this.last += 1;
     const id = this.last;
@@ -41,7 +41,7 @@ export class Client {
   }
 
   /**
-   * Send a request; if the server has dropped the photo, restore it and send the request again.
+   * Send a request. If the photo has expired on the server, upload the photo and send the request again.
    * @param {any} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
    */
   async ask(message, buffers) {
@@ -74,8 +74,8 @@ export class Client {
 }
 
 /**
- * Decides when to color the photo: during a drag at most one request is open, and the newest document follows; a finished change is
- * requested at once, full size after a pause. If the pointer rests during a drag, the final image is requested early.
+ * Queue of coloring requests. During a drag at most one request is pending, followed by the newest document. A finished change is
+ * requested immediately, and the full size after a pause. If the pointer rests during a drag, the final image is requested early.
  */
 export class ColorQueue {
   /**
@@ -115,7 +115,7 @@ export class ColorQueue {
     clearTimeout(this.timer);
     this.early = null;
     this.timer = setTimeout(() => {
-      if (this.expecting) return; // one at a time, since the pointer may rest often
+      if (this.expecting) return; // one request at a time, because the pointer may rest often
       this.again = false;
       this.early = this.options.doc();
       this.expecting = true;

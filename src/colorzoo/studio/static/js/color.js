@@ -26,7 +26,7 @@ const FROM_CONES = invert3(TO_CONES);
 const FROM_OKLAB = invert3(TO_OKLAB);
 const TOLERANCE = 1e-4;
 const GAMUT_STEPS = 14;
-const MAX_FACTOR = 4; // of the chroma of an equally bright color, since dark colors have little
+const MAX_FACTOR = 4; // maximum factor on the chroma of a color of equal lightness, because dark colors have low chroma
 
 /** @param {number[][]} m @returns {number[][]} the inverse of a 3 x 3 matrix */
 function invert3(m) {
@@ -191,7 +191,7 @@ const HUES = [
   [15, "pink"], [45, "red"], [68, "orange"], [86, "amber"], [112, "yellow"], [165, "green"], [205, "teal"],
   [262, "sky blue"], [311, "blue"], [322, "violet"], [342, "magenta"], [361, "pink"],
 ];
-const GRAYS = { // of little chroma, by hue; the others are warm
+const GRAYS = { // names of colors with low chroma, by hue; other hues are warm gray
   green: "green-gray", teal: "green-gray", "sky blue": "blue-gray", blue: "blue-gray", violet: "violet-gray", magenta: "violet-gray",
   pink: "rose-gray",
 };
@@ -204,7 +204,7 @@ export function colorName(lightness, ab) {
   const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
   const hue = HUES.find(([limit]) => angle < limit)[1];
   if (chroma < 12) return `${tone}${GRAYS[hue] ?? "warm gray"}`;
-  const isRed = hue === "red" && angle < 36 && chroma >= 20; // as lips are, which neither wood nor brick is
+  const isRed = hue === "red" && angle < 36 && chroma >= 20; // such as lips, but not wood or brick
   const warm = !isRed && ["orange", "amber", "red"].includes(hue);
   if (warm && lightness >= 60 && chroma < 36) return lightness > 75 ? "light beige" : "beige";
   if (warm && lightness < 55 && chroma < 50) return `${tone}brown`;

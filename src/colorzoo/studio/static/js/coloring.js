@@ -30,7 +30,7 @@ function markTime(name, id, more = {}, startTime) {
   performance.mark(name, { detail: { id, ...more }, ...(startTime === undefined ? {} : { startTime }) });
 }
 
-/** @param {boolean} [early] whether the drag may go on; the server cancels such a request when a newer one arrives */
+/** @param {boolean} [early] whether the drag may continue; the server cancels such a request when a newer request arrives */
 export async function requestColor(pad, quality, early = false) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
@@ -60,7 +60,7 @@ export function markInput(pad) {
   change(pad.session, { input: null });
 }
 
-/** The image requested early, before the drag ended, is the final one. */
+/** Use the image that was requested before the end of the drag as the final image. */
 function handleFailure(pad, error, quality) {
   if (error.code === "offline") return; // the request is repeated after the reconnection
   if (isExpired(error)) return pad.restoreAndColor();

@@ -1,4 +1,4 @@
-/** Likely colorings of a photo without hints, side by side: one click begins with one, by a color at one place. */
+/** Likely colorings of a photo without hints. A click on a coloring adds the point that produces it. */
 
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
@@ -10,10 +10,10 @@ import { colorVariants, createTile, fillVariant } from "./variants.js";
 
 /** @typedef {{x: number, y: number, lightness: number, items: import("./variants.js").Variants["items"]}} Colorings */
 
-/** @param {import("./document.js").Doc} doc @returns {boolean} whether its colors were begun; a photo is healed and cropped before that */
+/** @param {import("./document.js").Doc} doc @returns {boolean} whether the document contains color edits; healing and cropping do not count */
 const isBegun = (doc) => hasWork({ ...doc, healing: [], crop: null });
 
-/** @param {Colorings} found @returns {(item: any) => any} the document with one color at the place that decides */
+/** @param {Colorings} found @returns {(item: any) => any} the document with a color at the most informative position */
 function colored(pad, found) {
   const { x, y } = found;
   const { size } = pad.ui;
@@ -26,7 +26,7 @@ function chosenColoring(pad, found) {
   return found.items.findIndex(({ color }) => color === point.hex);
 }
 
-/** Begin with a coloring, or leave the one that was begun with. @param {Colorings} found @param {number} index */
+/** Apply a coloring, or remove the applied coloring. @param {Colorings} found @param {number} index */
 function beginColoring(pad, found, index) {
   const leaves = chosenColoring(pad, found) === index;
   pad.set({ selected: null, suggestions: null });
@@ -65,7 +65,7 @@ export function createColoringsPanel(pad) {
     found = { ...reply.message, items: [] };
     const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
     await colorVariants(pad, items, { colored: colored(pad, found), around: [x, y, x + width, y + height], size: fittedSize(width, height), ask }, found.items, goesOn);
-    if (asked === of && found.items.length < items.length) asked = ""; // an edit came first: again, when it is undone
+    if (asked === of && found.items.length < items.length) asked = ""; // an edit was made in the meantime; request again after it is undone
   };
   const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
   const update = () => {
@@ -74,7 +74,7 @@ export function createColoringsPanel(pad) {
     const chosen = found ? chosenColoring(pad, found) : -1;
     const isFirst = chosen >= 0 && !isBegun({ ...pad.doc, points: [] });
     const items = asked === subject() && (isNew || isFirst) ? (found?.items ?? []) : [];
-    const shown = isNew && !hasNone && pad.accepts("points") ? COLORINGS : items.length; // their room is kept until they arrive
+    const shown = isNew && !hasNone && pad.accepts("points") ? COLORINGS : items.length; // reserve space until the images arrive
     show(el, shown > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
     syncList(grid, shown, make, (tile, index) => {
       setAttr(tile, "disabled", !items[index]);

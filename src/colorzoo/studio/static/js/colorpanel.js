@@ -89,7 +89,7 @@ function createNumbers(pad) {
     setText(name, colorName(target.lightness, target.ab));
     if (hex !== focusedElement(pad)) {
       hex.value = shown;
-      setAttr(hex, "aria-invalid", null); // an invalid text was not used and is replaced here
+      setAttr(hex, "aria-invalid", null); // replaces invalid text, which was not applied
     }
     hex.disabled = !pad.photo || target.locked;
     dropper.disabled = !pad.photo;
@@ -98,7 +98,7 @@ function createNumbers(pad) {
   return { el, update };
 }
 
-/** A note that a color cannot be shown at the lightness of its place, with a button to change the lightness. */
+/** Note that a color is outside sRGB at the current lightness, with a button to change the lightness. */
 function createUnavailableNote(pad) {
   const words = h("p", { class: "cz-hint", role: "status" });
   const change = () => {
@@ -145,10 +145,10 @@ function applyText(pad, input) {
 
 const REACH_STEPS = 24;
 
-/** Factors of the automatic reach at the steps of the slider, until the backend knows what they cover. */
+/** Factors on the automatic reach at the steps of the slider, until the backend returns measured factors. */
 const USUAL_REACHES = Array.from({ length: REACH_STEPS - 1 }, (_, index) => Math.round(1000 * 2 ** ((index + 1 - REACH_STEPS / 2) / 4)) / 1000);
 
-/** @returns {number[]} factors at the inner steps of the slider; for the selected point they cover more and more in even steps */
+/** @returns {number[]} factors at the inner steps of the slider; for the selected point, the covered areas grow by equal ratios */
 const reachesOf = (pad) => (pad.ui.reachSteps?.id === pad.ui.selected && pad.ui.reachSteps?.steps.length === REACH_STEPS - 1 ? pad.ui.reachSteps.steps : USUAL_REACHES);
 
 function reachAt(pad, step) {
@@ -174,7 +174,7 @@ function reachName(reach) {
   return Number(reach) < 1 ? t("Less than automatic") : t("More than automatic");
 }
 
-/** Three named reaches of a point and a fine slider; the reach is shown on the photo while they are used. */
+/** Buttons with three reaches of a point, and a fine slider; the reach is shown on the photo while they are used. */
 export function createReach(pad) {
   const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Spread of the color") });
   const preview = () => {
@@ -250,7 +250,7 @@ function suggestionHint(pad, target) {
   return t("Finding likely colors …");
 }
 
-/** @returns {number} index of the suggestion that equals the color, or -1; several may look alike */
+/** @returns {number} index of the suggestion that equals the color, or -1 */
 function nearestSuggestion(items, ab) {
   const distances = items.map((item) => abDistance(item.ab, ab));
   const least = Math.min(...distances);
@@ -267,7 +267,7 @@ function fillSuggestion(tile, item, index, target, current) {
   tile.disabled = target.locked;
 }
 
-/** Names and colors, and whether they are those of small things. @type {[string, string[], boolean?][]} */
+/** Palettes: name, colors, and whether they are for small objects. @type {[string, string[], boolean?][]} */
 const PRESETS = [
   ["Skin", ["#f3d2bd", "#e8b998", "#d29b77", "#b57b57", "#8d5a3b", "#5e3926"]],
   ["Hair", ["#e8cf9a", "#b98a4e", "#9c4a26", "#7a4e2d", "#4a3020", "#251b17", "#a8a29b"]],
@@ -284,7 +284,7 @@ const PRESETS = [
 ];
 /** @type {Record<string, string>} */
 const PART_PALETTES = { skin: "Skin", hair: "Hair", lips: "Lips and cheeks", teeth: "Teeth and nails", eyes: "Eyes", clothes: "Cloth", sky: "Sky", water: "Water", plants: "Grass and leaves" };
-const PREFER_SMALL = 0.8; // factor on the distance to their colors in a small thing
+const PREFER_SMALL = 0.8; // factor on the distance to colors of palettes for small objects, if the point is in a small object
 
 /** @typedef {{name: string, colors: string[], small?: boolean}} Palette */
 
@@ -294,10 +294,10 @@ function palettesOf(pad) {
   return [recent, ...presets];
 }
 
-/** @returns {boolean} whether a point goes less far than the thing it is on, as it does at first in a small one */
+/** @returns {boolean} whether the reach of a point is smaller than automatic, as for new points in small objects */
 const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
 
-/** Return the preset for the part of the photo that an area is, or with the color most like that of the point or area. */
+/** Return the palette for the named part that an area covers, or the palette with the most similar color. */
 function fittingPalette(pad, palettes) {
   const presets = palettes.filter(({ small }) => small !== undefined);
   const { kind, lightness, ab } = colorTarget(pad);
@@ -319,7 +319,7 @@ function createPalettes(pad) {
   const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary), row);
   /** @type {{key: any, name: string}} */
   let fitted = { key: null, name: "" };
-  /** Return the palette to show until one is chosen; it stays while a point or an area gets colors. */
+  /** Return the palette to show until the user chooses a palette; it does not change while a point or area is colored. */
   const fitting = (palettes) => {
     const point = pad.selectedPoint();
     const { mask, path } = pickedArea(pad)?.area ?? {};

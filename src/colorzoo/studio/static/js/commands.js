@@ -1,4 +1,4 @@
-/** The commands of the pad with their keys, in one table for buttons, keyboard and help. */
+/** Commands of the pad with their keys, used by buttons, keyboard and help. */
 
 import { requestNext, requestRegions } from "./coloring.js";
 import { confirmCrop, stepCropAngle } from "./cropping.js";
@@ -93,7 +93,7 @@ export function jumpTo(pad, count) {
 }
 
 function showStep(pad, words) {
-  pad.set({ cropping: null, unavailableColor: null }); // it was wanted in the step before
+  pad.set({ cropping: null, unavailableColor: null }); // belongs to the previous step
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (pickedBox(pad) === null) pad.set({ box: null });
   if (!pickedArea(pad)) pad.set({ area: null });

@@ -15,12 +15,12 @@ import { change } from "./state.js";
 
 const LEAST_CROP = 8; // pixels
 const MOST_TURNED = 45; // degrees
-const CROP_SLACK = 1e-6; // pixels that rounding may put a corner outside
-const TURN_STEPS = 10; // of a degree
+const CROP_SLACK = 1e-6; // tolerated rounding error of corners in pixels
+const TURN_STEPS = 10; // steps per degree
 const CROP_DIM = "rgba(12, 12, 12, .62)";
 const CROP_LINES = { dark: "rgba(0, 0, 0, .75)", light: "rgba(255, 255, 255, .95)", grid: "rgba(255, 255, 255, .45)" };
-const CROP_HANDLE = 7; // CSS pixels; a finger takes hold further away
-const [THIRDS, FINE_GRID] = [3, 9]; // parts of a side; the fine one while the angle changes
+const CROP_HANDLE = 7; // CSS pixels; larger for touch input
+const [THIRDS, FINE_GRID] = [3, 9]; // grid lines per side; the fine grid is shown while the angle changes
 
 /** @param {Sheet} sheet @param {Place} place from its center, along its sides @returns {Place} in the photo */
 function fromSheet({ x, y, angle }, place) {
@@ -43,10 +43,10 @@ function sheetOf({ x, y, width, height, angle = 0 }) {
   return { x: x + width / 2, y: y + height / 2, width, height, angle, room: [width, height] };
 }
 
-/** @returns {Sheet} all of the photo */
+/** @returns {Sheet} the whole photo */
 const wholeSheet = ({ width, height }) => sheetOf({ x: 0, y: 0, width, height });
 
-/** @returns {Sheet} what is shown: the rectangle in progress, else that of the document, else the whole photo */
+/** @returns {Sheet} visible rectangle: the crop in progress, the crop of the document, or the whole photo */
 function shownSheet(pad) {
   const { ui, doc, photo } = pad;
   return ui.cropDrag ?? ui.cropping ?? (doc.crop ? sheetOf(doc.crop) : wholeSheet(photo));
@@ -67,7 +67,7 @@ function cropOf(sheet, photo) {
   return crop;
 }
 
-/** @param {Sheet} sheet @param {number} angle degrees @returns {Sheet} turned about its center, and as large as its room and the photo allow */
+/** @param {Sheet} sheet @param {number} angle degrees @returns {Sheet} rotated about its center, with the maximum size within the photo */
 function turnedSheet(sheet, angle, { width, height }) {
   const [cosine, sine] = turned([1, 0], angle).map(Math.abs);
   const [across, down] = sheet.room;
@@ -97,10 +97,10 @@ function movedSheet(sheet, dx, dy, { width, height }) {
 
 export const moveCrop = (pad, dx, dy) => pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
 
-/** Take the line around the image of a scan as the rectangle. */
+/** Set the crop rectangle to the detected border of the scan. */
 function cropToBorder(pad) {
   pad.set({ cropping: sheetOf({ ...insideOf(pad), angle: 0 }) });
-  pad.stageEl.focus({ preventScroll: true }); // so that Enter confirms it
+  pad.stageEl.focus({ preventScroll: true }); // so that Enter confirms the crop
 }
 
 /** @param {Sheet} sheet @param {[number, number, number, number]} sides left, top, right and bottom from its center @returns {Sheet} */
@@ -148,7 +148,7 @@ export function cropGripAt(pad, place, reach) {
   return gripAt({ x: -sheet.width / 2, y: -sheet.height / 2, width: sheet.width, height: sheet.height }, toSheet(sheet, place), reach);
 }
 
-/** Take hold of sides, of all of the rectangle inside of it, or turn it outside; where it is the whole photo, its inside draws a new one. @param {any} drag @param {Place} place @param {number} reach pixels of the photo */
+/** Start a drag: near a side it resizes, inside it moves, outside it rotates the rectangle. If the rectangle is the whole photo, a drag inside draws a new rectangle. @param {any} drag @param {Place} place @param {number} reach pixels of the photo */
 export function startCrop(pad, drag, place, reach) {
   const sheet = shownSheet(pad);
   const cropGrip = cropGripAt(pad, place, reach);

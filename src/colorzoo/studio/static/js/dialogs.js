@@ -112,7 +112,7 @@ const MAX_TOASTS = 3;
 export function createToasts() {
   const el = h("div", { class: "cz-toasts" });
   const add = (text, kind = "info", action = null) => {
-    for (const old of [...el.children]) if (old.querySelector("p").textContent === text) old.remove(); // a repeated message replaces the older one
+    for (const old of [...el.children]) if (old.querySelector("p").textContent === text) old.remove(); // a repeated message replaces the older message
     while (el.children.length >= MAX_TOASTS) el.firstElementChild.remove();
     const toast = createToast(text, kind, action);
     el.append(toast);

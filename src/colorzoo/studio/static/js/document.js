@@ -3,9 +3,9 @@
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
  *   untouched?: boolean, byHex?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
- *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing;
- *   byHex: the lightness of its place decides what it shows of hex, as in a recipe without ab;
- *   wanted is the color that the lightness of its place cannot show; strength, 1 unless given, is the share of its effect
+ *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and does not affect the result;
+ *   byHex: ab is computed from hex and the lightness at the point, as in a recipe without ab;
+ *   wanted is a requested color outside sRGB at the lightness of the point; strength defaults to 1
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
@@ -15,8 +15,8 @@
  *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, border: import("./border.js").Border,
  *   finish: Record<string, number> | null, paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
- *   boxes: null lets the model detect objects, an empty list means that there are none
- * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a step of undo belongs to the last one: states before either
+ *   boxes: null selects automatic detection of objects, an empty list disables the detection
+ * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a change is merged into the last undo step; arguments are the documents before both changes
  */
 
 import { readCrop } from "./cropping.js";
@@ -40,25 +40,25 @@ export const hintNumber = (doc, point) => listedHints(doc).indexOf(listedHint(do
 
 export const isStroke = (doc, point) => strokePoints(doc, point).length > 1;
 
-/** The dab of a stroke with the most chroma, because shade takes chroma from the color of the brush. @param {Doc} doc @param {Point} point @returns {Point} */
+/** Return the point of a stroke with the highest chroma, because shade reduces the chroma of the brush color. @param {Doc} doc @param {Point} point @returns {Point} */
 export function colorOfStroke(doc, point) {
   const chroma = ({ ab }) => Math.hypot(...ab);
   return strokePoints(doc, point).reduce((most, dab) => (chroma(dab) > chroma(most) ? dab : most));
 }
 
-/** The dab of a stroke whose place cannot show the wanted color. @param {Doc} doc @param {Point} point @returns {Point | undefined} */
+/** Return the first point of a stroke whose requested color is outside sRGB at its lightness. @param {Doc} doc @param {Point} point @returns {Point | undefined} */
 export const unavailableDab = (doc, point) => strokePoints(doc, point).find(({ wanted }) => wanted);
 
 export const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
 
-/** @param {Point[]} points @param {number} dx @param {number} dy @param {any} photo @returns {[number, number]} shift that keeps all points in it */
+/** @param {Point[]} points @param {number} dx @param {number} dy @param {any} photo @returns {[number, number]} shift that keeps all points inside the photo */
 export function clampShift(points, dx, dy, { width, height }) {
   const within = (way, places, most) => Math.min(Math.max(way, -Math.min(...places)), most - Math.max(...places));
   return [within(dx, points.map(({ x }) => x), width), within(dy, points.map(({ y }) => y), height)];
 }
 
 const RECIPE_VERSION = 2;
-/** Layers above the network's colors, the lowest first, with the values of fields that a recipe may leave out. */
+/** Overlay layers from bottom to top, with defaults of optional recipe fields. */
 export const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
@@ -80,7 +80,7 @@ export function hasWork(doc) {
 }
 
 /**
- * Undo and redo without limit. A drag is many calls of `preview` and one of `commit`.
+ * Unlimited undo and redo. During a drag `preview` is called repeatedly, and `commit` once at the end.
  * @template S
  */
 export class History {
@@ -101,8 +101,8 @@ export class History {
   }
 
   /**
-   * Turn the previewed state into a step of undo.
-   * @param {string} label @param {(last: S, before: S) => boolean} [joins] whether it belongs to the last step @returns {boolean} whether anything changed
+   * Store the previewed state as an undo step.
+   * @param {string} label @param {(last: S, before: S) => boolean} [joins] whether the change is merged into the last step @returns {boolean} whether the state changed
    */
   commit(label, joins = () => false) {
     const { before } = this;
@@ -142,7 +142,7 @@ const round = (value, digits) => Math.round(value * 10 ** digits) / 10 ** digits
 export const pointRadius = (point, perNetworkPixel) => point.radius ?? (point.size / 2) * perNetworkPixel;
 
 /**
- * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
+ * Convert a document to a recipe for the command line; muted hints are stored in the field `studio`.
  * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} image @returns {Record<string, any>}
  */
 export function toRecipe(doc, image) {
@@ -287,7 +287,7 @@ function readPaint(entry, index) {
 
 export const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
-/** Change a point; all points of its stroke change and move with it. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
+/** Change a point and all other points of its stroke. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
 export function changePoint(doc, id, change) {
   const one = doc.points.find((point) => point.id === id);
   const points = one ? strokePoints(doc, one) : [];

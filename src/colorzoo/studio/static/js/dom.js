@@ -6,12 +6,12 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Translations by the English text. @type {Record<string, string>} */
+/** Translations, keyed by the English text. @type {Record<string, string>} */
 export const translations = {};
 
 export const t = (text, values = {}) => (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 
-/** Translate a text that begins with "Click"; who has no mouse reads "Tap". @param {string} text English @returns {string} */
+/** Translate a text that starts with "Click", or with "Tap" on devices without a mouse. @param {string} text English @returns {string} */
 export const clickOrTap = (text) => t(matchMedia("(pointer: coarse)").matches ? text.replace(/^Click\b/, "Tap") : text);
 
 /**

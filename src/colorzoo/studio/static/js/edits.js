@@ -1,4 +1,4 @@
-/** Edits of points, colors and regions; each is one step of undo. */
+/** Edits of points, colors and regions; each edit is one undo step. */
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
@@ -17,7 +17,7 @@ const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 const TYPED_DIFFERENCE = 10; // CIE units between a typed and the shown color; a larger difference is reported
 
 /**
- * Return what the color controls change: the selected point, area or regions, or the color of the next point.
+ * Return the target of the color controls: the selected point, area or regions, or the color of the next point.
  * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 export function colorTarget(pad) {
@@ -39,14 +39,14 @@ export function colorTarget(pad) {
 /**
  * Set the color of the selected point, area or regions, or of the next point.
  * @param {[number, number]} ab @param {boolean} [done] false during a drag
- * @param {number} [lightness] used for regions and areas with their own lightness @param {string} [wanted] color that a point cannot show at its place
+ * @param {number} [lightness] used for regions and areas with their own lightness @param {string} [wanted] requested color that is outside sRGB at the lightness of the point
  */
 export function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
   const target = colorTarget(pad);
   if (target.locked) return pad.toast(t("This point is locked. Unlock it in the list “Points and strokes” to change its color."));
   if (target.kind === "none") {
     const paints = ["brush", "paint"].includes(pad.ui.tool);
-    pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
+    pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // applies to the next point only; the check box applies to all new points
     if (done) pad.announce(paints ? t("The brush uses this color") : t("The next point uses this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
@@ -65,7 +65,7 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   if (done) addRecentColor(pad, lightness, ab);
 }
 
-/** Exchange the color with the one that it replaced last. */
+/** Swap the current color and the previous color. */
 export function swapColor(pad) {
   const { lightness, ab } = colorTarget(pad);
   const { swapped } = pad.ui;
@@ -78,13 +78,13 @@ export function takeSuggestion(pad, number) {
   if (item && pad.selectedPoint()) setColor(pad, item.ab);
 }
 
-/** @param {number} id @returns {import("./document.js").Joins} whether the last step added this point, which had no color yet: both are one step */
+/** @param {number} id @returns {import("./document.js").Joins} whether the last undo step added this point without a color, so that adding and coloring are one step */
 function isFirstColor(id) {
   const find = (doc) => doc.points.find((point) => point.id === id);
   return (last, before) => !find(last) && Boolean(find(before)?.untouched);
 }
 
-/** Set a color; points and most areas keep the lightness of the photo. @param {boolean} [typed] whether the user entered this exact color instead of picking a swatch */
+/** Set a color. Points and most areas do not change the lightness of the photo. @param {boolean} [typed] whether the user entered this exact color instead of picking a swatch */
 export function setHex(pad, hex, typed = false) {
   const lab = rgbToLab(hexToRgb(hex));
   const [lightness, a, b] = lab;
@@ -92,17 +92,17 @@ export function setHex(pad, hex, typed = false) {
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness(lab, target.lightness) : /** @type {[number, number]} */ ([a, b]);
   const difference = fixed ? Math.hypot(lightness - target.lightness, abDistance([a, b], ab)) : 0;
-  // a point may lie in shade, where less chroma is natural; an area or a replacement also covers lights, so any loss is reported
+  // reduced chroma is natural for a point in shade; areas and replacements also cover bright pixels, so any loss is reported
   const loses = target.kind !== "point" && Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS;
   const differs = (loses || (typed && difference > TYPED_DIFFERENCE)) && !target.locked;
   setColor(pad, ab, true, fixed ? target.lightness : lightness, differs ? hex : undefined);
-  const isNext = target.kind === "none" || target.kind === "point"; // later points and strokes begin with this color
+  const isNext = target.kind === "none" || target.kind === "point"; // new points and strokes start with this color
   pad.set({ unavailableColor: differs && target.kind !== "point" ? { hex, of: targetName(pad) } : null, ...(isNext && typed && !target.locked ? { typed: hex } : {}) });
 }
 
 const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
 
-/** @returns {{hex: string, kept: string, point?: import("./document.js").Point} | null} the color that was wanted where another one had to be taken; a point or stroke keeps it until it gets another color */
+/** @returns {{hex: string, kept: string, point?: import("./document.js").Point} | null} the requested color and the color used instead; a point or stroke stores the requested color until its color changes */
 export function unavailableColor(pad) {
   const { lightness, ab } = colorTarget(pad);
   const { unavailableColor: found, tool, typed } = pad.ui;
@@ -120,7 +120,7 @@ function addRecentColor(pad, lightness, ab) {
   pad.saveSettings();
 }
 
-/** @returns {[number, number]} color of the result at a place */
+/** @returns {[number, number]} ab of the result at a position */
 const shownAb = (pad, x, y) => pad.photo.result ? rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height)) : [0, 0];
 
 export function newPoint(pad, x, y) {
@@ -130,7 +130,7 @@ export function newPoint(pad, x, y) {
   return { ...pointIn(pad, x, y, shownAb(pad, x, y)), untouched: true };
 }
 
-/** @param {number} x @param {number} y @returns {import("./document.js").Point} a point in the color of the brush; it keeps a typed color that its place cannot show */
+/** @param {number} x @param {number} y @returns {import("./document.js").Point} a point with the brush color; it stores a typed color that is outside sRGB at its lightness */
 export function brushPoint(pad, x, y) {
   const { typed, lightness, ab } = pad.ui;
   const chosen = typed ? rgbToLab(hexToRgb(typed)) : /** @type {[number, number, number]} */ ([lightness, ...ab]);
@@ -146,7 +146,7 @@ function pointIn(pad, x, y, ab) {
   return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAround(left, top), ab), reach: pad.ui.reach };
 }
 
-/** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest place of the photo */
+/** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest position inside the photo */
 export const insidePhoto = (pad, x, y) => [clamp(x, 0, pad.photo.width), clamp(y, 0, pad.photo.height)];
 
 export function addPointAt(pad, x, y) {
@@ -219,7 +219,7 @@ export function setReach(pad, reach, done) {
   pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("spread"));
 }
 
-/** Let a new point in a small thing begin with a small reach. It has no color yet, so that this is no step of undo. */
+/** Set the default reach of a new point, which is smaller inside small objects. The point has no color yet, so this is not an undo step. */
 export function startSmall(pad, id, reach) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point?.untouched || point.reach !== "automatic" || pad.ui.reach !== "automatic" || pad.ui.drag) return;
@@ -238,7 +238,7 @@ export function keepGray(pad) {
   pad.announce(kind === "none" ? t("The next point stays gray") : t("This part stays gray"));
 }
 
-/** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point, else of a stroke there */
+/** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point, or of a stroke at this position */
 export function pointNear(pad, x, y, slack) {
   const nearest = { point: null, stroke: null };
   const least = { point: slack / pad.ui.view.scale, stroke: slack / pad.ui.view.scale };
@@ -308,7 +308,7 @@ const CLOSING_GAP = 16; // CSS pixels between the ends of a closed loop
 const MIN_LOOP = 60; // CSS pixels, smallest length of a loop
 const CORNER_SPACING = 2; // CSS pixels between corners
 
-/** Draw a cut: a line divides the region that it crosses, a loop makes its inside a region. @param {any} drag @param {[number, number]} place */
+/** Edit regions: a line splits the region that it crosses, and a closed loop becomes a region. @param {any} drag @param {[number, number]} place */
 export function continueCut(pad, drag, place) {
   if (!drag.moved || !pad.ui.regions) return;
   const { path, width } = pad.ui.stroke ?? { path: [insidePhoto(pad, drag.began[0], drag.began[1])], width: pad.perNetworkPixel() };

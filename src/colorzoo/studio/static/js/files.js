@@ -28,7 +28,7 @@ function chooseFile(accept) {
     };
     input.addEventListener("change", () => end(input.files[0] ?? null));
     input.addEventListener("cancel", () => end(null));
-    document.body.append(input); // outside the page it could be collected as garbage while its dialog is open
+    document.body.append(input); // an input outside the page could be garbage collected while its dialog is open
     input.click();
   });
 }
@@ -104,7 +104,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
-  pad.toasts.clear(); // they speak of the photo before
+  pad.toasts.clear(); // messages refer to the previous photo
   const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
@@ -112,7 +112,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   });
   change(pad.session, { photo });
   rememberOpenWork(taken);
-  const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // of a notebook whose kernel is gone
+  const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // recipe of a notebook without a running kernel
   const chosen = recipe ?? work?.recipe ?? offered;
   const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
@@ -124,26 +124,26 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   pad.queue.final();
   pad.modelChanged();
   if (work?.reference) await attach(pad, "exemplar", new File([work.reference.file], work.reference.name));
-  if (pad.photo !== photo) return; // another one was opened meanwhile
+  if (pad.photo !== photo) return; // another photo was opened in the meantime
   if (work && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
   proposeModel(pad);
 }
 
 const savedWorks = async (pad) => pad.options.notebook ? [] : listWorks();
 
-/** Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten. */
+/** Choose a key for saving that does not overwrite work of another tab or older work on this photo. */
 async function selectWork(pad, sha256, key, recipe) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
   const works = await listWorks();
   const best = key ?? sha256;
   const older = works.find((work) => work.key === best) ?? null;
-  const apart = recipe !== null && key === null && older !== null; // a given recipe must not replace saved work
+  const apart = recipe !== null && key === null && older !== null; // a recipe that was passed must not replace saved work
   const taken = await pad.tabs.acquire(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
   if (!apart && taken !== best) pad.toast(t("This photo is also open in another tab. Your work here is saved separately."));
   return { work: key !== null || taken === best ? older : null, taken };
 }
 
-/** @yields {string} keys for work on a photo: the preferred one, then unused ones */
+/** @yields {string} keys for work on a photo: the preferred key, then unused keys */
 function* keysFor(sha256, best, used) {
   if (best !== null) yield best;
   for (let number = 2; ; number += 1) if (!used.includes(`${sha256}#${number}`)) yield `${sha256}#${number}`;
@@ -202,7 +202,7 @@ export async function detach(pad, slot) {
   pad.modelChanged();
 }
 
-/** Give the backend a reference that was attached before, or none. @param {{reference: {file: Blob, name: string}, image: any} | null} known */
+/** Send a previously attached reference to the backend, or detach the reference. @param {{reference: {file: Blob, name: string}, image: any} | null} known */
 async function useReference(pad, known) {
   const work = {};
   change(pad.session, { reference: known?.reference ?? null });
@@ -250,7 +250,7 @@ function parseJson(text, name) {
   }
 }
 
-/** @param {any} recipe @param {string} label @throws {Error} with a message for the user; nothing has changed then */
+/** @param {any} recipe @param {string} label @throws {Error} with a message for the user; the document is not changed */
 export async function replaceDoc(pad, recipe, label) {
   let checked = recipe;
   if (pad.ui.link === "open") {
@@ -330,7 +330,7 @@ export async function deleteWork(pad, key) {
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
 }
 
-/** @returns {{past: any[], future: any[]}} the last steps of undo and redo as recipes */
+/** @returns {{past: any[], future: any[]}} the last undo and redo steps as recipes */
 function savedSteps(pad) {
   let room = MAX_STEPS_LENGTH;
   const write = (steps) => {
@@ -346,10 +346,10 @@ function savedSteps(pad) {
   return { past: write(pad.history.past), future: write(pad.history.future) };
 }
 
-/** @param {{sha256: string} | null} start @param {string | undefined} sha256 @returns {boolean} whether that is the photo offered by the backend */
+/** @param {{sha256: string} | null} start @param {string | undefined} sha256 @returns {boolean} whether this is the photo that the backend offers */
 const isOffered = (start, sha256) => Boolean(start && sha256) && start.sha256 === sha256;
 
-/** @returns {any[]} saved works that can be opened here, and the offered photo */
+/** @returns {any[]} saved work that can be opened, and the photo that the backend offers */
 export function worksToOffer(pad) {
   const { session: { start }, ui } = pad;
   const ofOffered = (work) => isOffered(start, work.key.split("#")[0]);
@@ -357,12 +357,12 @@ export function worksToOffer(pad) {
   return !start || kept.some(ofOffered) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isOffered: true }];
 }
 
-/** Open saved work; it is read again, since another tab may have changed it. */
+/** Open saved work. The work is read again, because another tab may have changed it. */
 export function openWork(pad, { key, file, name }) {
   return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.session.start, { key });
 }
 
-/** Open the photo that this tab had open, the offered photo, or the last work of today, after the first connection. */
+/** After the first connection, open the last photo of this tab, the offered photo, or the last work of the past 24 hours. */
 export async function openInitial(pad, hello) {
   const works = await savedWorks(pad);
   pad.set({ works });

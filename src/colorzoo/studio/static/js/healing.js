@@ -11,13 +11,13 @@ import { finishedPaint, paintDistance } from "./paintstrokes.js";
 import { traceStroke } from "./shapes.js";
 import { change } from "./state.js";
 
-const USUAL_HEALING = 0.02; // of the shorter side of the photo
-const HEALING_RANGE = [2, 0.2]; // pixels, and share of the shorter side
+const USUAL_HEALING = 0.02; // default width, as a fraction of the shorter side of the photo
+const HEALING_RANGE = [2, 0.2]; // minimum in pixels, maximum as a fraction of the shorter side
 const HEALING_STEPS = 100;
 const HEALING_STEP = 1.15;
 const HEALING_APART = 1.5; // CSS pixels between corners of a stroke
 const HEALING_TINT = "rgba(255, 96, 64, .5)";
-const HEALING_LINE = 2; // CSS pixels; thin, as the healed place is to be seen
+const HEALING_LINE = 2; // CSS pixels; thin, so that the healed pixels are visible
 
 const widestHealing = ({ width, height }) => Math.max(HEALING_RANGE[0] + 1, HEALING_RANGE[1] * Math.min(width, height));
 
@@ -54,7 +54,7 @@ function healingAt(pad, place, slack = 0) {
   ));
 }
 
-/** Take the healing at a place back. @param {Place} place @param {number} slack pixels of the photo */
+/** Remove the healing stroke at a position. @param {Place} place @param {number} slack pixels of the photo */
 export function eraseHealing(pad, place, slack) {
   const index = healingAt(pad, place, slack);
   if (index < 0) return;
@@ -62,7 +62,7 @@ export function eraseHealing(pad, place, slack) {
   pad.announce(t("Healing undone here"));
 }
 
-/** Mark the strokes that the image does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
+/** Mark strokes that the preview does not contain yet, and the center line of the stroke below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
 export function drawHealing(context, pad, toStage) {
   const { healing, healed, cursor, tool, drag, view } = pad.ui;
   const fresh = [...pad.doc.healing.filter((stroke) => !healed.includes(stroke)), ...(healing ? [healing] : [])];

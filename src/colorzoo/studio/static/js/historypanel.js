@@ -1,4 +1,4 @@
-/** The list of steps of undo and redo; a click returns to a step. */
+/** List of undo and redo steps; a click restores a step. */
 
 import { jumpTo } from "./commands.js";
 import { h, section, setAttr, setText, show, syncList, t } from "./dom.js";

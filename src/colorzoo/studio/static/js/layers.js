@@ -17,7 +17,7 @@ import { createSlider, flagButton } from "./panels.js";
 import { sortRows } from "./sorting.js";
 import { TOOLS } from "./tools.js";
 
-const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, the lowest first
+const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // recipe fields from the bottom layer to the top layer
 
 /** @type {LayerKind[]} */
 const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
@@ -95,7 +95,7 @@ function drawThumbnail(pad, canvas, { source, draw }) {
   draw(context, scale);
 }
 
-/** What the selected layer offers. @returns {{el: HTMLElement, show: (layer: Layer | null) => void}} */
+/** Controls of the selected layer. @returns {{el: HTMLElement, show: (layer: Layer | null) => void}} */
 function createLayerDetails(pad) {
   /** @type {Layer | null} */
   let shown = null;

@@ -1,4 +1,4 @@
-/** The model menu, and the model that is proposed for sketches. */
+/** The model menu, and the model to propose for sketches. */
 
 import { t } from "./dom.js";
 
@@ -10,7 +10,7 @@ const GROUPS = [
   ["sketch", "Drawings"],
 ];
 
-/** Purposes of the model menu, their titles, and what they are good for. */
+/** Purposes in the model menu with title and short description. */
 const PURPOSES = [
   ["natural", "Natural", "follows your points"],
   ["vivid", "Vivid", "strong colors"],
@@ -21,7 +21,7 @@ const PURPOSES = [
   ["sketch", "Sketch", "for drawings"],
 ];
 
-/** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, use: string, model: any}[]} */
+/** Return the best model for each purpose; the selected model represents its own purpose. @returns {{title: string, use: string, model: any}[]} */
 export function purposes(pad) {
   const usable = pad.session.models.filter(({ usable }) => usable !== false);
   const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
@@ -32,7 +32,7 @@ export function purposes(pad) {
   return PURPOSES.map(([purpose, title, use]) => ({ title: t(title), use: t(use), model: best(purpose) })).filter(({ model }) => model);
 }
 
-/** @returns {{title: string, use: string}} purpose of the chosen model, or its name */
+/** @returns {{title: string, use: string}} purpose of the selected model, or its name */
 export function purposeOf(pad) {
   const model = pad.model();
   const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);

@@ -29,7 +29,7 @@ function boundsOfLabels({ labels, width, height }) {
 
 const SMOOTHING = 3; // passes of a mean over 3 x 3 pixels
 
-/** Trace the outline of a region. Beyond the photo the region goes on, so that its frame has no line. */
+/** Trace the outline of a region. The region is extended beyond the photo, so that no line is drawn at the edge of the photo. */
 function traceRegion({ labels, width, height }, label, bounds, path) {
   const clamped = (value, most) => Math.min(Math.max(value, 0), most - 1);
   traceSmooth((x, y) => labels[clamped(y, height) * width + clamped(x, width)] === label, bounds, path);
@@ -42,7 +42,7 @@ export function maskOutline({ width, height, bits }, bounds) {
   return path;
 }
 
-/** Add the line of one half through a blurred mask to a path. @param {(x: number, y: number) => boolean} isInside */
+/** Add the contour at the value 0.5 of a blurred mask to a path. @param {(x: number, y: number) => boolean} isInside */
 function traceSmooth(isInside, [left, top, right, bottom], path) {
   const edge = SMOOTHING + 1;
   const [columns, rows] = [right - left + 1 + 2 * edge, bottom - top + 1 + 2 * edge];
@@ -58,7 +58,7 @@ function traceSmooth(isInside, [left, top, right, bottom], path) {
   }
 }
 
-/** @returns {[number, number][][]} lines of one half through a map (marching squares), joined so that a dash pattern runs along them */
+/** @returns {[number, number][][]} contours at the value 0.5 of a map (marching squares), joined so that a dash pattern is continuous */
 function contours(map, columns, rows) {
   const places = new Map(); // where a line crosses each edge of the grid
   const next = new Map(); // the crossed edges beside it
@@ -93,7 +93,7 @@ function contours(map, columns, rows) {
     const beside = next.get(start);
     if (!beside) continue;
     const line = walk(start);
-    const back = beside.find((other) => next.has(other)); // an open line goes on to the other side
+    const back = beside.find((other) => next.has(other)); // continue an open line in the other direction
     lines.push(back === undefined ? line : [...walk(back).reverse(), ...line]);
   }
   return lines;

@@ -73,7 +73,7 @@ export function drawRegions(context, pad, at) {
   });
 }
 
-/** The last outlines of each label map. @type {WeakMap<Uint16Array, {picked: number[], lines: ReturnType<typeof regionLines>}>} */
+/** Cache of the last outlines of each label map. @type {WeakMap<Uint16Array, {picked: number[], lines: ReturnType<typeof regionLines>}>} */
 const linesCache = new WeakMap();
 
 function linesOf(regions, picked) {

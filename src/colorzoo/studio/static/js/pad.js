@@ -1,6 +1,6 @@
 /**
  * The drawing pad, for the page of `colorzoo studio` and the notebook widget. This file connects the parts;
- * docs/studio_protocol.md describes the messages to the backend that colors.
+ * docs/studio_protocol.md describes the messages to the backend.
  */
 
 import { createFeatherOption } from "./arealayers.js";
@@ -40,14 +40,14 @@ const ANTS_EVERY = 100; // ms between two images of the outline of a selection
 
 /**
  * @typedef {{notebook: boolean, theme: "auto" | "light" | "dark"}} PadOptions
- * @typedef {{state: import("./document.js").Doc, label: string}} Step  the document before a step of undo, or after one of redo
+ * @typedef {{state: import("./document.js").Doc, label: string}} Step  the document before an undo step or after a redo step
  */
 
-/** The pad, shared by all parts. The document is changed by methods of this class, which alone has the history; the rest by `change` of state.js. */
+/** The pad, shared by all parts. The document is changed by methods of this class, which stores the undo history. Other state is changed by `change` of state.js. */
 class Pad {
-  /** The document with its steps of undo. @type {History<import("./document.js").Doc>} */
+  /** The document with its undo history. @type {History<import("./document.js").Doc>} */
   #history = new History(emptyDoc());
-  /** Requests that the pad waits for. @type {Set<object | number>} */
+  /** Pending requests. @type {Set<object | number>} */
   #work = new Set();
   /** @type {(() => void)[]} */
   #afterDraw = [];
@@ -96,7 +96,7 @@ class Pad {
     return this.#history.now;
   }
 
-  /** Steps of undo and redo, newest last. @returns {{past: readonly Step[], future: readonly Step[]}} */
+  /** Undo and redo steps, newest last. @returns {{past: readonly Step[], future: readonly Step[]}} */
   get history() {
     const { past, future } = this.#history;
     return { past, future };
@@ -140,7 +140,7 @@ class Pad {
     this.#history.preview(doc);
   }
 
-  /** Change the document without a step of undo. */
+  /** Change the document without an undo step. */
   amend(doc) {
     this.#history.amend(doc);
     this.changed();
@@ -167,7 +167,7 @@ class Pad {
   }
 
   /**
-   * Change the document as one step of undo.
+   * Change the document as one undo step.
    * @param {import("./document.js").Doc} doc @param {string} label @param {import("./document.js").Joins} [joins] whether it belongs to the last step
    */
   edit(doc, label, joins) {
@@ -175,7 +175,7 @@ class Pad {
     this.commit(label, joins);
   }
 
-  /** Preview a changed document, or commit it once it is done. */
+  /** Preview a changed document, or commit it when the change is finished. */
   applyChange(doc, done, label, joins) {
     if (done) this.edit(doc, label, joins);
     else this.preview(doc);
@@ -250,7 +250,7 @@ class Pad {
     this.toasts.add(text, kind, action);
   }
 
-  /** Show a remark of the backend, which begins with a lower-case letter. */
+  /** Show a note of the backend, which starts with a lower-case letter. */
   note(text) {
     this.toast(text.charAt(0).toUpperCase() + text.slice(1));
   }
@@ -279,7 +279,7 @@ class Pad {
     this.changed();
   }
 
-  /** Work on an event of the user, whose time is that of the request that follows. */
+  /** Handle a user event; its time is the start time of the following request. */
   during(event, work) {
     change(this.session, { input: event?.timeStamp ?? null });
     work();
@@ -290,7 +290,7 @@ class Pad {
     runCommand(this, id, event);
   }
 
-  /** @param {string} tool @param {string} [tab] of the panel, instead of that of the tool */
+  /** @param {string} tool @param {string} [tab] tab of the panel to open instead of the tab of the tool */
   setTool(tool, tab) {
     const { tool: before } = this.ui;
     if (tool !== "crop") confirmCrop(this);
@@ -305,7 +305,7 @@ class Pad {
     if (label) this.announce(t(label));
   }
 
-  /** Remove points whose color was never chosen; they change nothing, so this is no step of undo. */
+  /** Remove points without a chosen color. They do not affect the result, so this is not an undo step. */
   dropUncolored() {
     const points = this.doc.points.filter(({ untouched, locked, muted }) => !untouched || locked || muted);
     if (points.length === this.doc.points.length) return;
@@ -398,7 +398,7 @@ class Pad {
 
   receiveModel(message) {
     const model = this.session.models.find(({ name }) => name === message.name);
-    if (message.detects && model && !model.detects) this.queue.final(); // before, the recipe had an empty list of boxes
+    if (message.detects && model && !model.detects) this.queue.final(); // the recipe of the earlier request had an empty list of boxes
     const facts = { ready: true, guidance: message.accepts ?? model?.guidance, detects: message.detects };
     change(this.session, { models: this.session.models.map((each) => (each === model ? { ...each, ...facts } : each)) });
     this.modelChanged();

@@ -6,11 +6,11 @@ import { BLENDS, blendOf, finishedPaint } from "./paintstrokes.js";
 import { traceStroke } from "./shapes.js";
 import { change } from "./state.js";
 
-const USUAL_BRUSH = 0.06; // of the shorter side of the photo
-const BRUSH_RANGE = [2, 0.6]; // pixels, and share of the shorter side
+const USUAL_BRUSH = 0.06; // default size, as a fraction of the shorter side of the photo
+const BRUSH_RANGE = [2, 0.6]; // minimum in pixels, maximum as a fraction of the shorter side
 const BRUSH_STEPS = 100;
 const BRUSH_STEP = 1.15;
-const EDGE_REACH = 0.4; // of a stroke that keeps to edges, as in recipes
+const EDGE_REACH = 0.4; // reach of a stroke that stops at edges, as in recipes
 const PAINT_APART = 1.5; // CSS pixels between corners of a stroke
 
 const shorterSide = ({ width, height }) => Math.min(width, height);
@@ -54,7 +54,7 @@ export function endPaint(pad) {
   pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint"));
 }
 
-/** Draw the strokes that the image does not show yet. @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
+/** Draw the strokes that the preview does not contain yet. @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
 export function drawFreshPaint(context, pad, toStage) {
   const { painting, freshPaint } = pad.ui;
   const strokes = [...freshPaint.filter((stroke) => pad.doc.paint.includes(stroke)), ...(painting ? [painting] : [])];

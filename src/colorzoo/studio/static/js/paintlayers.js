@@ -1,4 +1,4 @@
-/** Strokes of paint as layers: those of one color that follow each other are one coat. */
+/** Paint strokes as layers: consecutive strokes of one color form a layer, here called coat. */
 
 import { h, show, t } from "./dom.js";
 import { BLEND_NAMES, createBlendChoice } from "./painting.js";
@@ -35,14 +35,14 @@ function numbered(paint, strokes) {
 
 function withCoat(paint, index, patch) {
   const { first, strokes } = coatsIn(paint)[index];
-  const kept = "hidden" in patch ? strokes : numbered(paint, strokes); // as one layer, overlapping strokes no longer add up
+  const kept = "hidden" in patch ? strokes : numbered(paint, strokes); // within a layer, the opacities of overlapping strokes do not add up
   return paint.toSpliced(first, strokes.length, ...kept.map((stroke) => ({ ...stroke, ...patch })));
 }
 
 /** @param {PaintStroke[]} paint @param {number} index of a coat @param {number} to its new index @returns {PaintStroke[]} */
 function withMovedCoat(paint, index, to) {
   let ready = paint;
-  for (let each = Math.min(index, to); each <= Math.max(index, to); each += 1) ready = withCoat(ready, each, {}); // else neighbors of one color would join
+  for (let each = Math.min(index, to); each <= Math.max(index, to); each += 1) ready = withCoat(ready, each, {}); // otherwise adjacent coats of one color would merge
   return moved(coatsIn(ready), index, to).flatMap(({ strokes }) => strokes);
 }
 

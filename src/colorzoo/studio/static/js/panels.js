@@ -32,7 +32,7 @@ export function createModelPanel(pad) {
   const use = (model) => {
     pad.setModel(model);
     open(false);
-    pad.stageEl.focus({ preventScroll: true }); // else single keys would choose models
+    pad.stageEl.focus({ preventScroll: true }); // otherwise single keys would select models
   };
   show(tiles, false);
   select.addEventListener("change", () => use(select.value));
@@ -64,7 +64,7 @@ const ADJUSTMENTS = [["temperature", "Temperature"], ["tint", "Tint"], ["vibranc
 
 /** Strength and adjustments of all colors. */
 export function createAdjustmentsPanel(pad) {
-  const strength = createSlider(t("Strength"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("strength")));
+  const strength = createSlider(t("Color strength"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("color strength")));
   const sliders = ADJUSTMENTS.map(([name, label]) => createSlider(t(label), -100, 100, (value, done) => {
     const { [name]: _, ...others } = pad.doc.finish ?? {};
     const finish = value ? { ...others, [name]: value } : others;
@@ -109,7 +109,7 @@ function fillGroup(group, { title, models }) {
   });
 }
 
-/** Return what a model does and its name: names alone are those of papers. */
+/** Return the purpose and the name of a model, because names refer to papers. */
 function modelLabel({ name, summary, ready, bytes }) {
   const words = t("{what} ({name})", { what: summary.split(". ")[0].replace(/\.$/, ""), name });
   return ready ? words : t("{what}, {size} MB to download", { what: words, size: Math.ceil((bytes ?? 0) / 1e6) });
@@ -351,7 +351,7 @@ function referenceHint(pad) {
   return words.join(" ").trim();
 }
 
-/** Convert a click to a place in the image, which is centered in its canvas. @returns {[number, number]} shares of width and height */
+/** Convert a click to a position in the image, which is centered in its canvas. @returns {[number, number]} shares of width and height */
 function canvasPlace(canvas, event) {
   const scale = Math.min(canvas.clientWidth / canvas.width, canvas.clientHeight / canvas.height);
   const share = (offset, room, side) => (offset - (room - side * scale) / 2) / (side * scale);

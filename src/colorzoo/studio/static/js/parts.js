@@ -1,4 +1,4 @@
-/** Parts of the photo that have names, such as skin and sky: one click selects all of a part. */
+/** Named parts of the photo, such as skin and sky: a click selects the whole part. */
 
 import { button, h, section, setText, show, syncList, t } from "./dom.js";
 

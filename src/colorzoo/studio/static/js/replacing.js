@@ -14,13 +14,13 @@ import { moved } from "./sorting.js";
 const MOST_HUES = 90;
 const LEAST_CHROMA = 4; // CIE units of a color that has a hue
 
-/** @returns {{replacement: Replacement, index: number} | null} the selected one, while the tool is in use */
+/** @returns {{replacement: Replacement, index: number} | null} the selected replacement while the tool is in use */
 export function pickedReplacement(pad) {
   const index = Math.min(pad.ui.replacing ?? Infinity, pad.doc.replacements.length - 1);
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
 }
 
-/** Replace the color that the image has at a place, in pixels of the photo; it stays the same until another one is chosen. */
+/** Add a replacement of the color at a position; old and new color are equal until the user chooses a new color. */
 export function replaceColorAt(pad, [x, y]) {
   const { photo } = pad;
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;
@@ -38,7 +38,7 @@ export function replaceColorAt(pad, [x, y]) {
 export function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
-  // its first new color is one step with it: undone, no rule stays that changes nothing
+  // adding the replacement and choosing its first color are one undo step, so that undo leaves no replacement without effect
   setReplacement(pad, picked.index, change, done, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
 }
 

@@ -1,4 +1,4 @@
-/** Edits of boxes and areas; each is one step of undo. */
+/** Edits of boxes and areas; each edit is one undo step. */
 
 import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
 import { currentRecipe } from "./coloring.js";
@@ -101,7 +101,7 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   return true;
 }
 
-const SAME_OBJECT = 0.9; // of the pixels of a selection; a larger one counts as the same
+const SAME_OBJECT = 0.9; // ratio of pixel counts above which a new selection is the same object
 
 /** @returns {import("./shapes.js").AreaMask | null} the selection, if it covers a place */
 function selectionAround(pad, place) {
@@ -145,7 +145,7 @@ export async function resizeSelection(pad, step) {
   return selectObject(pad, where, "new", SELECTION_SIZES[index]);
 }
 
-/** Select what was drawn around as it was drawn, or the thing in it. */
+/** Select the exact drawn outline, or the object inside the outline. */
 export async function keepOutline(pad) {
   const { path, exact } = pad.ui.selection?.made ?? {};
   return path ? selectObject(pad, exact ? { path } : { path, exact: true }) : false;
@@ -194,7 +194,7 @@ async function areaWithAction(pad, place, action, more = {}) {
   return reply && { ...bare, kept: reply.message.kept };
 }
 
-/** Return the current color of the place, or the color for new points if that is set. */
+/** Return the current color at a position, or the color for new points if the user set it. */
 function initialAreaColor(pad, area) {
   const [x, y] = areaCenter(area, pad.photo);
   const lightness = areaLightness(area, pad.photo);
@@ -224,7 +224,7 @@ export function setAreaLightness(pad, follows) {
   changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area brightness"));
 }
 
-/** Let the lightness follow a color that cannot be shown, in the selected area or in a new one around a point. */
+/** Change the lightness so that an unavailable color is shown, in the selected area or in a new area around a point. */
 export async function followColorThere(pad, color, point = pad.selectedPoint()) {
   const picked = pickedArea(pad);
   const wanted = { color, lightness: "color" };

@@ -3,7 +3,7 @@
  *
  * @typedef {[number, number]} Place  pixels of the photo
  * @typedef {{x: number, y: number, width: number, height: number}} Box
- * @typedef {Box & {angle?: number}} Crop  as in the recipe: whole pixels of the photo, and the degrees by which the rectangle is turned clockwise about its center
+ * @typedef {Box & {angle?: number}} Crop  as in the recipe: whole pixels of the photo, and the clockwise rotation about the center in degrees
  * @typedef {{left?: boolean, top?: boolean, right?: boolean, bottom?: boolean}} Grip  dragged sides of a box
  * @typedef {{width: number, height: number, runs: string}} AreaMask  run lengths of pixels outside and inside in turn, row by row
  * @typedef {{action: "color" | "lock" | "gray" | "only" | "thing", mask?: AreaMask, path?: Place[], color?: string,
@@ -31,7 +31,7 @@ export function boundsOf(path) {
   return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
-/** @param {Place} one @param {Place} other @returns {Box} in whole pixels, so that rounding never puts a side outside of the photo */
+/** @param {Place} one @param {Place} other @returns {Box} in whole pixels, so that rounding cannot move a side outside the photo */
 export const boxBetween = (one, other) => boundsOf([one, other].map(([x, y]) => /** @type {Place} */ ([Math.round(x), Math.round(y)])));
 
 export const isLargeEnough = ({ width, height }) => width >= MIN_SIDE && height >= MIN_SIDE;
@@ -47,7 +47,7 @@ export function simplified(path, apart) {
 /** @param {Place} one @param {Place} other @returns {number} */
 export const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
 
-/** @param {Box[]} boxes @param {Place} place @returns {number} index of the smallest one around the place, or -1 */
+/** @param {Box[]} boxes @param {Place} place @returns {number} index of the smallest box that contains the position, or -1 */
 export function boxAt(boxes, [x, y]) {
   let best = -1;
   boxes.forEach((box, index) => {
@@ -57,7 +57,7 @@ export function boxAt(boxes, [x, y]) {
   return best;
 }
 
-/** @returns {[boolean, boolean]} whether the low or high side is near; inside of a small box there is room to move it */
+/** @returns {[boolean, boolean]} whether the low or high side is near; the inside of a small box remains draggable */
 function heldSides(value, low, high, reach) {
   const [fromLow, fromHigh] = [Math.abs(value - low), Math.abs(value - high)];
   const near = value > low && value < high ? Math.min(reach, (high - low) / 4) : reach;
@@ -144,7 +144,7 @@ function opaqueBits(context, width, height) {
   return Uint8Array.from({ length: width * height }, (_, i) => (data[4 * i + 3] > 127 ? 1 : 0));
 }
 
-/** @param {{width: number, height: number}} photo @returns {{width: number, height: number}} size of a mask that is drawn here */
+/** @param {{width: number, height: number}} photo @returns {{width: number, height: number}} size of a mask drawn in the pad */
 export function drawnMaskSize(photo) {
   const scale = Math.min(1, OUTLINE_SIDE / Math.min(photo.width, photo.height));
   const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * scale)));
@@ -159,7 +159,7 @@ export const isEmptyMask = (mask) => !mask.runs.includes(" ");
 
 export function combinedMasks(one, other, less) {
   const [mine, theirs] = [decodeMask(one), decodeMask(other)];
-  const [across, down] = [theirs.width / mine.width, theirs.height / mine.height]; // another size after the frame has moved
+  const [across, down] = [theirs.width / mine.width, theirs.height / mine.height]; // sizes differ after the border was moved
   const bits = mine.bits.map((bit, index) => {
     const [x, y] = [index % mine.width, Math.floor(index / mine.width)];
     const there = theirs.bits[Math.floor((y + 0.5) * down) * theirs.width + Math.floor((x + 0.5) * across)];
@@ -187,7 +187,7 @@ function pathBits(path, photo) {
   return { width, height, bits: opaqueBits(context, width, height) };
 }
 
-/** @param {Area[]} areas @param {{width: number, height: number}} photo @param {Place} place @returns {number} index of the topmost area there, or -1 */
+/** @param {Area[]} areas @param {{width: number, height: number}} photo @param {Place} place @returns {number} index of the topmost area at the position, or -1 */
 export function areaAt(areas, photo, [x, y]) {
   return areas.findLastIndex((area) => {
     const { width, height, bits } = areaBits(area, photo);
@@ -240,7 +240,7 @@ export function areaLightness(area, photo) {
 
 export const followsColor = (area) => area.lightness === "color";
 
-/** @param {Area} area @param {any} photo @returns {{outline: Path2D, tint: HTMLCanvasElement}} outline in pixels of the canvas, which is to be stretched over the photo */
+/** @param {Area} area @param {any} photo @returns {{outline: Path2D, tint: HTMLCanvasElement}} outline in pixels of the canvas, which is scaled to the photo */
 export function areaImage(area, photo) {
   let found = imageCache.get(area);
   if (!found) {
@@ -303,7 +303,7 @@ export function turnedPlace(box, [x, y], degrees) {
   return [middle + right, center + below];
 }
 
-/** @param {Box} box @param {number} degrees clockwise @returns {Place[]} its corners once it is turned about its center, from the upper left one clockwise */
+/** @param {Box} box @param {number} degrees clockwise @returns {Place[]} corners after the rotation, clockwise from the upper left corner */
 export function turnedCorners(box, degrees) {
   const { x, y, width, height } = box;
   const corners = /** @type {Place[]} */ ([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);

@@ -1,4 +1,4 @@
-/** Lists whose rows are moved by dragging their names, or with Alt and the arrow keys. */
+/** Lists whose rows can be moved by dragging their names, or with Alt and the arrow keys. */
 
 const ROW_DRAG_DISTANCE = 6; // CSS pixels
 

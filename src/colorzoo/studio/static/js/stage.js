@@ -1,4 +1,4 @@
-/** Draws the photo on one canvas, hints and cursors on a second one above it. */
+/** Draws the photo on one canvas, and hints and cursors on a second canvas above the first. */
 
 import { labHex } from "./color.js";
 import { t } from "./dom.js";
@@ -10,13 +10,13 @@ import { brushSize, drawFreshPaint } from "./painting.js";
 import { strokePath, tracePolygon, traceStroke, turnedCorners, turnedPlace } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
 
-/** Tools whose marks have the size 1 to 9. */
+/** Tools with a brush or point size from 1 to 9. */
 export const SIZED_TOOLS = ["point", "brush", "eraser", "edge"];
 
-/** Strokes of an outline that is seen on any color. @type {[style: string, width: number, grow: number][]} */
+/** Strokes of an outline that is visible on any color. @type {[style: string, width: number, grow: number][]} */
 const RING = [[DARK, 1.5, 2], [LIGHT, 2, 0.4]];
 const CRISP_FROM = 6;
-const EDGE_OPACITY = 0.3; // of edge scribbles
+const EDGE_OPACITY = 0.3; // opacity of edge strokes
 
 /**
  * Return the parts of the stage that show the photo: one, or two for the comparison side by side.
@@ -37,12 +37,12 @@ export function paneSize(pad) {
   return { width, height };
 }
 
-/** Degrees by which the photo is turned on the stage, so that a straightened crop is upright. */
+/** Rotation of the photo on the stage in degrees, so that a straightened crop is upright. */
 export const viewTurn = (pad) => (pad.ui.tool === "crop" ? 0 : -(pad.doc.crop?.angle ?? 0));
 
 const turnedInPane = ({ left, width, height }, place, degrees) => turnedPlace({ x: left, y: 0, width, height }, place, degrees);
 
-/** @param {number} x @param {number} y on the stage @returns {[number, number]} on the stage, before the photo is turned */
+/** @param {number} x @param {number} y on the stage @returns {[number, number]} on the stage, before the rotation of the photo */
 export function beforeTurn(pad, x, y) {
   const all = panes(pad);
   return turnedInPane(all.findLast(({ left }) => x >= left) ?? all[0], [x, y], -viewTurn(pad));
@@ -59,7 +59,7 @@ export function stageToPhoto(pad, x, y) {
 /** @param {number} x @param {number} y in the photo @returns {[number, number]} on the stage, in the part with the result */
 export const photoToStage = (pad, x, y) => turnedInPane(panes(pad).at(-1), photoBeforeTurn(pad, x, y), viewTurn(pad));
 
-/** @param {number} x @param {number} y in the photo @returns {[number, number]} where it is drawn, as the canvas itself is turned */
+/** @param {number} x @param {number} y in the photo @returns {[number, number]} position on the rotated canvas */
 function photoBeforeTurn(pad, x, y) {
   const pane = panes(pad).at(-1);
   const [left, top] = toStage(pad.ui.view, pane, x, y);
@@ -106,7 +106,7 @@ function drawLayer(context, pad, layer, pane, width) {
   context.restore();
 }
 
-/** Turn the canvas as the photo is, and clip it to the crop. */
+/** Rotate the canvas like the photo, and clip it to the crop. */
 function turnAndCrop(context, pad, pane) {
   const { crop } = pad.doc;
   if (!crop || pad.ui.tool === "crop") return;
@@ -136,7 +136,7 @@ function paintOver(context, pad, pane) {
   context.restore();
 }
 
-const MARKLESS = ["paint", "heal", "crop"]; // tools that need to see the result without marks
+const MARKLESS = ["paint", "heal", "crop"]; // tools that hide marks over the result
 
 export function drawMarks(pad, canvas) {
   const { ui, photo } = pad;
@@ -174,7 +174,7 @@ function drawHints(context, pad, pane, at) {
   for (const point of doc.points) drawHint(context, pad, point);
 }
 
-/** Name the two images of a comparison. */
+/** Label the two images of a comparison. */
 function drawPaneNames(context, pad) {
   const { compare, split, stage } = pad.ui;
   const [before, after] = [t("Before"), t("After")];
@@ -278,7 +278,7 @@ function drawPoint(context, pad, point) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  const marks = `${point.locked ? " ●" : ""}${point.wanted ? " ≠" : ""}`; // ≠: another color than the wanted one
+  const marks = `${point.locked ? " ●" : ""}${point.wanted ? " ≠" : ""}`; // ≠: the requested color is not available
   const isLabeled = marks && strokePoints(pad.doc, point).find(({ locked, wanted }) => locked || wanted) === point; // one label for each stroke
   if (selected || isLabeled) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }

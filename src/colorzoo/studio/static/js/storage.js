@@ -57,7 +57,7 @@ export async function listWorks() {
 
 export const forgetWork = async (key) => await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
 
-/** Use the storage of the browser; a private window has none. @param {() => any} use @param {any} [otherwise] */
+/** Use the storage of the browser, which is missing in private windows. @param {() => any} use @param {any} [otherwise] */
 function stored(use, otherwise = null) {
   try {
     return use();
@@ -80,7 +80,7 @@ export const rememberedWork = () => stored(() => sessionStorage.getItem(OPEN_WOR
 
 const CHANNEL = "colorzoo-pad";
 
-/** Lock of a tab on the key under which it saves its work. Browsers have locks at secure addresses only; elsewhere every tab gets the first key. */
+/** Lock of a tab on the key of its saved work. Browsers support locks only at secure addresses; at other addresses every tab gets the first key. */
 export class TabLocks {
   constructor() {
     /** @type {() => void} */

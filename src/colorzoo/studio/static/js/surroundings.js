@@ -1,13 +1,13 @@
-/** The lightness around a place, which decides what color a point can have there: colorzoo.studio.opened_image.lightness_around. */
+/** Lightness around a position, which limits the available colors of a point; same method as colorzoo.studio.opened_image.lightness_around. */
 
-const SAME_THING = 25; // units of lightness
-const NETWORK = 256; // shorter side at which most networks see a photo
+const SAME_THING = 25; // maximum difference in L from the nearest neighbors
+const NETWORK = 256; // shorter side of most network inputs in pixels
 
-/** @param {number[]} values @returns {number} the lower one of two in the middle */
+/** @param {number[]} values @returns {number} the median; for an even count, the lower of the two middle values */
 const median = (values) => values.sort((one, other) => one - other)[(values.length - 1) >> 1];
 
 /**
- * Return the median lightness around a pixel, of what is about as light as its nearest neighbors: a speck in a texture does not count, nor does the other side of an edge.
+ * Return the median lightness around a pixel. Only pixels with a lightness similar to the nearest neighbors are included, so neither specks of a texture nor the other side of an edge change the result.
  * @param {(index: number) => number} lightnessOf of a pixel by its index @param {[number, number]} size height and width @param {number} row @param {number} column @returns {number}
  */
 export function lightnessAround(lightnessOf, [height, width], row, column) {

@@ -1,4 +1,4 @@
-/** The panel on the right, in tabs that scroll on their own, and the bar with the options of the active tool above the photo. */
+/** The right panel with tabs that scroll independently, and the bar above the photo with the options of the active tool. */
 
 import { clickOrTap, h, setAttr, setText, show, t } from "./dom.js";
 
@@ -30,7 +30,7 @@ export function createTabs(pad, groups) {
   return { el: h("div", { class: "cz-tabbed" }, list, ...pages.map(({ body }) => body)), update };
 }
 
-/** What the active tool does, where no option says it. @type {Record<string, string>} */
+/** Instructions for tools without options in the bar. @type {Record<string, string>} */
 const TOOL_HINTS = {
   area: "Click an object or draw around it. Click inside again to select a part. Shift adds, Ctrl subtracts.",
   replace: "Click a color in the image to replace it everywhere.",

@@ -52,7 +52,7 @@ export const TOOLS = [
   { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
-/** Tools that neither set points nor select areas: their panels come first. */
+/** Tools that neither set points nor select areas. Their panels are shown first. */
 export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
 
 export const toolsFor = (guidance) => TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
@@ -84,7 +84,7 @@ function zoomTo(pad, factor, at) {
   pad.queue.requestFullLater();
 }
 
-/** @param {any} pad @param {Place} place @returns {boolean} whether it lies on the photo */
+/** @param {any} pad @param {Place} place @returns {boolean} whether the position is inside the photo */
 const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <= pad.photo.height;
 
 /** @param {any} pad @param {Spot} at @param {Place} place */
@@ -100,7 +100,7 @@ function startTool(pad, at, place) {
   pad.changed();
 }
 
-/** Take hold of the line around the image, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
+/** Start a drag of the scan border if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startBorder(pad, at, place, drag) {
   const borderGrip = borderGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
   if (borderGrip) change(drag, { borderGrip, borderBox: insideOf(pad) });
@@ -231,7 +231,7 @@ function eraseAt(pad, at, place) {
   if (near !== null) deletePoint(pad, near);
 }
 
-/** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside of the stage */
+/** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside the stage */
 function hoverAt(pad, at, place) {
   change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
   const line = () => borderGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
@@ -245,7 +245,7 @@ function hoverAt(pad, at, place) {
   }
 }
 
-/** Arrow keys move the cross, else the selected point or shape, else the view. */
+/** Move the crosshair, the selected point or shape, or the view with the arrow keys. */
 export function arrow(pad, dx, dy, far) {
   const { ui } = pad;
   const factor = far ? 10 : 1;
@@ -292,7 +292,7 @@ export function placeAtCross(pad) {
 
 const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
 
-/** Resize a box by a side, move the selected one by its inside, or start a new box. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
+/** Resize a box at a side, move the selected box at its inside, or start a new box. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startBox(pad, at, place, drag) {
   const grip = boxGripAt(pad, place, nearBy(at));
   if (grip) {
@@ -324,7 +324,7 @@ function continueBox(pad, drag, place) {
   else if (shaping) change(pad.ui, { shaping: { corners: [shaping.corners[0], inside] } });
 }
 
-/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place @param {Place} inside the nearest place of the photo @returns {import("./shapes.js").Box} */
+/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place @param {Place} inside the nearest position inside the photo @returns {import("./shapes.js").Box} */
 function draggedBox(pad, { box, grip, start }, place, inside) {
   return grip ? resized(box, grip, inside) : movedBox(box, place[0] - start[0], place[1] - start[1], pad.photo);
 }
@@ -339,7 +339,7 @@ function endBox(pad, drag, place) {
   else if (shaping) finishBox(pad, shaping.corners);
 }
 
-/** @param {any} pad @param {[Place, Place]} corners @returns {boolean} whether it was large enough */
+/** @param {any} pad @param {[Place, Place]} corners @returns {boolean} whether the box is large enough */
 function finishBox(pad, corners) {
   const box = boxBetween(...corners);
   if (!isLargeEnough(box)) return false;
@@ -348,7 +348,7 @@ function finishBox(pad, corners) {
   return true;
 }
 
-/** Delete the box at a place. @param {[number, number]} place @param {number} reach CSS pixels */
+/** Delete the box at a position. @param {[number, number]} place @param {number} reach CSS pixels */
 function eraseBox(pad, place, reach) {
   const index = boxGripAt(pad, place, reach)?.index ?? boxAt(boxesOf(pad), place);
   if (index >= 0) deleteBox(pad, index);

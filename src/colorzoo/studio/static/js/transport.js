@@ -98,7 +98,7 @@ function connect(link, address, transport) {
   };
 }
 
-/** Find out whether the server refused the websocket: the browser does not tell, but a plain request does. */
+/** Check by an HTTP request whether the server refused the websocket, because the browser does not report the reason. */
 async function checkRefusal(address, transport) {
   const response = await fetch(address("api/health", false)).catch(() => null);
   if (response?.status === 403) transport.onstate("refused");

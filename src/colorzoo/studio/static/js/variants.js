@@ -1,4 +1,4 @@
-/** Other colors for one area or point: small images of the result with each likely color, side by side. */
+/** Comparison of likely colors for an area or point: small images of the result with each color. */
 
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
@@ -11,12 +11,12 @@ import { areaBounds, areaCenter } from "./shapes.js";
 
 const MOST_VARIANTS = 6;
 const VARIANT_SIZE = [240, 144]; // pixels of a small image
-const AROUND = 0.4; // of the size of an area, shown beside it
-const AROUND_POINT = 0.22; // of the shorter side of the photo, shown to each side of a point
+const AROUND = 0.4; // margin around an area, as a fraction of its size
+const AROUND_POINT = 0.22; // margin around a point, as a fraction of the shorter side of the photo
 
 /** @typedef {{of: string, items: {color: string, ab: [number, number], share: number, image: HTMLCanvasElement}[], busy: boolean}} Variants */
 
-/** @returns {{of: string, at: [number, number], around: number[], without: any, colored: (item: any) => any} | null} what gets other colors */
+/** @returns {{of: string, at: [number, number], around: number[], without: any, colored: (item: any) => any} | null} the point or area to recolor */
 function variantTarget(pad) {
   const { doc, photo } = pad;
   const kind = photo ? colorTarget(pad).kind : "none";
@@ -57,10 +57,10 @@ export async function requestVariants(pad) {
 }
 
 /**
- * Color the photo with each of some colors, one after the other.
+ * Color the photo with each color in turn.
  * @param {{color: string, ab: [number, number], share: number}[]} items the colors
  * @param {{colored: (item: any) => any, around: number[], size?: [number, number], ask: (message: object) => Promise<any>}} target document with a color, what to show of the photo in which size, and the function that sends the request
- * @param {Variants["items"]} made takes each color with its image @param {() => boolean} goesOn whether they are still wanted
+ * @param {Variants["items"]} made called with the finished images @param {() => boolean} goesOn whether to continue
  */
 export async function colorVariants(pad, items, target, made, goesOn) {
   const { colored, around, ask, size = /** @type {[number, number]} */ (VARIANT_SIZE) } = target;
@@ -107,7 +107,7 @@ export function createVariantsPanel(pad) {
     const items = current?.items ?? [];
     show(el, items.length > 0);
     syncList(grid, items.length, make, (tile, index) => fillVariant(tile, items[index], index, colorTarget(pad).lightness));
-    if (items.length > seen) el.scrollIntoView({ block: "nearest" }); // it opens below what the panel shows
+    if (items.length > seen) el.scrollIntoView({ block: "nearest" }); // the list may open below the visible part of the panel
     seen = items.length;
   };
   return { el, update };
@@ -115,7 +115,7 @@ export function createVariantsPanel(pad) {
 
 export const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-image" }), h("small", {}));
 
-export const percentText = (share) => `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // in one line
+export const percentText = (share) => `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // the space does not break the line
 
 /** @returns {string} such as "Warm gray, 63 % likely" */
 export function likelyText({ ab, share }, lightness) {

@@ -10,7 +10,7 @@ import { clamp } from "./color.js";
 const MARGIN = 20;
 const BAR_HEIGHT = 44; // CSS pixels for the buttons at the bottom of the stage
 const MAX_ZOOM = 32;
-const LEAST_SHARE = 0.3; // of the stage that the short side of a photo takes at first
+const LEAST_SHARE = 0.3; // minimum fraction of the stage for the shorter side of a photo in the first view
 
 function fitScale(photo, stage) {
   const free = (length) => Math.max(40, length - 2 * MARGIN);
@@ -22,7 +22,7 @@ export function fitView(photo, stage) {
   return { scale, x: photo.width / 2, y: photo.height / 2 + Math.min(BAR_HEIGHT / 2 / scale, photo.height / 2) };
 }
 
-/** Return the first view of a photo: all of it, or the middle of a long one. */
+/** Return the first view of a photo: the whole photo, or the middle of a long photo. */
 export function firstView(photo, stage) {
   const view = fitView(photo, stage);
   const thin = (side, room) => Math.min((room * LEAST_SHARE) / side, 1);
@@ -57,7 +57,7 @@ export function panBy(view, photo, stage, dx, dy) {
   return limitView({ ...view, x: view.x - dx / view.scale, y: view.y - dy / view.scale }, photo, stage);
 }
 
-/** Move as little as necessary to show a place of the photo. */
+/** Move the view as little as necessary to show a position of the photo. */
 export function reveal(view, photo, stage, x, y) {
   const [left, top] = toStage(view, stage, x, y);
   const dx = clamp(left, 30, Math.max(30, stage.width - 30)) - left;
