@@ -39,7 +39,7 @@ Write = Callable[[], FileResult]
 
 
 class FileColorizer:
-    """Colorize files.
+    """Colorizer of image files.
 
     Args:
         skip_colored: Whether to skip images that have colors.

@@ -42,7 +42,7 @@ _UNKNOWN, _COLORED, _GRAY = -1, 0, 1
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Result of a check.
+    """Result of `check_images`.
 
     Attributes:
         rows: Rows of the accepted images, int64.

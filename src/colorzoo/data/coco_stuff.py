@@ -24,7 +24,7 @@ _HELP_MAPS = "Download COCO-Stuff from github.com/nightrome/cocostuff"
 
 
 class CocoStuffDataModule(ImageDataModule):
-    """COCO 2017 with bounding boxes and class maps.
+    """DataModule for COCO 2017 with bounding boxes and class maps.
 
     Examples:
         >>> data = CocoStuffDataModule("coco", classes=True, batch_size=16, crop=224)  # doctest: +SKIP

@@ -94,7 +94,7 @@ class Square(NamedTuple):
 
 
 class ImageDataset(Dataset[Sample]):
-    """Square uint8 crops of images with their labels, class maps and boxes.
+    """Dataset of square uint8 image crops with labels, class maps and boxes.
 
     Args:
         images: Images with labels, class maps and boxes, or only the locations of the images.

@@ -34,7 +34,7 @@ _SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """Targets with references: batches also have ``reference`` and ``self_made``.
+    """DataModule for targets with references: adds ``reference`` and ``self_made``.
 
     Examples:
         >>> data = ExemplarPairsDataModule("album", pairing="self", batch_size=2, crop=32, num_workers=0)
@@ -60,7 +60,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         val_pairs: For ``list``: CSV file of validation pairs; None splits ``pairs``.
         encoder: For ``nearest``: name of a timm model.
         neighbors: For ``nearest``: number of nearest images from which training draws.
-        index_file: For ``nearest``: index file; None is ``neighbors-ENCODER.npz`` in ``root``.
+        index_file: For ``nearest``: index file; None selects ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: Method that derives a reference from the target.
         self_reference_prob: Probability that the reference of a training image is derived from the target
             instead (SPColor: 0.2).
@@ -187,7 +187,7 @@ class ExemplarPairsDataModule(FolderDataModule):
 
 
 class ReferencedDataset(Dataset[Sample]):
-    """Square uint8 crops of targets, each with a center crop of a reference.
+    """Dataset of square uint8 target crops, each with a center crop of a reference.
 
     Args:
         targets: The targets.

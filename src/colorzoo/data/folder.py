@@ -21,7 +21,7 @@ from colorzoo.settings import Fraction, Positive
 
 
 class FolderDataModule(ImageDataModule):
-    """Images below a folder, found recursively, as files or in ``.tar`` shards.
+    """DataModule for the images below a folder, as files or in ``.tar`` shards.
 
     Examples:
         >>> data = FolderDataModule("album", batch_size=2, crop=32, num_workers=0)

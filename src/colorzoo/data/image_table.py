@@ -77,7 +77,7 @@ class Partners(_Ragged):
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """Class maps of images.
+    """Class maps of images, stored as image files.
 
     Attributes:
         sources: One single-channel image per image, of the same size.

@@ -33,7 +33,7 @@ _SYNSET = re.compile(r"n\d{8}$")
 
 
 class ImageNetDataModule(ImageDataModule):
-    """ImageNet: ``train`` by synset (folders or tars), ``val`` flat or by synset.
+    """DataModule for ImageNet: ``train`` by synset, ``val`` flat or by synset.
 
     Examples:
         >>> data = ImageNetDataModule("imagenet", labels=True, batch_size=16, crop=224)  # doctest: +SKIP

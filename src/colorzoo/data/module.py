@@ -375,7 +375,9 @@ class ImageDataModule(LightningDataModule):
         return {"global_batches": self.global_batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that the position in an epoch, which Lightning counts in batches, remains valid.
+        """Check that the batch size equals the batch size of the checkpoint.
+
+        Lightning counts the position in an epoch in batches, so another batch size would change the position.
 
         Raises:
             DataError: The batch size differs from the batch size of the checkpoint.

@@ -26,7 +26,7 @@ from colorzoo.progress import progress_bar
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """An image feature encoder.
+    """Image feature encoder for the search of similar images.
 
     Attributes:
         name: Name that is stored in the index. An index with a different name is outdated.

@@ -21,7 +21,7 @@ _IMAGES_365 = {"train": ("data_256_standard", "data_large_standard"), "val": ("v
 
 
 class PlacesDataModule(ImageDataModule):
-    """Places205 or Places365.
+    """DataModule for Places205 or Places365.
 
     Examples:
         >>> data = PlacesDataModule("places365", edition="365", batch_size=16, crop=224)  # doctest: +SKIP

@@ -29,7 +29,7 @@ TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
 
 
 class SketchDataModule(FolderDataModule):
-    """Color images with sketches: batches also have ``sketch``.
+    """DataModule for color images with sketches: adds ``sketch`` to batches.
 
     Examples:
         >>> data = SketchDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -141,7 +141,7 @@ class SketchDataModule(FolderDataModule):
 
 
 class SketchedDataset(Dataset[Sample]):
-    """Square uint8 crops of color images and of their sketches at the same position.
+    """Dataset of square uint8 crops of color images and sketches at the same position.
 
     Args:
         colors: The color images.

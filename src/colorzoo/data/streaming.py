@@ -20,7 +20,7 @@ from colorzoo.settings import Positive, PositiveInt
 
 
 class StreamingDataModule(ImageDataModule):
-    """Images in shards, local or in cloud storage.
+    """DataModule for sharded images, local or in cloud storage.
 
     Examples:
         >>> data = StreamingDataModule("shards", batch_size=16, crop=224)  # doctest: +SKIP
@@ -116,7 +116,7 @@ class StreamingDataModule(ImageDataModule):
 
 
 class ShardDataset(Dataset[Sample]):
-    """Square uint8 crops of the images in shards.
+    """Dataset of square uint8 crops of sharded images.
 
     Args:
         reader: Reader of the images.

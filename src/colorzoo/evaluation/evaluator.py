@@ -25,7 +25,7 @@ THUMBNAIL = 128  # pixels of the longer side
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluate images with all methods, after each number of interactions in ``counts``."""
+    """Evaluator of images with all methods, after each number of interactions in ``counts``."""
 
     protocol: Protocol
     methods: Sequence[Method]

@@ -57,7 +57,7 @@ class Bleeding:
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """A result and its ground truth.
+    """Result of a method with its ground truth.
 
     Attributes:
         rgb: ``(1, 3, H, W)`` result in [0, 1].

@@ -229,7 +229,7 @@ def _image(rgb: Tensor) -> RasterImage:
 
 @dataclass(frozen=True)
 class Proposer:
-    """Propose points where the model's predicted color distribution has the largest entropy."""
+    """Proposer of points where the predicted color distribution has the largest entropy."""
 
     model: ColoringModel
 

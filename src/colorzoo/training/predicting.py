@@ -38,7 +38,7 @@ class FullSizePrediction(LightningModule):
     and settings are skipped.
 
     Args:
-        model: The task; its checkpoints are loaded.
+        model: The task, which also receives the weights of ``--ckpt_path``.
         data: The images.
         output: Output folder, also ``s3://bucket/folder``; its structure mirrors the input folder. None
             selects ``predictions`` in the run folder.

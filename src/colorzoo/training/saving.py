@@ -13,7 +13,7 @@ from colorzoo.atomic import remove_leftovers, write_atomic
 
 
 class CheckpointFile(TorchCheckpointIO):
-    """Write each local checkpoint to a temporary file in the same folder, then rename it.
+    """Checkpoint plugin that writes a temporary file in the same folder, then renames it.
 
     Lightning writes to the system's temporary folder. On another file system, fsspec copies the file to its
     target (`shutil.move`), and a process that is killed during the copy leaves a truncated checkpoint.

@@ -65,7 +65,7 @@ class RankedModel:
 
     @property
     def state(self) -> str:
-        """Description of the state of the weights."""
+        """State of the weights, such as ``"embedded"`` or ``"not downloaded"``."""
         if self.file is None:
             return "no weights to download" if self.card.trainable else "no weights needed"
         states = {"embedded": "embedded", "cached": "downloaded", "missing": "not downloaded"}

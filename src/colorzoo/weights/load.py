@@ -79,7 +79,7 @@ class WeightContent:
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
-    """Return the path of an existing file; None for any other string."""
+    """Return the path if it is an existing file, otherwise None."""
     try:
         path = None if weights is None else Path(weights).expanduser()
         return path if path is not None and path.is_file() else None

@@ -27,7 +27,7 @@ if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM sends it before the ti
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Update ``last.ckpt`` at an interval of steps and after the last step.
+    """Callback that updates ``last.ckpt`` at an interval of steps and after the last step.
 
     `ModelCheckpoint` does not save after a last step that is not a multiple of the interval.
 
@@ -58,12 +58,13 @@ class LastCheckpoint(ModelCheckpoint):
 
 
 class SignalCheckpoint(Checkpoint):
-    """Save ``interrupted.ckpt`` and end the run on Ctrl+C, SIGTERM, or SIGUSR1 in a SLURM job.
+    """Callback that saves ``interrupted.ckpt`` and ends the run on a signal.
 
-    The signal handler only sets a flag. The flags of all processes are reduced after each optimizer step. If
-    a flag is set, all processes save the checkpoint and exit before the next batch, with code 130 (Ctrl+C) or
-    143. A run that is resumed from the file equals an uninterrupted run. After SIGUSR1 the job is requeued.
-    In a single-process run, a second Ctrl+C ends the run immediately.
+    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. The signal handler only sets a flag. The
+    flags of all processes are reduced after each optimizer step. If a flag is set, all processes save the
+    checkpoint and exit before the next batch, with code 130 (Ctrl+C) or 143. A run that is resumed from the
+    file equals an uninterrupted run. After SIGUSR1 the job is requeued. In a single-process run, a second
+    Ctrl+C ends the run immediately.
 
     `OnExceptionCheckpoint` and Lightning's SLURM handler save at the moment of the signal, possibly between
     the optimizer step and the batch counter; a resumed run would then train on this batch twice. In several
@@ -114,7 +115,7 @@ class SignalCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """After an optimizer step, save if any process was interrupted."""
+        """Save after an optimizer step if any process was interrupted."""
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
         if (batch_idx + 1) % group == 0 or trainer.is_last_batch:
             self._reduced = self._reduce()

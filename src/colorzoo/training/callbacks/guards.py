@@ -18,7 +18,7 @@ _CHECKED_STEPS = 16  # number of GPU losses that are checked in one synchronizat
 
 
 class NonFiniteGuard(Callback):
-    """Stop a training whose loss is NaN or infinite, and save the image names of the batch.
+    """Callback that stops a training with NaN or infinite loss and saves the image names.
 
     On a CPU the training stops before the loss changes the weights. On a GPU the losses of several steps are
     checked together, to avoid a synchronization in each step. All losses are checked before a checkpoint is
@@ -73,7 +73,7 @@ class NonFiniteGuard(Callback):
 
 
 class ResumeGuard(Callback):
-    """Prevent a run with weight averaging from being resumed without the averaging callback.
+    """Callback that prevents resuming averaged weights without the averaging callback.
 
     Lightning would silently combine the averaged weights with the optimizer state of the current weights.
     """
@@ -99,7 +99,7 @@ _STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and
 
 
 class StepSeed(Callback):
-    """Seed torch before every training batch from run seed, batch number and process.
+    """Callback that seeds torch before each batch from run seed, batch number and process.
 
     Lightning's checkpoints do not contain the state of the random number generators, so dropout would differ
     after a resume. Seeds that depend only on the position in the training need no state.

@@ -25,7 +25,7 @@ HINT_MARGIN = 1
 
 
 class ImageGrid(Callback):
-    """Colorize images of the first validation batch in every setting, at each validation.
+    """Callback that colorizes images of the first validation batch in every setting.
 
     Each row contains the gray image, hints and result of each setting, and the ground truth. The grid is
     written to ``images/step-<N>.png`` in the run folder and sent to loggers that support images. Models whose

@@ -20,9 +20,9 @@ _TIMEOUT = 5.0  # seconds, enough for the worker processes of a killed run to en
 
 
 class RunLock(Callback):
-    """Lock the run folder during training; the system releases locks of killed processes.
+    """Callback that locks the run folder during training.
 
-    Run folders in a bucket are not locked.
+    The system releases locks of killed processes. Run folders in a bucket are not locked.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class RunLock(Callback):
 
 
 class RunRecord(Callback):
-    """Write ``run.json`` to the run folder, and commit and data to the model's provenance.
+    """Callback that writes ``run.json`` and adds commit and data to the provenance.
 
     If a run is resumed with other data or another commit, the provenance also contains the earlier values.
     """
