@@ -43,7 +43,7 @@ export function colorTarget(pad) {
  */
 export function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
   const target = colorTarget(pad);
-  if (target.locked) return pad.toast(t("This point is locked. Unlock it in the list “Points and strokes” to change its color."));
+  if (target.locked) return pad.toast(t("This point is locked. Unlock it on the Layers tab to change its color."));
   if (target.kind === "none") {
     const paints = ["brush", "paint"].includes(pad.ui.tool);
     pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // applies to the next point only; the check box applies to all new points
@@ -178,7 +178,7 @@ export function movePoint(pad, id, x, y, done) {
 export function deletePoint(pad, id) {
   const index = pad.doc.points.findIndex((point) => point.id === id);
   if (index < 0) return;
-  if (pad.doc.points[index].locked) return pad.toast(t("This point is locked. Unlock it in the list “Points and strokes” to delete it."));
+  if (pad.doc.points[index].locked) return pad.toast(t("This point is locked. Unlock it on the Layers tab to delete it."));
   if (pad.ui.selected === id) pad.set({ selected: null, suggestions: null });
   pad.edit(withoutPoint(pad.doc, id), t("delete point"));
 }

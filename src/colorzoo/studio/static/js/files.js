@@ -188,7 +188,7 @@ export async function attach(pad, slot, file = null) {
       pad.modelChanged();
     } else {
       pad.set({ statistics: { layer, name, histogram: message.statistics.histogram } });
-      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("color mood"));
+      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("match palette"));
     }
   } catch (error) {
     pad.toast(error.message, "error");
@@ -196,7 +196,7 @@ export async function attach(pad, slot, file = null) {
 }
 
 export async function detach(pad, slot) {
-  if (slot === "statistics") return pad.edit({ ...pad.doc, statistics: null }, t("remove color mood"));
+  if (slot === "statistics") return pad.edit({ ...pad.doc, statistics: null }, t("remove palette"));
   await useReference(pad, null);
   pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
   pad.modelChanged();

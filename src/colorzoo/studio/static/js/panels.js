@@ -359,13 +359,13 @@ function canvasPlace(canvas, event) {
 }
 
 export function createStatisticsPanel(pad) {
-  const slot = createImageSlot(pad, "statistics", t("Match the palette of another image"));
+  const slot = createImageSlot(pad, "statistics", t("Drop an image here, or choose one"));
   const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));
   });
   const auto = button({ text: t("Automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
-  const el = section(t("Color mood"), slot.el, slider.el, auto);
+  const el = section(t("Match the palette of another image"), slot.el, slider.el, auto);
   const update = () => {
     const { statistics } = pad.doc;
     show(el, pad.accepts("statistics"));
