@@ -46,7 +46,7 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Model that transfers the colors of one image to another.
+    """Model that transfers the colors of one image to another image.
 
     Colorization of grayscale images from a reference is not part of the paper.
 

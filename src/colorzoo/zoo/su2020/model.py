@@ -235,7 +235,7 @@ class InstanceColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Fused activation maps that an add-on can modify."""
+        """Fused activation maps that an add-on model can modify."""
         return self.network.full.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:

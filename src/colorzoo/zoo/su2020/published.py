@@ -1,7 +1,7 @@
 """Parameter names of the authors' three files, one per network.
 
-The keys of the fusion network have the prefix ``module.`` (from multi-GPU training), which a non-strict load
-would ignore (issue 6 of their repository).
+The keys of the fusion network have the prefix ``module.`` (from multi-GPU training). A non-strict load would
+skip these keys (issue 6 of the authors' repository).
 """
 
 from __future__ import annotations

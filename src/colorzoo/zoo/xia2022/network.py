@@ -53,9 +53,10 @@ class SuperpixelNetwork(nn.Module):
         self.layers = nn.ModuleDict(layers)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Return assignment weights ``(B, 9, H, W)`` with sum 1 for ``(B, 1, H, W)`` in [-1, 1].
+        """Return assignment weights ``(B, 9, H, W)``, whose sum is 1 at each pixel.
 
-        Height and width must be multiples of 16.
+        Args:
+            gray: ``(B, 1, H, W)`` in [-1, 1]; height and width must be multiples of 16.
         """
         maps, x = [], gray
         for level in range(self.depth):
@@ -221,7 +222,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(channels, dropout) for _ in range(_LAYERS))
 
     def forward(self, cells: Tensor) -> Tensor:
-        """Transform ``(B, C, h, w)`` to a map of equal shape."""
+        """Transform superpixel features ``(B, C, h, w)`` without changing their shape."""
         height, width = cells.shape[-2:]
         tokens, encoding = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
         for layer in self.layers:

@@ -27,7 +27,7 @@ def color_codes(ab: Tensor) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return color histograms ``(B, 313)`` of ab ``(B, 2, H, W)``, averaged over 4 x 4 pixels."""
+    """Return color histograms ``(B, 313)`` of ab ``(B, 2, H, W)`` at 1/4 of the size."""
     return color_codes(F.avg_pool2d(ab, QUARTER)).mean(dim=(2, 3))
 
 
@@ -49,7 +49,7 @@ class DenseEncoding(nn.Module):
         self.norms = nn.ModuleList(RunningNorm(channels) for _ in sizes)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return ``(B, channels, h, w)`` for ``(B, fan_in, h, w)``."""
+        """Encode maps ``(B, fan_in, h, w)`` as ``(B, channels, h, w)``."""
         maps: list[Tensor] = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             found = convolution(torch.cat(maps, dim=1) if maps else codes)
@@ -78,7 +78,7 @@ class ResidualDenseBlock(nn.Module):
 
 
 class LevelNetwork(nn.Module):
-    """Network of one level.
+    """Network that colorizes images at one level (image size).
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -124,7 +124,7 @@ class LevelNetwork(nn.Module):
 
 
 class PyramidNetwork(nn.Module):
-    """The network of the first level, and the network shared by all later levels.
+    """Network of the first level, and network shared by all later levels.
 
     Args:
         width: See `LevelNetwork`.

@@ -55,12 +55,12 @@ class StylizationColorization(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the feature statistics ``(B, 2, C)`` of references ``(B, 3, H, W)`` in [0, 1].
 
-        The statistics are the mean and the standard deviation of each channel.
+        The statistics are the mean and the standard deviation of each of the C channels.
         """
         return self.network.transfer.encode_reference(rgb)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 ``(B, 256w, H/4, W/4)`` of images whose sides are multiples of 8."""
+        """Return relu3_1 ``(B, C, H/4, W/4)`` of images whose sides are multiples of 8."""
         return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()

@@ -123,7 +123,7 @@ class ExemplarNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            embedding: Feature statistics ``(B, 2, 1856w)``; see `TransferNetwork.encode_reference`.
+            embedding: Feature statistics ``(B, 2, C)``; see `TransferNetwork.encode_reference`.
             points: User points, which override hints from the reference.
             alpha: Strength of the transfer in [0, 1].
         """

@@ -75,8 +75,8 @@ def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) 
     Args:
         content: Content maps ``(B, C, H, W)``.
         style: Statistics of the ``B`` style maps.
-        alpha: Interpolation between the statistics of content (0) and style (1); a number or ``(B, 1, 1,
-            1)``.
+        alpha: Interpolation between the statistics of content (0) and style (1), as a number or a tensor
+            ``(B, 1, 1, 1)``.
     """
     own = moments(content)
     scale = alpha * style.std / own.std + (1 - alpha)
@@ -140,7 +140,7 @@ class EncoderMaps(NamedTuple):
     """Output of the encoder.
 
     Attributes:
-        bottom: Output of relu4_1, ``(B, 512w, H/8, W/8)``.
+        bottom: Output of relu4_1, ``(B, C, H/8, W/8)``.
         pools: Outputs of pool1 to pool3, after the replacement function.
         maps: Maps before pooling, from conv1_2, conv2_2 and conv3_4.
     """
@@ -282,7 +282,9 @@ class TransferNetwork(nn.Module):
         return output[:, :, :height, :width].float()
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the feature statistics ``(B, 2, 1856w)`` float32 of references at ten layers.
+        """Return the feature statistics ``(B, 2, C)`` float32 of references at ten layers.
+
+        C is the total number of channels, 1856 at width 1.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
@@ -309,14 +311,14 @@ class TransferNetwork(nn.Module):
         return statistics
 
     def join_embedding(self, statistics: Mapping[str, Moments]) -> Tensor:
-        """Concatenate the feature statistics of all layers to ``(B, 2, 1856w)``."""
+        """Concatenate the feature statistics of all layers to ``(B, 2, C)``."""
         parts = [
             torch.cat([statistics[place].mean, statistics[place].std], dim=3).squeeze(2) for place in PLACES
         ]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
-        """Split ``(B, 2, 1856w)`` into the feature statistics of each layer."""
+        """Split an embedding ``(B, 2, C)`` into the feature statistics of each layer."""
         parts = torch.split(embedding, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])

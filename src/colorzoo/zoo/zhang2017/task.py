@@ -222,7 +222,7 @@ class Zhang2017Global(SingleOptimizerModule):
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images with the statistics of a fraction of them, and return the loss."""
+        """Return the loss of images colorized with true statistics, masked for some images."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))

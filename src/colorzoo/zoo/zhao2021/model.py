@@ -78,14 +78,13 @@ class Color2Embed(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the color vectors ``(B, 1, 512w)`` of references ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the color vectors ``(B, 1, V)`` of references ``(B, 3, H, W)`` in [0, 1]."""
         return self.network.vector(rgb).unsqueeze(1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; without an exemplar, the grayscale image is its own reference.
 
-        ``alpha`` of an exemplar interpolates between the vectors of the grayscale image (0) and the exemplar
-        (1).
+        ``alpha`` of an exemplar interpolates between the vectors of the gray image (0) and the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))

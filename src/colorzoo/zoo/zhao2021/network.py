@@ -78,7 +78,7 @@ class ColorEncoder(nn.Module):
         )
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return the vectors ``(B, 512w)`` float32 of images ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the color vectors ``(B, V)`` float32 of images ``(B, 3, H, W)`` in [0, 1]."""
         vector: Tensor = self.to_vector(self.features(rgb)[-1])
         return vector.flatten(1).float()
 
@@ -237,7 +237,7 @@ class Color2EmbedNetwork(nn.Module):
         self.unet = ColorUNet(width, encoder.size)
 
     def vector(self, rgb: Tensor) -> Tensor:
-        """Return color vectors ``(B, 512w)`` float32 of references.
+        """Return the color vectors ``(B, V)`` float32 of references.
 
         References are resized to a square without antialiasing, as in the authors' script.
 
