@@ -293,24 +293,24 @@ class SteeredNetwork(GlobalNetwork):
     colors of points. Without statistics, the output equals the output of the Local Hints network.
 
     Args:
-        lender: Trained Local Hints model that provides the U-Net. Its layers are neither trained nor stored
+        backbone: Trained Local Hints model that provides the U-Net. Its layers are neither trained nor stored
             in weight files.
 
     Raises:
-        ColorzooError: ``lender`` is not a Local Hints model.
+        ColorzooError: ``backbone`` is not a Local Hints model.
     """
 
     shown: Tensor
     saturations: Tensor
 
-    def __init__(self, lender: ColoringModel) -> None:
-        unet = getattr(lender.network, "unet", None)
+    def __init__(self, backbone: ColoringModel) -> None:
+        unet = getattr(backbone.network, "unet", None)
         if not isinstance(unet, HintUNet) or unet.class_head is None:
             raise ColorzooError(
-                f"--model.extensions.trunk must name a Local Hints model, got {type(lender).__name__}."
+                f"--model.extensions.trunk must name a Local Hints model, got {type(backbone).__name__}."
             )
-        super().__init__(unet, float(getattr(lender.network, "ab_scale", AB_SCALE)))
-        self.mask_center = float(getattr(lender.network, "mask_center", 0.0))
+        super().__init__(unet, float(getattr(backbone.network, "ab_scale", AB_SCALE)))
+        self.mask_center = float(getattr(backbone.network, "mask_center", 0.0))
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)
         # Tensors created during tracing would be tracer proxies, so these buffers are computed here. Indices
         # replace a mask because the number of channels that a mask selects is data-dependent.
