@@ -225,7 +225,7 @@ class FileTask:
 
 
 def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
-    """Return a model from the cache, or load the model if its weight file changed.
+    """Return a model from the cache; load it if it is not cached or its weights changed.
 
     Args:
         choice: Model and weights.

@@ -24,7 +24,7 @@ def augment_batch(
     Args:
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
         size: Side of the result in pixels.
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         min_scale: See `random_windows`.
         max_stretch: See `random_windows`.
     """
@@ -52,7 +52,7 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         degrees: Largest rotation of the hue; 40 in the published code, 180 covers all hues.
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)
@@ -76,7 +76,7 @@ def random_windows(
 
     Args:
         count: Number of images.
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
             uniformly from [``min_scale``, 1].
         device: Device of the result.
@@ -141,7 +141,7 @@ _MIN_MEAN = 1e-3  # lower bound of a channel mean
 
 
 def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
-    """Partially remove a warm color cast from some images, like the white balance of a camera.
+    """Partially remove a warm color cast from random images, like camera white balance.
 
     Each channel is multiplied by (mean of all channels / mean of this channel) ** t with t uniform on
     [0.4, 1], following the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened.
@@ -149,7 +149,7 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         prob: Probability that an image with a warm cast is corrected, in [0, 1].
 
     Returns:

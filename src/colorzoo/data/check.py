@@ -73,8 +73,8 @@ def check_images(
     Args:
         sources: The images.
         drop_gray: Exclude images without color.
-        cache: Cache of results, which is updated; only images that are not cached are decoded. Broken images
-            are not cached, because a temporary disk error may be the cause.
+        cache: Cache of results, to which new results are added. Only images that are not cached are decoded.
+            Broken images are not cached, because a temporary disk error may be the cause.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
@@ -245,7 +245,7 @@ def split_by_content(
     Args:
         sources: All images.
         val_fraction: Expected fraction of validation images, in [0, 1).
-        cache: Cache of hashes, which is updated; only new and changed files are read.
+        cache: Cache of hashes, to which new hashes are added. Only new and changed files are read.
     """
     hashes = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
     keys = None if cache is None else image_keys(sources, _SPLIT_METHOD)

@@ -27,11 +27,11 @@ Degradation = Callable[[Tensor, Tensor, Generators], Tensor]
 
 
 def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
-    """Degrade some images of a batch with the emulsion, damage and borders of old photographs.
+    """Degrade random images of a batch with emulsion, damage and borders of old photographs.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         prob: Probability that an image is degraded, in [0, 1].
 
     Returns:
@@ -55,7 +55,7 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 100].
@@ -76,7 +76,7 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         lightness: ``(B, 1, H, W)`` in [0, 100]; returned unchanged for images that are not selected.
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
     """
     chance, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
     red, green = 0.15 * red, 0.4 + 0.3 * green

@@ -28,7 +28,7 @@ class _Ragged:
     Args:
         values: All entries.
         ends: ``(N,)`` int64: end of the entries of each stored image in ``values``.
-        rows: Rows of the stored images in this view; None for all.
+        rows: Rows of the stored images in this view; None selects all rows.
     """
 
     def __init__(self, values: Any, ends: Tensor, rows: Tensor | None = None) -> None:

@@ -46,7 +46,7 @@ class ImageNetDataModule(ImageDataModule):
         labels: Add ``label`` to batches: the index of an image's synset in the sorted synsets of the training
             folder. ``val`` must be sorted by synset, as by `torchvision.datasets.ImageNet`.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
-            indices; or ``"first5k"``, the first 5,000 by file number, as in recent papers.
+            indices; or ``"first5k"``, the first 5,000 images by file number, as in recent papers.
         kwargs: Arguments of `ImageDataModule`.
     """
 

@@ -225,8 +225,8 @@ class ResumableDataLoader(DataLoader[Sample]):
 def delay_signals(worker: int) -> None:
     """Initialize a worker that survives signals until the main process stops the run.
 
-    Ctrl+C and cluster managers signal the workers, too, but the main process needs them to finish its step.
-    A worker that the main process does not stop within a minute exits.
+    Ctrl+C and cluster managers also send signals to the workers, but the main process requires the workers to
+    finish its step. A worker that the main process does not stop exits after a minute.
 
     Args:
         worker: Number of the worker; unused.

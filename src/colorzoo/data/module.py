@@ -1,11 +1,11 @@
 """`ImageDataModule`, the base class of all DataModules; a subclass only finds the images.
 
-Every batch is a `colorzoo.data.Batch`. It is computed in three steps:
+Every batch is a `colorzoo.data.Batch`. A batch is computed in three steps:
 
 1. A worker decodes an image, crops a square (random in training, centered in evaluation) and returns uint8.
-2. On the device, `on_after_batch_transfer` converts to float. In training it then calls `augment` (random
-   window and flip, shared by sketch, class map and boxes), corrects the white balance of some images
-   (`white_balance`) and degrades some images (`degrade_images`).
+2. On the device, `on_after_batch_transfer` converts the images to float. In training the method then calls
+   `augment` (the same random window and flip for image, sketch, class map and boxes), corrects the white
+   balance of random images (`white_balance`), and degrades random images (`degrade_images`).
 3. `complete` adds entries that are computed from the augmented images.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same in

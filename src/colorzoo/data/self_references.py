@@ -22,7 +22,7 @@ def crop_flip_reference(
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         scale: Range of the crop's area relative to the image's area.
         ratio: Range of the crop's aspect ratio; the sides do not exceed the image.
 
@@ -55,7 +55,7 @@ def warp_jitter_reference(
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per image.
+        generators: A random generator for the batch, or a generator for each image.
         bend: Largest shift of a control point relative to the image side. The paper does not state its value;
             the default warps visibly without folding.
         points: Number of control points along each side.

@@ -57,7 +57,7 @@ class Sources(Sequence[StoredImage]):
         archives: Paths of the tar files.
         members: ``(N, 3)`` int64: index into ``archives`` (-1 for files), offset and size; None if there are
             no tar members.
-        rows: Rows of the stored images in this view, in order; None for all.
+        rows: Rows of the stored images in this view, in order; None selects all rows.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Sources(Sequence[StoredImage]):
 
     @classmethod
     def of(cls, sources: Iterable[StoredImage], root: str | Path = "") -> Sources:
-        """Pack sources, consuming them one by one.
+        """Pack an iterable of sources without storing all sources in a list.
 
         Args:
             sources: Sources in their final order.
@@ -139,7 +139,7 @@ class PackedStrings:
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> PackedStrings:
-        """Pack strings, consuming them one by one."""
+        """Pack an iterable of strings without storing all strings in a list."""
         blob, ends = bytearray(), array("q")
         for string in strings:
             blob += os.fsencode(string)

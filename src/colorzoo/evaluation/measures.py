@@ -81,7 +81,8 @@ class Measure:
     Attributes:
         name: Name in protocols and ``--metrics``.
         outputs: Definitions of the output numbers.
-        run: Function that returns the moments of each output, or image features if ``distance`` is set.
+        run: Function that returns the metric states (moments) of each output, or image features if
+            ``distance`` is set.
         distance: Function that computes the distance between two image sets from their features; None for
             measures of single images.
     """
@@ -93,7 +94,7 @@ class Measure:
 
     @property
     def features(self) -> bool:
-        """Whether the measure stores image features instead of moments."""
+        """Whether the measure stores image features instead of metric states."""
         return self.distance is not None
 
 

@@ -76,7 +76,7 @@ class Protocol:
         resize: Initial resizing of the images.
         coloring: ``colorizer`` runs `colorize` with the network at its working size. ``network`` runs the
             network at the size of the images, as in most papers.
-        subset: Subset of the ImageNet validation images: ``ctest10k`` or ``first5k``; None for all images.
+        subset: Subset of the ImageNet validation images: ``ctest10k`` or ``first5k``; None selects all.
         references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
             references.
         user: Simulated user; None for automatic colorization.

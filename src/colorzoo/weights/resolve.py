@@ -157,7 +157,10 @@ def find_entry(card: ModelCard, path: Path) -> Weights | None:
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the published entry without a hash to which a file may belong, or None."""
+    """Return the published entry without a hash to which a file may belong, or None.
+
+    Files with a model name in their metadata are not published files, so the result is None.
+    """
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
 

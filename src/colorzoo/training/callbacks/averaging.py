@@ -21,7 +21,7 @@ class GrowingWeightAveraging(WeightAveraging):
     Args:
         decay: Final decay, in [0, 1].
         device: Device of the averaged weights; None selects the model's device.
-        use_buffers: Whether to average buffers, too.
+        use_buffers: Whether to also average buffers.
     """
 
     def __init__(
