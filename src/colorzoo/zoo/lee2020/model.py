@@ -52,7 +52,13 @@ class ReferencePainter(ColoringModel):
         self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch.
+
+        In training mode, ``extras`` contains ``query`` and ``key`` of the attention for the triplet loss.
+        """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
-        return RgbPrediction(rgb=(self.network(lightness, reference).image + 1) / 2)
+        generated = self.network(lightness, reference)
+        attended = generated.attended
+        extras = {"query": attended.query, "key": attended.key} if self.training else {}
+        return RgbPrediction(rgb=(generated.image + 1) / 2, extras=extras)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_loss, weighted_sum
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork
@@ -135,8 +136,8 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             ``positive``, ``negative`` and ``present``.
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
-        generated = self.model.network(sketches_of(batch), made.reference)
-        query, key = generated.attended.query, generated.attended.key
+        generated = self.model(sketches_of(batch), Guidance(exemplar=Exemplar(made.reference)))
+        query, key = generated.extras["query"], generated.extras["key"]
         index = made.positive[..., None].expand_as(key), made.negative[..., None].expand_as(key)
         extras = {
             "target": made.target,
@@ -145,7 +146,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             "negative": key.gather(1, index[1]),
             "present": made.present,
         }
-        return RgbPrediction(rgb=(generated.image + 1) / 2, extras=extras)
+        return RgbPrediction(rgb=generated.rgb, extras=extras)
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
         """Generate again for the discriminator, which also updates BatchNorm again, as in SGA."""
