@@ -103,29 +103,33 @@ class EdgeAwareColorization(ColoringModel):
         """Backbone with feature hooks."""
         return self.backbone.model
 
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Colorize a batch; without scribbles, return the backbone's prediction."""
+    def forward(
+        self, lightness: Tensor, guidance: Guidance | None = None, encoded: EncodedImage | None = None
+    ) -> Prediction:
+        """Colorize a batch; without scribbles, return the backbone's prediction.
+
+        Args:
+            lightness: See `ColoringModel.forward`.
+            guidance: See `ColoringModel.forward`.
+            encoded: Output of `encode` for these inputs; None computes it.
+        """
         if guidance is None or guidance.scribbles is None:
             return self.backbone.model(lightness, guidance)
-        return self.refine(self.encode(lightness, guidance), guidance.scribbles)
+        encoded = self.encode(lightness, guidance) if encoded is None else encoded
+        return self.refine(encoded, guidance.scribbles)
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> EncodedImage:
         """Run the backbone up to its first feature hook; see `forward` for the arguments."""
         return EncodedImage(self.hooked.before_hooks(lightness, guidance), lightness)
 
     def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
-        """Colorize a batch from the output of `encode` with scribbles."""
-        image, _ = self.refined(encoded.state, encoded.lightness, scribbles.mask)
-        return AbPrediction(ab=image) if self.output_kind == "ab" else RgbPrediction(rgb=image)
+        """Colorize a batch from the output of `encode` with scribbles.
 
-    def refined(self, state: HookState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Refine the output with scribbles ``drawn``, ``(B, 1, H, W)`` in {0, 1}.
-
-        Returns:
-            The refined output, and the change of each hooked map divided by the scale of the map.
+        In training mode, ``extras`` contains the change of each hooked map, divided by the scale of the map.
         """
+        lightness, drawn = encoded.lightness, scribbles.mask
         hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}
-        changes: list[Tensor] = []
+        changes: dict[str, Tensor] = {}
         near = self.network.near(drawn)
 
         def visit(name: str, activation: Tensor) -> Tensor:
@@ -133,10 +137,11 @@ class EdgeAwareColorization(ColoringModel):
                 return activation
             index, hook = hooks[name]
             residual = self.network(index, activation, drawn, lightness, near)
-            changes.append(residual)
+            changes[name] = residual
             return activation + hook.scale * residual
 
-        image = self.hooked.after_hooks(state, visit)
-        if self.output_kind == "ab":
-            image = self.network.propagate(image, lightness, drawn)
-        return image, changes
+        image = self.hooked.after_hooks(encoded.state, visit)
+        extras = changes if self.training else {}
+        if self.output_kind == "rgb":
+            return RgbPrediction(rgb=image, extras=extras)
+        return AbPrediction(ab=self.network.propagate(image, lightness, drawn), extras=extras)

@@ -5,7 +5,7 @@ The authors' slides omit some details. The model page lists the choices of this 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
@@ -16,7 +16,8 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses.edges import Gradient, edge_error, widened
-from colorzoo.networks.feature_hooks import HookState, unchanged
+from colorzoo.networks.feature_hooks import unchanged
+from colorzoo.prediction import Prediction
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -145,15 +146,16 @@ class Kim2021(SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         with torch.no_grad():
-            hooked = self.model.hooked
-            state = hooked.before_hooks(lightness, self._training_guidance(ab, batch))
-            first = hooked.after_hooks(state, unchanged)
+            guidance = self._training_guidance(ab, batch)
+            encoded = self.model.encode(lightness, guidance)
+            first = self.model.hooked.after_hooks(encoded.state, unchanged)
             users = self.users
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
             drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), simulation)
-        losses = self.compute_losses(state, lightness, ab, first, drawn.mask)
+        found = self.model(lightness, replace(guidance, scribbles=drawn), encoded)
+        losses = self.compute_losses(found, ab, first, drawn.mask)
         loss: Tensor = (
             losses.edge
             + weigh.con_weight * losses.con
@@ -164,18 +166,22 @@ class Kim2021(SingleOptimizerModule):
         self.log_losses({"loss": loss, **losses._asdict()}, len(lab))
         return loss
 
-    def compute_losses(
-        self, state: HookState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
-    ) -> EdgeLosses:
-        """Return the loss terms (slides, "Losses")."""
-        kind, ours = self.objective.gradient, self.extensions
-        image, changes = self.model.refined(state, lightness, drawn)
+    def compute_losses(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> EdgeLosses:
+        """Return the loss terms (slides, "Losses").
+
+        Args:
+            found: Prediction with scribbles.
+            ab: ``(B, 2, H, W)``, ground truth.
+            first: ``(B, 2, H, W)``, ab without scribbles.
+            drawn: ``(B, 1, H, W)`` in {0, 1}, scribbles.
+        """
+        kind, ours, image = self.objective.gradient, self.extensions, found.to_ab()
         near = widened(drawn, ours.edge_band)
         lost = edge_error(first, ab, near, kind=kind)
         weight = image_weights(lost, ours.relative)
         edge = edge_error(image, ab, near, kind=kind)
         con = edge_error(image, first, 1 - near, kind=kind)
-        reg = torch.stack([change.float().square().mean() for change in changes]).mean()
+        reg = torch.stack([change.float().square().mean() for change in found.extras.values()]).mean()
         color, hold = color_terms(image, ab, first, near, ours.relative)
         return EdgeLosses((edge * weight).mean(), (con * weight).mean(), reg, color, hold)
 
