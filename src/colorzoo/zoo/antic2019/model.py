@@ -57,7 +57,7 @@ class Rendering:
 
 
 class DeOldify(ColoringModel):
-    """The artistic or stable DeOldify model.
+    """Colorization without guidance by the artistic or stable DeOldify model.
 
     Args:
         architecture: Settings of the generator and the discriminator.

@@ -126,7 +126,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
-        """Load pretrained weights of VGG-16 and, in the first stage, of the encoder for ``fit``.
+        """Load pretrained VGG-16 and, for a new model, encoder weights at the start of ``fit``.
 
         Raises:
             ColorzooError: ``stage`` is not set.
@@ -149,7 +149,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=denormalized(self.model.generate(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the content loss; in the ``gan`` stage, weighted and plus the adversarial loss."""
+        """Return the content loss or, in the ``gan`` stage, the weighted generator losses."""
         weigh, rgb = self.objective, normalized(generated.rgb)
         terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
@@ -277,7 +277,9 @@ class Discriminator(nn.Sequential):
 def content_terms(
     generated: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
 ) -> list[Tensor]:
-    """Return the terms of the author's FeatureLoss: L1 of pixels and of three VGG layers.
+    """Return the L1 distances of pixels and of features from three VGG layers.
+
+    The terms match FeatureLoss in the author's code.
 
     Args:
         generated: ``(B, 3, H, W)``, generated images, normalized.

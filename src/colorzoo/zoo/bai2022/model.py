@@ -51,7 +51,7 @@ class SparseColorization(ColoringModel):
         self.register_buffer("scattered", drawn, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, the gray image is its own reference."""
+        """Colorize a batch; without a reference, the gray image serves as the reference."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.working_size))

@@ -44,7 +44,7 @@ class AttentionStylization(ColoringModel):
         self.working_size = self.side = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, the gray image is its own reference."""
+        """Colorize a batch; without a reference, the gray image serves as the reference."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.side))

@@ -43,7 +43,7 @@ class Architecture:
 
 
 class XCNet(nn.Module):
-    """Exemplar colorization network XCNET.
+    """XCNET: VGG-19 features, attention to a reference at three scales, and a decoder.
 
     Args:
         architecture: Settings of the network.

@@ -68,9 +68,9 @@ class ScaledPrediction(AbPrediction):
 
 
 class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
-    """Training task of `AttentionStylization` with frozen VGG-19, one discriminator per scale.
+    """Training task of `AttentionStylization` with one discriminator per scale.
 
-    Scales smaller than 24 pixels have no discriminator.
+    Scales smaller than 24 pixels have no discriminator. VGG-19 is frozen.
 
     Args:
         architecture: Settings of the network.

@@ -218,7 +218,7 @@ class SPColor(ColoringModel):
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
-        """Return the class of each position on the correspondence grid.
+        """Return the class of each position on the matching grid, at a quarter of the size.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1]; gray for an image to be colorized.
@@ -236,7 +236,7 @@ class SPColor(ColoringModel):
     def warp(
         self, lightness: Tensor, reference: ReferenceImage, classes: tuple[Classified, Classified]
     ) -> Warped:
-        """Warp the colors of a reference with the classes of both images.
+        """Warp reference colors to positions of equal class in the images.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100], sides multiples of 32.
@@ -265,7 +265,7 @@ class SPColor(ColoringModel):
         reference: ReferenceImage,
         classes: tuple[Classified, Classified],
     ) -> Warped:
-        """Warp the colors of a reference with precomputed features.
+        """Warp reference colors like `warp`, but with precomputed features.
 
         Args:
             target: Features of the images.

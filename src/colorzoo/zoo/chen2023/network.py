@@ -290,7 +290,7 @@ def warp_reference(
 
 
 def reads_trunk(segmenter: object) -> bool:
-    """Return whether a segmenter reads the trunk's feature map; STEGO has its own backbone."""
+    """Return whether a segmenter uses the trunk's feature map; STEGO has its own backbone."""
     return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
 
 

@@ -113,7 +113,7 @@ class Chen2023(ExemplarGANModule):
         self.missing_weights.discard("VGG-19")
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
-        """Colorize a training batch with its references, or with distorted copies of the images."""
+        """Colorize a training batch with its references or self-references (`references_of`)."""
         lightness = rgb_to_lab(batch["rgb"])[:, :1]
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)

@@ -46,12 +46,12 @@ class Hints(NamedTuple):
 
 
 def base_channels(width: float) -> int:
-    """Return the channels of the first level: ``64 * width``, even, at least 8."""
+    """Return the first level's channels: ``64 * width`` rounded to even, at least 8."""
     return max(8, round(_FULL_BASE * width / _STEP) * _STEP)
 
 
 def as_residual(color: Tensor) -> Tensor:
-    """Return hint colors ``(B, 3, H, W)`` in [-1, 1] as a residual to add before the tanh.
+    """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to a residual before the tanh.
 
     Unhinted pixels are 0. This is not part of the paper: a narrow g with little training does not learn to
     copy hues.
@@ -123,14 +123,14 @@ class GuidingPainterNetwork(nn.Module):
 
 
 def one_hot(index: Tensor, segments: int) -> Tensor:
-    """Return ``(B, segments, H, W)`` float32 for ``(B, 1, H, W)`` int64."""
+    """Convert indices ``(B, 1, H, W)`` int64 to one-hot ``(B, segments, H, W)`` float32."""
     batch, _, height, width = index.shape
     empty = torch.zeros(batch, segments, height, width, device=index.device)
     return empty.scatter(1, index, 1.0)
 
 
 def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> Tensor:
-    """Return one-hot segments ``(B, N, H, W)`` with straight-through Gumbel softmax gradient.
+    """Return one-hot segments ``(B, N, H, W)`` of a straight-through Gumbel softmax.
 
     Args:
         logits: ``(B, N, H, W)``.
@@ -163,7 +163,7 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
 
 
 def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fill segments with their mean colors, with gradients for the segments.
+    """Fill segments with their mean colors, differentiable with respect to the segments.
 
     Args:
         segments: ``(B, N, H, W)``, one-hot.
@@ -183,7 +183,7 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
 
 
 def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
-    """Return hint maps from segment indices, without gradients for the segments.
+    """Return hint maps from segment indices, which receive no gradient.
 
     Args:
         index: ``(B, 1, H, W)`` int64, segment of each pixel.
@@ -280,7 +280,7 @@ def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[fl
 
 
 def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
-    """Number pieces by decreasing weight; merge small or surplus pieces with the nearest piece.
+    """Number pieces by decreasing weight; merge small and surplus pieces with neighbors.
 
     The ink, a piece of weight 0, is always kept.
     """

@@ -140,11 +140,13 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Divide the sketch, color its first regions and generate images, with gradients for f and g.
+        """Divide sketches, color the first regions and generate images.
+
+        Gradients reach both f and g.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            rgb: ``(B, 3, H, W)`` in [0, 1], ground truth; its mean colors per region are the hints.
+            rgb: ``(B, 3, H, W)`` in [0, 1], ground truth, whose mean color in each region is the hint.
             draws: Random draws.
             temperature: Softmax temperature; None uses the temperature of the current step.
 
@@ -195,7 +197,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the least-squares loss, with the generator's adversarial weight."""
+        """Return the least-squares loss, multiplied by ``adversarial_weight``."""
         sketch = sketches_of(batch)
         fake = self._scores(sketch, generated.rgb)
         real = self._scores(sketch, _truth(batch, generated))
@@ -236,7 +238,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
 
 class Cho2023Points(SingleOptimizerModule):
-    """Training task of `PointPainter`, the baseline; points are simulated as in Zhang et al. 2017.
+    """Training task of the baseline `PointPainter` with points as in Zhang et al. 2017.
 
     Args:
         settings: Settings of the generator and its training.

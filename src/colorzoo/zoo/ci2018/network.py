@@ -18,7 +18,7 @@ from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 
 STRIDE, HINT_STRIDE = 16, 4
 BLOCKS = (20, 8, 8, 5)
-"""Number of blocks of the four stages of the paper's generator, at 1/16, 1/8, 1/4 and 1/2 of the size."""
+"""Blocks in the stages of the paper's generator at 1/16, 1/8, 1/4 and 1/2 of the size."""
 
 _SLOPE = 0.2
 _DISCRIMINATOR_CARDINALITY = 8
@@ -64,7 +64,7 @@ class ResNeXtBlock(nn.Module):
 
 
 class Illustration2Vec(nn.Module):
-    """First layers of Illustration2Vec (Saito and Matsui 2015), applied to line art at half size.
+    """First layers of Illustration2Vec (Saito and Matsui 2015) for line art at half size.
 
     The layers are frozen, and the authors' file ``i2v.pth`` contains the weights.
     """
@@ -79,7 +79,7 @@ class Illustration2Vec(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Return the features of line art ``(B, 1, H, W)`` in [-1, 1], shape ``(B, 512, H/16, W/16)``."""
+        """Return features ``(B, 512, H/16, W/16)`` of line art ``(B, 1, H, W)`` in [-1, 1]."""
         levels = 255 * (F.avg_pool2d(lines, 2) / 2 + 0.5)
         return self.layers(levels.expand(-1, 3, -1, -1) - self.mean)
 
@@ -99,7 +99,7 @@ class SketchFeatures(nn.Sequential):
 
 
 class StrokeNetwork(nn.Module):
-    """Generator with its local feature network.
+    """Generator of AlacGAN, including the network for local features.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
@@ -195,7 +195,7 @@ class Discriminator(nn.Module):
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
-    """Return mean hint colors and a mask of 4 x 4 pixel cells, ``(B, 4, H/4, W/4)``.
+    """Average hints over 4 x 4 pixel cells and return color and mask, ``(B, 4, H/4, W/4)``.
 
     Args:
         color: ``(B, 3, H, W)`` in [-1, 1].

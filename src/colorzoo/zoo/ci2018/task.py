@@ -136,7 +136,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return self.generate_drawn(lines, pad_with_zeros(hints, STRIDE // HINT_STRIDE), features)
 
     def generate_drawn(self, lines: Tensor, hints: Tensor, features: Tensor) -> RgbPrediction:
-        """Generate images without random draws; see `StrokeNetwork.generate` for the arguments."""
+        """Generate images from preprocessed inputs; see `StrokeNetwork.generate`."""
         generated = self.model.network.generate(lines, hints, features)
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"features": features})
 
@@ -251,7 +251,7 @@ def hint_thresholds(normal: Tensor) -> Tensor:
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
-    """Draw the paper's hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells.
+    """Draw a hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells, as in the paper.
 
     A cell is hinted if a uniform sample is at least the threshold of its image; see `hint_thresholds`.
 

@@ -1,7 +1,7 @@
 """Global feature matching: the baseline of Xu et al. 2020 without global style.
 
-Each cell of the image gets the color of the exemplar cell with the most similar features. This is the
-matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587) without the network that follows.
+Each cell of the image gets the color of the exemplar cell with the most similar features. The
+method is the matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587) without their network.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def window_features(gray: Tensor) -> Tensor:
 
 
 def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
-    """Return the color of the source cell with the highest cosine similarity.
+    """Return the color of the most similar source cell for each target cell.
 
     Args:
         target: Features ``(B, C, h, w)`` of the image.

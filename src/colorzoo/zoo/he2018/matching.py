@@ -44,7 +44,7 @@ def read_at(maps: Tensor, matches: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, matches: Tensor) -> Tensor:
-    """Warp an image along matches by voting of overlapping 3 x 3 patches.
+    """Warp an image along matches by averaging overlapping 3 x 3 patches.
 
     Args:
         image: ``(B, C, h, w)``, source image.

@@ -231,7 +231,7 @@ def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, user
 
 
 def most_hints(mask: NDArray[np.int8], users: Users) -> int:
-    """Return the maximum number of hints of a mask."""
+    """Return the maximum number of hints for a mask."""
     return max(1, min(users.strokes, int((mask != SEEN).sum()) // _CELLS_PER_HINT))
 
 

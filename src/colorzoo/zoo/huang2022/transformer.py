@@ -126,7 +126,7 @@ class HybridTransformer(nn.Module):
 
     @property
     def layers(self) -> list[Block]:
-        """Blocks as a typed list."""
+        """Transformer blocks."""
         return cast(list[Block], list(self.blocks))
 
     def logits(self, x: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
     def generate(self, batch: Batch) -> AbPrediction:
-        """Colorize a training batch with gradients."""
+        """Colorize a training batch."""
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
     def generator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
@@ -201,7 +201,7 @@ def colorfulness_loss(rgb: Tensor) -> Tensor:
 
 
 def saturate(rgb: Tensor, factor: float) -> Tensor:
-    """Scale the saturation of RGB ``(B, 3, H, W)`` in [0, 1] and clip ("color enhance")."""
+    """Scale the saturation of RGB ``(B, 3, H, W)`` by a factor and clip to [0, 1]."""
     gray = (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
     return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
 

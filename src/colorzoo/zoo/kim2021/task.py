@@ -167,7 +167,7 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def compute_losses(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> EdgeLosses:
-        """Return the loss terms (slides, "Losses").
+        """Return the loss terms that the authors' slides define, and the additional terms.
 
         Args:
             found: Prediction with scribbles.

@@ -291,7 +291,7 @@ class HypercolumnNetwork(nn.Module):
         return maps
 
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
-        """Apply the first head layer to all positions, ``(B, 1024 * width, H/4, W/4)``.
+        """Apply the first head layer and return ``(B, 1024 * width, H/4, W/4)``.
 
         The layer is linear, so it is applied to coarse maps before upsampling, and the 12,417 channels of the
         hypercolumns are never materialized.
@@ -364,7 +364,10 @@ def columns(
 
 
 def sample(maps: Tensor, positions: Tensor) -> Tensor:
-    """Interpolate maps ``(B, C, H, W)`` at map positions ``(B, P, 2)``, ``(B, P, C)``."""
+    """Interpolate maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` and return ``(B, P, C)``.
+
+    Positions are row and column in map pixels.
+    """
     most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
     positions = positions.clamp(min=0).minimum(most)
     first = positions.long()

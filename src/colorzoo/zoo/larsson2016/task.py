@@ -1,4 +1,4 @@
-"""Training of Larsson et al. 2016 as in the authors' files.
+"""Training of Larsson et al. 2016 with the settings of the authors' files.
 
 From the hypercolumns at 128 positions of each image, the network predicts histograms of hue and chroma in
 the surrounding windows.

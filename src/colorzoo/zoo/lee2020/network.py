@@ -194,7 +194,7 @@ class SCFTNetwork(nn.Module):
 
 
 class SketchDiscriminator(nn.Module):
-    """PatchGAN on an image and its sketch, with spectral normalization and BatchNorm.
+    """PatchGAN discriminator of image and sketch with spectral normalization and BatchNorm.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.

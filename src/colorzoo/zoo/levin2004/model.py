@@ -34,7 +34,7 @@ class ColorizationByOptimization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; pixels at points keep their color, and without points ab is 0."""
+        """Colorize a batch from its points; without points, the result is gray."""
         points = points_of(guidance, lightness)
         found = [
             propagate(
