@@ -202,7 +202,9 @@ def require_folder(folder: Path) -> None:
     if folder.is_file():
         raise DataError(f"the data must be a folder of images, got the file {str(folder)!r}.")
     if not folder.is_dir():
-        raise DataError(f"data folder {str(folder)!r} does not exist. Choose a folder of images (--data.root).")
+        raise DataError(
+            f"data folder {str(folder)!r} does not exist. Choose a folder of images (--data.root)."
+        )
 
 
 def byte_count(source: StoredImage) -> int:
