@@ -159,11 +159,11 @@ def _any_algorithm() -> Iterator[None]:
 @pytest.fixture
 def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let colorzoo2026 have one block of each stage of its frozen encoder, as the others only repeat it."""
-    from colorzoo.weights.encoder import frozen_imagenet_encoder
+    from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
     from colorzoo.zoo.colorzoo2026 import network
 
-    def shallow() -> torch.nn.Module:
-        encoder = frozen_imagenet_encoder()
+    def shallow(weights: EncoderWeights) -> torch.nn.Module:
+        encoder = frozen_imagenet_encoder(weights)
         for stage in encoder.stages:
             del stage[1:]
         return encoder

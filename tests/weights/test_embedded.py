@@ -26,11 +26,12 @@ def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: p
 
 def test_every_embedded_file_belongs_to_a_card() -> None:
     known = {w.file for name in list_models() for w in model_card(name).weights.values() if w.file}
-    assert {path.name for path in FILES} == known | {encoder.FILE, encoder.SEGMENTER_FILE}
+    assert {path.name for path in FILES} == known | {*encoder.FILES.values(), encoder.SEGMENTER_FILE}
 
 
-def test_the_encoder_is_the_file_that_the_weights_were_trained_with() -> None:
-    assert sha256_of(embedded_folder() / encoder.FILE) == encoder.SHA256
-    model = encoder.frozen_imagenet_encoder()
+@pytest.mark.parametrize("weights", encoder.FILES)
+def test_the_encoder_is_the_file_that_the_weights_were_trained_with(weights: encoder.EncoderWeights) -> None:
+    assert sha256_of(embedded_folder() / encoder.FILES[weights]) == encoder.SHA256[weights]
+    model = encoder.frozen_imagenet_encoder(weights)
     assert not list(model.parameters())  # nothing trains it
     assert not model.state_dict()  # and no checkpoint holds it

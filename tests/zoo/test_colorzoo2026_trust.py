@@ -51,7 +51,7 @@ def test_trust_follows_from_five_measures_of_a_match() -> None:
         spread = float((share[:, None] * (colors.flatten(0, 1) - color) ** 2).sum())
         logit = 2.17 * (float(row.max()) - 0.85) + 23.20 * (ahead - 0.85) + 16.58 * (back - 0.85)
         logit += -0.42 * (math.log(spread + 1e-3) + 4.9) + 0.53 * (math.log(float(missed) + 1e-3) + 3.0)
-        odds = math.exp(logit - 1.85 + 2.5)
+        odds = math.exp(logit - 1.85 + 3.5)
         assert 1e-3 < odds < 1e3  # within the limits
         gain = ALPHA * odds / (1 + odds)
         precision = gain / ((1 - gain) * missed)

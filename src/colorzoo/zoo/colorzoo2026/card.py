@@ -16,8 +16,8 @@ COLORZOO = ModelCard(
     guidance=("exemplar", "points", "statistics", "classes"),
     weights={
         "default": Weights(
-            sha256="3715bfab9678487576e77dc04d5767ed8f596e4920d9472f3e92f44589047aee",
-            size=8164306,
+            sha256="f98b7ff0081a2df1c8f1a1aa3110c90b405b69e7822594e232584bdca19d8503",
+            size=8164290,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
             trained_on="211,277 photos, 2,824,950 crops; the last 1,193,406 crops with features of a frozen "

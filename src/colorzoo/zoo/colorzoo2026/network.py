@@ -1,7 +1,7 @@
 """Network of colorzoo2026: predicts mean color, ab distribution and features.
 
 The encoder has residual blocks, attention at 1/32 of the size, and one global vector; a narrow decoder ends
-at 1/4. Feature maps of a frozen ImageNet network are added to the maps of the encoder. Maps have channels
+at 1/4. Feature maps of a frozen EfficientNet-Lite2 are added to the maps of the encoder. Maps have channels
 last, ``(B, H, W, C)``, so that normalization and linear layers need no copies.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.imagenet_encoder import HEAD, LITE2
 from colorzoo.settings import PositiveInt, Range
-from colorzoo.weights.encoder import frozen_imagenet_encoder
+from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
 
 STRIDE = 4
 """Side of a cell of the output maps in pixels."""
@@ -40,6 +40,8 @@ class Architecture:
         decoder: Channels of the decoder features at 1/4, from which colors are predicted.
         vector: Channels of the global vector.
         heads: Number of kernels of the color covariance (`colorzoo.zoo.colorzoo2026.points`).
+        encoder: Weights of the frozen encoder. Weights of colorzoo2026 that were trained before 2026-11-27
+            require ``imagenet``.
     """
 
     stem: tuple[int, int] = (24, 48)
@@ -48,6 +50,7 @@ class Architecture:
     decoder: PositiveInt = 64
     vector: PositiveInt = 192
     heads: Annotated[int, Range(1, 6)] = 6
+    encoder: EncoderWeights = "fine-tuned"
 
 
 class Maps(NamedTuple):
@@ -102,7 +105,7 @@ class Network(nn.Module):
         with torch.no_grad():
             self.mean.weight.mul_(INITIAL_SCALE)
             self.classes.weight.mul_(INITIAL_SCALE)
-        self.encoder = frozen_imagenet_encoder()
+        self.encoder = frozen_imagenet_encoder(architecture.encoder)
 
     def forward(self, lightness: Tensor) -> Maps:
         """Predict colors.

@@ -302,9 +302,9 @@ def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tens
     return color - mean
 
 
-SHARPNESS = 2.0
+SHARPNESS = 4.0
 """Exponent of the correlation; a larger value pools fewer cells."""
-COLORFULNESS = 1.42
+COLORFULNESS = 1.34
 """Chroma gain at chroma `CHROMA`, because means over uncertain colors are too pale."""
 EXPONENT = 0.85
 """Exponent of the chroma; below 1, pale colors gain most, which costs the least error."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 BLOCK = 2
 """Side of a matched block in cells."""
-STRENGTH = 2.5
+STRENGTH = 3.5
 """Log factor on the weight of references; 0 would maximize PSNR over pairs of all kinds."""
 _TEMPERATURE = 0.02
 _EPSILON = 1e-3  # added to variances before the logarithm
