@@ -1,12 +1,14 @@
-"""Draw the large images of README and the gallery: ``python -m docs.images.draw FOLDER``.
+"""Draw the images of README, the gallery and the page of the pad: ``python -m docs.images.draw FOLDER``.
 
-FOLDER contains the scans of the gallery. The default model colorizes them without guidance. Every scan is
-cropped to the image within its border.
+FOLDER contains the scans of the gallery. The default model colorizes them without guidance, or with the
+recipes in ``sources``. In ``first_screen``, ``gallery_best`` and ``gallery_worst`` every scan is cropped to
+the image within its border.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +37,15 @@ BORDERS = {
 STRIP = ("USF34-058042", "USW3-042236", "USF33-013061", "USF34-018973")
 BEST = (("USF33-011485", "USW3-042236"), ("USF34-058042", "USF34-012781"), ("USF33-013061", "USF33-012762"))
 WORST = (("USF33-006507", "USW3-041889"), ("USF34-060671", "USF34-110133", "USF34-029514", "USW3-023749"))
+# figure: folder of the recipes below sources/, and the scans of each row
+EDITED = {
+    "points_blend": ("historic", (("USE6-D-009289", "USF33-012762", "USF34-029514"),
+                                  ("USF34-042633", "USW3-015163", "USW3-042236"))),
+    "studio_acts": ("historic", (("USF33-013305", "USW3-017248"), ("USF33-006507",))),
+    "studio_six": ("new_tools", (("USF34-018973", "USF34-053254"), ("USF33-006507", "USW3-033480"),
+                                 ("USF34-052351", "USF34-030490"))),
+}  # fmt: skip
+SOURCES = DOCS / "images" / "sources"
 Row = Sequence[Image.Image]
 
 
@@ -50,6 +61,22 @@ def main() -> None:
     for name, lines in (("gallery_best", BEST), ("gallery_worst", WORST)):
         rows = [[image for each in line for image in draw_pair(folder, each)] for line in lines]
         save_rows(rows, 1600, name)
+    for name, (recipes, lines) in EDITED.items():
+        rows = [[image for each in line for image in draw_edit(folder, recipes, each)] for line in lines]
+        save_rows(rows, 1400, name)
+    for name in ("detroit_1915", "migrant_mother_1936"):
+        recipe = SOURCES / f"{name}.recipe.json"
+        save(colorzoo.colorize(SOURCES / f"{name}.jpg", guidance=recipe), name)
+    save(colorzoo.colorize(SOURCES / "film_frame.jpg"), "film_frame")
+    save(colorzoo.colorize(SOURCES / "film_frame.jpg", border="none"), "film_frame_whole")
+
+
+def draw_edit(folder: Path, recipes: str, name: str) -> tuple[Image.Image, Image.Image]:
+    """Return a scan with automatic colors and colorized with its recipe, both cropped as in the recipe."""
+    path = folder / f"LC-{name}.jpg"
+    recipe = json.loads((SOURCES / recipes / f"LC-{name}.recipe.json").read_text(encoding="utf-8"))
+    cropped = {key: recipe[key] for key in ("version", "image", "crop") if key in recipe}
+    return colorzoo.colorize(path, guidance=cropped), colorzoo.colorize(path, guidance=recipe)
 
 
 def draw_pair(folder: Path, name: str) -> tuple[Image.Image, Image.Image]:
@@ -73,7 +100,12 @@ def save_rows(rows: Sequence[Row], width: int, name: str) -> None:
             sheet.paste(image, (left, top))
             left += image.width + GAP
         top += row[0].height + GAP
-    sheet.save(DOCS / "images" / f"{name}.jpg", quality=85, optimize=True)
+    save(sheet, name)
+
+
+def save(image: Image.Image, name: str) -> None:
+    """Write an image of the documentation."""
+    image.convert("RGB").save(DOCS / "images" / f"{name}.jpg", quality=85, optimize=True)
 
 
 def scale_row(row: Row, width: int) -> Row:

@@ -32,6 +32,7 @@ def main() -> None:
             take_work(screen)
             take_comparison(screen)
             take_areas(screen)
+            take_colorings(screen)
             screen.close()
             phone = BrowserPad(browser, url, **PHONE)
             load_recipe(phone, STREET)
@@ -66,6 +67,14 @@ def take_areas(pad: BrowserPad) -> None:
     pad.page.wait_for_selector(".cz-select-bar:visible")
     pad.settle()
     save(pad, "studio_areas")
+
+
+def take_colorings(pad: BrowserPad) -> None:
+    """Show the likely colors of a photo without hints."""
+    pad.open_ready(PORTRAIT)
+    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
+    pad.settle()
+    save(pad, "studio_colorings")
 
 
 def load_recipe(pad: BrowserPad, photo: Path) -> None:
