@@ -40,7 +40,7 @@ class FeatureMatching(ColoringModel):
     def __init__(self, encoder: str | None = "xu2020_small") -> None:
         super().__init__(nn.Identity(), encoder=encoder)
         self.encoder = encoder
-        self._lender: tuple[ColoringModel, ...] = ()
+        self._encoder_model: tuple[ColoringModel, ...] = ()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; the result is gray without an exemplar."""
@@ -58,9 +58,9 @@ class FeatureMatching(ColoringModel):
         """Return features ``(B, C, H/4, W/4)`` of a lightness map, converted to gray RGB."""
         if self.encoder is None:
             return window_features(lightness)
-        if not self._lender:
-            self._lender = (create_coloring_model(self.encoder),)
-        model: Any = cast(Any, self._lender[0].to(lightness.device))
+        if not self._encoder_model:
+            self._encoder_model = (create_coloring_model(self.encoder),)
+        model: Any = cast(Any, self._encoder_model[0].to(lightness.device))
         return model.features(lightness_to_rgb(lightness))
 
 
