@@ -44,10 +44,14 @@ class AttentionStylization(ColoringModel):
         self.working_size = self.side = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, the gray image serves as the reference."""
+        """Colorize a batch; without a reference, the gray image serves as the reference.
+
+        In training mode, ``extras`` contains ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the network's size.
+        """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.side))
-        ab = self.network(target, scaled_lab(squashed(reference, self.side)))[0]
-        size = lightness.shape[-2:]
-        return AbPrediction(ab=F.interpolate(AB_SCALE * ab.float(), size=size, mode="bicubic"))
+        maps = self.network(target, scaled_lab(squashed(reference, self.side)))
+        extras = {f"ab_{2**index}": each for index, each in enumerate(maps)} if self.training else {}
+        ab = F.interpolate(AB_SCALE * maps[0].float(), size=lightness.shape[-2:], mode="bicubic")
+        return AbPrediction(ab=ab, extras=extras)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import (
     chi_square_distance,
     least_squares_discriminator_loss,
@@ -119,12 +122,19 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     def generate(self, batch: Batch) -> ScaledPrediction:
         """Resize a batch to the square input of the network and colorize it."""
         given, _ = references_of(batch)
-        truth, reference = (scaled_lab(squashed(each, self.model.side)) for each in (batch["rgb"], given.rgb))
-        return self.color(truth, reference)
+        rgb, reference = (squashed(each, self.model.side) for each in (batch["rgb"], given.rgb))
+        found = self.model(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(reference)))
+        return self.scaled_prediction(found.extras.values(), scaled_lab(rgb), scaled_lab(reference))
 
-    def color(self, truth: Tensor, reference: Tensor) -> ScaledPrediction:
-        """Colorize scaled Lab ``(B, 3, side, side)`` with references of equal shape in scaled Lab."""
-        maps = [_precise(each) for each in self.model.network(truth[:, :1], reference)]
+    def scaled_prediction(self, maps: Iterable[Tensor], truth: Tensor, reference: Tensor) -> ScaledPrediction:
+        """Combine the network's output with ground truth and references at four scales.
+
+        Args:
+            maps: ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the size, each ``(B, 2, h, w)``.
+            truth: ``(B, 3, side, side)`` in scaled Lab.
+            reference: ``(B, 3, side, side)`` in scaled Lab.
+        """
+        maps = [_precise(each) for each in maps]
         wanted, given = _pyramid(truth), _pyramid(reference)
         generated = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(wanted, maps, strict=True)]
         return ScaledPrediction(ab=AB_SCALE * maps[0], generated=generated, truth=wanted, reference=given)
