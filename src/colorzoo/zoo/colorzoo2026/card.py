@@ -16,8 +16,8 @@ COLORZOO = ModelCard(
     guidance=("exemplar", "points", "statistics", "classes"),
     weights={
         "default": Weights(
-            sha256="f98b7ff0081a2df1c8f1a1aa3110c90b405b69e7822594e232584bdca19d8503",
-            size=8164290,
+            sha256="c6f976b76d6887395ed195510149da8179b33667ab170ab38fe7d032d039e30a",
+            size=8164410,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
             trained_on="211,277 photos, 2,824,950 crops; the last 1,193,406 crops with features of a frozen "
