@@ -148,7 +148,7 @@ def _shrink(lightness: Array) -> Array:
 def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
     """Return the depth of a border at the top, left, bottom and right.
 
-    The result is None if fewer than ``least_sides`` sides are clear and have a common tone.
+    The result is None if fewer than ``least_sides`` sides have a clear border with a common tone.
     """
     if min(lightness.shape) < 48:
         return None

@@ -2,9 +2,9 @@
 
 This method is not published. If the color at location ``i`` is known, the color variance ``v_j`` at location
 ``j`` decreases by ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the model predicts. The most
-informative location maximizes the sum of the reductions over ``j``. Its likely colors are the clusters of the
-mean color distribution over all locations, weighted by powers of ``r_ij``. A point with a likely color also
-changes the correlated locations.
+informative location maximizes the sum of the reductions over ``j``. To find its likely colors, the color
+distributions of all locations are averaged with powers of ``r_ij`` as weights, and the mean distribution is
+clustered. A point with a likely color also changes the correlated locations.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ColoringsConstants:
     Attributes:
         count: Number of colorings.
         candidates: Number of candidate locations along the shorter side.
-        exponent: Exponent of the correlation in the weights of the mean distribution.
+        exponent: Exponent of the correlations ``r_ij``, whose powers weight the color distributions.
     """
 
     count: int = 4

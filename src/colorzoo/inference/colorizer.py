@@ -1,7 +1,7 @@
 """Colorization of images at full size with `Colorizer`.
 
 The network predicts ab for a downscaled image. The full-size lightness is kept in float. Saving a file rounds
-the lightness to the levels of the file, and JPEG also compresses it.
+the lightness to 8-bit or 16-bit integers, and JPEG also compresses it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Colorizer:
         self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without objects that belong to this process."""
+        """Return the state for pickling, with the device instead of the runner of the model."""
         return {**self.__dict__, "_network": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -207,7 +207,7 @@ class Colorizer:
         border: BorderSetting | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Detect the border of an image, preprocess it and return the task; see `prepare_image`."""
+        """Detect the border of a scan and return the preprocessed task; see `prepare_image`."""
         run = StageRunner(cache)
         return prepare_image(
             self._network,
@@ -309,7 +309,7 @@ class Colorizer:
 
 
 def _as_image(image: ImageLike) -> RasterImage:
-    """Convert an image; the first axis of tensors has one, three or four channels."""
+    """Convert an image to `RasterImage`; tensors ``(C, H, W)`` have 1, 3 or 4 channels."""
     if isinstance(image, Tensor):
         image = image.detach().cpu().movedim(0, -1)
         image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())

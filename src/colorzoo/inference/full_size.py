@@ -45,7 +45,7 @@ class FullLightness:
 
     Attributes:
         levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``.
-        shift: Function that applies the lightness change of areas to a band; None for no change.
+        shift: Function that adds the lightness change of recipe areas to a band of rows; None for no change.
     """
 
     levels: Levels
@@ -138,7 +138,7 @@ def join(
     *,
     depth: int | None = None,
 ) -> NDArray[Any]:
-    """Upsample ab to the size of the lightness, add the corrections and convert to RGB.
+    """Upsample ab to the size of the lightness, add color corrections and convert to RGB.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
@@ -311,7 +311,7 @@ class Matte:
 
 @dataclass(frozen=True)
 class LightnessShift:
-    """Lightness change from areas that adopt the lightness of their color.
+    """Lightness change of recipe areas that adopt the lightness of their fill color.
 
     Attributes:
         parts: Pairs of a soft mask and the value of L that is added inside the mask.

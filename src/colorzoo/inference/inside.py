@@ -1,4 +1,4 @@
-"""Selection of the part of an image to colorize, such as the inside of a border.
+"""Selection of the part of an image to colorize, such as the inside of a scan border.
 
 Guidance is converted to coordinates of the part.
 """
@@ -156,7 +156,7 @@ def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> Ke
 
 
 def _crop_extra(extra: Any, inside: Rectangle) -> dict[str, Any]:
-    """Convert the painted classes and the divisions of regions."""
+    """Convert painted classes and region divisions to coordinates of the part."""
     moved = dict(extra)
     for name, inner in (("classes", "painted"), ("divisions", None)):
         if not moved.get(name):

@@ -98,7 +98,7 @@ class NetworkRunner:
         self._preferred = choose_dtype(precision, device)
 
     def call(self, function: Callable[[Any], T]) -> T:
-        """Call a function with the model; hold the lock and use inference mode during the call."""
+        """Call a function with the model in inference mode, in one thread at a time."""
         with self._lock, torch.inference_mode():
             return function(self.model)
 
@@ -141,7 +141,7 @@ class NetworkRunner:
             return model.similarity(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
-        """Return the prediction of the model or its graph, using cached state if possible."""
+        """Return the prediction of the model or its ONNX graph; use cached state if possible."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
             others = replace(guidance, scribbles=None)

@@ -134,7 +134,8 @@ class Painting:
         image_size: Width and height of the image.
         shape: Height and width of the resized copy.
         strength: Factor on the chroma.
-        reaches: ``(1, H, W)`` reach mask of each stroke; None for unlimited strokes.
+        reaches: Reach mask ``(1, H, W)`` of each stroke, which marks the pixels that the stroke can change;
+            None for unlimited strokes.
     """
 
     strokes: tuple[PaintStroke, ...]

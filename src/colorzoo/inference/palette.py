@@ -113,7 +113,7 @@ def mean_uncertainty(colored: ColorizedImage) -> float | None:
 
     Returns:
         The uncertainty in CIE units. None if the model predicts no distribution, or if the image is a page
-        without content to colorize.
+        without a photo, such as text.
     """
     distribution = distribution_of(colored)
     if distribution is None or NOTHING_TO_COLOR in colored.notes:

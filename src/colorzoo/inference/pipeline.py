@@ -149,7 +149,7 @@ def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
 def _with_points_in_full(
     task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
 ) -> Tensor:
-    """Enforce the colors of points at full strength, each point within its reach."""
+    """Enforce the colors of points at full strength, each color within its point's reach."""
     lightness = task.part.lightness
     if points is None:
         return predicted
@@ -203,7 +203,7 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
 
 
 def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return the reach mask of each paint stroke; None for unlimited strokes."""
+    """Return a mask of the pixels that each paint stroke can change; None for unlimited."""
     from colorzoo.inference.overlays import points_along
 
     return tuple(
@@ -218,12 +218,12 @@ def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[Po
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
-    """Find the shortest paths from patches to all cells of the grid; see `find_paths`."""
+    """Find the shortest paths from the pixels of points to all grid cells; see `find_paths`."""
     return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
-    """Compute the similarity of all positions to patches.
+    """Compute the similarity of all positions to the pixels that points cover.
 
     The result is None if the model does not compute similarity.
     """
@@ -440,7 +440,7 @@ def _colored_regions(task: ColorizeTask) -> Regions:
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
-    """Return a note if the region colors of the recipe were chosen for another proposal."""
+    """Return a note if region colors of the recipe were chosen for other proposed regions."""
     chosen_for = task.recipe.proposal
     if chosen_for is None or not task.recipe.regions or task.tensors.regions is not None:
         return ()

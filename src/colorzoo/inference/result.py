@@ -67,7 +67,7 @@ class ColorizedImage:
         return self.colors.lightness
 
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
-        """Return the result with the lightness of another copy of the image, of any size.
+        """Return the result with the lightness of a copy of the image, which can have any size.
 
         Args:
             lightness: Lightness ``(H, W)`` of the copy, or of the copy's part within the border.

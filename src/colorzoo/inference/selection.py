@@ -1,6 +1,6 @@
 """Segmentation of objects by clicks and outlines, and of named parts such as skin or sky.
 
-`ClickSegmenter`, a small network over the features of the ImageNet encoder, segments objects and parts;
+`ClickSegmenter`, a small network over the features of an ImageNet encoder, segments objects and parts.
 GrabCut segments outlined objects. ``python -m benchmarks selection`` measures the IoU of clicks.
 """
 
@@ -53,8 +53,8 @@ def select_outlined(
         >>> select_outlined(lightness, ab, path, image_size=(48, 32)).array().shape
         (32, 48)
 
-    The outside is background and the center is foreground. Between them GrabCut (Rother et al. 2004) segments
-    the object by lightness and predicted colors.
+    The outside of the outline is background, and its center is foreground. Between them, GrabCut (Rother et
+    al. 2004) segments the object by lightness and predicted colors.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].

@@ -55,8 +55,8 @@ class StageRunner:
         (5, 5, [False, True])
 
     Attributes:
-        cache: Results of earlier stages. The pad passes one cache for all edits of an image, so that an edit
-            runs only the stages whose inputs changed.
+        cache: Results of earlier stages. The drawing pad passes one cache for all edits of an image, so that
+            an edit runs only the stages whose inputs changed.
         log: Records of the stages in the order of their calls.
 
     Args:
@@ -107,7 +107,8 @@ class Part:
         size: Width and height of the part at full size in pixels.
         full: Lightness ``(height, width)`` at full size, or None.
         surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the part is a video frame. Frames are colorized even if they look like a page.
+        is_frame: Whether the part is a video frame. Frames are colorized even if they look like a page
+            without a photo, such as text, which otherwise stays gray.
     """
 
     lightness: Tensor
@@ -195,7 +196,7 @@ def prepare_image(
     border: BorderSetting | None = None,
     run: StageRunner,
 ) -> ColorizeTask:
-    """Detect the border of an image, inpaint healing strokes, and return the task to run.
+    """Detect the border of a scan, inpaint healing strokes, and return the task to run.
 
     For sketch models, the border is not detected, and transparent parts are filled with white.
 

@@ -1,7 +1,7 @@
 """Access control of the server, and security headers of responses.
 
 Host, origin and token of each request are checked. The token is part of the printed address, as in Jupyter.
-The response to this address sets a cookie, which the page sends with later requests. Scripts send
+The response to this address sets a cookie, which the browser sends with later requests. Scripts send
 ``Authorization: Bearer TOKEN``.
 """
 
@@ -72,7 +72,7 @@ class Access:
     def cookie(self) -> str:
         """Name of the cookie that stores the token; it depends on the token.
 
-        Browsers share cookies between the ports of a host, so servers on other ports need other names.
+        Browsers share cookies between the ports of a host, so servers on other ports need other cookie names.
         """
         return f"colorzoo-{sha256((self.token or '').encode()).hexdigest()[:16]}"
 
@@ -102,7 +102,7 @@ class Access:
 
 
 class AccessMiddleware:
-    """ASGI middleware that refuses requests by the access rules and adds security headers.
+    """ASGI middleware that enforces access rules and adds security headers to responses.
 
     Args:
         app: The application to protect.

@@ -70,12 +70,12 @@ class StudioLoader:
 
     @property
     def studio(self) -> Studio | None:
-        """The studio; None while it is loaded."""
+        """The studio; None until it is loaded."""
         done = self._future.done() and self._future.exception() is None
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the path of the photo that the address of a pad requests; None without a request.
+        """Return the path of the photo that the URL of a pad requests; None without a photo.
 
         Raises:
             StudioError: The photo does not exist or is not in the report.
@@ -242,7 +242,7 @@ def _error_response(error: Exception) -> Response:
 
 
 async def _websocket(socket: WebSocket) -> None:
-    """Serve one pad until it disconnects; responses are sent in the order in which they are produced."""
+    """Serve one drawing pad until it disconnects; send responses in order of production."""
     await socket.accept()
     loader: StudioLoader = socket.app.state.loader
     outgoing = Outgoing(lambda message: _send(socket, message))

@@ -1,4 +1,4 @@
-"""Bundle the scripts of the pad into one ES module.
+"""Bundle the scripts of the drawing pad into one ES module.
 
 A notebook widget cannot import a second file. The sources in ``static/js`` are ES modules with imports at the
 top and ``export`` before declarations. Bundling removes imports and exports, and puts each module after the
@@ -17,7 +17,7 @@ _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const)\b)", r
 
 @cache
 def pad_module() -> str:
-    """Return the pad as one ES module.
+    """Return the drawing pad as one ES module.
 
     The default export is ``{render}``, which anywidget requires.
     """
@@ -28,7 +28,7 @@ def pad_module() -> str:
 
 
 def pad_style() -> str:
-    """Return the style sheet of the pad.
+    """Return the style sheet of the drawing pad.
 
     Its rules apply only inside the class ``colorzoo-pad``.
     """
@@ -36,7 +36,7 @@ def pad_style() -> str:
 
 
 def _collect(name: str, modules: dict[str, str]) -> None:
-    """Add a module after its imports."""
+    """Add a module to ``modules`` after the modules that it imports."""
     if name in modules:
         return
     source = _read(f"js/{name}.js")

@@ -1,4 +1,4 @@
-"""Colorize the photo of a pad at the network size, and encode previews as JPEG."""
+"""Colorize the photo opened in the drawing pad, and encode previews as JPEG."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def match_of(colored: ColorizedImage) -> Tensor | None:
 
 @dataclass(frozen=True)
 class PadRequest:
-    """Photo and recipe of a pad, with the model that colorizes the photo.
+    """Photo and recipe of a drawing pad, with the model that colorizes the photo.
 
     Attributes:
         colorizer: Loaded model.
@@ -79,7 +79,7 @@ class PadRequest:
 
 
 def predict(request: PadRequest) -> ColorizedImage:
-    """Colorize a photo at the network size.
+    """Colorize a photo at the size of the network input.
 
     Raises:
         ColorzooError: The recipe does not match the photo, or the model fails.
@@ -95,7 +95,7 @@ def _run(task: ColorizeTask) -> ColorizedImage:
 def preview(
     request: PadRequest, quality: Quality, limits: Limits
 ) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
-    """Colorize a photo at the output size of a quality.
+    """Colorize a photo at the preview size that belongs to a quality.
 
     Returns:
         The result, the JPEG, and ``width``, ``height``, ``timing`` of the message ``colored``.

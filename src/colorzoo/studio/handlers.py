@@ -1,4 +1,4 @@
-"""Handlers of the pad protocol, one per request; see ``docs/studio_protocol.md``."""
+"""Handlers of requests from drawing pads; see ``docs/studio_protocol.md``."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ class Context:
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Load the model of a recipe and return it with the photo, the recipe and the reference.
 
-        Photo and recipe are restricted to the part within the border, except for sketch models.
+        Except for sketch models, the photo is cropped to the part within the border of the scan, and the
+        recipe is converted to coordinates of this part.
 
         Args:
             recipe: Recipe to apply; None uses the recipe of the request.
@@ -264,7 +265,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
-    """Draw the reach of a point as a tint."""
+    """Tint the pixels that the color of a point can change, which are its reach."""
     x, y = ctx.place()
     fields = ctx.message.fields()
     radius = fields.number("radius", 3.0, low=0)
@@ -480,7 +481,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
-    """Convert x and y to pixels of the part of a request."""
+    """Convert x and y from pixels of the photo to pixels of the colorized part."""
     return place if request.opened.window is None else request.opened.window.inside.inner(place)
 
 

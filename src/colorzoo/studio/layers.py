@@ -1,7 +1,8 @@
 """Exports with layers: a transparent PNG of the colors, or an OpenRaster file.
 
-Each layer has the highest transparency with which normal alpha compositing over the layers below reproduces
-the image, so every program displays the file correctly without a blend mode. Paint has a separate layer.
+Each layer is as transparent as possible, provided that normal alpha compositing over the layers below still
+reproduces the image. Every program therefore displays the file correctly without a blend mode. Paint strokes
+are stored in a separate layer.
 """
 
 from __future__ import annotations
@@ -65,9 +66,9 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return the RGBA layer ``(H, W, 4)`` that gives a result over an image.
+    """Return the RGBA layer ``(H, W, 4)`` that changes an image to a result.
 
-    The result is reproduced by alpha compositing.
+    Alpha compositing of the layer over the image reproduces the result.
 
     Args:
         image: ``(H, W)`` gray, or ``(H, W, 3)``.

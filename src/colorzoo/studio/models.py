@@ -1,4 +1,4 @@
-"""Models of a server: entries of the model menu, and a cache of loaded models."""
+"""Models of the studio: entries of the model menu, and a cache of loaded models."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelPool:
     Args:
         load: Function that loads the colorizer of a registered model.
         own: Loaded colorizer that becomes the default model.
-        default: Name of the default model, for recipes that name no model.
+        default: Name of the default model, for recipes without a model name.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Photo that is open in a pad: its file, and downscaled maps for fast edits."""
+"""Photo that is open in a drawing pad: its file, and downscaled maps for fast edits."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class OpenedImage:
         source: JPEG of the photo in its original colors.
         alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
-        border: Rectangle within the detected border, or None.
+        border: Rectangle within the detected border of a scan, or None.
         window: Position within the whole photo if this image is a crop of it.
         whole: The whole photo if this image is a crop of it.
         parts: Cache of the last `part`.
@@ -122,8 +122,8 @@ class OpenedImage:
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
         """Inpaint the pixels under strokes and return the changed photo.
 
-        The border and the image that the pad shows as *Before* do not change. Strokes that differ from the
-        strokes of the last call decode the file again.
+        The detected border and the image that the drawing pad shows as *Before* do not change. The file is
+        decoded again if the strokes differ from the strokes of the previous call.
 
         Args:
             strokes: Strokes over dust and scratches, in pixels of the photo.
@@ -146,7 +146,7 @@ class OpenedImage:
         return self.last_on_paper[0]
 
     def _changed(self, **changes: Any) -> OpenedImage:
-        """Return a copy with other fields whose maps and caches are computed from the file again."""
+        """Return a copy with changed fields; compute its maps from the file again."""
         fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
         opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
         width, height = self.size
@@ -159,8 +159,8 @@ class OpenedImage:
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of the photo that a border setting selects.
 
-        The part is an `OpenedImage` whose coordinates start at its top-left corner. The whole photo is
-        returned unchanged.
+        The part is an `OpenedImage` whose coordinates start at its top-left corner. If the setting selects
+        the whole photo, the photo is returned unchanged.
 
         Args:
             setting: Border setting of a recipe.
@@ -264,7 +264,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     Args:
         data: Content of the image file.
         name: File name on the client.
-        limits: Limits of pixels and of the size of the preview.
+        limits: Limits on the number of pixels and on the size of the preview.
         network: Shorter side of most network inputs in pixels.
 
     Raises:

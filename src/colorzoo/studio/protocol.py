@@ -1,4 +1,4 @@
-"""Messages of the pad protocol, their encoding, error codes, and limits.
+"""Messages between drawing pad and server: encoding, error codes, and limits.
 
 ``docs/studio_protocol.md`` describes the messages. This module does not import torch, so that the server
 responds before torch is loaded.
@@ -66,7 +66,7 @@ class Limits:
     queued: int = 8
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the limits in the message ``hello``."""
+        """Return the limits as fields of the message ``hello``."""
         return {
             "bytes": self.file_bytes,
             "pixels": self.pixels,
@@ -86,7 +86,7 @@ class Limits:
 
 
 class StudioError(ColorzooError):
-    """Error of a request, with a code for the pad and a message for the user.
+    """Error of a request, with a code for the drawing pad and a message for the user.
 
     Args:
         code: An error code of ``docs/studio_protocol.md``.
@@ -118,7 +118,7 @@ def _sentence(text: str) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """Message between pad and server.
+    """Message between drawing pad and server.
 
     Attributes:
         body: The JSON object, with at least ``type``.
@@ -192,7 +192,7 @@ def _parse_object(text: str | bytes) -> dict[str, Any]:
 
 
 def parse_json_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object whose numbers are finite: browsers reject NaN and Infinity.
+    """Parse a JSON object with finite numbers, because browsers reject NaN and Infinity.
 
     Raises:
         ValueError: The text is another value or not valid JSON in UTF-8, or is nested too deeply.

@@ -63,7 +63,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
         result: Current result, whose mean colors are suggested for the regions.
 
     Raises:
-        GuidanceError: The model does not use regions.
+        GuidanceError: The model does not propose regions.
     """
     lightness, task = request.lightness(), request.task()
     proposed = proposed_regions(task)

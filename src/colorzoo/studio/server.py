@@ -107,13 +107,13 @@ def serve(
     browser: bool,
     report: ServedReport | None = None,
 ) -> None:
-    """Serve the studio until Ctrl+C; the page is available while the studio is loaded.
+    """Serve the studio until Ctrl+C; the page is available before loading has finished.
 
     Args:
         make: Function that loads the studio.
         address: Address on which to listen.
         browser: Whether to open the page in the browser of the user.
-        report: Report to open instead of the pad.
+        report: Report to open instead of the drawing pad.
 
     Raises:
         ColorzooError: The address cannot be used, or ``make`` failed.

@@ -1,4 +1,4 @@
-"""Sessions of pads. Their files are stored in memory, with limits on idle time and bytes."""
+"""Sessions of drawing pads, whose files are stored in memory for a limited time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_FILES = 4  # maximum number of uploads and exports of a session
 
 @dataclass(frozen=True)
 class AttachedReference:
-    """Reference image that a pad uploaded.
+    """Reference image that a drawing pad uploaded.
 
     Attributes:
         rgb: Downscaled image ``(1, 3, h, w)`` in [0, 1].
@@ -46,14 +46,14 @@ class TemporaryFile:
 
 @dataclass
 class Session:
-    """State of one pad.
+    """State of one drawing pad.
 
     Attributes:
         id: Secret random id; a client with this id can access the session.
         opened: Opened photo, or None.
         reference: Attached reference image, or None.
         files: Uploads and exports by random key.
-        offered: Photo of the command line by key, which all sessions share.
+        offered: Photo passed on the command line, by key. All sessions share this photo.
         uploads: Number of uploads in progress.
         last_used: Time of the last use in seconds, by the clock of the store.
         connected: Whether a pad is connected; a second pad with this id starts a new session.

@@ -1,4 +1,4 @@
-"""Write a static page that colorizes images with color points in the browser.
+"""Write a static web page that colorizes images with color points in the browser.
 
 The browser runs the ONNX graph of one model with ONNX Runtime Web, which is downloaded once from npm.
 """
@@ -42,7 +42,7 @@ _MAX_ERROR = 2.0**-10  # maximum rounding error of float16 weights, relative to 
 
 
 def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
-    """Write a static page with one model and example images.
+    """Write a static web page with one model and example images.
 
     The page is written atomically. An existing page in the folder is replaced.
 
@@ -90,7 +90,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
 
 
 def _obstacle(card: ModelCard) -> str:
-    """Return the reason why a model cannot run in a page; empty if the model can run."""
+    """Return the reason why a model cannot run in a web page; empty if it can run."""
     if "export" in card.limits:
         return "it cannot be exported to ONNX"
     if card.input != "gray" or card.output != "ab":

@@ -1,4 +1,4 @@
-"""Service that queues and processes the requests of pads, independent of the transport."""
+"""Service that processes the requests of drawing pads, independent of the transport."""
 
 from __future__ import annotations
 

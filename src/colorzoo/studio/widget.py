@@ -36,8 +36,8 @@ RecipeLike = Recipe | Mapping[str, Any] | str | Path
 class Pad(anywidget.AnyWidget):
     """Drawing pad for one image in a notebook, displayed as the last expression of a cell.
 
-    ``pad.recipe`` contains the current edits; assigning a recipe changes the pad. ``pad.result()`` returns
-    the colorized image at full size, identical to `colorzoo.colorize` with the image and the recipe.
+    ``pad.recipe`` contains the current edits. Assigning a recipe to it changes the pad. ``pad.result()``
+    returns the colorized image at full size, identical to `colorzoo.colorize` with the image and the recipe.
 
     Args:
         image: Path, Pillow image or array, as for `colorzoo.colorize`; None starts without an image.
@@ -102,7 +102,7 @@ class Pad(anywidget.AnyWidget):
         super().close()
 
     def _offer(self, image: str | Path | Image.Image | NDArray[Any]) -> str:
-        """Set the image that the page opens, and return the SHA-256 of its file."""
+        """Set the image that the pad opens, and return the SHA-256 of its file."""
         self._image = read_image(image)  # raises here if the image is invalid
         path = Path(image) if isinstance(image, str | Path) else None
         data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
@@ -110,7 +110,7 @@ class Pad(anywidget.AnyWidget):
         return sha256(data).hexdigest()
 
     def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:
-        """Process a message of the page; responses are sent from other threads."""
+        """Process a message from the browser; responses are sent from other threads."""
         message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
         if message.type == "ready":  # the cell was displayed, possibly not for the first time
             self._session.connected = False

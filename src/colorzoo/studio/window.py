@@ -1,4 +1,4 @@
-"""Conversion of maps from the part within a border to the whole photo that the pad shows."""
+"""Conversion of maps of the part within a scan border to maps of the whole photo."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ An area is a soft mask whose edges follow the image. A guided filter (He et al. 
 lightness. The result of the fit is two small maps, slope and offset, which also apply to the lightness at
 full size.
 
-An object area (action ``"thing"``) becomes a box for models that color objects separately (Su et al. 2020),
-with an effect restricted to the soft mask of the area. For models that reduce color bleeding (Kim et al.
-2021) it becomes a stroke along its boundary.
+For models that color objects separately (Su et al. 2020), an object area (action ``"thing"``) becomes a box.
+The effect of the box is restricted to the soft mask of the area. For models that reduce color bleeding (Kim
+et al. 2021), the area becomes a stroke along its boundary.
 """
 
 from __future__ import annotations
@@ -274,8 +274,8 @@ def fill_areas(
 ) -> Colors:
     """Fill areas with their colors; later areas cover earlier areas.
 
-    The fill is blended with the prediction for these colors, except where the lightness follows the color,
-    because the prediction was computed for another lightness.
+    The fill is blended with the prediction ``seeded``. An area that adopts the lightness of its color is not
+    blended, because the prediction was computed for another lightness.
 
     Args:
         colors: Colors before the areas are filled.

@@ -1,7 +1,7 @@
-"""Points: rasterization, exact colors, reach and strength, and corrections at full size.
+"""Rasterization, exact colors, reach and strength of points; corrections at full size.
 
 A point of a few pixels is smaller than a pixel of the network output, so upsampling loses most of its color.
-The correction adds the difference at the point, with a falloff of about one output pixel.
+A correction adds the missing color at the point, with a falloff of about one output pixel.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ class PointConstants:
     """Constants that determine how the colors of points are applied.
 
     Attributes:
-        most_cells: Maximum number of grid cells along the shorter side for the propagation of differences.
+        most_cells: Maximum number of grid cells along the shorter side for the propagation of color
+            differences.
         fade: Distance in cells at which a propagated difference decays to a third if it crosses no edge.
         fill: Weight of the color of a point where the network fully adopts this color.
         blend: Blending distance on a uniform surface, as a fraction of the shorter side.
         blend_small: Maximum blending distance, as a fraction of the square root of the covered area.
         blend_edge: Step in lightness that blocks blending as much as the blending distance.
         least_blend: Minimum blending distance in pixels.
-        blend_rounds: Iterations of the filter.
+        blend_rounds: Iterations of the blending filter.
     """
 
     most_cells: int = 64
@@ -64,7 +65,7 @@ POINTS = PointConstants()
 
 
 class Base(NamedTuple):
-    """Colors predicted without the points of limited reach.
+    """Colors predicted without the points whose reach (spread of the color) is limited.
 
     Attributes:
         ab: Colors ``(1, 2, h, w)`` in CIE units.
@@ -149,7 +150,7 @@ def _grid(maps: Tensor) -> Size:
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Return a prediction without limited points, and a copy clipped to sRGB.
+    """Return a prediction without points of limited reach, and a copy clipped to sRGB.
 
     Args:
         ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
@@ -201,7 +202,7 @@ def _blend_widths(extent: Extent) -> Map:
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
-    """Smooth a change over uniform surfaces, without crossing edges.
+    """Smooth a color change over uniform surfaces, without crossing edges.
 
     The recursive filter is described by Gastal and Oliveira (2011).
 
@@ -247,7 +248,7 @@ def _pass_along(maps: Map, shares: Map) -> Map:
 def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tensor]:
     """Return the ab ``(2, h, w)`` of the nearest point, and the response of the network to the point.
 
-    The second map ``(h, w)`` in [0, 1] is the square root of the relative change towards the color of the
+    The response ``(h, w)`` in [0, 1] is the square root of the relative change towards the color of the
     point.
     """
     hinted = extent.homes >= 0
@@ -304,7 +305,7 @@ class CorrectionConstants:
     Attributes:
         most_points: Maximum number of corrected points.
         reach: Standard deviation of the falloff, in pixels of the network output.
-        apart: Minimum distance to the nearest other point in standard deviations.
+        apart: Minimum distance to the nearest other point, in standard deviations of the falloff.
         rounds: Iterations of the solver.
         narrowest: Minimum standard deviation in pixels.
     """
@@ -386,7 +387,7 @@ def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tens
 
 
 def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the distance ``(K,)`` in pixels from each rectangle to the locked cells; 0 if they meet.
+    """Return the distance ``(K,)`` in pixels from each rectangle to locked pixels.
 
     Args:
         locked: See `correct_points`.

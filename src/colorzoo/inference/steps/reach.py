@@ -1,10 +1,10 @@
 """The reach of points: the distance over which their colors spread.
 
-The distance is the cost of the shortest path from the point. Crossing an edge of the lightness adds cost,
-more in uniform surroundings. If the model compares locations (`colorzoo.capabilities.ComputesSimilarity`),
-dissimilarity to the point adds cost too. One search computes the paths of all points with equal reach, and
-each location belongs to the nearest point. The constants are fitted on one half of a labeled sample;
-``python -m benchmarks reach`` evaluates the other half.
+The distance is the cost of the shortest path from the point. Crossing an edge of the lightness adds cost. The
+cost is higher in uniform surroundings. If the model compares locations
+(`colorzoo.capabilities.ComputesSimilarity`), dissimilarity to the point adds cost too. One search computes
+the paths of all points with equal reach, and each location belongs to the nearest point. The constants are
+fitted on one half of a labeled sample. ``python -m benchmarks reach`` evaluates the other half.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class ReachConstants:
         border: Square root of the path cost at which half of the color remains.
         steepness: Slope of the falloff at ``border``.
         unlike: Cost of a location without any similarity to the point, added to the root of the path cost.
-        border_alike: ``border`` of this sum, for models that implement `ComputesSimilarity`.
+        border_alike: ``border`` for the sum of this square root and the dissimilarity cost ``unlike``, in
+            models that implement `ComputesSimilarity`.
         steepness_alike: Slope of the falloff at ``border_alike``.
         least: Smallest tested factor on the automatic reach.
         factors: Number of tested factors.

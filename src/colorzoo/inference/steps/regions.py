@@ -49,7 +49,7 @@ def proposal_hash(regions: Regions) -> str:
 
 
 def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
-    """Set the region colors of a recipe.
+    """Assign the region colors of a recipe to proposed regions.
 
     If a region has several colors, the last color applies.
 
