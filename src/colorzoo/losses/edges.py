@@ -16,13 +16,13 @@ AB_SCALE = 110.0
 
 
 def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
-    """Return the Sobel maps of ab / 110, which edge losses compare (S in the paper).
+    """Compute Sobel gradients of ab / 110 (S in Kim et al. 2021).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
         kind: ``"signed"`` returns the four derivatives of a and b along x and y. ``"magnitude"`` returns the
             gradient magnitudes of a and b, which do not distinguish edges of opposite sign. The paper does
-            not specify which maps it uses.
+            not specify which kind it uses.
 
     Returns:
         ``(B, 4, H, W)`` or ``(B, 2, H, W)`` float32.

@@ -72,7 +72,7 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 
 
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the smoothness loss of ab between neighbors of similar true color.
+    """Penalize ab differences between neighboring pixels with similar true colors.
 
     The loss is the mean squared difference of ab from `neighbor_mean`.
 
@@ -145,8 +145,8 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         >>> relativistic_loss(torch.ones(2, 1), torch.zeros(2, 1))
         tensor(0.)
 
-    Means are computed over the images of all processes. The published code rolls the real images by one; this
-    roll is omitted because it does not change a mean.
+    Means are computed over the images of all processes. The published code shifts the real
+    images by one position in the batch. This function omits the shift because it does not change a mean.
 
     Args:
         better: ``(B, 1)`` scores that should exceed the mean of ``worse`` by 1: scores of real images in the

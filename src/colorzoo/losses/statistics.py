@@ -23,7 +23,8 @@ def soft_histogram(ab: Tensor) -> Tensor:
         ab: ``(B, 2, H, W)`` ab divided by 110.
 
     Returns:
-        ``(B, 21, 21)`` fractions of pixels by a, then by b. They sum to 1 if all values are in [-1, 1].
+        ``(B, 21, 21)`` fractions of pixels. The first bin axis is a, and the second bin axis is b. The
+        fractions sum to 1 if all values are in [-1, 1].
     """
     with torch.autocast(ab.device.type, enabled=False):  # half precision would lose fractions below 1/256
         ab = ab.to(torch.promote_types(ab.dtype, torch.float32))
@@ -53,7 +54,10 @@ def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5)
 
 
 def total_variation(maps: Tensor) -> Tensor:
-    """Return twice the sum of the mean squared vertical and horizontal neighbor differences.
+    """Return the total variation loss: squared differences of neighboring pixels.
+
+    The mean squared difference of vertical neighbors and the mean squared difference of horizontal neighbors
+    are added, and the sum is multiplied by 2.
 
     Examples:
         >>> total_variation(torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))

@@ -1,6 +1,6 @@
 """Network for interactive segmentation of objects by clicks, and of parts such as sky.
 
-The input is a grayscale image, encoded by the frozen ImageNet encoder. For each click, the network predicts
+The input is a grayscale image, encoded by a frozen ImageNet encoder. For each click, the network predicts
 several masks and the quality of each mask, because a click on a lip may mean the lip, the face or the person.
 The decoder of Segment Anything has the same output (Kirillov et al. 2023, https://arxiv.org/abs/2304.02643).
 """
@@ -31,7 +31,7 @@ class SegmenterFeatures(NamedTuple):
     Attributes:
         coarse: ``(B, 64, h, w)`` at 1/8 of the image size.
         fine: ``(B, 32, 2 h, 2 w)`` at 1/4 of the image size.
-        parts: ``(B, 10, 2 h, 2 w)`` logits of `PARTS`.
+        parts: ``(B, 10, 2 h, 2 w)`` logits of the classes in `PARTS`, such as sky.
     """
 
     coarse: Tensor
@@ -52,7 +52,7 @@ class ClickMasks(NamedTuple):
 
 
 class ClickSegmenter(nn.Module):
-    """Decoder of encoder maps with a part segmentation head and a click head."""
+    """Decoder for ImageNet features, with a part segmentation head and a click head."""
 
     def __init__(self) -> None:
         super().__init__()

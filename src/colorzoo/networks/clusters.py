@@ -66,8 +66,8 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
     Args:
         centers: ``(K, D)``.
         count: Number of new classes, 1 to K.
-        seeds: ``(count,)`` indices of the initial centers; None draws them with numpy's legacy generator as
-            published.
+        seeds: ``(count,)`` indices of the initial centers; None draws them with NumPy's legacy random
+            generator, as in the published code.
 
     Raises:
         ColorzooError: ``count`` is out of range.

@@ -2,9 +2,9 @@
 
 The PatchGAN discriminators follow Isola et al. 2017. The self-attention discriminator of Zhang et al. 2019
 uses spectral normalization (Miyato et al. 2018). As published, each forward pass runs one power iteration,
-also in eval mode. Two implementations of PyTorch are not used: ``parametrizations.spectral_norm`` updates u
-before v, which changes scores by up to 1.7 %, and modules with ``nn.utils.spectral_norm`` cannot be copied
-after a forward pass.
+also in eval mode. PyTorch's two implementations are not used. ``parametrizations.spectral_norm`` updates the
+singular vector u before v, which changes scores by up to 1.7 %. Modules with ``nn.utils.spectral_norm``
+cannot be copied after a forward pass.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PatchDiscriminator(nn.Module):
     The network has five 4 x 4 convolutions. The first three convolutions have stride 2.
 
     Args:
-        in_channels: Input channels: an image concatenated with its conditioning input.
+        in_channels: Number of channels of an image concatenated with its conditioning input.
         width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
@@ -85,7 +85,7 @@ class DiscriminatorOutput(NamedTuple):
 
     Attributes:
         score: ``(B, 1)``, unbounded.
-        features: ``(B, 256, H/16, W/16)``, the map of the fourth layer.
+        features: ``(B, 256, H/16, W/16)``, feature map of the fourth convolution.
     """
 
     score: Tensor

@@ -60,7 +60,8 @@ class Warped(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, h, w)`` in CIE units.
-        similarity: ``(B, 1, h, w)``, cosine multiplied by both class confidences; 0 without a match.
+        similarity: ``(B, 1, h, w)``, cosine similarity multiplied by the class confidences of both
+            positions; 0 without a match.
         matched: ``(B, 1, h, w)`` bool, True where the reference contains the class of the position.
         source: ``(B, 2, h, w)``, x and y of the source position as fractions of the reference size.
     """
@@ -78,7 +79,8 @@ def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Te
         classes: Class map of any resolution. As published, each cell of the feature map takes the class at
             its top-left corner.
         size: Height and width of the image that the class map covers.
-        grid: Rows and columns of the feature map; cells in the padding repeat the border.
+        grid: Rows and columns of the feature map; cells outside the image take the class of the last
+            row or column.
     """
     rows, columns = (
         (torch.arange(count, device=classes.device) * STRIDE * cells // side).clamp(max=cells - 1)
@@ -93,7 +95,7 @@ def enlarge(maps: Tensor) -> Tensor:
 
 
 def unmatched(lightness: Tensor) -> Warped:
-    """Return a `Warped` without matches, for lightness ``(B, 1, H, W)`` without a reference."""
+    """Return a `Warped` without any match, for lightness ``(B, 1, H, W)``."""
     rows, columns = (side // STRIDE for side in lightness.shape[-2:])
     nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
     two = nothing.repeat(1, 2, 1, 1)
@@ -101,7 +103,7 @@ def unmatched(lightness: Tensor) -> Warped:
 
 
 def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
-    """Fill positions without a match with automatic colors.
+    """Fill positions without a match with colors that the feature model predicts.
 
     Args:
         warped: Colors warped from the reference.

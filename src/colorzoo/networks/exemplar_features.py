@@ -1,4 +1,4 @@
-"""Frozen feature extractors of exemplar models: VGG-19 or the trunk of an automatic model."""
+"""Frozen feature extractors of exemplar models: VGG-19 or an automatic colorization model."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TrunkFeatures(NamedTuple):
 
     Attributes:
         hooks: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
-        deep: Map at H/8, the input of the compact segmenter.
+        deep: Feature map at H/8, the input of segmenters that have no encoder.
         automatic: ``(B, 2, H, W)`` ab predicted by the feature model, or None.
     """
 

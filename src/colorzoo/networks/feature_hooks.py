@@ -60,7 +60,7 @@ class HookState:
         (30, 45)
 
     Attributes:
-        maps: The map of the first hook, followed by other inputs of the rest of the network.
+        maps: Activation map of the first hook, followed by the other inputs of the layers after this hook.
         size: Height and width of the unpadded image in pixels.
     """
 

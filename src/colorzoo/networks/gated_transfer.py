@@ -31,7 +31,7 @@ GATED_NAMES: tuple[Pattern, ...] = (
     (r"model(8|9|10)\.", lambda m: f"levels.{_LEVELS[m[1]]}.fuse."),
     (r"classify_network\.fc\.", "classifier."),
 )
-"""Patterns for parameter names that occur in the files of both papers; see `rename_keys`."""
+"""Patterns for parameter names in files of Lu et al. and Yin et al.; see `rename_keys`."""
 
 PLACES_AT_ONCE = 4096
 """Number of image positions that are compared with the whole reference in one matrix product."""
@@ -45,7 +45,7 @@ class Transferred(NamedTuple):
     Attributes:
         matched: Feature maps ``(B, C, h, w)`` of the matched colors.
         general: Features of the reference's histogram, ``(B, C, h, w)`` maps or ``(B, C, 1, 1)`` vectors.
-        gate: ``(B, 1, H/2, W/2)`` in [0, 1], weight of ``matched`` against ``general``.
+        gate: ``(B, 1, H/2, W/2)`` in [0, 1], blending weight: 1 selects ``matched``, 0 selects ``general``.
     """
 
     matched: list[Tensor]
@@ -143,7 +143,7 @@ class GatedNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)``, L / 50 - 1.
-            reference: Reference; None skips the blending.
+            reference: Network input of the reference; None disables the blending with reference features.
         """
         maps = self.encode(lightness)
         given = None if reference is None else self.transfer(maps, reference)
@@ -153,11 +153,11 @@ class GatedNetwork(nn.Module):
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
         """Return the six encoder maps ``(B, C, h, w)`` of an image."""
-        raise NotImplementedError(f"{type(self).__name__} must define encode(lightness)")
+        raise NotImplementedError(f"{type(self).__name__} must define the method encode(lightness)")
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of an image with a reference and return its features."""
-        raise NotImplementedError(f"{type(self).__name__} must define transfer(maps, reference)")
+        """Match encoder maps of an image with a reference; return the reference's features."""
+        raise NotImplementedError(f"{type(self).__name__} must define the method transfer(maps, reference)")
 
 
 class GatedColorization:
@@ -180,7 +180,7 @@ class GatedColorization:
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
-        raise NotImplementedError(f"{type(self).__name__} must define read(rgb)")
+        raise NotImplementedError(f"{type(self).__name__} must define the method read(rgb)")
 
     def squared(self, rgb: Tensor) -> Tensor:
         """Resize references bicubically to the square size of the network input."""
@@ -194,7 +194,7 @@ class GatedColorization:
         )
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference the blending is skipped."""
+        """Colorize a batch; without a reference, no reference features are blended in."""
         exemplar = (guidance or Guidance()).exemplar
         found = self.generate(lightness, None if exemplar is None else self.read(exemplar.rgb))
         height, width = lightness.shape[-2:]
@@ -248,7 +248,7 @@ class ColorMaps(nn.Module):
 
 
 def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
-    """Apply a function to the cosine similarities of all positions, in chunks.
+    """Apply ``read`` to the cosines of image and reference positions, in chunks.
 
     Args:
         ours: ``(B, C, N)`` features of the image.

@@ -35,7 +35,7 @@ AB_SCALE = 110.0
 _DEFAULT_LIGHTNESS = 60.0  # L of points whose lightness is not specified
 
 Detach = Literal["none", "regression", "classification"]
-"""Output branch whose gradient does not reach the trunk."""
+"""Output branch whose gradient does not reach the layers that both branches share."""
 
 
 def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
@@ -97,8 +97,8 @@ class HintEncoding(NamedTuple):
 
     Attributes:
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
-        beside9: ``(B, C, H/2, W/2)``, the skip into block 9.
-        beside10: ``(B, C, H, W)``, the skip into block 10.
+        beside9: ``(B, C, H/2, W/2)``, the skip connection into block 9.
+        beside10: ``(B, C, H, W)``, the skip connection into block 10.
         maps: Outputs of blocks 3 to 7.
     """
 
@@ -173,7 +173,7 @@ class HintUNet(nn.Module):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Hooks at the outputs of blocks 8 and 9, and at the sum before block 10."""
+        """Feature hooks at the outputs of blocks 8 and 9, and at the sum before block 10."""
         c256, c128 = self.up9.in_channels, self.up10.in_channels
         return (
             FeatureHook("8_3", c256, 4),
@@ -196,7 +196,7 @@ class HintUNet(nn.Module):
             x: ``(B, in_channels, H, W)``, height and width multiples of 8.
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
-            detach: Output branch whose gradient does not reach the trunk.
+            detach: Output branch whose gradient does not reach the layers that both branches share.
             visit: Function that is called with each of the 13 activation maps. The maps are named as in the
                 published code: 1_2, 2_2, 3_3 to 7_3, 8_up, 8_3, 9_up, 9_3, 10_up, 10_2. Maps named "up" are
                 passed before their ReLU.
@@ -270,7 +270,11 @@ class HintNetwork(nn.Module):
         self.unet = unet
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
+        """Run the network from the first hook to the output and call ``visit`` at each hook.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units.
+        """
         height, width = state.size
         trunk, beside9, beside10 = state.maps
         ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
@@ -357,7 +361,7 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
         purpose: Option name for messages, such as ``"start"``.
 
     Raises:
-        ColorzooError: The source has another family, width, option, input scale or output scale.
+        ColorzooError: The source differs in family, width, option, input scale or output scale.
     """
     found: Any = getattr(source, "unet", None)
     wanted = {key: value.shape for key, value in unet.state_dict().items()}

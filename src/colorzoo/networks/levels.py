@@ -114,7 +114,7 @@ def cosines(features: Tensor, reference: Tensor) -> Tensor:
 
 
 def shares(similarity: Tensor, *, tau: float = 0.01) -> Tensor:
-    """Return attention weights ``(B, M, N)`` of N image over M reference positions.
+    """Apply a softmax over the M reference positions to similarities ``(B, M, N)``.
 
     Args:
         similarity: See `cosines`.

@@ -90,7 +90,7 @@ def _match_classes(
 
 
 def _split(features: Tensor, places: list[Tensor]) -> tuple[Tensor, ...]:
-    """Return the rows of each set of flat positions of ``(B, N, C)``."""
+    """Select the features of each set of flat positions from ``(B, N, C)``."""
     return torch.split(features.flatten(0, 1)[torch.cat(places)], [len(each) for each in places])
 
 
@@ -219,7 +219,8 @@ def _nearest(x: Tensor, times: int) -> Tensor:
 def _fit(small: Tensor, like: Tensor) -> Tensor:
     """Pad a map whose size was rounded down at stride 16.
 
-    One row and one column are added before the map, and the others after it.
+    One row is added at the top and one column at the left. Further rows are added at the bottom, and further
+    columns at the right.
     """
     missing = [wanted - there for wanted, there in zip(like.shape[-2:], small.shape[-2:], strict=True)]
     (top, bottom), (left, right) = ((min(1, gap), max(0, gap - 1)) for gap in missing)

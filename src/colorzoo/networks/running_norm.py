@@ -10,7 +10,7 @@ _FADING = 0.001  # momentum of the running statistics
 
 
 class RunningNorm(nn.BatchNorm2d):
-    """BatchNorm without affine parameters and with Caffe's moving average of the statistics.
+    """BatchNorm with Caffe's moving averages of mean and variance, not affine.
 
     Each batch has 0.999 times the weight of the next batch. The weighted sums are divided by the sum of the
     weights.

@@ -1,9 +1,10 @@
 """Spectrally normalized convolution, attention and decoder blocks of DDColor and DeOldify.
 
-In training mode every forward pass runs one power iteration and stores u and v. Evaluation divides by the
-stored ``u . (W v)``, which only approximates the norm. Names and shapes match the authors' checkpoints, which
-use torch's older spectral norm (Miyato et al. 2018). `discriminators.SpectralConv` also iterates in eval
-mode; its module explains why torch's implementation is not used.
+In training mode every forward pass runs one power iteration and stores the singular vectors u and v.
+Eval mode divides the weight by ``u . (W v)`` with the stored vectors, which only approximates the norm. Names
+and shapes match the authors' checkpoints, which use torch's older spectral norm (Miyato et al. 2018). The
+class `discriminators.SpectralConv` also iterates in eval mode. The docstring of its module explains why
+torch's implementation is not used.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class StoredSpectralConv(nn.Module):
     def settle(self) -> None:
         """Run power iterations for newly initialized weights.
 
-        They are required because eval mode uses the stored u and v without iterating.
+        The iterations are required because eval mode uses the stored u and v without iterating.
         """
         for _ in range(0 if self.weight_orig.is_meta else _INITIAL_STEPS):
             self._iterate(self.weight_orig.flatten(1))

@@ -22,7 +22,7 @@ _RADIAL_EPSILON = 1e-6
 
 
 def diagonal_moves(draws: Tensor) -> Tensor:
-    """Return two positions on the diagonal and their shifts, relative to the side.
+    """Select two points on the image diagonal and their shifts, relative to the side.
 
     Args:
         draws: ``(B, T, 4)``: T draws from the uniform distribution on [0, 1). The first draw whose shifted

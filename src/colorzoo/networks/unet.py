@@ -28,7 +28,7 @@ class UNet(nn.Module):
     Args:
         in_channels: Number of input channels.
         out_channels: Number of output channels; the output has no activation.
-        base: Number of channels of the first level; 64 in the papers.
+        base: Number of channels of the first level; 64 in the papers that use this network.
     """
 
     def __init__(self, in_channels: int, out_channels: int, base: int = 64) -> None:
@@ -56,7 +56,11 @@ class UNet(nn.Module):
         return self.after_hooks(self.before_hooks(image), unchanged)[..., :height, :width]
 
     def before_hooks(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Run the encoder and two decoder levels; return the map and the two remaining skips."""
+        """Run the network up to the first hook, the output of the second decoder level.
+
+        Returns:
+            The feature map of the first hook, and the skips of the last two decoder levels.
+        """
         if min(image.shape[-2:]) < SMALLEST_SIDE:
             image = pad_to_multiple(image, 1, SMALLEST_SIDE)
         skips = [self.start(image)]
@@ -68,9 +72,9 @@ class UNet(nn.Module):
         return found, skips.pop(), skips.pop()
 
     def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the remaining decoder levels and call ``visit`` at each hook.
+        """Run the network from the first hook to the output and call ``visit`` at each hook.
 
-        The output has the size of the padded image.
+        If `before_hooks` padded the image, the output has the size of the padded image.
         """
         found, *skips = maps
         found = visit("up_4", found)

@@ -1,7 +1,7 @@
 """DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify.
 
-A U-Net with a ResNet encoder predicts RGB, and the model keeps the chroma. There is no paper; this
-implementation follows the author's code and notebooks.
+A U-Net with a ResNet encoder predicts RGB. The result has the chroma of this prediction and the
+luma of the input. There is no paper. This implementation follows the author's code and notebooks.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Rendering:
     """Settings of the input size outside training.
 
     Attributes:
-        render_factor: Shorter side of the input in units of 16 pixels, 1 to 64. Published: 35 for
-            images, 21 for video. Lower values give more vivid colors, higher values more detail.
+        render_factor: Shorter side of the input in units of 16 pixels, 1 to 64. The published
+            values are 35 for images and 21 for video. Lower values give more vivid colors.
+            Higher values give more detail.
     """
 
     render_factor: Annotated[int, Range(1, LARGEST_FACTOR)] = 35

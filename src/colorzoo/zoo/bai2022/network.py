@@ -207,7 +207,7 @@ class Colored(NamedTuple):
 
 
 class Aligner(nn.Module):
-    """Transfer of the selected cells' features to the three decoder levels.
+    """Module that converts features of selected cells to inputs of three decoder levels.
 
     Args:
         channels: Feature channels of a cell.

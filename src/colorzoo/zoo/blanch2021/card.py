@@ -8,7 +8,7 @@ _DROPBOX = "https://www.dropbox.com/s"
 
 
 def _published(file: str, size: int, **hparams: bool) -> Weights:
-    """Describe a published file, whose unpublished size is computed from its tensors."""
+    """Describe a published file; its size is computed from its tensors."""
     return Weights(
         sha256=None,
         size=size,

@@ -147,6 +147,6 @@ class Decoder(nn.Module):
         self.conv1, self.conv2 = conv3x3(channels, channels), conv3x3(2 * channels, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return a feature map of twice the size of ``x``, the size of ``skip``."""
+        """Upsample ``x`` by 2 and fuse it with ``skip``, which has the upsampled size."""
         large = F.interpolate(F.relu(self.conv1(x)), scale_factor=2, mode="bilinear", align_corners=True)
         return F.relu(self.conv2(torch.cat([skip, large], dim=1)))

@@ -12,7 +12,7 @@ _TRIAL = {
     **dict.fromkeys(("segmenter_weights", "start")),
     **dict.fromkeys(("width", "color_width", "discriminator_width"), 0.125),
     "discriminator_layers": 3,
-    "tau": 1.0,  # with random features, rounding error can change the best match at 0.01
+    "tau": 1.0,  # with random features, rounding error can change the best match at tau 0.01
 }
 _WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention output is scaled by 0 at first
 

@@ -122,9 +122,10 @@ class Segmentation:
     Attributes:
         segmenter: ``stego``, ``stego_supervised`` (Table IV), ``clusters`` of another model's features (not
             in the paper), or None for one class at all positions.
-        segmenter_weights: Weight file of the segmenter, loaded for training unless weights of the whole model
-            are loaded: the authors' STEGO file, or the output of `colorzoo.zoo.chen2023.find_clusters`.
-            Without a file, the centers of ``clusters`` are random, which is useful only in tests.
+        segmenter_weights: Weight file of the segmenter: the authors' STEGO file, or the output of
+            `colorzoo.zoo.chen2023.find_clusters`. The file is loaded for training unless weights of the
+            whole model are loaded. Without a file, the centers of ``clusters`` are random, which is useful
+            only in tests.
         classes: Number of classes after merging the segmenter's 27 clusters: 22 in the paper; 27 disables
             merging.
         merging: See `ClusterSegmenter`.

@@ -65,13 +65,13 @@ _SIDE = 256
 _NUDGE = 0.1  # added to the grid size as in DINO, against rounding errors
 
 Segmenter = Callable[[Tensor, Tensor], Classified]
-"""Function from RGB ``(B, 3, H, W)`` in [0, 1] and the deep feature map to classes.
+"""Function that maps RGB ``(B, 3, H, W)`` in [0, 1] and a deep feature map to classes.
 
 The class grid may have any size. For an image to be colorized, RGB is gray.
 """
 
 Encoder = Callable[[Tensor, Tensor], Tensor]
-"""Function from the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
+"""Function that maps the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
 
 Merging = Literal["pre", "post"]
 
@@ -114,7 +114,7 @@ class ClusterSegmenter(nn.Module):
 
 
 class ProjectedMaps(nn.Module):
-    """Linear projection of the trunk's deep feature map, with cluster centers.
+    """Linear projection of the map `TrunkFeatures.deep`, with cluster centers.
 
     `colorzoo.zoo.chen2023.find_clusters` computes projection and centers without labels.
 
@@ -240,13 +240,13 @@ def build_segmenter(
     """Build a segmenter.
 
     Args:
-        kind: ``stego``, ``stego_supervised``, ``clusters`` (of the trunk's feature maps), or None.
+        kind: ``stego``, ``stego_supervised``, ``clusters`` (of feature maps of ``trunk``), or None.
         trunk: Feature network.
         classes: See `ClusterSegmenter`.
         merging: See `ClusterSegmenter`.
 
     Raises:
-        ColorzooError: ``kind`` is unknown or incompatible with the trunk.
+        ColorzooError: ``kind`` is unknown or incompatible with ``trunk``.
     """
     segmenter: ClusterSegmenter | SupervisedStego | None
     if kind == "stego":
@@ -290,7 +290,7 @@ def warp_reference(
 
 
 def reads_trunk(segmenter: object) -> bool:
-    """Return whether a segmenter uses the trunk's feature map; STEGO has its own backbone."""
+    """Return whether a segmenter uses the map `TrunkFeatures.deep`; STEGO does not."""
     return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
 
 

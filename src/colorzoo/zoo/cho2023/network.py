@@ -53,8 +53,8 @@ def base_channels(width: float) -> int:
 def as_residual(color: Tensor) -> Tensor:
     """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to a residual before the tanh.
 
-    Unhinted pixels are 0. This is not part of the paper: a narrow g with little training does not learn to
-    copy hues.
+    Pixels without a hint are 0. The paper does not use a residual. It is added because a narrow g with little
+    training does not learn to copy hues.
     """
     return torch.atanh(_FULLEST * color)
 
@@ -115,7 +115,7 @@ class GuidingPainterNetwork(nn.Module):
         return *self.colorizer.before_hooks(x), hints.color
 
     def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Return the image ``(B, 3, H, W)`` in [-1, 1]."""
+        """Run g from its first feature hook; return images ``(B, 3, H, W)`` in [-1, 1]."""
         *inner, color = maps
         height, width = color.shape[-2:]
         generated = self.colorizer.after_hooks(tuple(inner), visit)[..., :height, :width].float()
@@ -226,9 +226,9 @@ class Extensions:
     Attributes:
         segmenter_side: Maximum shorter side in pixels of the input of f, whose logits are upsampled. A narrow
             f that was trained on small images can then segment whole shapes.
-        pieces: Propose the regions enclosed by lines instead of whole segments (`cut_segments`).
+        pieces: Whether to propose the regions enclosed by lines instead of whole segments (`cut_segments`).
         needs: Weights of segments for `cut_segments`, measured on training images.
-        hint_residual: Predict a residual over the hint colors (`as_residual`).
+        hint_residual: Whether to predict a residual that is added to the hint colors (`as_residual`).
         recolored: Fraction of the training images of stage ``painter`` whose hinted regions get random colors
             (`recolor_hinted`).
     """

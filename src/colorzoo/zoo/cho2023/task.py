@@ -280,8 +280,8 @@ def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
 
     Args:
         logits: ``(B, N, H, W)``.
-        form: ``eight_l1`` averages absolute differences over four directions, ``four_l1`` over two
-            directions; ``eight_l2`` averages squared differences over four directions.
+        form: ``eight_l1`` averages absolute differences over four directions. ``four_l1`` averages absolute
+            differences over two directions. ``eight_l2`` averages squared differences over four directions.
     """
     pairs = [
         (logits[..., :-1, :], logits[..., 1:, :]),

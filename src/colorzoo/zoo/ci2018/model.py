@@ -29,7 +29,7 @@ NAMES: tuple[Pattern, ...] = (
     (r"module\.(?=to|tunnel|exit\.)", ""),
     (r"(?:module\.)?(feed|feed2|out)\.", r"discriminator.\1."),
 )
-"""Parameter names of the authors' files."""
+"""Patterns that rename the parameters of the authors' files; see `rename_keys`."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Compose the matches to the second image with the matches back, ``(B, 2, H, W)``.
+    """Map each pixel to its match, and from there back to the first image, ``(B, 2, H, W)``.
 
     Args:
         there: ``(B, 2, H, W)``, matches in the second image; a pixel with a match outside maps to itself.
@@ -92,7 +92,8 @@ def distances(
 
     Returns:
         Two maps ``(B, 5, H, W)`` of negative cosine similarity, 0 where a match lies outside. The first map
-        compares each pixel with its match, the second map compares the match with its own match.
+        compares each pixel with its match, the second map compares the match with the match's match in the
+        first image.
     """
     levels = zip(ours, theirs, SCALES, strict=True)
     pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
@@ -189,7 +190,7 @@ def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) -> Tensor:
-    """Replace each match by the most similar position within ``reach``."""
+    """Replace each match by the most similar position within ``reach`` positions."""
     rows, other = _rows(ours), _rows(theirs)
     height, width = theirs.shape[-2:]
     shifts = sorted((dx * dx + dy * dy, dx, dy) for dx in _around(reach) for dy in _around(reach))

@@ -93,12 +93,12 @@ def to_levels(rgb: Tensor) -> Pixels:
 
 
 def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize an image to a height and width, bicubic."""
+    """Resize an image to ``size`` (height, width) with bicubic interpolation."""
     return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
 def frequent_color(patch: NDArray[np.uint8]) -> Color:
-    """Return the most frequent color of ``(h, w, 3)``; ties select the smallest color."""
+    """Return the most frequent color of a patch ``(h, w, 3)``; ties select the smallest."""
     colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
     red, green, blue = colors[counts.argmax()].tolist()
     return red, green, blue
@@ -198,7 +198,7 @@ def draw_mask(
         users: Settings of the simulated hints.
 
     Returns:
-        ``(rows, columns)`` of `SEEN`, `MASKED` and `CANDIDATE`.
+        State of each cell, ``(rows, columns)``: `SEEN`, `MASKED` or `CANDIDATE`.
     """
     count = shape[0] * shape[1]
     (full,) = modes.choices((True, False), weights=(users.everything, 1 - users.everything))

@@ -1,7 +1,8 @@
 """UniColor: multi-modal colorization with a transformer (Huang et al. 2022).
 
-All guidance is converted to one color per cell of 16 x 16 pixels. A transformer predicts the code of each
-cell, and the codes are sampled cell by cell. Chroma-VQGAN decodes the codes and the gray image to colors.
+All guidance is converted to one color per cell of 16 x 16 pixels. A transformer predicts a discrete
+color code for each cell, and the codes are sampled cell by cell. The autoencoder Chroma-VQGAN decodes the
+codes and the gray image to colors.
 https://arxiv.org/abs/2209.11223
 """
 
@@ -44,7 +45,7 @@ class Sampling:
         top_k: Number of most probable codes to sample from; 100 in the authors' code.
         seed: Random seed; different seeds produce different colors.
         passes: ``published`` runs the whole transformer for each cell. ``cached`` reuses keys and values
-            unless this approximation could change the sampled code, which is several times faster.
+            unless this approximation could change the sampled code. ``cached`` is several times faster.
     """
 
     top_k: PositiveInt = 100

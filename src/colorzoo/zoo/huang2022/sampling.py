@@ -1,7 +1,8 @@
 """Sampling of codes cell by cell, as published or with cached keys and values.
 
 Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise. A small
-error of the logits rarely changes the sample. The margin to the second-largest sum shows whether it could.
+error of the logits rarely changes the sample. The difference between the largest and the
+second-largest sum shows whether an error can change the sample.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 
 Draw = Callable[[Tensor, int], int]
-"""Function that samples a code from logits ``(codes,)`` with the noise of a step."""
+"""Function that samples a code from logits ``(codes,)`` and the step number."""
 
 _CAUTION = 1.25  # safety factor on recent errors
 _MEASURED = 4  # number of recent errors from which the next error is predicted
@@ -64,8 +65,8 @@ def sample_cached(
     A new code changes all tokens slightly. This function recomputes only the tokens at and around the
     sampled cell and a few witness tokens, whose mean change is added to the other tokens. Where the error of
     this approximation could change the sample, the whole transformer runs, updates the cache, and measures
-    the error. The next errors are predicted to grow linearly with the number of steps. Equal codes are very
-    likely, but not guaranteed.
+    the error. The next errors are predicted to grow linearly with the number of steps. The result is very
+    likely, but not guaranteed, to be equal to the result of `sample`.
 
     Args:
         transformer: See `sample`.

@@ -23,7 +23,7 @@ LAYERS = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name the layers of an authors' file.
+    """Assign parameter names to the unnamed layers of an authors' file.
 
     Both branches share the low-level layers; a second copy in the file is dropped. Convolution weights may
     be stored as matrices.

@@ -15,7 +15,7 @@ _WITHOUT_GRADIENT = ("discriminator.layers.2.2.*.weight_orig",)  # the attention
 
 
 def _published(name: str, size: int, trained_on: str) -> Weights:
-    """Describe a published file, whose unpublished size is computed from its tensors."""
+    """Describe a published file; its size is computed from its tensors."""
     return Weights(
         sha256=None,
         size=size,

@@ -39,8 +39,9 @@ class Objective:
         pixel_weight: Weight of the L1 loss on ab in CIE units.
         perceptual_weight: Weight of the L1 loss on VGG-16 features; 0 disables VGG-16.
         adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
-        colorfulness_weight: Weight of the colorfulness loss, a mean over the batch. The published code uses
-            0.5 and the sum over the four images on each of four devices, and averages the gradients.
+        colorfulness_weight: Weight of the colorfulness loss, which is averaged over the batch. The published
+            code uses the weight 0.5, sums the loss over the four images of each device, and averages the
+            gradients of four devices.
         saturation: Saturation factor of the ground truth for perceptual loss and discriminator.
     """
 
@@ -150,8 +151,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 class ColorDiscriminator(nn.Module):
     """Discriminator with spectral norm and self-attention ("PatchGAN" in the paper).
 
-    It has four convolutions of stride 2, each but the first preceded by a 3 x 3 convolution, and a final
-    unpadded convolution.
+    The network has four convolutions of stride 2 and a final unpadded convolution. A 3 x 3 convolution
+    precedes each convolution of stride 2 except the first.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published discriminator.

@@ -82,7 +82,7 @@ class EdgeAwareColorization(ColoringModel):
         held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
         if not isinstance(held, HookedModel):
             raise ColorzooError(
-                f"backbone must be a model with hooks, before_hooks and after_hooks "
+                f"backbone must define hooks, before_hooks and after_hooks "
                 f"(colorzoo.capabilities.HookedModel), got {backbone!r}."
             )
         super().__init__(

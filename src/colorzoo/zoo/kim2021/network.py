@@ -35,12 +35,12 @@ class Extensions:
 
     Attributes:
         read_lightness: Whether E reads lightness.
-        reach: Distance in pixels from a scribble within which E changes maps. None sets no limit, as in
-            the paper.
+        reach: Distance in pixels from a scribble within which E changes feature maps. With None, E
+            changes whole maps, as in the paper.
         propagation: Radius in pixels of `Propagation` on the final colors; 0 disables it.
-        edge_band: Extent in pixels of L_edge and the color term beyond the scribbles.
-        relative: Divide the losses of each image by the error of its result without scribbles, so that images
-            with weak and strong colors have equal weight.
+        edge_band: Distance in pixels from the scribbles up to which L_edge and the color error are computed.
+        relative: Whether to divide the losses of each image by the error of its result without
+            scribbles. Images with weak and strong colors then have equal weight.
         color_weight: Weight of the squared color error near the scribbles.
         hold_weight: Weight of the squared color change away from the scribbles.
     """
@@ -57,7 +57,7 @@ class Extensions:
 class Propagation(nn.Module):
     """Propagation of colors from the surroundings of a scribble, guided by lightness.
 
-    Where color bleeds over a border, pixels at the border have mixed colors, and pixels slightly farther away
+    Where color bleeds over an edge, pixels at the edge have mixed colors, and pixels slightly farther away
     on the same side have the correct color. Each pixel near a scribble gets the mean color of its
     neighborhood, weighted by similarity and reduced under the scribble. Similarity, reduction, and the
     mixing weight of the mean are learned; the initial mixing weight is zero.

@@ -77,10 +77,11 @@ class EdgeLosses(NamedTuple):
 
     Attributes:
         edge: L_edge: difference from the true edges near the scribbles.
-        con: L_con: difference from the edges of the result without scribbles, elsewhere.
+        con: L_con: difference from the edges of the result without scribbles, away from the scribbles.
         reg: L_reg: change of the backbone's activation maps.
         color: Difference from the true colors near the scribbles (not in the paper).
-        hold: Difference from the colors of the result without scribbles, elsewhere (not in the paper).
+        hold: Difference from the colors of the result without scribbles, away from the scribbles (not in the
+            paper).
     """
 
     edge: Tensor
@@ -101,7 +102,7 @@ class Kim2021(SingleOptimizerModule):
         objective: Settings of the losses.
         users: Settings of the simulated scribbles and hints.
         extensions: Additions to the paper.
-        stage: ``edges`` trains all of E; ``propagation`` (not in the paper) trains only that extension.
+        stage: ``edges`` trains all of E; ``propagation`` (not in the paper) trains only `Propagation`.
         **optimization: See `Optimization`.
     """
 
@@ -135,8 +136,8 @@ class Kim2021(SingleOptimizerModule):
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"backbone must be a model for photos, got {backbone}. A sketch model supports only "
-                "inference."
+                f"backbone must be a model for photos, got {backbone}. A sketch model can be a backbone only "
+                "in inference."
             )
         super().setup(stage)
 
@@ -196,7 +197,10 @@ class Kim2021(SingleOptimizerModule):
         return SETTINGS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Simulate scribbles over edges where color bleeds, equal for an image in every epoch."""
+        """Simulate scribbles over edges where color bleeds.
+
+        An image has the same scribbles in every epoch.
+        """
         if setting == "plain":
             return Guidance()
         first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()
