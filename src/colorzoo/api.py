@@ -49,8 +49,8 @@ def colorize(
     Args:
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
             [0, 1].
-        model: Registered name. None selects the model that the recipe names. If the recipe names no model,
-            the best model for the guidance is selected among the models with local weights.
+        model: Registered name. None selects the model specified in the recipe. If the recipe specifies no
+            model, the best model for the guidance is selected among the models with local weights.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: See `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -58,8 +58,8 @@ def colorize(
             1.
         reference: Reference image whose colors are transferred, for models that support references.
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
-            selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border of the
-            recipe, or ``"automatic"``.
+            selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
+            of the recipe, or ``"automatic"``.
         fast: Whether to select the default model only among models with weights in the package.
         settings: Settings of the command line. ``device`` and ``strength`` take precedence over them.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.

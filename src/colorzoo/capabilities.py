@@ -223,7 +223,7 @@ class RefinesScribbles(Protocol):
         """Run the encoder on the arguments of ``forward``; scribbles are ignored."""
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
-        """Predict colors from the output of `encode` and the complete scribbles."""
+        """Predict colors from the output of `encode` and all scribbles drawn so far."""
 
 
 @runtime_checkable

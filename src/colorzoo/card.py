@@ -63,11 +63,11 @@ class Weights:
 
 @dataclass(frozen=True)
 class Quality:
-    """Quality of a model with its default weights, for one use.
+    """Rank of a model, with its default weights, among the models for one task.
 
     Attributes:
-        use: Use that the rank applies to.
-        rank: Rank among the models for this use. The default is the model with the highest rank and local
+        use: Task that the rank applies to, such as ``"automatic"`` or ``"points"``.
+        rank: Rank among the models for this task. The default is the model with the highest rank and local
             weights. ``docs/weights.md`` documents how ranks are assigned.
         why: Reason for the rank, in one sentence.
     """
@@ -127,7 +127,7 @@ class ModelCard:
             contains the weights of the authors.
         config: Training configuration, as a path relative to ``configs/``.
         contract_test: Arguments for the model contract tests.
-        quality: Rank of the model for each use; `colorzoo.weights.choice` selects default models by rank.
+        quality: Rank of the model for each task. `colorzoo.weights.choice` selects default models by rank.
         limits: Known limits, which the contract tests verify. ``"training"``: the model has no weights.
             ``"export"``: it cannot be exported. ``"gradient"``: the output is not differentiable with respect
             to the input.
@@ -159,9 +159,9 @@ class ModelCard:
 
     @property
     def plain_guidance(self) -> tuple[GuidanceKind, ...]:
-        """Kinds of guidance, without references and classes that the model does not require.
+        """Accepted kinds of guidance, excluding optional references and classes.
 
-        A model requires references and classes unless it also colorizes automatically.
+        References and classes are optional if the model also colorizes automatically.
         """
         if not any(quality.use == "automatic" for quality in self.quality):
             return self.guidance

@@ -22,7 +22,8 @@ Column = TypeVar("Column")
 class LRUCache:
     """Thread-safe cache of results with a maximum size in bytes.
 
-    The least recently used result is evicted first. The newest result is kept even if it exceeds the limit.
+    The least recently used result is evicted first. The newest result is kept even if it exceeds the maximum
+    size.
 
     Examples:
         >>> cache = LRUCache()
@@ -64,7 +65,7 @@ class LRUCache:
             self._total = 0
 
     def _keep(self, key: str, result: object) -> object:
-        """Mark a result as most recently used and evict the oldest results above the limit."""
+        """Mark a result as most recently used; evict the oldest results of an oversized cache."""
         # measure the size at each use, because some results grow
         size = max(nbytes_of(result), _LEAST_BYTES)
         self._total += size - self._results.pop(key, (None, 0))[1]

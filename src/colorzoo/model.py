@@ -195,7 +195,7 @@ class ColoringModel(nn.Module):
         """
         if not self.published_names:
             raise WeightsError(
-                f"{type(self).__name__} has no published checkpoint; load weights of colorzoo."
+                f"{type(self).__name__} has no published checkpoint. Load weights trained by colorzoo."
             )
         from colorzoo.networks.renaming import rename_keys, reshape_like
 
@@ -312,19 +312,20 @@ def features(
         >>> features(model, torch.full((1, 1, 64, 96), 50.0), levels=[-1])[0].shape
         torch.Size([1, 352, 2, 3])
 
-    ``colorzoo2026`` returns the maps of its frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the input
-    size. Other models return maps of their encoders from a forward pass without guidance. The model stays in
-    training or evaluation mode.
+    ``colorzoo2026`` returns feature maps of its frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the
+    input size. Other models return feature maps of their encoders from a forward pass without guidance. The
+    model stays in training or evaluation mode.
 
     Args:
         model: Model for photos, or the task of such a model.
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        levels: Indices of the maps to return, like ``out_indices`` in timm; None returns all maps.
+        levels: Indices of the feature maps to return, like ``out_indices`` in timm. None returns all feature
+            maps.
         gradients: Whether to compute gradients with respect to trainable weights and the lightness.
 
     Returns:
-        Maps ``(B, C, h, w)`` on the device of the model, from fine to coarse. The number and sizes of the
-        maps depend on the model; some models first resize images to a square.
+        Feature maps ``(B, C, h, w)`` on the device of the model, from fine to coarse. Their number and sizes
+        depend on the model; some models first resize images to a square.
 
     Raises:
         ColorzooError: The input of the model is a sketch, the model has no feature maps, or a level does not

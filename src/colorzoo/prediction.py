@@ -77,13 +77,13 @@ class Prediction:
     if TYPE_CHECKING:  # permits `.ab` and `.rgb` for the prediction of any model
 
         def __getattr__(self, name: str) -> Tensor:
-            """Return the field of a subclass."""
+            """Return a field that only a subclass defines, such as ``ab``."""
             ...
 
     @property
     def colors(self) -> Tensor:
         """Output of the model, ``(B, C, H, W)``: ab or RGB."""
-        raise NotImplementedError(f"{type(self).__name__} must define colors")
+        raise NotImplementedError(f"{type(self).__name__} must define the property colors")
 
     @property
     def color_logits(self) -> Tensor | None:
@@ -97,15 +97,15 @@ class Prediction:
         Args:
             network_input: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define to_rgb")
+        raise NotImplementedError(f"{type(self).__name__} must define the method to_rgb")
 
     def to_ab(self) -> Tensor:
         """Return the ab channels ``(B, 2, H, W)`` in CIE units."""
-        raise NotImplementedError(f"{type(self).__name__} must define to_ab")
+        raise NotImplementedError(f"{type(self).__name__} must define the method to_ab")
 
     def with_colors(self, colors: Tensor) -> Self:
         """Return a copy with `colors` replaced."""
-        raise NotImplementedError(f"{type(self).__name__} must define with_colors")
+        raise NotImplementedError(f"{type(self).__name__} must define the method with_colors")
 
     def detach(self) -> Self:
         """Return a copy that is detached from the autograd graph."""

@@ -39,9 +39,11 @@ _LAB = 3  # number of channels
 class PointSimulation:
     """Distribution of the number, size and position of simulated points.
 
+    In the attributes, "the paper" is Zhang et al. 2017.
+
     Attributes:
-        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p of the number of
-            points; 1/8 in the paper (mean 7).
+        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p, where n is the number
+            of points. The paper uses 1/8, for which the mean is 7.
         max_side: Largest side of a patch in pixels. Sides are uniformly distributed from 1 to ``max_side``.
         spread: Standard deviation of the Gaussian positions, as a fraction of the image size minus the patch
             size.

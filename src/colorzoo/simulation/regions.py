@@ -1,6 +1,6 @@
-"""Simulated users that color the regions of a model, or superpixels as a control.
+"""Simulated users that color regions proposed by a model, or superpixels as a control.
 
-Cho et al. 2023 define the regions.
+Cho et al. 2023 describe how a model proposes regions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Order = Literal["proposed", "random"]
 
 @dataclass(frozen=True)
 class PriorityRegions:
-    """Simulated user that fills the regions of a model with their mean true colors.
+    """Simulated user that fills regions proposed by a model with their mean true colors.
 
     Examples:
         >>> model = colorzoo.create_model("cho2023_small").model

@@ -1,7 +1,8 @@
-"""Simulated scribbles along color edges that are missing in a result.
+"""Simulated scribbles along true color edges that are missing in a colorized image.
 
-Kim et al. 2021 state only that scribbles are derived from the Sobel maps of truth and result. This library
-defines the counts, widths and thresholds; see the page of the model. There are two simulations:
+Kim et al. 2021 state only that scribbles are derived from the Sobel maps of the true image and the colorized
+image. This library defines the counts, widths and thresholds. The documentation page of ``kim2021`` describes
+them. There are two simulations:
 
 - `simulate_scribbles` is used for training. It is batched and runs on the device of the images. A stroke
   grows along one connected edge from a random pixel.
@@ -44,7 +45,7 @@ class ScribbleSimulation:
 
     Attributes:
         least: Smallest Sobel magnitude of ab / 110 that counts as an edge.
-        quantile: Quantile of the true magnitudes above which a pixel is an edge.
+        quantile: A pixel counts as an edge if its true Sobel magnitude exceeds this quantile of the image.
         lost: Smallest fraction of the true edge magnitude that must be missing in the result.
         most: Largest number of strokes per image. Numbers are uniformly distributed from 1 to ``most``.
         shortest: Smallest number of pixels along the edge; shorter strokes are dropped.
@@ -69,13 +70,13 @@ class ScribbleSimulation:
 def simulate_scribbles(
     ab: Tensor, true_ab: Tensor, generators: Generators, simulation: ScribbleSimulation | None = None
 ) -> Scribbles:
-    """Draw strokes over true edges that are missing in a result.
+    """Draw strokes over true color edges that are missing in a colorized image.
 
     If no edge of an image is missing, strokes are drawn over any true edge.
 
     Args:
-        ab: ``(B, 2, H, W)`` result in CIE units.
-        true_ab: ``(B, 2, H, W)`` truth in CIE units.
+        ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
+        true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
         generators: One random generator for the batch, or one generator per image.
         simulation: Distribution of the strokes.
     """
@@ -96,13 +97,13 @@ def simulate_scribbles(
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
-    """Find true edges that are missing in a result, for training.
+    """Find true color edges that are missing in a colorized image, for training.
 
     The edges are about one pixel wide.
 
     Args:
-        ab: ``(B, 2, H, W)`` result in CIE units.
-        true_ab: ``(B, 2, H, W)`` truth in CIE units.
+        ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
+        true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
         simulation: Settings with the thresholds.
 
     Returns:
@@ -178,9 +179,10 @@ def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
 
 @dataclass(frozen=True)
 class BledEdgeScribbles:
-    """Simulated user that draws strokes over the edges that are missing in the first result.
+    """Simulated user that draws strokes over true color edges missing in the first result.
 
-    The edges with the largest missing magnitude are drawn first.
+    The first result is the output of the model without scribbles. The edges with the largest missing
+    magnitude are drawn first.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -254,7 +256,7 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
 
 
 def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
-    """Mark true color edges that are missing in a result, for evaluation.
+    """Mark true color edges that are missing in a colorized image, for evaluation.
 
     The edges are one pixel wide.
 
@@ -265,8 +267,8 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
         torch.Size([1, 1, 32, 48])
 
     Args:
-        ab: ``(B, 2, H, W)`` result in CIE units.
-        true_ab: ``(B, 2, H, W)`` truth in CIE units.
+        ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
+        true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}: 8-connected runs of at least `MIN_RUN` pixels.
@@ -277,7 +279,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
-    """Cut the missing edges of one image into strokes.
+    """Cut the true color edges that are missing in a colorized image into strokes.
 
     Strokes are sorted by missing magnitude, largest first.
 
@@ -289,8 +291,8 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
         (31, 2)
 
     Args:
-        ab: ``(1, 2, H, W)`` result in CIE units.
-        true_ab: ``(1, 2, H, W)`` truth in CIE units.
+        ab: ``(1, 2, H, W)`` ab of the colorized image in CIE units.
+        true_ab: ``(1, 2, H, W)`` ab of the true image in CIE units.
 
     Returns:
         Row and column ``(N, 2)`` of the pixels of each stroke, with N from `MIN_RUN` to `MAX_RUN`.

@@ -183,6 +183,6 @@ def play(
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
-    """Return ``base`` with all fields replaced that are not None in ``more``."""
+    """Return a copy of ``base``, updated with the fields of ``more`` that are not None."""
     hints = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: hint for name, hint in hints.items() if hint is not None})

@@ -30,7 +30,9 @@ class ExemplarUser:
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         if target.exemplar is None:
-            raise GuidanceError("the simulated user exemplar requires a reference for every image, got None")
+            raise GuidanceError(
+                "the simulated user 'exemplar' requires a reference for every image, got None"
+            )
         return _at_once(Guidance(exemplar=Exemplar(target.exemplar)))
 
 

@@ -54,10 +54,10 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     """Check that training in two processes equals training in one process.
 
     Both runs have equal global batches. The check compares the losses of each step, the gradients of the
-    first step (relative to the largest gradient of the layer), and the validation metrics. In the metrics,
-    each image of the uneven batches must count once. Normalization layers stay in eval mode, because each
-    process computes its own statistics. On GPUs, ``trainer.sync_batchnorm`` synchronizes the statistics.
-    Models without weights pass.
+    first step (relative to the largest gradient of the layer), and the validation metrics. The validation
+    batches have different sizes, and each image must count once in the metrics. Normalization layers stay in
+    eval mode, because each process computes its own statistics. On GPUs, ``trainer.sync_batchnorm``
+    synchronizes the statistics. Models without weights pass.
 
     Args:
         card: Card of the model.

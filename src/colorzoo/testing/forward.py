@@ -40,7 +40,7 @@ _BFLOAT16 = 0.05  # fraction of the full scale, at the worst pixel
 
 
 def check_card_matches_class(card: ModelCard) -> None:
-    """Check that the card names a `ColoringModel` and its task, and describes them correctly."""
+    """Check that the card refers to a model and its task and describes them correctly."""
     task, model_class = load_task_class(card), load_model_class(card)
     require(issubclass(task, ColorizationModule), f"{card.task} is not a ColorizationModule")
     require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
@@ -77,7 +77,7 @@ def check_model_without_trainer(card: ModelCard) -> None:
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Check that predictions are finite, float32 and as large as the image."""
+    """Check that predictions for odd-sized images are finite, float32 and of the image size."""
     model = contract_test_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
@@ -201,7 +201,8 @@ def check_memory_format(card: ModelCard) -> None:
 def check_gradient_reaches_input(card: ModelCard) -> None:
     """Check that the output is differentiable with respect to the input.
 
-    If ``limits`` contains ``"gradient"``, the check verifies that no gradient reaches the input.
+    If ``limits`` of the model card contains ``"gradient"``, the check verifies that no gradient reaches the
+    input.
     """
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
@@ -222,7 +223,7 @@ _EXPORT_SIZES: tuple[Size, tuple[Size, Size]] = ((64, 96), ((96, 64), (64, 160))
 def check_export(card: ModelCard) -> None:
     """Check that a torch.export graph also supports sizes other than the traced size.
 
-    A model whose ``limits`` contain ``"export"`` passes.
+    The check passes if ``limits`` of the model card contains ``"export"``.
     """
     if "export" in card.limits:
         return
@@ -236,7 +237,7 @@ def check_export(card: ModelCard) -> None:
 def check_onnx(card: ModelCard) -> None:
     """Check that an ONNX graph also supports sizes other than the traced size.
 
-    A model whose ``limits`` contain ``"export"`` passes.
+    The check passes if ``limits`` of the model card contains ``"export"``.
     """
     if "export" in card.limits:
         return

@@ -25,8 +25,8 @@ _FLOAT16 = 0.005  # fraction of the full scale, at the worst pixel
 def check_state_dict_round_trip(card: ModelCard) -> None:
     """Check that loading a state dict into another model reproduces the predictions.
 
-    A model whose ``limits`` contain ``"training"`` has an empty state dict, and its predictions do not depend
-    on the seed.
+    If ``limits`` of the model card contains ``"training"``, the state dict must be empty, and the predictions
+    must not depend on the seed.
     """
     model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)

@@ -34,8 +34,8 @@ _TRAIN_BATCH, _STEPS = 3, 2
 def check_gradients(card: ModelCard) -> None:
     """Check that a training step computes a gradient for every trainable weight.
 
-    Weights that the card lists in ``without_gradient`` must have no gradient. A model whose ``limits``
-    contain ``"training"`` must have no weights and must raise an error in training.
+    Weights that the card lists in ``without_gradient`` must have no gradient. If ``limits`` of the card
+    contains ``"training"``, the model must have no weights and must raise an error in training.
     """
     if not card.trainable:
         _check_refusal(card)

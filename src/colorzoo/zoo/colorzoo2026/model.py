@@ -52,7 +52,9 @@ _MIN_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and 
 
 
 class Analysis(NamedTuple):
-    """Network output for an image; it does not depend on points.
+    """Network output for an image, which does not depend on points.
+
+    A cell is a position of the output at 1/4 of the image size.
 
     Attributes:
         mean: ``(B, N, 2)``, automatic color of the cells, ab / `AB_SCALE`.
@@ -115,7 +117,8 @@ class Colorzoo2026(ColoringModel):
 
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points, it is
         computed on access, because it is seldom used. With a single reference, ``extras["match"]`` is the
-        matched position in the reference, NaN where the automatic color has more weight.
+        matched position in the reference, NaN where the automatic color has more weight than the matched
+        color.
         """
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
         return self._color(automatic, lightness, guidance)

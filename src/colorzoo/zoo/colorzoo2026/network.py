@@ -1,8 +1,8 @@
 """Network of colorzoo2026: predicts mean color, ab distribution and features.
 
-The encoder has residual blocks, attention at 1/32 of the size, and one global vector; a narrow decoder ends
-at 1/4. Feature maps of a frozen EfficientNet-Lite2 are added to the maps of the encoder. Maps have channels
-last, ``(B, H, W, C)``, so that normalization and linear layers need no copies.
+The encoder has residual blocks, attention at 1/32 of the image size, and one global vector. A narrow decoder
+ends at 1/4 of the image size. Feature maps of a frozen EfficientNet-Lite2 are added to the maps of the
+encoder. Maps have channels last, ``(B, H, W, C)``, so that normalization and linear layers need no copies.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class Network(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Feature fusion with the frozen encoder by a projection that starts at zero.
+    """Layer that adds projected features of the frozen encoder to the feature maps.
+
+    The weights of the projection are initialized to zero.
 
     Args:
         width: Channels of the frozen encoder.

@@ -125,8 +125,8 @@ class ColorCovariance(nn.Module):
         """Condition the process on points.
 
         Args:
-            across: ``(B, N, n)``, covariance between all cells and the cells with points; the result has its
-                dtype and device. See `cell_covariance`.
+            across: ``(B, N, n)``, covariance between all cells and the cells with points; see
+                `cell_covariance`. The result has the dtype and device of this tensor.
             points: Observed residuals.
         """
         points = Observations(*(values.to(across.device) for values in points))
@@ -274,7 +274,7 @@ LIMIT_ROUNDS = 4
 
 
 def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tensor) -> Tensor:
-    """Limit the change by points to the convex hull of automatic colors and point colors.
+    """Limit changed colors to the convex hull of automatic colors and point colors.
 
     Nearby points with different colors get large posterior weights of opposite sign, so the posterior mean
     overshoots. The color of a cell is projected into the convex hull of its automatic color and the point

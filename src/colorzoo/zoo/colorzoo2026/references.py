@@ -45,7 +45,7 @@ class CellEmbeddings(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Blocks of references.
+    """Blocks of cells in reference images, with their features and colors.
 
     Attributes:
         directions: ``(B, R, C)``, features centered over the reference and normalized to length 1.
@@ -148,7 +148,8 @@ def observe_references(
         references: Blocks of each reference.
         alpha: Strength in [0, 1]; 0 keeps the automatic color.
         labels: Classes ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of their only reference. Only
-            blocks of equal class are compared; classes that the reference lacks keep their color.
+            blocks of equal class are compared. If the reference does not contain a class, the blocks of this
+            class keep their automatic color.
     """
     grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
     mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))

@@ -1,10 +1,10 @@
 """Condition the automatic prediction on statistics without trained weights.
 
-A histogram fixes the mean distribution over all cells. Among all distributions that satisfy it, the closest
-to the network's distributions (in relative entropy) are the network's distributions times one weight per
-bin, equal in all cells. Iterative proportional fitting computes the weights (Deming and Stephan 1940). Zhang
-et al. 2017 use the histogram as a network input instead. A mean saturation is met by one factor on all
-colors.
+A histogram determines the mean distribution over all cells. To match it, the distributions that the network
+predicts are multiplied by one weight per bin, which is equal in all cells. Among all distributions with the
+required mean, the result is the closest to the predicted distributions in relative entropy. Iterative
+proportional fitting computes the weights (Deming and Stephan 1940). Zhang et al. 2017 use the histogram as a
+network input instead. To match a mean saturation, all colors are multiplied by one factor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MIN_SATURATION = 1e-3
 def condition(
     mean: Tensor, logits: Tensor, light: Tensor, centers: Tensor, statistics: GlobalStatistics
 ) -> tuple[Tensor, Tensor]:
-    """Return mean colors and distributions of the cells that match statistics of the image.
+    """Match the mean colors and distributions of the cells to target statistics.
 
     A histogram changes mean colors and distributions; a saturation then scales the mean colors. A histogram
     of zeros or a negative saturation marks images of the batch without this statistic.

@@ -93,8 +93,8 @@ def to_rgb(
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
-        hue_shares: ``(B, 32, H, W)``.
-        chroma_shares: ``(B, 32, H, W)``.
+        hue_shares: Hue histograms ``(B, 32, H, W)``.
+        chroma_shares: Chroma histograms ``(B, 32, H, W)``.
         hue: Decoding rule of the hue.
         chroma: Decoding rule of the chroma.
         boost: Factor on the saturation.
@@ -222,8 +222,8 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
-        normalization: Whether every layer of the trunk is followed by BatchNorm, as in training. The released
-            network has no BatchNorm layers.
+        normalization: Whether every layer of the VGG-16 is followed by BatchNorm, as in training. The
+            released network has no BatchNorm layers.
         dropout: Dropout probability after the last layers.
         chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
             quartile).
@@ -245,7 +245,7 @@ class HypercolumnNetwork(nn.Module):
     """Fully convolutional VGG-16 with a head on the hypercolumn of all layers.
 
     Args:
-        architecture: Settings of the network; the width does not apply to the bins.
+        architecture: Settings of the network. ``width`` does not change the number of bins.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -293,8 +293,8 @@ class HypercolumnNetwork(nn.Module):
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
         """Apply the first head layer and return ``(B, 1024 * width, H/4, W/4)``.
 
-        The layer is linear, so it is applied to coarse maps before upsampling, and the 12,417 channels of the
-        hypercolumns are never materialized.
+        The layer is linear, so it is applied to the coarse feature maps before upsampling. The 12,417
+        channels of the hypercolumns are therefore never materialized.
         """
         total, start = None, 0
         for scale in (QUARTER, *sorted({each for each in SCALES if each > QUARTER})):
@@ -349,7 +349,8 @@ def columns(
 
     Args:
         maps: ``(B, C, H / scale, W / scale)`` each.
-        positions: ``(B, P, 2)``, row and column in pixels; positions outside are clamped to the border.
+        positions: ``(B, P, 2)``, row and column in pixels; positions outside the image are clamped to its
+            border.
         scales: Stride of each map.
         offsets: Offset in pixels of the first element of each map.
 

@@ -1,7 +1,7 @@
 """Training of Larsson et al. 2016 with the settings of the authors' files.
 
-From the hypercolumns at 128 positions of each image, the network predicts histograms of hue and chroma in
-the surrounding windows.
+From the hypercolumns at 128 positions of each image, the network predicts histograms of hue and chroma in the
+window around each position.
 https://arxiv.org/abs/1603.06668
 """
 
@@ -40,7 +40,7 @@ class Objective:
 
     Attributes:
         places: Number of positions per image.
-        margin: Border in pixels without sampled positions.
+        margin: Width in pixels of the image margin in which no positions are sampled.
         window: Side in pixels of the square window that provides the target histogram of a position.
         hue_weight: Weight of the hue loss relative to the chroma loss.
     """

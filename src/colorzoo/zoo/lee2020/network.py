@@ -47,9 +47,10 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the pooled, concatenated maps and the ten maps, the largest map first.
+        """Return the pooled, concatenated feature maps and the ten unpooled feature maps.
 
-        The concatenated maps have the shape ``(B, 992 * width, H/16, W/16)``.
+        The concatenated feature maps have the shape ``(B, 992 * width, H/16, W/16)``. The unpooled feature
+        maps are sorted from large to small.
         """
         maps: list[Tensor] = []
         for layer in self.layers:
@@ -79,7 +80,7 @@ class SpatiallyCorrespondingTransfer(nn.Module):
     """Spatially corresponding feature transfer: attention from sketch to reference.
 
     Args:
-        channels: Channels of both maps.
+        channels: Channels of the sketch features and of the reference features.
     """
 
     def __init__(self, channels: int) -> None:
@@ -113,18 +114,18 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the same shape."""
+        """Return a feature map with the shape of ``x``."""
         return x + self.layers(x)
 
 
 class Decoder(nn.Module):
     """Decoder of ten convolutions with skip connections from the sketch encoder.
 
-    All convolutions but the first receive a map of the encoder.
+    All convolutions except the first also receive a feature map of the encoder.
 
     Args:
         features: Channels of the attended features, which are passed twice: unchanged and refined.
-        channels: Channels of the encoder's ten maps, the largest map first.
+        channels: Channels of the encoder's ten feature maps, from large to small.
     """
 
     def __init__(self, features: int, channels: tuple[int, ...]) -> None:
@@ -139,7 +140,7 @@ class Decoder(nn.Module):
 
         Args:
             x: ``(B, 2 features, H/16, W/16)``.
-            maps: The encoder's ten maps, the largest first.
+            maps: The encoder's ten feature maps, from large to small.
         """
         x = self.layers[0](x)
         for index, (layer, skip) in enumerate(zip(self.layers[1:], maps[-2::-1], strict=True)):
@@ -166,8 +167,8 @@ class Painted(NamedTuple):
 class SCFTNetwork(nn.Module):
     """Generator for sketches and references of any size.
 
-    The paper's images have 256 x 256 pixels, and all maps are pooled to 16 x 16. In this implementation,
-    all maps are pooled to 1/16 of the image size.
+    In the paper, images have 256 x 256 pixels, and all encoder maps are pooled to 16 x 16. In this
+    implementation, all encoder maps are pooled to 1/16 of the image size.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.

@@ -42,7 +42,7 @@ class Objective:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
         reconstruction_weight: Weight of the L1 distance between pixels.
         perceptual_weight: Weight of the L1 distance between relu1_2 and relu2_2 of VGG-19.
-        style_weight: Weight of the L1 distance between the Gram matrices of these feature maps.
+        style_weight: Weight of the L1 distance between the Gram matrices of relu1_2 and relu2_2.
         triplet_weight: Weight of the triplet loss on queries and keys of the attention.
         margin: Margin of the triplet loss.
     """
@@ -149,7 +149,10 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return RgbPrediction(rgb=generated.rgb, extras=extras)
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
-        """Generate again for the discriminator, which also updates BatchNorm again, as in SGA."""
+        """Generate the images again for the discriminator.
+
+        As in the re-implementation SGA, this second pass also updates the BatchNorm statistics.
+        """
         with torch.no_grad():
             return self.generate(batch)
 
@@ -199,13 +202,13 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
 
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
-    """Return the L1 distances of features and of Gram matrices, summed over the maps.
+    """Return the L1 distances of features and of Gram matrices, each summed over the layers.
 
     Each image has its own Gram matrix. The re-implementation computes one Gram matrix for a batch.
 
     Args:
-        found: ``(B, C, h, w)`` each, of the generated images.
-        wanted: ``(B, C, h, w)`` each, of the real images.
+        found: Feature maps ``(B, C, h, w)`` of the generated images, one for each layer.
+        wanted: Feature maps ``(B, C, h, w)`` of the real images, one for each layer.
     """
     pairs = list(zip(found, wanted, strict=True))
     features = torch.stack([(a - b).abs().mean() for a, b in pairs])

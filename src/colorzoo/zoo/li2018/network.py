@@ -1,8 +1,8 @@
 """PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders.
 
-Between encoder and decoder, whitening and coloring matches the content features to the style features. Label
-maps can restrict this transform to equal labels. Unpooling restores values at the positions of the pooling
-maxima, which preserves edges.
+Between encoder and decoder, the whitening and coloring transform matches the content features to the style
+features. Label maps can restrict the transform to regions with equal labels. Unpooling restores values at the
+positions of the pooling maxima, which preserves edges.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Edge-preserving smoothing: closed form (section 3.2), guided filter and last filter.
 
-The edges come from the content image. Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
+The smoothing preserves the edges of the content image. Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless
+stated otherwise.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 def smooth_closed_form(
     stylized: FloatImage, content: FloatImage, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
 ) -> FloatImage:
-    """Solve for an image close to the stylized image and as smooth as the content.
+    """Compute an image close to the stylized image and as smooth as the content image.
 
     The solution is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content.
-    The matrix is symmetric positive definite, so conjugate gradients solve the system without a
-    factorization.
+    The matrix I - beta S is symmetric positive definite. Conjugate gradients therefore compute the solution
+    without a matrix factorization.
 
     Args:
         stylized: The image y.
@@ -87,12 +88,14 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
 def smooth_guided(
     stylized: FloatImage, content: FloatImage, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> FloatImage:
-    """Filter an image by local linear models of its content (guided filter, He et al. 2010).
+    """Smooth a stylized image with the guided filter (He et al. 2010).
+
+    The guide is the content image.
 
     Args:
         stylized: Image with values in [0, 255], the range for which ``epsilon`` is defined.
         content: Content image with values in [0, 255], of equal size.
-        radius: Radius of the square windows in pixels; the border is mirrored.
+        radius: Radius of the square windows in pixels. Image borders are mirrored.
         epsilon: Regularization that is added to the variances of the content.
     """
 
@@ -118,7 +121,7 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Approximate an image by local affine functions of its content.
+    """Approximate a stylized image by local affine functions of the content image.
 
     The affine functions are averaged over positions with similar colors.
 

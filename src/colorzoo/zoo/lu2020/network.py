@@ -74,7 +74,7 @@ class Gray2ColorNet(GatedNetwork):
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of images with references, and encode the histograms."""
+        """Match the encoder maps of images and references, and encode the reference histograms."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))

@@ -1,8 +1,8 @@
 """Luminance-Chrominance Model for Image Colorization (Pierre et al., SIIMS 2015).
 
 Patches of a reference provide eight candidate colors per pixel. A primal-dual algorithm selects one candidate
-per pixel. Its total variation couples chrominance edges to luminance edges. Luminance Y and chrominance U and
-V follow BT.601, multiplied by 255.
+per pixel. It minimizes a total variation that couples chrominance edges to luminance edges. Luminance Y and
+chrominance U and V follow BT.601, multiplied by 255.
 https://hal.science/hal-01051308
 """
 
@@ -52,7 +52,7 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
     """Return eight candidate colors per pixel from the most similar patches of a reference.
 
     Patches are compared by standard deviation, Fourier amplitudes and cumulative histogram, in windows of
-    several sizes. Ties select the first patch.
+    several sizes. If several patches are equally similar, the first patch is selected.
 
     Args:
         luminance: ``(1, 1, H, W)`` in [0, 255].

@@ -40,7 +40,7 @@ _FUSED_END = ("block10.", "ab_head.")  # trained in the third stage together wit
 
 @dataclass(frozen=True)
 class InstanceExtensions:
-    """Extensions of Su et al. 2020 for `su2020_small`; the paper's model uses none.
+    """Extensions in `su2020_small` that are not part of Su et al. 2020.
 
     Attributes:
         hint_attention: See `HintUNet`.

@@ -59,8 +59,8 @@ class Rectangle(NamedTuple):
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
     """Round boxes to whole cells of a feature map, as in the authors' code.
 
-    Corners are truncated to whole cells. A side of zero cells becomes one cell: the next cell if at least two
-    cells remain, otherwise the previous cell.
+    Corners are truncated to whole cells. If a side of a rectangle would have zero cells, it is set to one
+    cell: the next cell if at least two cells remain before the map edge, otherwise the previous cell.
 
     Args:
         corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image sides.
@@ -121,7 +121,7 @@ class InstanceSums(NamedTuple):
     Attributes:
         largest: ``(1, 1, h, w)``, largest score.
         total: ``(1, 1, h, w)``, sum of exp(score - ``largest``).
-        features: ``(1, C, h, w)``, features summed with these weights.
+        features: ``(1, C, h, w)``, sum of exp(score - ``largest``) times the features.
         inside: ``(1, 1, h, w)`` bool, True inside at least one box.
     """
 
@@ -243,7 +243,7 @@ class InstanceNetworks(nn.Module):
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
-        """Run the full-image and fusion networks up to the map 8_3."""
+        """Run the full-image and fusion networks up to the feature map 8_3."""
         corners = _corners(boxes, lightness)
         boxed = tuple(len(each) > 0 for each in corners)
         inputs = hint_input(lightness, points, self.mask_center)
@@ -283,7 +283,8 @@ class InstanceNetworks(nn.Module):
         """Return the feature maps of the instance network that are fused, keyed by name.
 
         "up" maps are taken after their ReLU, while the fusion network fuses its own "up" maps before the
-        ReLU. The authors' in-place activation has this effect, and their weights are trained with it.
+        ReLU. The authors' code has this effect because of an in-place activation, and the published weights
+        were trained with this code.
 
         Args:
             lightness: Lightness ``(N, 1, h, w)`` of the crops in [0, 100].

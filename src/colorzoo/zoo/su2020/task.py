@@ -142,7 +142,7 @@ class Su2020(SingleOptimizerModule):
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings without and with boxes."""
+        """Return the names of the two validation settings: without boxes and with boxes."""
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
@@ -152,7 +152,7 @@ class Su2020(SingleOptimizerModule):
 
 
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
-    """Return the paper's loss; nearly gray images have weight 0.
+    """Return the smooth L1 loss of the paper, in which nearly gray images have weight 0.
 
     The mean includes images with weight 0. The gradient of a batch therefore equals the mean gradient of its
     parts in distributed training.

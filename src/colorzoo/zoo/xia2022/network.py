@@ -1,8 +1,8 @@
 """Networks of Xia et al. 2022: superpixels, features, two transformers and a refinement.
 
 The image is divided into square cells of 16 x 16 pixels, and each cell has one superpixel. The superpixel
-network predicts nine weights per pixel. They assign the pixel to the superpixels of its own cell and the
-eight neighboring cells, in row-major order.
+network predicts nine weights per pixel. The weights assign the pixel to the superpixels of its cell and of
+the eight neighboring cells, in row-major order.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _convolution(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential
 
 
 def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the weighted mean of maps in each superpixel.
+    """Return the weighted mean of feature maps in each superpixel.
 
     Args:
         maps: ``(B, C, H, W)``.
@@ -136,7 +136,7 @@ _BINS = len(hull_centers())
 
 
 class FeatureNetwork(nn.Module):
-    """Trunk of Zhang et al. 2017 with spectral norm and one skip, without dilation.
+    """Network of Zhang et al. 2017 with spectral norm and one skip, but without dilation.
 
     Block names match the authors' code.
 

@@ -33,21 +33,22 @@ _PATCH = 5 / 256  # side of a patch as a fraction of the shorter image side
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of Xu et al. 2020; the paper's model uses none.
+    """Extensions that are not part of Xu et al. 2020.
 
     Attributes:
         color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
         backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
-            only the weights that differ from it.
+            only the weights that differ from the weights of this model.
         transfer_error: Expected error of a good transfer in CIE units (standard deviation). It determines the
             weights of transferred and automatic colors; see `weigh_transfer`. None uses the transferred
             colors only.
         none_share: Fraction of the training images without points.
-        grid_share: Fraction of the training images with the hint grid of inference in true colors.
-        transferred_share: Fraction of the training images with the hint grid of inference in transferred
-            colors. The references of these images are related, unrelated or mixed.
+        grid_share: Fraction of the training images whose hints form a grid in true colors. In inference,
+            `grid_hints` computes such a grid.
+        transferred_share: Fraction of the training images whose hints form a grid in transferred colors. The
+            references of these images are related, unrelated or mixed.
     """
 
     color_width: Width | None = None
@@ -171,7 +172,7 @@ class ExemplarNetwork(nn.Module):
         return match_embedding(self.transfer.split_embedding(embedding), self.architecture.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
-        """Return a function that transforms maps to the maps of a style image ``(B, 3, H, W)``."""
+        """Return a function that matches feature maps to the feature maps of a style image."""
         maps = self.transfer.style_maps(style)
 
         def adapt(place: str, content: Tensor) -> Tensor:
@@ -184,7 +185,7 @@ class ExemplarNetwork(nn.Module):
 def grid_hints(ab: Tensor) -> Points:
     """Select hints from colors ``(B, 2, H, W)``: one patch per grid cell.
 
-    Each patch lies at the center of its cell and has its own mean color.
+    Each patch lies at the center of its cell and is filled with the mean color of its pixels.
     """
     ab = ab.float()
     height, width = ab.shape[-2:]

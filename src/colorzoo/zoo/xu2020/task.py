@@ -223,7 +223,7 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
 def exposed_hints(
     network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of some images by the hint grid of inference.
+    """Replace the hints of some images by a grid of hints, as in inference.
 
     The grid has true or transferred colors.
 

@@ -141,8 +141,8 @@ class EncoderMaps(NamedTuple):
 
     Attributes:
         bottom: Output of relu4_1, ``(B, C, H/8, W/8)``.
-        pools: Outputs of pool1 to pool3, after the replacement function.
-        maps: Maps before pooling, from conv1_2, conv2_2 and conv3_4.
+        pools: Outputs of pool1 to pool3, as replaced by the argument ``adapt`` of the encoder.
+        maps: Feature maps before pooling, from conv1_2, conv2_2 and conv3_4.
     """
 
     bottom: Tensor
@@ -199,7 +199,8 @@ class Encoder(nn.Module):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            adapt: Function that replaces the maps.
+            adapt: Function that is called with each layer name and feature map. Its result replaces the
+                feature map.
         """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
         pools, maps = [], []
@@ -238,7 +239,8 @@ class Decoder(nn.Module):
 
         Args:
             encoded: Output of the encoder.
-            adapt: Function that replaces the maps.
+            adapt: Function that is called with each layer name and feature map. Its result replaces the
+                feature map.
         """
         x = adapt(BOTTOM, encoded.bottom)
         for level in LEVELS[::-1]:
@@ -274,7 +276,8 @@ class TransferNetwork(nn.Module):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
-            adapt: Function that replaces the maps; None reconstructs the image without a transfer.
+            adapt: Function that is called with each layer name and feature map. Its result replaces the
+                feature map. None reconstructs the image without a transfer.
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
@@ -349,7 +352,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the layer that provides the statistics, or None if the map is unchanged."""
+    """Return the layer whose statistics a feature map must match, or None for no matching."""
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None

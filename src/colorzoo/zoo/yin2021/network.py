@@ -89,7 +89,7 @@ class AttentionNet(GatedNetwork):
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of images with references, and attend to the histograms."""
+        """Match the encoder maps of images and references, and attend to the common colors."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))

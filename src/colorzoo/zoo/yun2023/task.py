@@ -55,8 +55,8 @@ class Extensions:
     """Extensions of the iColoriT training for `yun2023_small`.
 
     Attributes:
-        few: Fraction of the training images with a log-uniform number of hints. With the uniform number of
-            the paper, only one image in twelve has at most ten hints.
+        few: Fraction of the training images with a log-uniform number of hints. With the uniform distribution
+            of the paper, only one image in twelve has at most ten hints.
     """
 
     few: Fraction = 0.0

@@ -56,8 +56,8 @@ class Zhang2016(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         objective: Settings of the loss.
-        start: zhang2017 model of equal width that initializes the trunk, instead of the paper's k-means
-            initialization. None initializes the trunk at random.
+        start: zhang2017 model of equal width that initializes the layers that both models share, instead of
+            the paper's k-means initialization. None initializes all layers at random.
         **optimization: See `Optimization`.
     """
 
@@ -82,7 +82,7 @@ class Zhang2016(SingleOptimizerModule):
         self.register_buffer("class_weights", weights, persistent=False)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the trunk of a zhang2017 model."""
+        """Copy the layers that a zhang2017 model shares with this model."""
         copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -125,7 +125,7 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
         network: `DistributionNetwork` of equal width.
 
     Raises:
-        ColorzooError: The model has no such trunk, or its width differs.
+        ColorzooError: The model does not have these layers, or its width differs.
     """
     state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}

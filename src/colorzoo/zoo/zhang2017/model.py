@@ -80,7 +80,8 @@ class LocalHints(ColoringModel):
         Args:
             lightness: See `ColoringModel.forward`.
             guidance: See `ColoringModel.forward`.
-            detach: Head whose gradient does not reach the trunk; used in training.
+            detach: Head whose gradient does not reach the trunk (the layers before the heads). The argument
+                is used in training.
         """
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
@@ -100,7 +101,10 @@ class LocalHints(ColoringModel):
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Fold the rank layers into the next layer and return the weights for inference."""
+        """Return the weights for inference, with the rank layers folded into the next layer.
+
+        `LocalExtensions` describes the rank layers.
+        """
         return fold_rank_layers(super().for_inference(state_dict))
 
     @classmethod
@@ -139,7 +143,7 @@ class GlobalHints(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch to the statistics in ``guidance``; see `ColoringModel.forward`."""
+        """Colorize a batch to match the statistics in ``guidance``; see `ColoringModel.forward`."""
         return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property

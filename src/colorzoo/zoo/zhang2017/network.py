@@ -46,7 +46,7 @@ class LocalArchitecture:
         mask_center: Value subtracted from the hint mask: 0 for the weights converted from Caffe, 0.5 for the
             weights that the authors retrained in PyTorch.
         hypercolumn: Whether to use the hypercolumn head of the paper over 313 bins instead of the published
-            head over 529 bins. The gradient of the hypercolumn head does not reach the trunk.
+            head over 529 bins. The gradient of the hypercolumn head does not reach the other layers.
         ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
@@ -113,9 +113,9 @@ class GlobalExtensions:
 class HypercolumnHead(nn.Module):
     """Hypercolumn head that predicts color distributions from blocks 3 to 8 (section 3.3).
 
-    Six maps are projected to the same size and number of channels, and summed. A 1 x 1 convolution then
-    classifies each position. The sum before the ReLU is equivalent to one layer on the concatenated maps. The
-    gradient of the head does not reach the other layers.
+    The feature maps of the six blocks are projected to the same size and number of channels, and summed. Then
+    a 1 x 1 convolution classifies each position. The sum before the ReLU is equivalent to one layer on the
+    concatenated feature maps. The gradient of the head does not reach the other layers.
 
     Args:
         width: Multiplier for every channel count of the network.
@@ -141,7 +141,7 @@ class HypercolumnHead(nn.Module):
 
 
 class LocalHintsNetwork(PointNetwork):
-    """U-Net of the paper with its classification head.
+    """U-Net of Zhang et al. 2017 with a classification head over color bins.
 
     Args:
         architecture: Settings of the network.
@@ -181,7 +181,7 @@ class VectorNorm(nn.BatchNorm2d):
 
 
 class GlobalBranch(nn.Module):
-    """Encoder of histogram and saturation, which returns one vector per image.
+    """Encoder that maps a color histogram and a mean saturation to one vector per image.
 
     Args:
         channels: Length of the vector.
@@ -289,8 +289,9 @@ class SteeredNetwork(GlobalNetwork):
 
     As in the paper, a branch encodes the statistics as a vector that is added after block 4. Two further
     steps are not in the paper. First, the predicted color distributions are matched to the statistics.
-    Second, a convolution adds the resulting colors to the map 8_3, to which the Local Hints network adds the
-    colors of points. Without statistics, the output equals the output of the Local Hints network.
+    Second, a convolution adds the resulting colors to the feature map 8_3. The Local Hints network adds the
+    colors of points to the same feature map. Without statistics, the output equals the output of the Local
+    Hints network.
 
     Args:
         backbone: Trained Local Hints model that provides the U-Net. Its layers are neither trained nor stored
@@ -319,9 +320,9 @@ class SteeredNetwork(GlobalNetwork):
         borrow(self, [f"unet.{key}" for key in unet.state_dict()])
 
     def begin(self, std: float | None) -> None:
-        """Initialize the branch and the convolution that adds matched colors.
+        """Initialize the statistics branch and the convolution that adds matched colors.
 
-        The convolution is a copy of the trunk's convolution for hint colors, if the trunk has hint attention.
+        If the U-Net has hint attention, its convolution for hint colors is copied.
 
         Args:
             std: Standard deviation of the initial weights; None selects He initialization.
@@ -399,7 +400,9 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
-    """Return bin weights, exponential in chroma, that match the expected mean saturation.
+    """Return bin weights for which the expected mean saturation equals a target.
+
+    The weights are exponential functions of the chroma of the bins.
 
     Args:
         shares: Probabilities ``(B, 313, N)`` of the bins at N positions.

@@ -57,7 +57,7 @@ class LocalUsers:
     """Settings of the simulated hints (section 3.2).
 
     Attributes:
-        hints: Fraction of the training images with points. Set 0 before the regression stage.
+        hints: Fraction of the training images with points. Use 0 in stages before ``regression``.
         stop_probability: p in the distribution P(n) = (1 - p)^n p of the number n of points.
         reveal_all: Fraction of the images that have their true color as a hint at every pixel.
     """
@@ -72,7 +72,7 @@ class LocalStage(Stage):
     """Training stage of Local Hints.
 
     Attributes:
-        detach: Head whose gradient does not reach the trunk.
+        detach: Head whose gradient does not reach the trunk (the layers before the heads).
     """
 
     detach: Detach = "none"
@@ -98,11 +98,11 @@ class Zhang2017Local(SingleOptimizerModule):
         objective: Settings of the losses.
         users: Settings of the simulated hints.
         extensions: Additions to the paper.
-        stage: Trained part and losses. ``classification`` trains the trunk with the classification loss, and
-            ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
-            hypercolumn head. Three stages are not in the paper: ``joint`` uses both losses for all layers,
-            ``scene`` uses both losses for the layers after block 7, and ``colors`` trains only the last
-            layers.
+        stage: Trained part and losses. ``classification`` trains the trunk (the layers before the heads) with
+            the classification loss, and ``regression`` trains the trunk with the regression loss.
+            ``distribution`` trains only the hypercolumn head. Three stages are not in the paper: ``joint``
+            uses both losses for all layers, ``scene`` uses both losses for the layers after block 7, and
+            ``colors`` trains only the last layers.
         start: Local Hints model of equal width that initializes the shared layers. Other layers use the
             default initialization.
         **optimization: See `Optimization`.
@@ -166,7 +166,9 @@ class Zhang2017Local(SingleOptimizerModule):
 
 @dataclass(frozen=True)
 class GlobalUsers:
-    """Settings of the statistics in training; the paper does not state the fractions.
+    """How often training conditions on color statistics (histogram, saturation).
+
+    The paper does not state these fractions.
 
     Attributes:
         histogram_share: Fraction of the training images that are conditioned on their histogram.
@@ -182,7 +184,7 @@ class Zhang2017Global(SingleOptimizerModule):
 
     Args:
         architecture: Settings of the network.
-        users: Settings of the statistics in training.
+        users: Fractions of the training images that are conditioned on color statistics.
         delta: Distance in CIE units above which smooth L1 is linear.
         start: Local Hints model of equal width that initializes the shared layers, as in the paper. None
             initializes all layers at random.
@@ -222,7 +224,10 @@ class Zhang2017Global(SingleOptimizerModule):
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of images colorized with true statistics, masked for some images."""
+        """Return the loss of images colorized with their true statistics.
+
+        For some images, the statistics are masked.
+        """
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
@@ -232,7 +237,7 @@ class Zhang2017Global(SingleOptimizerModule):
         return loss
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return true histograms and saturations, which are masked for some images."""
+        """Return the true histograms and mean saturations, which are masked for some images."""
         users = self.users
         draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
@@ -243,7 +248,7 @@ class Zhang2017Global(SingleOptimizerModule):
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings, which differ in the statistics."""
+        """Return the names of the validation settings, which use different color statistics."""
         return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

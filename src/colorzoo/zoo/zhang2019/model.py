@@ -58,7 +58,9 @@ class Extensions(ExemplarExtensions):
 
 
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
-    """Copy the weights of a donor model and freeze all layers except the outer color layers.
+    """Copy the weights of a donor model and freeze all layers except outer color layers.
+
+    The outer color layers are the layers of the color network at full and half size.
 
     The donor has no input for the previous frame. The weights of this input are set to 0.
 
@@ -158,7 +160,7 @@ class DeepExemplar(ColoringModel):
         return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the image size."""
         return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     @torch.inference_mode()

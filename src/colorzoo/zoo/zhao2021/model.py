@@ -82,7 +82,7 @@ class Color2Embed(ColoringModel):
         return self.network.vector(rgb).unsqueeze(1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar, the grayscale image is its own reference.
+        """Colorize a batch; without an exemplar, the grayscale image is the reference.
 
         ``alpha`` of an exemplar interpolates between the vectors of the gray image (0) and the exemplar (1).
         """

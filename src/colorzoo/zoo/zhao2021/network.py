@@ -1,7 +1,7 @@
 """Networks of Zhao et al. 2021: color encoder and modulated U-Net.
 
 The color encoder maps a reference to a vector, which modulates the U-Net. Two extensions are not in the
-paper: features of another model, and gray references in training.
+paper. The color encoder can use features of another model, and training can include gray references.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ _SPREAD = (25.0, 10.0, 10.0)  # standard deviations of L, a and b in natural ima
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of Zhao et al. 2021; the paper's model uses none.
+    """Extensions that are not part of Zhao et al. 2021.
 
     Attributes:
         features: Registered zhang2016 model that replaces VGG-19 in the encoder and in the perceptual loss.

@@ -68,7 +68,10 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Load torchvision's VGG-19 for the loss and an untrained encoder before training."""
+        """Load torchvision's VGG-19 before training.
+
+        The VGG-19 computes the perceptual loss. It also initializes an untrained color encoder.
+        """
         super().setup(stage)
         features = self.model.network.encoder.features
         if stage != "fit" or not isinstance(features, VGGFeatures):
