@@ -51,7 +51,7 @@ class FileColorizer:
         self._folders: set[Path] = set()
 
     def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
-        """Read the first image of a file, detect the border and preprocess the image; thread-safe.
+        """Read the first image of a file, detect its scan border and preprocess it; thread-safe.
 
         Returns:
             The result if the file is skipped. Otherwise a function that runs the network and returns the

@@ -113,7 +113,7 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
-    """Add the detected border and the uncertainty of a prediction to a provenance record."""
+    """Add the detected scan border and the predicted uncertainty to a provenance record."""
     inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
     border = "" if inside is None else str(inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -105,7 +105,7 @@ def plan_outputs(
 ) -> list[PlannedOutput]:
     """Choose a different output file for each image.
 
-    If a file was made from another image, the next free name is used, unless ``out`` is a file.
+    If a file is the result of another image, the next free name is used, unless ``out`` is a file.
 
     Args:
         found: Source images.

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Open = Callable[[Item], Callable[[], Callable[[], Result]]]
-"""First step; returns the second step, which returns the third step, which returns the result."""
+"""First step, a function that returns the second step. The second step returns the third step."""
 
 
 def overlapped(

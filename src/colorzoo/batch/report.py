@@ -37,7 +37,7 @@ from colorzoo.weights.files import digest_of
 KINDS = (".csv", ".html")
 """Extensions of reports."""
 PER_PAGE = 1000
-"""Maximum number of images on a page; a page of this length has a size of about 15 MB."""
+"""Maximum number of images on a report page. A page with this number of images has about 15 MB."""
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
@@ -53,7 +53,7 @@ class Entry:
         source: Absolute path of the image or video.
         result: Absolute path of the result; empty if the image failed.
         uncertainty: Color error predicted by the model, in CIE units; None if the model does not predict it.
-        chroma: Mean chroma of the result within the border, in CIE units; None if the image failed.
+        chroma: Mean chroma of the result within the scan border, in CIE units; None if the image failed.
         border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole image was colorized.
         notes: Notes of the run, or the reason if the image failed.
         model: Name of the model.
@@ -152,12 +152,12 @@ def _entry(result: FileResult) -> Entry:
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Add thumbnails of the result and its mean chroma within the border to an entry.
+    """Add thumbnails and the mean chroma of the result to an entry.
 
     Args:
         entry: Entry without thumbnails.
         levels: Pixel values of the result, ``(H, W, 3)``.
-        inside: ``X,Y,WIDTH,HEIGHT`` of the part within the border; empty for the whole image.
+        inside: ``X,Y,WIDTH,HEIGHT`` of the part within the scan border; empty for the whole image.
     """
     small = _shrunk(levels)
     lab = rgb_to_lab(small)
@@ -176,7 +176,7 @@ def _shrunk(levels: Levels) -> Tensor:
 
 
 def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
-    """Return the part of thumbnail maps ``(C, h, w)`` within a border in pixels of the full image."""
+    """Crop a thumbnail ``(C, h, w)`` to a scan border in pixels of the full image."""
     try:
         inside = parse_border(border, "border")
     except GuidanceError:  # no border, or a damaged record

@@ -84,7 +84,10 @@ class _Run:
         self._disk_full = threading.Event()
 
     def open(self, task: FileTask) -> Callable[[], Write]:
-        """Read a file; return the step that colorizes it, which returns the step that writes it."""
+        """Read a file and return the second step, which colorizes the file.
+
+        The second step returns the third step, which writes the result.
+        """
         opened = self._guarded(task, partial(self._files.open, task))
 
         def colorize() -> Write:

@@ -126,7 +126,7 @@ class FileTask:
         return FileResult(self.name, str(self.target), status, notes)
 
     def prepare(self, image: RasterImage) -> ColorizeTask:
-        """Load the model, detect the border of an image and preprocess the image.
+        """Load the model, detect the scan border of an image and preprocess the image.
 
         Raises:
             ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.
@@ -161,7 +161,7 @@ class FileTask:
 
     @cached_property
     def origin(self) -> ImageProvenance:
-        """Provenance record of the result without the source; computed without loading the model.
+        """Provenance record of the result, except its source. The model is not loaded.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
@@ -241,7 +241,7 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
 
 
 def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
-    """Return settings with the model settings of a loaded model.
+    """Replace the model settings in ``settings`` by the settings of a loaded model.
 
     The result is None if the model is a custom module, or has a setting that is not in `ColorSettings`.
     """

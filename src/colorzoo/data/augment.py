@@ -18,8 +18,8 @@ def augment_batch(
 ) -> dict[str, Any]:
     """Crop random windows, resize them to squares, and flip them with probability 0.5.
 
-    ``sketch``, ``classes`` and ``boxes`` are transformed with ``rgb``; boxes smaller than a pixel are
-    dropped.
+    The entries ``sketch``, ``classes`` and ``boxes`` of the batch are transformed like ``rgb``. Boxes smaller
+    than a pixel are dropped.
 
     Args:
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
@@ -143,7 +143,7 @@ _MIN_MEAN = 1e-3  # lower bound of a channel mean
 def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     """Partially remove a warm color cast from random images, like camera white balance.
 
-    Each channel is multiplied by (mean of all channels / mean of this channel) ** t with t uniform on
+    Each channel is multiplied by (mean of all channels / mean of this channel) ** t, where t is uniform on
     [0.4, 1], following the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened.
     Images without a warm cast are unchanged.
 

@@ -55,7 +55,7 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return a line each about broken and gray images, with the first five names."""
+        """Return one line about broken images and one about gray images, with up to five names."""
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])
@@ -120,7 +120,7 @@ def check_image(source: StoredImage) -> bool | str:
 
 
 class ValueCache:
-    """Persistent cache of one value per image, by key.
+    """File cache that stores one integer per image; `image_keys` returns the keys.
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
@@ -267,5 +267,5 @@ def split_by_content(
 
 
 def split_cache(root: str) -> ValueCache:
-    """Return the cached hashes of a data folder for `split_by_content`."""
+    """Open the cache of image hashes that `split_by_content` uses for a data folder."""
     return ValueCache(cache_file(Path(root), "splits"), torch.float64)

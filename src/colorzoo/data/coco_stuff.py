@@ -32,7 +32,7 @@ class CocoStuffDataModule(ImageDataModule):
         >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
         torch.Size([16, 1, 224, 224])
 
-    Crop, zoom and flip also transform boxes and class maps; boxes smaller than a pixel are dropped.
+    Crop, zoom and flip also transform boxes and class maps. Boxes smaller than a pixel are dropped.
 
     Args:
         root: Folder that contains ``train2017`` and ``val2017``.
@@ -77,7 +77,7 @@ def coco_stuff_images(
     """Find the images of a split; see `CocoStuffDataModule` for the arguments.
 
     Raises:
-        DataError: A file or folder is missing; the message states its expected location and its source.
+        DataError: A file or folder is missing. The message states the expected path and where to download it.
     """
     year = f"{split}2017"
     help_text = f"{_HELP} and unpack {year}.zip in this folder"

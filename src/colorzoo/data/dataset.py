@@ -29,14 +29,15 @@ class Batch(TypedDict):
         (torch.Size([2, 3, 32, 48]), torch.Size([2]))
 
     Attributes:
-        rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer to the device.
+        rgb: ``(B, 3, H, W)``: uint8 from the DataLoader workers, float32 in [0, 1] after the
+            transfer to the device.
         seed: ``(B,)`` int64: random seed of each image.
         name: Names of the images.
         label: ``(B,)`` int64: class of each image.
         classes: ``(B, 1, H, W)`` uint8: class of each pixel; 0 is unlabeled.
         boxes: For each image ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
-        sketch: ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
-        reference: ``(B, 3, h, w)`` float32 in [0, 1]: exemplar of each image.
+        sketch: ``(B, 1, H, W)`` float32 in [0, 1]: 1 is paper, 0 is ink.
+        reference: ``(B, 3, h, w)`` float32 in [0, 1]: reference image (exemplar) of each image.
         self_made: ``(B,)`` bool: whether the reference was derived from the target image.
     """
 
@@ -66,7 +67,7 @@ class Sample(TypedDict):
         label: int64 scalar.
         classes: ``(1, H, W)`` uint8.
         boxes: ``(K, 4)`` float32.
-        sketch: ``(1, H, W)`` uint8: paper 255, ink 0.
+        sketch: ``(1, H, W)`` uint8: 255 is paper, 0 is ink.
         reference: ``(3, h, w)`` uint8.
     """
 

@@ -87,7 +87,10 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
 
 
 def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
-    """Add noisy dark or light borders of 1 to 9 % of a side to random sides of random images."""
+    """Add noisy dark or light borders to random sides of random images.
+
+    The width of a border is 1 to 9 % of the image side.
+    """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
     chance, light, tone, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)

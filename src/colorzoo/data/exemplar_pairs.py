@@ -34,7 +34,7 @@ _SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """DataModule for targets with references: adds ``reference`` and ``self_made``.
+    """DataModule for exemplar models: adds a reference image to each target image.
 
     Examples:
         >>> data = ExemplarPairsDataModule("album", pairing="self", batch_size=2, crop=32, num_workers=0)
@@ -43,15 +43,15 @@ class ExemplarPairsDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["reference"].shape
         torch.Size([2, 3, 256, 256])
 
-    ``reference`` is ``(B, 3, H, W)`` in [0, 1]. ``self_made`` marks references derived from the target image.
-    ``pairing`` selects the references:
+    The batch entry ``reference`` is ``(B, 3, H, W)`` in [0, 1]. The entry ``self_made`` marks references
+    derived from the target image. ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
       images; validation uses the nearest image. ``prepare_data`` builds the index if it is missing or if
       images or encoder have changed.
-    - ``self``: derived from the target on the device: ``crop_flip`` as in SPColor, ``warp_jitter`` as in
-      Color2Embed.
+    - ``self``: an image derived from the target on the device. ``self_reference`` selects the method:
+      ``crop_flip`` as in SPColor, or ``warp_jitter`` as in Color2Embed.
 
     Args:
         root: Folder of images, with or without subfolders ``train`` and ``val``.
@@ -160,7 +160,7 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @cached_property
     def _library(self) -> tuple[ImageTable, ImageTable]:
-        """The checked images of both splits; references are training images."""
+        """Checked images of both splits; references are chosen among the training images."""
         train = self.filter_images(self.find_images("train"), drop_gray=self.hparams.drop_gray)
         val = self.filter_images(self.find_images("val"), drop_gray=False)
         if not len(train) or not len(val):
@@ -217,7 +217,7 @@ class ReferencedDataset(Dataset[Sample]):
         return len(self.targets)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample of ``key``, an index and a seed."""
+        """Return the sample for ``key``, a pair of index and seed."""
         index, seed = key
         candidates = self.candidates[index]
         target, reference = self.targets[index], self.references[int(candidates[seed % len(candidates)])]
@@ -284,7 +284,7 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                 paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
                 for path in paths:
                     if not path.is_file():
-                        raise DataError(f"{line} names {str(path)!r}, which does not exist.")
+                        raise DataError(f"{line} lists {str(path)!r}, which does not exist.")
                 rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}).") from error

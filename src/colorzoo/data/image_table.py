@@ -1,4 +1,4 @@
-"""Table of the images of a split: locations, labels, class maps, boxes and partners."""
+"""Table of the images of a split: locations, labels, class maps, boxes, and references or sketches."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ClassMaps:
     """Class maps of images, stored as image files.
 
     Attributes:
-        sources: One single-channel image per image, of the same size.
+        sources: Class map of each image: a single-channel image of the same size.
         table: ``(256,)`` uint8: class of each stored value; 0 is unlabeled.
     """
 

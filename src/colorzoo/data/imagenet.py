@@ -70,7 +70,7 @@ def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: s
     Validation images are sorted by file name in both layouts.
 
     Raises:
-        DataError: A file or folder is missing; the message states its expected location and its source.
+        DataError: A file or folder is missing. The message states the expected path and where to download it.
     """
     images = _in_synsets(root, split) if labels else ImageTable(find_sources(_split_folder(root, split)))
     if split == "train":

@@ -113,7 +113,7 @@ def require_one_each(images: int, processes: int) -> None:
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
-    """Batch sampler whose batch sizes cycle through a list; for a loader of `BatchedDataset`.
+    """Batch sampler for `BatchedDataset` that uses a list of batch sizes cyclically.
 
     The base class is `DistributedSampler` for the same reason as in `SeededSampler`.
 

@@ -110,7 +110,7 @@ class ImageDataModule(LightningDataModule):
     """
 
     originals_title: ClassVar[str] = "validation images"
-    """Description of the images of `originals` in the message of ``colorzoo predict``."""
+    """Description of the images that `originals` returns, for messages of ``colorzoo predict``."""
 
     def __init__(
         self,
@@ -194,7 +194,8 @@ class ImageDataModule(LightningDataModule):
         The method must not open the images, because data sets can contain millions of images.
 
         Raises:
-            DataError: A file or folder is missing; the message states its expected location and its source.
+            DataError: A file or folder is missing. The message states the expected path and the
+                download page.
         """
         raise NotImplementedError(f"{type(self).__name__} must define find_images(split)")
 
@@ -218,7 +219,7 @@ class ImageDataModule(LightningDataModule):
         """Find and check the images; training images are found only for the stage ``fit``.
 
         Raises:
-            DataError: See `find_images`; or all images are broken or gray.
+            DataError: See `find_images`. Also raised if all images are broken or gray.
         """
         if stage == "fit" and self.train_data is None:
             self.train_data = self.make_dataset(self._find_once("train"), train=True)
@@ -294,7 +295,7 @@ class ImageDataModule(LightningDataModule):
         return None if power == 1 else class_weights(labels_of(self.train_data, "class_power"), power)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch to the device except its seeds, because generators are seeded on the CPU."""
+        """Move a batch to the device; keep the seeds on the CPU, where generators are seeded."""
         moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return {**moved, "seed": batch["seed"]} if isinstance(batch, dict) and "seed" in batch else moved
 
@@ -357,7 +358,7 @@ class ImageDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_done(self) -> int:
-        """Return the number of trained batches of this epoch, also before a resume."""
+        """Return how many batches of this epoch were trained, including batches before a resume."""
         if self.trainer is None:
             return 0
         # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the

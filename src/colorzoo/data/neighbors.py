@@ -87,9 +87,9 @@ def build_neighbors(
     k: int,
     batch: int = 32,
 ) -> Neighbors:
-    """Find the nearest training images by cosine similarity, and write an index file.
+    """Find each image's nearest training images by cosine similarity; write an index file.
 
-    The search is exact and blockwise; on a GPU it is fast enough for a million images.
+    The search is exact and processes the images in blocks. On a GPU it is fast enough for a million images.
 
     Args:
         train: Training images, which are the candidates.

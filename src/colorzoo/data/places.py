@@ -58,7 +58,7 @@ def places_images(root: Path, split: Split, *, edition: Edition = "365", labels:
     """Find the images of a split; see `PlacesDataModule` for the arguments.
 
     Raises:
-        DataError: A file or folder is missing; the message states its expected location and its source.
+        DataError: A file or folder is missing. The message states the expected path and where to download it.
     """
     images = _images_205(root, split) if edition == "205" else _images_365(root, split)
     return images if labels else ImageTable(images.sources)

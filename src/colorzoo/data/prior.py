@@ -39,7 +39,7 @@ def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callabl
     Args:
         sources: The images.
         threads: Number of decoding threads.
-        tick: Called after each image.
+        tick: Function that is called after each image.
 
     Raises:
         DataError: No image could be decoded.

@@ -338,7 +338,7 @@ def _require(path: Path, size: int) -> None:
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks until the remaining chunks fit the limit in bytes."""
+    """Delete the oldest chunks until the remaining chunks have at most ``limit`` bytes."""
     chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in chunks)
     while chunks and total > limit:

@@ -38,7 +38,7 @@ class SketchDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["sketch"].shape
         torch.Size([2, 1, 256, 256])
 
-    ``sketch`` is ``(B, 1, H, W)`` in [0, 1] with paper 1 and ink 0.
+    ``sketch`` is ``(B, 1, H, W)`` in [0, 1], where 1 is paper and 0 is ink.
 
     Layouts of ``root``:
 
@@ -160,7 +160,7 @@ class SketchedDataset(Dataset[Sample]):
         return len(self.colors)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample of ``key``, an index and a seed."""
+        """Return the sample for ``key``, a pair of index and seed."""
         index, seed = key
         rgb = read_rgb(self.colors[index], self.side)
         drawn = self.sketches[index]

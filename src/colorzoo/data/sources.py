@@ -124,10 +124,10 @@ class Sources(Sequence[StoredImage]):
 
 
 class PackedStrings:
-    """Immutable file names by index, in two flat tensors.
+    """Immutable sequence of file names, stored in two flat tensors.
 
     A list of a million names takes 150 MB. Reading a Python object changes its reference count, so each
-    forked worker would soon have its own copy. Tensors stay shared, also with ``spawn``.
+    forked worker would soon have its own copy. Workers share tensors, even with the start method ``spawn``.
 
     Args:
         blob: uint8: the concatenated encoded names.

@@ -136,7 +136,7 @@ class ShardDataset(Dataset[Sample]):
         return self._length
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample of ``key``, an index and a seed."""
+        """Return the sample for ``key``, a pair of index and seed."""
         index, seed = key
         data, label, name = self.reader[index]
         rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)

@@ -54,7 +54,7 @@ LAYOUTS: Mapping[str, Callable[[Path, Split], ImageTable]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about an image file."""
+    """A problem of an image file: broken, wrong extension, gray or tiny."""
 
     path: str
     kind: Kind
@@ -108,7 +108,7 @@ def verify(
         root: Folder of the data set.
         layout: A name from `LAYOUTS`.
         threads: Number of decoding threads; None uses one thread per core.
-        tick: Called after each image.
+        tick: Function that is called after each image.
 
     Raises:
         DataError: The folder does not exist, or the layout is unknown.

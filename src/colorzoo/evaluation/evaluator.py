@@ -55,11 +55,11 @@ class Evaluator:
             self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions; ``(0,)`` if the method does not accept the guidance."""
+        """Return the numbers of interactions; ``(0,)`` if the method ignores the user's guidance."""
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:
-        """Return the simulated user, or None if the method does not accept this kind of guidance."""
+        """Return the simulated user, or None if the method does not accept the user's guidance."""
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 

@@ -47,10 +47,10 @@ def this_machine(device: torch.device) -> Machine:
 
 
 def shared_machine(device: torch.device, processes: int) -> Machine:
-    """Return the description of this machine; check that all processes run on such a machine.
+    """Return the description of this machine; check that it is equal in all processes.
 
     Raises:
-        DataError: The descriptions differ.
+        DataError: The processes run on different machines.
     """
     own = this_machine(device)
     if processes == 1:

@@ -34,7 +34,7 @@ SCRIBBLE_RADIUS = 16  # pixels from a scribble within which colors may change
 
 
 class Bleeding:
-    """Color bleeding in a method's result without interactions, computed once.
+    """Color bleeding in a method's result without user interactions; values are cached.
 
     Args:
         first: The method's result without interactions.
@@ -142,7 +142,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
     """Return constructors of the measures that are not metrics, by name.
 
-    These measures compare a result with the method's result without interactions.
+    These measures compare a result with the method's result without user interactions.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -189,7 +189,7 @@ def _cdr_gain(result: MeasuredImage) -> Tensor:
 
 
 def _drift(result: MeasuredImage) -> Tensor:
-    """Return the mean ab distance from the first result of pixels far from any scribble."""
+    """Return the mean ab change since the first result, over pixels far from any scribble."""
     if result.guidance.scribbles is None:
         return torch.tensor(0.0)
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
@@ -258,5 +258,5 @@ def choose_measures(
             # reports are published and must not contain the home folder
             notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
     if not measures:
-        raise DataError("all metrics of the protocol were skipped; select others with --metrics")
+        raise DataError("all metrics of the protocol were skipped; select other metrics with --metrics")
     return measures, tuple(notes)

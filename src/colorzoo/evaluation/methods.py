@@ -44,10 +44,11 @@ class Method:
     Attributes:
         name: Name in reports.
         identity: Text that identifies the method and its settings in the cache key.
-        color_function: Maps an image to the function that colorizes this image with guidance.
+        color_function: Callable that returns the colorization function for an image.
         accepts: Accepted kinds of guidance.
         input_kind: ``"gray"`` or ``"sketch"``.
-        module: Function that returns the object that proposes points or regions to a simulated user, or None.
+        module: Callable that returns the object proposing points or regions to a simulated user. The result
+            is None if the method proposes none.
         about: Description in reports, by property.
     """
 
@@ -180,7 +181,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
 
 
 def _training(weights: ResolvedWeights | None) -> str:
-    """Return the training data named in the model card or in the metadata of the weight file."""
+    """Return the training data stated in the model card or in the metadata of the weight file."""
     if weights is None:
         return "nothing"
     if weights.entry is not None and weights.entry.trained_on:

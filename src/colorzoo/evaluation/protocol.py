@@ -180,7 +180,7 @@ def check_interactions(values: Any) -> tuple[int, ...]:
     """Validate numbers of interactions and return them sorted and without duplicates.
 
     Raises:
-        ValueError: There is no number, or a number is not an integer from 0 to `MAX_INTERACTIONS`.
+        ValueError: The list is empty, or a value is not an integer from 0 to `MAX_INTERACTIONS`.
     """
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTERACTIONS:

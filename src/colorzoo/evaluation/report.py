@@ -19,7 +19,7 @@ SCHEMA = 3
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
-    """Write all files of a report, ``results.json`` last, so that it marks a complete report."""
+    """Write all files of a report; ``results.json`` is written last to mark a complete report."""
     found = plain(results(summary))
     files = {
         "per_image.csv": per_image(summary),
@@ -39,7 +39,7 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return the data that reproduce the results; only ``run`` differs between repetitions."""
+    """Return the data that reproduce the results; only the key ``run`` varies."""
     setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
     versions = machine.pop("versions")
     images = []

@@ -130,7 +130,7 @@ def _with_registered_names(plan: Plan) -> Plan:
     if plan.compare is not None:
         compare = registered_name(plan.compare[0]), registered_name(plan.compare[1])
         if compare[0] == compare[1]:
-            raise DataError(f"--compare must name two different methods, got {compare[0]!r} twice")
+            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
     return replace(plan, models=models, weights=weights, compare=compare)
 
 

@@ -54,7 +54,7 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the tasks that arguments and configurations name, or all tasks.
+    """Import the tasks that arguments and configurations mention; if none, import all tasks.
 
     LightningCLI finds only imported classes by their names.
     """

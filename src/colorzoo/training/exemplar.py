@@ -37,7 +37,7 @@ _CONTEXTUAL = (2.0, 4.0, 8.0)  # weights of relu3_2 (pooled), relu4_2 and relu5_
 
 @dataclass(frozen=True)
 class ExemplarObjective:
-    """Settings of the losses; the defaults are SPColor's (section IV-A).
+    """Settings of the losses; the defaults are the values of SPColor (section IV-A).
 
     Attributes:
         l1_weight: Weight of the L1 loss of self-referenced images.
@@ -77,7 +77,7 @@ class ExemplarDiscriminator:
 
 @dataclass(frozen=True)
 class ExemplarSimulation:
-    """Settings of the network input in training.
+    """Settings of the noise on the network input in training.
 
     Attributes:
         lightness_noise: Standard deviation of Gaussian noise on L in CIE units, as in the published code.
@@ -88,7 +88,7 @@ class ExemplarSimulation:
 
 @dataclass(frozen=True, kw_only=True)
 class ExemplarPrediction(AbPrediction):
-    """Prediction for a training batch with additional inputs of the losses.
+    """Prediction for a training batch, and other inputs of the losses.
 
     Attributes:
         warped: Colors warped from the references.
@@ -109,7 +109,7 @@ class SelfReferenced:
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the guidance of a setting."""
+        """Return the simulated guidance of a validation setting."""
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
@@ -158,7 +158,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
             )
 
     def generator_loss(self, batch: Batch, generated: ExemplarPrediction) -> Tensor:
-        """Return the weighted sum of the losses."""
+        """Return the weighted sum of the generator losses."""
         terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return torch.stack(list(terms.values())).sum() + zero_of_all_parameters(self.model.correspondence)

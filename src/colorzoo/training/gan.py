@@ -196,7 +196,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     def _end_step(
         self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, steps: bool
     ) -> dict[str, Tensor]:
-        """Step the schedules after the last batch of a group; log and return both losses."""
+        """Step the schedules after the last accumulated batch; log and return both losses."""
         if steps:
             self._step_schedules()
         losses = {"generator": loss.detach(), "discriminator": discriminator_loss.detach()}
@@ -206,12 +206,12 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     def _descend(
         self, optimizer: LightningOptimizer, loss: Tensor, *, steps: bool, counts: bool = True
     ) -> None:
-        """Accumulate the gradients of a batch; step after the last batch of a group.
+        """Accumulate the gradients of a batch; step after the last accumulated batch.
 
         Args:
             optimizer: The optimizer of the trained network.
             loss: The loss of the batch.
-            steps: Whether the batch is the last batch of its group.
+            steps: Whether the batch is the last batch whose gradients are accumulated for this step.
             counts: Whether the step increases ``trainer.global_step``.
         """
         self.manual_backward(loss / self.accumulate)

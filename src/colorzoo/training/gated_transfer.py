@@ -37,7 +37,7 @@ _TINY = 2.22e-16
 
 @dataclass(frozen=True)
 class GatedTransferObjective:
-    """Settings of the losses.
+    """Weights of the losses.
 
     Attributes:
         pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three scales.
@@ -56,7 +56,7 @@ class GatedTransferObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedPrediction(AbPrediction):
-    """Prediction for a training batch with additional inputs of the losses.
+    """Prediction for a training batch, and other inputs of the losses.
 
     Attributes:
         found: Output of the network.
@@ -114,13 +114,13 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return GatedPrediction(ab=ab, found=found, truth=truth, histogram=histogram)
 
     def generator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
-        """Return the weighted sum of the losses."""
+        """Return the weighted sum of the generator losses."""
         terms = self.losses(generated, batch["label"] if self.objective.class_weight else None)
         self.log_losses(terms, len(generated.truth))
         return weighted_sum(terms, self.objective)
 
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the unweighted losses by name.
+        """Return the unweighted generator losses by name.
 
         Args:
             generated: The prediction for the batch.

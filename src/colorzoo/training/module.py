@@ -1,6 +1,6 @@
-"""Base classes of the Lightning modules ("tasks") of all papers.
+"""Base classes of the LightningModules ("tasks") of all models.
 
-The task of a paper subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`
+The task of a model subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`
 and defines ``training_step``. The base classes provide validation, stages of training and provenance.
 """
 
@@ -83,7 +83,7 @@ class ColorizationModule(LightningModule):
         trained: Whether the weights of the model were trained or loaded.
         provenance: Record of the training of the weights.
         stages: Training stages by name; empty if a single stage trains all parameters.
-        label_setting: Command line option for the number of classes, named in error messages.
+        label_setting: Command line option for the number of classes, for error messages.
         stage: The current stage.
         validation_metrics: Names of the validation metrics; may be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
@@ -201,13 +201,13 @@ class ColorizationModule(LightningModule):
         return self
 
     def setup(self, stage: str) -> None:
-        """Check labels and frozen networks before training, and load the start model.
+        """Check labels and frozen networks before training, and copy the layers of ``start``.
 
-        The method does nothing in other stages than ``fit``. The start model is loaded only if no other
-        weights were loaded.
+        The method does nothing in other stages than ``fit``. The layers of the model ``start`` are copied
+        only if no other weights were loaded.
 
         Raises:
-            WeightsError: The start model or a submodel has random weights.
+            WeightsError: The model ``start`` or a submodel has random weights.
             DataError: See `label_count`.
         """
         if stage != "fit":
@@ -287,7 +287,7 @@ class ColorizationModule(LightningModule):
         self.metrics_of("val")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Count the images of the batch, before a callback saves the state.
+        """Add the images of the batch to the image count of the provenance.
 
         Raises:
             DataError: The batch is not a mapping with images and seeds.
@@ -307,11 +307,11 @@ class ColorizationModule(LightningModule):
         self.log_dict(named, batch_size=images, sync_dist=True)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the guidance settings; each image is colorized once per setting."""
+        """Return the names of the validation settings; each image is colorized once per setting."""
         return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the guidance of a setting.
+        """Return the simulated guidance of a validation setting.
 
         Args:
             setting: A name from `validation_settings`.
@@ -349,11 +349,11 @@ class ColorizationModule(LightningModule):
         return cast(StageMetrics, self.measurement[stage])
 
     def on_validation_epoch_start(self) -> None:
-        """Reset the metrics."""
+        """Reset the validation metrics."""
         self.metrics_of("val").reset()
 
     def on_test_epoch_start(self) -> None:
-        """Reset the metrics."""
+        """Reset the test metrics."""
         self.metrics_of("test").reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -375,11 +375,11 @@ class ColorizationModule(LightningModule):
             metrics.update(setting, metric_inputs(batch, lab, colors, guidance, metrics.used_inputs()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the metrics as ``val/METRIC_SETTING``."""
+        """Log the validation metrics as ``val/METRIC_SETTING``."""
         self._log_metrics("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the metrics as ``test/METRIC_SETTING``."""
+        """Log the test metrics as ``test/METRIC_SETTING``."""
         self._log_metrics("test")
 
     def _log_metrics(self, stage: MetricStage) -> None:
@@ -477,8 +477,8 @@ class TrainingFreeModule(ColorizationModule):
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
         True
 
-    The commands ``validate`` and ``test`` support these algorithms. Their model cards list ``"training"``
-    under the limits.
+    The commands ``validate`` and ``test`` support these algorithms. The field ``limits`` of
+    their model cards contains ``"training"``.
     """
 
     def training_step(self, *_: Any) -> NoReturn:

@@ -117,7 +117,7 @@ class Muon(Optimizer):
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters with gradient clipping: all without orthogonalized updates.
+    """Return the parameters whose gradients are clipped: all that Muon does not update.
 
     Muon updates have a fixed norm, so their gradients are excluded from clipping.
     """

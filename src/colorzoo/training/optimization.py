@@ -79,14 +79,14 @@ class Factory(Generic[P, R]):
         try:
             return self.make(*args, **kwargs)
         except (ValueError, TypeError) as error:
-            raise ColorzooError(f"optimizer or lr_scheduler: {error}") from error
+            raise ColorzooError(f"invalid optimizer or lr_scheduler setting: {error}") from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
 
 def optional_factory(make: Callable[P, R] | None) -> Factory[P, R] | None:
-    """Return a `Factory`, or None for None."""
+    """Wrap a callable in a `Factory`; return None for None."""
     return None if make is None else Factory(make)
 
 

@@ -155,10 +155,10 @@ class FullSizePrediction(LightningModule):
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:
-    """End this process and its child processes immediately on SIGTERM; results are written atomically.
+    """Make SIGTERM end this process and its child processes immediately.
 
-    Under Lightning's handler, prediction loops ignore the first signal, and a second signal to one process
-    blocks all processes.
+    Results are written atomically, so no file is left incomplete. Under Lightning's handler, prediction loops
+    ignore the first signal, and a second signal to one process blocks all processes.
     """
 
     def end(signum: int, _: object) -> None:
@@ -170,7 +170,7 @@ def _end_on_sigterm(trainer: Trainer) -> None:
 
 
 def _gathered(summary: BatchSummary) -> list[BatchSummary]:
-    """Return the summaries of all processes; a collective call."""
+    """Return the summaries of all processes, which must call this function together."""
     if not torch.distributed.is_initialized():
         return [summary]
     gathered: list[Any] = [None] * torch.distributed.get_world_size()

@@ -88,7 +88,7 @@ def require_frozen(trained: bool, use: str, convert: str) -> None:
 
     Args:
         trained: Whether weights were loaded.
-        use: Start of the message, which names the model and the network: ``"Name2018 compares ..."``.
+        use: First words of the message, which describe the use of the network: ``"Name2018 compares ..."``.
         convert: Arguments of ``colorzoo weights convert`` that create the weight file.
     """
     if not trained:

@@ -98,7 +98,7 @@ class StageMetrics(nn.Module):
 def metric_inputs(
     batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, used: frozenset[str]
 ) -> dict[str, Tensor]:
-    """Return the inputs of the metrics for a batch in one setting.
+    """Return the metric inputs for a batch that was colorized in one guidance setting.
 
     Args:
         batch: The batch.

@@ -48,7 +48,7 @@ class LastCheckpoint(ModelCheckpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save at the interval, and after the last step."""
+        """Save ``last.ckpt`` at the interval and after the last step."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if _ends(trainer) and trainer.global_step % self._every:
             trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
@@ -115,7 +115,7 @@ class SignalCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save after an optimizer step if any process was interrupted."""
+        """Save ``interrupted.ckpt`` after an optimizer step if any process was interrupted."""
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
         if (batch_idx + 1) % group == 0 or trainer.is_last_batch:
             self._reduced = self._reduce()
@@ -123,7 +123,7 @@ class SignalCheckpoint(Checkpoint):
                 trainer.save_checkpoint(self._path)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save again after the validation of the interrupted step, with its metrics."""
+        """Save ``interrupted.ckpt`` again, with the metrics of the validation."""
         if self._reduced and not trainer.sanity_checking:
             trainer.save_checkpoint(self._path)
 
@@ -147,7 +147,7 @@ class SignalCheckpoint(Checkpoint):
         self._received = max(self._received, number, key=[0, *_EXIT_CODES].index)
 
     def _reduce(self) -> int:
-        """Return the signal of highest priority of all processes; a collective call."""
+        """Return the signal with the highest priority among all processes."""
         if self._group is None:
             return self._received
         order = [0, *_EXIT_CODES]

@@ -81,7 +81,7 @@ class ResumeGuard(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Compare the checkpoint with the callbacks.
+        """Check that the run averages weights if the checkpoint contains averaged weights.
 
         Raises:
             WeightsError: The checkpoint contains averages and the run has no averaging callback.

@@ -27,9 +27,9 @@ HINT_MARGIN = 1
 class ImageGrid(Callback):
     """Callback that colorizes images of the first validation batch in every setting.
 
-    Each row contains the gray image, hints and result of each setting, and the ground truth. The grid is
-    written to ``images/step-<N>.png`` in the run folder and sent to loggers that support images. Models whose
-    input is a sketch are skipped.
+    Each row contains the gray image, the hints and the result for each setting, and the ground truth. The
+    grid is written to ``images/step-<N>.png`` in the run folder and sent to loggers that support images.
+    Models whose input is a sketch are skipped.
 
     Args:
         count: Maximum number of images.
@@ -51,7 +51,7 @@ class ImageGrid(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Render the grid here, because averaging callbacks restore the current weights later."""
+        """Render the grid while the averaged weights, if any, are in the model."""
         gray = isinstance(pl_module, ColorizationModule) and pl_module.input_kind == "gray"
         if batch_idx or dataloader_idx or trainer.sanity_checking or not (gray and trainer.is_global_zero):
             return

@@ -22,14 +22,14 @@ _TIMEOUT = 5.0  # seconds, enough for the worker processes of a killed run to en
 class RunLock(Callback):
     """Callback that locks the run folder during training.
 
-    The system releases locks of killed processes. Run folders in a bucket are not locked.
+    The operating system releases the locks of killed processes. Run folders in a bucket are not locked.
     """
 
     def __init__(self) -> None:
         self._lock: FileLock | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Lock the folder.
+        """Lock the run folder.
 
         Raises:
             ColorzooError: In all processes, if another run uses the folder.
@@ -49,12 +49,12 @@ class RunLock(Callback):
             raise ColorzooError(problem)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Unlock the folder."""
+        """Unlock the run folder."""
         if self._lock is not None:
             self._lock.release()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Unlock the folder."""
+        """Unlock the run folder."""
         self.teardown(trainer, pl_module, "fit")
 
 
@@ -65,7 +65,7 @@ class RunRecord(Callback):
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the record."""
+        """Write ``run.json``."""
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
