@@ -85,7 +85,7 @@ class OnnxModel:
     def graph_key(self, given: Guidance) -> str:
         """Return the cache key of the graph for a combination of guidance.
 
-        The size of ``(B, C, H, W)`` maps is not part of the key, but the shapes of other tensors are.
+        The key contains the shapes of all tensors except the height and width of ``(B, C, H, W)`` tensors.
         """
         tensors = guidance_tensors(given).items()
         shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]
@@ -141,7 +141,7 @@ class OnnxModel:
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps of any dtype by nearest neighbor."""
+    """Resize ``(B, C, H, W)`` tensors of any dtype by nearest-neighbor interpolation."""
     rows, columns = (torch.arange(new) * old // new for new, old in zip(size, maps.shape[-2:], strict=True))
     return maps[..., rows[:, None], columns]
 

@@ -95,7 +95,8 @@ def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
 class AbAUC(ColorMetric):
     """Area under the accuracy-tolerance curve of ab (Zhang et al. 2016, Table 1).
 
-    The metric has two values: over all pixels, and rebalanced by color class.
+    The value ``auc`` weights all pixels equally. For ``auc_rebalanced``, the weight of a pixel depends on its
+    color: rare colors have larger weights.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -103,8 +104,8 @@ class AbAUC(ColorMetric):
         {'auc': tensor(0.9500), 'auc_rebalanced': tensor(0.9500)}
 
     Args:
-        uniform: Weight of the uniform distribution mixed into the prior before inversion (eq. 4). At 0, the
-            value in the paper, every bin has the same total weight.
+        uniform: Weight of the uniform distribution that is mixed with the color frequencies (eq. 4). At 0,
+            the value in the paper, every bin has the same total weight.
         **options: See `ColorMetric`.
     """
 
@@ -135,7 +136,7 @@ class AbAUC(ColorMetric):
         return {"auc": raw, "auc_rebalanced": rebalanced}
 
     def moments(self) -> list[list[float]]:
-        """Return the raw and the rebalanced histogram as moments."""
+        """Return the unweighted and the rebalanced histogram as moments."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

@@ -195,7 +195,7 @@ def neutral_area(target_ab: Tensor) -> Tensor:
         target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
 
     Returns:
-        ``(B, 1, H, W)`` bool; at the border the mean covers only pixels inside the image.
+        ``(B, 1, H, W)`` bool; at the image border the mean covers only pixels inside the image.
     """
     padding = NEUTRAL_WINDOW // 2
     mean = F.avg_pool2d(chroma(target_ab), NEUTRAL_WINDOW, 1, padding, count_include_pad=False)

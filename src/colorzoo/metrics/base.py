@@ -146,7 +146,7 @@ class ImageMean(ColorMetric, ABC):
         return self.mean()
 
     def moments(self) -> list[list[float]]:
-        """Return the sum and the count."""
+        """Return the sum and the count of the values as moments."""
         return sums([float(self.total)], [float(self.count)])
 
 
@@ -174,7 +174,7 @@ class Ratio(ColorMetric):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
     def add(self, total: Tensor, count: Tensor) -> None:
-        """Add the ``(B,)`` sums of a batch."""
+        """Add the ``(B,)`` numerators and denominators of a batch."""
         # Not in place, see `ImageMean.add`.
         self.total = self.total + total.to(self.total.device).double().sum()
         self.count = self.count + count.to(self.count.device).double().sum()
@@ -248,7 +248,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
     if image.shape != target.shape:
         raise DataError(
             f"images must have the shape {tuple(target.shape)} of the ground truth, "
-            f"got {tuple(image.shape)}. Resize one of them."
+            f"got {tuple(image.shape)}. Resize the result or the ground truth."
         )
 
 

@@ -239,9 +239,10 @@ class ClusterDiscrepancyRatio(ColorMetric):
         >>> ClusterDiscrepancyRatio()(truth, truth).keys()
         dict_keys(['cdr_a', 'cdr_b', 'cdr', 'excluded'])
 
-    ``cdr_a`` and ``cdr_b`` are means over the images in which the channel has edges. ``cdr`` averages over
-    images the mean of the channels that have edges. ``excluded`` counts images without any edge. Report the
-    version of scikit-image with the value, because the cluster labels depend on it.
+    ``cdr_a`` and ``cdr_b`` are means over the images in which the channel has edges. ``cdr`` is the
+    mean over images, where the value of an image is the mean of its channels with edges. ``excluded`` counts
+    images without any edge. Report the version of scikit-image with the value, because the cluster labels
+    depend on it.
 
     Args:
         kernel_size: See `edge_scores`.
@@ -275,7 +276,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.
             target_ab: ``(B, 2, H, W)`` ground truth in CIE units; unused if ``truths`` is not None.
-            truths: List of B `truth_clusters`, which can be computed once for several methods.
+            truths: B results of `truth_clusters`, which can be computed once for several methods.
 
         Raises:
             DataError: The shapes or batch sizes differ, or the ground truth is missing.

@@ -55,14 +55,14 @@ class FID(ColorMetric, FrechetInceptionDistance):
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
+        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1]; both are truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             super().update(to_8bit(rgb) / 255, real=False)
             super().update(to_8bit(target) / 255, real=True)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)``, truncated to 8 bits."""
+        """Truncate RGB ``(B, 3, H, W)`` to 8 bits and return its ``(B, dimension)`` features."""
         features: Tensor = self.inception(to_8bit(rgb) / 255)
         return features
 
@@ -71,7 +71,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         return [self.features(inputs["rgb"])[0].tolist()]
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the distance, with its key; NaN for fewer than two images."""
+        """Return the FID by result key; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7

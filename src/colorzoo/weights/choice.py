@@ -1,8 +1,8 @@
 """Selection of a model and its weights.
 
-Model cards rank the models for each use, such as ``"automatic"`` (`colorzoo.card.Quality`). The default is
-the model of highest rank whose weights are in the package or in the cache. This module does not import torch.
-Only `ModelChoice.file` opens network connections.
+Model cards rank the models for each use case, such as ``"automatic"`` (`colorzoo.card.Quality`). The default
+is the model of highest rank whose weights are in the package or in the cache. This module does not import
+torch. Only `ModelChoice.file` opens network connections.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Default model of each use without downloaded weights; avoids loading all model cards to compare ranks."""
+"""Default model for each use case without downloaded weights; avoids loading all model cards."""
 
 
 @dataclass(frozen=True)
 class RankedModel:
-    """A model with its rank for one use.
+    """A model with its rank for one use case, such as automatic colorization.
 
     Attributes:
         card: The model.
-        quality: Rank of the model for this use, from its card.
+        quality: Rank of the model for this use case, from its card.
         file: File of the default weights, which may be missing; None if the card has no weights.
     """
 
@@ -126,7 +126,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class DefaultModel:
-    """The default model of a use on this machine.
+    """Default model for a use case, such as automatic colorization, on this machine.
 
     Attributes:
         model: Registered name.
@@ -150,17 +150,17 @@ def choose_model(
     The default is the model of highest rank with local weights.
 
     Args:
-        name: Registered name or alias from the user or a recipe. None selects the model that a weight file
-            names, else the default.
-        uses: Required uses, the most important first. Models that accept more of these uses as guidance are
-            preferred. If the list is empty or no model supports a use in the list, the use is
+        name: Registered name or alias from the user or a recipe. None selects the model in the metadata
+            of the weight file, else the default model.
+        uses: Required use cases, the most important first. Models that support more of these use cases are
+            preferred. If the list is empty or no model supports a use case in the list, the use case is
             ``"automatic"``.
         weights: See `resolve_weights`.
         fast: Whether to consider only models with weights in the package.
         able: Protocol that the default model must implement.
 
     Raises:
-        UnknownModelError: No model for these uses has weights on this machine.
+        UnknownModelError: No model for these use cases has weights on this machine.
         WeightsError: ``weights`` is a damaged file.
     """
     if name := name or model_of_file(weights):
@@ -176,7 +176,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
     """Return the default model of the package without reading every model card.
 
     The result is None if another local model could rank higher (downloaded weights or plugins exist), or if
-    the model does not support all uses, does not implement ``able`` or has no local weights.
+    the model does not support all use cases, does not implement ``able`` or has no local weights.
     """
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins():
@@ -189,7 +189,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
 
 
 def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
-    """Return the highest-ranked of the models that accept the most uses as guidance."""
+    """Return the model of highest rank among the models that support the most use cases."""
     usable: list[RankedModel] = []
     fallback: tuple[Use, ...] = ("automatic",)
     for uses in (wanted, fallback):
@@ -206,7 +206,7 @@ def _implements(card: ModelCard, able: type | None) -> bool:
 
 
 def rank_models(use: Use) -> list[RankedModel]:
-    """Return the models for a use in order of descending rank, with their weight files."""
+    """Return the models for a use case by descending rank, with their weight files."""
     found = [
         (quality, card)
         for card in registry.all_cards().values()
@@ -223,7 +223,10 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
-    """Return the default model of each use with the reason; omit uses without local model."""
+    """Return the default model for each use case, with the reason.
+
+    Use cases without a local model are omitted.
+    """
     found: dict[Use, DefaultModel] = {}
     for use in USES:
         order = rank_models(use)

@@ -93,7 +93,7 @@ def convert_weights(
 
 
 def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
-    """Return the content of a file whose arguments include a setting of the model, or None."""
+    """Return the content of a checkpoint that stores settings of the model, or None."""
     if not source.is_file() or (not is_safetensors(source) and is_caffe(source)) or find_entry(card, source):
         return None
     content = read_weights(source)

@@ -17,7 +17,7 @@ class Provenance:
     Attributes:
         model: Name of the trained class.
         stage: Training stage, if the paper has stages.
-        start: Initial weights: ``model`` or ``file``, ``sha256`` and ``provenance`` of these weights.
+        start: Origin of the initial weights: ``model`` or ``file``, ``sha256`` and ``provenance``.
         config: Configuration files, in order.
         commit: Git commit of colorzoo during training.
         data: Number of training ``images``, and ``sha256`` of the images' relative names and sizes.

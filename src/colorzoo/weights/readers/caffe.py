@@ -98,7 +98,9 @@ def _read_blob(blob: memoryview) -> NDArray[np.float32]:
         raise _MalformedError("truncated blob")
     values = np.frombuffer(raw, dtype="<f4").astype(np.float32)
     if math.prod(shape) != values.size:
-        raise _MalformedError(f"a blob of shape {tuple(shape)} has {values.size} values")
+        raise _MalformedError(
+            f"the size of a blob must match its shape {tuple(shape)}, found {values.size} values"
+        )
     return values.reshape(shape)
 
 
@@ -116,7 +118,7 @@ def _read_shape(shape: memoryview) -> Iterator[int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield the fields of a message: integers as int, all other types as bytes."""
+    """Yield the fields of a protobuf message: integers as int, all other types as bytes."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -130,7 +132,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire_type in (1, 5):
             size = 8 if wire_type == 1 else 4
         else:
-            raise _MalformedError(f"wire type {wire_type}")
+            raise _MalformedError(f"unsupported wire type {wire_type}")
         if position + size > len(message):
             raise _MalformedError("truncated field")
         yield number, message[position : position + size]
@@ -151,7 +153,7 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
 
 def _message(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
-        raise _MalformedError("expected a message, found an integer")
+        raise _MalformedError("expected a protobuf message, found an integer")
     return value
 
 

@@ -77,7 +77,7 @@ class _File:
         if kind == _FUNCTION:
             return self._function()
         if kind not in (_TABLE, _OBJECT, *_RECURSIVE_FUNCTIONS):
-            raise _MalformedError(f"type {kind}")
+            raise _MalformedError(f"unsupported type {kind}")
         index = self._int()
         if index in self.seen:
             return self.seen[index]
@@ -120,7 +120,7 @@ class _File:
 
     def _storage(self, kind: str) -> NDArray[Any]:
         if kind not in _KINDS:
-            raise _MalformedError(f"torch.{kind}Storage")
+            raise _MalformedError(f"unsupported torch.{kind}Storage")
         dtype, size = np.dtype(_KINDS[kind]), self._unpack("<q")
         start = self._skip(size * dtype.itemsize)
         return np.frombuffer(self.data, dtype, size, start)
@@ -128,7 +128,7 @@ class _File:
     def _tensor(self) -> NDArray[Any]:
         axes = self._int()
         if not 0 <= axes <= _MOST_AXES:
-            raise _MalformedError(f"a tensor of {axes} axes")
+            raise _MalformedError(f"unsupported tensor with {axes} axes")
         shape = [self._unpack("<q") for _ in range(axes)]
         strides = [self._unpack("<q") for _ in range(axes)]
         offset, storage = self._unpack("<q") - 1, self.read()  # offsets start at 1
@@ -161,7 +161,7 @@ class _File:
         return struct.unpack_from(kind, self.data, start)[0]
 
     def _skip(self, size: int) -> int:
-        """Advance by some bytes and return the previous position."""
+        """Advance by ``size`` bytes and return the previous position."""
         start = self.position
         if size < 0 or start + size > len(self.data):
             raise _MalformedError("truncated object")
