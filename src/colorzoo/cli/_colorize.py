@@ -136,7 +136,7 @@ def _check_options(args: ColorizeOptions) -> None:
 
 
 def _task(args: ColorizeOptions) -> FileTask:
-    """Return a task with the model for the recipe, but without source and target files.
+    """Return a task with recipe and model, to which source and target files are added later.
 
     Raises:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
@@ -166,7 +166,8 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) 
 
     Args:
         args: Options.
-        names_model: Whether the user named the model; if so, the name is not printed with each result.
+        names_model: Whether the user selected the model by name. If True, the name is not printed with each
+            result.
         result: Result to print.
     """
     if NOT_TRIED in result.notes:

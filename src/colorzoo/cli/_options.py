@@ -127,7 +127,7 @@ def numbers(text: str | list[float]) -> list[float]:
 
 
 def _joined_values(words: Iterable[str]) -> list[str]:
-    """Join long options and values such as -5,10, which argparse would parse as options."""
+    """Join long options with values such as -5,10, which argparse would parse as options."""
     joined: list[str] = []
     for word in words:
         if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):

@@ -80,7 +80,7 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
 
 
 def write_frame(args: VideoOptions) -> None:
-    """Write one frame as a gray image, which the user can colorize in the pad.
+    """Write one frame as a gray image, which the user can colorize in the drawing pad.
 
     Raises:
         ColorzooError: The frame does not exist, an option is invalid, or the image cannot be written.

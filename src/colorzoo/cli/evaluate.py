@@ -1,4 +1,4 @@
-"""``colorzoo evaluate``: evaluate models by a protocol and write a report."""
+"""``colorzoo evaluate``: evaluate models with an evaluation protocol; write a report."""
 
 from __future__ import annotations
 

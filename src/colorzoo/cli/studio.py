@@ -73,7 +73,7 @@ class StudioOptions:
 
 
 def run(args: StudioOptions) -> int:
-    """Serve the pad until Ctrl+C, or write the static page.
+    """Serve the drawing pad until Ctrl+C, or write a static web page.
 
     Raises:
         ColorzooError: A package is missing, or the folder, image, recipe, model or address cannot be used.
@@ -117,7 +117,7 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
 
 
 def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
-    """Return the studio with the image of the command line, and the initial recipe."""
+    """Return the studio with the image passed on the command line, and the initial recipe."""
     from colorzoo.engines.device import choose_device
     from colorzoo.guidance import Recipe
     from colorzoo.image_io.read import check_image

@@ -117,7 +117,7 @@ def _fetch(args: FetchOptions) -> int:
 
 
 def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
-    """Return the published weight files of the highest-ranked model for each use."""
+    """Return the published weight file of the best model for each use, such as points."""
     found: dict[str, WeightFile] = {}
     for use in uses:
         best = next((row for row in rank_models(use) if row.file is not None), None)

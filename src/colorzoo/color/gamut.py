@@ -7,7 +7,7 @@ so restoring the luminance Y keeps the hue.
 Colors of one luminance and one hue h form a curve of Oklab directions ``(1, s cos h, s sin h)``, where s is
 chroma divided by lightness; s is 0 for gray. A precomputed table stores, for each cell of lightness and hue,
 an interval of s in which the curve leaves sRGB. In this interval the curve is nearly straight, so one
-division per channel gives the intersection of the curve with each face of the RGB cube, and the nearest
+division per channel gives the intersection of the curve with each face of the RGB cube. The nearest
 intersection is used. Interpolating the table would be inaccurate where two faces meet. A second iteration
 removes the error due to curvature.
 """
@@ -327,7 +327,7 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 
 def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``(N,)`` lower and upper bounds of the s at which each hue leaves sRGB."""
+    """Return ``(N,)`` bounds of the ratio s (see `max_chroma`) at which each hue leaves sRGB."""
     row = (lightness.detach() * (_LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=_LIGHTNESS_CELLS - 1)
     turn = torch.atan2(b.detach(), a.detach()) * (_HUE_CELLS / math.tau) + _HUE_CELLS / 2
     cell = row * _HUE_CELLS + turn.to(torch.int32).clamp(0, _HUE_CELLS - 1)
@@ -337,7 +337,7 @@ def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def _table() -> tuple[Tensor, Tensor]:
-    """Return the minimum and maximum of `max_chroma` over the corners of each table cell."""
+    """Return minimum and maximum `max_chroma` over the corners of each lightness-hue cell."""
     hue = torch.linspace(-math.pi, math.pi, _HUE_CELLS + 1)
     lightnesses = torch.linspace(0, 100, _LIGHTNESS_CELLS + 1).clamp(min=_DARKEST)
     corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
@@ -348,12 +348,12 @@ def _table() -> tuple[Tensor, Tensor]:
 
 
 def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
-    """Return the derivative of each cube-rooted cone response with respect to s."""
+    """Return the derivative of each cube-rooted cone response by s, see `max_chroma`."""
     return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
 def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return the linear sRGB planes of the colors at s on the curves of hue and luminance."""
+    """Return the linear sRGB planes of colors with the ratio s of chroma to lightness."""
     cones = [(1 + s * slope) ** 3 for slope in slopes]
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)

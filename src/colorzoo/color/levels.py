@@ -111,9 +111,9 @@ def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
 
 @cache
 def _shade_tables() -> list[NDArray[np.int32]]:
-    """Return the luminance steps that each 8-bit level of each channel contributes.
+    """Return the luminance of each 8-bit level of each channel in integer steps.
 
-    The steps include guard bits.
+    The integers include guard bits, which reduce rounding errors of the sum.
     """
     linear = linear_of(_unit("u1")).astype(np.float64)
     unit = _SHADES << _GUARD_BITS

@@ -125,7 +125,7 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each image with its own Gaussian, with reflection padding."""
+    """Blur each image of a batch with a separate Gaussian, with reflection padding."""
     kernels = _kernels(sigmas).to(gray.device)
     batch, radius = len(kernels), kernels.shape[1] // 2
     planes = gray.transpose(0, 1)  # (1, B, H, W): one convolution group per image

@@ -102,10 +102,10 @@ class Area:
         feather: Distance in pixels of the original image over which the action fades on both sides of the
             border; 0 aligns the border with edges of the image.
         hidden: Whether the area is ignored.
-        kept: Colors to keep: inside the area for ``"lock"``, outside for ``"only"``. None keeps the colors
-            that the model predicts without hints.
-        made: Description of how the area was selected, stored by the program that created the area.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        kept: Colors that do not change: inside the area for ``"lock"``, and outside the area for ``"only"``.
+            None uses the colors that the model predicts without hints.
+        made: Description of how the area was selected. The program that created the area stores it.
+        extra: JSON fields that this version does not recognize. They are kept when the recipe is saved.
     """
 
     action: Action

@@ -1,4 +1,4 @@
-"""Setting of recipes and of the command line that selects the image inside the border of a scan."""
+"""Setting that selects the image inside the border of a scan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Rectangle(NamedTuple):
     height: int
 
     def __str__(self) -> str:
-        """Format the rectangle as the command line accepts it."""
+        """Format the rectangle as the option ``--border`` accepts it."""
         return ",".join(map(str, self))
 
     @property
@@ -64,7 +64,7 @@ _LEAST_SIDE = 8  # minimum side of a rectangle in pixels
 
 
 def read_border(value: object, name: str) -> BorderSetting:
-    """Validate a parsed ``border`` setting.
+    """Validate the ``border`` setting of a recipe, which selects a part of a scan.
 
     Args:
         value: A name, or four whole numbers x, y, width and height; None means automatic. A fifth number, the

@@ -171,7 +171,9 @@ def parse_finish_text(text: str, name: str) -> Finish:
         try:
             found[key] = float(value)
         except ValueError:
-            raise GuidanceError(f"{name} must be NAME=N,... with numbers, got {text!r}.") from None
+            raise GuidanceError(
+                f"{name} must have the form NAME=N,... where each N is a number, got {text!r}."
+            ) from None
         if key not in FINISH_NAMES:
             raise GuidanceError(f"{name} must use the names {', '.join(FINISH_NAMES)}, got {key!r}.")
     return Fields(found, name).parse(Finish)

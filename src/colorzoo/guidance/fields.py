@@ -42,7 +42,7 @@ def hex_color(value: str, name: str) -> str:
 
 
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
-    """Validate the reach of a point; see `Reach`.
+    """Validate the reach of a point, which is how far the color of the point spreads.
 
     Args:
         value: A name, a number from 0 to 10, or None for the default.
@@ -64,7 +64,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
 
 
 def parse_reach(text: str, name: str) -> Reach:
-    """Parse the reach of a point from text; see `read_reach`."""
+    """Parse the reach of a point (how far its color spreads) from text; see `read_reach`."""
     try:
         return read_reach(float(text), name)
     except ValueError:
@@ -141,7 +141,7 @@ class Fields:
 
         Args:
             kind: Dataclass to create.
-            **given: Values of fields that are not read from the object.
+            **given: Values of dataclass fields that are not read from the JSON object.
         """
         for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
             if each.metadata and each.name not in given:
@@ -150,21 +150,24 @@ class Fields:
         return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
-        """Return the fields that have not been read."""
+        """Return the remaining fields, which are unknown if all known fields were read."""
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Take a JSON object; return an empty object if it is missing."""
+        """Return a JSON object field and remove it; return an empty object if it is missing."""
         found = self.optional_child(key)
         return Fields({}, f"{self.name}.{key}") if found is None else found
 
     def optional_child(self, key: str) -> Fields | None:
-        """Take a JSON object; return None if it is missing or null."""
+        """Return a JSON object field and remove it; return None if it is missing or null."""
         value = self.take(key)
         return None if value is None else Fields(value, f"{self.name}.{key}")
 
     def children(self, key: str, most: int) -> Iterator[Fields]:
-        """Take a list of at most ``most`` JSON objects; yield nothing if it is missing."""
+        """Yield the JSON objects of a list field; yield nothing if the field is missing.
+
+        The field is removed, and the list must have at most ``most`` objects.
+        """
         value = self.take(key)
         value = [] if value is None else value
         if not isinstance(value, list):
@@ -174,46 +177,46 @@ class Fields:
             yield Fields(item, f"{self.name}.{key}[{index}]")
 
     def text(self, key: str, default: Any = None) -> Any:
-        """Take a string."""
+        """Return a string field and remove it."""
         value = self.take(key, default)
         if value is not default and not isinstance(value, str):
             raise self._wrong(key, "a text", value)
         return value
 
     def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
-        """Take a string that must be one of ``names``."""
+        """Return a string field, which must be one of ``names``, and remove it."""
         value = self.take(key, default)
         if value not in names:
             raise self._wrong(key, f"one of {', '.join(names)}", value)
         return value
 
     def color(self, key: str, default: Any = MISSING) -> Any:
-        """Take a ``#rrggbb`` color."""
+        """Return a ``#rrggbb`` color field and remove it."""
         value = self.text(key, default)
         return value if value is default else hex_color(value, f"{self.name}.{key}")
 
     def reach(self, key: str, default: Any) -> Reach:
-        """Take the reach of a point; see `read_reach`."""
+        """Return the field of a point's reach and remove it; see `read_reach`."""
         return read_reach(self.take(key), f"{self.name}.{key}", default)
 
     def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
-        """Take a finite number in [low, high]."""
+        """Return a field with a finite number in [low, high] and remove it."""
         value = self.take(key, default)
         return value if value is default else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Take a finite number; raise an error if it is missing."""
+        """Return a field with a finite number and remove it; raise an error if it is missing."""
         return float(self.number(key, MISSING))
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Take a boolean."""
+        """Return a boolean field and remove it."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
         return value
 
     def integer(self, key: str, default: Any, *, low: float = -math.inf) -> Any:
-        """Take an integer of at least ``low``."""
+        """Return a field with an integer of at least ``low`` and remove it."""
         value = self.take(key, default)
         if value is default:
             return value
@@ -224,7 +227,7 @@ class Fields:
         return value
 
     def numbers(self, key: str, default: Any = None, *, count: int, low: float, high: float) -> Any:
-        """Take a list of exactly ``count`` numbers in [low, high]."""
+        """Return a field with ``count`` numbers in [low, high] and remove it."""
         value = self.take(key, default)
         if value is default:
             return value
@@ -233,7 +236,7 @@ class Fields:
         return tuple(self._finite(key, item, low, high) for item in value)
 
     def path(self, key: str, default: Any = MISSING) -> tuple[tuple[float, float], ...]:
-        """Take a list of one or more ``[x, y]`` pairs."""
+        """Return a field with one or more ``[x, y]`` pairs and remove it."""
         value = self.take(key, default)
         if isinstance(value, list):
             self._check_length(key, value, MAX_CORNERS)

@@ -1,4 +1,4 @@
-"""Hints as immutable dataclasses of tensors, with one class for each kind of hint.
+"""Hints as immutable dataclasses of tensors; each kind of hint has a class.
 
 `colorzoo.guidance.Guidance` combines them. All maps have the height and width of the image.
 """

@@ -77,7 +77,7 @@ class ClassHints:
     """Changes of the classes that a model predicts for the image and its reference.
 
     Attributes:
-        moved: Replacement class number by class number.
+        moved: Replacement class number of each changed class, by original class number.
         file: Label image that replaces the predicted classes of the image.
         reference_file: Label image that replaces the predicted classes of the reference.
         painted: Polygons with a class; later polygons cover earlier polygons.
@@ -109,7 +109,7 @@ class ClassHints:
 
 @dataclass(frozen=True)
 class StatisticsHint:
-    """Color statistics that the result should have.
+    """Color statistics to which the colors of the result are adjusted.
 
     Attributes:
         saturation: Mean saturation in [0, 1], or None.

@@ -40,8 +40,8 @@ def propagate(
 ) -> Array:
     """Propagate the colors of hinted pixels to all pixels of an image.
 
-    An image without hinted pixels stays gray. The direct solver satisfies the equations of the other pixels
-    exactly. The matrix is an M-matrix, which needs no pivoting.
+    An image without hinted pixels stays gray. A direct solver computes the colors of the other pixels
+    exactly. The matrix of the linear system is an M-matrix, which needs no pivoting.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
@@ -61,10 +61,10 @@ def propagate(
 class Propagator:
     """Propagation for a fixed lightness, which caches partial results to accelerate edits.
 
-    Let A be the matrix of the equations of all pixels. For colors d at pixels g, the solution is ``A⁻¹[:, g]
-    s`` with ``A⁻¹[g, g] s = d``. It satisfies the equations of the other pixels and equals d at g. The
-    columns of the inverse are cached, so an edit computes only the columns of added pixels. Results equal the
-    output of `propagate`.
+    Let A be the matrix of the linear system of all pixels. For colors d at pixels g, the solution is ``A⁻¹[:,
+    g] s`` with ``A⁻¹[g, g] s = d``. The solution satisfies the equations of the other pixels and equals d at
+    g. The columns of ``A⁻¹`` are cached, so an edit computes only the columns of added pixels. Results equal
+    the output of `propagate`.
 
     Attributes:
         cache_key: Cache key of the arguments.
@@ -92,7 +92,7 @@ class Propagator:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the weights and the cached columns, in bytes."""
+        """Memory of the neighbor weights and the cached columns of the inverse, in bytes."""
         return int(_BYTES_PER_ENTRY * self._weights.nnz + self._inverse.nbytes)
 
     def _solve(self, pixels: list[int]) -> Array:

@@ -110,7 +110,7 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
 
 def _chosen(points: Points) -> tuple[Tensor, Tensor]:
-    """Return the chosen Lab ``(3, H, W)`` of one image, and a map ``(H, W)`` that is 1 where ab is exact."""
+    """Return the Lab ``(3, H, W)`` of points, and a map ``(H, W)``: 1 where ab is exact."""
     ab = points.ab[0].float()
     exact = torch.ones_like(ab[0]) if points.exact is None or points.lightness is None else points.exact[0, 0]
     lightness = torch.full_like(ab[:1], _SHOWN_LIGHTNESS)

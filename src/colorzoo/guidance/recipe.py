@@ -174,10 +174,10 @@ class Recipe:
         proposal: SHA-256 of the map of proposed regions for which the region colors were chosen, or None.
         areas: Areas to fill, lock, keep gray, restrict changes to, or treat as objects.
         paint: Brush strokes composited over the model's colors; later strokes cover earlier strokes.
-        replacements: Color replacements in the whole image, applied in order, below the paint.
-        finish: Adjustments of all colors of the result, including the paint; None changes nothing.
+        replacements: Color replacements in the whole image, applied in order before the paint strokes.
+        finish: Adjustments of all colors of the result, including paint strokes. None changes nothing.
         healing: Strokes over dust and scratches, which are inpainted before colorizing.
-        border: The part of the image that is colorized; see `BorderSetting`.
+        border: The part of a scan to colorize, such as the part within its border; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
         extra: Parsed JSON of unknown fields and of the fields ``exemplar``, ``classes``, ``statistics`` and
             ``divisions``, which have properties of equal names.
@@ -277,7 +277,7 @@ class Recipe:
         return replace(self, **shown)
 
     def without_hints(self) -> Self:
-        """Return a copy without hints, areas, overlays and strength, for the model's automatic result."""
+        """Return a copy without hints, areas, overlays and strength."""
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, finish=None, **nothing)
 

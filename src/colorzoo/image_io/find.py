@@ -68,7 +68,7 @@ class Search:
 
 
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
-    """Find the image files of paths, folders and globs.
+    """Find the image files that paths, folders and globs refer to.
 
     The result has no duplicates and a fixed order. Folders are searched recursively for known extensions, in
     natural order and without hidden and system folders (see `is_hidden`). Symbolic links are followed, but
@@ -138,7 +138,7 @@ def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
 
 
 def _is_result(path: Path, sources: set[str]) -> bool:
-    """Return whether the file name is the name of a result of one of the sources, in any format."""
+    """Return whether a file has the name of a colorized version of one of the sources."""
     stem = path.stem.removesuffix(RESULT_SUFFIX)
     return stem != path.stem and absolute(path.with_name(stem or path.name)) in sources
 
@@ -179,16 +179,16 @@ def read_list(path: str | Path) -> list[str]:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Join paths by line breaks; see `read_list`.
+    """Join paths to the text of a file list, which `read_list` reads.
 
-    If a path contains a line break, the paths are joined by zero bytes.
+    Paths are separated by line breaks, or by zero bytes if a path contains a line break.
     """
     ending = "\0" if any("\n" in name for name in names) else "\n"
     return "".join(name + ending for name in names).encode("utf-8", "surrogateescape")
 
 
 def result_name(path: Path, suffix: str = "", extension: str | None = None) -> str:
-    """Return the file name of the result of an image: stem, suffix and extension.
+    """Return the file name of a colorized image, made of stem, suffix and extension.
 
     For formats that cannot be written, ``.png`` is appended to the extension, so that the results of
     ``x.jp2`` and ``x.png`` have different names.

@@ -1,7 +1,7 @@
 """Readable and writable image formats, and the libraries for HEIC, JPEG XL and raw files.
 
 Images can come from untrusted sources, such as uploads to the drawing pad. Therefore only the Pillow readers
-in `FORMATS` are enabled: some other readers start programs (EPS starts Ghostscript) or are not well tested.
+in `FORMATS` are enabled. Some other readers start programs (EPS starts Ghostscript) or are not well tested.
 The libraries of the extra ``formats`` are imported only when a file requires them.
 """
 

@@ -71,7 +71,7 @@ class Metadata:
 
 
 def clean_exif(exif: Image.Exif) -> bytes | None:
-    """Return an EXIF block without the tags that describe the file itself.
+    """Return an EXIF block without the tags that describe the file, such as its pixel layout.
 
     The result is None if no tag is left.
 
@@ -90,7 +90,7 @@ def clean_exif(exif: Image.Exif) -> bytes | None:
 
 
 def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
-    """Return the EXIF tags that do not describe the file itself.
+    """Return the EXIF tags except tags that describe the file, such as its pixel layout.
 
     EXIF and GPS directories are dicts.
     """
@@ -131,7 +131,7 @@ _FILE_PATTERN, _REGION_PATTERN = properties_pattern(*_XMP_FILE_PROPERTIES), prop
 
 
 def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
-    """Remove the XMP properties that describe the file itself.
+    """Remove the XMP properties that describe the file, such as its orientation.
 
     Args:
         xmp: XMP packet; None is returned for values other than bytes.

@@ -1,7 +1,8 @@
 """Provenance of colorized files: source image, model, weights and settings.
 
-Provenance is stored as XMP, which photo software preserves. It is embedded in the file if the format supports
-XMP, otherwise written to a sidecar file (``NAME.EXT.xmp``). Later runs read it to recognize earlier results.
+Provenance is stored as XMP, which photo software preserves. If the format supports XMP, the provenance is
+embedded in the file. Otherwise it is written to a sidecar file (``NAME.EXT.xmp``). Later runs read the
+provenance to recognize earlier results.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ class ImageProvenance:
         files: JSON list of all input files except the source: ``use``, ``name`` without folder, ``sha256``.
         date: UTC time of the colorization in ISO 8601 format.
         name: Name of the source file without its folder.
-        border: Colorized region within the border of a scan, in the format of ``--border``; empty if the
-            whole image was colorized.
+        border: Colorized part within the border of a scan, in the format of ``--border``; empty if the whole
+            image was colorized.
         uncertainty: Color error predicted by the model, in CIE units; empty if the model does not predict it.
         crop: Region of the source that the result shows: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
             degrees clockwise; empty if the result is not cropped.

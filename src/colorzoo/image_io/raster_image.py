@@ -134,9 +134,9 @@ def is_gray(image: RasterImage) -> bool:
 
 
 def chroma_note(image: RasterImage) -> str | None:
-    """Return a note about the colors of an image; None for a gray image.
+    """Return a note that an image has colors or a tint; None for a gray image.
 
-    Colorization replaces these colors.
+    Colorization replaces the colors of the image.
     """
     if is_gray(image):
         return None
@@ -152,10 +152,10 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
     """Return whether a non-gray image, ``(N, 3)`` Lab, has a tint such as sepia, cyanotype or yellowing.
 
     In a tinted image, ab is a smooth function of lightness. The test computes the mean ab in each of 16
-    lightness bins. Both the scatter of ab around these means and the deviation of the means from a parabola
-    must be below thresholds. The thresholds are lower for images with few colors, which rarely have two
-    colors in one bin. Images with at most four colors must have a single hue. Images with strong chroma, such
-    as a blue wall, are never tinted.
+    lightness bins. The scatter of ab around these means must be below a threshold. The deviation of the means
+    from a parabola must also be below a threshold. The thresholds are lower for images with few colors, which
+    rarely have two colors in one bin. Images with at most four colors must have a single hue. Images with
+    strong chroma, such as a blue wall, are never tinted.
     """
     ab = lab[:, 1:]
     if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:

@@ -82,8 +82,8 @@ def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     """Convert values without a declared full scale to [0, 1], and return notes about the conversion.
 
-    The full scale is the smallest common maximum, such as 255 or 65535, that no value exceeds, if the largest
-    value is at least a sixteenth of it. Otherwise the values are stretched to [0, 1].
+    The full scale is the smallest common maximum, such as 255 or 65535, that no value exceeds. If the largest
+    value is below a sixteenth of the full scale, the values are stretched to [0, 1] instead.
     """
     if stored.dtype.kind not in "iuf":
         raise SamplesError("contains complex numbers, which are not supported; save it with real numbers")
@@ -116,7 +116,7 @@ def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG 2000 file of unsigned integers that have more or fewer than 8 bits.
+    """Decode a JPEG 2000 file whose samples are unsigned integers of other than 8 bits.
 
     Pillow would change such values.
 

@@ -62,8 +62,8 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     """Find the directories that are pages; the search ends at the first damaged directory.
 
     Reduced copies, masks and depth maps are not pages. Each directory in the chain contributes at most one
-    page: the largest full image among the directory and its SubIFDs. If the file has no full image, the
-    largest directory is the page. Only the first `MAX_PAGES` directories are searched.
+    page, which is the largest full image among the directory and its SubIFDs. If the file has no full image,
+    the largest directory is the page. Only the first `MAX_PAGES` directories are searched.
     """
     pages, others = list[Directory](), dict[Directory, None]()
     remaining = file.seek(0, io.SEEK_END)  # directories that do not overlap cannot exceed the file size

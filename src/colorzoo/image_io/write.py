@@ -87,7 +87,7 @@ def supports_frames(path: str | Path, source: Frames) -> bool:
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes about frames or pages that the output format drops."""
+    """Return notes about frames or pages that the output format does not support."""
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)

@@ -26,9 +26,9 @@ class FrameColorer:
 
     Args:
         colorizer: Colorizer with the loaded model.
-        keys: Key frames: images colorized by the user, by frame number. A key frame is the reference for all
-            frames until the next key frame. The first key frame is also the reference for earlier frames if
-            ``reference`` is None.
+        keys: Key frames, which are images colorized by the user, by frame number. A key frame is the
+            reference for all frames until the next key frame. The first key frame is also the reference for
+            earlier frames if ``reference`` is None.
         reference: Reference for the frames before the first key frame, or for all frames if there are no key
             frames.
         strength: Factor by which the chroma is multiplied.

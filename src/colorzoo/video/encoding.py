@@ -168,7 +168,7 @@ def write_errors(path: Path) -> Iterator[None]:
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     """Choose the encoding of an output file.
 
-    The choice depends on the extension and on the options ``--codec`` and ``--crf``.
+    The extension of the file and the options ``--codec`` and ``--crf`` determine the encoding.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -235,7 +235,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
     """Return the color tags of the output.
 
-    Color matrix and range come from ``layout``, the other tags from the frame.
+    Color matrix and range come from ``layout``. The other tags come from the frame.
     """
     return {
         "color_range": FULL_RANGE if layout.full else 1,

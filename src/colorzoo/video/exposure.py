@@ -1,6 +1,6 @@
 """Exposure stabilization within a shot.
 
-Without it, the flicker of old footage would change colors.
+Without stabilization, the flicker of old footage would change the predicted colors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RETURN = 0.06  # fraction of an exposure change accepted per frame, so that tru
 
 
 class ExposureHold:
-    """Stabilizer of the exposure in a shot, by a running mean over about 15 frames.
+    """Stabilizer of the exposure in a shot; uses a running mean over about 15 frames.
 
     The frames must be passed in order.
     """

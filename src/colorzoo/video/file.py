@@ -167,7 +167,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order; add the time codes of damaged packets to ``issues``."""
+        """Decode all frames in order and record the time codes of damaged packets in ``issues``."""
         self.issues.broken.clear()
         turns, pts = round(self._first.rotation / 90) % 4, None
         for number, decoded in enumerate(self._decoded()):

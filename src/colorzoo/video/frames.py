@@ -31,12 +31,12 @@ class VideoFrame:
 
 @dataclass
 class ReadIssues:
-    """Problems found while a source is read.
+    """Problems found while a video or a folder of frames is read.
 
     Attributes:
         broken: Time codes of damaged packets, or file names of unreadable frames.
         notes: Other notes for the user.
-        incomplete: Description of data missing at the end of the source; empty if the source is complete.
+        incomplete: Description of data missing at the end of the video; empty if the video is complete.
     """
 
     broken: list[str] = field(default_factory=list)

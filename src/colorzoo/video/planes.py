@@ -2,8 +2,8 @@
 
 The conversion uses the color matrix and range of the frame. The lightness of a frame is computed from Y'
 alone, so the planes of frames without color do not change. Colors are converted in float32 instead of with
-swscale, because swscale rounds intermediate values and treats every untagged frame as BT.601. Color planes
-are interpolated from a table, which is five times as fast as a conversion for each pixel.
+swscale, because swscale rounds intermediate values and treats every untagged frame as BT.601. The planes are
+interpolated from tables, which is five times as fast as a conversion for each pixel.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Layout:
         across: Horizontal subsampling factor of the chroma, 1 or 2.
         down: Vertical subsampling factor of the chroma, 1 or 2.
         bits: Bits per sample.
-        full: Whether samples use the full range; otherwise the limited range, 16 to 235 for 8 bits.
+        full: Whether samples use the full range. If False, samples use the limited range, which is 16 to 235
+            for 8 bits.
         matrix: Color matrix, as a code point of ITU-T H.273.
     """
 
@@ -184,10 +185,10 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
 
 @cache
 def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
-    """Return tables of the changes of Y' and of (Cb, Cr) when a color is added to gray, in 8-bit levels.
+    """Return tables of the changes of Y' and (Cb, Cr) when a color is added to gray.
 
-    Rows contain all values of b for each value of Y'; columns contain the values of a. Two channels of zeros
-    follow Cb and Cr, because OpenCV looks up four channels twice as fast as two.
+    Changes are in 8-bit levels. Rows contain all values of b for each value of Y'. Columns contain the values
+    of a. Two channels of zeros follow Cb and Cr, because OpenCV looks up four channels twice as fast as two.
     """
     fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()

@@ -1,4 +1,4 @@
-"""Report entries for the shots of a colorized video, each illustrated by its middle frame."""
+"""Report entries for the shots of a colorized video, with the middle frame of each shot."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ class Shot:
         count: Number of frames.
         start: Time code or file name of the first frame.
         end: Time code or file name of the last frame.
-        border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole frame was colorized.
+        border: ``X,Y,WIDTH,HEIGHT`` of the colorized part of each frame; empty if whole frames were
+            colorized.
         notes: Notes about the colorization, for the user.
     """
 
@@ -67,7 +68,7 @@ class Shot:
 class PartsFolder:
     """Folder ``OUT.parts`` with the finished shots of a video.
 
-    It contains each shot and a JSON file for each finished shot.
+    The folder contains a file for each shot and a JSON file for each finished shot.
 
     Args:
         out: Path of the result.
@@ -194,7 +195,7 @@ def color_video(
 
 
 def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
-    """Yield the frames with some numbers in order; the source is read up to the last of them.
+    """Yield the frames with the given numbers in order; stop after the last of them.
 
     Raises:
         VideoError: The source has no frame with one of the numbers.
@@ -308,5 +309,5 @@ def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _window(pixels: int) -> int:
-    """Return the maximum number of frames with ``pixels`` pixels that are buffered."""
+    """Return how many frames of ``pixels`` pixels are buffered at most."""
     return max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))

@@ -1,8 +1,8 @@
 """Shot boundary detection.
 
-A frame starts a shot if the histograms of its quadrants differ from the histograms of the previous frame
-and the two frames are uncorrelated. Both tests are needed: fast motion changes the frame, and a flash changes
-the histograms.
+A frame starts a shot if the histograms of its quadrants differ from the histograms of the previous frame and
+the two frames are uncorrelated. Both tests are needed, because fast motion makes frames uncorrelated, and a
+flash changes the histograms.
 """
 
 from __future__ import annotations

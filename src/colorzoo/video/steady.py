@@ -1,9 +1,9 @@
 """Temporally stable colors by propagation along the optical flow.
 
 The model colorizes only a few selected frames, whose colors propagate to nearly every pixel of the other
-frames. If the colors of several selected frames reach a pixel, they are averaged. The pixel keeps this color
-as long as it can be tracked. Occluded pixels are excluded by two tests: forward and backward flow must be
-consistent, and the lightness must match.
+frames. If the colors of several selected frames propagate to a pixel, these colors are averaged. The pixel
+keeps the mean color as long as it can be tracked. Occluded pixels are excluded by two tests: forward and
+backward flow must be consistent, and the lightness must match.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class _Frame:
 class SteadyColors:
     """Temporal stabilizer of the colors in one shot; frames must be passed in order.
 
-    Intermediate colors are ``(h, w, 4)``: ab times the weight, the weight, and 0. The fourth channel is used,
-    because OpenCV warps four channels twice as fast as three.
+    Intermediate colors have the shape ``(h, w, 4)``. The channels are ab times the weight, the weight, and 0.
+    The last channel is used because OpenCV warps four channels twice as fast as three.
 
     Args:
         strength: Weight of propagated colors in frames that the model also colorizes, in [0, 1]. 0 disables
@@ -169,7 +169,7 @@ class SteadyColors:
         return found
 
     def _propagate(self, frame: _Frame, before: Array | None, later: Array) -> Array:
-        """Return colors propagated from the previous frame; fill missing weight with later colors."""
+        """Return colors from the previous frame, completed with colors from later frames."""
         if frame.is_fixed and frame.prediction is not None:
             return frame.prediction
         count = cv2.extractChannel(later, 2)
@@ -252,7 +252,7 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
 
 
 def _filled(colors: Array) -> Array:
-    """Return ab ``(2, h, w)``, with colors of the surroundings at pixels of low confidence."""
+    """Return ab ``(2, h, w)``; pixels of low confidence get colors of their surroundings."""
     height, width = colors.shape[:2]
     side = max(height, width)
     sizes = []
