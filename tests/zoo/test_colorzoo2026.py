@@ -85,7 +85,7 @@ def test_points_beside_a_reference(trained: Colorzoo2026, lightness: Tensor) -> 
     both = Guidance(points=points(*CLICKS).points, exemplar=reference(0.5))
     ab = trained(lightness, both).ab
     for row, column, a, b in CLICKS:
-        assert (ab[0, :, row, column] - torch.tensor([a, b])).norm() < 10
+        assert (ab[0, :, row, column] - torch.tensor([a, b])).norm() < 14
     plain = trained(lightness, Guidance(exemplar=both.exemplar)).ab
     clicks = [(row, column, *map(float, plain[0, :, row, column])) for row, column, _, _ in CLICKS]
     same = Guidance(points=points(*clicks).points, exemplar=both.exemplar)
