@@ -35,7 +35,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the ``(B,)`` mean squared distance between two sets of maps over a mask.
+    """Return the mean squared distance ``(B,)`` of two sets of maps inside a mask.
 
     Args:
         one: ``(B, C, H, W)`` maps.

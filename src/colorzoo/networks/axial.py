@@ -82,7 +82,7 @@ class BothAxes(nn.Module):
         self.cols = AxialAttention(channels, side, positions=positions)
 
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
-        """Attend along columns with the normalized key, then along rows with the plain key.
+        """Attend along columns with ``key``, then along rows with ``plain_key``.
 
         As in the authors' code, only the key of the first pass is normalized.
         """

@@ -171,7 +171,7 @@ class ResidualBlock(nn.Module):
 def _around(maps: Tensor, clicks: Tensor) -> Tensor:
     """Return offsets, distance and Gaussians around a click, ``(B, 8, h, w)``.
 
-    The unit of length is the shorter side.
+    The unit of length is the shorter side of ``maps``.
     """
     height, width = maps.shape[2:]
     side = min(height, width)

@@ -183,7 +183,7 @@ class GatedColorization:
         raise NotImplementedError(f"{type(self).__name__} must define the method read(rgb)")
 
     def squared(self, rgb: Tensor) -> Tensor:
-        """Resize references bicubically to the square size of the network input."""
+        """Resize references bicubically to the square input of the network."""
         side = self.architecture.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 

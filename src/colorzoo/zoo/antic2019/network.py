@@ -217,7 +217,7 @@ class DeOldifyNetwork(nn.Module):
         return self.finish(x, image)
 
     def finish(self, x: Tensor, image: Tensor) -> Tensor:
-        """Compute the RGB output from the last block's feature map, half the size of ``image``."""
+        """Compute the RGB output from the last block's output at half the size of ``image``."""
         logits: Tensor = self.head(self.refine(torch.cat([self.up(x), image], dim=1)))
         return 2 * _RANGE * torch.sigmoid(logits.float()) - _RANGE
 

@@ -113,7 +113,7 @@ class AdaptiveNorm(nn.Module):
 
 
 class StyleDecoder(nn.Module):
-    """Decoder that a style vector modulates at four depths by AdaIN.
+    """Decoder whose features a style vector modulates at four depths (AdaIN).
 
     Args:
         width: Multiplier for every channel count.

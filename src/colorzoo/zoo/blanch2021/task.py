@@ -55,7 +55,7 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaledPrediction(AbPrediction):
-    """Prediction for a training batch with loss inputs.
+    """Prediction for a training batch, and the other inputs of the losses.
 
     Loss inputs are in scaled Lab: L / 50 - 1 and ab / 110.
 

@@ -1,7 +1,8 @@
 """SPColor: Semantic Prior Guided Exemplar-based Image Colorization (Chen et al. 2023).
 
 Colors of a reference are transferred only between positions of equal class, so that the color of a sky does
-not appear on a face. For classes that the reference lacks, the color network predicts the colors alone.
+not appear on a face. For classes that the reference lacks, the color network predicts colors without the
+reference.
 https://arxiv.org/abs/2304.06255
 
 `Extensions` contains the additions of `chen2023_small`; the paper's model disables all additions.

@@ -99,7 +99,7 @@ class Features(NamedTuple):
 
 
 def features(gray: Array, cells: Superpixels) -> Features:
-    """Compute superpixel features of an image ``(H, W)`` in [0, 1] with mirrored borders."""
+    """Compute superpixel features of an image ``(H, W)`` in [0, 1], mirrored at its borders."""
 
     def mean(maps: Array) -> Array:
         return cells.means @ maps.reshape(-1, gray.size).T

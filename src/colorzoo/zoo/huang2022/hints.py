@@ -1,4 +1,4 @@
-"""Cell color hints from an exemplar or a simulation.
+"""Color hints for cells, from an exemplar or simulated for training.
 
 A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
 code.

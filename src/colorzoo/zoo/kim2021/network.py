@@ -221,7 +221,7 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return weights of changes, ``(B, 1, H, W)`` or, if ``reach`` is None, ``(B, 1, 1, 1)``."""
+        """Return weights of map changes, ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` without ``reach``."""
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
         return self._fading(scribbles, self.reach)
