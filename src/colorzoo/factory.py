@@ -128,7 +128,7 @@ def create_backbone(
 
 
 def build_trunk(name: str, width: float) -> Trunk:
-    """Build the frozen feature network of an exemplar model.
+    """Build the frozen feature network of a model that uses reference images.
 
     Args:
         name: ``"vgg19"``, or the registered name of a model of the zhang2016 family.
@@ -143,7 +143,7 @@ def build_trunk(name: str, width: float) -> Trunk:
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return a registered model of the zhang2016 family as a feature network."""
+    """Return the feature network of a registered model of the zhang2016 family."""
     from colorzoo.networks.exemplar_features import BorrowedTrunk
 
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)

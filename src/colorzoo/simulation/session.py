@@ -155,7 +155,7 @@ def play(
 
     Args:
         color: Function that colorizes the image with guidance.
-        user: Simulated user. None repeats the result without hints, for models that accept no hints.
+        user: Simulated user. None repeats the result without hints, for models that accept no guidance.
         target: Image to colorize.
         counts: Requested numbers of interactions, ascending.
         model: Model that proposes points or regions to the user, or None.

@@ -82,7 +82,7 @@ class InstanceExtensions:
 
 
 def keep_trunk(network: InstanceNetworks) -> None:
-    """Exclude the trunk's layers from training and from weight files."""
+    """Exclude the layers of the borrowed Local Hints model from training and weight files."""
     borrow(network, [key for key in network.state_dict() if not _own(key)])
 
 
@@ -162,7 +162,7 @@ class InstanceColorization(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if the
             guidance contains no boxes.
     """

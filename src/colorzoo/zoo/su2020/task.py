@@ -55,10 +55,10 @@ class Su2020(SingleOptimizerModule):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Additions to the paper.
-        stage: Trained part. Stage ``"full"`` trains the full-image network on whole images, ``"instance"``
-            trains the instance network on boxes, and ``"fusion"`` trains the fusion layers and the last
-            layers of the fusion network.
+        extensions: Extensions that are not in the paper.
+        stage: Part of the model that is trained. Stage ``"full"`` trains the full-image network on whole
+            images, ``"instance"`` trains the instance network on boxes, and ``"fusion"`` trains the fusion
+            layers and the last layers of the fusion network.
         start: Model that provides the initial weights. A Local Hints model of equal shape initializes all
             three networks. A model of this class is used like ``--init_from``; see `continue_from`.
         most_boxes: Maximum number of boxes per training image; the first boxes are used.

@@ -63,8 +63,8 @@ class Xia2022(SingleOptimizerModule):
     Args:
         architecture: Settings of the network and the anchors.
         objective: Settings of the losses.
-        stage: Trained part: ``superpixels`` trains the superpixel network, and ``colors`` trains all other
-            layers.
+        stage: Part of the model that is trained. ``superpixels`` trains the superpixel network, and
+            ``colors`` trains all other layers.
         **optimization: See `Optimization`.
     """
 
@@ -112,7 +112,7 @@ class Xia2022(SingleOptimizerModule):
             self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of the stage."""
+        """Compute the loss of the current training stage."""
         lab = pad_to_multiple(rgb_to_lab(batch["rgb"]), CELL)
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])

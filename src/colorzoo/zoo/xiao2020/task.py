@@ -47,7 +47,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the loss.
-        stage: Trained network: ``first`` for the first level, ``later`` for the later levels.
+        stage: Network that is trained: ``first`` for the first level, ``later`` for the later levels.
         **optimization: See `Optimization`.
     """
 
@@ -74,9 +74,9 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:
-        """Copy the weights of the first level to the later levels.
+        """Copy the weights of the first-level network to the network of the later levels.
 
-        The branch for coarse colors keeps its weights, because the first level has no such branch.
+        The branch for coarse colors keeps its weights, because the first-level network has no such branch.
         """
         if (stage, self.stage) == ("first", "later"):
             self.model.network.later.load_state_dict(self.model.network.first.state_dict(), strict=False)

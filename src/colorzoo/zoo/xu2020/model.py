@@ -32,7 +32,7 @@ class StylizationColorization(ColoringModel):
 
     Args:
         architecture: Settings of the sub-nets.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar", "points"})

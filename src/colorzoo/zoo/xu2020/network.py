@@ -96,7 +96,7 @@ class ExemplarNetwork(nn.Module):
 
     Args:
         architecture: Settings of both sub-nets.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     centers: Tensor

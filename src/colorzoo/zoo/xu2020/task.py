@@ -72,10 +72,11 @@ class Xu2020(SingleOptimizerModule):
     Args:
         architecture: Settings of the sub-nets.
         objective: Settings of the losses.
-        extensions: Additions to the paper.
-        stage: Trained part. ``"decoder"`` trains the decoder of the transfer sub-net, and ``"color"`` trains
-            the colorization sub-net. Two stages are not in the paper: ``"encoder"`` trains the whole transfer
-            sub-net, and ``"exposure"`` trains the decoder of the colorization sub-net on transferred hints.
+        extensions: Extensions that are not in the paper.
+        stage: Part of the model that is trained. ``"decoder"`` trains the decoder of the transfer sub-net,
+            and ``"color"`` trains the colorization sub-net. Two stages are not in the paper: ``"encoder"``
+            trains the whole transfer sub-net, and ``"exposure"`` trains the decoder of the colorization
+            sub-net on transferred hints.
         start: Model that provides the initial weights: a Local Hints model for the colorization sub-net, or a
             model of this class for both sub-nets.
         stop_probability: p in the distribution P(n) = (1 - p)^n p of the number n of simulated points.
@@ -130,7 +131,7 @@ class Xu2020(SingleOptimizerModule):
         unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of the stage."""
+        """Compute the loss of the current training stage."""
         match self.stage:
             case "decoder":
                 losses = self._reconstruction_losses(batch["rgb"])
@@ -166,7 +167,7 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of three settings: no, related and unrelated reference."""
+        """Return the names of three validation settings: no, related and unrelated reference."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

@@ -69,7 +69,7 @@ class Yun2023(SingleOptimizerModule):
         architecture: Settings of the transformer.
         objective: Settings of the loss.
         users: Settings of the simulated hints.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         **optimization: See `Optimization`.
     """
 

@@ -41,7 +41,7 @@ class LocalHints(ColoringModel):
 
     Args:
         architecture: Settings of the network.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"points"})
@@ -118,7 +118,7 @@ class GlobalHints(ColoringModel):
 
     Args:
         architecture: Settings of the network.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"statistics"})

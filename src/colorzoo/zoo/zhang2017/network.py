@@ -145,7 +145,7 @@ class LocalHintsNetwork(PointNetwork):
 
     Args:
         architecture: Settings of the network.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     def __init__(self, architecture: LocalArchitecture, extensions: LocalExtensions) -> None:

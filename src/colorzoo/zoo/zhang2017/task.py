@@ -97,12 +97,12 @@ class Zhang2017Local(SingleOptimizerModule):
         architecture: Settings of the network.
         objective: Settings of the losses.
         users: Settings of the simulated hints.
-        extensions: Additions to the paper.
-        stage: Trained part and losses. ``classification`` trains the trunk (the layers before the heads) with
-            the classification loss, and ``regression`` trains the trunk with the regression loss.
-            ``distribution`` trains only the hypercolumn head. Three stages are not in the paper: ``joint``
-            uses both losses for all layers, ``scene`` uses both losses for the layers after block 7, and
-            ``colors`` trains only the last layers.
+        extensions: Extensions that are not in the paper.
+        stage: Layers that are trained, and the losses. ``classification`` trains the trunk (the layers before
+            the heads) with the classification loss, and ``regression`` trains the trunk with the regression
+            loss. ``distribution`` trains only the hypercolumn head. Three stages are not in the paper:
+            ``joint`` uses both losses for all layers, ``scene`` uses both losses for the layers after block
+            7, and ``colors`` trains only the last layers.
         start: Local Hints model of equal width that initializes the shared layers. Other layers use the
             default initialization.
         **optimization: See `Optimization`.
@@ -188,7 +188,7 @@ class Zhang2017Global(SingleOptimizerModule):
         delta: Distance in CIE units above which smooth L1 is linear.
         start: Local Hints model of equal width that initializes the shared layers, as in the paper. None
             initializes all layers at random.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         **optimization: See `Optimization`.
 
     Raises:

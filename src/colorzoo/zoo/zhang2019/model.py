@@ -110,7 +110,7 @@ class DeepExemplar(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar"})

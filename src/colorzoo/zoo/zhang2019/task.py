@@ -81,7 +81,7 @@ class Zhang2019(ExemplarGANModule):
         objective: Settings of the losses.
         simulation: Settings of the noise and of the previous frames.
         discriminator_config: Settings of the discriminator.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None selects the learning rate of the color
             network. The schedule applies to both networks.
         **optimization: See `AdversarialOptimization`.

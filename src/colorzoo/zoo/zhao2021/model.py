@@ -48,7 +48,7 @@ class Color2Embed(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar"})

@@ -48,7 +48,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the loss.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         **optimization: See `Optimization`.
     """
 
