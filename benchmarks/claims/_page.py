@@ -28,14 +28,14 @@ python -m benchmarks.claims zhang2017 --data DATA --count 100
 ```
 
 The evaluated models have about a sixteenth of the parameters in the papers and were trained on thousands of
-images instead of a million. Therefore effects are compared, not absolute values. The verdict depends on the
+images instead of a million. Therefore effects are compared, not absolute values. Verdicts depend on the
 95 % bootstrap interval of the measured effect over images:
 
-- **reproduced**: the interval has the sign in the paper, and the measured effect is at least half of the
-  published effect.
-- **direction only**: the interval has the sign in the paper, but the measured effect is smaller.
-- **sign reproduced**: the interval has the sign in the paper, which states no comparable number. If the claim
-  is that something does no harm, the interval lies above a margin.
+- **reproduced**: the interval has the sign of the published effect, and the measured effect is at least half
+  of the published effect.
+- **direction only**: the interval has the published sign, but the measured effect is smaller.
+- **sign reproduced**: the interval has the published sign, and the paper states no comparable number. For
+  claims that something does no harm, the interval lies above a margin.
 - **inconclusive**: the interval contains zero (or the margin), or p is at least 0.05 after Holm's correction
   for all claims.
 - **not reproduced**: the interval has the opposite sign.

@@ -34,7 +34,7 @@ PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
 INTRO = """`chen2023_small` colorizes COCO images outside its training set (central squares of 192 pixels).
 Each image has a random reference that shares a class with it. Errors are ab distances. *Shifted classes*
-are the true classes, shifted by half the image size, so that a similar number of pixels is matched. The
+are the true class maps, shifted by half the image size, so that a similar number of pixels is matched. The
 classifier is EfficientNet-Lite0 instead of ResNet-101, and its training set may contain the ImageNet
 photos. The published FID is not comparable, because its network is not available."""
 NAME = "chen2023_small"

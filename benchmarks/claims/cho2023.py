@@ -28,10 +28,10 @@ from colorzoo.zoo.cho2023.network import cut_segments
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 by the protocols `cho2023-regions`,
-`-shuffled` and `-superpixels`. The metric is PSNR over 8-bit RGB after n region colors (true means). The
-tables in the paper were not available. The region order of the small model was measured on training images
-instead of learned. The *control* is the same generator, trained with points; its weights are not in the
-package."""
+`cho2023-regions-shuffled` and `cho2023-regions-superpixels`. A simulated user gives n regions the mean of
+their true colors, and the metric is PSNR over 8-bit RGB. The paper learns the order of the regions. The
+small model sorts regions by an error measured on training images. The *control* is an equal generator that
+was trained with points. Its weights are not in the package. The tables in the paper were not available."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"

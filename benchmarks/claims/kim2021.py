@@ -30,10 +30,10 @@ from colorzoo.simulation.points import uniform_points
 
 PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
-INTRO = """The add-ons refine three backbones in the protocol `kim2021-edges`. A simulated user draws
+INTRO = """The edge network E refines three backbones in the protocol `kim2021-edges`. A simulated user draws
 scribbles of 5 pixels width along up to 40 edges where color bleeds. A gain is the difference from the model
 without scribbles, in a band of 7 pixels around these edges (K = 7) or in the whole image (K = Full). The
-published gains are from ImageNet; here the images are `photos/val`, or COCO images for `su2020`.
+published gains are from ImageNet. Here the images are `photos/val`, or COCO images for `su2020`.
 *Propagation*, an addition of this project, averages similar colors near a scribble. *E alone* omits the
 propagation, and *propagation alone* omits E."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"

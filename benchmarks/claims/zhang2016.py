@@ -25,12 +25,12 @@ from colorzoo.zoo.zhang2016.task import Zhang2016
 PAPER = "zhang2016"
 TITLE = "Zhang et al. 2016: Colorful Image Colorization"
 STEPS, BATCH, CROP = 200, 16, 64
-INTRO = f"""*Rebalancing* compares two trainings of the network of `zhang2016_small` from equal weights,
-with lambda 0.5 and with lambda 1 (no rebalancing): {STEPS} steps of {BATCH} crops of {CROP} pixels in equal
-order. The evaluation follows table 1 of the paper (central 256 x 256, temperature 0.38). After a [longer
-training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four numbers change as in the paper. The
-mean uses temperature 1. The classifier is EfficientNet-Lite0 instead of VGG-16, and its training set may
-contain the ImageNet photos."""
+INTRO = f"""To measure *rebalancing*, `zhang2016_small` is trained twice from equal weights: with lambda 0.5
+and with lambda 1 (no rebalancing). Each training has {STEPS} steps with {BATCH} crops of {CROP} pixels, in
+equal order. The evaluation follows table 1 of the paper (central 256 x 256, temperature 0.38). After
+a [longer training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four metrics change as in the
+paper. The mean without annealing uses temperature 1. The classifier is EfficientNet-Lite0 instead of VGG-16,
+and its training set may contain the ImageNet photos."""
 NAME = "zhang2016_small"
 TEMPERATURE = 0.38  # the paper's
 ARMS = {"rebalanced": 0.5, "plain": 1.0}
