@@ -104,7 +104,7 @@ def find_border(lightness: Array) -> Rectangle | None:
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Exclude bars with the dark tone of the border, and what lies beyond them, from a rectangle."""
+    """Exclude dark bars of the border, and the area beyond the bars, from a rectangle."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
@@ -200,7 +200,7 @@ def _same_tone(lines: list[_Line | None]) -> bool:
 
 
 def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
-    """Return the median tone of the supported lines, and the lines whose tone is close to the median."""
+    """Return the median tone of lines with enough support, and the lines of similar tone."""
     supported = [line for line in lines if line is not None and line.support >= least]
     if not supported:
         return 0.0, []

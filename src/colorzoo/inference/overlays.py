@@ -206,7 +206,7 @@ def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
 
 
 def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
-    """Limit the coverage of a stroke to its reach, in a band that starts at row ``first``."""
+    """Limit the coverage of a stroke in a band of rows to the pixels that it can change."""
     rows, columns, share = cover
     weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
     return rows, columns, share * weight.clamp(0, 1).numpy()
@@ -335,7 +335,8 @@ def overlays_of(
         image_size: Width and height of the image.
         shape: Height and width of the result.
         locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
-        reaches: ``(h, w)`` reach mask of each paint stroke in [0, 1]; see `ColorizedImage`.
+        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change; see
+            `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:

@@ -40,8 +40,8 @@ class ColorizedImage:
         model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
         extras: Additional output maps of the model by name, such as ``"logits"``.
-        reaches: Reach mask ``(h, w)`` in [0, 1] of each paint stroke, or None for an unlimited stroke. Empty
-            if all strokes are unlimited.
+        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change, or None for an
+            unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the stages that were run; `levels` appends a record.
         crop: Crop of the whole image; None for no crop.
     """

@@ -249,7 +249,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
-    """Return the reach of a point for each step of the reach slider.
+    """Return how far the color of a point spreads for each step of the reach slider.
 
     The areas that these reaches cover grow by equal ratios, see `even_reaches`.
 
@@ -262,7 +262,7 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
-    """Return the default reach of a new point; None if the model computes no similarity.
+    """Return how far a new point spreads; None if the model computes no similarity.
 
     Args:
         request: Photo and model.

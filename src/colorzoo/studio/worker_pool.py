@@ -1,4 +1,4 @@
-"""Worker threads with one queue per session, which are served in turn."""
+"""Worker threads that process one queue per session in turn."""
 
 from __future__ import annotations
 
