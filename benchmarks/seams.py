@@ -159,18 +159,24 @@ def total_seams(answers: Iterable[ColorizedImage]) -> int:
 def as_colorful(answer: ColorizedImage, other: ColorizedImage) -> ColorizedImage:
     """Return an image with the mean chroma of another one."""
     factor = other.ab.norm(dim=0).mean() / answer.ab.norm(dim=0).mean()
-    return replace(answer, ab=answer.ab * factor)
+    return with_ab(answer, answer.ab * factor)
 
 
 def in_true_colors(path: Path, answer: ColorizedImage) -> ColorizedImage:
     """Return an image with the colors of its photo at the network resolution."""
     true = lab_of(read_rgb(path))[None, 1:]
-    return replace(answer, ab=F.interpolate(true, answer.ab.shape[1:], mode="bicubic", antialias=True)[0])
+    return with_ab(answer, F.interpolate(true, answer.ab.shape[1:], mode="bicubic", antialias=True)[0])
+
+
+def with_ab(answer: ColorizedImage, ab: Tensor) -> ColorizedImage:
+    """Return an image with other colors ``(2, h, w)`` in CIE units."""
+    return replace(answer, colors=replace(answer.colors, ab=ab[None]))
 
 
 def surface_seams(answer: ColorizedImage) -> int:
     """Count the seams on even surfaces within the border, before sRGB limits the colors."""
-    inside = answer.lightness
+    inside = answer.part.full
+    assert inside is not None, "results of `colored` have a full-size lightness"
     lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))
     ab = F.interpolate(answer.ab[None], lightness.shape[1:], mode="bicubic")[0]
