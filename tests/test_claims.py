@@ -23,7 +23,7 @@ def test_verdicts_of_gains_depend_on_interval_and_size() -> None:
     for ours, stated, verdict in (
         (Estimate(1.0, 0.5, 1.5), None, "sign reproduced"),
         (Estimate(1.0, 0.5, 1.5), 2.0, "reproduced"),
-        (Estimate(0.9, 0.5, 1.5), 2.0, "direction only"),  # less than half
+        (Estimate(0.9, 0.5, 1.5), 2.0, "sign only"),  # less than half
         (Estimate(1.0, -0.1, 2.1), None, "inconclusive"),  # the interval contains zero
         (Estimate(1.0, math.nan, math.nan), 1.0, "inconclusive"),  # no interval
         (Estimate(math.nan), None, "inconclusive"),

@@ -14,7 +14,7 @@ from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.evaluation.summary import SIGNIFICANT
 
 Column = NDArray[np.float64]
-Verdict = Literal["reproduced", "sign reproduced", "direction only", "inconclusive", "not reproduced"]
+Verdict = Literal["reproduced", "sign reproduced", "sign only", "inconclusive", "not reproduced"]
 RESAMPLES, SEED = 4000, 0
 _DEVIATIONS = 2 * 1.959964  # of a normal distribution in a 95 % interval
 SIZE = 0.5  # fraction of the paper's effect from which ours counts as one of its size
@@ -185,7 +185,7 @@ def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, 
     if ours.value < 0:
         return "not reproduced", "beyond chance on the other side"
     if stated is not None and ours.value < SIZE * stated:
-        return "direction only", f"beyond chance, but less than half of the paper's effect ({stated:g})"
+        return "sign only", f"beyond chance, but less than half of the paper's effect ({stated:g})"
     if stated is None:
         return "sign reproduced", "beyond chance; no comparable size is stated"
     return "reproduced", "beyond chance, and at least half of the paper's effect"

@@ -33,7 +33,7 @@ images instead of a million. Therefore effects are compared, not absolute values
 
 - **reproduced**: the interval has the sign of the published effect, and the measured effect is at least half
   of the published effect.
-- **direction only**: the interval has the published sign, but the measured effect is smaller.
+- **sign only**: the interval has the published sign, but the measured effect is smaller.
 - **sign reproduced**: the interval has the published sign, and the paper states no comparable number. For
   claims that something does no harm, the interval lies above a margin.
 - **inconclusive**: the interval contains zero (or the margin), or p is at least 0.05 after Holm's correction
@@ -48,7 +48,7 @@ LOOKS_NOTE = """## Repeated evaluation
 
 [looks.csv](looks.csv) lists each evaluation of an image set, because repeated evaluation of a set weakens
 the evidence. 60 images in `photos/val` were used to select the weights of `zhang2017_local_small`, and 24
-COCO images to reject a training of `su2020_small`."""
+COCO images were used to reject a training run of `su2020_small`."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
@@ -59,7 +59,7 @@ _EARLIER = re.compile(r"recorded earlier \(\[the paper's page\]\(([^)]+)\), ([^)
 COLORS = {
     "reproduced": "tab:green",
     "sign reproduced": "tab:olive",
-    "direction only": "tab:orange",
+    "sign only": "tab:orange",
     "inconclusive": "tab:gray",
     "not reproduced": "tab:red",
 }
@@ -99,8 +99,8 @@ def head(claims: Sequence[Claim]) -> str:
     old = sum(bool(claim.stale) for claim in claims)
     lines = [
         f"{len(claims)} claims; {few} were measured on fewer than {ENOUGH} images, pairs or rounds.",
-        f"- **{len(stated)} have a number in the paper**: {counts(stated) or 'none'}.",
-        f"- **{len(others)} have none**, so only the sign is tested: {counts(others) or 'none'}.",
+        f"- **{len(stated)} have a number in the paper**. Verdicts: {counts(stated) or 'none'}.",
+        f"- **{len(others)} have none**, so only the sign is tested. Verdicts: {counts(others) or 'none'}.",
     ]
     if old:
         lines.append(f"- **{old} were measured with earlier weights or code** (†).")
