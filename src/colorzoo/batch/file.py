@@ -132,8 +132,9 @@ def _read(
     if frames is not None and not supports_frames(task.target, frames):
         if task.needs_all_frames:
             raise ImageError(
-                f"{task.target.suffix} files cannot contain {frames.count} {frames.kind}. Rename the "
-                "source to .tif, or run `colorzoo colorize --frames first`."
+                f"The result has the extension {task.target.suffix}, and such files cannot contain "
+                f"{frames.count} {frames.kind}. Give the source file, and thereby the result, the extension "
+                ".tif, or run `colorzoo colorize --frames first`."
             )
         frames = None
     if frames is None:

@@ -82,7 +82,9 @@ def crop_text(recipe: Recipe | None) -> str:
 
 
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
-    """Return the provenance record of a loaded model's results, with or without weight file.
+    """Return the provenance record for results of a loaded model.
+
+    The model may have no weight file.
 
     Args:
         colorizer: Colorizer with the loaded model.

@@ -71,7 +71,7 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Simulate, for random images, an emulsion that is nearly insensitive to red.
+    """Simulate an emulsion nearly insensitive to red, on a random subset of images.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

@@ -341,9 +341,10 @@ class ImageDataModule(LightningDataModule):
         return batch
 
     def digest(self) -> dict[str, Any] | None:
-        """Return count and hash of the training images; None if they are not files of a folder.
+        """Return the number and a hash of the training images.
 
-        The hash covers the names below the root and the file sizes, so moving the folder does not change it.
+        The result is None if the images are not stored as files in a folder. The hash covers the names below
+        the root and the file sizes, so moving the folder does not change it.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
         if sources is None:

@@ -1,8 +1,8 @@
-"""Statistics over images: values, and confidence intervals from a seeded bootstrap.
+"""Metric values over an image set, with confidence intervals from a seeded bootstrap.
 
-A value is computed from sums of per-image metric states (moments, see `colorzoo.metrics.base`), so the
-bootstrap over images is a matrix product, even for metrics that pool pixels over images. All values and
-comparisons use the same resamples.
+Each value is a function of sums of per-image metric states (moments, see `colorzoo.metrics.base`). The
+bootstrap over images is therefore a matrix product. This also holds for metrics that pool pixels over
+images. All values and comparisons use the same resamples.
 """
 
 from __future__ import annotations

@@ -364,7 +364,7 @@ def _load(source: str | Path) -> dict[str, Any]:
             with Path(source).open(encoding="utf-8-sig") as file:  # Windows editors write a byte order mark
                 text = file.read(_MAX_LENGTH + 1)  # limited, because devices such as /dev/zero never end
             if len(text) > _MAX_LENGTH:
-                raise ValueError(f"longer than {_MAX_LENGTH / 1e6:g} million characters")
+                raise ValueError(f"the recipe is longer than {_MAX_LENGTH / 1e6:g} million characters")
         document = json.loads(text)
     # subclasses of ValueError are JSON and encoding errors; the last is raised for deep nesting
     except (OSError, ValueError, RecursionError) as error:

@@ -70,7 +70,7 @@ _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 @dataclass(frozen=True)
 class Replacing:
-    """Overlay that replaces colors by hue.
+    """Overlay that selects colors by their hue and replaces them.
 
     Attributes:
         replacements: Replacements in the order of application.

@@ -80,8 +80,8 @@ class ColorMetric(Metric):
         """Return the distance between two sets of image features.
 
         Args:
-            one: ``(N, D)`` features of the results from `image_moments`.
-            other: ``(N, D)`` features of the ground truth.
+            one: ``(N, D)`` features of the colorized images, as computed by `image_moments`.
+            other: ``(N, D)`` features of the ground-truth images.
         """
         raise NotImplementedError(f"{type(self).__name__} must define distance() if of_whole_set is True")
 

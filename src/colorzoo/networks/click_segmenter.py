@@ -137,7 +137,15 @@ class Comparison(nn.Module):
         self.clicked = nn.Linear(width, wider)
 
     def forward(self, maps: Tensor, clicks: Tensor) -> Tensor:
-        """Compare maps ``(B, width, h, w)`` with clicks ``(B, 2)``; return ``(B, wider, h, w)``."""
+        """Compare the features at each position with the features at the click.
+
+        Args:
+            maps: ``(B, width, h, w)`` feature maps.
+            clicks: ``(B, 2)``, x and y of one click per image as fractions of width and height.
+
+        Returns:
+            Features of the comparison, ``(B, wider, h, w)``.
+        """
         embedded = self.embed(maps)
         at = F.grid_sample(
             embedded, (2 * clicks - 1)[:, None, None], align_corners=False, padding_mode="border"

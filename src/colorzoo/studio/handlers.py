@@ -60,7 +60,8 @@ class Context:
         pool: Cache of loaded models.
         limits: Limits of the server.
         inline_files: Whether responses include exported files instead of an address for the download.
-        network: Shorter side of most network inputs in pixels; the unit of brush sizes in the pad.
+        network: Shorter side of the network input in pixels, for most models. The drawing pad measures brush
+            sizes in pixels of an image of this size.
         received: Time of the request, by `time.perf_counter`.
     """
 

@@ -36,7 +36,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     held = list(model.state_dict())
     require(
         card.trainable or not held,
-        f"{card.name}: limits contains 'training', but the state dict contains {held}",
+        f"{card.name}: the card lists 'training' in its limits, but the state dict contains {held}",
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"

@@ -102,7 +102,11 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
     """
     if card.config is None:
         return
-    require(card.trainable, f"{card.name}: limits contains 'training', but the card has config {card.config}")
+    require(
+        card.trainable,
+        f"{card.name}: the card lists 'training' in its limits (unsupported features), but "
+        f"the card has config {card.config}",
+    )
     train_config(card, find_config(card.config, configs))
 
 
@@ -147,9 +151,15 @@ def _check_refusal(card: ModelCard) -> None:
     """Check that a model without weights raises an error in training."""
     model = contract_test_model(card)
     found = [name for name, _ in model.named_parameters()]
-    require(not found, f"{card.name}: limits contains 'training', but the model has parameters: {found}")
-    require(not card.weights, f"{card.name}: limits contains 'training', but the card lists weights")
-    require(model.trained, f"{card.name}: limits contains 'training', so model.trained must be True")
+    require(
+        not found,
+        f"{card.name}: the card lists 'training' in its limits, but the model has parameters: {found}",
+    )
+    require(not card.weights, f"{card.name}: the card lists 'training' in its limits, but also lists weights")
+    require(
+        model.trained,
+        f"{card.name}: the card lists 'training' in its limits, so model.trained must be True",
+    )
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1)
         try:
@@ -157,7 +167,10 @@ def _check_refusal(card: ModelCard) -> None:
         except ColorzooError as error:
             require("\n" not in str(error), f"{card.name}: the error must be one line, got {error}")
             return
-    raise ContractError(f"{card.name}: limits contains 'training', but training raises no error")
+    raise ContractError(
+        f"{card.name}: the card lists 'training' in its limits (unsupported features), but training "
+        "succeeded. Remove 'training' from limits."
+    )
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:

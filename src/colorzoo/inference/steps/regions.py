@@ -1,4 +1,4 @@
-"""Regions that a model proposes, with the edits and colors of a recipe."""
+"""Apply the edits and colors of a recipe to the regions that a model proposes."""
 
 from __future__ import annotations
 

@@ -71,13 +71,14 @@ class InstanceExtensions:
         """
         if self.keep_trunk and self.trunk is None:
             raise ColorzooError(
-                "--model.extensions.keep_trunk requires --model.extensions.trunk. Set trunk to a Local Hints "
-                "model, or remove keep_trunk."
+                "--model.extensions.keep_trunk requires --model.extensions.trunk. Set "
+                "--model.extensions.trunk to a Local Hints model, or remove --model.extensions.keep_trunk."
             )
         if self.trunk is not None and not self.keep_trunk:
             raise ColorzooError(
-                "--model.extensions.trunk requires --model.extensions.keep_trunk. Set keep_trunk to true, or "
-                "set --model.start instead of trunk to train all layers."
+                "--model.extensions.trunk requires --model.extensions.keep_trunk. Set "
+                "--model.extensions.keep_trunk true. To train all layers, replace --model.extensions.trunk "
+                "by --model.start."
             )
 
 

@@ -123,10 +123,10 @@ class StylizationColorization(ColoringModel):
         return {} if backbone is None else backbone_weights(backbone)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a checkpoint of the authors' encoder, decoder or colorization network.
+        """Rename the keys in a checkpoint of the authors' encoder, decoder or color network.
 
-        The keys identify the network. All other weights are unchanged. The authors published their code, but
-        no checkpoints.
+        The network is detected from the keys. Weights that are missing in the checkpoint keep their
+        current values. The authors published their code, but no checkpoints.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
 
