@@ -171,7 +171,7 @@ const REACHES = [[0, "Only here"], ["automatic", "Automatic"], ["everywhere", "E
 function reachName(reach) {
   const named = REACHES.find(([value]) => value === reach);
   if (named) return t(named[1]);
-  return Number(reach) < 1 ? t("Less than automatic") : t("More than automatic");
+  return Number(reach) < 1 ? t("Spreads less than automatic") : t("Spreads more than automatic");
 }
 
 /** Buttons with three reaches of a point, and a fine slider; the reach is shown on the photo while they are used. */

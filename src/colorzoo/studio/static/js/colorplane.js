@@ -35,7 +35,7 @@ function paintPlane(lightness, range) {
 export function createGamut({ onPick }) {
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
     class: "cz-gamut-canvas", tabindex: "0", role: "slider", "aria-roledescription": t("color plane"),
-    "aria-label": t("Color at this brightness"), "aria-valuemin": "0", "aria-valuemax": "150",
+    "aria-label": t("Hue and saturation of the color"), "aria-valuemin": "0", "aria-valuemax": "150",
   }));
   const el = h("div", { class: "cz-gamut" }, canvas);
   const plot = { canvas, state: null, plane: null, key: NaN, outline: [], range: 100 };

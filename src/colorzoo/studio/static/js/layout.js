@@ -23,7 +23,7 @@ export function createTopBar(pad) {
   const undo = make("undo", { icon: "undo", caption: t("Undo"), className: "cz-ghost" });
   const redo = make("redo", { icon: "redo", caption: t("Redo"), className: "cz-ghost" });
   const save = make("save", { icon: "save", text: t("Save recipe"), caption: t("Save"), className: "cz-ghost" });
-  const load = make("load", { icon: "load", text: t("Load"), caption: t("Load"), className: "cz-ghost" });
+  const load = make("load", { icon: "load", text: t("Load recipe"), caption: t("Load"), className: "cz-ghost" });
   const exports = make("export", { icon: "export", text: t("Export"), caption: t("Export"), className: "cz-primary" });
   const help = make("help", { icon: "help", caption: t("Help"), className: "cz-ghost" });
   const name = h("span", { class: "cz-photo-name" });

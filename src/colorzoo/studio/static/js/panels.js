@@ -64,7 +64,7 @@ const ADJUSTMENTS = [["temperature", "Temperature"], ["tint", "Tint"], ["vibranc
 
 /** Strength and adjustments of all colors. */
 export function createAdjustmentsPanel(pad) {
-  const strength = createSlider(t("Color strength"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("color strength")));
+  const strength = createSlider(t("Intensity of all colors"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("color strength")));
   const sliders = ADJUSTMENTS.map(([name, label]) => createSlider(t(label), -100, 100, (value, done) => {
     const { [name]: _, ...others } = pad.doc.finish ?? {};
     const finish = value ? { ...others, [name]: value } : others;
@@ -364,7 +364,7 @@ export function createStatisticsPanel(pad) {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));
   });
-  const auto = button({ text: t("Automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
+  const auto = button({ text: t("Use automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
   const el = section(t("Match the palette of another image"), slot.el, slider.el, auto);
   const update = () => {
     const { statistics } = pad.doc;

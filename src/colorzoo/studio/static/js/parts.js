@@ -13,8 +13,8 @@ function selectPart(pad, part) {
 }
 
 export function createPartsPanel(pad) {
-  const row = h("div", { class: "cz-row", role: "group", "aria-label": t("Parts of the photo") });
-  const el = section(t("Parts"), row);
+  const row = h("div", { class: "cz-row", role: "group", "aria-label": t("Select a part of the photo") });
+  const el = section(t("Select by type"), row);
   let asked = null;
   /** @type {Part[]} */
   let parts = [];

@@ -26,7 +26,7 @@ export function replaceColorAt(pad, [x, y]) {
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;
   const rgb = pixelAt(photo.result, x / photo.width, y / photo.height);
   if (Math.hypot(...rgbToAb(rgb)) < 1.1 * LEAST_CHROMA) {
-    pad.toast(t("This spot is nearly gray. Click the color to replace."));
+    pad.toast(t("This spot is nearly gray. Click a spot with the color that you want to replace."));
     return;
   }
   const hex = rgbToHex(rgb);
@@ -77,7 +77,7 @@ function layersOfReplacements(pad) {
       pad.set({ replacing: place });
     };
     return {
-      label: t("replacement {n}", { n }), name: t("Replacement {n}: {new} for {old}", { n, new: wanted, old }), title: t("Replaced color"), detail: t("{old} to {new}", { old, new: wanted }),
+      label: t("replacement {n}", { n }), name: t("Replacement {n}: {new} for {old}", { n, new: wanted, old }), title: t("Color replacement"), detail: t("{old} to {new}", { old, new: wanted }),
       swatches: [old, wanted], named, picked: picked?.index === index, hidden, opacity, edge: null,
       above: replacements.length - 1 - index, below: index,
       pick: () => pick(index),

@@ -125,7 +125,7 @@ function show() {
   undo.disabled = edits.length < 2;
   download.disabled = false;
   canvas.setAttribute("aria-label", `${photo.name}, ${points.length} points`);
-  say("ready", canColorPoints ? "Choose a color and click the image where it belongs." : "The colors are automatic.");
+  say("ready", canColorPoints ? "Choose a color and click the image where it belongs." : "This model chooses all colors. You cannot add points.");
 }
 
 let canColorPoints = true;
