@@ -60,7 +60,10 @@ KNOBS = {
         exempt=("discriminator_width", "discriminator_side"),
     ),
     "colorzoo2026": Knobs(
-        values={"stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "heads": 3, "label_count": 5},
+        values={
+            "stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "heads": 3, "label_count": 5,
+            "encoder": "imagenet",
+        },
         exempt=("labels",),
     ),
     "he2018": Knobs(
