@@ -66,7 +66,7 @@ def test_a_start_from_random_weights_is_refused(name, monkeypatch):
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global"])
 def test_a_start_of_another_width_or_family_is_refused(name):
     for start in ("zhang2017_local_small", "zhang2016_small"):
-        with pytest.raises(ColorzooError, match="start"):
+        with pytest.raises(ColorzooError, match=r"--model\.start"):
             model_of(name, width=0.125, start=start).setup("fit")
 
 
