@@ -113,7 +113,7 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
 
 def models_table() -> str:
     """Return a table of all registered models, linked to the pages of their papers."""
-    lines = ["| model | what it does | guidance | parameters | weights |", "|---|---|---|---|---|"]
+    lines = ["| model | description | guidance | parameters | weights |", "|---|---|---|---|---|"]
     pages = paper_pages()
     for card in _cards():
         package = _package(card).rpartition(".")[2]
@@ -157,13 +157,13 @@ def capabilities_table() -> str:
 
 
 def weights_summary(card: ModelCard) -> str:
-    """Return where the weights of a model come from."""
+    """Return how the user obtains the weights of a model."""
     entries = card.weights.values()
     if not card.trainable:
         return "none needed"
     if any(entry.file for entry in entries):
-        return "in the package"
-    return "fetch" if any(entry.urls for entry in entries) else "none to fetch"
+        return "included"
+    return "download" if any(entry.urls for entry in entries) else "convert or train"
 
 
 def help_texts() -> str:

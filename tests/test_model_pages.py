@@ -12,7 +12,7 @@ ZOO = Path(str(files("colorzoo.zoo")))
 PAGES = {path.parent.name: path.read_text(encoding="utf-8") for path in sorted(ZOO.glob("*/README.md"))}
 CARDS = [model_card(name) for name in list_models()]
 SHIPPED = [card for card in CARDS if card.task.startswith("colorzoo.zoo.")]
-WEIGHTS = {"in the package": "in the package", "fetch": "`fetch`", "none needed": "none needed"}
+WEIGHTS = {"included": "included", "download": "`weights fetch`", "none needed": "none needed"}
 
 
 def page_of(card) -> str:
@@ -33,13 +33,13 @@ def test_tables_of_variants_match_the_cards() -> None:
 def check_row(card) -> None:
     table = page_of(card).partition("| name | guidance |")[2].partition("\n\n")[0]
     (row,) = (line for line in table.splitlines() if line.startswith(f"| `{card.name}`"))
-    _, name, guidance, parameters, weights, good, _ = (cell.strip() for cell in row.split("|"))
+    _, name, guidance, parameters, weights, results, _ = (cell.strip() for cell in row.split("|"))
     assert set(re.findall(r"`(\w+)`", name)) == {card.name, *card.aliases}
     assert card.paper in page_of(card) or card.name == "gray"
     assert re.sub(r"\D", "", card.task.split(".")[2]) in ("", str(card.year))
     assert card.trainable == (card.config is not None)
     assert set(guidance.split(", ")) - {""} == set(card.guidance)
     assert parameters == f"{card.parameters:,}"
-    assert good
+    assert results
     for summary, text in WEIGHTS.items():
         assert (text in weights) == (mkdocs_hooks.weights_summary(card) == summary), weights

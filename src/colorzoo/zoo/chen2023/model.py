@@ -153,7 +153,7 @@ class SPColor(ColoringModel):
     Args:
         architecture: Settings of the networks.
         segmentation: Settings of the classes.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar", "classes"})

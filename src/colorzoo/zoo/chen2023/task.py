@@ -58,7 +58,7 @@ class Chen2023(ExemplarGANModule):
         objective: Settings of the losses.
         simulation: Noise on training images.
         discriminator_config: Settings of the discriminator.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None uses the learning rate of the color
             network. The schedule applies to both networks.
         start: Model of Zhang et al. 2019 whose weights initialize the networks.

@@ -55,7 +55,7 @@ class GuidingPainter(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     accepts = frozenset({"regions"})

@@ -105,7 +105,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         architecture: Settings of the networks.
         objective: Settings of the losses.
         users: Settings of the simulated hints.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         stage: ``both`` trains f and g; ``painter`` (not in the paper) trains g alone on the regions of f.
         **optimization: See `AdversarialOptimization`.
     """

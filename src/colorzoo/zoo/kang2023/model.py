@@ -117,7 +117,7 @@ class DDColor(ColoringModel):
 
     Args:
         architecture: Settings of the generator.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")

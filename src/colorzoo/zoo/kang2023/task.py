@@ -59,7 +59,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         architecture: Settings of the generator.
         objective: Settings of the losses.
         discriminator_config: Settings of the discriminator.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         **optimization: See `AdversarialOptimization`.
     """
 

@@ -60,7 +60,7 @@ class EdgeAwareColorization(ColoringModel):
         backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: Settings of the network E.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
 
     Raises:
         ColorzooError: The backbone has no feature hooks.

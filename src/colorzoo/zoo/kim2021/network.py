@@ -201,7 +201,7 @@ class EdgeNetwork(nn.Module):
     Args:
         hooks: Feature hooks of the backbone.
         hidden: Hidden channels of each branch, or one number for all branches.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
     """
 
     def __init__(self, hooks: Sequence[FeatureHook], hidden: Sequence[int], extensions: Extensions) -> None:

@@ -101,7 +101,7 @@ class Kim2021(SingleOptimizerModule):
         architecture: Settings of the network E.
         objective: Settings of the losses.
         users: Settings of the simulated scribbles and hints.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         stage: ``edges`` trains all of E; ``propagation`` (not in the paper) trains only `Propagation`.
         **optimization: See `Optimization`.
     """
