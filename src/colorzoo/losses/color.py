@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import bilinear_bins, grid_index, soft_neighbors
 
-_CHROMA_UNIT = 20.0  # about the mean chroma of natural images, CIE units
+_CHROMA_UNIT = 20.0  # approximate mean chroma of natural images in CIE units
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
@@ -41,13 +41,13 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
         >>> weighted_by_chroma(errors, truth, colorfulness=1.0)
         tensor([[[[0.4000, 1.6000]]]])
 
-    The weighting does not come from a paper. The weights of each image have mean 1 and do not depend on the
-    rest of the batch.
+    The weight of a pixel is 1 + ``colorfulness`` * chroma / 20, divided by the mean weight of the image. The
+    weighting does not come from a paper.
 
     Args:
         errors: ``(B, 1, H, W)`` error of each pixel.
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        colorfulness: Factor c in the weight 1 + c * chroma / 20; 0 gives equal weights.
+        colorfulness: Increase of the weight at a chroma of 20 CIE units; 0 gives equal weights.
 
     Returns:
         ``(B, 1, H, W)`` weighted errors.
@@ -82,13 +82,13 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
         >>> grid_cross_entropy(torch.zeros(2, 529, 4, 4), torch.zeros(2, 2, 16, 16), stride=4)
         tensor(6.2710)
 
-    The target of each cell of the logits is the bin of the true color at the cell's top-left pixel, without
-    averaging, as in the training code of Zhang et al. 2017.
+    Each position of the logits covers ``stride`` x ``stride`` pixels. Its target is the bin that contains the
+    true color of the top-left pixel, as in the training code of Zhang et al. 2017.
 
     Args:
         logits: ``(B, 529, h, w)``.
-        ab: ``(B, 2, H, W)`` truth in CIE units, with H about ``stride * h``.
-        stride: Side of a cell in pixels.
+        ab: ``(B, 2, H, W)`` truth in CIE units; H is about ``stride * h``, and W is about ``stride * w``.
+        stride: Number of pixels per position in each direction.
     """
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
 
@@ -100,8 +100,9 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
         >>> bilinear_cross_entropy(torch.zeros(2, 313, 4, 4), torch.zeros(2, 2, 4, 4))
         tensor(5.7462)
 
-    The target splits each color among the four surrounding bins, so that the weighted mean of the bin centers
-    is the color. Bins outside the sRGB hull are replaced by the nearest bin inside the hull.
+    The target of a pixel has four nonzero probabilities, for the four bins around the true color. The mean of
+    the bin centers, weighted with these probabilities, is the true color. If one of the four bins is not
+    among the 313 bins, the nearest of the 313 bins replaces it.
 
     Args:
         logits: ``(B, 313, h, w)``.

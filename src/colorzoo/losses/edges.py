@@ -35,12 +35,14 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean squared distance ``(B,)`` of two sets of maps inside a mask.
+    """Return the masked mean, ``(B,)``, of the squared difference of two map batches.
+
+    The squared difference is summed over channels. The mean over pixels is weighted by the mask.
 
     Args:
         one: ``(B, C, H, W)`` maps.
         other: ``(B, C, H, W)`` maps.
-        mask: ``(B, 1, H, W)`` in [0, 1]; the distance is 0 for an empty mask.
+        mask: ``(B, 1, H, W)`` in [0, 1]. An empty mask gives 0.
     """
     squared = (one - other).square().sum(dim=1, keepdim=True) * mask
     return squared.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)

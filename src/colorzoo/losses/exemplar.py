@@ -38,8 +38,8 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
         >>> self_reference_l1(truth + 1, truth, chosen=torch.tensor([1.0, 0.0]))
         tensor(0.5000)
 
-    The batch mean is divided by the number of self-referenced images in all processes, as in the authors'
-    code.
+    All other images contribute 0 to the mean over the batch. As in the authors' code, this mean is also
+    divided by the number of self-referenced images in all processes.
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
@@ -64,8 +64,8 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
     Args:
         features: ``(B, C, h, w)`` of the prediction.
         target: ``(B, C, h, w)`` of the truth.
-        similarity: ``(B, 1, H, W)`` matching similarity, resized by nearest neighbor and detached. Zeros give
-            the perceptual loss.
+        similarity: ``(B, 1, H, W)`` matching similarity. It is detached and resized by nearest neighbor. If
+            all values are 0, the loss is the unweighted perceptual loss.
     """
     weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:])
     return (weight * (features - target).square()).mean()
@@ -74,7 +74,8 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     """Penalize ab differences between neighboring pixels with similar true colors.
 
-    The loss is the mean squared difference of ab from `neighbor_mean`.
+    The loss is the mean squared difference between ``ab`` and the mean color of the neighbors. Neighbors
+    with similar true colors have large weights in this mean; see `neighbor_mean`.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -93,7 +94,8 @@ def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Ten
 def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     """Return the ``(B, 2, H, W)`` weighted mean ab over the 3 x 3 window of each pixel.
 
-    See `edge_aware_smoothness` for the weights. Windows at the border are zero-padded.
+    The weights are a softmax of -d / ``alpha``, where d is the squared Lab distance between the true colors
+    of the pixel and its neighbor. Windows at the image border are zero-padded.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -145,13 +147,15 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         >>> relativistic_loss(torch.ones(2, 1), torch.zeros(2, 1))
         tensor(0.)
 
-    Means are computed over the images of all processes. The published code shifts the real
-    images by one position in the batch. This function omits the shift because it does not change a mean.
+    The loss is 0 if each score in ``better`` exceeds the mean of ``worse`` by 1, and each score in ``worse``
+    is 1 below the mean of ``better``. Means are computed over the images of all processes. The published code
+    also shifts the real images by one position in the batch, which does not change the loss.
 
     Args:
-        better: ``(B, 1)`` scores that should exceed the mean of ``worse`` by 1: scores of real images in the
-            discriminator loss, scores of generated images in the generator loss.
-        worse: ``(B, 1)`` scores that should be 1 below the mean of ``better``.
+        better: ``(B, 1)`` scores of the real images for the discriminator loss, or of the generated images
+            for the generator loss.
+        worse: ``(B, 1)`` scores of the generated images for the discriminator loss, or of the real images for
+            the generator loss.
     """
     better_sum, worse_sum, count = sum_over_processes(
         torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
@@ -189,7 +193,7 @@ def triplet_loss(
 def gram_matrix(maps: Tensor) -> Tensor:
     """Return Gram matrices of feature maps (Gatys et al. 2016).
 
-    The matrices are divided by the number of positions and channels.
+    The matrices are divided by ``C * h * w``.
 
     Examples:
         >>> gram_matrix(torch.ones(2, 4, 6, 8))[0, 0, 0]

@@ -82,8 +82,9 @@ class FeedStep(nn.Module):
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Return the sinusoidal position encoding of a feature map.
 
-    The first half of the channels encodes the row, and the second half encodes the column. Positions count
-    from 1 and are scaled to at most 2 pi. The shape is ``(1, height * width, channels)``.
+    The first half of the channels encodes the row, and the second half encodes the column. Rows and columns
+    are numbered from 1, and the numbers are scaled so that the last number is 2 pi. The shape of the encoding
+    is ``(1, height * width, channels)``.
 
     Examples:
         >>> positions(3, 4, 16, torch.device("cpu")).shape

@@ -12,11 +12,12 @@ HEADS = 8
 class AxialAttention(nn.Module):
     """Cross-attention of each position to the reference positions in the same column.
 
-    Keys and queries have half as many channels per head as values.
+    Queries come from the image, and keys and values come from the reference. Queries and keys have half as
+    many channels per head as values.
 
     Args:
-        channels: Number of channels of image and reference maps; a multiple of 16.
-        side: Height of the maps, which fixes the number of relative positions.
+        channels: Number of channels of the image map and the reference map; a multiple of 16.
+        side: Height of both maps in positions. A relative position embedding has 2 * ``side`` - 1 entries.
         positions: Whether query, key and value have learned relative position embeddings.
     """
 
@@ -38,7 +39,12 @@ class AxialAttention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
-        """Return the attention output ``(B, C, H, W)`` for image and reference maps of this shape."""
+        """Return the attention output ``(B, C, H, W)``.
+
+        Args:
+            query: ``(B, C, H, W)``, image map.
+            key: ``(B, C, H, W)``, reference map.
+        """
         return self.attend(query, key)[0]
 
     def attend(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +90,15 @@ class BothAxes(nn.Module):
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
         """Attend along columns with ``key``, then along rows with ``plain_key``.
 
-        As in the authors' code, only the key of the first pass is normalized.
+        As in the authors' code, only the first attention layer receives normalized reference features.
+
+        Args:
+            query: ``(B, C, H, W)``, image features.
+            key: ``(B, C, H, W)``, reference features after normalization.
+            plain_key: ``(B, C, H, W)``, reference features without normalization.
+
+        Returns:
+            ``(B, C, H, W)``.
         """
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)
@@ -92,5 +106,5 @@ class BothAxes(nn.Module):
 
 
 def _heads(rows: Tensor) -> Tensor:
-    """Return ``(B, W, heads, H, C / heads)`` for ``(B, W, H, C)``."""
+    """Split channels into heads: ``(B, W, H, C)`` to ``(B, W, heads, H, C / heads)``."""
     return rows.reshape(*rows.shape[:3], HEADS, -1).transpose(2, 3)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 def is_traced() -> bool:
     """Return whether the current call is being traced or compiled.
 
-    In such calls, branches must not depend on tensor values.
+    Code that is traced or compiled must not branch on tensor values.
     """
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
@@ -115,7 +115,7 @@ class InstanceNorm(nn.Module):
 
 
 def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
-    """Pad bottom and right by replication to a multiple of ``multiple`` pixels.
+    """Replicate the last row and column until both sides are multiples of ``multiple``.
 
     Examples:
         >>> pad_to_multiple(torch.rand(2, 1, 30, 45), 8).shape
@@ -124,8 +124,8 @@ def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
     Args:
         image: ``(B, C, H, W)``.
         multiple: Stride of the network in pixels.
-        least: Minimum height and width, a multiple of ``multiple``. Some normalizations need two positions
-            per map.
+        least: Minimum height and width, a multiple of ``multiple``. Instance normalization requires at least
+            two positions per feature map.
     """
     missing: list[Any] = [-side % multiple for side in image.shape[-2:]]
     if least:  # sym_max supports the symbolic sizes of exported graphs
@@ -137,7 +137,7 @@ def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
 def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
     """Zero-pad the bottom and right until height and width are multiples of ``multiple``.
 
-    This padding is suitable for hint maps, because the padding must not contain hints.
+    Hint maps use this padding because zeros mean "no hint".
 
     Examples:
         >>> pad_with_zeros(torch.rand(2, 1, 30, 45), 8).shape
@@ -148,9 +148,9 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
 
 
 def cells(side: int, stride: int) -> int:
-    """Return the number of cells of ``stride`` pixels that cover ``side`` pixels.
+    """Return ``side / stride``, rounded up, for positive integers.
 
-    ``side`` must be positive. ``-(-side // stride)`` is avoided because integer division in ONNX rounds
-    towards zero.
+    The result is the number of feature map positions that cover ``side`` pixels. The function does not
+    compute ``-(-side // stride)``, because integer division in ONNX rounds towards zero.
     """
     return (side + stride - 1) // stride

@@ -1,8 +1,9 @@
-"""Network for interactive segmentation of objects by clicks, and of parts such as sky.
+"""Network that segments the clicked object and classifies parts of the image such as sky.
 
-The input is a grayscale image, encoded by a frozen ImageNet encoder. For each click, the network predicts
-several masks and the quality of each mask, because a click on a lip may mean the lip, the face or the person.
-The decoder of Segment Anything has the same output (Kirillov et al. 2023, https://arxiv.org/abs/2304.02643).
+The input consists of features that a frozen ImageNet encoder computes from a grayscale image. For each click,
+the network predicts several masks, because a click on a lip may mean the lip, the face or the person. It also
+predicts the IoU of each mask. Segment Anything has the same output (Kirillov et al. 2023,
+https://arxiv.org/abs/2304.02643).
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ class SegmenterFeatures(NamedTuple):
 
 
 class ClickMasks(NamedTuple):
-    """Object masks and their predicted quality for one click per image.
+    """Object masks for one click per image, and the predicted IoU of each mask.
 
     Attributes:
         logits: ``(N, 3, h, w)`` mask logits at 1/4 of the image size, in no particular order.
-        scores: ``(N, 3)`` predicted IoU with the best matching true object, in about [0, 1].
+        scores: ``(N, 3)`` predicted IoU of each mask with the true object that fits best, in about [0, 1].
     """
 
     logits: Tensor
@@ -72,7 +73,7 @@ class ClickSegmenter(nn.Module):
         self.click = ClickHead()
 
     def forward(self, features: ImageNetFeatures) -> SegmenterFeatures:
-        """Fuse the features of the ImageNet encoder from coarse to fine."""
+        """Fuse the feature maps of the ImageNet encoder from coarse to fine and classify parts."""
         wide = self.from16(features.maps16) + _enlarged(self.from32(features.maps32), features.maps16)
         wide = self.at16(wide + self.from_vector(features.vector)[:, :, None, None])
         coarse = self.at8(self.from8(features.maps8) + _enlarged(self.enlarge16(wide), features.maps8))
@@ -144,7 +145,7 @@ class Comparison(nn.Module):
             clicks: ``(B, 2)``, x and y of one click per image as fractions of width and height.
 
         Returns:
-            Features of the comparison, ``(B, wider, h, w)``.
+            Comparison features of each position, ``(B, wider, h, w)``.
         """
         embedded = self.embed(maps)
         at = F.grid_sample(

@@ -35,7 +35,7 @@ class Classified(NamedTuple):
 
 
 def classify(features: Tensor, centers: Tensor) -> Classified:
-    """Assign each position to the center with the largest cosine similarity.
+    """Assign the features of each position to the most similar cluster center by cosine.
 
     Args:
         features: ``(B, D, h, w)``.

@@ -2,9 +2,9 @@
 
 The PatchGAN discriminators follow Isola et al. 2017. The self-attention discriminator of Zhang et al. 2019
 uses spectral normalization (Miyato et al. 2018). As published, each forward pass runs one power iteration,
-also in eval mode. PyTorch's two implementations are not used. ``parametrizations.spectral_norm`` updates the
-singular vector u before v, which changes scores by up to 1.7 %. Modules with ``nn.utils.spectral_norm``
-cannot be copied after a forward pass.
+also in eval mode. This module uses neither of PyTorch's implementations. ``parametrizations.spectral_norm``
+updates the singular vector u before v, which changes scores by up to 1.7 %. Modules with
+``nn.utils.spectral_norm`` cannot be copied after a forward pass.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ class AttentionDiscriminator(nn.Module):
     convolutions, self-attention after the second convolution, and a last convolution without padding.
 
     Args:
-        in_channels: 3 for Lab images; 6 for two frames.
+        in_channels: 3 for a Lab image, or 6 for two concatenated video frames.
         width: Multiplier for every channel count; 1.0 matches the published network.
-        layers: Number of strided convolutions, 3 to 6. The published 6 layers require images of at least 192
-            pixels. Each removed layer halves this minimum.
+        layers: Number of strided convolutions, 3 to 6. The published network has 6 layers and requires images
+            of at least 192 pixels. Each removed layer halves this minimum.
         last_kernel: Kernel of the last convolution: (3, 3), or (3, 6) for the wide frames of Zhang et al.
             2019.
     """

@@ -20,17 +20,16 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         >>> enlarge_along_edges(ab, light, lightness).shape
         torch.Size([1, 2, 32, 32])
 
-    A cell is an element of the coarse map. Each pixel of the result is the mean color of nearby cells with
-    similar lightness, computed with a bilateral grid (Chen et al. 2007, "Real-time edge-aware image
-    processing with the bilateral grid"). Cells are accumulated by position and lightness, and pixels
-    interpolate between the grid nodes. A cell that crosses an edge has an intermediate lightness and
-    contributes to neither side. Where the lightness is constant, the result equals bicubic interpolation. A
-    constant map stays constant.
+    A cell is an element of the coarse map ``ab``. The color of a pixel is the mean color of nearby cells with
+    similar lightness. The function computes this mean with a bilateral grid (Chen et al. 2007, "Real-time
+    edge-aware image processing with the bilateral grid"). A cell that crosses an edge contributes to neither
+    side of the edge, because its mean lightness lies between the two sides. Where the lightness is constant,
+    the result equals bicubic interpolation.
 
     Args:
-        ab: ``(B, C, h, w)``, any values.
+        ab: ``(B, C, h, w)``, color map with any values.
         light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
-        lightness: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)``, lightness of each pixel in [0, 100].
 
     Returns:
         ``(B, C, H, W)`` float32.
@@ -56,23 +55,24 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
 
 
 def _gaussians(cells: int, like: Tensor) -> Tensor:
-    """Return Gaussian weights ``(cells + 1, cells)`` of each cell at each cell border.
+    """Return Gaussian weights ``(cells + 1, cells)`` of all cells at each edge between cells.
 
-    The standard deviation is one cell. A larger deviation bleeds color from faces into backgrounds of equal
-    lightness.
+    The standard deviation is the side of a cell. With a larger deviation, colors of faces bleed into
+    backgrounds of equal lightness.
     """
     away = torch.arange(cells + 1, device=like.device)[:, None] - torch.arange(cells, device=like.device)
     return torch.exp(-0.5 * (away - 0.5).square()).to(like)
 
 
 def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
-    """Interpolate linearly between the nodes of the bilateral grid.
+    """Interpolate the bilateral grid trilinearly at the position and lightness of each pixel.
 
-    Levels are stacked vertically into one 2D map because some devices have no 3D ``grid_sample``.
+    The lightness levels are stacked vertically into one 2D map, because some devices do not support
+    ``grid_sample`` in 3D.
 
     Args:
         sums: ``(B, C, levels, rows, columns)``; the outer nodes lie on the image border.
-        level: ``(B, 1, H, W)``, the fractional level of each pixel.
+        level: ``(B, 1, H, W)``, lightness of each pixel in units of grid levels, not rounded.
 
     Returns:
         ``(B, C, H, W)``.

@@ -16,9 +16,9 @@ from colorzoo.networks.renaming import Pattern, rename_keys
 
 AB_RANGE = 128.0  # output range in CIE units
 MULTIPLE = 32
-"""Padded images have a height and width that are multiples of this number of pixels.
+"""Images are padded until height and width are multiples of this number of pixels.
 
-Normalization requires several positions in the deepest map.
+At H/16, the deepest feature map then has at least 2 x 2 positions, which instance normalization requires.
 """
 _OPEN = 2.0  # initial gate bias; sigmoid(2) is nearly open
 _NARROWEST = 16  # minimum channels of a layer
@@ -29,10 +29,10 @@ class ExemplarExtensions:
     """Optional extensions of exemplar models; the published models use none of them.
 
     Attributes:
-        gated: Whether to add a learned fraction of the warped colors to the output. Instance normalization
-            removes the chroma magnitude, which a narrow network relearns slowly.
-        unrelated: Colors of positions without a match: ``zero`` as in the papers, or the ``automatic``
-            prediction of the feature model.
+        gated: Whether to add the warped colors, multiplied by a learned gate, to the output. Without the
+            gate, instance normalization discards the chroma magnitude of the warped colors.
+        unrelated: Colors of positions without a match. ``zero`` sets ab to 0, as in the papers. ``automatic``
+            uses the colors that the feature model predicts without a reference.
         truth_weight: Weight of the L1 distance to the ground truth over all images.
         warp_weight: Weight of the L1 distance between warped and true colors of self-referenced images.
     """
@@ -60,8 +60,8 @@ class Warped(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, h, w)`` in CIE units.
-        similarity: ``(B, 1, h, w)``, cosine similarity multiplied by the class confidences of both
-            positions; 0 without a match.
+        similarity: ``(B, 1, h, w)``, cosine similarity of a position and its match, multiplied by the class
+            confidences of both positions; 0 without a match.
         matched: ``(B, 1, h, w)`` bool, True where the reference contains the class of the position.
         source: ``(B, 2, h, w)``, x and y of the source position as fractions of the reference size.
     """
@@ -76,11 +76,13 @@ def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Te
     """Resample a class map ``(B, 1, h, w)`` to the resolution of a feature map.
 
     Args:
-        classes: Class map of any resolution. As published, each cell of the feature map takes the class at
-            its top-left corner.
-        size: Height and width of the image that the class map covers.
-        grid: Rows and columns of the feature map; cells outside the image take the class of the last
-            row or column.
+        classes: Class map of any resolution.
+        size: Height and width in pixels of the image that the class map covers.
+        grid: Rows and columns of the feature map, which has stride 4.
+
+    Returns:
+        Class map ``(B, 1, *grid)``. As published, a position of the feature map gets the class of its
+        top-left pixel. Positions outside the image get the class of the last row or column.
     """
     rows, columns = (
         (torch.arange(count, device=classes.device) * STRIDE * cells // side).clamp(max=cells - 1)
@@ -95,7 +97,7 @@ def enlarge(maps: Tensor) -> Tensor:
 
 
 def unmatched(lightness: Tensor) -> Warped:
-    """Return a `Warped` without any match, for lightness ``(B, 1, H, W)``."""
+    """Return a `Warped` in which no position of lightness ``(B, 1, H, W)`` has a match."""
     rows, columns = (side // STRIDE for side in lightness.shape[-2:])
     nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
     two = nothing.repeat(1, 2, 1, 1)
@@ -121,13 +123,13 @@ def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
 
 
 def painted_ab(output: Tensor, warped: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`.
+    """Return the predicted ab ``(B, 2, H, W)`` from the output of a `ColorNet`.
 
-    If the output has a gate channel, the warped colors are multiplied by the gate and added.
+    If the output has a gate channel, the product of gate and warped colors is added to the ab channels.
 
     Args:
-        output: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate.
-        warped: ``(B, 2, h, w)``, at a quarter of the image size.
+        output: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate channel.
+        warped: ``(B, 2, h, w)``, warped ab at a quarter of the image size.
     """
     output = output.float()
     if output.shape[1] == 2:
@@ -154,8 +156,8 @@ class ColorNet(nn.Module):
         in_channels: 4 for warped a, warped b, similarity and L - 50 (SPColor, in this order); 7 with L - 50,
             a and b of the previous frame appended (Zhang et al. 2019).
         width: Multiplier for every channel count; 1.0 matches the published network.
-        gated: Whether to return a third channel, the fraction of the warped colors to add (not in the
-            papers).
+        gated: Whether to return a third channel, the gate by which the warped colors are multiplied (not in
+            the papers).
     """
 
     def __init__(self, in_channels: int = 4, width: float = 1.0, *, gated: bool = False) -> None:
@@ -182,7 +184,7 @@ class ColorNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-128, 128] CIE units for ``(B, in_channels, H, W)``.
 
-        With a gate the result is ``(B, 3, H, W)``, with the gate in [0, 1] as the third channel.
+        If the network is gated, the result is ``(B, 3, H, W)``, and the third channel is the gate in [0, 1].
         """
         map1 = _run(self.conv1, x)
         map2 = _run(self.conv2, self.down[0](map1))
@@ -270,7 +272,7 @@ def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
         state_dict: State dict with the key prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
 
     Returns:
-        State dict with renamed keys, and a state dict of the keys with other prefixes.
+        State dict of the three networks with renamed keys, and state dict of the remaining keys.
     """
     ours: dict[str, Tensor] = {}
     left = dict(state_dict)

@@ -85,7 +85,7 @@ class TrunkFeatures(NamedTuple):
 
     Attributes:
         hooks: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
-        deep: Feature map at H/8, the input of segmenters that have no encoder.
+        deep: Feature map at H/8, from which segmenters without an encoder predict classes.
         automatic: ``(B, 2, H, W)`` ab predicted by the feature model, or None.
     """
 
@@ -127,10 +127,10 @@ class VGGTrunk(nn.Module):
 
 
 class BorrowedTrunk(nn.Module):
-    """Frozen layers of an automatic colorization model as a feature network.
+    """Feature network that consists of frozen layers of an automatic colorization model.
 
-    Checkpoints exclude the weights of this network. `of_lightness` and `of_rgb` use only lightness.
-    `semantic` depends on color because it processes red, green and blue as three grayscale images.
+    Checkpoints exclude the weights of this network. The features of `of_lightness` and `of_rgb` depend only
+    on the lightness. The features of `semantic` also depend on the color.
 
     Args:
         network: Network of a model of the zhang2016 family.
@@ -155,7 +155,7 @@ class BorrowedTrunk(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> BorrowedTrunk:
-        """Keep eval mode, so that the statistics of the normalization layers do not change."""
+        """Set eval mode for any ``mode``, so that the BatchNorm statistics do not change."""
         return super().train(False)
 
     def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
@@ -173,7 +173,8 @@ class BorrowedTrunk(nn.Module):
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three color-dependent maps for perceptual losses, the deepest last.
 
-        Red, green and blue are encoded separately at half the size, and their maps are concatenated.
+        Red, green and blue are encoded as three grayscale images at half the size. Their maps are
+        concatenated.
         """
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])

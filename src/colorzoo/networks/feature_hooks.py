@@ -1,6 +1,6 @@
 """Feature hooks: activation maps of a model that an add-on can modify (Kim et al. 2021).
 
-A model lists its hooks in order and splits its forward pass at the first hook; see
+A model with feature hooks can run its forward pass in two parts, before and after the first hook; see
 `colorzoo.capabilities.HookedModel`.
 """
 

@@ -1,7 +1,7 @@
 """Shared parts of Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021).
 
-At three decoder levels a gate blends the colors of matching reference positions with colors predicted from
-the reference's histogram.
+Each of three decoder levels adds reference features to its input. A gate blends two kinds of reference
+features: features of the best matching reference positions, and features of the reference's color histogram.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ PLACES_AT_ONCE = 4096
 
 
 class Transferred(NamedTuple):
-    """Reference features for decoder levels that start at H/8, H/4 and H/2.
+    """Reference features for three decoder levels, whose inputs have sizes H/8, H/4 and H/2.
 
-    The network of Yin et al. 2021 uses half of these sizes.
+    In the network of Yin et al. 2021, all sizes are half as large.
 
     Attributes:
-        matched: Feature maps ``(B, C, h, w)`` of the matched colors.
+        matched: Feature maps ``(B, C, h, w)`` of the colors at matching reference positions.
         general: Features of the reference's histogram, ``(B, C, h, w)`` maps or ``(B, C, 1, 1)`` vectors.
         gate: ``(B, 1, H/2, W/2)`` in [0, 1], blending weight: 1 selects ``matched``, 0 selects ``general``.
     """
@@ -82,7 +82,7 @@ class Colored(NamedTuple):
 
 
 def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
-    """Return the six blocks of the encoder; the input of blocks 2 to 4 is subsampled by 2.
+    """Return the six convolution blocks of the encoder; see `encoder_maps`.
 
     Args:
         fan_in: Input channels.
@@ -102,9 +102,9 @@ def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
 
 
 def encoder_maps(blocks: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """Return the outputs ``(B, C, h, w)`` of `encoder_blocks`, from fine to coarse.
+    """Run the blocks of `encoder_blocks` and return six feature maps, from fine to coarse.
 
-    The heights are H, H/2 and H/4 for the first three maps, and H/8 for the last three maps.
+    The inputs of blocks 2 to 4 are subsampled by 2. The maps have sizes H, H/2, H/4, H/8, H/8 and H/8.
     """
     maps: list[Tensor] = []
     for index, block in enumerate(blocks):
@@ -126,7 +126,7 @@ def gated_levels(width: float) -> nn.ModuleList:
 
 
 class GatedNetwork(nn.Module):
-    """Base class of networks with encoder, reference transfer and gated decoder levels.
+    """Base class of networks with an encoder, a matching step and gated decoder levels.
 
     Attributes:
         levels: The levels of `gated_levels`.
@@ -143,7 +143,7 @@ class GatedNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)``, L / 50 - 1.
-            reference: Network input of the reference; None disables the blending with reference features.
+            reference: Network input of the reference. If None, no reference features are added.
         """
         maps = self.encode(lightness)
         given = None if reference is None else self.transfer(maps, reference)
@@ -156,7 +156,7 @@ class GatedNetwork(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define the method encode(lightness)")
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match encoder maps of an image with a reference; return the reference's features."""
+        """Match the encoder maps of an image with a reference and return `Transferred` features."""
         raise NotImplementedError(f"{type(self).__name__} must define the method transfer(maps, reference)")
 
 
@@ -188,13 +188,13 @@ class GatedColorization:
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
     def generate(self, lightness: Tensor, reference: Reference | None) -> Colored:
-        """Colorize lightness ``(B, 1, H, W)`` in [0, 100], padded to a multiple of `stride`."""
+        """Pad lightness ``(B, 1, H, W)`` in [0, 100] to a multiple of `stride` and colorize it."""
         return self.network(
             scaled_lightness(pad_to_multiple(lightness, self.stride, 2 * self.stride)), reference
         )
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, no reference features are blended in."""
+        """Colorize a batch; without an exemplar, no reference features are added."""
         exemplar = (guidance or Guidance()).exemplar
         found = self.generate(lightness, None if exemplar is None else self.read(exemplar.rgb))
         height, width = lightness.shape[-2:]
@@ -210,7 +210,7 @@ def decode(
         maps: Output of `encoder_maps`.
         levels: Output of `gated_levels`.
         heads: Layers that predict ab / 110 from the output of each level.
-        given: Reference features that are blended in before each level; None blends nothing.
+        given: Reference features that are added to the input of each level, or None.
     """
     x, found = maps[5], []
     for index, (level, head) in enumerate(zip(levels, heads, strict=True)):
@@ -226,7 +226,8 @@ def decode(
 class ColorMaps(nn.Module):
     """Encoder of the reference colors, called "reference network" in the paper.
 
-    The last two blocks halve the size.
+    The encoder has four blocks. The input of the third block and the input of the fourth block are subsampled
+    by 2.
 
     Args:
         channels: Output channels of the four blocks.
@@ -248,15 +249,18 @@ class ColorMaps(nn.Module):
 
 
 def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
-    """Apply ``read`` to the cosines of image and reference positions, in chunks.
+    """Apply ``read`` to the cosines between image and reference positions.
+
+    The image positions are processed in chunks of `PLACES_AT_ONCE` to limit memory.
 
     Args:
         ours: ``(B, C, N)`` features of the image.
         theirs: ``(B, C, M)`` features of the reference.
-        read: Function that maps cosines ``(B, M, n)`` of n image positions to values ``(B, V, n)``.
+        read: Function that maps the cosines ``(B, M, n)`` of n image positions to one or more tensors
+            ``(B, V, n)``.
 
     Returns:
-        The values, ``(B, V, N)`` each.
+        The tensors that ``read`` returns, concatenated over all image positions, each ``(B, V, N)``.
     """
     parts = (ours,) if is_traced() else torch.split(ours, PLACES_AT_ONCE, dim=2)
     found = [read(cosines(part, theirs)) for part in parts]

@@ -26,15 +26,15 @@ class HintAttention(nn.Module):
     """Attention layer that propagates hint colors to positions with similar features.
 
     The layer is a kernel regression of hint colors in a learned feature space. A cell covers 2 x 2 positions
-    of the feature map. Position p attends to a null cell with logit 0 and color 0, and to every cell q with a
-    hint. The logit of cell q is ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``, where f are features and s is a
-    scale relative to the mean side of the image. The logits are written as a dot product of extended vectors,
-    so fused attention kernels apply. Memory is linear in the number of positions, and shapes are static for
-    export.
+    of the feature map. Each position p attends to all cells q that contain a hint, with the logits ``k - |f_p
+    - f_q|^2 - |p - q|^2 / s^2``. Here f are projected features, p and q are coordinates relative to the mean
+    side of the image, and k and s are learned scalars. Each position also attends to a null cell with logit 0
+    and color 0, which limits how far a hint spreads. The logits are computed as dot products of extended
+    vectors, so fused attention kernels apply.
 
     Args:
         channels: Number of channels of the feature map.
-        key_channels: Number of dimensions of the space in which positions are compared.
+        key_channels: Number of channels of the projected features.
     """
 
     def __init__(self, channels: int, key_channels: int = 16) -> None:
@@ -90,7 +90,10 @@ def _extend_query(query: Tensor) -> Tensor:
 
 
 def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
-    """Return ``[k, 1, bias - |k|^2]`` per cell (`MASKED` last without a hint) and a null key."""
+    """Return the key ``[k, 1, bias - |k|^2]`` of each cell, followed by the null key 0.
+
+    For cells without a hint, the last element is `MASKED`.
+    """
     norm = key.square().sum(-1, keepdim=True)
     hinted = weight.flatten(2).transpose(1, 2) > 0
     level = torch.where(hinted, bias - norm, MASKED)
@@ -101,10 +104,9 @@ def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
 def _hinted_in_some_image(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Drop cells that have no hint in any image of the batch.
 
-    The attention weights of these cells are exactly 0.
-
-    Images have thousands of cells but only dozens of points, so this removes most of the cost. Training and
-    export keep all cells for static shapes.
+    The output does not change, because the attention weights of these cells are exactly 0. Images have
+    thousands of cells but only dozens of points, so most of the computation is saved. Training and export
+    keep all cells, because they require static shapes.
     """
     hinted = (weight > 0).any(dim=0).flatten()
     kept = torch.cat([hinted, hinted.new_ones(1)]).nonzero().flatten()
@@ -161,8 +163,8 @@ class SceneBlock(nn.Module):
 class SceneBlocks(nn.Module):
     """ConvNeXt blocks at stride 16, added to the deepest map.
 
-    A narrow network has little capacity for object recognition, and capacity is cheap at this resolution. The
-    last layer is initialized to zero, so adding the blocks to a trained network does not change its output.
+    The blocks increase the capacity for object recognition at a low cost, because the map is small. The last
+    layer is initialized to zero, so adding the blocks to a trained network does not change its output.
 
     Args:
         channels: Number of channels of each input map, the deepest map last.
@@ -186,7 +188,7 @@ class SceneBlocks(nn.Module):
         """Return the deepest map plus the output of the blocks.
 
         Args:
-            maps: Each ``(B, C, n * h, n * w)`` with an integer n; n = 1 for the last (deepest) map.
+            maps: Feature maps ``(B, C, n * h, n * w)``. The integer n is 1 for the last (deepest) map.
         """
         deep = maps[-1]
         height, width = deep.shape[-2:]

@@ -116,15 +116,15 @@ class HintUNet(nn.Module):
         >>> out.ab.shape, out.logits.shape
         (torch.Size([2, 2, 32, 48]), torch.Size([2, 529, 8, 12]))
 
-    Skips add raw convolution outputs, and the ReLU follows the sum. Downsampling slices every second pixel of
-    the normalized map; the skip takes the map before slicing.
+    Each skip connection adds a convolution of an encoder map to an upsampled decoder map. The ReLU follows
+    the sum. Downsampling keeps every second row and column of an encoder map. The skip connections use the
+    maps before downsampling.
 
     Args:
         in_channels: 4 for lightness, a, b and mask.
         width: Multiplier for every channel count; 1.0 matches the published network.
         hint_attention: Whether to add an attention layer that propagates hint colors to similar positions
-            (not in the paper). With this layer, a narrow network learns to propagate hints much faster. See
-            `HintAttention`.
+            (not in the paper). See `HintAttention`.
         distribution: Whether to add the classification head over the ab grid.
         channel_attention: Whether to add squeeze-and-excitation to each skip (not in the paper). See
             `AttendedConv`.
@@ -197,9 +197,9 @@ class HintUNet(nn.Module):
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
             detach: Output branch whose gradient does not reach the layers that both branches share.
-            visit: Function that is called with each of the 13 activation maps. The maps are named as in the
-                published code: 1_2, 2_2, 3_3 to 7_3, 8_up, 8_3, 9_up, 9_3, 10_up, 10_2. Maps named "up" are
-                passed before their ReLU.
+            visit: Function that is called with name and value of each of 13 activation maps and returns the
+                value to use. The names are as in the published code: 1_2, 2_2, 3_3 to 7_3, 8_up, 8_3, 9_up,
+                9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
         """
         encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk
@@ -218,7 +218,7 @@ class HintUNet(nn.Module):
         detach: Detach = "none",
         visit: Visit = unchanged,
     ) -> HintEncoding:
-        """Run the network up to the map 8_3; see `forward` for the arguments."""
+        """Run the network up to the output of block 8; see `forward` for the arguments."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
@@ -247,7 +247,7 @@ class HintUNet(nn.Module):
         return self.ab_head(map10)
 
     def distribution(self, trunk: Tensor) -> Tensor:
-        """Return logits over the ab grid; without a classification head, 0 channels."""
+        """Return logits over the ab grid, or 0 channels if there is no classification head."""
         if self.class_head is None:
             return trunk[:, :0]
         return self.class_head(trunk)
@@ -256,7 +256,8 @@ class HintUNet(nn.Module):
 class HintNetwork(nn.Module):
     """`HintUNet` with the input and output normalization of Zhang et al. 2017.
 
-    The normalized input is (L - 50) / 100 and ab / 110.
+    The input of the U-Net is (L - 50) / 100, hint ab / 110 and the hint mask minus ``mask_center``. The
+    output of the U-Net is multiplied by ``ab_scale``.
 
     Args:
         unet: The U-Net.
@@ -349,10 +350,10 @@ def initialize(module: nn.Module, std: float | None) -> None:
 
 
 def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:
-    """Return the U-Net weights of a trained network for another network of equal structure.
+    """Return the U-Net weights of a trained network if another U-Net can use them.
 
-    Equal shapes are not sufficient. For example, a network that was trained with mask value 0 for "no hint"
-    would interpret -0.5 as half a hint at every pixel.
+    The function compares the shapes of all weights and the normalization of hints. For example, weights that
+    were trained with mask value 0 for "no hint" are wrong for a network that uses -0.5 for "no hint".
 
     Args:
         source: The trained network, with its U-Net in the attribute ``unet``.
@@ -361,7 +362,8 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
         purpose: Option name for messages, such as ``"start"``.
 
     Raises:
-        ColorzooError: The source differs in family, width, option, input scale or output scale.
+        ColorzooError: ``source`` has weights of other shapes, another ``mask_center`` or another
+            ``ab_scale``.
     """
     found: Any = getattr(source, "unet", None)
     wanted = {key: value.shape for key, value in unet.state_dict().items()}

@@ -1,8 +1,8 @@
 """EfficientNet-Lite2, a frozen feature extractor for grayscale images.
 
 The network was trained on ImageNet (Tan and Le 2019, https://arxiv.org/abs/1905.11946). The Lite variants
-have no squeeze-and-excitation, and ReLU6 replaces swish. BatchNorm is folded into the convolutions. The first
-layer is summed over its three input channels, because the input is grayscale.
+have no squeeze-and-excitation, and ReLU6 replaces swish. BatchNorm is folded into the convolutions. The input
+is grayscale, so the kernels of the first layer are summed over red, green and blue.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class ImageNetFeatures(NamedTuple):
         maps8: 48 channels at 1/8 of the image size.
         maps16: 120 channels at 1/16 of the image size.
         maps32: 352 channels at 1/32 of the image size.
-        vector: ``(B, 1280)``, global average of the last layer, the input of the ImageNet classifier.
+        vector: ``(B, 1280)``, global average of the last layer. On ImageNet, it is the input of the
+            classifier.
     """
 
     maps4: Tensor
@@ -141,9 +142,9 @@ def _activate(maps: Tensor) -> Tensor:
 
 
 def _pad(maps: Tensor, kernel: int) -> Tensor:
-    """Pad even sides like TensorFlow's SAME padding with stride 2.
+    """Apply TensorFlow's SAME padding for stride 2 to a map with even sides.
 
-    The extra row and column are added at the end.
+    The bottom and the right side get one row or column more than the top and the left side.
     """
     before, after = (kernel - 2) // 2, (kernel - 1) // 2
     return F.pad(maps, (before, after, before, after))

@@ -85,7 +85,7 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
         skip: Channels of the encoder map.
         out: Output channels.
         convolutions: Number of ReLU-convolution pairs after the skip connection is added.
-        last: Layers that follow these pairs.
+        *last: Layers that follow these pairs.
     """
     first = nn.Sequential(conv3x3(channels, channels), InstanceNorm(), nn.ReLU())
     blocks = nn.Sequential(first, _Residual(channels), _Residual(channels))
@@ -93,7 +93,7 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
 
 
 def all_depths(maps: Iterable[Tensor], size: torch.Size) -> Tensor:
-    """Resize encoder maps ``(B, C, h, w)`` bilinearly to one size and concatenate them."""
+    """Resize encoder maps ``(B, C, h, w)`` bilinearly to ``size`` and concatenate them."""
     return torch.cat([F.interpolate(each, size=size, mode="bilinear") for each in maps], dim=1)
 
 

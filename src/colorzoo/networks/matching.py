@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from colorzoo.networks.blocks import instance_norm, scaled_width
 
 STRIDE = 4
-"""Stride of the matched map in pixels."""
+"""Stride in pixels of the feature maps that are matched."""
 VGG_CHANNELS = (128, 256, 512, 512)
 
 
@@ -46,20 +46,22 @@ def match(
     *,
     tau: float = 0.01,
 ) -> Matched:
-    """Match positions of the same class by the cosine of their class-centered features.
+    """Match each position with positions of the same class by cosine similarity.
+
+    Before the comparison, the mean feature of the class is subtracted, separately for each image. If an image
+    contains only one position of a class, the centered features of this position are 0. Its cosines are then
+    0, and its attention weights are equal.
 
     Args:
         query: ``(B, N, C)`` features of the image that receives values.
         key: ``(B, M, C)`` features of the image that provides values.
-        values: ``(B, M, V)``.
+        values: ``(B, M, V)`` values to transfer, such as colors.
         labels: Integer classes ``(B, N)`` and ``(B, M)``; positions with a negative class have no match. None
             selects global matching, which treats each image as one class.
         tau: Softmax temperature; values near 0 assign each position the values of its best match.
 
     Returns:
-        Values and similarities in float32. If a class has only one position, its features equal the class
-        mean, so its cosines are 0. Therefore a single key provides its values to all queries, and a single
-        query receives the mean value.
+        Values and similarities in float32.
     """
     with torch.autocast(query.device.type, enabled=False):  # rounding would change matches
         query, key, values = query.float(), key.float(), values.float()
@@ -133,7 +135,7 @@ class WarpNet(nn.Module):
         """Fuse four feature maps into one map at a quarter of the image size.
 
         Args:
-            hooks: `unit_features` at H/2, H/4, H/8 and H/16.
+            hooks: Feature maps at H/2, H/4, H/8 and H/16, normalized by `unit_features`.
 
         Returns:
             ``(B, C, H/4, W/4)``; C is 256 at width 1.
@@ -156,7 +158,7 @@ class WarpNet(nn.Module):
         Args:
             target: ``(B, C, h, w)``, output of `forward` for the target image.
             reference: ``(B, C, h', w')``, output of `forward` for the reference.
-            values: ``(B, V, h', w')``.
+            values: ``(B, V, h', w')``, values of the reference, such as colors.
             labels: Classes ``(B, 1, h, w)`` and ``(B, 1, h', w')``; None matches globally.
             tau: See `match`.
 
@@ -217,10 +219,10 @@ def _nearest(x: Tensor, times: int) -> Tensor:
 
 
 def _fit(small: Tensor, like: Tensor) -> Tensor:
-    """Pad a map whose size was rounded down at stride 16.
+    """Replicate borders until a map has the size of ``like``.
 
-    One row is added at the top and one column at the left. Further rows are added at the bottom, and further
-    columns at the right.
+    The size of the map was rounded down at stride 16. The first missing row is added at the top, and the
+    first missing column is added at the left. Further rows and columns are added at the bottom and the right.
     """
     missing = [wanted - there for wanted, there in zip(like.shape[-2:], small.shape[-2:], strict=True)]
     (top, bottom), (left, right) = ((min(1, gap), max(0, gap - 1)) for gap in missing)

@@ -10,10 +10,10 @@ _FADING = 0.001  # momentum of the running statistics
 
 
 class RunningNorm(nn.BatchNorm2d):
-    """BatchNorm with Caffe's moving averages of mean and variance, not affine.
+    """BatchNorm without affine parameters, with Caffe's moving averages of mean and variance.
 
-    Each batch has 0.999 times the weight of the next batch. The weighted sums are divided by the sum of the
-    weights.
+    The running statistics are weighted averages over all batches. Each batch has 0.999 times the weight of
+    the next batch.
 
     Examples:
         >>> RunningNorm(8)(torch.rand(2, 8, 4, 4)).shape
@@ -27,7 +27,7 @@ class RunningNorm(nn.BatchNorm2d):
         super().__init__(channels, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize ``(B, C, H, W)``."""
+        """Normalize ``(B, C, H, W)``; in training mode, update the running statistics."""
         if self.training:
             batches = int(cast(Tensor, self.num_batches_tracked)) + 1
             self.momentum = _FADING / (1 - (1 - _FADING) ** batches)

@@ -39,9 +39,10 @@ def squashed(image: Tensor, side: int) -> Tensor:
 
 
 def membership(length: int, cells: int, like: Tensor) -> Tensor:
-    """Return a matrix ``(cells, length)`` that assigns each pixel of a row to a cell.
+    """Return a 0/1 matrix ``(cells, length)`` that assigns pixels to cells of equal size.
 
-    Elements are 1 if the center of the pixel lies in the cell, and 0 otherwise.
+    The range of pixels is divided into ``cells`` equal cells. An element is 1 if the center of the pixel lies
+    in the cell.
     """
     pixels = torch.arange(length, device=like.device)
     home = (2 * pixels + 1) * cells // (2 * length)

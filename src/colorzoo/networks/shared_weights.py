@@ -12,15 +12,15 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class BorrowedModel(nn.Module, Generic[M]):
-    """Wrapper of a frozen model whose weights are stored in another file.
+    """Wrapper that freezes a model and excludes its weights from the state dict.
 
     Examples:
         >>> borrowed = BorrowedModel(torch.nn.Conv2d(1, 2, 3))
         >>> len(borrowed.state_dict())
         0
 
-    The parameters of the model receive no gradient, but its inputs do. The model stays in eval mode. Its keys
-    are not in the state dict, so they are neither saved nor reported as missing on loading.
+    The parameters of the model receive no gradient, but gradients flow through the model to its inputs. The
+    model stays in eval mode. Its weights are not saved, and loading does not report them as missing.
 
     Args:
         model: The model with loaded weights.
@@ -42,7 +42,7 @@ class BorrowedModel(nn.Module, Generic[M]):
 def borrow(module: nn.Module, keys: Iterable[str]) -> None:
     """Exclude tensors of a module from its state dict and freeze them.
 
-    If a state dict without these keys is loaded, the tensors do not change.
+    Loading a state dict without these keys succeeds and does not change the tensors.
 
     Args:
         module: The module with loaded weights.

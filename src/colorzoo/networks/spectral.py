@@ -1,10 +1,10 @@
 """Spectrally normalized convolution, attention and decoder blocks of DDColor and DeOldify.
 
-In training mode every forward pass runs one power iteration and stores the singular vectors u and v.
-Eval mode divides the weight by ``u . (W v)`` with the stored vectors, which only approximates the norm. Names
-and shapes match the authors' checkpoints, which use torch's older spectral norm (Miyato et al. 2018). The
-class `discriminators.SpectralConv` also iterates in eval mode. The docstring of its module explains why
-torch's implementation is not used.
+In training mode every forward pass runs one power iteration and stores the singular vectors u and v. Eval
+mode divides the weight by ``u . (W v)`` with the stored vectors, which approximates the spectral norm.
+Parameter names and shapes match the authors' checkpoints, which use torch's older spectral norm (Miyato et
+al. 2018). The class `discriminators.SpectralConv` also iterates in eval mode. The docstring of its module
+explains why torch's implementation is not used.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class StoredSpectralAttention(nn.Module):
 class ShuffleUp(nn.Module):
     """Upsampling by 1 x 1 convolution, ReLU and pixel shuffle.
 
-    A 2 x 2 mean reduces checkerboard artifacts.
+    After the pixel shuffle, a 2 x 2 mean filter reduces checkerboard artifacts.
 
     Args:
         *layers: Convolution with ``factor ** 2`` times the output channels, and optional layers before the
@@ -132,7 +132,7 @@ class ShuffleUp(nn.Module):
 def blur(x: Tensor) -> Tensor:
     """Average each pixel with its left, upper and upper-left neighbors.
 
-    Pixels beyond the border replicate the border.
+    The first row and column are replicated.
     """
     return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
 
@@ -157,7 +157,7 @@ def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool =
 def repeat_kernels(weight: Tensor, factor: int) -> None:
     """Initialize a convolution before a pixel shuffle with ICNR (Aitken et al. 2017).
 
-    All channels that are shuffled into one block of pixels get equal kernels.
+    Channels that the pixel shuffle moves into the same block of pixels get equal kernels.
 
     Args:
         weight: Weight of the convolution; modified in place.
@@ -173,7 +173,7 @@ def spectral_block(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class SkipJoin(nn.Module):
-    """First half of a decoder block: upsample a map and concatenate a normalized skip.
+    """First part of a decoder block, which upsamples a map and concatenates a skip connection.
 
     Args:
         fan_in: Number of channels of the map.
@@ -187,7 +187,7 @@ class SkipJoin(nn.Module):
         self.bn = nn.BatchNorm2d(skip)
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Upsample a map to the size of the skip and concatenate the skip.
+        """Upsample a map, concatenate the batch-normalized skip connection, and apply ReLU.
 
         Args:
             x: ``(B, fan_in, h, w)``.

@@ -22,14 +22,14 @@ _RADIAL_EPSILON = 1e-6
 
 
 def diagonal_moves(draws: Tensor) -> Tensor:
-    """Select two points on the image diagonal and their shifts, relative to the side.
+    """Convert random numbers to two points on the image diagonal and a shift of each point.
 
     Args:
         draws: ``(B, T, 4)``: T draws from the uniform distribution on [0, 1). The first draw whose shifted
             points differ is used.
 
     Returns:
-        ``(B, 4)`` float64: two positions and two shifts.
+        ``(B, 4)`` float64: two positions, followed by two shifts, as fractions of the image side.
     """
     low = draws.new_tensor([_POINTS[0], _POINTS[0], _RANGES[0], _RANGES[0]], dtype=torch.float64)
     high = draws.new_tensor([_POINTS[1], _POINTS[1], _RANGES[1], _RANGES[1]], dtype=torch.float64)
@@ -82,8 +82,8 @@ def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
 def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the source coordinates of each pixel, relative to the image size.
 
-    Pixel coordinates span [0, 1] inclusive, so the last row and column lie outside the image even without a
-    shift.
+    The first row and column of pixels have the coordinate 0, and the last row and column have the coordinate
+    1. Therefore `warp` samples the last row and column from outside the image, even without a shift.
 
     Args:
         theta: ``(B, 9, 2)``, see `spline`.

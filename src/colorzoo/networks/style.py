@@ -16,9 +16,9 @@ VGG19_LAYERS = {
         strict=True,
     )
 }
-"""Layer names in the authors' checkpoints by layer name of torchvision's vgg19.
+"""Map from layer names of torchvision's vgg19 to layer names in the authors' checkpoints.
 
-The layers end at relu4_1.
+The map contains the layers up to relu4_1.
 """
 
 _CUT = 1e-5  # smallest eigenvalue that is used
@@ -55,9 +55,9 @@ def by_label(
     *,
     fewest: int = 1,
 ) -> Tensor:
-    """Apply a transform to the features inside each label that `usable_labels` returns.
+    """Transform the content features separately for each label that content and style share.
 
-    Features at other positions do not change.
+    A label is used if `usable_labels` returns it. Features at positions with other labels do not change.
 
     Args:
         transform: Function that maps content ``(1, C, N)`` and style ``(1, C, M)`` to ``(1, C, N)``.
@@ -65,7 +65,8 @@ def by_label(
         style: ``(C, h', w')``.
         labels: Integer label maps ``(H, W)`` and ``(H', W')`` of content and style, at least as large as the
             features.
-        fewest: Minimum number of feature positions of a label; small labels can vanish at feature resolution.
+        fewest: Minimum number of feature positions of a label. A small label can lose all positions at the
+            resolution of the features.
     """
     inside, source = (
         nearest_labels(labels[0], content.shape[-2:]),
@@ -80,7 +81,7 @@ def by_label(
 
 
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:
-    """Return labels with more than 10 pixels in both maps and an area ratio below 100."""
+    """Return labels with more than 10 pixels in each map and an area ratio below 100."""
     found = []
     for label in torch.unique(content).tolist():
         few, many = sorted(int((each == label).sum()) for each in (content, style))
