@@ -17,8 +17,8 @@ _BLOCK_SIZE = 2**16  # bytes per read; the provenance is near the beginning of a
 class ResultBucket:
     """Output folder in an object store, at an fsspec address such as ``s3://bucket/folder``.
 
-    Each result is first written to a local folder and then uploaded as a whole. The objects contain their
-    provenance, so an interrupted run can continue on another machine.
+    Each result is first written to a local folder and then uploaded as a whole. Each object contains a
+    provenance record. An interrupted run can therefore continue on another machine and skip existing results.
 
     Args:
         address: fsspec address of the output folder.
@@ -38,7 +38,7 @@ class ResultBucket:
             ) from error
 
     def require_writable(self, name: str) -> None:
-        """Raise `DataError` if a test object cannot be written and removed."""
+        """Write and remove a test object; raise `DataError` if this fails."""
         try:
             self._fs.pipe_file(f"{self._root}/{name}", b"")
             self._fs.rm_file(f"{self._root}/{name}")

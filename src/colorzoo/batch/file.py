@@ -1,6 +1,7 @@
 """Colorize one image file in three steps: read, colorize and write.
 
-Each step may run in a different thread. The frames or pages of a file are colorized independently.
+Each step may run in a different thread. If a file has several frames or pages, each frame or page is
+colorized as a separate image.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
 
 Write = Callable[[], FileResult]
-"""Function that writes the colorized file; may run in any thread."""
+"""Third step: a function that writes the colorized file; may run in any thread."""
 
 
 class FileColorizer:
@@ -51,7 +52,7 @@ class FileColorizer:
         self._folders: set[Path] = set()
 
     def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
-        """Read the first image of a file, detect its scan border and preprocess it; thread-safe.
+        """Read and preprocess the first image of a file; thread-safe.
 
         Returns:
             The result if the file is skipped. Otherwise a function that runs the network and returns the
@@ -83,7 +84,7 @@ class FileColorizer:
             if self._skip_colored:
                 return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
             note = f"input was {IN_COLOR}; its colors are not used"
-        # before the network runs, because unsupported formats raise an error here
+        # called before the network runs, because unsupported formats raise an error here
         lost = write_notes(task.target, first.image)
         prepared = task.prepare(first.image)
 
@@ -120,9 +121,9 @@ class FileColorizer:
 def _read(
     source: Path | bytes, file: IO[bytes], name: str, task: FileTask
 ) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
-    """Return the first image of an open file, the description of its frames, and the other frames.
+    """Return the first image of a file, a description of its frames, and the other images.
 
-    The description is None if only the first image is colorized.
+    If only the first image is colorized, the description is None, and there are no other images.
 
     Raises:
         ImageError: The file cannot be read, or the format of the target does not support several frames and
@@ -132,8 +133,8 @@ def _read(
     if frames is not None and not supports_frames(task.target, frames):
         if task.needs_all_frames:
             raise ImageError(
-                f"The result has the extension {task.target.suffix}, and such files cannot contain "
-                f"{frames.count} {frames.kind}. Give the source file, and thereby the result, the extension "
+                f"A result with the extension {task.target.suffix} cannot contain "
+                f"{frames.count} {frames.kind}. Change the extension of the source file to "
                 ".tif, or run `colorzoo colorize --frames first`."
             )
         frames = None
@@ -143,7 +144,7 @@ def _read(
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-            "Use --frames first to colorize only the first."
+            "Use --frames first to colorize only the first image."
         )
     images = read_frames(source, frames, max_pixels=task.max_pixels)
     return next(images), frames, images

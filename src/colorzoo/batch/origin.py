@@ -1,4 +1,4 @@
-"""Provenance records of results for command line, Python API, drawing pad and videos."""
+"""Provenance records of results: source, model, weights and settings."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def origin_of_choice(
     files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> ImageProvenance:
-    """Return the provenance record of a registered model's results, without their source.
+    """Return the provenance record for all results of a registered model, without a source.
 
     Args:
         choice: Model and weights.
-        decisive: All values that determine the colors, except the source, as JSON types. An existing result
-            with equal values is not computed again.
+        decisive: All values that determine the colors except the source image, as JSON types. If an existing
+            result has equal values, the image is not colorized again.
         options: Settings that are not in the recipe, by option name; values of None are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
@@ -84,7 +84,7 @@ def crop_text(recipe: Recipe | None) -> str:
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
     """Return the provenance record for results of a loaded model.
 
-    The model may have no weight file.
+    Unlike `origin_of_choice`, this function also supports custom modules without a weight file.
 
     Args:
         colorizer: Colorizer with the loaded model.

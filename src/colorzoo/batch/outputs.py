@@ -1,4 +1,4 @@
-"""Choose a different output file for each image."""
+"""Choice of the output file of each image."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class PlannedOutput:
     """Planned output file of an image.
 
     Attributes:
-        path: Output file.
-        state: ``"missing"`` if the file does not exist; otherwise the value of `result_state`.
+        path: Path of the output file.
+        state: ``"missing"`` if the file does not exist. Otherwise the result of `result_state`, which
+            compares the provenance record in the file with the task.
     """
 
     path: Path
@@ -73,7 +74,7 @@ def output_path(
 def output_paths(
     found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
 ) -> list[Path]:
-    """Return the output files of all images; add ``-2``, ``-3``, ... to repeated names.
+    """Return the output files of all images; repeated names get a number such as ``-2``.
 
     Raises:
         ImageError: See `output_path`.
@@ -103,9 +104,10 @@ def plan_outputs(
     overwrite: bool,
     extension: str | None,
 ) -> list[PlannedOutput]:
-    """Choose a different output file for each image.
+    """Plan the output file of each image; no two images have the same output file.
 
-    If a file is the result of another image, the next free name is used, unless ``out`` is a file.
+    If an output file exists and is the result of another image, a number is added to the name, unless ``out``
+    is a file.
 
     Args:
         found: Source images.
@@ -143,7 +145,7 @@ def _plan(
         state = result_state(read_provenance(path), origin)
         if state != "foreign" or fixed:
             return PlannedOutput(path, state)
-    raise AssertionError("numbers do not end")
+    raise AssertionError("itertools.count is infinite")
 
 
 def _numbered(wanted: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Three-step pipeline over many items: a thread pool runs the first and the third step."""
+"""Pipeline of three steps per item; a thread pool runs the first and third steps."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def overlapped(
         max_size: Maximum total size of the items in progress; a larger item is processed alone.
     """
     torch_threads = torch.get_num_threads()
-    # The network uses only the cores that the pool leaves free, because a parallel operation is as slow as
-    # its slowest thread, which is a thread without a free core.
+    # The network uses only the cores that the pool does not use. A parallel operation is as slow as its
+    # slowest thread, and a thread that shares a core is slow.
     torch.set_num_threads(max(1, torch_threads - threads))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:

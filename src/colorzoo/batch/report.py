@@ -1,7 +1,7 @@
-"""Reports of a run as HTML pages or a CSV table, from which users select results.
+"""Reports of a run as HTML pages or a CSV table, in which users review the results.
 
-A report is computed from the result files and their provenance records, so it includes images of earlier,
-interrupted runs. The report of a video lists its shots (`colorzoo.video.report`).
+A report is computed from the result files and their provenance records. It therefore also includes results of
+an earlier run that was interrupted. The report of a video lists its shots (`colorzoo.video.report`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from colorzoo.weights.files import digest_of
 KINDS = (".csv", ".html")
 """Extensions of reports."""
 PER_PAGE = 1000
-"""Maximum number of images on a report page. A page with this number of images has about 15 MB."""
+"""Maximum number of images on an HTML page of a report; such a page has about 15 MB."""
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
@@ -64,8 +64,8 @@ class Entry:
         first_frame: Number of the first frame of a shot; None for an image.
         last_frame: Number of the last frame of a shot.
         shown_frame: Number of the frame in the thumbnails.
-        first_time: Time code of the first frame, or its file name.
-        last_time: Time code of the last frame, or its file name.
+        first_time: Time code of the first frame. For a folder of frames, the file name of the first frame.
+        last_time: Time code or file name of the last frame.
     """
 
     source: str
@@ -100,7 +100,7 @@ def check_report(path: Path) -> None:
     if path.suffix.lower() not in KINDS:
         raise ColorzooError(f"--report must end with {' or '.join(KINDS)}, got {path}")
     if path.exists() and not (path.is_file() and _is_report(path)):
-        raise ColorzooError(f"--report {path} already exists and is not a report; choose another file")
+        raise ColorzooError(f"--report {path} already exists and is not a report; choose another file name")
 
 
 def _is_report(path: Path) -> bool:
@@ -224,7 +224,7 @@ class ServedReport:
 
     Attributes:
         name: File name of the first page.
-        pages: HTML of the pages, by file name.
+        pages: HTML of each page, by file name.
         sources: Absolute paths of the images.
         policy: Content-Security-Policy that permits only the script of the pages.
     """
@@ -238,7 +238,8 @@ class ServedReport:
 def serve_report(path: Path) -> ServedReport:
     """Return the pages of a report with links to the drawing pad.
 
-    The pages are rendered again from their JSON data, so that no other file content reaches the browser.
+    The pages are rendered again from their JSON data. Scripts that someone added to a file are therefore not
+    run.
 
     Raises:
         ColorzooError: A page is missing or is not a page of a report.
@@ -262,7 +263,7 @@ def _read_page(path: Path) -> dict[str, Any]:
     except ValueError:
         data = None
     if not isinstance(data, dict) or not {"pages", "images"} <= data.keys():
-        raise ColorzooError(f"{path} must be a report page; write it with `--report`")
+        raise ColorzooError(f"{path} must be a report page written by `colorzoo colorize --report`")
     return data
 
 
@@ -277,7 +278,8 @@ def _page(data: dict[str, Any]) -> bytes:
 
     Args:
         data: ``images``: entries of the page. ``pages``: names of all pages. ``report``: absolute path of the
-            report, the key under which the browser stores decisions. ``pad``: prefix of pad addresses.
+            report, under which the browser stores the user's decisions. ``pad``: URL prefix of links to the
+            drawing pad.
     """
     template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
     # "</script>" in a name would end the script element, so "<" is escaped; bytes of a file name that are

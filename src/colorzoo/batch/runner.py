@@ -20,7 +20,7 @@ from colorzoo.image_io.formats import open_image
 T = TypeVar("T")
 
 NOT_TRIED = "not tried: the disk is full"
-_MAX_PIXELS = 200_000_000  # pixels of all images in memory, about 10 bytes each
+_MAX_PIXELS = 200_000_000  # maximum number of pixels of all images in memory; a pixel takes about 10 bytes
 
 
 @dataclass
@@ -77,7 +77,7 @@ def run_tasks(
 
 
 class _Run:
-    """The steps of `FileColorizer`, with errors converted to failed results."""
+    """Steps of `FileColorizer` that return a failed result instead of raising an error."""
 
     def __init__(self, files: FileColorizer) -> None:
         self._files = files
@@ -97,15 +97,15 @@ class _Run:
         return colorize
 
     def _guarded(self, task: FileTask, step: Callable[[], T]) -> T | FileResult:
-        """Run a step and convert errors to failed results; skip the step if the disk is full."""
+        """Run a step; return a failed result if it raises an error or the disk is full."""
         if self._disk_full.is_set():
             return task.result("failed", NOT_TRIED)
         try:
             return step()
-        except DiskFullError as error:  # every other file would fail too
+        except DiskFullError as error:  # all remaining files would fail too
             self._disk_full.set()
             return task.result("failed", f"{error}; free some space and repeat the command to resume")
-        except Exception as error:  # one damaged image must not end a run of thousands
+        except Exception as error:  # one damaged image must not stop the run
             return task.result("failed", failure(error, task.name, str(task.target)))
 
 

@@ -66,7 +66,7 @@ class ColorSettings(ModelSettings):
         95, "quality of JPEG, WebP and AVIF files, 1 to 100 (default: 95)", FILES
     )
     frames: Literal["all", "first"] = option(
-        "all", "which frames or pages of a file to colorize (default: all)", FILES
+        "all", "colorize all frames or pages of a file, or only the first (default: all)", FILES
     )
 
     def colorizer_arguments(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     )
     skip_colored: bool = option(False, "skip images that already have colors", FILES)
     provenance: Literal["embed", "none"] = option(
-        "embed", "embed (default) records source, model and recipe in each result", FILES
+        "embed", "embed (default) stores a record of source, model and recipe in each result", FILES
     )
     from_list: str | None = option(
         None, "text file with one image path per line", RUN, "--from", metavar="LIST"

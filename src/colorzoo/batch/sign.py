@@ -117,7 +117,7 @@ def _manifest(name: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _signed_actions(record: ImageProvenance) -> list[dict[str, Any]]:
-    """Return the C2PA actions of a result: its creation and its crop."""
+    """Return the C2PA actions of a result: its creation and, if cropped, the crop."""
     when = {"when": record.date} if record.date else {}
     by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
     created = {

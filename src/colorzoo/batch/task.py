@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Status = Literal["colored", "skipped", "failed", "planned"]
 
 ALREADY_DONE = "already exists with the same source and settings"
-_LOADED = LRUCache(most_bytes=2 << 30)  # models and encoded references
+_LOADED = LRUCache(most_bytes=2 << 30)  # caches of loaded models and encoded references
 _LOADING = threading.Lock()
 
 
@@ -44,8 +44,8 @@ class FileResult:
     Attributes:
         source: Name of the source image.
         output: Path of the output file; empty if the source was not found.
-        status: ``"colored"``; ``"skipped"``, for example because the output exists; ``"planned"`` in a dry
-            run; or ``"failed"``.
+        status: ``"colored"``, ``"skipped"`` (for example because the output exists), ``"planned"`` (in a dry
+            run) or ``"failed"``.
         notes: Notes for the user; if the status is ``"failed"``, the reason.
         model: Registered name of the model; empty if nothing was colorized.
         stages: Processing stages of the image, with durations; empty for several frames.
@@ -65,7 +65,7 @@ class FileResult:
 
     @property
     def error(self) -> str:
-        """Reason of a failure, as one line; empty if the file did not fail."""
+        """Reason for a failure, as one line; empty if the file did not fail."""
         return "; ".join(self.notes) if self.failed else ""
 
     @property
@@ -87,7 +87,8 @@ class FileTask:
         folder: Folder of the recipe file, to which its reference paths are relative; None if the recipe is
             not a file.
         reference: Reference files; empty to use the references of the recipe.
-        settings: Settings of the command line. The recipe already contains ``--alpha`` and ``--class``.
+        settings: Settings of the command line, except ``--alpha`` and ``--class``, which are part of the
+            recipe.
         uploaded: Reference that was uploaded to the drawing pad; empty otherwise.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
         exemplar: Encoded reference of ``colorizer``, or None.
@@ -203,9 +204,10 @@ class FileTask:
         return [*found, *(("classes", Path(name)) for name in labels)]
 
     def effective_recipe(self) -> Recipe:
-        """Return a recipe that includes all options, so that it alone reproduces the result.
+        """Return a recipe that includes all command-line options and reproduces the result.
 
-        File names in the recipe have no folders, so the files must be in the folder of the recipe.
+        Reference and label files are stored by name without a folder. To use the recipe, put these files in
+        its folder.
         """
         recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
         assert self.choice is not None
@@ -241,7 +243,7 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
 
 
 def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
-    """Replace the model settings in ``settings`` by the settings of a loaded model.
+    """Return a copy of ``settings`` with the model settings of a loaded model.
 
     The result is None if the model is a custom module, or has a setting that is not in `ColorSettings`.
     """
@@ -257,7 +259,7 @@ def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings 
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
-    """Return the files of ``--reference``, or else the reference files of the recipe.
+    """Return the files of ``--reference`` if there are any; otherwise the files of the recipe.
 
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
@@ -268,7 +270,7 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
 
 
 def _without_files(document: Any) -> Any:
-    """Return a recipe without file names, because the file contents are hashed instead."""
+    """Return a recipe without file names; the file contents are hashed separately."""
     if isinstance(document, list):
         return [_without_files(item) for item in document]
     if not isinstance(document, dict):

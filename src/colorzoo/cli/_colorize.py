@@ -88,7 +88,7 @@ def _print_summary(args: ColorizeOptions, results: Sequence[FileResult], summary
 
 
 def _load_signer(key: Path) -> Signer:
-    """Load the key before any image is colorized, so that an unusable key is reported immediately."""
+    """Load the signing key; called first, so that invalid keys are reported without delay."""
     try:
         from colorzoo.batch.sign import load_signer
     except ImportError as error:
@@ -116,7 +116,7 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
     Raises:
         ImageError: A report file cannot be written.
     """
-    from colorzoo.batch.report import write_report  # only reports need this import of 20 ms
+    from colorzoo.batch.report import write_report  # this import takes 20 ms, and only reports need it
 
     for path in paths:
         written = write_report(Path(path), entries)
@@ -126,7 +126,7 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
 def _check_options(args: ColorizeOptions) -> None:
     if args.dry_run and (args.sign or args.report):
         raise ColorzooError("--dry-run cannot be combined with --sign or --report")
-    if args.failed and Path(args.failed).suffix.lower() != ".txt":  # an image is never overwritten
+    if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image
         raise ColorzooError(f"--failed must be a .txt file, got {args.failed}")
     if args.report:
         from colorzoo.batch.report import check_report
@@ -136,7 +136,7 @@ def _check_options(args: ColorizeOptions) -> None:
 
 
 def _task(args: ColorizeOptions) -> FileTask:
-    """Return a task with recipe and model, to which source and target files are added later.
+    """Return a task with model and recipe but without source and target files.
 
     Raises:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
@@ -147,7 +147,7 @@ def _task(args: ColorizeOptions) -> FileTask:
     references = reference_files(recipe, folder, reference)
     if not references and (args.alpha is not None or args.reference_weights or args.reassigned):
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
-    with printed_warnings():  # about weights that do not fit
+    with printed_warnings():  # such as a warning about weights that do not match
         choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileTask(
         choice=choice,
@@ -222,7 +222,7 @@ def _plan(
 
 def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
     """Colorize the images with a progress bar and print each result."""
-    tasks[0].load()  # raises once if the model cannot be loaded, instead of once for each image
+    tasks[0].load()  # if the model cannot be loaded, raise one error instead of one per image
     work = run_tasks(tasks, threads=args.jobs, skip_colored=args.skip_colored)
     results = []
     interrupts = record_interrupts()

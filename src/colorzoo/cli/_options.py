@@ -47,7 +47,7 @@ class Command:
             description=f"{self.help[:1].upper()}{self.help[1:]}.",
             epilog="examples:\n" + textwrap.indent(self.example.strip(), "  "),
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,  # a new option could make an abbreviation ambiguous
+            allow_abbrev=False,  # a new option could make existing abbreviations ambiguous
         )
         hints, groups = get_type_hints(self.options), {"": parser}
         for each in fields(self.options):
@@ -127,7 +127,7 @@ def numbers(text: str | list[float]) -> list[float]:
 
 
 def _joined_values(words: Iterable[str]) -> list[str]:
-    """Join long options with values such as -5,10, which argparse would parse as options."""
+    """Join long options with values such as ``-5,10``, which argparse would parse as options."""
     joined: list[str] = []
     for word in words:
         if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):

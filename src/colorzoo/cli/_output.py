@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in file names; a line break would split the line
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # control characters in file names, such as line breaks
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

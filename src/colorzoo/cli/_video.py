@@ -51,7 +51,7 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         check_report(Path(path))
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
-    with printed_warnings():  # about weights that do not fit
+    with printed_warnings():  # such as a warning about weights that do not match
         choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
     summary: dict[str, Any] = {"source": args.source, "output": args.output, "status": "planned"}
@@ -122,7 +122,7 @@ def _existing_source(args: VideoOptions) -> Path:
 def _origin(
     args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice, source: str
 ) -> ImageProvenance:
-    """Return the provenance record, which contains everything that determines the result."""
+    """Return the provenance record of a video: source, model, weights and settings."""
     try:
         images = {number: sha256_of(path) for number, path in sorted(keys.items())}
         reference = sha256_of(Path(args.reference)) if args.reference else ""

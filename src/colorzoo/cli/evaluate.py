@@ -42,17 +42,17 @@ class EvaluateOptions:
         None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
     )
     interactions: str | None = option(
-        None, "numbers of hints per image, such as 0,1,10; each is evaluated", _PROTOCOL, metavar="N,N"
+        None, "numbers of hints per image to evaluate, such as 0,1,10", _PROTOCOL, metavar="N,N"
     )
     metrics: str | None = option(
-        None, "names of metrics, including fid:NETWORK and lpips:BACKBONE", _PROTOCOL, metavar="A,B"
+        None, "names of metrics, such as psnr, fid:NETWORK or lpips:BACKBONE", _PROTOCOL, metavar="A,B"
     )
     pairs: str | None = option(
-        None, "table of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
+        None, "CSV table of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
     )
     limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
     resamples: Annotated[int, Range(100)] = option(
-        2000, "bootstrap resamples (default: 2000)", _PROTOCOL, metavar="N"
+        2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
     )
     weights: list[str] = option([], "weight file of a model; may be repeated", _MACHINE, metavar="NAME=FILE")
     cache: Path | None = option(

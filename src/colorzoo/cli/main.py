@@ -22,7 +22,7 @@ from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
-_ABOUT = "a zoo of image colorization papers: train models, colorize, evaluate and draw"
+_ABOUT = "image colorization models from papers: train, evaluate and colorize"
 LIGHTNING_VERBS = {  # parsed by LightningCLI
     "fit": "train a model",
     "validate": "evaluate a checkpoint on the validation images",
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
-            # in Python this warning finds tensors not scaled to [0, 1], but scans can be this dark
+            # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
             warnings.filterwarnings("ignore", ".*nearly black")
             code = _dispatch(words)
         sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
@@ -87,14 +87,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     name, rest = (words[0], words[1:]) if words else ("", [])
-    if name in ("", "-h", "--help"):  # exit code 2 without a command, so that a broken script fails
+    if name in ("", "-h", "--help"):  # without a command, exit code 2 makes a broken script fail
         print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stdout if name else sys.stderr)
         return 0 if name else 2
     if name == "--version":
         print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
         return 0
     if plugins():
-        with printed_warnings():  # about packages whose models are skipped
+        with printed_warnings():  # such as a warning about packages whose models cannot be imported
             all_cards()
     asks_help = rest in (["-h"], ["--help"])
     if name in LIGHTNING_VERBS:
@@ -128,7 +128,7 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
 
     Args:
         verb: Module that defines the command and its subcommands.
-        words: Arguments after ``colorzoo``; the first one is the name of the command.
+        words: Arguments after ``colorzoo``; the first argument is the name of the command.
 
     Raises:
         ColorzooError: The subcommand is missing or unknown.

@@ -33,7 +33,7 @@ class ModelsOptions:
 
 
 def run(args: ModelsOptions) -> int:
-    """Print the matching models, and the uses (such as points) for which each is the default.
+    """Print the matching models, and the uses for which each model is the default.
 
     Raises:
         UnknownModelError: The argument is neither a pattern nor the name or alias of a model.

@@ -36,8 +36,8 @@ class StudioOptions:
     """Options of ``colorzoo studio``."""
 
     images: list[Path] = argument(
-        "image to open, or HTML report of `colorzoo colorize --report`, whose images then link to the pad; "
-        "--static accepts several images, which the page opens with ?photo=NAME",
+        "image to open, or HTML report written by `colorzoo colorize --report`; "
+        "with --static, images that the page includes",
         "IMAGE",
         default=[],
         nargs="*",
@@ -66,7 +66,7 @@ class StudioOptions:
     )
     static: Path | None = option(
         None,
-        "write a static page that colorizes with color points in the browser, then exit",
+        "write a web page that colorizes images without a server, then exit",
         _STATIC,
         metavar="FOLDER",
     )
@@ -86,9 +86,9 @@ def run(args: StudioOptions) -> int:
             f'the studio requires {", ".join(missing)}; run `python -m pip install "colorzoo[studio]"`'
         )
     if args.model:
-        model_card(args.model)  # raises on an unknown name
+        model_card(args.model)  # raises an error for an unknown name
     if len(args.images) > 1:
-        raise ColorzooError("only --static accepts several images; pass one and drop the others onto the pad")
+        raise ColorzooError("IMAGE must be a single file without --static; drop other images onto the pad")
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
     # do not import torch before this line, so that the address is printed without delay
@@ -110,7 +110,7 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     from colorzoo.studio.access import is_loopback
 
     if args.recipe:
-        raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the pad")
+        raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the drawing pad")
     if not is_loopback(args.host):
         raise ColorzooError("--host must be a loopback address such as 127.0.0.1 to serve a report")
     return serve_report(path)
@@ -125,7 +125,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
     from colorzoo.studio.opened_image import without_options
     from colorzoo.studio.studio import Studio
 
-    choose_device(args.device)  # raises on an unknown device
+    choose_device(args.device)  # raises an error for an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
     name = args.model or (recipe or {}).get("model")
     choice = choose_model(name, "points", args.weights, fast=args.fast)

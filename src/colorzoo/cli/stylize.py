@@ -64,7 +64,7 @@ def run(args: StylizeOptions) -> int:
     from colorzoo.inference.references import require_color
     from colorzoo.inference.stylize import read_labels, stylize
 
-    with printed_warnings():  # about weights that do not fit
+    with printed_warnings():  # such as a warning about weights that do not match
         choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=Stylizes)
     source = args.content
     out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
@@ -75,7 +75,7 @@ def run(args: StylizeOptions) -> int:
         raise ColorzooError(
             f"{source} must be a color image; use `colorzoo colorize {source} --reference {args.style}`"
         )
-    notes = write_notes(out, content)  # before the model runs, because unsupported formats raise an error
+    notes = write_notes(out, content)  # called first, because unsupported formats raise an error here
     colorizer = Colorizer(choice, device=args.device, size=args.size)
     labels = None
     if args.labels:

@@ -38,7 +38,7 @@ def run(args: VideoOptions) -> int:
     reuse_memory()
     keys = _parse_keys(args.key)
     if args.model:
-        model_card(args.model)  # raises for an unknown name before torch is imported
+        model_card(args.model)  # raises an error for an unknown name, before torch is imported
     from colorzoo.cli import _video
 
     if args.frame is not None:

@@ -40,7 +40,7 @@ class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
     name: str = argument(
-        "model name or alias; metrics (networks of the metrics); best (models for the most common uses); or "
+        "model name or alias, metrics (their networks), best (models for the most common uses), or "
         f"a use: {', '.join(USES)}",
         "NAME",
     )
@@ -117,7 +117,7 @@ def _fetch(args: FetchOptions) -> int:
 
 
 def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
-    """Return the published weight file of the best model for each use, such as points."""
+    """Return the published weight files of the best models for uses such as ``"points"``."""
     found: dict[str, WeightFile] = {}
     for use in uses:
         best = next((row for row in rank_models(use) if row.file is not None), None)
@@ -161,7 +161,7 @@ def _list(args: ListOptions) -> int:
 
 def _verify(args: VerifyOptions) -> int:
     cards = [model_card(model) for model in ([args.name] if args.name else list_models())]
-    # a missing embedded file is an error; a missing download is not
+    # weights in the package must exist; other weights may not be downloaded yet
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
@@ -212,7 +212,7 @@ COMMANDS = {
         "list all known weight files and their paths", "colorzoo weights list", ListOptions, _list
     ),
     "fetch": Command(
-        "download the weights of a model, or of the best models for a use or for common uses",
+        "download the weights of a model, or of the best models",
         "colorzoo weights fetch best\ncolorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
         FetchOptions,
         _fetch,

@@ -1,4 +1,4 @@
-"""Full-size inference: colorize images of any size and format."""
+"""Inference: colorize images of any size and format at full resolution."""
 
 from colorzoo.lazy import attach_stub
 

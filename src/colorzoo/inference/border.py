@@ -1,10 +1,15 @@
 """Detection of the border around the image in a scan.
 
 The border is a film rebate, print margin or mount. A border has a uniform tone along at least two sides of
-the scan and ends at straight lines parallel to these sides. For each side, the detector searches for the
-line, possibly slightly tilted, at which most columns differ from the tone outside. Borders can be nested. A
-bar with the tone of a dark border separates the image from another exposure. If the detection is uncertain,
-the whole image is used, because cropping a night sky, snow or a studio wall is worse than missing a border.
+the scan and ends at straight lines parallel to these sides. The detector searches for a line along each side,
+which may be slightly tilted. At this line, the lightness of most columns changes from the tone of the border
+to another value.
+
+Borders can be nested. If the scan contains a second exposure, a dark bar between the two exposures also
+belongs to the border.
+
+If the detection is uncertain, no border is reported. Missing a border is better than cropping a night sky,
+snow or a studio wall.
 """
 
 from __future__ import annotations
@@ -48,11 +53,11 @@ Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom a
 
 @dataclass(frozen=True)
 class _Line:
-    """Line along the top of an image at which a border ends.
+    """Line near the top of an image at which the border ends.
 
     Attributes:
         depth: Number of rows above the middle of the line.
-        rise: Rows by which the right end is above the left end.
+        rise: Number of rows by which the right end is higher than the left end.
         support: Fraction of the columns with a lightness step at the line.
         tone: Lightness of the border.
         even: Maximum deviation of border pixels from the tone.
@@ -66,12 +71,12 @@ class _Line:
 
     @property
     def inside(self) -> int:
-        """First row below the whole line."""
+        """First row that lies completely below the line."""
         return self.depth + (abs(self.rise) + 1) // 2
 
 
 def find_border(lightness: Array) -> Rectangle | None:
-    """Find the image within the border of a scan.
+    """Detect the border of a scan and return the rectangle inside the border.
 
     Examples:
         >>> print(find_border(np.full((64, 96), 50.0, dtype=np.float32)))
@@ -104,7 +109,7 @@ def find_border(lightness: Array) -> Rectangle | None:
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Exclude dark bars of the border, and the area beyond the bars, from a rectangle."""
+    """Remove dark bars, and the parts outside the bars, from a rectangle."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
@@ -117,7 +122,7 @@ def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) ->
 
 
 def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
-    """Return the range of columns on the wider side of each bar."""
+    """Cut a range of columns at each vertical bar, and return the wider part."""
     while (bar := _find_bar(is_border[:, first:end])) is not None:
         start, stop = bar
         first, end = (first, first + start) if start >= end - first - stop else (first + stop, end)
@@ -173,7 +178,7 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
 
 
 def _find_lines(sides: list[Array]) -> list[_Line | None]:
-    """Return the line along the top of each side; an empty list without two likely lines."""
+    """Return the border line of each side; an empty list if fewer than two lines are likely."""
     lines: list[_Line | None] = []
     for side in sides:
         lines.append(_find_line(side, 0, side.shape[1]))
@@ -194,13 +199,13 @@ def _find_lines(sides: list[Array]) -> list[_Line | None]:
 
 
 def _same_tone(lines: list[_Line | None]) -> bool:
-    """Return True if three sides have a common tone, as if the border and the image had similar lightness."""
+    """Return whether three sides have nearly equal tones, for which weaker lines are accepted."""
     _, same = _of_one_tone(lines, _SOME, _SAME)
     return len(same) >= 3 and float(np.mean([line.support for line in same])) >= _SOME_MEAN
 
 
 def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
-    """Return the median tone of lines with enough support, and the lines of similar tone."""
+    """Return the median tone of the supported lines, and the lines with a similar tone."""
     supported = [line for line in lines if line is not None and line.support >= least]
     if not supported:
         return 0.0, []
@@ -209,7 +214,7 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
 
 
 def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> _Line | None:
-    """Find the line along the top with the most support between two columns.
+    """Find the line near the top of an image that has the most support between two columns.
 
     Args:
         image: Lightness ``(h, w)`` with the side at the top.
@@ -229,7 +234,7 @@ def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> 
 
 
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
-    """Return the outermost line of a rise with nearly the maximum support."""
+    """Return the outermost line with a given rise whose support is close to the maximum."""
     strip = _sheared(image, rise)[:, start:stop:2]
     rows = len(strip) - _FAR
     if rows < 4 or strip.shape[1] < 16:
@@ -272,7 +277,7 @@ def _sheared(image: Array, rise: int) -> Array:
 
 
 def _past_edge(image: Array, line: _Line) -> int:
-    """Return the first row inside the uneven or blurred edge of a line."""
+    """Return the first row below a line and its uneven or blurred edge."""
     strip = _sheared(image, line.rise)[line.depth : line.depth + _FAR]
     outside = np.abs(strip - line.tone) < line.even
     ragged = int(np.quantile(np.cumprod(outside, axis=0).sum(axis=0), 0.5))
@@ -280,7 +285,7 @@ def _past_edge(image: Array, line: _Line) -> int:
 
 
 def _even_rows(image: Array, tone: float, even: float) -> int:
-    """Return the number of rows from the top that have the tone of the border."""
+    """Return the number of consecutive rows at the top that have the tone of the border."""
     rows = image[: int(_DEEPEST * len(image))]
     full = np.mean(np.abs(rows - tone) < even, axis=1) > 0.9
     return int(np.cumprod(full).sum())

@@ -1,10 +1,14 @@
-"""Likely colorings of an image, from likely colors at the most informative location.
+"""Suggestions of different likely colorings of an image.
 
-This method is not published. If the color at location ``i`` is known, the color variance ``v_j`` at location
-``j`` decreases by ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the model predicts. The most
-informative location maximizes the sum of the reductions over ``j``. To find its likely colors, the color
-distributions of all locations are averaged with powers of ``r_ij`` as weights, and the mean distribution is
-clustered. A point with a likely color also changes the correlated locations.
+Each suggestion sets a different likely color at the most informative location of the image. The method is not
+published.
+
+If the color at location ``i`` is known, the color variance ``v_j`` at location ``j`` decreases by
+``r_ij^2 v_j``, where ``r_ij`` is the correlation that the model predicts. The most informative location
+maximizes the sum of the reductions over ``j``.
+
+The likely colors are the clusters of a mean color distribution. In this mean, each location ``j`` has a power
+of ``r_ij`` as its weight. A point with one of these colors also changes the colors of correlated locations.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ class ColoringsConstants:
     Attributes:
         count: Number of colorings.
         candidates: Number of candidate locations along the shorter side.
-        exponent: Exponent of the correlations ``r_ij``, whose powers weight the color distributions.
+        exponent: Exponent that is applied to the correlations ``r_ij`` before they weight the color
+            distributions.
     """
 
     count: int = 4
@@ -44,7 +49,7 @@ COLORINGS = ColoringsConstants()
 
 @dataclass(frozen=True)
 class InformativePoint:
-    """Location whose color explains most of the color variance of an image.
+    """Location whose color reduces the color variance of an image most.
 
     Attributes:
         x: Column, in pixels of the colorized part.
@@ -91,10 +96,11 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
 
 
 def most_informative(correlation: Tensor, distribution: Distribution) -> int:
-    """Return the index of the location that explains most of the color variance.
+    """Return the index of the location whose color reduces the color variance most.
 
     Args:
-        correlation: Color correlation ``(n, h, w)`` of each location with all positions of the output map.
+        correlation: Color correlation ``(n, h, w)`` of ``n`` candidate locations with all positions of the
+            network output.
         distribution: Color distribution at these positions.
     """
     colors, shares = distribution.centers, distribution.probabilities
@@ -104,10 +110,11 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
 
 
 def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tensor:
-    """Return the mean color distribution ``(Q,)`` of positions that correlate with a location.
+    """Return the mean color distribution ``(Q,)`` of all positions, weighted by correlation.
 
     Args:
-        correlation: Color correlation ``(h, w)`` of the location with all positions of the output map.
+        correlation: Color correlation ``(h, w)`` of one location with all positions of the network output. A
+            power of the correlation is the weight of each position.
         distribution: Color distribution at these positions.
     """
     weights = correlation**COLORINGS.exponent
@@ -116,7 +123,7 @@ def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tens
 
 
 def _candidate_points(size: tuple[int, int]) -> list[PointHint]:
-    """Return evenly spaced single-pixel locations of an image."""
+    """Return candidate locations on a regular grid, as points of one pixel."""
     width, height = size
     step = min(size) / COLORINGS.candidates
     columns, rows = round(width / step), round(height / step)

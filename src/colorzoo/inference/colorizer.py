@@ -1,7 +1,8 @@
 """Colorization of images at full size with `Colorizer`.
 
-The network predicts ab for a downscaled image. The full-size lightness is kept in float. Saving a file rounds
-the lightness to 8-bit or 16-bit integers, and JPEG also compresses it.
+The network predicts the ab channels of a downscaled image. The prediction is upsampled and combined with the
+full-size lightness of the original. The lightness changes only by rounding to 8 or 16 bits and by JPEG
+compression when the result is saved.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ class Colorizer:
         fast: Whether to select the default model only from models whose weights are included in the package.
         engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU, exports
             a graph on first use and caches it, and requires the extra ``export``.
-        **settings: Settings of a registered model, such as ``temperature`` of models with a color
-            distribution (1 decodes the mean, which is pale; values near 0 decode the mode, which is vivid and
-            blotchy) or ``render_factor`` of `antic2019`. A setting of None uses the default of the model.
+        **settings: Settings of a registered model, such as ``render_factor`` of `antic2019`. Models that
+            predict a color distribution have the setting ``temperature``: 1 gives pale colors (the mean), and
+            values near 0 give vivid but blotchy colors (the mode). None uses the default of the model.
 
     Raises:
         ColorzooError: The model, device or setting is unknown, the weights are missing or untrained, or the
@@ -124,7 +125,7 @@ class Colorizer:
         self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for pickling, with the device instead of the runner of the model."""
+        """Return the state for pickling, in which the device replaces the `NetworkRunner`."""
         return {**self.__dict__, "_network": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -149,13 +150,14 @@ class Colorizer:
                 uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
-            reference: Reference image, or a result of `exemplar`, for models that accept an exemplar. None
+            reference: Reference image or the result of `exemplar`, for models that accept references. None
                 uses the reference of the recipe, whose path is relative to the recipe file.
             border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
                 border of a scan.
 
         Returns:
-            A Pillow image with alpha and the size of the input, or of the crop if the recipe has one.
+            A Pillow image with the size and alpha channel of the input. If the recipe has a crop, the result
+            is cropped.
 
         Raises:
             ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
@@ -184,7 +186,8 @@ class Colorizer:
             strength: See `__call__`.
             reference: See `__call__`.
             border: See `__call__`.
-            cache: Cached results that accelerate edits of an image; None computes everything.
+            cache: Cache of intermediate results, which accelerates repeated edits of an image; None disables
+                caching.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
@@ -207,7 +210,7 @@ class Colorizer:
         border: BorderSetting | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Detect the border of a scan and return the preprocessed task; see `prepare_image`."""
+        """Preprocess an image and its guidance without running the model; see `prepare_image`."""
         run = StageRunner(cache)
         return prepare_image(
             self._network,
@@ -227,13 +230,14 @@ class Colorizer:
         reference: Exemplar | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Return the task for a preprocessed part; see `colorzoo.inference.task.prepare_part`."""
+        """Return the task for a preprocessed part of an image; see `.task.prepare_part`."""
         return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images to an exemplar that can be reused for several images.
 
-        If the model does not accept references, the result is a placeholder, and `colorize` adds a note.
+        If the model does not accept references, the result is a placeholder. `colorize` then ignores the
+        references and adds a note to its result.
 
         Args:
             references: One reference, or several if the model encodes references (`EncodesReference`).
@@ -248,7 +252,7 @@ class Colorizer:
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
     ) -> Exemplar | None:
-        """Encode a reference or the references of a recipe; return None without references.
+        """Encode a reference, or the references of a recipe; return None if there are none.
 
         Args:
             reference: Reference image or exemplar; None uses the references of the recipe.
@@ -272,7 +276,7 @@ class Colorizer:
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance with maps of size ``(h, w)``.
-            cache: Model states of earlier calls, which accelerate edits; None disables the cache.
+            cache: Cache of model states, which accelerates repeated edits of an image; None disables caching.
 
         Returns:
             The prediction. Colors are float32 on the CPU; extra maps are on the device of the model.

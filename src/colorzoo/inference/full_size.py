@@ -1,8 +1,8 @@
 """Resampling between the full size of an image and the size of the network input.
 
-Images are processed in bands of rows to limit memory use. The lightness of each band is computed from the
-stored pixel values on demand. Each band of the result is immediately rounded to integers of 8 or 16 bits,
-which this package calls levels.
+Images are processed in bands of rows to limit memory use. The lightness of a band is computed from the stored
+pixel values when the band is processed. Each band of the result is rounded to integers of 8 or 16 bits, which
+this package calls levels.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU c
 CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
 _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
-BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
+BICUBIC, ANTIALIASED = -0.75, -0.5  # parameter of the cubic kernel in torch.nn.functional.interpolate
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
-"""Function that maps the lightness ``(rows, W)`` of rows ``first`` to ``last`` (exclusive) to a new map."""
+"""Function of a band of lightness rows and their range of rows that returns a new band."""
 
 
 class Overlay(Protocol):
-    """Color change that is applied to an upsampled prediction in bands of rows."""
+    """Protocol of color changes that are applied to an upsampled prediction in bands of rows."""
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Modify the ab ``(2, rows, W)`` of a band that starts at row ``first``, in place."""
@@ -41,7 +41,7 @@ class Overlay(Protocol):
 
 @dataclass(frozen=True)
 class FullLightness:
-    """Lightness ``(H, W)`` in [0, 100] of an image, computed on access.
+    """Lightness ``(H, W)`` of an image in [0, 100], computed on access.
 
     Attributes:
         levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``.
@@ -62,7 +62,7 @@ class FullLightness:
         return lightness if self.shift is None else self.shift(lightness, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the lightness ``(K,)`` of single pixels at ``(K,)`` rows and columns."""
+        """Return the lightness ``(K,)`` at the pixels with these rows and columns, each ``(K,)``."""
         if self.shift is not None:
             pairs = zip(*(place.tolist() for place in places), strict=True)
             return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
@@ -168,7 +168,7 @@ def bands_of_ab(
     corrections: Sequence[PointCorrection],
     overlays: Sequence[Overlay],
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-    """Yield the first row, the end row, ab and lightness of each band of rows; see `join`."""
+    """Yield ``(first, last, ab, lightness)`` for each band of rows of the result of `join`."""
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     for first, last in bands(height, width):
@@ -182,7 +182,7 @@ def bands_of_ab(
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Divide an image into bands of at least one row."""
+    """Yield the first row and the end row of each band of an image."""
     step = max(1, BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
@@ -213,10 +213,10 @@ def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BandShrinker:
-    """Streaming version of `shrink_lightness` for a map that is passed in bands of rows.
+    """Version of `shrink_lightness` for a map that is passed in bands of rows.
 
-    Rows are downscaled first, then columns. As in ``F.interpolate(mode="bicubic", antialias=True)``, the
-    kernel covers two output pixels on each side, and weights are normalized at the image borders.
+    The height is downscaled first, then the width. As in ``F.interpolate(mode="bicubic", antialias=True)``,
+    the kernel covers two output pixels on each side, and weights are normalized at the image borders.
 
     Args:
         whole: Height and width of the map.
@@ -252,7 +252,8 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 class BicubicUpsampler:
     """Bicubic upsampling of a map in bands of rows without seams.
 
-    Two small matrix products give the result of ``F.interpolate(mode="bicubic")`` on the whole map.
+    The result equals ``F.interpolate(mode="bicubic")`` of the whole map. Each band is computed as two small
+    matrix products.
 
     Args:
         image: ``(C, h, w)`` float32.
@@ -274,17 +275,17 @@ class BicubicUpsampler:
         return self._rows[first:last, used] @ self._wide[:, used]
 
     def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return single pixels of the result: ``(K, C)`` for ``(K,)`` rows and columns."""
+        """Return the result ``(K, C)`` at the pixels with these rows and columns, each ``(K,)``."""
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
 @dataclass(frozen=True)
 class Matte:
-    """Soft mask that is a linear function of the lightness, clamped to [0, 1].
+    """Soft mask, computed from the lightness as ``slope * lightness + offset`` in [0, 1].
 
     Attributes:
-        slope: Factor ``(h, w)`` on the lightness.
-        offset: Offset ``(h, w)`` that is added to the product.
+        slope: Slope ``(h, w)`` at each pixel.
+        offset: Offset ``(h, w)`` at each pixel.
     """
 
     slope: Tensor
@@ -341,7 +342,7 @@ class LightnessShift:
         return shift
 
 
-@lru_cache(maxsize=4)  # the pad needs the same weights for every edit
+@lru_cache(maxsize=4)  # every edit in the drawing pad uses the same weights
 def bicubic_matrix(source: int, target: int) -> Tensor:
     """Return the ``(target, source)`` matrix of bicubic interpolation.
 
@@ -358,7 +359,7 @@ def bicubic_matrix(source: int, target: int) -> Tensor:
 
 
 def _cubic(d: Tensor, a: float = BICUBIC) -> Tensor:
-    """Return Keys' cubic kernel at distances."""
+    """Return the values of Keys' cubic kernel at distances from its center."""
     near = ((a + 2) * d - (a + 3)) * d * d + 1  # the power operator would take five times as long
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))

@@ -1,6 +1,6 @@
-"""Selection of the part of an image to colorize, such as the inside of a scan border.
+"""Selection of the colorized part of an image, such as the inside of a scan border.
 
-Guidance is converted to coordinates of the part.
+The guidance of the whole image is converted to pixel coordinates of this part.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_AB = torch.zeros(2, 1, 1)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Whole image that contains the colorized part; the rest stays gray.
+    """Whole image around the colorized part; pixels outside the part stay gray.
 
     Attributes:
         lightness: Lightness of the whole image.
@@ -84,18 +84,19 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
 
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
-    """Convert a recipe from coordinates of the image to coordinates of its part.
+    """Convert a recipe from pixels of the whole image to pixels of a part.
 
     Args:
-        recipe: Recipe in coordinates of the image.
+        recipe: Recipe in pixels of the whole image.
         size: Width and height of the image.
         inside: Rectangle of the part.
 
     Returns:
-        The recipe in coordinates of the part, and notes on hints outside the part.
+        The recipe in pixels of the part, and a note if points outside the part were dropped.
 
     Raises:
-        GuidanceError: The recipe does not match the image, or has a label image of the whole image.
+        GuidanceError: The recipe does not match the image, or it has a label image, which requires the whole
+            image.
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
@@ -106,7 +107,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         if inside.contains((point.x, point.y))
     )
     lost = len(recipe.points) - len(points)
-    notes = (f"{lost} of {len(recipe.points)} points on the border ignored",) if lost else ()
+    notes = (f"{lost} of {len(recipe.points)} points ignored: they lie on the border",) if lost else ()
     boxes = recipe.boxes and tuple(_crop_box(box, inside) for box in recipe.boxes)
     moved = replace(
         recipe,
@@ -156,7 +157,7 @@ def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> Ke
 
 
 def _crop_extra(extra: Any, inside: Rectangle) -> dict[str, Any]:
-    """Convert painted classes and region divisions to coordinates of the part."""
+    """Convert painted classes and region divisions to pixels of the part."""
     moved = dict(extra)
     for name, inner in (("classes", "painted"), ("divisions", None)):
         if not moved.get(name):

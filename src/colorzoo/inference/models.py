@@ -19,8 +19,8 @@ from colorzoo.weights.choice import USES, ModelChoice, choose_model
 from colorzoo.weights.load import model_of_file
 
 _UNTRAINED = (
-    "{} is untrained, its weights are random; "
-    "it is not used for coloring unless you pass allow_untrained=True (--allow-untrained)."
+    "{} is untrained: its weights are random. "
+    "Pass allow_untrained=True (--allow-untrained) to colorize with random weights."
 )
 
 
@@ -42,7 +42,7 @@ def load_model(
         allow_untrained: See `Colorizer`.
 
     Returns:
-        The model, and the choice of its registered name and weights (None for a custom module).
+        The model, and its registered name and weights as a `ModelChoice` (None for a custom module).
 
     Raises:
         ColorzooError: See `Colorizer`.
@@ -52,7 +52,7 @@ def load_model(
         name = type(model).__name__
         if settings:
             raise ColorzooError(
-                f"{name} is already built; {', '.join(settings)} requires a registered model name."
+                f"{', '.join(settings)} requires the name of a registered model, got a module ({name})."
             )
         loaded, reason = coloring_model(model), ""
     else:
@@ -104,9 +104,10 @@ def choose_for_guidance(
 
 
 def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
-    """Return the protocol that a model must implement for references and guidance, or None.
+    """Return the capability that a model needs for references and guidance, or None.
 
-    Classes without label images require `FindsClasses`. Several references, or a strength ``alpha``, require
+    A capability is an optional protocol in `colorzoo.capabilities`. Recipes with classes but without label
+    images require `FindsClasses`. Several references, or a reference with a strength ``alpha``, require
     `EncodesReference`.
 
     Args:

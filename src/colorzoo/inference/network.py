@@ -1,6 +1,7 @@
 """Execution of a model on its device, and conversion of guidance for the model.
 
-Functions with the argument ``network`` compute colors, similarity, boxes, reference embeddings or regions.
+Functions with the argument ``network`` run the model, for example to predict colors, detect objects or encode
+a reference. The other functions convert guidance to tensors of the network's size.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class EditState:
-    """Model state that accelerates the next edit of an image.
+    """Container of a cached model state, which accelerates the next edit of an image.
 
     Attributes:
-        cache_key: Cache key of the inputs that must not change between edits.
-        owner: Model and device of the state; None before the first edit.
-        kept: State of the model.
+        cache_key: Key of the inputs for which the state is valid.
+        owner: Model and device that created the state; None before the first edit.
+        kept: State that the model created.
     """
 
     cache_key: str
@@ -59,7 +60,7 @@ class EditState:
     kept: Any = None
 
     def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
-        """Return the state of a model; call ``make`` if the model or device changed."""
+        """Return the state of a model; create it with ``make`` if the model or device changed."""
         if self.owner != (model, device):
             self.owner, self.kept = (model, device), make()
         return self.kept
@@ -71,13 +72,13 @@ class EditState:
 
 
 class NetworkRunner:
-    """Thread-safe runner of a model on its device.
+    """Thread-safe wrapper that runs a model on a device.
 
     Attributes:
         model: The model.
         name: Name of the model in messages.
         device: Device of the model.
-        cache_key: Cache key of this runner, unique in the process.
+        cache_key: Identifier of this runner in caches, unique in the process.
 
     Args:
         model: The model, which is moved to the device.
@@ -98,7 +99,7 @@ class NetworkRunner:
         self._preferred = choose_dtype(precision, device)
 
     def call(self, function: Callable[[Any], T]) -> T:
-        """Call a function with the model in inference mode, in one thread at a time."""
+        """Call a function with the model in inference mode; other threads wait."""
         with self._lock, torch.inference_mode():
             return function(self.model)
 
@@ -124,7 +125,7 @@ class NetworkRunner:
                     colors = found.colors
                     if torch.isfinite(colors).all():
                         return found.with_colors(colors.float().cpu())
-        except RuntimeError as error:  # MPS has no error class for exhausted memory
+        except RuntimeError as error:  # on MPS, exhausted memory raises a plain RuntimeError
             if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
                 raise
             raise ColorzooError(
@@ -141,13 +142,13 @@ class NetworkRunner:
             return model.similarity(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
-        """Return the prediction of the model or its ONNX graph; use cached state if possible."""
+        """Return the prediction of the model or its ONNX graph, with cached state if possible."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
             others = replace(guidance, scribbles=None)
             encoded = state.of(model, self.device, lambda: model.encode(network_input, others))
             return model.refine(encoded, guidance.scribbles)
-        # after the first edit, cache also images without points, because the user will add points
+        # once the state exists, the cache is also used without points, because the user will add points again
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):

@@ -1,6 +1,7 @@
-"""Overlays: color changes at full size that do not need a network.
+"""Overlays: color changes at full size that are computed without a network.
 
-Replaced colors come first, then paint, then adjustments. All overlays are computed in bands of rows.
+Overlays are applied in this order: color replacement, paint strokes, adjustments such as vibrance. All
+overlays are computed in bands of rows.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
 from colorzoo.inference.steps.reach import Map
 
-_LIGHTNESSES = 201  # lightness values of color tables, with linear interpolation between them
+_LIGHTNESSES = 201  # number of lightness values in a color table; other values are interpolated linearly
 
 
 def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of a ``#rrggbb`` color at a lightness ``(h, w)``, within sRGB."""
+    """Return the ab ``(2, h, w)`` of a color for each lightness ``(h, w)``, clipped to sRGB."""
     return _look_up(_ab_table(color), lightness)
 
 
 def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of a ``#rrggbb`` color, with less chroma in shadows.
+    """Return the ab ``(2, h, w)`` of a ``#rrggbb`` color, with less chroma in dark pixels.
 
     In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
     the lightness.
@@ -70,7 +71,7 @@ _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 @dataclass(frozen=True)
 class Replacing:
-    """Overlay that selects colors by their hue and replaces them.
+    """Overlay that replaces all colors of a hue by another color.
 
     Attributes:
         replacements: Replacements in the order of application.
@@ -119,15 +120,15 @@ def _smooth(share: Tensor) -> Tensor:
 Cover = tuple[slice, slice, Map]
 
 
-_PAINT_PLACES = 64  # maximum number of points along a stroke from which its reach is computed
-_PAINT_APART = 0.25  # distance between the points in brush diameters
+_PAINT_PLACES = 64  # maximum number of points along a stroke that determine its reach
+_PAINT_APART = 0.25  # distance between these points in brush diameters
 _PAINT_CORE = 0.1  # half the side of a point's square in brush diameters
 _PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
 @dataclass(frozen=True)
 class Painting:
-    """Overlay that paints brush strokes on an image or on a resized copy.
+    """Overlay that paints brush strokes on an image or on a resized copy of the image.
 
     Attributes:
         strokes: The strokes; later strokes cover earlier strokes.
@@ -198,7 +199,7 @@ def points_along(stroke: PaintStroke) -> list[PointHint]:
 
 
 def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
-    """Blend the ab ``(2, h, w)`` of paint with the colors below by a blend mode of the W3C."""
+    """Blend the ab ``(2, h, w)`` of paint with the ab below the paint in a W3C blend mode."""
     if blend == "color":
         return painted
     hued, other = (painted, below) if blend == "hue" else (below, painted)
@@ -206,7 +207,7 @@ def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
 
 
 def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
-    """Limit the coverage of a stroke in a band of rows to the pixels that it can change."""
+    """Limit the coverage of a stroke in a band of rows to the reach of the stroke."""
     rows, columns, share = cover
     weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
     return rows, columns, share * weight.clamp(0, 1).numpy()
@@ -296,7 +297,7 @@ _FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its
 
 @dataclass(frozen=True)
 class Finishing:
-    """Overlay that adjusts all colors.
+    """Overlay that adjusts all colors, for example their temperature and vibrance.
 
     Attributes:
         finish: Adjustments to apply.

@@ -1,7 +1,8 @@
-"""Suggested colors for a pixel, and the most uncertain pixel.
+"""Suggested colors for a pixel, and the pixel for the next point.
 
-The methods are based on Zhang et al. 2017, section 3.3. The clusters of a predicted distribution over ab bins
-form a palette. The entropy of the distribution measures the model's uncertainty.
+The methods are based on Zhang et al. 2017, section 3.3. The model predicts a distribution over ab bins at
+each position. The clusters of the distribution are the suggested colors. The next point is placed where the
+entropy of the distribution is high.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _PALETTE_NEGLIGIBLE = 1e-5  # probability relative to the largest bin below whic
 # below 0.8 on photos
 _PALETTE_UNTRAINED = 0.93
 _PALETTE_AROUND = 8  # the entropy is averaged over windows of 1 / 8 of the shorter side
-_PALETTE_TAKEN_RADIUS = 3  # radius in output pixels around a point in which no other point is proposed
+_PALETTE_TAKEN_RADIUS = 3  # minimum distance between points in pixels of the network output
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ class Distribution:
 
     @classmethod
     def of(cls, prediction: Prediction) -> Distribution | None:
-        """Return the distribution of the first image over the bins inside the sRGB gamut.
+        """Return the color distribution of the first image in a prediction.
 
-        The result is None if the model predicts no distribution, or a nearly uniform distribution because it
-        is untrained, as in the authors' Local Hints weights.
+        Bins outside the sRGB gamut are excluded. The result is None if the model does not predict a
+        distribution. The result is also None if the distribution is nearly uniform, because its layers are
+        then untrained, as in the authors' Local Hints weights.
         """
         logits = prediction.color_logits
         if logits is None:
@@ -96,7 +98,7 @@ class Distribution:
 
 
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
-    """Compute the color distribution of a result, which takes longer than the prediction."""
+    """Return the color distribution of a result; None if the model does not predict it."""
     extras = colored.extras
     if "logits" not in extras:
         return None
@@ -107,9 +109,9 @@ def distribution_of(colored: ColorizedImage) -> Distribution | None:
 def mean_uncertainty(colored: ColorizedImage) -> float | None:
     """Return the expected color error of a result, averaged over the image.
 
-    The uncertainty is the mean of ``sum_q p_q |c_q - ab|`` over all positions of the output, where ``p`` is
-    the predicted distribution over bins with the centers ``c`` and ``ab`` is the color at the position. The
-    measure is not published. `benchmarks.uncertainty` compares it with true errors.
+    The expected error at a position is ``sum_q p_q |c_q - ab|``. Here ``p`` is the predicted distribution,
+    ``c`` are the bin centers, and ``ab`` is the resulting color. The measure is not published.
+    `benchmarks.uncertainty` compares it with true errors.
 
     Returns:
         The uncertainty in CIE units. None if the model predicts no distribution, or if the image is a page
@@ -184,9 +186,10 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel at which to place the next point: the center of an uncertain area.
+    """Return the pixel for the next point: the center of the most uncertain window.
 
-    The uncertainty outside the image counts as zero, which reduces the uncertainty near the image borders.
+    The window side is 1/8 of the shorter side. The uncertainty outside the image counts as zero, so pixels
+    near the image borders are selected less often.
 
     Args:
         distribution: Distribution predicted with the current points.

@@ -1,4 +1,4 @@
-"""Inference pipeline from the guidance of one image to its colors at network size."""
+"""Inference pipeline: predict the colors of one image and apply its guidance."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
 
 
 def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
-    """Enforce the colors of points in a prediction, weighted by the strength of each point.
+    """Return a prediction with the colors of points; each point has its own strength.
 
     Args:
         task: Image and guidance.
@@ -149,7 +149,7 @@ def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
 def _with_points_in_full(
     task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
 ) -> Tensor:
-    """Enforce the colors of points at full strength, each color within its point's reach."""
+    """Return a prediction with the colors of points at full strength within their reach."""
     lightness = task.part.lightness
     if points is None:
         return predicted
@@ -264,13 +264,13 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 
 
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return the soft masks of areas with opacity 1, so that the cache applies to every opacity."""
+    """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
     return task.run(draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size)
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return the soft masks of areas with their opacities."""
+    """Return the areas with their soft masks and opacities."""
     opaque = zip(_masks(task, areas), areas, strict=True)
     return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
 
@@ -323,7 +323,7 @@ def _run_once(
 
 
 def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:
-    """Return the cached model state that accelerates the next edit.
+    """Return the cached model state for an image, which accelerates the next edit.
 
     A model that refines scribbles has a separate state for each network input.
 
@@ -364,7 +364,7 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
 
 
 def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
-    """Build all guidance except points and strokes; without ``hinted``, omit the colors of regions."""
+    """Build all guidance except points and strokes; ``hinted`` includes region colors."""
     model, recipe = task.network.model, task.recipe
     dropped = {kind for kind in task.tensors.kinds() if kind not in model.accepts} | {"points", "scribbles"}
     tensors = replace(task.tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
@@ -433,7 +433,7 @@ def divided_regions(task: ColorizeTask) -> Regions:
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:
-    """Return the edited regions with the colors of the recipe."""
+    """Return the edited regions, filled with the colors of the recipe."""
     from colorzoo.inference.steps.regions import color_regions
 
     return task.run(color_regions, divided_regions(task), colors=task.recipe.regions)

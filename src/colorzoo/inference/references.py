@@ -142,10 +142,11 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
 
 
 def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Return the weighted mean of embeddings ``(1, R, C)``.
+    """Return the weighted mean of reference embeddings ``(1, R, C)``.
 
-    Standard deviations are averaged directly. The standard deviation about the common mean would make a mix
-    of a warm and a cold reference more vivid than each reference.
+    Embeddings can contain standard deviations of features, which are averaged like the other values. The
+    standard deviation of all references together would be larger and would make the mix of a warm and a cold
+    reference more vivid than each reference.
 
     Args:
         embeddings: One embedding for each reference.

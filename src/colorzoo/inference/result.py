@@ -1,4 +1,4 @@
-"""`ColorizedImage`: predicted colors that are merged with the lightness on access."""
+"""`ColorizedImage`: result of a colorization, computed at full size on access."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import Colors, Part, StageRun
 
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
-"""Note for images in which `colorzoo.inference.steps.pages.is_page` finds no content to colorize."""
+"""Note for images without content to colorize; see `.steps.pages.is_page`."""
 AnyLightness = FullLightness | Tensor
 Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
@@ -42,7 +42,7 @@ class ColorizedImage:
         extras: Additional output maps of the model by name, such as ``"logits"``.
         reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change, or None for an
             unlimited stroke. Empty if all strokes are unlimited.
-        stages: Records of the stages that were run; `levels` appends a record.
+        stages: Records of the processing stages; `levels` appends a record.
         crop: Crop of the whole image; None for no crop.
     """
 
@@ -58,7 +58,7 @@ class ColorizedImage:
 
     @property
     def ab(self) -> Tensor:
-        """Colors ``(2, h, w)`` in CIE units, after strength, points and areas were applied."""
+        """Colors ``(2, h, w)`` in CIE units, including the effects of strength, points and areas."""
         return self.colors.ab[0]
 
     @property
@@ -67,7 +67,7 @@ class ColorizedImage:
         return self.colors.lightness
 
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
-        """Return the result with the lightness of a copy of the image, which can have any size.
+        """Return the result for another copy of the image, which can have a different size.
 
         Args:
             lightness: Lightness ``(H, W)`` of the copy, or of the copy's part within the border.
@@ -98,9 +98,9 @@ class ColorizedImage:
         return levels
 
     def source(self, image: RasterImage) -> RasterImage:
-        """Crop the source image like the result, so that its alpha and metadata can be written.
+        """Crop the source image to the area of the result, to copy its alpha and metadata.
 
-        For sketch models the alpha is removed, because transparent parts were filled with white.
+        For sketch models the alpha channel is removed, because transparent parts were filled with white.
 
         Args:
             image: Whole source image.
@@ -118,7 +118,7 @@ class ColorizedImage:
         return replace(self, recipe=replace(self.recipe, paint=())) if self.recipe.paint else None
 
     def _compose(self, depth: int | None) -> NDArray[Any]:
-        """Merge colors, corrections at points and overlays with the lightness, in this order.
+        """Combine the lightness with the colors, point corrections and overlays, in this order.
 
         Args:
             depth: Bits of the result, 8 or 16; None for floats.

@@ -1,4 +1,4 @@
-"""Segmentation of objects by clicks and outlines, and of named parts such as skin or sky.
+"""Segmentation of objects by clicks and outlines, and of parts such as skin or sky.
 
 `ClickSegmenter`, a small network over the features of an ImageNet encoder, segments objects and parts.
 GrabCut segments outlined objects. ``python -m benchmarks selection`` measures the IoU of clicks.
@@ -28,13 +28,13 @@ _NETWORK_SIZE = 256  # shorter side of the network input
 _CROP = 4  # the crop of the second run has 1 / 4 of the shorter side
 _STEP = 1.25  # ratio of the argument `size` that selects the next larger object
 _SAME_IOU = 0.9  # IoU above which two masks are the same object
-_LOGIT_PER_SIZE = 2.5  # logit offset per e-fold of `size`, beyond the smallest and the largest object
+_LOGIT_PER_SIZE = 2.5  # logit offset per unit of log(`size`), beyond the smallest and the largest object
 _HOLE = 0.02  # maximum area of a hole that is filled, as a fraction of the selection
 _LEAST_PART = 0.001  # minimum area of a part, as a fraction of the image
 _CERTAIN = 2.0  # greater than the score of any mask
 _PARTS_FIRST = ("lips", "teeth", "eyes")  # a click on these parts seldom means the face
 _SURE = 0.7  # minimum mean probability of a part
-_BORDER_PER_SIZE = 0.1  # radius of the dilation per e-fold of `size`, relative to the root of the mask area
+_BORDER_PER_SIZE = 0.1  # radius of the dilation per unit of log(`size`), relative to sqrt(mask area)
 _ROUNDS = 4  # iterations of GrabCut
 _BAND = 0.35  # width of the searched band, as a fraction of the depth of the outlined region
 _LEAST_PIXELS = 24
@@ -53,8 +53,8 @@ def select_outlined(
         >>> select_outlined(lightness, ab, path, image_size=(48, 32)).array().shape
         (32, 48)
 
-    The outside of the outline is background, and its center is foreground. Between them, GrabCut (Rother et
-    al. 2004) segments the object by lightness and predicted colors.
+    Pixels outside the outline are background, and pixels near its center are foreground. GrabCut (Rother et
+    al. 2004) classifies the pixels between them by lightness and predicted color.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -142,8 +142,8 @@ def select_at(
         (32, 48)
 
     The network proposes up to three nested objects at the point, for example a lip, a face and a person. The
-    object with the highest score is selected, but lips, teeth and eyes have priority. The network runs again
-    on a crop around the point if ``size`` requests a smaller object.
+    object with the highest score is selected, except that lips, teeth and eyes have priority. If ``size``
+    requests a smaller object, the network runs again on a crop around the point.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -151,8 +151,8 @@ def select_at(
         image_size: Width and height of the image.
         size: Each factor of 1.25 selects the next larger object, and each factor of 0.8 the next smaller
             object. Beyond the last object the mask is dilated or eroded.
-        visible: Fraction of the image that is visible on the screen. A larger object is not selected by
-            default.
+        visible: Fraction of the image that is visible on the screen. If ``size`` is 1, objects that cover a
+            larger fraction are not selected.
         features: `segmenter_features`, or a function that caches the results of `segmenter_features`.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
@@ -240,13 +240,13 @@ def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFea
 def _refine_in_crop(
     lightness: Tensor, at: tuple[float, float], features: Callable[[Tensor], SegmenterFeatures], most: int
 ) -> list[NDArray[np.float32]]:
-    """Segment objects at a point that fit into a crop and are smaller than the objects found before.
+    """Segment smaller objects at a point in a crop around the point.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         at: x and y in pixels of the lightness.
         features: See `select_at`.
-        most: Number of pixels of the smallest object found before.
+        most: Maximum size in pixels: the size of the smallest object found in the whole image.
 
     Returns:
         Logits ``(h, w)`` from small to large, minus infinity outside the crop.
@@ -275,7 +275,7 @@ def _refine_in_crop(
 def _distinct_masks(
     logits: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], scores: Sequence[float]
 ) -> _Masks:
-    """Sort objects by size; of two nearly equal objects keep the object with the higher score."""
+    """Sort objects by size; keep only the higher-scoring of two nearly equal objects."""
     kept: list[int] = []
     for number in sorted(range(len(masks)), key=lambda number: -scores[number]):
         if all(_iou(masks[number], masks[other]) < _SAME_IOU for other in kept):

@@ -1,4 +1,4 @@
-"""`ColorizeTask`, which contains an image, its guidance and the model, and `StageRunner`."""
+"""Input of the inference pipeline, `ColorizeTask`, and cached stages, `StageRunner`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StageRun:
 
     Attributes:
         name: Name of the stage.
-        about: Sizes and counts of the inputs; may be empty.
+        about: Description of the input, such as its size; may be empty.
         seconds: Duration; 0 for a cached result.
         cached: Whether the result came from the cache.
     """
@@ -45,9 +45,9 @@ class StageRun:
 
 
 class StageRunner:
-    """Runner of the stages of one image, which caches results and records durations.
+    """Runner of the processing stages of one image, which caches their results.
 
-    A stage is a pure function. Equal inputs return the cached result.
+    A stage is a pure function. If a stage is called again with equal inputs, the cached result is returned.
 
     Examples:
         >>> run = StageRunner()
@@ -57,7 +57,7 @@ class StageRunner:
     Attributes:
         cache: Results of earlier stages. The drawing pad passes one cache for all edits of an image, so that
             an edit runs only the stages whose inputs changed.
-        log: Records of the stages in the order of their calls.
+        log: Record of each call, with its duration, in order.
 
     Args:
         cache: Results of earlier stages; None creates an empty cache.
@@ -107,8 +107,8 @@ class Part:
         size: Width and height of the part at full size in pixels.
         full: Lightness ``(height, width)`` at full size, or None.
         surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the part is a video frame. Frames are colorized even if they look like a page
-            without a photo, such as text, which otherwise stays gray.
+        is_frame: Whether the part is a video frame. Other images stay gray if they contain only text or a
+            blank page; video frames are always colorized.
     """
 
     lightness: Tensor
@@ -196,9 +196,10 @@ def prepare_image(
     border: BorderSetting | None = None,
     run: StageRunner,
 ) -> ColorizeTask:
-    """Detect the border of a scan, inpaint healing strokes, and return the task to run.
+    """Detect the border of a scan, inpaint marked damage, and return the task to run.
 
-    For sketch models, the border is not detected, and transparent parts are filled with white.
+    The healing strokes of the recipe mark the damage. For sketch models, the border is not detected, and
+    transparent parts are filled with white.
 
     Args:
         network: Runner of the model.
@@ -247,7 +248,7 @@ def prepare_image(
 
 
 def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
-    """Resize the lightness of an image, or of the part within its border, for the network.
+    """Compute the lightness of an image, or of a part, at the size of the network input.
 
     Args:
         image: Image to colorize.
@@ -323,7 +324,7 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
-    """Convert point tensors to hints in pixels of the image; return no hints for too many points."""
+    """Convert point tensors to hints in pixels of the image; too many points give no hints."""
     if points is None:
         return ()
     if len(points.mask) != 1:

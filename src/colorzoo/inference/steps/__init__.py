@@ -1,1 +1,1 @@
-"""Stages of one image; `colorzoo.inference.pipeline` calls them in order."""
+"""Processing stages of one image, which `colorzoo.inference.pipeline` calls in order."""

@@ -1,12 +1,12 @@
-"""Areas of recipes: filled with a color, locked, or passed to the model as objects.
+"""Areas of a recipe, which are filled with a color, locked, or passed to the model.
 
-An area is a soft mask whose edges follow the image. A guided filter (He et al. 2013) fits the mask to the
-lightness. The result of the fit is two small maps, slope and offset, which also apply to the lightness at
-full size.
+An area is a soft mask whose edges follow the edges of the image. A guided filter (He et al. 2013) fits the
+mask to the lightness of the network input. The filter returns two small maps, slope and offset. They also
+define the mask at full size.
 
-For models that color objects separately (Su et al. 2020), an object area (action ``"thing"``) becomes a box.
-The effect of the box is restricted to the soft mask of the area. For models that reduce color bleeding (Kim
-et al. 2021), the area becomes a stroke along its boundary.
+An area with the action ``"thing"`` marks an object. Models that color objects separately (Su et al. 2020)
+receive a bounding box around the area, and the box changes only colors inside the mask. Models that reduce
+color bleeding (Kim et al. 2021) receive a stroke along the boundary of the area.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def feather(share: Tensor, cells: int) -> Matte:
 
     Args:
         share: Mask ``(h, w)`` in [0, 1].
-        cells: Distance in pixels of the mask over which the boundary is blurred to both sides.
+        cells: Blur distance on each side of the boundary, in pixels of the mask.
     """
     faded = share.double().numpy()
     for reach in (cells // 2, cells - cells // 2):
@@ -158,7 +158,7 @@ def feather(share: Tensor, cells: int) -> Matte:
 
 
 def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:
-    """Return the mask of colors that areas lock, ``(h, w)`` in [0, 1].
+    """Return the mask ``(h, w)`` in [0, 1] of the pixels whose colors areas lock.
 
     Args:
         drawn: Areas with the same action.
@@ -170,7 +170,7 @@ def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:
 
 
 def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
-    """Encode locked colors as a PNG with 8 bits per channel, to store them in a recipe.
+    """Encode locked colors as an 8-bit PNG that can be stored in a recipe.
 
     Args:
         lab: Colors ``(3, h, w)``; L is 0 unless the model predicts the lightness.
@@ -235,7 +235,7 @@ def plant_seeds(
 ) -> Points:
     """Convert the colors of areas to point maps for the network.
 
-    Points of the recipe are included if their reach is unlimited or they lie inside an area.
+    Points of the recipe are included if they lie inside an area or have unlimited reach.
 
     Args:
         drawn: Areas with colors.
@@ -274,8 +274,8 @@ def fill_areas(
 ) -> Colors:
     """Fill areas with their colors; later areas cover earlier areas.
 
-    The fill is blended with the prediction ``seeded``. An area that adopts the lightness of its color is not
-    blended, because the prediction was computed for another lightness.
+    The color of an area is blended with the prediction ``seeded``. If an area also adopts the lightness of
+    its color, the color is not blended, because the prediction was computed for the original lightness.
 
     Args:
         colors: Colors before the areas are filled.
@@ -306,9 +306,10 @@ def fill_areas(
 def lock_areas(
     colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
 ) -> Colors:
-    """Replace colors in locked areas.
+    """Restore or remove colors in locked areas.
 
-    The new colors are gray, stored colors, or the prediction without hints.
+    Areas with the action ``"gray"`` become gray. Other areas get the colors stored in the recipe, or else the
+    prediction without hints.
 
     Args:
         colors: Colors before the areas are locked.
@@ -362,7 +363,7 @@ def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> S
 
 
 def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
-    """Combine predictions with boxes inside object areas and without boxes outside.
+    """Combine two predictions: ``boxed`` inside object areas, ``plain`` elsewhere.
 
     Args:
         boxed: Prediction with a box around each area.
@@ -390,7 +391,7 @@ def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> Lightness
 
 
 def _seeds(share: Map, taken: np.ndarray) -> Iterator[tuple[slice, slice]]:
-    """Yield squares inside an area, far from its border, from points and from each other."""
+    """Yield squares inside an area, far from its boundary, from points and from each other."""
     inside = np.pad((share > _HALF).astype(np.uint8), 1)
     room = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
     away = np.full(room.shape, np.inf, np.float32)
@@ -422,7 +423,7 @@ def points_inside(
 
 
 def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
-    """Yield areas and their lock masks by increasing priority: gray (no area), ``only``, then each lock."""
+    """Yield areas with their lock masks by increasing priority: ``gray``, ``only``, ``lock``."""
     for each in drawn:
         if each.area.action == "gray":
             yield None, each.area.opacity * each.share

@@ -1,7 +1,8 @@
-"""Class maps from a model or a label image, with reassigned and painted classes.
+"""Class maps, which are predicted by a model or read from label images.
 
-The recipe field ``classes`` contains ``map`` (old class -> new class, SPColor section III-D), ``file`` and
-``reference_file`` (label images that replace predicted classes), and ``painted`` (polygons with a class).
+The recipe field ``classes`` has four subfields. ``map`` replaces old by new classes (SPColor, section III-D).
+``file`` and ``reference_file`` are label images that replace predicted classes. ``painted`` lists polygons
+with a class.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ def read_classes(
         exemplar: Reference, or None.
         network: Runner of the model.
         recipe: Recipe with the field ``classes`` and the size of the image.
-        files: Hashes of the label images, which are part of the cache key, so that changed files are read
-            again.
+        files: Hashes of the label images. They are part of the cache key, so changed files are read again.
     """
     del files
     reference = None if exemplar is None else exemplar.rgb
@@ -60,7 +60,7 @@ def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
 
 
 def lacks_classes(model: object, recipe: Recipe) -> bool:
-    """Return whether a recipe needs predicted classes but the model does not predict any."""
+    """Return whether a recipe requires predicted classes that the model cannot provide."""
     return not isinstance(model, FindsClasses) and not recipe.classes.file
 
 

@@ -1,4 +1,4 @@
-"""Inpainting of dust and scratches at full size, before coloring."""
+"""Inpainting of dust and scratches at full size before colorization."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from colorzoo.guidance import Stroke
 from colorzoo.guidance.rasterize import rasterize_scribbles
 from colorzoo.image_io.raster_image import Levels
 
-Box = tuple[int, int, int, int]  # left, top, and the ends on the right and below
+Box = tuple[int, int, int, int]  # first column, first row, end column and end row
 
 
 # inpainting radius in pixels; 1 has a lower error on synthetic scratches than 3, 5 and 10
 _HEALING_RADIUS = 1.0
 _HEALING_AROUND = 8  # margin in pixels around strokes that inpainting uses
-# width in pixels from which a stroke covers an object instead of a scratch. The fill is smooth, because
-# inpainting continues the dark edge of an object into the hole
+# minimum width in pixels of strokes that cover objects instead of scratches. Their fill is smooth, because
+# inpainting would continue the dark edge of an object into the hole
 _HEALING_WIDE = 12.0
 _HEALING_EDGE = 0.15  # growth of a wide stroke, relative to its width, so that it covers the object's edge
 
@@ -28,7 +28,7 @@ _HEALING_EDGE = 0.15  # growth of a wide stroke, relative to its width, so that 
 def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     """Inpaint the pixels under strokes from their surroundings.
 
-    The order of strokes does not matter, because covered pixels are never used as sources.
+    The order of strokes does not matter, because pixels under a stroke never fill other pixels.
 
     Args:
         levels: Image ``(H, W)`` or ``(H, W, 3)`` of any depth, which is not modified.
@@ -73,7 +73,7 @@ def _grown(stroke: Stroke) -> Stroke:
 
 
 def _fill_smoothly(plane: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Fill covered pixels from means of all their surroundings, coarse to fine (pull-push, Gortler 1996)."""
+    """Fill covered pixels with local means, from coarse to fine (pull-push, Gortler 1996)."""
     height, width = plane.shape
     if not covered.any():
         return plane

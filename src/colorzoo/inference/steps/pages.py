@@ -1,9 +1,11 @@
 """Detection of pages without content to colorize.
 
-Such pages are blank sheets, text, line charts and color targets. Networks would colorize such pages. The
+Such pages are blank sheets, text, line charts and color targets, which a network would otherwise tint. The
 detection uses only the lightness. An image is a page if its background is uniform after thin lines are
-removed, or if it consists of many uniform patches. The method is not published. The thresholds separate the
-20 pages of the tests from 824 photos and scans with a wide margin (`benchmarks.pages`).
+removed, or if it consists of many uniform patches.
+
+The method is not published. The thresholds separate the 20 pages of the tests from 824 photos and scans with
+a wide margin (`benchmarks.pages`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ _PAGE_FLAT = 3.0  # maximum range in L of 3 x 3 pixels within a patch, after a 3
 _PAGE_PATCH = 1.5  # maximum standard deviation in L of the pixels of a patch
 _PAGE_LEAST = 1e-3  # minimum area of a patch, as a fraction of the image
 _PAGE_PATCHES = 10  # minimum number of patches
-_PAGE_COVERED = 0.85  # minimum fraction of the image that patches and the edges between them cover
+_PAGE_COVERED = 0.85  # minimum fraction of the image covered by patches and the edges between patches
 _EDGE = 3  # width in pixels of the edges between patches
 
 

@@ -1,7 +1,8 @@
 """Rasterization, exact colors, reach and strength of points; corrections at full size.
 
-A point of a few pixels is smaller than a pixel of the network output, so upsampling loses most of its color.
-A correction adds the missing color at the point, with a falloff of about one output pixel.
+A point of a few pixels can be smaller than a pixel of the network output. Upsampling then loses most of its
+color. A correction adds the missing color at the point and fades out within about one pixel of the network
+output.
 """
 
 from __future__ import annotations
@@ -37,17 +38,21 @@ Square = tuple[float, float, float, str, tuple[float, float] | None]
 
 @dataclass(frozen=True)
 class PointConstants:
-    """Constants that determine how the colors of points are applied.
+    """Constants for applying the colors of points to a prediction.
 
     Attributes:
-        most_cells: Maximum number of grid cells along the shorter side for the propagation of color
-            differences.
-        fade: Distance in cells at which a propagated difference decays to a third if it crosses no edge.
-        fill: Weight of the color of a point where the network fully adopts this color.
-        blend: Blending distance on a uniform surface, as a fraction of the shorter side.
-        blend_small: Maximum blending distance, as a fraction of the square root of the covered area.
-        blend_edge: Step in lightness that blocks blending as much as the blending distance.
-        least_blend: Minimum blending distance in pixels.
+        most_cells: Maximum number of grid cells along the shorter side. `enforce_points` propagates color
+            differences on this grid.
+        fade: Distance in cells over which a propagated difference decays to about a third on a uniform
+            surface.
+        fill: Weight of the point color relative to the prediction, where the network fully adopts the point
+            color.
+        blend: Standard deviation of the blending filter on a uniform surface, as a fraction of the shorter
+            side.
+        blend_small: Maximum standard deviation for small areas, as a fraction of the square root of the area
+            that the point colors.
+        blend_edge: Lightness step at which the filter decays as much as over one standard deviation.
+        least_blend: Minimum standard deviation in pixels.
         blend_rounds: Iterations of the blending filter.
     """
 
@@ -117,9 +122,9 @@ def fit_points(points: Points, lightness: Tensor) -> Points:
 
 
 def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor:
-    """Adjust a prediction so that it has the colors of points at the hinted pixels.
+    """Set hinted pixels of a prediction to the colors of points, and adjust nearby pixels.
 
-    The difference between point color and prediction is propagated to the neighborhood. It decreases with
+    The difference between the point color and the prediction is added to nearby pixels. It decreases with the
     distance and stops at edges of the lightness.
 
     Args:
@@ -150,7 +155,7 @@ def _grid(maps: Tensor) -> Size:
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Return a prediction without points of limited reach, and a copy clipped to sRGB.
+    """Create a `Base` from a prediction that ignores points of limited reach.
 
     Args:
         ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
@@ -162,10 +167,12 @@ def show_base(ab: Tensor, lightness: Tensor) -> Base:
 def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict each point to its reach, the area that its color can change.
 
-    Within the reach the prediction is shifted towards the colors of the points, so that the fill is more
-    uniform than the prediction. On uniform surfaces the change fades out at the boundary of the reach, and
-    blends with the change of an adjacent point. Colors are clipped to sRGB before blending, because
-    out-of-gamut chroma would tint brighter or darker neighbors.
+    Outside the reach, the prediction without the point is used. Inside the reach, the prediction is shifted
+    towards the color of the point, which makes the colors more uniform.
+
+    A filter smooths the change on uniform surfaces, at the boundary of the reach and between adjacent points.
+    Colors are clipped to sRGB before the filter, because out-of-gamut chroma would tint brighter or darker
+    neighbors.
 
     Args:
         ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
@@ -193,7 +200,7 @@ def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
 
 
 def _blend_widths(extent: Extent) -> Map:
-    """Return the blending distance ``(h, w)`` in pixels, which is smaller for small objects."""
+    """Return the filter width ``(h, w)`` in pixels for `blend`; it is smaller in small areas."""
     nearest = extent.nearest.flatten()
     areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, extent.weight.flatten())
     most = POINTS.blend * min(extent.weight.shape)
@@ -208,7 +215,7 @@ def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
 
     Args:
         change: ``(2, h, w)`` in CIE units.
-        given: Fixed change at points, NaN elsewhere.
+        given: Fixed color change at the pixels of points, NaN elsewhere.
         lightness: ``(h, w)`` in [0, 100].
         widths: Standard deviation of the filter ``(h, w)`` in pixels on a uniform surface.
     """
@@ -225,13 +232,13 @@ def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
 
 
 def _resistance(lightness: Map, widths: Map) -> Map:
-    """Return the resistance of each step between rows, ``(h - 1, w)``."""
+    """Return the filter distance between adjacent rows, ``(h - 1, w)``."""
     stops = np.abs(np.diff(lightness, axis=0)) / POINTS.blend_edge + 2 / (widths[1:] + widths[:-1])
     return stops.astype(np.float32)
 
 
 def _pass_along(maps: Map, shares: Map) -> Map:
-    """Pass values from row to row, down and up again; ``(n, m, 2)`` with shares ``(n - 1, m)``."""
+    """Apply the recursive filter to the rows of ``maps``, first downwards, then upwards."""
     rows, kept = np.array(maps, order="C"), np.repeat(shares[..., None], 2, axis=2)
     step = np.empty_like(rows[0])
     down, up = (
@@ -246,10 +253,10 @@ def _pass_along(maps: Map, shares: Map) -> Map:
 
 
 def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tensor]:
-    """Return the ab ``(2, h, w)`` of the nearest point, and the response of the network to the point.
+    """Return the color of the nearest point and the network's response to this point.
 
-    The response ``(h, w)`` in [0, 1] is the square root of the relative change towards the color of the
-    point.
+    The color is ab ``(2, h, w)``. The response ``(h, w)`` compares the color change at each pixel with the
+    color change at the pixels of the point. It is the square root of the ratio, clamped to [0, 1].
     """
     hinted = extent.homes >= 0
     owner = extent.homes[hinted]
@@ -265,9 +272,9 @@ def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tenso
 def weaken_points(
     strong: Tensor, without: Tensor, lightness: Tensor, extent: Extent, *, strengths: tuple[float, ...]
 ) -> Tensor:
-    """Interpolate between colors without and with weak points by the strength of these points.
+    """Scale the color changes of weak points by the strength of the points.
 
-    A weak point has a strength below 1.
+    A weak point has a strength below 1. The result is interpolated between ``without`` and ``strong``.
 
     Args:
         strong: Colors ``(1, 2, h, w)`` in CIE units with all points at full strength.
@@ -300,14 +307,15 @@ def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent
 
 @dataclass(frozen=True)
 class CorrectionConstants:
-    """Constants for the correction of point colors at full size.
+    """Constants of the full-size color corrections in `correct_points`.
 
     Attributes:
         most_points: Maximum number of corrected points.
-        reach: Standard deviation of the falloff, in pixels of the network output.
-        apart: Minimum distance to the nearest other point, in standard deviations of the falloff.
+        reach: Maximum standard deviation of the Gaussian falloff, in pixels of the network output.
+        apart: Distance to the nearest other point, in standard deviations. The falloff is narrowed to keep
+            this distance.
         rounds: Iterations of the solver.
-        narrowest: Minimum standard deviation in pixels.
+        narrowest: Minimum standard deviation in pixels of the image.
     """
 
     most_points: int = 2048
@@ -361,7 +369,7 @@ def correct_points(
     if not len(kept):
         return []
     apart, homes = apart[kept][:, kept], (y[kept], x[kept])
-    # narrower near other points, to preserve their colors
+    # a smaller standard deviation near other points preserves their colors
     others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
     reach = (others / CORRECTIONS.apart).clamp(min=CORRECTIONS.narrowest, max=CORRECTIONS.reach * cell)
     reach = torch.minimum(reach, (room[kept] / CUT).clamp(min=CORRECTIONS.narrowest))
@@ -387,7 +395,7 @@ def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tens
 
 
 def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the distance ``(K,)`` in pixels from each rectangle to locked pixels.
+    """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
         locked: See `correct_points`.

@@ -1,10 +1,12 @@
 """The reach of points: the distance over which their colors spread.
 
-The distance is the cost of the shortest path from the point. Crossing an edge of the lightness adds cost. The
-cost is higher in uniform surroundings. If the model compares locations
-(`colorzoo.capabilities.ComputesSimilarity`), dissimilarity to the point adds cost too. One search computes
-the paths of all points with equal reach, and each location belongs to the nearest point. The constants are
-fitted on one half of a labeled sample. ``python -m benchmarks reach`` evaluates the other half.
+The distance is the cost of the shortest path from the point to a location. Edges of the lightness along the
+path add cost, especially edges in uniform surroundings. If the model implements
+`colorzoo.capabilities.ComputesSimilarity`, locations that are dissimilar to the point also add cost. One
+search computes the paths of all points with equal reach, and each location belongs to the nearest point.
+
+The constants were fitted to one half of a labeled sample. ``python -m benchmarks reach`` evaluates the other
+half.
 """
 
 from __future__ import annotations
@@ -32,26 +34,29 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class ReachConstants:
-    """Constants that determine the reach of points.
+    """Constants that determine the reach of points (how far their colors spread).
 
     Attributes:
         grid: Shorter side of the grid on which paths are searched.
-        step: Cost of a step without an edge.
-        calm: Standard deviation in cells of the Gaussian that averages the gradients around an edge.
-        border: Square root of the path cost at which half of the color remains.
+        step: Path cost of a grid step that crosses no edge.
+        calm: Standard deviation in cells of the Gaussian filter that averages gradients around an edge. The
+            cost of the edge is relative to this average.
+        border: Distance at which the color weight is 0.5. The distance is the square root of the path cost.
         steepness: Slope of the falloff at ``border``.
-        unlike: Cost of a location without any similarity to the point, added to the root of the path cost.
-        border_alike: ``border`` for the sum of this square root and the dissimilarity cost ``unlike``, in
-            models that implement `ComputesSimilarity`.
-        steepness_alike: Slope of the falloff at ``border_alike``.
-        least: Smallest tested factor on the automatic reach.
-        factors: Number of tested factors.
-        probed: Factor on the automatic reach in the test for small objects.
-        small: Maximum fraction of the image that a point with the factor ``probed`` covers in a small object.
-        ring: Radius in cells of the ring around a point in the test for enclosed objects.
-        enclosed: Minimum square root of the path cost to the ring for an enclosed object.
-        gap: Fraction of the ring that may have a smaller path cost.
-        begin: Fraction of the image that the default reach of a new point covers in a small object.
+        unlike: Additional distance of a location with similarity 0 to the point. Models without
+            `ComputesSimilarity` do not use this constant.
+        border_alike: Value of ``border`` for models that implement `ComputesSimilarity`.
+        steepness_alike: Value of ``steepness`` for models that implement `ComputesSimilarity`.
+        least: Smallest factor on the automatic reach that `even_reaches` and `starting_reach` test.
+        factors: Number of factors that `even_reaches` tests.
+        probed: Largest factor that `starting_reach` tests.
+        small: Maximum size of a small object: the fraction of the image that a point with the factor
+            ``probed`` covers.
+        ring: Radius in cells of a ring around a point. The path costs to this ring determine whether edges
+            enclose the point.
+        enclosed: Minimum distance from an enclosed point to the ring, as the square root of the path cost.
+        gap: Maximum fraction of the ring that may have a smaller distance.
+        begin: Fraction of the image that a new point in a small object covers by default.
     """
 
     grid: int = 128
@@ -89,10 +94,10 @@ class Paths(NamedTuple):
 
 @dataclass(frozen=True)
 class Extent:
-    """Pixels to which the colors of points apply.
+    """Pixels to which the colors of points apply, with a weight for each pixel.
 
     Attributes:
-        weight: Weight ``(h, w)`` in [0, 1] of the point color at each pixel.
+        weight: Weight ``(h, w)`` in [0, 1] of the nearest point's color at each pixel.
         nearest: Index ``(h, w)`` int64 of the nearest point, measured along the shortest path.
         homes: Index ``(h, w)`` int64 of the point that covers the pixel; -1 for no point.
     """
@@ -180,9 +185,9 @@ def limit_extent(
     """Compute the pixels and weights to which the colors of points apply.
 
     Args:
-        found: Paths from the points of each group of `by_reach`, followed by the similarity ``(1, 1, h, w)``
-            in [0, 1] of all positions to the points of each group. A similarity of None uses the path cost
-            only.
+        found: Results for the groups of `by_reach`: first the `Paths` from the points of each group, then the
+            similarity ``(1, 1, h, w)`` in [0, 1] of all positions to the points of each group. If a
+            similarity is None, only the path cost determines the weights.
         patches: Squares of the points.
         reaches: Reach of each point.
         size: Height and width of the map.
@@ -203,12 +208,12 @@ def limit_extent(
 
 
 def is_small(hint: PointHint) -> bool:
-    """Check whether the reach of a point is at most the reach for a small object."""
+    """Return whether the reach of a point is a factor of at most `ReachConstants.probed`."""
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
 def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
-    """Restrict the extent of some points to locations that are not nearer to other points.
+    """Set the weight of some points to 0 at locations that are nearer to other points.
 
     Args:
         extent: Extent of the points.
@@ -222,7 +227,7 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
 
 
 def on_grid(similarity: Tensor | None, costs: Map) -> Map | None:
-    """Resize a similarity map to the grid of path costs; return None for None."""
+    """Resize a similarity map to the grid of path costs; return None if there is no map."""
     if similarity is None:
         return None
     found: Map = F.interpolate(similarity, costs.shape, mode="bilinear")[0, 0].numpy()
@@ -250,7 +255,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return factors on the automatic reach whose covered areas grow by equal ratios.
+    """Return factors for the reach of a point whose covered areas grow by equal ratios.
 
     Args:
         costs: Path costs from the point.
@@ -269,10 +274,11 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
 def starting_reach(costs: Map, alike: Map) -> Reach:
     """Return the default reach of a new point, which is smaller inside a small object.
 
-    A point lies inside a small object if both of these conditions are met. Half of the automatic reach covers
-    only a small fraction of the image, and edges enclose the point, so nearly all paths to a ring around the
-    point have a high cost. The second condition excludes textured parts of large surfaces. Inside a small
-    object, the returned reach covers about the area of an eye or a button.
+    A point lies inside a small object if it meets two conditions. First, half of the automatic reach covers
+    only a small fraction of the image. Second, edges enclose the point: nearly all paths to a ring around the
+    point have a high cost. The second condition excludes textured parts of large surfaces.
+
+    Inside a small object, the returned reach covers about the area of an eye or a button.
 
     Args:
         costs: Path costs from the point.
@@ -287,7 +293,7 @@ def starting_reach(costs: Map, alike: Map) -> Reach:
 
 
 def _is_enclosed(costs: Map) -> bool:
-    """Check whether edges separate a point from most of its surroundings."""
+    """Return whether edges separate a point from most of its surroundings."""
     row, column = np.argwhere(costs == 0).mean(axis=0)
     rows, columns = np.indices(costs.shape)
     ring = np.abs(np.hypot(rows - row, columns - column) - REACH.ring) < 1

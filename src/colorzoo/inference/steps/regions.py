@@ -1,4 +1,4 @@
-"""Apply the edits and colors of a recipe to the regions that a model proposes."""
+"""Edits and colors of the regions that a model proposes for a sketch."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LEAST_PIXELS = 4  # minimum size of a new region; smaller parts occur at the en
 OTHER_PROPOSAL = (
     "region colors may be misplaced: the recipe was made for another image, network size or set of weights"
 )
-"""Note for the user about a recipe whose `Recipe.proposal` differs from the proposal of the model."""
+"""Note for the user if `Recipe.proposal` differs from the hash of the proposed regions."""
 Index = NDArray[np.int64]
 
 
 def edit_regions(
     proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], image_size: tuple[int, int]
 ) -> Regions:
-    """Apply the user's edits to the regions that a model proposes; see `divide_regions`.
+    """Apply the user's edits to proposed regions; see `divide_regions` for the arguments.
 
     Args:
         proposed: The model's proposal.
@@ -91,8 +91,8 @@ def divide_regions(
 ) -> Regions:
     """Apply the user's edits to the regions of one image in order.
 
-    A new region gets the smallest unused number, so that equal edits give equal numbers. If all numbers are
-    used, the edit is ignored.
+    A new region gets the smallest unused index, so equal edits give equal indices. If all indices are used,
+    the edit is ignored.
 
     Args:
         regions: The model's proposal.

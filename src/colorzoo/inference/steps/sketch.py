@@ -1,4 +1,4 @@
-"""Preprocessing for sketch models, and upsampling of the lightness that they predict."""
+"""Preprocessing for sketch models, and upsampling of their predicted lightness."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def is_line_art(lightness: Tensor) -> bool:
 
 
 def upsample_predicted_lightness(lightness: Tensor, small: Tensor, painted: Tensor) -> Tensor:
-    """Upsample the predicted lightness of a sketch to the size of the sketch.
+    """Upsample a predicted lightness to the size of the sketch, with sharp lines.
 
-    The difference between the sketch and its small copy is added, so that lines keep their sharpness.
+    The difference between the sketch and its small copy is added to the upsampled lightness.
 
     Args:
         lightness: ``(1, 1, H, W)`` of the sketch in [0, 100].
