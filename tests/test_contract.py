@@ -155,10 +155,10 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     "parameter_count": [({"parameters": 441}, "card.parameters is 441, .* 442$")],
     "model_without_trainer": [
         ({"model": "honest.larger:Larger"}, "working_size"),
-        (BY_INSTANCE, "predictions differ without task"),
+        (BY_INSTANCE, "predictions of the model differ"),
     ],
     "odd_sizes": [
-        (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives shape \(2, 2, 32, 53\)"),
+        (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) has shape \(2, 2, 32, 53\)"),
         (of(Tensor.double), "float32, got torch.float64"),
         (of(lambda ab: ab / (ab.shape[-1] - 1)), r"\(1, 1\) is not finite"),
         (RGB, "output rgb, .* AbPrediction"),
@@ -202,23 +202,23 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (NO_TRAINING, "'training' in its limits.* honest2032/tiny.yaml"),
     ],
     "gradients": [
-        (NOTHING, r"no usable gradient for \['model.network.0.weight', 'model.network.2.weight'\]"),
-        (ROOT, r"no usable gradient for \['model.network.0.bias', "),
+        (NOTHING, r"the gradient of \['model.network.0.weight', 'model.network.2.weight'\]"),
+        (ROOT, r"the gradient of \['model.network.0.bias', "),
         (
             {"contract_test": ContractTestConfig(size=16, without_gradient=("model.network.0.*",))},
-            "without_gradient lists",
+            "without_gradient must not match",
         ),
         (NO_TRAINING, r"'training' in its limits.* \['model.network.0.weight'"),
     ],
     "state_dict_round_trip": [
-        (NOTHING, "other weights give the same prediction"),
+        (NOTHING, "does not depend on the weights"),
         (BY_INSTANCE, "does not restore the predictions"),
         (NO_TRAINING, r"'training' in its limits.* \['model.network.0.weight'"),
     ],
     "half_safetensors_round_trip": [
         (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%"),
     ],
-    "copies": [(BY_INSTANCE, "a copy makes another prediction")],
+    "copies": [(BY_INSTANCE, "prediction of a copy differs")],
     "checkpoint_round_trip": [(BY_INSTANCE, "a checkpoint does not restore the model")],
 }
 

@@ -11,8 +11,8 @@
 #SBATCH --mem=64G
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-# After SIGUSR1 all processes finish the step, write interrupted.ckpt and requeue the job. The 120 seconds must suffice for a
-# step, a validation and a checkpoint. The next job resumes from the newest checkpoint below RUN (--ckpt_path), even after a
+# After SIGUSR1 all processes finish the step, write interrupted.ckpt and requeue the job. A step, a validation and a checkpoint
+# must take less than the 120 seconds below. The next job resumes from the newest checkpoint below RUN (--ckpt_path), even after a
 # crash or with another number of nodes. Your configurations follow cluster/ddp.yaml and override its settings.
 #SBATCH --signal=SIGUSR1@120
 #SBATCH --output=%x-%j.log

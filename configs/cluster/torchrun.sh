@@ -2,8 +2,8 @@
 # Train with torchrun on one or several nodes. Run the same command on each node; MAIN is the name of the first node.
 #   MAIN=node1 NODES=2 DATA=/images RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
 # Your configurations follow cluster/ddp.yaml and override its settings. If a process dies, all processes are restarted up to
-# RESTARTS times and resume from the newest checkpoint below RUN (--ckpt_path). SIGTERM or Ctrl+C to this script saves and
-# ends the run with exit code 143 or 130.
+# RESTARTS times and resume from the newest checkpoint below RUN (--ckpt_path). After SIGTERM or Ctrl+C, this script saves a
+# checkpoint and ends the run with exit code 143 or 130.
 set -euo pipefail
 
 MAIN=${MAIN:-127.0.0.1}

@@ -60,7 +60,7 @@ def colorize(
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
-        fast: Whether to select the default model only among models with weights in the package.
+        fast: Whether the default model must be a model whose weights are included in the package.
         settings: Settings of the command line. ``device`` and ``strength`` take precedence over them.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
@@ -102,10 +102,11 @@ def colorize_file(
         >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
         'photo.color.png'
 
-    The result contains a provenance record, as with the command line. No record is written if guidance or
-    references are tensors, or if a setting has no command-line option.
+    A provenance record is embedded in the result, as ``colorzoo colorize`` does. The record is omitted if
+    guidance or references are tensors, or if a setting has no command-line option.
 
-    Notes for the user are issued as Python warnings. `colorize` documents the errors.
+    Notes, for example about ignored guidance, are issued as Python warnings. Errors are the same as in
+    `colorize`.
 
     Args:
         source: Image, animation, or file with several pages.

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Transform = Literal["adain", "wct"]
-"""Feature statistics that `Stylizes.stylize` matches: mean and deviation, or mean and covariance (WCT)."""
+"""Feature statistics that `Stylizes.stylize` matches: means and deviations, or covariances (WCT)."""
 
 
 @runtime_checkable
@@ -155,8 +155,8 @@ class EncodesReference(Protocol):
             rgb: References ``(B, 3, H, W)`` in [0, 1].
 
         Returns:
-            Embeddings ``(B, R, C)``. R is 1 for a single vector, 2 for feature means and deviations, or the
-            number of positions of the reference.
+            Embeddings ``(B, R, C)``. R is 1 for a single vector, 2 for feature means and standard deviations,
+            or the number of positions in the feature map of the reference.
         """
 
 
@@ -250,7 +250,7 @@ class Stylizes(Protocol):
             transform: Feature statistics to match.
             alpha: Strength of the transfer in [0, 1].
             labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. If specified,
-                statistics are matched separately for each label, and the batch size must be 1.
+                feature statistics are matched separately for each label, and the batch size must be 1.
 
         Returns:
             RGB ``(B, 3, H, W)`` in [0, 1].
@@ -259,9 +259,10 @@ class Stylizes(Protocol):
 
 @runtime_checkable
 class HookedModel(Protocol):
-    """Model with feature hooks: activation maps that an add-on model can modify.
+    """Model whose intermediate feature maps can be modified by an add-on model.
 
-    An add-on, such as ``kim2021``, refines the output of another model.
+    An add-on, such as ``kim2021``, refines the output of another model. A feature hook is a layer whose
+    output the add-on can modify.
 
     The forward pass is split at the first hook. `before_hooks` runs once per image, and `after_hooks` runs
     after each change of the scribbles.
@@ -273,7 +274,7 @@ class HookedModel(Protocol):
         ...
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first hook, with the arguments of ``forward``."""
+        """Run the model on the arguments of ``forward``, up to the first feature hook."""
         ...
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
@@ -281,7 +282,7 @@ class HookedModel(Protocol):
 
         Args:
             state: Result of `before_hooks`, which is not changed and can be reused.
-            visit: Function that is called for each hook, in order, and may modify the activation map.
+            visit: Function that is called for each hook, in order, and may modify the feature map.
 
         Returns:
             ab or RGB ``(B, C, H, W)`` in float32. If ``visit`` is

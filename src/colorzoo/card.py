@@ -45,7 +45,7 @@ class Weights:
         file: Name of a file in ``colorzoo/weights/embedded``; mutually exclusive with ``urls``.
         urls: URLs of the file and its mirrors, in order of preference.
         published: Whether the state dict has the authors' keys, which must be renamed.
-        hparams: Settings that these weights require, such as the mask center.
+        hparams: Model settings that these weights require.
         trained_on: Training data, number of steps and protocol, in one sentence.
         code_license: License of the code that the weights come from; empty for weights trained by colorzoo.
     """
@@ -86,11 +86,11 @@ class ContractTestConfig:
     Attributes:
         hparams: Settings to override, for example to make the network narrow.
         size: Height and width of the training crops in pixels.
-        without_gradient: Shell-style patterns of the trainable weights that receive no gradient in a training
-            step, by parameter name in the task, such as ``model.network.*``.
-        scales: Factors that multiply the random weights of the tests, by parameter name in the task. A head
-            that ends in a saturating function requires small weights, so that rounding errors are not
-            amplified.
+        without_gradient: Names of trainable parameters that receive no gradient in a training step. The names
+            may be shell-style patterns, such as ``model.network.*``.
+        scales: Factors for the random weights of the tests, by parameter name. The tests initialize weights
+            with random values and multiply them by these factors. A network that ends in a saturating
+            function, such as tanh, needs small factors, because large weights would amplify rounding errors.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)

@@ -27,8 +27,8 @@ LIBRARIES = (
     "pillow",
 )
 """Packages whose versions affect numerical results."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers in malloc.h
-_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory at the end of the heap, size of one allocation
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # option numbers of mallopt, from malloc.h
+_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory to keep, largest block from the heap
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 """File of the control group that contains the CPU limit of a container."""
 

@@ -47,22 +47,25 @@ class ColoringModel(nn.Module):
         >>> model(torch.full((2, 1, 32, 48), 50.0)).ab.shape
         torch.Size([2, 2, 32, 48])
 
-    The constructor of a subclass receives groups of settings (`colorzoo.settings`), builds the network, and
-    passes network and groups to ``super().__init__``, which stores each group as an attribute. The subclass
-    also defines `forward`. The task of a model, a `ColorizationModule`, stores the model as ``task.model``.
+    The constructor of a subclass receives groups of settings (`colorzoo.settings`) and builds the network. It
+    passes the network and the groups to ``super().__init__``, which stores each group as an attribute. The
+    subclass also defines `forward`.
+
+    Training uses a task (`ColorizationModule`), a LightningModule that stores the model as ``task.model``.
 
     Attributes:
         accepts: Kinds of guidance that the model uses.
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
         working_size: Default shorter side of the network input in pixels.
-        recorded_hparams: Names of the settings that change the meaning of the weights; weight files store
-            these settings.
+        recorded_hparams: Names of the settings that must match the weights. Weight files store these
+            settings.
         training_only: Key prefixes of weights that only training uses, such as a discriminator.
         reference_needs_color: Whether a reference must be a color image.
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
-        published_files: Names of the authors' weight files if one model has several files. Each name maps to
-            the key prefix of the file in the state dict that `load_published_state_dict` receives.
+        published_files: Key prefix for each weight file, by file name, if the authors publish the weights in
+            several files. The prefixes are added when the files are merged into one state dict for
+            `load_published_state_dict`.
         published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
         network: Neural network of the model.
@@ -239,7 +242,7 @@ class ColoringModel(nn.Module):
         return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return weights of another registered model that this model uses; weight files omit them."""
+        """Return the weights that belong to another registered model; weight files omit them."""
         return {}
 
 

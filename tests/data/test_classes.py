@@ -89,7 +89,7 @@ def test_sampling_weights_follow_source_fractions_and_classes(mixed) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"source_fractions": {"new": 1.0}}, "source_fractions must list all folders.*'old'"),
+        ({"source_fractions": {"new": 1.0}}, "data.source_fractions must .*'old'"),
         ({"class_factors": {"c1": 2.0}}, "class_factors .*'c1'"),
         ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors"),
     ],

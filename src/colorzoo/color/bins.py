@@ -117,8 +117,9 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
         ab: ``(B, 2, h, w)`` in CIE units.
 
     Returns:
-        ``(B, 4, h, w)`` int64 indices of the in-gamut bins nearest to the four grid nodes around the color,
-        and ``(B, 4, h, w)`` weights. The weighted mean of the grid nodes equals the color.
+        Bin indices ``(B, 4, h, w)`` int64 and weights ``(B, 4, h, w)``. The bins are the in-gamut bins
+        nearest to the four grid nodes around the color. The weighted mean of the four grid nodes equals the
+        color.
     """
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
     low = position.floor().long()

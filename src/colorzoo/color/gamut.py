@@ -4,12 +4,11 @@ Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 202
 because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
 so restoring the luminance Y keeps the hue.
 
-Colors of one luminance and one hue h form a curve of Oklab directions ``(1, s cos h, s sin h)``, where s is
-chroma divided by lightness; s is 0 for gray. A precomputed table stores, for each cell of lightness and hue,
-an interval of s in which the curve leaves sRGB. In this interval the curve is nearly straight, so one
-division per channel gives the intersection of the curve with each face of the RGB cube. The nearest
-intersection is used. Interpolating the table would be inaccurate where two faces meet. A second iteration
-removes the error due to curvature.
+Let s be the Oklab chroma divided by the Oklab lightness; s is 0 for gray. The algorithm finds the largest s
+inside sRGB for a given luminance and hue. A precomputed table stores lower and upper bounds of the result for
+each cell of lightness and hue. Between these bounds, linear RGB is nearly linear in s. The intersection with
+each face of the RGB cube therefore follows from one division per channel, and the nearest intersection is
+used. A second iteration removes the linearization error.
 """
 
 from __future__ import annotations
@@ -107,8 +106,8 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Whether to truncate RGB to 8-bit levels before converting it back, as the published drawing
-            pad does.
+        eight_bit: Whether to truncate RGB to 8-bit levels before converting it back, as the authors' code
+            does.
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -232,8 +231,8 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
         >>> snap_to_lightness(red, torch.full((1, 1, 1), 60.0)).shape
         torch.Size([3, 1, 1])
 
-    Each iteration sets L, converts to RGB, clips, and converts back. As in the published drawing pad, it
-    stops when every color changes by less than 1 (sum of absolute differences), or after 20 iterations.
+    Each iteration sets L, converts to RGB, clips, and converts back. The iterations stop when every color
+    changes by less than 1 (sum of absolute differences), or after 20 iterations, as in the authors' code.
 
     Args:
         rgb: ``(..., 3, H, W)`` in [0, 1].

@@ -131,12 +131,12 @@ def clip_boxes(boxes: Tensor, size: int) -> Tensor:
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 
 
-# minimum ratio of the norm of the mean opponent color to the mean norm of the opponent colors in images with
-# a color cast
+# An image has a color cast if most of its opponent colors (R - G, (R + G) / 2 - B) have a similar direction.
+# The ratio |mean color| / mean |color| is then at least this value.
 _CAST_RATIO = 0.88
-_MIN_WARMTH = 0.02  # minimum mean of (R + G) / 2 - B; images with other casts usually show water or leaves
-_MIN_EXPONENT = 0.4  # smallest exponent of the gains
-_WHITE_QUANTILE = 0.995  # quantile of the values that must not exceed 1
+_MIN_WARMTH = 0.02  # minimum mean of (R + G) / 2 - B; other casts are usually water or leaves
+_MIN_EXPONENT = 0.4  # minimum exponent t, see `white_balance`
+_WHITE_QUANTILE = 0.995  # this quantile of the values must not exceed 1
 _MIN_MEAN = 1e-3  # lower bound of a channel mean
 
 

@@ -31,7 +31,7 @@ from colorzoo.weights.catalog import cache_home
 log = logging.getLogger(__name__)
 
 GRAY_RANGE = 5.0
-"""Minimum sum, in CIE units, of the ranges of a and b in a color image (code of Zhang et al. 2017)."""
+"""Images whose a range plus b range is below this value are gray; CIE units (code of Zhang et al. 2017)."""
 _SIDE = 32  # pixels; shorter side of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache

@@ -1,8 +1,8 @@
 """Degradation of training images: emulsion, blur, fading, scratches and borders.
 
-Degradations change only the lightness; ab is unchanged inside the borders, so that a network learns true
-colors for damaged images. The strengths were chosen by visual comparison with scans of historical
-photographs; they do not come from a paper.
+Degradations change only the lightness. The ab channels are unchanged except in added borders, so that a
+network learns to predict true colors for damaged images. The strengths were chosen by visual comparison with
+scans of historical photographs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from colorzoo.randomness import Generators, draw_normal, draw_uniform
 
 _RED_INSENSITIVE_PROB = 0.2  # probabilities for a degraded image
 _BORDER_PROB = 1 / 6
-_DRAWS = 6  # random numbers per degradation: presence and five parameters
+_DRAWS = 6  # random numbers per degradation: one decides whether it is applied, five are its parameters
 
 Degradation = Callable[[Tensor, Tensor, Generators], Tensor]
 """Function of lightness ``(B, 1, H, W)`` in [0, 1], random numbers ``(5, B, 1, 1, 1)`` and the generators."""
@@ -71,7 +71,7 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Simulate an emulsion nearly insensitive to red, on a random subset of images.
+    """Darken red in random images, like photographic emulsions insensitive to red.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

@@ -63,7 +63,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         index_file: For ``nearest``: index file; None selects ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: Method that derives a reference from the target.
         self_reference_prob: Probability that the reference of a training image is derived from the target
-            instead (SPColor: 0.2).
+            itself, whatever ``pairing`` selects (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
 

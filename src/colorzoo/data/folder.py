@@ -37,11 +37,11 @@ class FolderDataModule(ImageDataModule):
         val_fraction: Expected fraction of validation images in a split by content.
         labels: Label each image with its class: the folder or tar directly below the root (or below ``train``
             and ``val``) that contains it. Classes are numbered in alphabetical order.
-        source_fractions: Fractions of the training samples by source. Sources are the folders directly below
-            the root (or below ``train``); all must be listed. The fractions are normalized. Class folders are
-            then one level deeper, and a class is named ``SOURCE/CLASS``.
-        class_factors: Factors on the sampling weights of classes, for example 0.3 for a class of similar
-            images. Requires ``labels``. The fractions of the sources do not change.
+        source_fractions: Fraction of the training samples for each source, normalized to sum 1. Each folder
+            directly below the root (or below ``train``) is a source and must be listed. Class folders are
+            subfolders of the sources, and a class is named ``SOURCE/CLASS``.
+        class_factors: Factors on the sampling weights of classes by name, for example 0.3 for a class of
+            similar images. Requires ``labels``. The fractions in ``source_fractions`` are preserved.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -110,7 +110,7 @@ class FolderDataModule(ImageDataModule):
         if differing := set(found) ^ self.hparams.source_fractions.keys():
             folder = str(self._labeled_folder)
             raise DataError(
-                f"source_fractions must list all folders in {folder!r} ({_names(found)}) and no other names. "
+                f"--data.source_fractions must list exactly the folders in {folder!r} ({_names(found)}). "
                 f"Missing or unknown: {_names(differing)}."
             )
         return found

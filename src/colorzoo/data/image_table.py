@@ -27,7 +27,7 @@ class _Ragged:
 
     Args:
         values: All entries.
-        ends: ``(N,)`` int64: end of the entries of each stored image in ``values``.
+        ends: ``(N,)`` int64: index in ``values`` after the last entry of each stored image.
         rows: Rows of the stored images in this view; None selects all rows.
     """
 
@@ -66,11 +66,11 @@ class BoxTable(_Ragged):
 
 
 class Partners(_Ragged):
-    """Partner images of each image, such as sketches or a reference, as `Sources`."""
+    """Locations of the sketches or the reference that belong to each image (`Sources`)."""
 
     @classmethod
     def of(cls, per_image: Iterable[Sequence[StoredImage]]) -> Partners:
-        """Pack the partner images of each image."""
+        """Pack the sketches or references of each image."""
         lists = list(per_image)
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 

@@ -25,11 +25,13 @@ Found = TypeVar("Found")
 class SeededSampler(DistributedSampler[tuple[int, int]]):
     """Resumable distributed sampler of ``(index, seed)`` pairs.
 
-    The pairs depend only on seed and epoch. The seed of a pair determines all random numbers of its sample.
-    Training shuffles each epoch. The global order does not depend on the number of processes; each process
-    takes every n-th sample. Evaluation keeps the order without repetitions. The class derives from
-    `DistributedSampler`, because Lightning would wrap any other sampler in a `DistributedSampler` and
-    distribute twice.
+    The pairs depend only on the seed and the epoch. The seed in a pair determines all random numbers of the
+    sample. In training, samples are shuffled in each epoch. In evaluation, each sample is used exactly once,
+    in the order of the data set. Samples are distributed round-robin over the processes, so their global
+    order does not depend on the number of processes.
+
+    Lightning would wrap any other sampler in a `DistributedSampler` and distribute the samples twice. This
+    class therefore derives from `DistributedSampler`.
 
     Args:
         length: Number of samples.
@@ -39,10 +41,10 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
             once per epoch.
         rank: Index of this process.
         world_size: Number of processes.
-        drop_last: When shuffling, drop the samples at the end that cannot be divided evenly among the
-            processes; by default samples are repeated instead.
-        skip: Function that returns how many samples of this epoch, over all processes, a resumed run has
-            already trained on. It is called at the start of an iteration.
+        drop_last: Whether to drop samples at the end of a shuffled epoch if the number of samples is not a
+            multiple of the number of processes. By default, samples are repeated instead.
+        skip: Function that returns the number of samples to skip at the start of an epoch, over all
+            processes. A resumed run skips the samples that it has already trained on.
 
     Raises:
         DataError: A process would have no sample to evaluate, so the other processes would hang.
@@ -121,8 +123,8 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
         samples: Sampler of this process.
         sizes: Batch sizes, used cyclically.
         drop_last: Whether to drop an incomplete last batch of an epoch.
-        batches_done: Function that returns how many batches of this epoch a resumed run has already trained
-            on. It is called at the start of an iteration; ``samples`` starts after these batches.
+        batches_done: Function that returns the number of batches of this epoch that a resumed run has already
+            trained on. The sampler ``samples`` starts after these batches.
     """
 
     def __init__(
@@ -183,7 +185,7 @@ def class_weights(labels: Tensor, power: float) -> Tensor:
 
     Args:
         labels: ``(N,)`` int64 class of each image; -1 (none) counts as a class.
-        power: Exponent. With 1, all images are equally likely; with 0, all classes are.
+        power: Exponent. With 1, all images are equally likely. With 0, all classes are equally likely.
 
     Returns:
         Unnormalized weights, ``(N,)`` float64.
@@ -225,8 +227,9 @@ class ResumableDataLoader(DataLoader[Sample]):
 def delay_signals(worker: int) -> None:
     """Initialize a worker that survives signals until the main process stops the run.
 
-    Ctrl+C and cluster managers also send signals to the workers, but the main process requires the workers to
-    finish its step. A worker that the main process does not stop exits after a minute.
+    Ctrl+C and cluster managers send signals to all processes, but the main process needs batches from its
+    workers to finish the current step. A worker exits one minute after a signal if the main process has not
+    stopped it.
 
     Args:
         worker: Number of the worker; unused.

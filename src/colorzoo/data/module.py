@@ -85,11 +85,11 @@ class ImageDataModule(LightningDataModule):
             `degrade_images`; validation images are unchanged.
         white_balance_prob: Probability that a warm color cast of a training image is reduced, see
             `white_balance`.
-        class_power: Exponent p: the sampling probability of a class is proportional to its size to the power
-            p. 1 draws each image once per epoch. Values below 1 require labels. They draw images with
-            replacement, and small classes more often; 0 draws all classes equally often.
-        val_size: Shorter side in pixels to which validation images are resized; then they are center-cropped
-            to a square.
+        class_power: Exponent p for class-balanced sampling. A class of n images is drawn with a probability
+            proportional to n ** p. The value 1 draws each image once per epoch. Values below 1 require labels
+            and draw images with replacement. With 0, all classes are drawn equally often.
+        val_size: Side of the validation images in pixels. The shorter side is resized to this length, then
+            the image is center-cropped to a square.
         val_batch_size: Number of images per validation batch.
         val_limit: Use only the first validation images; None uses all.
         check: Decode every image at a small size before the first training, to find broken and gray images.

@@ -19,7 +19,8 @@ class Original:
 
     Attributes:
         name: Name in reports.
-        relative: Path below the data folder; a member of ``a.tar`` is below ``a.tar``.
+        relative: Path relative to the data folder. The path of a tar member starts with the path of the tar
+            file, such as ``a.tar/1.jpg``.
         source: Path of the file, or a function that returns its bytes.
     """
 

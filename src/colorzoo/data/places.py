@@ -23,6 +23,14 @@ _IMAGES_365 = {"train": ("data_256_standard", "data_large_standard"), "val": ("v
 class PlacesDataModule(ImageDataModule):
     """DataModule for Places205 or Places365.
 
+    Layouts of ``root``:
+
+    - Places205: ``data/vision/torralba/deeplearning/images256`` and ``trainvalsplit_places205``.
+    - Places365: ``places365_standard/{train,val}/CLASS``.
+    - Places365 as in `torchvision.datasets.Places365`: ``places365_train_standard.txt``,
+      ``places365_val.txt``, and the image folders ``data_256_standard`` and ``val_256`` (preferred), or
+      ``data_large_standard`` and ``val_large``.
+
     Examples:
         >>> data = PlacesDataModule("places365", edition="365", batch_size=16, crop=224)  # doctest: +SKIP
         >>> data.setup("fit")  # doctest: +SKIP
@@ -30,11 +38,7 @@ class PlacesDataModule(ImageDataModule):
         torch.Size([16, 3, 224, 224])
 
     Args:
-        root: Folder of the unpacked archives. ``205``: ``data/vision/torralba/deeplearning/images256`` and
-            ``trainvalsplit_places205``. ``365``: either ``places365_standard/{train,val}/CLASS``, or the
-            folders and lists of `torchvision.datasets.Places365`: ``data_256_standard`` and ``val_256`` (else
-            ``data_large_standard`` and ``val_large``), ``places365_train_standard.txt`` and
-            ``places365_val.txt``.
+        root: Folder that contains the unpacked archives; see the layouts above.
         edition: ``"205"`` or ``"365"``.
         labels: Add ``label`` to batches, from the lists or from the sorted class folders.
         kwargs: Arguments of `ImageDataModule`.

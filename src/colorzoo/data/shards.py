@@ -1,9 +1,11 @@
 """Shards of ``colorzoo data shard``, written with `litdata.optimize` and read by index.
 
-Two features of litdata 0.2.76 are not used. The sample order of litdata does not resume exactly under
-Lightning, because with workers litdata truncates the epoch after a resumed epoch. The chunk download of
-litdata does not support ``http://`` endpoints of S3, and indexed access downloads each sample again in each
-epoch. fsspec downloads the chunks instead.
+Two features of litdata 0.2.76 are not used:
+
+- The sampler of litdata does not resume exactly under Lightning: with workers, the epoch after a resumed
+  epoch is truncated.
+- The downloader of litdata does not support S3 endpoints with ``http://``. With indexed access it downloads
+  each sample again in each epoch. fsspec downloads the chunks instead.
 """
 
 from __future__ import annotations

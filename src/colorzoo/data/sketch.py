@@ -52,10 +52,10 @@ class SketchDataModule(FolderDataModule):
     Args:
         root: Folder of the data set.
         layout: One of the layouts above; ``auto`` detects it from the folders.
-        sigmas: Line widths of computed sketches. Training draws a width per image; validation uses the middle
-            width.
-        extract: Function that computes sketches ``(B, 1, H, W)`` in [0, 1] from images ``(B, 3, H, W)`` in
-            place of XDoG, such as ``colorzoo.color.canny_sketch`` or your own network.
+        sigmas: Line widths of computed sketches, as standard deviations of XDoG in pixels. Training draws a
+            width for each image; validation uses the middle width.
+        extract: Function that replaces XDoG, such as ``colorzoo.color.canny_sketch`` or a network. It
+            converts images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
         jitter: Jitter the colors of training images after their sketches were computed
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color hint.
         jitter_hue: Largest hue rotation of ``jitter`` in degrees; 40 in the paper, 180 covers all hues.

@@ -126,8 +126,9 @@ class Sources(Sequence[StoredImage]):
 class PackedStrings:
     """Immutable sequence of file names, stored in two flat tensors.
 
-    A list of a million names takes 150 MB. Reading a Python object changes its reference count, so each
-    forked worker would soon have its own copy. Workers share tensors, even with the start method ``spawn``.
+    A list of a million strings takes 150 MB, and each forked worker would soon have its own copy, because
+    reading a Python object changes its reference count. Tensors are shared by all workers, even with the
+    start method ``spawn``.
 
     Args:
         blob: uint8: the concatenated encoded names.

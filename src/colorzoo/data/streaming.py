@@ -29,9 +29,9 @@ class StreamingDataModule(ImageDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape  # doctest: +SKIP
         torch.Size([16, 3, 224, 224])
 
-    The order of each epoch depends only on the seed: chunks are shuffled, then images within windows of
-    several chunks. Each process takes every n-th image, as in the other DataModules. Batches also have
-    ``label`` ``(B,)`` int64, the class number of each image.
+    The order of the images depends only on the seed and the epoch. Chunks are shuffled first, then images are
+    shuffled within windows of several chunks. Images are distributed round-robin over the processes. Batches
+    also contain ``label``, the class number of each image as ``(B,)`` int64.
 
     Args:
         root: Folder written by ``colorzoo data shard``, or the address of a copy, such as

@@ -68,7 +68,7 @@ class ExportedGraph:
 
 
 class _TensorModel(nn.Module):
-    """Model whose guidance is a list of tensors, because graphs have tensor inputs only.
+    """Wrapper for export that passes guidance as a list of tensors.
 
     Args:
         model: Model to export.
@@ -298,7 +298,8 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 
     Args:
         path: ONNX file.
-        inputs: Names of the passed tensors, in order. The graph may lack inputs that do not affect outputs.
+        inputs: Names of the tensors passed to the graph, in order. Tensors that the graph does not use are
+            ignored.
     """
     import onnxruntime
 

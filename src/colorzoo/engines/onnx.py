@@ -66,7 +66,8 @@ class OnnxModel:
         """Colorize a batch.
 
         Raises:
-            GuidanceError: A guidance setting that is not a tensor differs from its default.
+            GuidanceError: A guidance setting that is not a tensor, such as ``Exemplar.alpha``, differs from
+                its default.
             ColorzooError: The export failed, or the predictions of graph and model differ.
         """
         unused = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
@@ -85,7 +86,8 @@ class OnnxModel:
     def graph_key(self, given: Guidance) -> str:
         """Return the cache key of the graph for a combination of guidance.
 
-        The key contains the shapes of all tensors except the height and width of ``(B, C, H, W)`` tensors.
+        The key is a hash of the model and of all tensor shapes, without the batch size and without height and
+        width.
         """
         tensors = guidance_tensors(given).items()
         shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]

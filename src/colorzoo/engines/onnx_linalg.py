@@ -50,7 +50,7 @@ def _cholesky_ex(matrix: Any) -> Any:
 def _cholesky_solve(right: Any, factor: Any) -> Any:
     """Solve with the factor, then with its transpose.
 
-    Reversing both axes of the transpose makes it lower triangular.
+    The transpose is upper triangular; reversing both axes makes it lower triangular.
     """
     half = solve_lower(factor, right)
     transposed = _reversed(_reversed(op.Transpose(factor, perm=[0, 2, 1]), 1), 2)

@@ -27,11 +27,12 @@ class Entry:
     """Cached results of one image colorized by one method.
 
     Attributes:
-        moments: Metric states of the image (moments, see `Output`) by number of interactions, then by output
-            key.
-        features: Feature vectors of FID networks by number of interactions, then by output key.
-        actual_interactions: Actual number of interactions by requested number.
-        thumbnails: JPEG data. The keys are the largest number of interactions, `TRUE_IMAGE` and `REFERENCE`.
+        moments: Metric states of the image (`colorzoo.metrics.base` defines moments). The outer keys are
+            numbers of interactions, the inner keys are output keys.
+        features: Feature vectors for set metrics such as FID, with the same keys as ``moments``.
+        actual_interactions: Number of interactions that were possible for each requested number.
+        thumbnails: JPEG data of the result after the largest number of interactions (the key is this number),
+            of the ground truth (`TRUE_IMAGE`) and of the reference (`REFERENCE`).
         skipped: Reason why the image was not evaluated; empty if it was evaluated.
         gray: Whether the ground truth has no color.
     """
@@ -59,8 +60,9 @@ class Cache:
 
     Args:
         folder: Folder of the cache.
-        protocol: The protocol. Metrics and interactions are not part of the hash, so they can be added later.
-        machine: The machine, which is part of the hash because results differ between machines.
+        protocol: The protocol. Its settings are hashed into the folder name, except metrics and numbers of
+            interactions, which can be added later.
+        machine: The machine. It is also hashed into the folder name, because results differ between machines.
     """
 
     def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:

@@ -55,11 +55,11 @@ class Evaluator:
             self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions; ``(0,)`` if the method ignores the user's guidance."""
+        """Return the numbers of interactions; ``(0,)`` without a suitable simulated user."""
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:
-        """Return the simulated user, or None if the method does not accept the user's guidance."""
+        """Return the simulated user; None if the method does not accept this kind of guidance."""
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 
@@ -73,7 +73,7 @@ class Evaluator:
         counts = sorted({0, *self.counts_of(method)})
         background = self._background_guidance(method, scene)
         turns = list(play(color_function, user, scene, counts, model=model, background=background))
-        bleeding = Bleeding(turns[0].result, truth)  # the turn without interactions
+        bleeding = Bleeding(turns[0].result, truth)  # the result without interactions
         method_counts = self.counts_of(method)
         for turn in turns:
             if turn.count in method_counts:
@@ -84,12 +84,12 @@ class Evaluator:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
     def _background_guidance(self, method: Method, scene: TargetImage) -> Guidance | None:
-        """Return the background user's guidance, or None if the method does not accept it."""
+        """Return the guidance that is set before the first interaction, or None."""
         choice = self.protocol.background
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
             return None
-        nothing = ColorizedImage(scene.rgb, scene.ab)  # a background user does not use results
+        nothing = ColorizedImage(scene.rgb, scene.ab)  # `Protocol.background` users do not use results
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
     def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:

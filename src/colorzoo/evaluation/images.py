@@ -83,7 +83,8 @@ def select_images(
         limit: Maximum number of images.
 
     Returns:
-        The images, and a description of how they differ from the protocol's images (empty if they do not).
+        The images, and a note that describes how they differ from the images of the protocol. The note is
+        empty if they do not differ.
 
     Raises:
         DataError: The folder is missing or empty, or does not contain the required pairs file.

@@ -30,11 +30,11 @@ from colorzoo.weights.files import sha256_of
 Values = list[list[float]]
 """Metric states (moments) of one image, as one list for each output of a measure."""
 
-SCRIBBLE_RADIUS = 16  # pixels from a scribble within which colors may change
+SCRIBBLE_RADIUS = 16  # pixels; colors may change within this distance from a scribble
 
 
 class Bleeding:
-    """Color bleeding in a method's result without user interactions; values are cached.
+    """Color bleeding in the result of a method before the first interaction.
 
     Args:
         first: The method's result without interactions.
@@ -63,7 +63,7 @@ class MeasuredImage:
         rgb: ``(1, 3, H, W)`` result in [0, 1].
         ab: ``(1, 2, H, W)`` result in CIE units.
         truth: The ground truth.
-        bleeding: Color bleeding in the method's result without interactions.
+        bleeding: Color bleeding in the result of the method before the first interaction.
         guidance: Guidance with which the result was computed.
     """
 
@@ -81,10 +81,10 @@ class Measure:
     Attributes:
         name: Name in protocols and ``--metrics``.
         outputs: Definitions of the output numbers.
-        run: Function that returns the metric states (moments) of each output, or image features if
-            ``distance`` is set.
-        distance: Function that computes the distance between two image sets from their features; None for
-            measures of single images.
+        run: Function that computes the metric states (moments) of each output from a result. If ``distance``
+            is set, the function returns image features instead.
+        distance: Function that computes the distance between two sets of images from their features, as for
+            FID. None for measures of single images.
     """
 
     name: str
@@ -142,7 +142,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
     """Return constructors of the measures that are not metrics, by name.
 
-    These measures compare a result with the method's result without user interactions.
+    These measures compare a result with the result of the same method before the first interaction.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),

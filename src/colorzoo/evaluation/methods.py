@@ -44,12 +44,12 @@ class Method:
     Attributes:
         name: Name in reports.
         identity: Text that identifies the method and its settings in the cache key.
-        color_function: Callable that returns the colorization function for an image.
+        color_function: Function that returns a colorization function for an image and its ground truth.
         accepts: Accepted kinds of guidance.
         input_kind: ``"gray"`` or ``"sketch"``.
-        module: Callable that returns the object proposing points or regions to a simulated user. The result
-            is None if the method proposes none.
-        about: Description in reports, by property.
+        module: Function that returns an object with the method ``propose_points`` or ``propose``, which a
+            simulated user calls. The function returns None if the method proposes neither points nor regions.
+        about: Properties of the method that reports list, such as the training data.
     """
 
     name: str

@@ -52,7 +52,7 @@ class UserChoice:
     Attributes:
         name: A name from `colorzoo.simulation.list_users`.
         options: Constructor arguments of the user.
-        count: Fixed number of interactions; used only for a background user.
+        count: Number of interactions; used only for `Protocol.background`.
     """
 
     name: str
@@ -80,7 +80,8 @@ class Protocol:
         references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
             references.
         user: Simulated user; None for automatic colorization.
-        background: Simulated user that adds hints of another kind before the first interaction, or None.
+        background: Simulated user whose guidance is set before the first interaction and does not change;
+            None for no such guidance. The kind of guidance differs from ``user``.
         interactions: Numbers of interactions after which results are measured, ascending.
         metrics: Names of the metrics.
         seed: Seed for all random numbers.

@@ -1,8 +1,8 @@
 """Metric values over an image set, with confidence intervals from a seeded bootstrap.
 
-Each value is a function of sums of per-image metric states (moments, see `colorzoo.metrics.base`). The
-bootstrap over images is therefore a matrix product. This also holds for metrics that pool pixels over
-images. All values and comparisons use the same resamples.
+A metric value is computed from sums of per-image numbers (moments, see `colorzoo.metrics.base`). The sums of
+all bootstrap resamples are computed with one matrix product. All values and comparisons use the same
+resamples.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
 def jackknife(distance: Distance, results: Features, truths: Features) -> Estimate:
     """Return a distance between results and ground truth with its jackknife interval.
 
-    A bootstrap repeats images, which biases distances such as FID. The jackknife instead omits each of
-    `GROUPS` groups of images once. The variance accounts for groups of unequal size (Busing, Meijer and van
-    der Leeden 1999, *Delete-m Jackknife for Unequal m*), and the interval uses Student's t distribution. The
-    interval does not include the bias that FID has for few images.
+    A bootstrap repeats images, which biases distances such as FID. The jackknife divides the images into
+    `GROUPS` groups and computes the distance without each group. The interval uses the variance for groups of
+    unequal size (Busing, Meijer and van der Leeden 1999, *Delete-m Jackknife for Unequal m*) and Student's t
+    distribution. It does not account for the bias of FID for few images.
 
     Args:
         distance: Function that returns the distance between two sets of features.

@@ -76,7 +76,8 @@ class Score:
     Attributes:
         estimate: The value with its confidence interval.
         images: Number of images with a value.
-        exact: Number of images without error, which are excluded from a mean in decibels.
+        exact: Number of images without error. Their PSNR is infinite, so they are excluded from a mean in
+            decibels.
         excluded: Number of images without a value, such as the CDR of a gray image.
     """
 
@@ -156,7 +157,7 @@ class Summary:
         items: The evaluated images.
         skipped: Name of each skipped image and the reason for skipping it.
         gray: Names of evaluated images whose ground truth has no color.
-        tables: Metric states by method and number of interactions.
+        tables: Metric states of each image, by method and number of interactions.
         rows: Scores by method and number of interactions.
         best: The best methods by output key and number of interactions; see `best_methods`.
         compared: Names of the two compared methods, or None.

@@ -17,10 +17,12 @@ from colorzoo.guidance.fields import Fields, entry, hex_color, plain_fields
 Action = Literal["color", "lock", "gray", "only", "thing"]
 """Action of an area.
 
-``"color"``: fill the area with a color. ``"gray"``: keep the area gray. ``"lock"``: keep the colors of the
-area. ``"only"``: keep the colors outside of all areas with this action. ``"thing"``: treat the area as one
-object. Models that accept boxes also colorize the object separately; models that accept edge strokes prevent
-color bleeding across its border.
+- ``"color"``: fill the area with a color.
+- ``"gray"``: keep the area gray.
+- ``"lock"``: keep the current colors of the area.
+- ``"only"``: keep the current colors outside of all areas with this action.
+- ``"thing"``: treat the area as one object. Models that accept boxes colorize the object separately. Models
+  that accept scribbles prevent color bleeding across its outline.
 """
 Lightness = Literal["photo", "color"]
 """Lightness of a filled area: the lightness of the image (``"photo"``) or of the color (``"color"``)."""
@@ -100,11 +102,11 @@ class Area:
         lightness: See `Lightness`.
         opacity: Weight of the action, in [0, 1].
         feather: Distance in pixels of the original image over which the action fades on both sides of the
-            border; 0 aligns the border with edges of the image.
+            outline. With 0, the outline is aligned with edges of the image.
         hidden: Whether the area is ignored.
-        kept: Colors that do not change: inside the area for ``"lock"``, and outside the area for ``"only"``.
-            None uses the colors that the model predicts without hints.
-        made: Description of how the area was selected. The program that created the area stores it.
+        kept: Colors to keep inside the area for ``"lock"``, and outside the area for ``"only"``. None keeps
+            the colors that the model predicts without hints.
+        made: Description of how the area was selected, as stored by the program that created the area.
         extra: JSON fields that this version does not recognize. They are kept when the recipe is saved.
     """
 

@@ -14,11 +14,13 @@ _CELL = 4  # side in pixels of the cells over which ab is averaged
 
 
 def statistics_of(rgb: Tensor) -> GlobalStatistics:
-    """Compute color histogram and saturation after resizing to 256 x 256, as in the authors' code.
+    """Compute the color histogram and the mean saturation of images.
 
     Examples:
         >>> statistics_of(torch.rand(2, 3, 64, 64)).histogram.shape
         torch.Size([2, 313])
+
+    Images are first resized to 256 x 256 pixels, as in the authors' code.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -29,17 +31,19 @@ def statistics_of(rgb: Tensor) -> GlobalStatistics:
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Compute the fraction of 4 x 4 pixel cells in each of the 313 bins, as in the authors' network.
+    """Compute the color histogram of ab, as in the authors' network.
 
     Examples:
         >>> ab_histogram(torch.zeros(2, 2, 32, 32)).shape
         torch.Size([2, 313])
 
+    The image is averaged over cells of 4 x 4 pixels, and each cell is assigned to the nearest color bin.
+
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
 
     Returns:
-        ``(B, 313)``.
+        ``(B, 313)`` fraction of cells in each bin.
     """
     cells = F.avg_pool2d(ab, _CELL, ceil_mode=True)
     flat = cells.permute(0, 2, 3, 1).reshape(-1, 2)

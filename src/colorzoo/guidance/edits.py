@@ -196,11 +196,11 @@ class PaintStroke:
         opacity: Opacity of the color, in [0, 1].
         blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
             chroma (``"saturation"``).
-        reach: Distance over which the color spreads within the brush; see `Reach`. A limited reach ends at
-            image edges.
+        reach: How far the color spreads within the area covered by the brush; see `Reach`. Unless it is
+            ``"everywhere"``, the color stops at image edges.
         hidden: Whether the stroke is ignored.
-        layer: Layer number, or None. Consecutive strokes in a layer are composited as one stroke with the
-            opacity of the first stroke; the drawing pad edits them together.
+        layer: Layer number, or None. Consecutive strokes in the same layer are composited as one stroke with
+            the opacity of the first stroke. The drawing pad edits these strokes together.
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 

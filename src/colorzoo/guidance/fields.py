@@ -141,7 +141,7 @@ class Fields:
 
         Args:
             kind: Dataclass to create.
-            **given: Values of dataclass fields that are not read from the JSON object.
+            **given: Values of dataclass fields that are set instead of being read from the JSON object.
         """
         for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
             if each.metadata and each.name not in given:

@@ -46,8 +46,9 @@ class Points(TensorFields):
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}: 1 for pixels with a color.
         lightness: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
-        exact: ``(B, 1, H, W)`` in {0, 1}: 1 where ``ab`` is used unchanged, 0 where the color with this
-            ``lightness`` and ``ab`` is adapted to the lightness of the image. None means 1 everywhere.
+        exact: ``(B, 1, H, W)`` in {0, 1}, or None for 1 everywhere. Where it is 1, ``ab`` is used unchanged.
+            Where it is 0, the color defined by ``lightness`` and ``ab`` is adapted to the lightness of the
+            image.
     """
 
     ab: Tensor
@@ -124,9 +125,10 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        embedding: ``(B, R, C)`` embedding of the reference, or a mix of several embeddings: feature
-            statistics (Xu et al. 2020), a vector (Zhao et al. 2021), or embeddings and colors of the feature
-            map's cells (``colorzoo2026``). The model computes it from ``rgb`` if it is None.
+        embedding: ``(B, R, C)`` embedding of the reference, or a mix of several embeddings. If it is None,
+            the model computes the embedding from ``rgb``. An embedding contains feature statistics (Xu et al.
+            2020), a vector (Zhao et al. 2021), or a feature and a color for each position of a feature map
+            (``colorzoo2026``).
         alpha: Strength of the exemplar in models with embeddings, 0 to 1.
     """
 

@@ -1,4 +1,4 @@
-"""Recipe objects that only some models use: exemplar, classes, statistics and divisions.
+"""Recipe objects for some models: exemplar, classes, statistics and region divisions.
 
 This module parses and validates the objects. A recipe stores them as JSON, so that unknown fields and number
 formats survive a round trip.

@@ -23,11 +23,13 @@ Indices = NDArray[np.int64]
 VARIANCE_SHARE = 0.3
 """Variance of the Gaussian weights relative to the lightness variance of a 3 x 3 window."""
 
-MOST_COLUMNS = 256  # of 50 KB each; with more hinted pixels, the system is solved directly
+MOST_COLUMNS = 256  # cached columns; with more hinted pixels, the whole system is solved
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _BYTES_PER_ENTRY = 12  # bytes of a sparse matrix entry: a float64 and an int32
 LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise in a flat window
-LEAST_WEIGHT = 1e-6  # relative to the largest weight; connects all pixels, so the system is not singular
+LEAST_WEIGHT = (
+    1e-6  # relative to the largest weight; positive, because the system would be singular otherwise
+)
 
 
 def propagate(
@@ -40,8 +42,7 @@ def propagate(
 ) -> Array:
     """Propagate the colors of hinted pixels to all pixels of an image.
 
-    An image without hinted pixels stays gray. A direct solver computes the colors of the other pixels
-    exactly. The matrix of the linear system is an M-matrix, which needs no pivoting.
+    An image without hinted pixels stays gray. The linear system is solved exactly with a direct solver.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
@@ -49,8 +50,8 @@ def propagate(
         given: ``(H, W)`` bool: True for hinted pixels.
         variance_share: Factor on the variance of the Gaussian weights; lower values give sharper borders
             between colors.
-        fade: Fading with distance. In flat areas colors fade to a third over about sqrt(0.4 / fade) pixels.
-            With 0, the value in the paper, colors do not fade.
+        fade: How fast colors fade with distance. In areas of constant lightness, chroma decreases to a third
+            over about sqrt(0.4 / fade) pixels. With 0, as in the paper, colors do not fade.
 
     Returns:
         ``(2, H, W)`` colors of all pixels.
@@ -61,10 +62,9 @@ def propagate(
 class Propagator:
     """Propagation for a fixed lightness, which caches partial results to accelerate edits.
 
-    Let A be the matrix of the linear system of all pixels. For colors d at pixels g, the solution is ``A⁻¹[:,
-    g] s`` with ``A⁻¹[g, g] s = d``. The solution satisfies the equations of the other pixels and equals d at
-    g. The columns of ``A⁻¹`` are cached, so an edit computes only the columns of added pixels. Results equal
-    the output of `propagate`.
+    Let A be the matrix of the linear system, g the indices of the hinted pixels, and d their colors. The
+    colors of all pixels are ``A⁻¹[:, g] s``, where s solves ``A⁻¹[g, g] s = d``. The columns of ``A⁻¹`` are
+    cached, so an edit computes only the columns of added pixels. The results equal the output of `propagate`.
 
     Attributes:
         cache_key: Cache key of the arguments.

@@ -120,7 +120,7 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the slice of pixels along one axis whose centers a patch covers, at least one pixel.
+    """Return the pixels along one axis whose centers a patch covers, as a slice.
 
     Args:
         center: Center of the patch in pixels of the image.

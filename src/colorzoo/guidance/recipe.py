@@ -2,8 +2,9 @@
 
 Coordinates are pixels of the original image, and colors are ``#rrggbb``. A recipe gives equal colors on the
 command line, in Python, in notebooks and in the drawing pad. ``recipe.schema.json`` documents every field.
-Unknown fields are preserved when a recipe is read and written, but colorizing an image with an unknown field
-raises an error (`Recipe.check_known`).
+
+Unknown fields are preserved when a recipe is read and written. Colorizing an image with a recipe that has
+unknown fields raises an error (`Recipe.check_known`).
 """
 
 from __future__ import annotations
@@ -171,13 +172,14 @@ class Recipe:
         boxes: Bounding boxes of objects. None selects automatic detection by a model that implements
             `colorzoo.capabilities.FindsBoxes`, unless the recipe contains object areas. An empty tuple
             disables the detection.
-        proposal: SHA-256 of the map of proposed regions for which the region colors were chosen, or None.
-        areas: Areas to fill, lock, keep gray, restrict changes to, or treat as objects.
+        proposal: SHA-256 of the region map to which ``regions`` refers, or None. A note is shown if the model
+            proposes other regions.
+        areas: Parts of the image with an action, such as filling with a color or keeping gray; see `Area`.
         paint: Brush strokes composited over the model's colors; later strokes cover earlier strokes.
         replacements: Color replacements in the whole image, applied in order before the paint strokes.
         finish: Adjustments of all colors of the result, including paint strokes. None changes nothing.
         healing: Strokes over dust and scratches, which are inpainted before colorizing.
-        border: The part of a scan to colorize, such as the part within its border; see `BorderSetting`.
+        border: The part of a scan to colorize, for example without the film border; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
         extra: Parsed JSON of unknown fields and of the fields ``exemplar``, ``classes``, ``statistics`` and
             ``divisions``, which have properties of equal names.

@@ -78,7 +78,7 @@ def area_under_curve(histogram: Tensor) -> Tensor:
 
 
 def area_of_moments(moments: Moments) -> Moments:
-    """Return `area_under_curve` from the moments of `AbAUC`.
+    """Return `area_under_curve` from the summed states (moments) of `AbAUC`.
 
     The moments are a histogram, followed by the number of exact images and the number of other images.
     """

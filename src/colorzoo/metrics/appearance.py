@@ -1,9 +1,12 @@
-"""Metrics of visible faults: grayness, oversaturation, color casts and wrong hues.
+"""Metrics of visible color faults, such as grayness, oversaturation and color casts.
 
-These metrics do not compare each color with the true color, because lightness alone does not determine the
-color. `Colorfulness` and `ColorfulnessRatio` measure the whole image. `NeutralChroma` measures areas where
-the ground truth is neutral, and `RightHue` measures areas where the ground truth has a clear hue. `GrayGain`
-compares the result with the gray image.
+Lightness alone does not determine the color, so these metrics do not measure the distance from each true
+color:
+
+- `Colorfulness` and `ColorfulnessRatio` measure the whole image.
+- `NeutralChroma` measures the chroma of pixels that are neutral in the ground truth.
+- `RightHue` counts pixels whose hue is similar to the ground truth.
+- `GrayGain` compares the PSNR of the result with the PSNR of the uncolored image.
 
 Two definitions of colorfulness (CF) are published. ``"hasler"`` uses the mean and standard deviation of the
 opponent colors (Hasler & Suesstrunk 2003, sec. 7). ``"absolute"``, common in colorization code, uses the mean
@@ -239,7 +242,7 @@ class NeutralChroma(Ratio):
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Count the pixels with the right hue, and the colored pixels of the ground truth.
+    """Count the colored pixels, and the colored pixels with a hue close to the true hue.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -251,9 +254,9 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
         target_ab: ``(B, 2, H, W)`` truth in CIE units.
 
     Returns:
-        Two ``(B,)`` counts: pixels with the right hue, and colored pixels, whose true chroma is above 15. The
-        hue of a colored pixel is right if the result has a chroma above 6 and a hue within 35 degrees of the
-        true hue.
+        Two ``(B,)`` counts: colored pixels with a hue close to the true hue, and colored pixels. A pixel is
+        colored if its true chroma is above 15 CIE units. Its hue is close to the true hue if the result has a
+        chroma above 6 CIE units and the hues differ by at most 35 degrees.
     """
     ours, true = chroma(ab), chroma(target_ab)
     along = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
@@ -264,7 +267,7 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class RightHue(Ratio):
-    """Fraction of colored pixels with the right hue, in [0, 1]; see `right_hues`.
+    """Fraction of colored pixels with a hue close to the true hue; see `right_hues`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -287,7 +290,7 @@ class RightHue(Ratio):
 
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR of each result minus the PSNR of the gray image, over 8-bit RGB.
+    """Return the PSNR of each result minus the PSNR of the uncolored image.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)

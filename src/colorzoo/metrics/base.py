@@ -1,8 +1,8 @@
 """Base classes of the metrics, and validation of their inputs.
 
-Moments are sums over images from which a metric computes its value, such as a sum of errors and a count. The
-last two moments of an output are the number of exact images (without error) and the number of other images
-that have a value.
+A metric computes its value from sums over images, which are called moments, such as a sum of errors and a
+count. The last two moments of an output are counts: the number of images without error (exact images), and
+the number of other images with a value.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class ColorMetric(Metric):
         names: Constructor options by metric name.
         default_network: Name of the default network, passed to the constructor before the path of a weight
             file; empty for a metric without a network.
-        of_whole_set: Whether the metric compares sets of image features instead of averaging over images.
+        of_whole_set: Whether the metric compares two sets of images, as FID does, instead of averaging over
+            images.
         needs_color: Whether the metric is undefined for images with a gray ground truth.
     """
 
@@ -70,9 +71,9 @@ class ColorMetric(Metric):
         return ()
 
     def moments(self) -> list[list[float]]:
-        """Return the states as moments, with one list for each output.
+        """Return the states as moments (sums over images), with one list for each output.
 
-        `colorzoo.metrics.base` defines moments.
+        See `colorzoo.metrics.base` for the order of the moments.
         """
         raise NotImplementedError(f"{type(self).__name__} must define moments() to be used in reports")
 

@@ -164,10 +164,12 @@ def edge_scores(
         >>> bool((edge_scores(truth.labels[0], truth.labels[0], truth.edges[0]) == 1).all())
         True
 
-    A is the set of window pixels whose true cluster differs from the true cluster of the edge pixel. B is the
-    subset of A that is in the same cluster of the result as the edge pixel. The window is off center by one
-    as in the published code: rows and columns ``-k .. k - 1``. Pixels outside the image belong to A but not
-    to B.
+    A score below 1 means that the result merges pixels that the ground truth separates. A is the set of
+    pixels in a window around the edge pixel that belong to another true cluster than the edge pixel. B is the
+    set of pixels in A that belong to the same cluster as the edge pixel in the result.
+
+    As in the published code, the window covers rows and columns ``-k .. k - 1`` relative to the edge pixel.
+    Pixels outside the image belong to A but not to B.
 
     Args:
         truth_labels: ``(H, W)`` cluster labels of the ground truth, starting at 1.

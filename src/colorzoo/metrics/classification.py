@@ -56,8 +56,9 @@ class ClassifierAccuracy(ColorMetric):
         >>> accuracy(reds, torch.tensor([0, 1]))
         {'top1_mine_whole': tensor(0.5000)}
 
-    Plausible colors help a classifier. Compare the accuracy on results with the accuracy on gray images and
-    on the ground truth. EfficientNet-Lite0 (``"efficientnet-lite0"``) requires no download.
+    Plausible colors increase the accuracy of a classifier. Compare the accuracy on results with the accuracy
+    on gray images and on the ground truth. EfficientNet-Lite0 (``"efficientnet-lite0"``) requires no
+    download.
 
     Args:
         classifier: Network that returns the logits of the classes, or a name for `classifier_network`; None

@@ -1,8 +1,8 @@
 """PSNR and LPIPS in a band around edges (Kim et al. 2021).
 
-The paper reports rows K = 7 and K = Full. The authors' slides do not define K. Here the band is a square
-dilation, K pixels wide, of the edges that the caller passes, such as the edges under (pseudo-)scribbles. A
-band around all edges would cover nearly the whole image.
+The paper reports values for K = 7 and K = Full without defining K. Here the band consists of all pixels in
+squares of K x K pixels around edge pixels. The caller selects the edges, such as the edges under scribbles,
+because a band around all edges would cover nearly the whole image.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
 
     Args:
         edges: Edge map ``(B, 1, H, W)``, nonzero on thinned edges.
-        kernel_size: Side K of the square around each edge pixel in pixels; odd. None selects "Full": the
-            whole image if it has an edge. The band of an image without edges is empty for every K.
+        kernel_size: Side K of the square around each edge pixel, in pixels; odd. None selects the whole image
+            ("Full"). The band of an image without edges is always empty.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}.

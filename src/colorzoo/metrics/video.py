@@ -149,9 +149,9 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
         >>> warping_error(clip, clip)
         tensor([0., 0.])
 
-    The metric is defined in Lai et al. 2018, sec. 4.3. The warping error of two successive frames is the mean
-    squared RGB difference between the first frame and the second frame warped onto it, over the pixels
-    visible in both frames. The warping error of a clip is the mean over pairs.
+    The metric is defined in Lai et al. 2018, sec. 4.3. The second of two successive frames is warped to the
+    first frame. The error is the mean squared RGB difference over the pixels that are visible in both frames.
+    The result is the mean error over all pairs of successive frames.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
@@ -178,9 +178,9 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
         >>> chroma_flicker(clip, clip)
         tensor([0., 0.])
 
-    The chroma flicker of two successive frames is the mean ab distance between the first frame and the
-    second frame warped onto it, over the pixels visible in both frames. The chroma flicker of a clip is the
-    mean over pairs. It does not depend on lightness.
+    The second of two successive frames is warped to the first frame. The flicker is the mean ab distance over
+    the pixels that are visible in both frames, so it does not depend on lightness. The result is the mean
+    flicker over all pairs of successive frames.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].

@@ -1,9 +1,9 @@
 """Simulated color points for training and evaluation.
 
-Training follows Zhang et al. 2017 (sec. 3.2). The number of square patches has a geometric distribution, and
-the positions have a Gaussian distribution. Each patch is filled with its mean ab. For some images all colors
-are revealed, so that the network learns to copy hints. All functions are batched and run on the device of
-``ab``.
+Training follows Zhang et al. 2017 (sec. 3.2). The points of an image are square patches filled with their
+mean ab. The number of patches has a geometric distribution, and their positions have a Gaussian distribution.
+In some images every pixel is a hint, so that the network learns to copy hints. All functions are batched and
+run on the device of ``ab``.
 """
 
 from __future__ import annotations
@@ -254,8 +254,8 @@ class ProposedPoints:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
-                f"model must have a method propose_points, got {type(model).__name__}. Use the user "
-                "uniform_points."
+                f"model must have a method propose_points, got {type(model).__name__}. Use the "
+                "simulated user uniform_points."
             )
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side

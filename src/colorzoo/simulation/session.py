@@ -1,8 +1,8 @@
 """Interactive sessions between a simulated user and a model.
 
-`SimulatedUser.begin` starts a session with an image. It returns a function that maps a number of interactions
-n to the user's input. The session calls this function with increasing n. A model can propose input:
-``propose(lightness)`` returns `Regions` in the order in which to color them, and
+`SimulatedUser.begin` starts a session with an image and returns an `InputFunction`. This function returns the
+guidance of the user after n interactions; `play` calls it with increasing n. Some users place hints where the
+model proposes: ``propose(lightness)`` returns `Regions` in the order in which to color them, and
 ``propose_points(lightness, guidance)`` returns row and column of the next point.
 """
 
@@ -72,7 +72,8 @@ class UserInput:
 
     Attributes:
         guidance: Guidance of the kind that the user provides.
-        interactions: Number of interactions; smaller than requested if no further input is possible.
+        interactions: Number of interactions. It is smaller than the requested number if no further hint is
+            possible.
     """
 
     guidance: Guidance
@@ -86,7 +87,7 @@ ColorFunction = Callable[[TargetImage, Guidance], ColorizedImage]
 
 
 class SimulatedUser(Protocol):
-    """Interface of simulated users."""
+    """Interface of simulated users, which derive guidance from the ground truth."""
 
     @property
     def kind(self) -> GuidanceKind:
@@ -96,7 +97,7 @@ class SimulatedUser(Protocol):
     def adaptive(self) -> bool:
         """Whether each interaction depends on the previous result.
 
-        If True, a session cannot skip interactions.
+        If True, the model must run after every interaction.
         """
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:

@@ -8,9 +8,11 @@ Test the models of your own package with these lines::
         check(card)
 
 The field ``contract_test`` of a model card describes a small variant of the model that runs in seconds on a
-CPU. The field ``limits`` lists features that the model does not support; checks of these features are skipped
-or verify that the limit exists. Run the checks on one thread (``torch.set_num_threads(1)``), which is faster
-for small tensors. One check starts processes, so a script requires the guard ``if __name__ == "__main__":``.
+CPU. The field ``limits`` lists features that the model does not support. The checks of these features are
+skipped, or they verify that the feature is not supported.
+
+Run the checks on one thread (``torch.set_num_threads(1)``), which is faster for small tensors. One check
+starts processes, so a script requires the guard ``if __name__ == "__main__":``.
 """
 
 from colorzoo.testing.models import ContractError, contract_test_model

@@ -54,10 +54,9 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     """Check that training in two processes equals training in one process.
 
     Both runs have equal global batches. The check compares the losses of each step, the gradients of the
-    first step (relative to the largest gradient of the layer), and the validation metrics. The validation
-    batches have different sizes, and each image must count once in the metrics. Normalization layers stay in
-    eval mode, because each process computes its own statistics. On GPUs, ``trainer.sync_batchnorm``
-    synchronizes the statistics. Models without weights pass.
+    first step, and the validation metrics. The validation batches have different sizes, and each image must
+    count once in the metrics. Normalization layers stay in eval mode, because each process would compute its
+    own batch statistics. Models without weights pass.
 
     Args:
         card: Card of the model.

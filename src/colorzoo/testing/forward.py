@@ -70,10 +70,15 @@ def check_model_without_trainer(card: ModelCard) -> None:
     }
     model = build_model(model_class, settings).eval()
     model.load_state_dict(task.model.state_dict())
-    require(model.working_size == task.model.working_size, f"{card.name}: working_size differs without task")
+    require(
+        model.working_size == task.model.working_size,
+        f"{card.name}: working_size of the model differs from working_size of its task",
+    )
     for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
         both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
-        require(torch.equal(*both), f"{card.name}: predictions differ without task")
+        require(
+            torch.equal(*both), f"{card.name}: predictions of the model differ from predictions of its task"
+        )
 
 
 def check_odd_sizes(card: ModelCard) -> None:
@@ -84,7 +89,8 @@ def check_odd_sizes(card: ModelCard) -> None:
         lightness, guidance = sample_call(card, size, batch=2)
         answer = predict(card, model, lightness, guidance)
         require(
-            answer.shape == (2, channels, *size), f"{card.name}: {size} gives shape {tuple(answer.shape)}"
+            answer.shape == (2, channels, *size),
+            f"{card.name}: the prediction for {size} has shape {tuple(answer.shape)}",
         )
         require(answer.dtype == torch.float32, f"{card.name}: prediction must be float32, got {answer.dtype}")
         require(bool(answer.isfinite().all()), f"{card.name}: the prediction at {size} is not finite")
@@ -107,7 +113,7 @@ def check_batch_equals_single(card: ModelCard) -> None:
 def check_guidance(card: ModelCard) -> None:
     """Check that exactly the accepted kinds of guidance change the prediction.
 
-    Some kinds require another kind to have an effect, such as a class map, which requires an exemplar.
+    Some kinds have an effect only in combination with another kind, such as a class map with an exemplar.
     """
     model = contract_test_model(card)
     lightness, _ = sample_call(card, _SIZE)
@@ -134,9 +140,12 @@ def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKi
 
 
 def check_guidance_moves(card: ModelCard) -> None:
-    """Check that guidance can be moved to another device and sliced by image."""
+    """Check that guidance can be moved to another device and sliced along the batch axis."""
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
-    require(guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: sliced guidance lacks kinds")
+    require(
+        guidance.to("cpu")[1:].kinds() == guidance.kinds(),
+        f"{card.name}: slicing guidance removes some kinds of guidance",
+    )
     for kind in guidance.kinds():
         moved = vars(getattr(guidance.to("meta")[1:], kind)).values()
         tensors = [value for value in moved if isinstance(value, torch.Tensor)]

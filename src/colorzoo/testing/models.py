@@ -108,7 +108,7 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Change the default device to meta to detect tensors on a wrong device.
+    """Change torch's default device to meta to detect tensors on a wrong device.
 
     Raises:
         ContractError: A tensor on the default device is combined with an input tensor.

@@ -32,7 +32,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     lightness, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, lightness, guidance)
     apart = difference(card, expected, predict(card, fresh, lightness, guidance))
-    require(apart > 1e-3 or not card.trainable, f"{card.name}: other weights give the same prediction")
+    require(apart > 1e-3 or not card.trainable, f"{card.name}: the prediction does not depend on the weights")
     held = list(model.state_dict())
     require(
         card.trainable or not held,
@@ -92,7 +92,7 @@ def check_copies(card: ModelCard) -> None:
     expected = predict(card, model, lightness, guidance)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         same = torch.equal(predict(card, other, lightness, guidance), expected)
-        require(same, f"{card.name}: a copy makes another prediction")
+        require(same, f"{card.name}: the prediction of a copy differs")
 
 
 def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:

@@ -50,8 +50,11 @@ def check_gradients(card: ModelCard) -> None:
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     idle = {name for name in names if not _is_alive(recorder.gradients.get(name))}
     excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.contract_test.without_gradient)}
-    require(not idle - excepted, f"{card.name}: no usable gradient for {sorted(idle - excepted)}")
-    require(not excepted - idle, f"{card.name}: without_gradient lists {sorted(excepted - idle)}")
+    require(
+        not idle - excepted,
+        f"{card.name}: the gradient of {sorted(idle - excepted)} is zero, missing or not finite",
+    )
+    require(not excepted - idle, f"{card.name}: without_gradient must not match {sorted(excepted - idle)}")
 
 
 def check_training_device(card: ModelCard) -> None:
@@ -86,7 +89,10 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
         losses = [cast(Tensor, model.training_step(batch, 0))]
     ok = bool(logged) or isinstance(model, GANColorizationModule)  # its base class logs both losses
     require(ok, f"{card.name}: a training step logs no loss")
-    require(all(count == len(batch["rgb"]) for _, count in logged), f"{card.name}: logs a wrong batch size")
+    require(
+        all(count == len(batch["rgb"]) for _, count in logged),
+        f"{card.name}: a training step logs a wrong batch size",
+    )
     losses += [loss for named, _ in logged for loss in named.values()]
     given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
     parts = [vars(getattr(each, kind)).values() for each in given for kind in each.kinds()]

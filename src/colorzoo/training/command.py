@@ -118,7 +118,7 @@ class ZooCLI(LightningCLI):
         )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # a static method there
-        """Return the current command alone, because building each parser takes 0.1 s."""
+        """Return only the current command, because building each parser takes 0.1 s."""
         return {self._verb: super().subcommands()[self._verb]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -128,11 +128,14 @@ class ZooCLI(LightningCLI):
         add("--metrics", help="Metrics for validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
         add("--output", help="Output folder of predict, local or s3://BUCKET/FOLDER.")
         add = partial(parser.add_argument, default=False, type=bool)
-        add("--allow_untrained", help="Allow random weights in test and predict, and in frozen networks.")
+        add(
+            "--allow_untrained",
+            help="Allow random weights in test and predict, and in frozen networks in fit.",
+        )
         add("--compile", help="Compile the training step with torch.compile.")
 
     def _parse_ckpt_path(self) -> None:
-        """Do nothing: Lightning's method silently replaces the configuration by checkpoint arguments."""
+        """Do nothing; Lightning's method would override options with values of the checkpoint."""
 
     def before_instantiate_classes(self) -> None:
         """Set the folders of configured loggers before they are created.

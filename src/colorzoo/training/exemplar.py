@@ -91,7 +91,7 @@ class ExemplarPrediction(AbPrediction):
     """Prediction for a training batch, and other inputs of the losses.
 
     Attributes:
-        warped: Colors warped from the references.
+        warped: Reference colors at the matching positions of the target image.
         reference: ``(B, 3, H, W)`` references in [0, 1].
         self_referenced: ``(B,)``, 1 if the reference is an augmented copy of the target image, else 0.
     """
@@ -102,7 +102,10 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Mixin for tasks that are validated without a reference and with a self-reference."""
+    """Mixin that validates a task without references and with self-references.
+
+    A self-reference is an augmented copy of the target image.
+    """
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return ``automatic`` (no reference) and ``self`` (reference is an augmented copy)."""
@@ -115,7 +118,7 @@ class SelfReferenced:
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Derive references from images ``(B, 3, H, W)``, by default by a random crop and flip."""
+        """Derive references from images ``(B, 3, H, W)``; the default crops and flips randomly."""
         return _self_reference(rgb, seeds)
 
 
@@ -128,7 +131,8 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     Attributes:
         objective: Settings of the losses.
         extensions: Settings of extensions that are not in the paper.
-        matching_lr: Learning rate of the correspondence network; None uses the color network's rate.
+        matching_lr: Learning rate of the correspondence network. None uses the learning rate of the color
+            network.
         missing_weights: Names of frozen networks whose weights were not loaded.
     """
 
@@ -197,8 +201,8 @@ def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that depends on every parameter of a network.
 
-    Without this term, the correspondence network has no gradient if no image shares a class with its
-    reference, and DDP blocks.
+    If no image shares a class with its reference, the losses do not depend on the correspondence network. DDP
+    would then wait for its gradients forever; adding this zero to the loss prevents the deadlock.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
@@ -252,9 +256,10 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 
 
 def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
-    """Return the mean L1 distance between warped and true colors (not in the papers).
+    """Return the mean L1 distance between warped reference colors and true colors.
 
-    The mean is over the matched positions of the self-referenced images of all processes.
+    This loss is not in the papers. It covers the matched positions of images whose reference is an augmented
+    copy, over all processes.
 
     Args:
         generated: The prediction for the batch.

@@ -7,9 +7,9 @@ Differences from tasks with one optimizer:
 - `colorzoo fit` sets `accumulate` and `clip` from ``--trainer.accumulate_grad_batches`` and
   ``--trainer.gradient_clip_val``. In Python, set these attributes yourself, because Lightning rejects the
   options under manual optimization.
-- With several processes, each loss leaves the parameters of one network unused. `colorzoo fit` therefore
-  replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. In Python, set this strategy
-  yourself.
+- With several processes, DDP must accept unused parameters, because each loss uses only one of the networks.
+  `colorzoo fit` therefore replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. In
+  Python, set this strategy yourself.
 - ``16-mixed`` is rejected because clipping would use scaled gradients.
 """
 
@@ -121,7 +121,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, generated)")
 
     def regenerate(self, batch: Batch, generated: P) -> P:
-        """Return the discriminator input; by default ``generated``, detached from the graph."""
+        """Return the prediction for the discriminator step; by default ``generated``, detached."""
         return generated.detach()
 
     def is_adversarial(self) -> bool:

@@ -82,13 +82,14 @@ class ColorizationModule(LightningModule):
         output_kind: Output of the model: ab or RGB.
         trained: Whether the weights of the model were trained or loaded.
         provenance: Record of the training of the weights.
-        stages: Training stages by name; empty if a single stage trains all parameters.
+        stages: Training stages by name; empty if the training has a single stage.
         label_setting: Command line option for the number of classes, for error messages.
         stage: The current stage.
         validation_metrics: Names of the validation metrics; may be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
-        validation_points: Numbers of random hints of 6 x 6 pixels (Zhang et al. 2017, section 4.1).
-            Validation and test colorize each image once per number; empty for no hints.
+        validation_points: Numbers of simulated color points per image. Validation and test colorize each
+            image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
+            al. 2017, section 4.1). Empty for models without points.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
             weights in frozen networks.
     """
@@ -115,7 +116,7 @@ class ColorizationModule(LightningModule):
         Args:
             model: The model to train.
             stage: A key of `stages`; None if the task has no stages.
-            start: Trained model from which the shared layers are copied; see `initialize_from`.
+            start: Trained model whose layers initialize the same layers of this model; see `initialize_from`.
 
         Raises:
             ColorzooError: The stage is unknown, or a setting is out of range.
@@ -201,10 +202,10 @@ class ColorizationModule(LightningModule):
         return self
 
     def setup(self, stage: str) -> None:
-        """Check labels and frozen networks before training, and copy the layers of ``start``.
+        """Check labels and frozen networks before training, and load initial layers.
 
-        The method does nothing in other stages than ``fit``. The layers of the model ``start`` are copied
-        only if no other weights were loaded.
+        The layers that this model shares with the model ``start`` are copied, unless other weights were
+        loaded. The method does nothing if ``stage`` is not ``"fit"``.
 
         Raises:
             WeightsError: The model ``start`` or a submodel has random weights.
@@ -277,8 +278,8 @@ class ColorizationModule(LightningModule):
     def on_fit_start(self) -> None:
         """Set training mode and build the metrics.
 
-        `create_model` returns a model in evaluation mode, which the Trainer would not change. Metrics are
-        built here so that missing metric weights end the run before the first step.
+        `create_model` returns a model in evaluation mode, and the Trainer does not change the mode. The
+        metrics are built before the first step, so that missing metric weights raise an error early.
         """
         if self.training:
             set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set

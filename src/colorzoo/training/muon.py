@@ -117,9 +117,9 @@ class Muon(Optimizer):
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters whose gradients are clipped: all that Muon does not update.
+    """Return the parameters whose gradients can be clipped.
 
-    Muon updates have a fixed norm, so their gradients are excluded from clipping.
+    Muon updates have a fixed norm, so gradients of parameters that Muon updates are excluded from clipping.
     """
     groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
     return [parameter for group in groups for parameter in group["params"]]
@@ -152,8 +152,8 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
 
     Args:
         module: The module.
-        excluded: AdamW optimizes parameters whose names contain one of these strings, such as the first and
-            last layers.
+        excluded: Parts of parameter names, for example of the first and last layers. Parameters whose names
+            contain one of these strings are optimized with AdamW.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

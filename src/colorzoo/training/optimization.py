@@ -60,8 +60,8 @@ class AdversarialOptimization(Optimization, total=False):
 class Factory(Generic[P, R]):
     """Callable that builds an optimizer or a schedule and is not copied by `copy.deepcopy`.
 
-    Callables from LightningCLI reference the argument parser and the Trainer. Weight averaging deep-copies
-    the task, and copying parser and Trainer fails in runs with several processes.
+    Weight averaging deep-copies the task. A callable from LightningCLI references the argument parser and the
+    Trainer, which cannot be copied in runs with several processes.
 
     Args:
         make: The function that builds the object.

@@ -33,9 +33,9 @@ FAILED = "failed.txt"
 class FullSizePrediction(LightningModule):
     """LightningModule for `Trainer.predict` that colorizes files like ``colorzoo colorize``.
 
-    A step colorizes one image, so the Trainer's progress bar and limits count images. ``num_workers`` threads
-    read and write files. Each process colorizes its part of the images. Existing results from the same bytes
-    and settings are skipped.
+    Each step colorizes one image, so the Trainer's progress bar and limits count images. Files are read and
+    written in ``num_workers`` threads. The images are distributed over the processes. An image is skipped if
+    its result exists and was computed from the same file content and settings.
 
     Args:
         model: The task, which also receives the weights of ``--ckpt_path``.
@@ -157,8 +157,8 @@ class FullSizePrediction(LightningModule):
 def _end_on_sigterm(trainer: Trainer) -> None:
     """Make SIGTERM end this process and its child processes immediately.
 
-    Results are written atomically, so no file is left incomplete. Under Lightning's handler, prediction loops
-    ignore the first signal, and a second signal to one process blocks all processes.
+    This is safe because results are written atomically. Lightning's handler would ignore the first SIGTERM
+    during prediction, and after a second SIGTERM to one process all processes would block.
     """
 
     def end(signum: int, _: object) -> None:

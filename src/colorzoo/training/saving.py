@@ -13,11 +13,12 @@ from colorzoo.atomic import remove_leftovers, write_atomic
 
 
 class CheckpointFile(TorchCheckpointIO):
-    """Checkpoint plugin that writes a temporary file in the same folder, then renames it.
+    """Checkpoint plugin that writes checkpoints atomically.
 
-    Lightning writes to the system's temporary folder. On another file system, fsspec copies the file to its
-    target (`shutil.move`), and a process that is killed during the copy leaves a truncated checkpoint.
-    Uploads to a bucket are atomic already.
+    Lightning writes a checkpoint to the system's temporary folder and then moves it. If the target is on
+    another file system, the move is a copy, and a process that is killed during the copy leaves a truncated
+    checkpoint. This plugin writes a temporary file to the folder of the target and renames it. Uploads to a
+    bucket are atomic already.
     """
 
     def save_checkpoint(

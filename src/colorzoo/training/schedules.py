@@ -116,8 +116,8 @@ class HoldThenLinear(RunSchedule):
         >>> [(optimizer.step(), schedule.step(), schedule.get_last_lr()[0])[2] for _ in range(6)]
         [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
 
-    This is the schedule of pix2pix. Cho et al. 2023 and Su et al. 2020 update it once per epoch; updating it
-    in each step changes the learning rate by at most the decay of one epoch.
+    This is the schedule of pix2pix, Cho et al. 2023 and Su et al. 2020. The authors update the learning rate
+    once per epoch; this class updates it in each step.
 
     Args:
         optimizer: See `RunSchedule`.

@@ -23,7 +23,7 @@ class Stage:
     Attributes:
         trains: Shell-style patterns of parameter names (``model.network.*``); all other parameters are
             frozen.
-        leaves: Patterns of parameters that stay frozen even if ``trains`` matches them.
+        leaves: Patterns of parameter names that are excluded from ``trains``; these parameters stay frozen.
     """
 
     trains: tuple[str, ...] = ("*",)

@@ -26,7 +26,8 @@ class StageMetrics(nn.Module):
 
     Args:
         stage: ``"val"`` or ``"test"``, the prefix of the logged names.
-        settings: Names of the settings, the suffix of the logged names.
+        settings: Names of the guidance settings, such as numbers of hints. They are the suffixes of the
+            logged names.
         names: Names of the metrics; see `colorzoo.metrics.named`.
 
     Raises:
@@ -53,7 +54,8 @@ class StageMetrics(nn.Module):
 
         Args:
             setting: Name of the setting.
-            inputs: Inputs of the metrics by name. Without an exemplar, metrics that require it are skipped.
+            inputs: Inputs of the metrics by name. Metrics that require an exemplar are skipped if there is no
+                exemplar.
 
         Raises:
             DataError: A metric requires labels, but ``inputs`` contains no labels.

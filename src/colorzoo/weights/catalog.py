@@ -136,7 +136,8 @@ def weights_path(card: ModelCard, tag: str) -> Path:
         >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
         '.safetensors'
 
-    The name of a downloaded file contains its hash, so a newer card does not use an older file.
+    The name of a downloaded file contains its hash. If a newer version of the card has another hash, the file
+    is downloaded again.
 
     Raises:
         WeightsError: The card does not contain the tag.
@@ -167,7 +168,7 @@ def embedded_folder() -> Path:
 
 
 def file_problem(file: WeightFile) -> str:
-    """Compare a weight file with its hash; return the problem, or an empty string."""
+    """Verify the hash of a weight file; return the problem, or an empty string."""
     if file.where == "missing":
         return "missing"
     if file.sha256 is None or (found := sha256_of(file.path)) == file.sha256:

@@ -36,7 +36,7 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Default model for each use case without downloaded weights; avoids loading all model cards."""
+"""Default model for each use case if no weights were downloaded; avoids loading all model cards."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,8 @@ def choose_model(
     Args:
         name: Registered name or alias from the user or a recipe. None selects the model in the metadata
             of the weight file, else the default model.
-        uses: Required use cases, the most important first. Models that support more of these use cases are
-            preferred. If the list is empty or no model supports a use case in the list, the use case is
-            ``"automatic"``.
+        uses: Use cases, the most important first. Models that support more of these use cases are preferred.
+            The default is ``"automatic"`` if the list is empty or no model supports any of its use cases.
         weights: See `resolve_weights`.
         fast: Whether to consider only models with weights in the package.
         able: Protocol that the default model must implement.

@@ -39,15 +39,20 @@ def convert_weights(
 ) -> dict[str, str]:
     """Convert a published file or a checkpoint to safetensors, and return the metadata.
 
-    The metadata key ``hparams`` contains the constructor arguments of the model, ``untrained`` the names of
-    submodules that are missing in a published file, and ``provenance`` the training record of a checkpoint.
+    The metadata contain these keys:
+
+    - ``hparams``: constructor arguments of the model.
+
+    - ``untrained``: names of submodules whose weights are missing in a published file.
+
+    - ``provenance``: training record of a checkpoint.
 
     Args:
-        source: A PyTorch file, a Caffe or Torch7 model, a folder with several published files
-            (``published_files`` of the model class), or a checkpoint of ``colorzoo fit``. Code in the file is
-            not executed.
-        card: Card of the model, whose class converts the parameter names (``load_published_state_dict``,
-            ``convert_caffe``).
+        source: A PyTorch file, a Caffe or Torch7 model, or a checkpoint of ``colorzoo fit``. For models that
+            are published as several files (`ColoringModel.published_files`), the folder of the files. Code in
+            the files is not executed.
+        card: Card of the model. The model class converts the parameter names with
+            ``load_published_state_dict`` or ``convert_caffe``.
         out: The new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments on the card and in the file.
         half: Whether to store float16.

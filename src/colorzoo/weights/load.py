@@ -201,12 +201,13 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         6.0
 
     Args:
-        model: The model. Weights that only training requires (see `ColoringModel.for_inference`) may be
-            missing in the state dict; their values in the model are then unchanged.
+        model: The model. Weights that are used only in training (`ColoringModel.training_only`) may be
+            missing in the state dict. They are then unchanged.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
-        published: Convert the authors' parameter names with ``model.load_published_state_dict``, unless all
-            names are names of the model already.
+        published: Whether the keys are the authors' parameter names, which
+            ``model.load_published_state_dict`` converts. If all keys are names of the model, they are not
+            converted.
 
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.

@@ -44,7 +44,8 @@ class ResolvedWeights:
         hparams: Constructor arguments that the weights require.
         sha256: Verified hash of the file; None if the card does not contain the file, or if the file has no
             published hash and is used for the first time.
-        is_first_use: Whether to record the hash of the file after loading it.
+        is_first_use: Whether the file is used for the first time, so that its hash must be recorded after
+            loading.
     """
 
     path: Path
@@ -157,9 +158,10 @@ def find_entry(card: ModelCard, path: Path) -> Weights | None:
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the published entry without a hash to which a file may belong, or None.
+    """Return the card entry without a hash that may describe a published file, or None.
 
-    Files with a model name in their metadata are not published files, so the result is None.
+    The result is None for a file whose metadata contain a model name, because authors' files have no such
+    metadata.
     """
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None

@@ -12,8 +12,8 @@ from colorzoo.settings import Fraction, check_arguments
 class GrowingWeightAveraging(WeightAveraging):
     """Exponential moving average of the weights with a warmup of the decay.
 
-    The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay, as in Lightning's
-    `EMAWeightAveraging`, the average after the first thousand steps consists mostly of the initial weights.
+    The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay near 1, as in
+    Lightning's `EMAWeightAveraging`, the average would consist mostly of initial weights for many steps.
 
     Examples:
         >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)

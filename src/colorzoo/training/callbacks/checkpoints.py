@@ -60,15 +60,15 @@ class LastCheckpoint(ModelCheckpoint):
 class SignalCheckpoint(Checkpoint):
     """Callback that saves ``interrupted.ckpt`` and ends the run on a signal.
 
-    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. The signal handler only sets a flag. The
-    flags of all processes are reduced after each optimizer step. If a flag is set, all processes save the
-    checkpoint and exit before the next batch, with code 130 (Ctrl+C) or 143. A run that is resumed from the
-    file equals an uninterrupted run. After SIGUSR1 the job is requeued. In a single-process run, a second
-    Ctrl+C ends the run immediately.
+    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step, all
+    processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A run that is resumed from the
+    checkpoint gives the same result as an uninterrupted run. After SIGUSR1 the job is requeued. In a
+    single-process run, a second Ctrl+C ends the run immediately.
 
-    `OnExceptionCheckpoint` and Lightning's SLURM handler save at the moment of the signal, possibly between
-    the optimizer step and the batch counter; a resumed run would then train on this batch twice. In several
-    processes, Lightning's SIGTERM handler calls a collective operation in one process only.
+    This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. They save at the moment of
+    the signal, possibly before the batch counter is incremented, so a resumed run would train on a batch
+    twice. In runs with several processes, Lightning's SIGTERM handler can deadlock, because only one process
+    enters a collective operation.
 
     The base class is `Checkpoint` because Lightning calls checkpoint callbacks last.
 
@@ -82,7 +82,7 @@ class SignalCheckpoint(Checkpoint):
         self._group: Any = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the path of the file; finding the run folder is a collective call."""
+        """Set the path of the file; all processes must call this method together."""
         self._path = f"{self.dirpath or run_folder(trainer) + '/checkpoints'}/interrupted.ckpt"
         self._received = self._reduced = 0
         self._single_process = trainer.world_size == 1
@@ -100,7 +100,7 @@ class SignalCheckpoint(Checkpoint):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """End an interrupted run after its last step was logged and validated.
+        """Exit if the run was interrupted; the last step has been logged and validated.
 
         Raises:
             SystemExit: The run was interrupted.

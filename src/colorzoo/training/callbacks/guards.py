@@ -20,14 +20,14 @@ _CHECKED_STEPS = 16  # number of GPU losses that are checked in one synchronizat
 class NonFiniteGuard(Callback):
     """Callback that stops a training with NaN or infinite loss and saves the image names.
 
-    On a CPU the training stops before the loss changes the weights. On a GPU the losses of several steps are
-    checked together, to avoid a synchronization in each step. All losses are checked before a checkpoint is
-    saved, so that no checkpoint contains weights after a non-finite loss. The step, the loss and the image
-    names are written to ``nonfinite_rank<N>.json`` in the run folder.
+    On a CPU, the loss is checked in each step before the weights are updated. On a GPU, the losses of several
+    steps are checked together, to avoid a synchronization in each step. Losses are also checked before a
+    checkpoint is saved, so checkpoints never contain weights that were updated with a non-finite loss. The
+    step, the loss and the image names are written to ``nonfinite_rank<N>.json`` in the run folder.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Store the run folder; finding it is a collective call."""
+        """Store the run folder; all processes must call this method together."""
         self._folder = run_folder(trainer)
         self._names: list[str] = []
         self._losses: list[tuple[int, list[str], Tensor]] = []  # step, image names and loss
@@ -75,7 +75,8 @@ class NonFiniteGuard(Callback):
 class ResumeGuard(Callback):
     """Callback that prevents resuming averaged weights without the averaging callback.
 
-    Lightning would silently combine the averaged weights with the optimizer state of the current weights.
+    Without the averaging callback, Lightning would continue training from the averaged weights with an
+    optimizer state that belongs to the current weights.
     """
 
     def on_load_checkpoint(
@@ -101,8 +102,8 @@ _STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and
 class StepSeed(Callback):
     """Callback that seeds torch before each batch from run seed, batch number and process.
 
-    Lightning's checkpoints do not contain the state of the random number generators, so dropout would differ
-    after a resume. Seeds that depend only on the position in the training need no state.
+    Lightning's checkpoints do not contain the state of the random number generators. With these seeds, a
+    resumed run draws the same random numbers, for example for dropout, as an uninterrupted run.
 
     Args:
         seed: Base seed of the run.

@@ -21,15 +21,16 @@ from colorzoo.training.loggers import log_image, run_folder
 from colorzoo.training.module import ColorizationModule
 
 HINT_MARGIN = 1
-"""Width in pixels of the dark outline around a hint, for contrast on any gray."""
+"""Width in pixels of the dark outline around a hint, for contrast."""
 
 
 class ImageGrid(Callback):
-    """Callback that colorizes images of the first validation batch in every setting.
+    """Callback that saves a grid of colorized validation images.
 
-    Each row contains the gray image, the hints and the result for each setting, and the ground truth. The
-    grid is written to ``images/step-<N>.png`` in the run folder and sent to loggers that support images.
-    Models whose input is a sketch are skipped.
+    Each row shows an image of the first validation batch: the gray image, then hints and result for each
+    guidance setting (such as the number of hints), then the ground truth. The grid is written to
+    ``images/step-<N>.png`` in the run folder and sent to loggers that support images. No grid is saved for
+    models whose input is a sketch.
 
     Args:
         count: Maximum number of images.
@@ -39,7 +40,7 @@ class ImageGrid(Callback):
         self.count = count
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the folder of the grids; finding the run folder is a collective call."""
+        """Set the folder of the grids; all processes must call this method together."""
         self._folder = f"{run_folder(trainer)}/images"
 
     def on_validation_batch_end(
@@ -64,7 +65,7 @@ class ImageGrid(Callback):
 
 @torch.no_grad()
 def grid_columns(module: ColorizationModule, batch: Batch) -> list[Tensor]:
-    """Return the columns of the grid, ``(B, 3, H, W)`` RGB in [0, 1].
+    """Return the grid columns (see `ImageGrid`) as RGB ``(B, 3, H, W)`` in [0, 1].
 
     Args:
         module: The task, in evaluation mode.

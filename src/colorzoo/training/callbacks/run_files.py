@@ -32,7 +32,7 @@ class RunLock(Callback):
         """Lock the run folder.
 
         Raises:
-            ColorzooError: In all processes, if another run uses the folder.
+            ColorzooError: Another run uses the folder. The error is raised in all processes.
         """
         folder, problem = run_folder(trainer), ""
         if trainer.is_global_zero and "://" not in folder:
@@ -59,9 +59,11 @@ class RunLock(Callback):
 
 
 class RunRecord(Callback):
-    """Callback that writes ``run.json`` and adds commit and data to the provenance.
+    """Callback that records how a run was started, in ``run.json`` and in the provenance.
 
-    If a run is resumed with other data or another commit, the provenance also contains the earlier values.
+    ``run.json`` contains the command line, versions and the Git commit. The provenance of the weights
+    contains the commit and a hash of the training data. If a run is resumed with another commit or other
+    data, the provenance also contains the earlier values.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -75,7 +77,7 @@ class RunRecord(Callback):
         write_text(f"{folder}/{RECORD}", json.dumps(record, indent=1) + "\n")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add commit and data to the provenance of the model."""
+        """Add the commit and a hash of the training data to the provenance of the model."""
         if not (trainer.is_global_zero and isinstance(pl_module, ColorizationModule)):
             return  # only the first process writes checkpoints
         git = self._git
