@@ -1,6 +1,6 @@
 """DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify.
 
-A U-Net with a ResNet encoder predicts RGB. The result has the chroma of this prediction and the
+A U-Net with a ResNet encoder predicts RGB. The result combines the chroma of the predicted image with the
 luma of the input. There is no paper. This implementation follows the author's code and notebooks.
 """
 
@@ -46,7 +46,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Settings of the input size outside training.
+    """Size of the network input in inference and validation.
 
     Attributes:
         render_factor: Shorter side of the input in units of 16 pixels, 1 to 64. The published
@@ -62,7 +62,7 @@ class DeOldify(ColoringModel):
 
     Args:
         architecture: Settings of the generator and the discriminator.
-        rendering: Settings of the input size outside training.
+        rendering: Size of the network input in inference and validation.
     """
 
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
@@ -81,25 +81,32 @@ class DeOldify(ColoringModel):
         self.working_size = STRIDE * rendering.render_factor
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with the chroma of the generator output."""
+        """Colorize a batch with the chroma of the RGB image that the generator predicts."""
         height, width = lightness.shape[-2:]
         gray = lightness_to_rgb(lightness)[:, :1]
         generated = self.generate(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
         return AbPrediction(ab=ab_of(generated, gray))
 
     def generate(self, gray: Tensor) -> Tensor:
-        """Return the generator output, normalized RGB, for gray images ``(B, 1, H, W)`` in [0, 1]."""
+        """Return the generator output for gray images.
+
+        Args:
+            gray: ``(B, 1, H, W)`` in [0, 1].
+
+        Returns:
+            RGB ``(B, 3, H, W)`` with ImageNet normalization.
+        """
         return self.network(normalized(gray))
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Replace the luma Y of an RGB image and keep its U and V.
+    """Replace the luma Y of an RGB image without changing the chroma channels U and V.
 
-    At fixed U and V, a change of Y adds the same value to R, G and B.
+    The difference between new and old luma is added to R, G and B.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        gray: ``(B, 1, H, W)`` in [0, 1].
+        gray: ``(B, 1, H, W)`` in [0, 1], the new luma.
 
     Returns:
         ``(B, 3, H, W)``, clipped to [0, 1] as in the published code.
@@ -108,5 +115,5 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def ab_of(generated: Tensor, gray: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` of a generator output after `keep_lightness`."""
+    """Return ab ``(B, 2, H, W)`` of the generated image after `keep_lightness`."""
     return rgb_to_lab(keep_lightness(denormalized(generated.float()).clamp(0, 1), gray.float()))[:, 1:]

@@ -250,7 +250,7 @@ class NormedConv(nn.Module):
 
 
 class _Kernels(nn.Module):
-    """Kernels stored as norms ``original0`` and directions ``original1``."""
+    """Kernels, stored as their norms ``original0`` and directions ``original1``."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
 """Training of DeOldify ("NoGAN"), as in the author's notebooks.
 
-First train the generator alone at growing image sizes. Then train the discriminator alone.
-Then train both for a few thousand steps and keep the best checkpoint. Repeat the last two phases.
+The generator is first trained alone at growing image sizes. Then the discriminator is trained alone. Then
+both networks are trained for a few thousand steps, and the best checkpoint is kept. The last two phases are
+repeated.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     Args:
         architecture: Settings of the generator and the discriminator.
-        rendering: Settings of the input size outside training.
+        rendering: Size of the network input in inference and validation.
         objective: Settings of the losses.
         stage: ``frozen`` trains the generator except the encoder's convolutions. ``unfrozen`` trains the
             whole generator. ``critic`` trains only the discriminator. ``gan`` alternates between
@@ -126,7 +127,9 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
-        """Load pretrained VGG-16 and, for a new model, encoder weights at the start of ``fit``.
+        """Load VGG-16 and the initial encoder weights at the start of ``fit``.
+
+        Encoder weights are loaded only if the model has no trained weights.
 
         Raises:
             ColorzooError: ``stage`` is not set.

@@ -1,7 +1,8 @@
 """Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022).
 
-The style of a reference gives rough colors. Sparse attention to salient and random cells of the reference
-refines them. https://arxiv.org/abs/2112.01335
+Stage 1 predicts rough colors from a style vector of the reference. Stage 2 refines the colors by attention to
+selected cells (squares of 4 x 4 pixels) of the reference. Some cells are selected by class activation, and
+others are selected at random. https://arxiv.org/abs/2112.01335
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from colorzoo.zoo.bai2022.published import FILES, NAMES
 
 
 class SparseColorization(ColoringModel):
-    """Two-stage colorization by the style and selected cells of a reference.
+    """Model that colorizes an image by the style vector and selected cells of a reference.
 
     Args:
         architecture: Settings of the networks.
@@ -65,7 +66,7 @@ class SparseColorization(ColoringModel):
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
             reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
-            scattered: ``(B, r)`` or ``(1, r)``, indices of random cells; see `SparseNetworks`.
+            scattered: ``(B, r)`` or ``(1, r)`` int64, row-major indices of the random reference cells.
         """
         read = self.network.read(reference)
         important = self.network.important_places(read)
@@ -73,7 +74,7 @@ class SparseColorization(ColoringModel):
         return self.network(lightness, read, places)
 
     def by_chance(self, generators: Generators) -> Tensor:
-        """Return indices ``(B, r)`` of cells drawn without replacement for each image."""
+        """Draw random cells of each image without replacement and return indices ``(B, r)``."""
         each = [generators] if isinstance(generators, torch.Generator) else generators
         count = (self.architecture.side // CELL) ** 2
         drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]

@@ -63,9 +63,13 @@ class ColorEncoder(nn.Module):
         self.linear = nn.Linear(channels[-1], STYLE)
 
     def forward(self, lab: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return feature maps and the style ``(B, 64)`` of scaled Lab ``(B, 3, side, side)``.
+        """Return feature maps and style vectors of Lab images.
 
-        The maps have 1/1, 1/2, 1/4, 1/8 and 1/16 of the input size.
+        Args:
+            lab: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
+
+        Returns:
+            Five feature maps at 1/1, 1/2, 1/4, 1/8 and 1/16 of the input size, and style vectors ``(B, 64)``.
         """
         maps = [self.first(lab)]
         for block in self.blocks:
@@ -113,7 +117,7 @@ class AdaptiveNorm(nn.Module):
 
 
 class StyleDecoder(nn.Module):
-    """Decoder whose features a style vector modulates at four depths (AdaIN).
+    """Decoder with adaptive instance normalization (AdaIN) by a style vector at four depths.
 
     Args:
         width: Multiplier for every channel count.
@@ -278,7 +282,7 @@ def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Modu
 
 
 class SparseNetworks(nn.Module):
-    """The six networks of SSCN.
+    """Six networks of SSCN that predict rough colors (stage 1) and refine them (stage 2).
 
     Args:
         architecture: Settings of the networks.
@@ -295,7 +299,7 @@ class SparseNetworks(nn.Module):
         self.important = architecture.important
 
     def read(self, lab: Tensor) -> Read:
-        """Encode references ``(B, 3, side, side)`` in scaled Lab."""
+        """Encode references ``(B, 3, side, side)``, scaled to L / 50 - 1 and ab / 110."""
         maps, style = self.encoder(lab)
         return Read(maps, style, self.classifier(maps[4].mean(dim=(2, 3))))
 
@@ -323,7 +327,7 @@ class SparseNetworks(nn.Module):
         return torch.einsum("bc,bchw->bhw", weight, reference.maps[4])
 
     def important_places(self, reference: Read) -> Tensor:
-        """Return indices ``(B, k)`` of the cells with the largest class activation."""
+        """Return indices ``(B, k)`` of the reference cells with the largest class activation."""
         size = reference.maps[2].shape[-2:]
         fine = F.interpolate(self.activation(reference)[:, None].float(), size=size, mode="bilinear")
         return fine.flatten(1).topk(self.important, dim=1).indices

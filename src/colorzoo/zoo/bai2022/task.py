@@ -70,7 +70,7 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images with warped copies of themselves as references."""
+        """Colorize images from warped copies of themselves and return the weighted loss."""
         rgb, seeds = batch["rgb"], batch["seed"]
         copies = warp_jitter_reference(rgb, image_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
         truth, reference = (

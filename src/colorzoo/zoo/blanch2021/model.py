@@ -1,7 +1,7 @@
 """XCNET, exemplar colorization by attention (Gorriz Blanch et al., MMSP 2021).
 
-The image attends to a reference at three scales of VGG-19 features, and a decoder predicts ab. No image is
-warped. https://arxiv.org/abs/2105.01705
+Attention adds VGG-19 features of a reference to the VGG-19 features of the image at three scales. A decoder
+predicts ab from the fused features. https://arxiv.org/abs/2105.01705
 """
 
 from __future__ import annotations

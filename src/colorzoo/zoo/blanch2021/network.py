@@ -18,7 +18,7 @@ TAPS = (1, 6, 11, 20, 29, 35)
 """Indices of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1, relu5_4 in torchvision's VGG-19."""
 
 STRIDE = 16
-_MATCHED = slice(2, 5)  # feature maps that attend to the reference
+_MATCHED = slice(2, 5)  # feature maps to which reference features are added
 _CHANNELS = (64, 128, 256, 512, 512, 512)
 
 
@@ -31,7 +31,7 @@ class Architecture:
         side: Side in pixels of the squares to which image and reference are resized, a multiple of 16.
         attention: ``"axial"`` attends along columns, then rows. ``"full"`` attends to all positions and has
             no published weights.
-        positions: Whether axial attention uses relative position weights.
+        positions: Whether axial attention uses learned relative position embeddings.
         passes: Number of times that each attention layer is applied.
     """
 
@@ -106,7 +106,13 @@ class FullAttention(nn.Module):
         self.attention = nn.MultiheadAttention(channels, HEADS, batch_first=True)
 
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
-        """Attend from ``query`` to ``key``, the normalized features, both ``(B, C, H, W)``."""
+        """Return the attention output ``(B, C, H, W)``.
+
+        Args:
+            query: ``(B, C, H, W)``, normalized image features.
+            key: ``(B, C, H, W)``, normalized reference features.
+            plain_key: Not used.
+        """
         del plain_key
         ours, theirs = (each.flatten(2).transpose(1, 2) for each in (query, key))
         found: Tensor = self.attention(ours, theirs, theirs, need_weights=False)[0]
@@ -114,7 +120,7 @@ class FullAttention(nn.Module):
 
 
 class ReferenceAttention(nn.Module):
-    """Residual attention that is applied several times with shared weights.
+    """Attention layer with a residual connection, applied several times with shared weights.
 
     Args:
         attend: `BothAxes` or `FullAttention`.

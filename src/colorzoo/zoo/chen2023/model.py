@@ -5,7 +5,8 @@ not appear on a face. For classes that the reference lacks, the color network pr
 reference.
 https://arxiv.org/abs/2304.06255
 
-`Extensions` contains the additions of `chen2023_small`; the paper's model disables all additions.
+`Extensions` contains the settings of `chen2023_small` that are not in the paper. The published model disables
+all extensions.
 """
 
 from __future__ import annotations
@@ -57,14 +58,15 @@ _MOST_CLASSES = 256
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Additions to SPColor, including `ExemplarExtensions`.
+    """Extensions of SPColor that are not in the paper, in addition to `ExemplarExtensions`.
 
-    Training hides parts of the reference, so that one network also works with partial or no references.
+    If these settings are positive, training hides parts of the references. The network then also learns to
+    colorize with incomplete references and without references.
 
     Attributes:
         without_reference: Fraction of training images without a reference.
         hide_classes: Probability of hiding a class of the reference in training.
-        one_class: Fraction of training images that are matched without classes.
+        one_class: Fraction of training images that are matched globally, as if all positions had one class.
     """
 
     without_reference: Fraction = 0.0
@@ -75,13 +77,20 @@ class Extensions(ExemplarExtensions):
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
 ) -> tuple[Classified, Classified]:
-    """Merge all classes of some images, and hide some or all classes of some references.
+    """Change the classes of random training images and hide classes of their references.
+
+    For a fraction ``one_class`` of the images, the image and its reference get a single class. Each class of
+    the other references is hidden with probability ``hide_classes``. For a fraction ``without_reference`` of
+    the images, the whole reference is hidden. Hidden positions get the class -1, which has no match.
 
     Args:
         target: Classes of the training images.
         reference: Classes of the references.
         seeds: ``(B,)``, per-image seeds.
         extensions: Fractions and probabilities.
+
+    Returns:
+        Changed classes of the training images and of the references.
     """
     if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
         return target, reference
@@ -121,18 +130,17 @@ class Segmentation:
     """Settings of the classes (sections III-B and III-C).
 
     Attributes:
-        segmenter: ``stego``, ``stego_supervised`` (Table IV), ``clusters`` of another model's features (not
-            in the paper), or None for one class at all positions.
-        segmenter_weights: Weight file of the segmenter: the authors' STEGO file, or the output of
-            `colorzoo.zoo.chen2023.find_clusters`. The file is loaded for training unless weights of the
-            whole model are loaded. Without a file, the centers of ``clusters`` are random, which is useful
-            only in tests.
-        classes: Number of classes after merging the segmenter's 27 clusters: 22 in the paper; 27 disables
-            merging.
-        merging: See `ClusterSegmenter`.
-        segmented_target: Segmenter input for a training image: ``gray`` as in the paper and at inference, or
-            ``color`` as in the published code. The input contains no training noise. References are always
-            segmented in color. ``clusters`` uses only the lightness.
+        segmenter: ``stego`` as in the paper, or ``stego_supervised`` (Table IV). ``clusters`` classifies
+            features of another model and is not in the paper. None assigns one class to all positions.
+        segmenter_weights: Weight file of the segmenter, required for training. For STEGO, it is the authors'
+            file. For ``clusters``, it is the output of `colorzoo.zoo.chen2023.find_clusters`. The file is not
+            loaded if weights of the whole model are loaded.
+        classes: Number of classes after the 27 clusters of the segmenter are merged. The paper uses 22; 27
+            disables merging.
+        merging: Whether clusters are merged before (``pre``) or after (``post``) the classification; see
+            `ClusterSegmenter`.
+        segmented_target: Version of a training image that is segmented. ``gray`` is used in the paper and in
+            inference, and ``color`` is used in the published code. References are always segmented in color.
     """
 
     segmenter: Literal["stego", "stego_supervised", "clusters"] | None = "stego"
@@ -220,11 +228,11 @@ class SPColor(ColoringModel):
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
-        """Return the class of each position on the matching grid, at a quarter of the size.
+        """Return class and confidence of each position at a quarter of the image size.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1]; gray for an image to be colorized.
-            features: Features of these images.
+            rgb: ``(B, 3, H, W)`` in [0, 1]. An image that is to be colorized has three equal channels.
+            features: Features of the images.
         """
         grid = (rgb.shape[-2] // STRIDE, rgb.shape[-1] // STRIDE)
         if self.segmenter is None:
@@ -241,15 +249,20 @@ class SPColor(ColoringModel):
         """Warp reference colors to positions of equal class in the images.
 
         Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100], sides multiples of 32.
-            reference: Reference images, sides multiples of 32.
+            lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 32.
+            reference: Reference images, whose height and width are multiples of 32.
             classes: Classes of target and reference at a quarter of the size.
         """
         target, other = self.features.of_lightness(lightness), self.reference_features(reference)
         return self.carry_over(target, other, reference, classes)
 
     def colorize_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
-        """Predict ab ``(B, 2, H, W)`` from warped colors; sides are multiples of 8."""
+        """Predict ab ``(B, 2, H, W)`` from lightness and warped colors.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 8.
+            warped: Output of `warp`.
+        """
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 

@@ -169,7 +169,7 @@ class DinoBackbone(nn.Module):
 
 
 class StegoHead(nn.Module):
-    """STEGO head that maps DINO features to a code, with clusters and a linear probe."""
+    """STEGO head that maps DINO features to 90 features, with clusters and a linear probe."""
 
     clusters: Tensor
 
@@ -182,7 +182,7 @@ class StegoHead(nn.Module):
         self.linear = nn.Conv2d(_CODE, CLUSTERS, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the code ``(B, 90, h, w)``."""
+        """Return STEGO features ``(B, 90, h, w)`` for DINO features ``(B, 768, h, w)``."""
         return self.linear_code(features) + self.bent_code(features)
 
 
@@ -196,11 +196,14 @@ class StegoEncoder(nn.Module):
         self.backbone, self.head = DinoBackbone(), StegoHead()
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return the code ``(B, 90, 32, 32)`` for an input of 256 x 256, else ``(B, 90, H, W)``.
+        """Return the 90 STEGO features of each position.
+
+        The input is resized to 256 x 256 pixels, where the features have the shape ``(B, 90, 32, 32)``. For
+        an input of another size, the features are resized to ``(B, 90, H, W)``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            deep: Not used, because STEGO has its own backbone.
+            deep: Not used, because STEGO computes its features from ``rgb``.
         """
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
@@ -240,7 +243,8 @@ def build_segmenter(
     """Build a segmenter.
 
     Args:
-        kind: ``stego``, ``stego_supervised``, ``clusters`` (of feature maps of ``trunk``), or None.
+        kind: ``stego``, ``stego_supervised``, or ``clusters``, which classifies feature maps of ``trunk``.
+            None returns None.
         trunk: Feature network.
         classes: See `ClusterSegmenter`.
         merging: See `ClusterSegmenter`.
@@ -272,7 +276,7 @@ def warp_reference(
     classes: tuple[Classified, Classified],
     tau: float,
 ) -> Warped:
-    """Warp reference colors and confidences to positions of equal class (eqs. 5 to 15).
+    """Warp reference colors to target positions of equal class (eqs. 5 to 15).
 
     Args:
         correspondence: Correspondence network.

@@ -56,7 +56,7 @@ class Chen2023(ExemplarGANModule):
         architecture: Settings of the networks.
         segmentation: Settings of the classes.
         objective: Settings of the losses.
-        simulation: Noise on training images.
+        simulation: Settings of the noise that is added to training images.
         discriminator_config: Settings of the discriminator.
         extensions: Extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None uses the learning rate of the color
@@ -191,7 +191,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return an encoder that averages the deepest map over a 3 x 3 grid to compare layouts."""
+        """Return an encoder that averages the deepest feature map over a 3 x 3 grid."""
         return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property

@@ -184,7 +184,7 @@ def _without_colors(logits: Tensor) -> Regions:
 
 
 def _all_segments(regions: Regions) -> Regions:
-    """Extend region colors to 30 entries and mark the added entries as not given."""
+    """Extend region colors to 30 entries, where the added entries have no hint."""
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
         raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")

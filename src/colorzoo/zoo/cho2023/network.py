@@ -1,10 +1,11 @@
 """Networks of GuidingPainter: f divides a sketch into segments, g colorizes it.
 
-Internally, sketches (paper 1, ink -1), colors and images are in [-1, 1], as in the paper. The published code
-multiplies segments and colors to a ``(B, 30, 3, H, W)`` tensor. This implementation computes mean colors and
-hint maps by matrix products, or by a table lookup where no gradient is needed.
+Inside the networks, sketches, colors and images are in [-1, 1], as in the paper. In a sketch, the paper is 1
+and the ink is -1. The published code computes hint maps with a ``(B, 30, 3, H, W)`` tensor. This
+implementation uses matrix products, or a table lookup if no gradient is required.
 
-`Extensions` contains the additions of `cho2023_small`; the paper's model disables all additions.
+`Extensions` contains the settings of `cho2023_small` that are not in the paper. The published model disables
+all extensions.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Hints(NamedTuple):
     """Hint maps of colored segments.
 
     Attributes:
-        color: ``(B, 3, H, W)``, 0 where no hint is given.
-        mask: ``(B, 1, H, W)`` in {0, 1}.
+        color: ``(B, 3, H, W)``, color of the hint; 0 at pixels without a hint.
+        mask: ``(B, 1, H, W)`` in {0, 1}; 1 at pixels with a hint.
     """
 
     color: Tensor
@@ -51,10 +52,11 @@ def base_channels(width: float) -> int:
 
 
 def as_residual(color: Tensor) -> Tensor:
-    """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to a residual before the tanh.
+    """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to a residual by the inverse of tanh.
 
-    Pixels without a hint are 0. The paper does not use a residual. It is added because a narrow g with little
-    training does not learn to copy hues.
+    The generator g adds the residual to its output before the final tanh. An output of 0 then reproduces the
+    hint colors. Pixels without a hint have the residual 0. The residual is not in the paper. A narrow g that
+    was trained for a short time needs the residual, because it does not learn to copy hues.
     """
     return torch.atanh(_FULLEST * color)
 
@@ -92,7 +94,7 @@ class GuidingPainterNetwork(nn.Module):
         return F.interpolate(logits, size=sketch.shape[-2:], mode="bilinear")
 
     def _seen(self, sketch: Tensor) -> Tensor:
-        """Downsample a sketch for f by max pooling of the ink, so that thin lines stay black."""
+        """Downsample a sketch for f by max pooling of the ink, which preserves thin lines."""
         height, width = sketch.shape[-2:]
         scale = (self.segmenter_side or min(height, width)) / min(height, width)
         if scale >= 1:
@@ -105,7 +107,7 @@ class GuidingPainterNetwork(nn.Module):
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
             hints: Colors in [-1, 1] and mask.
-            segments: ``(B, 30, H, W)``, one-hot.
+            segments: ``(B, 30, H, W)``, one-hot segment of each pixel.
         """
         return self.after_hooks(self.before_hooks(sketch, hints, segments), unchanged)
 
@@ -171,8 +173,8 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
         given: ``(B, N)`` in {0, 1}, 1 for colored segments.
 
     Returns:
-        Image of all segments filled with their means ``(B, 3, H, W)``; color ``(B, 3, H, W)`` and mask
-        ``(B, 1, H, W)`` of the colored segments.
+        Three tensors: an image ``(B, 3, H, W)`` in which all segments are filled, an image ``(B, 3, H, W)``
+        in which only the colored segments are filled, and the mask ``(B, 1, H, W)`` of the colored segments.
     """
     with torch.autocast(segments.device.type, enabled=False):
         means, active = mean_colors(segments, image), given[..., None].float()
@@ -187,8 +189,8 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
     Args:
         index: ``(B, 1, H, W)`` int64, segment of each pixel.
-        colors: ``(B, N, 3)``.
-        given: ``(B, N)`` in {0, 1}.
+        colors: ``(B, N, 3)``, color of each segment.
+        given: ``(B, N)`` in {0, 1}, 1 for colored segments.
     """
     batch, _, height, width = index.shape
     active = given[..., None].to(colors)
@@ -198,7 +200,7 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
 
 def first_given(counts: Tensor, segments: int) -> Tensor:
-    """Return a mask ``(B, segments)``, 1 for the first ``counts`` segments of each image."""
+    """Return a mask ``(B, segments)`` that is 1 for the first ``counts`` segments."""
     return (torch.arange(segments, device=counts.device) < counts[:, None]).float()
 
 
@@ -207,7 +209,7 @@ def draw_counts(draws: Tensor, stop: float) -> Tensor:
 
     Args:
         draws: ``(B, N)``, uniform in [0, 1).
-        stop: Probability of stopping at a segment: P(n) = (1 - stop)^n stop for n < N.
+        stop: Parameter of the distribution P(n) = (1 - stop)^n stop for n < N.
     """
     return (draws >= stop).long().cumprod(1).sum(1)
 
@@ -221,16 +223,17 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Extensions:
-    """Additions to GuidingPainter.
+    """Extensions of GuidingPainter that are not in the paper.
 
     Attributes:
         segmenter_side: Maximum shorter side in pixels of the input of f, whose logits are upsampled. A narrow
             f that was trained on small images can then segment whole shapes.
-        pieces: Whether to propose the regions enclosed by lines instead of whole segments (`cut_segments`).
+        pieces: Whether to propose parts of segments that are enclosed by lines instead of whole segments; see
+            `cut_segments`.
         needs: Weights of segments for `cut_segments`, measured on training images.
-        hint_residual: Whether to predict a residual that is added to the hint colors (`as_residual`).
-        recolored: Fraction of the training images of stage ``painter`` whose hinted regions get random colors
-            (`recolor_hinted`).
+        hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
+        recolored: Fraction of the training images of stage ``painter`` whose hinted regions get random
+            colors; see `recolor_hinted`.
     """
 
     segmenter_side: PositiveInt | None = None
@@ -241,20 +244,19 @@ class Extensions:
 
 
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:
-    """Divide segments into the regions enclosed by lines, ordered by usefulness of a hint.
+    """Divide segments into pieces that are enclosed by lines, the most useful piece first.
 
-    A narrow f separates background, body and lines, but does not separate smaller parts, such as the two
-    sleeves of a coat. The lines of the sketch separate these parts. Pieces are the connected parts of each
-    segment between the lines, ordered by area times the weight of their segment. All ink forms the last
-    piece, because the color of lines is least important. Only hints use the pieces; g still receives the
-    segments of f.
+    A piece is a connected part of a segment without ink. A narrow f does not separate small parts, such as
+    the two sleeves of a coat, but the lines of the sketch separate them. Pieces are sorted by area times the
+    weight of their segment. All ink forms the last piece, because the color of lines is least important. The
+    input of g does not change: g receives the segments of f.
 
     Args:
         segments: ``(B, 1, H, W)`` int64, segments of f, the most useful first.
-        sketch: ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
-        most: Maximum number of pieces; further pieces are merged with the nearest piece.
-        needs: Weight of each segment: the error of g without a hint. By default, each weight is 7/8 of the
-            previous weight.
+        sketch: ``(B, 1, H, W)`` in [0, 1]; the paper is 1 and the ink is 0.
+        most: Maximum number of pieces. Surplus pieces are merged with the nearest piece.
+        needs: Weight of each segment, measured as the error of g without a hint. By default, each weight is
+            7/8 of the previous weight.
 
     Returns:
         Piece of each pixel, ``(B, 1, H, W)`` int64.
@@ -297,7 +299,9 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 
 
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Shift hinted regions to random mean colors, so that g follows unusual hints.
+    """Replace the mean colors of hinted regions by random colors in some training images.
+
+    The generator g thereby learns to use hints with unusual colors.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

@@ -64,7 +64,7 @@ class ResNeXtBlock(nn.Module):
 
 
 class Illustration2Vec(nn.Module):
-    """First layers of Illustration2Vec (Saito and Matsui 2015) for line art at half size.
+    """First layers of Illustration2Vec (Saito and Matsui 2015), run on line art at half size.
 
     The layers are frozen, and the authors' file ``i2v.pth`` contains the weights.
     """

@@ -240,13 +240,13 @@ class Ci2018Pixels(SingleOptimizerModule):
 
 
 def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
-    """Reduce the line contrast of sketches ``(B, 1, H, W)`` in [0, 1] to factors ``(B, 1)``."""
+    """Multiply the line contrast of sketches ``(B, 1, H, W)`` in [0, 1] by ``(B, 1)`` factors."""
     faded = contrast[..., None, None]
     return sketch * faded + 1 - faded
 
 
 def hint_thresholds(normal: Tensor) -> Tensor:
-    """Convert standard normal samples to hint thresholds, 1 minus a half-normal value."""
+    """Convert standard normal samples to hint thresholds: 1 minus a scaled absolute value."""
     return 1 - _SPREAD * normal.abs()
 
 

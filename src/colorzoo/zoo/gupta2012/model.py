@@ -1,8 +1,8 @@
 """Image Colorization Using Similar Images (Gupta et al., ACM Multimedia 2012).
 
-A cascade of 172 features in four blocks matches superpixels of the image with superpixels of a reference.
-Confident matches become small color scribbles. A majority vote within larger segments corrects their colors,
-and an optimization propagates the colors. https://doi.org/10.1145/2393347.2393402
+Superpixels of the image are matched with superpixels of a reference by 172 features. The colors of confident
+matches are corrected by a majority vote in larger segments and drawn as small scribbles. An optimization
+propagates the colors of the scribbles. https://doi.org/10.1145/2393347.2393402
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ class Features(NamedTuple):
     Attributes:
         gabor: ``(N, 40)``, responses at five periods and eight orientations.
         descriptor: ``(N, 128)``, DAISY instead of the paper's SURF.
-        intensity: ``(N, 2)``, mean of the superpixel and mean of its neighbors.
-        deviation: ``(N, 2)``, standard deviation in 5 x 5 pixels, averaged as for ``intensity``.
+        intensity: ``(N, 2)``, mean intensity of the superpixel and of its neighbors.
+        deviation: ``(N, 2)``, mean local standard deviation (5 x 5 pixels) of the superpixel and of its
+            neighbors.
     """
 
     gabor: Array
@@ -155,8 +156,8 @@ class SuperpixelColorization(ColoringModel):
 
     Args:
         pixels: Approximate number of pixels of a superpixel.
-        confident: Fraction of the superpixels whose matches are used; other superpixels get propagated
-            colors.
+        confident: Fraction of the superpixels that get the color of their match. All other superpixels get
+            propagated colors.
     """
 
     accepts = frozenset({"exemplar"})
@@ -195,8 +196,8 @@ class SuperpixelColorization(ColoringModel):
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
     """Match superpixels with the reference and return indices and costs, ``(N,)`` each.
 
-    Each feature block discards half of the candidates. The match is the remaining candidate with the smallest
-    weighted sum of distances.
+    The four feature types are applied one after another, and each of them discards half of the candidates.
+    The match is the remaining candidate with the smallest weighted sum of feature distances.
     """
     total = np.zeros((len(ours.gabor), len(theirs.gabor)))
     alive = np.ones(total.shape, dtype=bool)

@@ -12,7 +12,7 @@ class Gupta2012(TrainingFreeModule):
 
     Args:
         pixels: Approximate number of pixels of a superpixel.
-        confident: Fraction of the superpixels whose matches are used.
+        confident: Fraction of the superpixels that get the color of their match.
     """
 
     def __init__(self, pixels: PositiveInt = 40, confident: Probability = 0.5) -> None:

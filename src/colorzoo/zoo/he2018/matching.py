@@ -1,7 +1,8 @@
 """Dense matching of two images, color warping, and feature distances of matches.
 
-A match map ``(B, 2, H, W)`` int64 contains x and y in the other image for each pixel. Any dense matching
-method may compute the map. `dense_matches` replaces the authors' Deep Image Analogy (Liao et al. 2017).
+A match map ``(B, 2, H, W)`` int64 contains, for each pixel, the x and y of its match in the other image. The
+authors compute match maps with Deep Image Analogy (Liao et al. 2017). This library uses `dense_matches`
+instead.
 """
 
 from __future__ import annotations
@@ -69,11 +70,14 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Map each pixel to its match, and from there back to the first image, ``(B, 2, H, W)``.
+    """Return the match of each pixel's match, which is a position in the first image.
 
     Args:
-        there: ``(B, 2, H, W)``, matches in the second image; a pixel with a match outside maps to itself.
+        there: ``(B, 2, H, W)``, matches of the first image in the second image.
         back: ``(B, 2, h, w)``, matches of the second image in the first image.
+
+    Returns:
+        ``(B, 2, H, W)``, x and y. A pixel whose match lies outside the second image maps to itself.
     """
     stay = pixel_grid((there.shape[2], there.shape[3]), there.device)
     return torch.where(inside(there, (back.shape[2], back.shape[3])), read_at(back, there), stay)
@@ -91,9 +95,9 @@ def distances(
         back: ``(B, 2, h, w)``, matches of the second image in the first image.
 
     Returns:
-        Two maps ``(B, 5, H, W)`` of negative cosine similarity, 0 where a match lies outside. The first map
-        compares each pixel with its match, the second map compares the match with the match's match in the
-        first image.
+        Two maps ``(B, 5, H, W)`` of negative cosine similarities at five levels. The first map compares each
+        pixel with its match. The second map compares this match with its own match in the first image. Values
+        are 0 if a match lies outside the image.
     """
     levels = zip(ours, theirs, SCALES, strict=True)
     pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
@@ -116,12 +120,12 @@ def feature_distances(
     Args:
         ours: Features ``(B, C, ceil(H/scale), ceil(W/scale))`` of the first image.
         theirs: Features of the second image.
-        there: ``(B, 2, H, W)``, matches; positions outside are clamped to the border.
-        back: ``(B, 2, h, w)``, matches of the second image; positions outside are clamped, too.
+        there: ``(B, 2, H, W)``, matches of the first image; positions outside the image are clamped.
+        back: ``(B, 2, h, w)``, matches of the second image; positions outside the image are clamped.
         scale: Stride of the features in pixels.
 
     Returns:
-        ``(B, 1, H, W)`` and ``(B, 1, h, w)``.
+        ``(B, 1, H, W)`` for the pixels of the first image, and ``(B, 1, h, w)`` for the second image.
     """
     sizes = [(each.shape[2], each.shape[3]) for each in (there, back)]
     rows = _rows_of(there, sizes[1]), _rows_of(back, sizes[0])
@@ -154,9 +158,10 @@ def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
 def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, other: Size) -> Tensor:
     """Match every pixel with the most similar position of another image, coarse to fine.
 
-    Features are centered over each image, and cosine similarities are averaged over 3 x 3 positions. The
-    search covers the whole image at relu5_1 and a window around the coarser match down to relu2_1. Every
-    match lies inside the other image. The method is not part of the paper.
+    At the coarsest level (relu5_1), each position is compared with all positions of the other image. At each
+    finer level, down to relu2_1, the search covers a window around the match of the coarser level. Positions
+    are compared by the cosine similarity of features that are averaged over 3 x 3 positions and centered over
+    the image. Every match lies inside the other image. This method is not in the paper.
 
     Args:
         ours: Features of the first image at the levels of `SCALES`.

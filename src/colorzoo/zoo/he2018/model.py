@@ -1,7 +1,7 @@
 """Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
 
-The colors of a reference are warped along dense matches. From the warped colors and the feature distances of
-the matches at five depths, a network predicts the colors of the image.
+The colors of a reference are warped to the image by dense matching. A network predicts the colors of the
+image from the warped colors and from the feature distances of the matches at five depths.
 https://arxiv.org/abs/1807.06587
 """
 

@@ -63,7 +63,7 @@ class GrayVGG(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Keep evaluation mode, so that stored batch statistics are used."""
+        """Set eval mode for any ``mode``, so that the BatchNorm statistics do not change."""
         return super().train(False)
 
     def forward(self, lightness: Tensor) -> GrayFeatures:

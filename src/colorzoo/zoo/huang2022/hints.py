@@ -3,8 +3,8 @@
 A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
 code.
 
-Exemplars are matched as in Zhang et al. 2019, at the authors' size: image and exemplar are resized to
-432 x 768, and matching runs at half of this size.
+Exemplars are matched by the network of Zhang et al. 2019. Image and exemplar are resized to 432 x 768 pixels,
+as in the published code, and matched at half of this size.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def to_hints(found: Sequence[CellColor]) -> Hints:
 
 
 def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -> list[CellColor]:
-    """Return exemplar hints: mean warped colors of the cells with high similarity.
+    """Return hints for cells with high similarity: the mean color warped from the exemplar.
 
     Args:
         warped: ``(H, W, 3)``, exemplar colors warped to the network input.

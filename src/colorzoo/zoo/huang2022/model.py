@@ -44,8 +44,9 @@ class Sampling:
     Attributes:
         top_k: Number of most probable codes to sample from; 100 in the authors' code.
         seed: Random seed; different seeds produce different colors.
-        passes: ``published`` runs the whole transformer for each cell. ``cached`` reuses keys and values
-            unless this approximation could change the sampled code. ``cached`` is several times faster.
+        passes: Number of tokens that are computed for each cell. ``published`` computes all tokens.
+            ``cached`` reuses cached keys and values unless the approximation could change the sampled code,
+            and is several times faster.
     """
 
     top_k: PositiveInt = 100
@@ -58,7 +59,8 @@ class Matching:
     """Settings of exemplar matching.
 
     Attributes:
-        matcher: Registered model of the zhang2019 family for matching, loaded at the first exemplar.
+        matcher: Name of a model of the zhang2019 family that matches exemplars. The model is loaded for the
+            first exemplar.
         matcher_weights: Weights of the matcher: a tag of its model card, or a file.
         matched_size: Height and width to which image and exemplar are resized.
     """
@@ -83,7 +85,7 @@ class UniColorNetwork(nn.Module):
 
 
 class UniColor(ColoringModel):
-    """Colorization without guidance, with points, or with an exemplar, by random sampling.
+    """Model that samples colors without guidance, from points, or from an exemplar.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.

@@ -1,8 +1,8 @@
 """Sampling of codes cell by cell, as published or with cached keys and values.
 
 Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise. A small
-error of the logits rarely changes the sample. The difference between the largest and the
-second-largest sum shows whether an error can change the sample.
+error of the logits changes the sample only if it exceeds half of the difference between the largest and the
+second-largest sum.
 """
 
 from __future__ import annotations
@@ -62,11 +62,14 @@ def sample_cached(
 ) -> Tensor:
     """Sample like `sample` with `gumbel_draw`, but reuse cached keys and values.
 
-    A new code changes all tokens slightly. This function recomputes only the tokens at and around the
-    sampled cell and a few witness tokens, whose mean change is added to the other tokens. Where the error of
-    this approximation could change the sample, the whole transformer runs, updates the cache, and measures
-    the error. The next errors are predicted to grow linearly with the number of steps. The result is very
-    likely, but not guaranteed, to be equal to the result of `sample`.
+    A new code changes all tokens, but most tokens change only slightly. Each step recomputes the tokens at
+    and around the sampled cell. It also recomputes a few evenly spaced tokens (witnesses) and adds their mean
+    change to all other tokens.
+
+    If the error of this approximation could change the sampled code, all tokens are computed instead. This
+    full pass updates the cache and measures the error. The function assumes that the error grows linearly
+    with the number of steps after a full pass. The result is therefore very likely, but not guaranteed, to
+    equal the result of `sample`.
 
     Args:
         transformer: See `sample`.
@@ -132,7 +135,9 @@ class KeyValueCache:
         return self.transformer.logits(x[0, 0])
 
     def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
-        """Compute the tokens of some cells and witnesses, and update the cache.
+        """Recompute the tokens of some cells and of the witnesses, and update the cache.
+
+        Witnesses are evenly spaced tokens; see `sample_cached`.
 
         Args:
             codes: ``(rows, columns)``.
@@ -199,7 +204,10 @@ def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int
 
 
 def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
-    """Return half the error range of the relevant logits; a common shift changes no sample."""
+    """Return half the range of the errors of the largest logits.
+
+    A constant error of all logits is ignored, because it does not change the sample.
+    """
     counting = logits.topk(min(2 * top_k, len(logits))).indices
     missed = (guess - logits)[counting]
     return float(missed.max() - missed.min()) / 2

@@ -1,7 +1,7 @@
 """Let there be Color! (Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2016).
 
-Local features of an image of any size are fused with a global vector of the scene, which a second branch
-computes from a small square version of the image. https://doi.org/10.1145/2897824.2925974
+A network fuses local features of the image with a global vector that describes the scene. A second branch
+computes the global vector from the image, resized to a small square. https://doi.org/10.1145/2897824.2925974
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
-        normalization: Whether every layer but the last has batch normalization, as in training. The released
-            network has no normalization layers.
+        normalization: Whether every layer but the last has batch normalization, as in training. In the
+            published weights, these layers are folded into the convolutions.
     """
 
     width: Width = 1.0

@@ -61,8 +61,8 @@ class JointPriorNetwork(nn.Module):
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
-        normalization: Whether every layer but the last has batch normalization, as in training. The released
-            network has these layers folded into the convolutions.
+        normalization: Whether every layer but the last has batch normalization, as in training. In the
+            published weights, these layers are folded into the convolutions.
     """
 
     mean: Tensor

@@ -25,8 +25,8 @@ LAYERS = (
 def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Assign parameter names to the unnamed layers of an authors' file.
 
-    Both branches share the low-level layers; a second copy in the file is dropped. Convolution weights may
-    be stored as matrices.
+    The local and the global branch share the low-level layers. If the file contains a second copy of these
+    layers, the copy is dropped. Convolution weights may be stored as matrices.
 
     Args:
         state_dict: Output of the Torch7 reader.

@@ -1,10 +1,11 @@
 """DDColor: colorization by dual decoders (Kang et al., ICCV 2023).
 
-A pixel decoder upsamples the encoder's feature maps of a gray image. A color decoder converts learned queries
-to color embeddings. ab is the product of pixel features and color embeddings.
-https://arxiv.org/abs/2212.11613
+An encoder computes feature maps of a gray image. A pixel decoder upsamples the maps to pixel features. A
+color decoder computes color embeddings from learned queries, which attend to the maps. ab is predicted from
+the product of pixel features and color embeddings. https://arxiv.org/abs/2212.11613
 
-`Extensions` contains the additions of `kang2023_small`; the paper's model disables all additions.
+`Extensions` contains the settings of `kang2023_small` that are not in the paper. The published model disables
+all extensions.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from colorzoo.zoo.kang2023.published import NAMES, UNUSED
 
 @dataclass(frozen=True)
 class Extensions:
-    """Additions to DDColor.
+    """Extensions of DDColor that are not in the paper.
 
     Attributes:
-        trunk: Registered Local Hints model (Zhang et al. 2017) whose layers replace the ConvNeXt encoder.
+        trunk: Name of a Local Hints model (Zhang et al. 2017) whose layers replace the ConvNeXt encoder.
             These layers are frozen and not stored in weight files.
-        chroma: Constant c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, which increases the
-            weight of colorful pixels; 0 gives equal weights, as in the paper.
+        chroma: Argument ``colorfulness`` of `colorzoo.losses.weighted_by_chroma`, which increases the weight
+            of colorful pixels in the pixel loss; 0 gives equal weights, as in the paper.
     """
 
     trunk: str | None = None
@@ -42,12 +43,13 @@ class Extensions:
 
 
 class TrunkEncoder(nn.Module):
-    """Layers of a Local Hints network (Zhang et al. 2017), run without hints, as an encoder.
+    """Encoder that consists of layers of a Local Hints network (Zhang et al. 2017).
 
-    The strides are half the strides of ConvNeXt. The fourth map is computed by average pooling.
+    The network runs without hints. The strides of the four feature maps are half the strides of ConvNeXt. The
+    fourth map is computed from the third map by average pooling.
 
     Args:
-        model: Trained model; see `Extensions`.
+        model: Trained Local Hints model.
 
     Raises:
         ColorzooError: The model is not a Local Hints model.
@@ -68,7 +70,7 @@ class TrunkEncoder(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> TrunkEncoder:
-        """Keep evaluation mode, so that the stored batch statistics are used."""
+        """Set eval mode for any ``mode``, so that the BatchNorm statistics do not change."""
         return super().train(False)
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:

@@ -61,7 +61,10 @@ class PixelDecoder(nn.Module):
         self.last = spectral_shuffle(widths[-1], widths[-1], factor, norm=False)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs of the three blocks, coarsest first; the caller applies `last`."""
+        """Return the outputs of the three blocks, coarsest first.
+
+        The layer `last`, which upsamples to the image size, is not applied.
+        """
         x, out = maps[-1], []
         for block, skip in zip(self.blocks, maps[-2::-1], strict=True):
             x = block(x, skip)
@@ -189,9 +192,10 @@ class DDColorNetwork(nn.Module):
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
         """Multiply color embeddings and pixel features and refine the product (section 3.4).
 
-        The paper computes a map for each query, ``colors @ embedding``, and applies a 1 x 1 convolution to
-        the maps and the image. Both operations are linear, as are shuffle and blur. This function applies the
-        convolution to the embeddings first, so only two maps are computed instead of one map for each query.
+        The paper multiplies color embeddings and pixel features to one map per query. Then a 1 x 1
+        convolution computes ab from these maps and the image. All these operations are linear, so their order
+        can change. This function applies the convolution to the color embeddings first. It therefore computes
+        only two maps.
 
         Args:
             colors: ``(B, queries, C)``.

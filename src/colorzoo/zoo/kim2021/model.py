@@ -1,8 +1,8 @@
 """Edge-aware interactive colorization against color bleeding (Kim et al., ICCV 2021).
 
-Add-on for a trained model. The user draws a scribble without color over an edge where color bleeds. A
-small network refines the model's activation maps so that the edge becomes sharp and other regions do not
-change.
+The model is an add-on for a trained model, the backbone. The user draws a scribble without color over an edge
+where color bleeds. A small network E refines the activation maps of the backbone. The color edge becomes
+sharp, and other regions do not change.
 https://arxiv.org/abs/2107.01619
 """
 
@@ -29,8 +29,9 @@ class Architecture:
     """Settings of the network E.
 
     Attributes:
-        hidden: Hidden channels of E for each feature hook, or one number for all hooks. The default has as
-            many weights as 64 channels for each hook, but is faster, because large maps have fewer channels.
+        hidden: Hidden channels of E for each feature hook, or one number for all hooks. By default, large
+            maps have fewer channels, which is faster than 64 channels for each hook at an equal number of
+            weights.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)
@@ -125,7 +126,8 @@ class EdgeAwareColorization(ColoringModel):
     def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
         """Colorize a batch from the output of `encode` with scribbles.
 
-        In training mode, ``extras`` contains the change of each hooked map, divided by the scale of the map.
+        In training mode, ``extras`` contains the change of each refined activation map, divided by
+        `FeatureHook.scale`.
         """
         lightness, drawn = encoded.lightness, scribbles.mask
         hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}

@@ -1,6 +1,7 @@
-"""Network E of Kim et al. 2021: maps activations and scribbles to activation changes.
+"""Network E of Kim et al. 2021, which computes changes of activation maps from scribbles.
 
-`Extensions` contains the additions of the add-ons with embedded weights; the paper's model disables them.
+`Extensions` contains settings that are not in the paper, which the add-ons with embedded weights use. The
+published model disables all extensions.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ STEP = 3  # pixels between sampled positions
 _KEYS, _HIDDEN = 3, 16
 _ALIKE = 6.0  # initial scale of lightness differences between similar pixels
 _AVOID = 2.2  # logit of 0.9, the initial weight reduction of pixels under a scribble
-_GAIN = 20.0  # gain of the last layer, so that some hundred training steps suffice
+_GAIN = 20.0  # gain of the last layer, which shortens training to some hundred steps
 _AB_SCALE = 110.0
 _SOUND = 2e-4  # squared error of ab / 110 for an image without bleeding: 1.6 CIE units
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Additions to E and its losses.
+    """Extensions of E and its losses that are not in the paper.
 
     Attributes:
-        read_lightness: Whether E reads lightness.
+        read_lightness: Whether the lightness of the image is a further input of E.
         reach: Distance in pixels from a scribble within which E changes feature maps. With None, E
             changes whole maps, as in the paper.
         propagation: Radius in pixels of `Propagation` on the final colors; 0 disables it.
@@ -57,10 +58,11 @@ class Extensions:
 class Propagation(nn.Module):
     """Propagation of colors from the surroundings of a scribble, guided by lightness.
 
-    Where color bleeds over an edge, pixels at the edge have mixed colors, and pixels slightly farther away
-    on the same side have the correct color. Each pixel near a scribble gets the mean color of its
-    neighborhood, weighted by similarity and reduced under the scribble. Similarity, reduction, and the
-    mixing weight of the mean are learned; the initial mixing weight is zero.
+    Where color bleeds over an edge, pixels at the edge have mixed colors. Pixels slightly farther away on the
+    same side of the edge have the correct color. This layer computes a weighted mean color of the
+    neighborhood of each pixel. Pixels with similar lightness and features have large weights, and pixels
+    under the scribble have small weights. The layer moves the color of each pixel towards this mean by a
+    learned fraction, which is initially 0.
 
     Args:
         radius: Radius of the neighborhood in pixels.
@@ -84,7 +86,7 @@ class Propagation(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return the change of the colors ``(B, 2, H, W)``.
+        """Return the change of the colors, ``(B, 2, H, W)`` in CIE units.
 
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
@@ -124,7 +126,11 @@ class Propagation(nn.Module):
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:
-    """Return loss factors ``(B,)`` from the errors ``(B,)`` of the results without scribbles."""
+    """Return loss weights ``(B,)``, computed from the errors ``(B,)`` without scribbles.
+
+    If ``relative`` is false, all weights are 1. Otherwise a weight is the inverse of the error plus a
+    constant.
+    """
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
 
@@ -190,7 +196,12 @@ class HookBranch(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return the change of the map ``(B, C, h, w)``, divided by the scale of the map."""
+        """Return the change of the feature map ``(B, C, h, w)``, divided by `FeatureHook.scale`.
+
+        Args:
+            activation: ``(B, C, h, w)``, feature map of the backbone.
+            beside: ``(B, beside, h, w)``, scribbles and optional lightness at the size of the feature map.
+        """
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
         return GAIN * self.leave(self.blocks(x))
 
@@ -221,7 +232,12 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return weights of map changes, ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` without ``reach``."""
+        """Return the weights by which the changes of feature maps are multiplied.
+
+        The weights decrease from 1 at the scribbles to 0 at the distance `Extensions.reach`, with the shape
+        ``(B, 1, H, W)``. If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the weight is 0 for images
+        without scribbles.
+        """
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
         return self._fading(scribbles, self.reach)
@@ -229,7 +245,7 @@ class EdgeNetwork(nn.Module):
     def forward(
         self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor, near: Tensor
     ) -> Tensor:
-        """Return the change of the map at a feature hook, divided by its scale.
+        """Return the change of an activation map, divided by `FeatureHook.scale`.
 
         Args:
             index: Index of the feature hook.
@@ -252,7 +268,7 @@ class EdgeNetwork(nn.Module):
         return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Apply `Propagation` to ab ``(B, 2, H, W)`` in CIE units near scribbles."""
+        """Apply `Propagation`, if enabled, to ab ``(B, 2, H, W)`` near scribbles."""
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
@@ -320,7 +336,7 @@ def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) ->
 
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
-    """Pool an image-size map to the size of a hooked map, with replicated borders."""
+    """Pool a map from image size to the size of an activation map, with replicated borders."""
     height, width = size[0] * stride, size[1] * stride
     cut = image[..., :height, :width]  # some networks drop the last row of an odd map
     padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")

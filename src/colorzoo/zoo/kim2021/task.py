@@ -1,6 +1,7 @@
 """Training of the edge-enhancing network of Kim et al., ICCV 2021.
 
-The authors' slides omit some details. The model page lists the choices of this project.
+The losses follow the authors' slides, which omit some details. The model page lists the choices of this
+library.
 """
 
 from __future__ import annotations

@@ -82,7 +82,10 @@ class HypercolumnColorization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
 
     def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
-        """Match the histograms to the exemplar's histograms; hues are weighted by chroma."""
+        """Change the mean histograms of the image to the exemplar's histograms.
+
+        In the mean hue histogram, positions are weighted by their chroma.
+        """
         embedding = exemplar.embed_by(self.encode_reference)
         chroma = transfer(found.chroma, embedding[:, 1], inside, exemplar.alpha)
         weight = inside * chroma_of(chroma, "expectation")[:, None]

@@ -1,8 +1,9 @@
 """Network and histogram decoding of Larsson et al. 2016.
 
-Hypercolumns of a VGG-16 for gray images predict histograms of hue and chroma with 32 bins each. Hue and
-chroma describe a bicone around the gray axis. The gray level is the mean of red, green and blue, the chroma
-is their range, and the hue is the HSV hue.
+A VGG-16 for gray images predicts two histograms of 32 bins for each position: hue and chroma. The input of
+the prediction is the hypercolumn, the concatenated features of all layers at the position. The hue is the HSV
+hue. The chroma is the difference between the largest and the smallest of red, green and blue. The gray level
+is their mean.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def bins_of(values: Tensor) -> Tensor:
 
 
 def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
-    """Return the chroma ``(B, H, W)`` of histograms ``(B, 32, H, W)``."""
+    """Decode chroma histograms ``(B, 32, H, W)`` to chroma ``(B, H, W)`` in [0, 1]."""
     if rule == "mode":
         return shares.argmax(1).to(shares) / BINS  # lower edge of the bin; hues use its center
     if rule == "expectation":
@@ -89,7 +90,9 @@ def to_rgb(
     chroma: ChromaRule = "median",
     boost: float = 1.0,
 ) -> Tensor:
-    """Decode histograms to RGB, whose mean may differ from the gray level (see `keep_gray`).
+    """Decode hue and chroma histograms to RGB.
+
+    The mean of red, green and blue may differ from the gray level; see `keep_gray`.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
@@ -130,8 +133,8 @@ def histograms_of(rgb: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B, 2, 32)``: the hue histogram, weighted by chroma, and the chroma histogram. Each sums to 1; the
-        hue histogram of a gray image sums to about 0.
+        ``(B, 2, 32)``: the hue histogram, in which each pixel is weighted by its chroma, and the chroma
+        histogram. Each histogram sums to 1, but the hue histogram of a gray image sums to about 0.
     """
     hue, chroma = hue_and_chroma(rgb)
     number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
@@ -141,9 +144,9 @@ def histograms_of(rgb: Tensor) -> Tensor:
 
 
 def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
-    """Reweight histograms by one factor per bin so that their mean becomes a target histogram.
+    """Multiply histograms by one factor per bin that changes their mean to a target histogram.
 
-    The factors act as a bias on the logits and are found by proportional fitting.
+    The factors are computed by iterative proportional fitting. They are equal to a bias on the logits.
 
     Args:
         shares: ``(B, 32, H, W)``.

@@ -1,7 +1,7 @@
 """Training of Larsson et al. 2016 with the settings of the authors' files.
 
-From the hypercolumns at 128 positions of each image, the network predicts histograms of hue and chroma in the
-window around each position.
+The network predicts histograms of hue and chroma at 128 positions of each image. The target is the histogram
+of the true colors in a window around the position.
 https://arxiv.org/abs/1603.06668
 """
 

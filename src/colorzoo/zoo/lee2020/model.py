@@ -52,7 +52,9 @@ class ReferencePainter(ColoringModel):
         self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with the colors of the exemplar.
+
+        Without an exemplar, the sketch serves as the reference.
 
         In training mode, ``extras`` contains ``query`` and ``key`` of the attention for the triplet loss.
         """

@@ -124,7 +124,8 @@ class Decoder(nn.Module):
     All convolutions except the first also receive a feature map of the encoder.
 
     Args:
-        features: Channels of the attended features, which are passed twice: unchanged and refined.
+        features: Channels of the attended features. The decoder receives these features and their output of
+            the residual blocks, so its input has twice as many channels.
         channels: Channels of the encoder's ten feature maps, from large to small.
     """
 

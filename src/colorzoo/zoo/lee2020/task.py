@@ -193,7 +193,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return real, self._scores(sketch, generated.rgb.detach()).square().mean()
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return warped copies of the images, without changed colors."""
+        """Return warped copies of the images as references, with unchanged colors."""
         return make_reference(rgb, seeds, 0.0).reference
 
     def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:

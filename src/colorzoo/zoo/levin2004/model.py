@@ -1,7 +1,7 @@
 """Colorization using Optimization (Levin, Lischinski and Weiss, SIGGRAPH 2004).
 
 Neighboring pixels of similar lightness get similar colors. The colors are the solution of a sparse linear
-system, in which each pixel without a point is the weighted mean of its neighbors.
+system. In this system, the color of a pixel without a point is the weighted mean of its neighbors' colors.
 https://doi.org/10.1145/1015706.1015780
 """
 
@@ -22,8 +22,8 @@ class ColorizationByOptimization(ColoringModel):
     """Propagation of color points by a sparse linear solver on the CPU in float64.
 
     Args:
-        variance_share: Variance of the Gaussian weights as a fraction of the variance in a 3 x 3 window;
-            smaller values give sharper borders between colors.
+        variance_share: Variance of the Gaussian weights as a fraction of the lightness variance in a 3 x 3
+            window. Smaller values give sharper color edges.
     """
 
     accepts = frozenset({"points"})
