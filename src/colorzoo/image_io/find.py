@@ -17,16 +17,16 @@ from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
 RESULT_SUFFIX = ".color"
-"""Suffix of the file stem of results that are stored in the folder of their sources."""
+"""Part of the file name before the extension, for results next to their sources."""
 VIDEO_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
 )
 """Extensions of video files, which ``colorzoo video`` colorizes."""
 _DIGITS = re.compile("([0-9]+)")
-_OWN_RESULT = "a result of colorzoo; pass its path to colorize it again"
+_OWN_RESULT = "a result of colorzoo; to colorize it again, pass its path"
 _VIDEO = "a video; use `colorzoo video`"
-_MAX_LISTED = 10  # skipped files in a message
-_MAX_NAME_BYTES = 255  # limit of all common file systems
+_MAX_LISTED = 10  # maximum number of skipped files listed in a message
+_MAX_NAME_BYTES = 255  # maximum length of a name in bytes on all common file systems
 _SYSTEM_FOLDERS = frozenset(
     {
         *("@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "@downloads"),  # Synology and QNAP
@@ -43,8 +43,8 @@ class FoundImage:
 
     Attributes:
         path: Path of the file.
-        relative: Path relative to the searched folder, or to the part of the glob before the first wildcard.
-            For a single file, the file name.
+        relative: Path relative to the searched folder. For a glob, the path is relative to the folder before
+            the first wildcard. For a single file, it is the file name.
     """
 
     path: Path
@@ -57,9 +57,10 @@ class Search:
 
     Attributes:
         found: Image files.
-        errors: Name and error of each input that does not exist or contains no image, and of each folder
-            that cannot be searched.
-        skipped: Path and reason of each skipped file: videos and colorzoo results in folders.
+        errors: Name and error of each failed input or folder. An input fails if it does not exist or contains
+            no image; a folder fails if it cannot be searched.
+        skipped: Path of each skipped file and the reason. Videos and results of colorzoo in folders are
+            skipped.
     """
 
     found: list[FoundImage]
@@ -68,12 +69,16 @@ class Search:
 
 
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
-    """Find the image files that paths, folders and globs refer to.
+    """Find the image files in a list of paths, folders and globs.
 
-    The result has no duplicates and a fixed order. Folders are searched recursively for known extensions, in
-    natural order and without hidden and system folders (see `is_hidden`). Symbolic links are followed, but
-    each folder is searched only once. Results of earlier runs are excluded: ``NAME.color.*`` if ``NAME.*`` is
-    also found, and every file with a provenance record in a folder or glob. Images are not decoded.
+    The result has no duplicates and a fixed order. Images are not decoded.
+
+    Folders are searched recursively for files with the extension of an image, in natural order. Hidden and
+    system folders are excluded (see `is_hidden`). Symbolic links are followed, but each folder is searched
+    only once.
+
+    Results of earlier runs in folders and globs are skipped. These are files with a provenance record, and
+    files ``NAME.color.*`` if ``NAME.*`` is also found.
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
@@ -105,7 +110,8 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
 def is_hidden(name: str) -> bool:
     """Return whether a file or folder is hidden, or was created by an operating system or NAS.
 
-    System folders contain thumbnails and deleted files. A search skips them unless they are passed as input.
+    System folders contain thumbnails and deleted files. A search skips hidden files and system folders unless
+    the user passes their path.
 
     Examples:
         >>> [is_hidden(name) for name in ("a.jpg", "._a.jpg", "@eaDir", "#recycle")]
@@ -118,27 +124,27 @@ def is_hidden(name: str) -> bool:
 
 
 def natural_sort_key(path: str | Path) -> tuple[object, ...]:
-    """Return a sort key that orders numbers in names by value: f1, f2, f10.
+    """Return a sort key that orders the numbers in names by value: f1, f2, f10.
 
     Examples:
         >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_sort_key)
         ['f1.png', 'f2.png', 'f10.png']
     """
-    return tuple(  # text and numbers alternate, so elements at equal positions have the same type
+    return tuple(  # text and numbers alternate, so elements with the same index have the same type
         (tuple(int(text) if number % 2 else text for number, text in enumerate(_DIGITS.split(part))), part)
         for part in Path(path).parts
     )
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
-    """Return a message with the number of skipped files, and path and reason of the first ten."""
+    """Return a message that counts the skipped files and lists the first ten with a reason."""
     listed = "; ".join(f"{path} ({reason})" for path, reason in files[:_MAX_LISTED])
     more = f" and {len(files) - _MAX_LISTED} more" if len(files) > _MAX_LISTED else ""
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
 
 
 def _is_result(path: Path, sources: set[str]) -> bool:
-    """Return whether a file has the name of a colorized version of one of the sources."""
+    """Return whether the file name is the name of a colorized version of one of the sources."""
     stem = path.stem.removesuffix(RESULT_SUFFIX)
     return stem != path.stem and absolute(path.with_name(stem or path.name)) in sources
 
@@ -146,7 +152,7 @@ def _is_result(path: Path, sources: set[str]) -> bool:
 def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageError]]]:
     """Find all image and video files below a folder by extension.
 
-    The result includes results of colorzoo.
+    Results of colorzoo are included.
 
     Returns:
         Paths of the files, and the name and error of each folder that cannot be searched.
@@ -179,7 +185,7 @@ def read_list(path: str | Path) -> list[str]:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Join paths to the text of a file list, which `read_list` reads.
+    """Join paths to the content of a file list for `read_list`.
 
     Paths are separated by line breaks, or by zero bytes if a path contains a line break.
     """
@@ -190,8 +196,8 @@ def join_names(names: Sequence[str]) -> bytes:
 def result_name(path: Path, suffix: str = "", extension: str | None = None) -> str:
     """Return the file name of a colorized image, made of stem, suffix and extension.
 
-    For formats that cannot be written, ``.png`` is appended to the extension, so that the results of
-    ``x.jp2`` and ``x.png`` have different names.
+    If the format of the source cannot be written, ``.png`` is appended: ``x.jp2`` becomes ``x.jp2.png``. The
+    name therefore differs from the result of ``x.png``.
 
     Args:
         path: Source image.
@@ -206,7 +212,7 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
 def shorten_name(stem: str, ending: str) -> str:
     """Join stem and ending to a file name of at most 255 bytes.
 
-    In a longer name, a hash replaces the end of the stem.
+    If the name is longer, a hash replaces the end of the stem.
     """
     limit = _MAX_NAME_BYTES - len(os.fsencode(ending))
     if len(os.fsencode(stem)) > limit:
@@ -226,7 +232,7 @@ def visible_entries(folder: Path) -> list[Path]:
 def absolute(path: Path) -> str:
     """Return the absolute path without resolving symbolic links.
 
-    Each link is treated as a separate image.
+    A symbolic link therefore counts as a separate image.
     """
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
@@ -277,11 +283,11 @@ def _is_video(path: Path) -> bool:
 
 
 def explain_irregular_file(path: Path) -> str:
-    """Return an error message for a pipe, device or socket.
+    """Return an error message if a path is a pipe, device or socket.
 
-    The message is empty for all other paths.
+    For other paths, the message is empty.
     """
-    # unlike the methods of Path, these functions return False instead of raising, e.g. for too long names
+    # unlike the methods of Path, these functions do not raise an error, for example for too long names
     if not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH110, PTH112, PTH113
         return ""
     return f"{path} is not a regular file; save its content to a file first"

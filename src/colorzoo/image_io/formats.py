@@ -1,8 +1,8 @@
-"""Readable and writable image formats, and the libraries for HEIC, JPEG XL and raw files.
+"""Supported image formats, and optional libraries for HEIC, JPEG XL and camera raw files.
 
-Images can come from untrusted sources, such as uploads to the drawing pad. Therefore only the Pillow readers
-in `FORMATS` are enabled. Some other readers start programs (EPS starts Ghostscript) or are not well tested.
-The libraries of the extra ``formats`` are imported only when a file requires them.
+Images can come from untrusted sources, such as uploads to the drawing pad. Only the Pillow readers in
+`FORMATS` are enabled, because other readers start programs (EPS starts Ghostscript) or are not well tested.
+The libraries of the extra ``formats`` are imported when a file requires them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from colorzoo.image_io.metadata import Metadata, clean_exif
 from colorzoo.image_io.raster_image import RasterImage
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""Enabled Pillow readers, which identify a file by its content. MPO is read as JPEG."""
+"""Enabled Pillow readers; MPO files are read as JPEG."""
 WRITABLE = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".png", ".apng"), "PNG"),
@@ -33,9 +33,9 @@ WRITABLE = {
     ".gif": "GIF",
     ".avif": "AVIF",
 }
-"""Writable format of each file extension."""
+"""Output format of each file extension."""
 READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
-"""Extensions of images in folders. A file that is passed by its path may have any extension."""
+"""Extensions of images that are found in folders; other extensions require the path."""
 RAW = "a raw file"
 OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
@@ -87,7 +87,7 @@ class Plugin:
         """Import the library and register its reader with Pillow.
 
         Args:
-            name: File name for the error message.
+            name: Name of the image file, for the error message.
 
         Raises:
             ImageError: The library is not installed or cannot be imported.
@@ -101,7 +101,7 @@ class Plugin:
         return module
 
     def missing_error(self, name: str) -> ImageError:
-        """Return the error for a file of this format if the library is not installed."""
+        """Return an error that names the library to install for a file."""
         return ImageError(
             f"{name} is {self.title}, which requires another library; run "
             "`python -m pip install 'colorzoo[formats]'`, or convert the file to JPEG or TIFF"
@@ -137,8 +137,8 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
 def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
     """Read the width and height of a JPEG XL file from its header.
 
-    The result is None if the header is damaged. The size is read here because the pixel limit must be checked
-    before decoding, but pillow_jxl decodes a file when it opens it.
+    The result is None if the header is damaged. Pillow cannot read the size without decoding, because
+    pillow_jxl decodes a file when it opens the file. The pixel limit must be checked before decoding.
     """
     file.seek(0)
     stream = _jxl_stream(file)
@@ -163,7 +163,7 @@ def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
 
 
 def _jxl_stream(file: IO[bytes]) -> bytes:
-    """Return the first bytes of the JPEG XL codestream, which may be inside a container box."""
+    """Return the first bytes of the JPEG XL codestream, which can be inside a container."""
     while True:
         head = file.read(8)
         if head[:2] == _JXL_STREAM:
@@ -177,7 +177,7 @@ def _jxl_stream(file: IO[bytes]) -> bytes:
 
 
 def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
-    """Convert a raw file to 16-bit RGB with LibRaw and the white balance of the camera.
+    """Convert a camera raw file to 16-bit RGB with LibRaw and the camera's white balance.
 
     Raises:
         ImageError: LibRaw is missing, or the file is damaged, too large or from an unsupported camera.

@@ -1,6 +1,7 @@
 """Read all frames of an animation or all pages of a TIFF, one at a time.
 
-Only one frame is in memory, plus the canvas onto which the frames of an animation are composited.
+Only one frame is in memory at a time. For an animation, the canvas on which frames are composited is also in
+memory.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ class Frames:
     """Description of a file that contains several images.
 
     Attributes:
-        kind: ``"pages"`` for a TIFF, whose pages may have different sizes, or ``"frames"`` for an animation.
+        kind: ``"pages"`` for a TIFF or ``"frames"`` for an animation. Pages may have different sizes.
         count: Number of images.
         plays: Number of times that an animation plays; 0 for an infinite loop.
-        alpha: Whether frames can be transparent.
+        alpha: Whether frames of the animation can be transparent.
         pages: TIFF directories of the pages; empty for an animation.
     """
 
@@ -59,8 +60,8 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         name: Name of the file for error messages.
 
     Returns:
-        The description. None if the file contains one image or cannot be read, or if its format is AVIF, MPO
-        or HEIC, of which only the first image is supported.
+        The description. None if the file contains a single image or cannot be read. Also None for AVIF, MPO
+        and HEIC, because only the first image of such a file is supported.
     """
     try:
         if is_tiff(file):
@@ -80,7 +81,7 @@ def _animation(image: Image.Image) -> Frames | None:
     if count < 2:
         return None
     loop = image.info.get("loop")
-    if image.format == "GIF":  # stores the number of repetitions
+    if image.format == "GIF":  # the file stores the number of repetitions
         return Frames("frames", count, 1 if loop is None else loop and loop + 1)
     return Frames("frames", count, loop or 0, image.has_transparency_data)
 

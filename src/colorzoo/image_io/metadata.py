@@ -1,7 +1,7 @@
 """Metadata of image files: EXIF, XMP and IPTC.
 
-Metadata is copied from the source to the result. Entries that describe the source file itself are removed
-when the file is read: pixel layout, size, orientation, thumbnails and embedded images.
+Metadata is copied from the source to the result. Entries that do not apply to the result are removed when the
+file is read: pixel layout, size, orientation, thumbnails and embedded images.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from PIL import ExifTags, Image
 
 ORIENTATION, XMP, IPTC, PROFILE = 274, 700, 33723, 34675
 EXIF_IFD, GPS_IFD = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
-# Document name, description, maker, model, software, date, artist, computer, rating, copyright; text tags of
-# Windows; geographic position of a GeoTIFF. All other tags of the first directory describe the file.
+# Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
+# text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.
 _DESCRIPTIVE_TAGS = frozenset(
     {*(269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432), *range(40091, 40096)}
     | {33550, 33922, 34264, 34735, 34736, 34737}
 )
-# Order and bits of compressed components, maker note, color space, size, interoperability, gamma. Maker notes
-# are removed because they contain offsets into the original file, which are wrong in another file.
+# Removed: order and bits of compressed components, maker note, color space, size, interoperability, gamma.
+# Maker notes contain offsets into the original file, which are wrong in another file.
 _CODING_TAGS = frozenset({37121, 37122, 37500, 40961, 40962, 40963, 40965, 42240})
 _XMP_FILE_PROPERTIES = (
     r"tiff:(?:ImageWidth|ImageLength|Orientation|BitsPerSample|Compression|PhotometricInterpretation|"
@@ -47,10 +47,10 @@ class Metadata:
         'PNG'
 
     Attributes:
-        exif: EXIF block (TIFF structure without the ``Exif`` prefix), with layout, size, orientation,
-            thumbnail and maker note removed.
+        exif: EXIF block (TIFF structure without the ``Exif`` prefix). Layout, size, orientation, thumbnail
+            and maker note are removed.
         icc: sRGB profile of the converted pixels; None if the file has no color profile.
-        xmp: XMP packet, with layout, orientation and thumbnails removed.
+        xmp: XMP packet. Layout, orientation and thumbnails are removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
         comment: JPEG or GIF comment.
@@ -90,9 +90,9 @@ def clean_exif(exif: Image.Exif) -> bytes | None:
 
 
 def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
-    """Return the EXIF tags except tags that describe the file, such as its pixel layout.
+    """Return the EXIF tags that describe the image content instead of the file structure.
 
-    EXIF and GPS directories are dicts.
+    In the result, the EXIF and GPS directories are nested dicts.
     """
     tags = {tag: _encoded(exif[tag]) for tag in _DESCRIPTIVE_TAGS & set(exif)}
     for ifd in (EXIF_IFD, GPS_IFD):
@@ -113,7 +113,7 @@ def valid_orientation(value: object) -> int:
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
-    """Return a regex that matches XMP properties, stored as attributes or elements.
+    """Return a regex that matches XMP properties in both forms, attributes and elements.
 
     Args:
         names: Regular expressions of the property names.
@@ -135,7 +135,7 @@ def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
 
     Args:
         xmp: XMP packet; None is returned for values other than bytes.
-        turned: Whether the image is rotated upright. If True, face regions are also removed, because their
+        turned: Whether the image is rotated to be upright. Face regions are then also removed, because their
             positions are invalid after the rotation.
     """
     if not isinstance(xmp, bytes):

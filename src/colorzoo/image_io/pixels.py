@@ -1,8 +1,8 @@
 """Conversion of stored pixels to sRGB.
 
-The conversion handles pixel modes, bit depths, transparency and color profiles. Profiles are applied by
-LittleCMS through imagecodecs instead of Pillow, because Pillow supports only 8 bits and its conversion of
-gray profiles has errors of up to 9 of 255 levels in the shadows.
+The conversion handles pixel modes, bit depths, transparency and color profiles. imagecodecs applies the
+profiles with LittleCMS. Pillow is not used for this step, because it supports only 8 bits and converts gray
+profiles with errors of up to 9 of 255 levels in dark pixels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BAND = 64  # rows that fit into the CPU cache
 
 @dataclass(frozen=True)
 class Pixels:
-    """Decoded pixels in the stored orientation.
+    """Decoded sRGB pixels before EXIF rotation.
 
     Attributes:
         levels: sRGB, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
@@ -47,7 +47,7 @@ class ProfileError(ValueError):
 
 
 def array_pixels(array: NDArray[Any]) -> Pixels:
-    """Convert an sRGB array of type uint8 or uint16, or of floats in [0, 1].
+    """Convert an sRGB array of uint8, uint16 or floats in [0, 1] to `Pixels`.
 
     Raises:
         ImageError: The shape, type or range of the array is not supported.
@@ -72,10 +72,11 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
 
 
 def image_pixels(image: Image.Image) -> Pixels:
-    """Convert a loaded PIL image of at most 8 bits per channel to sRGB with its color profile."""
+    """Convert a PIL image of at most 8 bits per channel to sRGB by its color profile."""
     color, alpha = _split_alpha(image)
     levels = np.empty((color.height, color.width, len(color.getbands())), np.uint8)
-    for top in range(0, color.height, _BAND):  # in bands, because np.asarray(image) makes three copies
+    # converted in bands, because np.asarray(image) makes three copies
+    for top in range(0, color.height, _BAND):
         box = (0, top, color.width, min(top + _BAND, color.height))
         levels[top : box[3]] = np.asarray(color.crop(box)).reshape(box[3] - top, color.width, -1)
     if levels.shape[2] == 1:
@@ -118,7 +119,7 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
 def srgb_profile() -> bytes:
     """Return an sRGB profile with a fixed creation time.
 
-    The fixed time makes output files reproducible.
+    With a fixed creation time, output files are reproducible.
     """
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
@@ -128,11 +129,12 @@ def srgb_profile() -> bytes:
 def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
     """Convert gray, RGB or CMYK pixels of any type to sRGB.
 
-    The shapes are ``(H, W)``, ``(H, W, 3)`` and ``(H, W, 4)``. The result is uint8 for color images of type
-    uint8, and float for all other images.
+    Gray pixels have the shape ``(H, W)``, RGB ``(H, W, 3)`` and CMYK ``(H, W, 4)``. If color pixels are
+    uint8, the result is uint8. Otherwise the result is float.
 
     Returns:
-        The converted pixels and an sRGB profile. If the pixels are already sRGB, both are returned unchanged.
+        The converted pixels and an sRGB profile. If the pixels are already sRGB, pixels and profile are
+        returned unchanged.
 
     Raises:
         ProfileError: The profile is damaged or is for another color space than the pixels.
@@ -155,7 +157,7 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
 
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes) -> bool:
-    """Return whether a profile changes colors of a 9 x 9 x 9 lattice by at most 2 of 255 levels."""
+    """Return whether a profile changes colors by at most 2 of 255 levels."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
     change = _converted(lattice, profile, "RGB", "uint8").astype(int) - lattice

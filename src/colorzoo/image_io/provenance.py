@@ -1,8 +1,8 @@
 """Provenance of colorized files: source image, model, weights and settings.
 
-Provenance is stored as XMP, which photo software preserves. If the format supports XMP, the provenance is
-embedded in the file. Otherwise it is written to a sidecar file (``NAME.EXT.xmp``). Later runs read the
-provenance to recognize earlier results.
+Provenance is stored as XMP, which photo software preserves. If the image format supports XMP, the provenance
+is embedded in the file. Otherwise the provenance is written to a sidecar file (``NAME.EXT.xmp``). Later runs
+read the provenance to recognize results of earlier runs.
 """
 
 from __future__ import annotations
@@ -44,8 +44,16 @@ _REPLACED_PATTERN = properties_pattern(
 _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
 _REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
-_OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop")  # omitted if empty
-_MAX_RECIPE = 16_000  # characters; a JPEG segment contains at most 65,000 bytes
+_OPTIONAL_FIELDS = (
+    "options",
+    "files",
+    "date",
+    "name",
+    "border",
+    "uncertainty",
+    "crop",
+)  # fields that are omitted if empty
+_MAX_RECIPE = 16_000  # maximum length in characters, because a JPEG segment contains at most 65,000 bytes
 
 
 @dataclass(frozen=True)
@@ -58,20 +66,21 @@ class ImageProvenance:
 
     Attributes:
         source: SHA-256 of the source file.
-        settings: Hash of everything except the source that determines the colors.
+        settings: Hash of all inputs that determine the colors except the source file.
         model: Registered name of the model, or name of its class.
         weights: SHA-256 of the weight file; empty for a model without weights.
         version: Version of colorzoo.
-        recipe: Guidance and settings as JSON, including command-line options; empty if the JSON has more than
-            16,000 characters.
+        recipe: Recipe as JSON, including command-line options that a recipe can store; empty if the JSON has
+            more than 16,000 characters.
         trained: Whether the colors come from a trained model; False for an algorithm without learning.
         engine: Inference engine; empty in files written before this field existed.
-        options: Settings that are not part of a recipe, as JSON by command-line option.
-        files: JSON list of all input files except the source: ``use``, ``name`` without folder, ``sha256``.
+        options: JSON object of the settings that a recipe does not contain, by command-line option.
+        files: JSON list of all input files except the source. Each item has the keys ``use``, ``name``
+            (without folder) and ``sha256``.
         date: UTC time of the colorization in ISO 8601 format.
         name: Name of the source file without its folder.
-        border: Colorized part within the border of a scan, in the format of ``--border``; empty if the whole
-            image was colorized.
+        border: Colorized part within the border of a scan as ``X,Y,WIDTH,HEIGHT``; empty if the whole image
+            was colorized.
         uncertainty: Color error predicted by the model, in CIE units; empty if the model does not predict it.
         crop: Region of the source that the result shows: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
             degrees clockwise; empty if the result is not cropped.
@@ -101,7 +110,7 @@ class ImageProvenance:
 
 
 def current_date() -> str:
-    """Return the current UTC time in ISO 8601 format.
+    """Return the current UTC time in ISO 8601 format, or the value of ``SOURCE_DATE_EPOCH``.
 
     The environment variable ``SOURCE_DATE_EPOCH`` replaces the current time.
     """
@@ -111,10 +120,10 @@ def current_date() -> str:
 
 
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
-    """Add provenance to the XMP of metadata; the provenance of an earlier result is replaced.
+    """Add provenance to the XMP packet of metadata; existing provenance is replaced.
 
-    For other software, the source is also stored in ``xmpMM:DerivedFrom``. Digital source type, AI system and
-    version are also stored in the properties of the IPTC Photo Metadata Standard 2025.1.
+    Some values are stored again for other software. ``xmpMM:DerivedFrom`` contains the source. Properties of
+    the IPTC Photo Metadata Standard 2025.1 contain the digital source type, the AI system and its version.
     """
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
     packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
@@ -161,11 +170,13 @@ def drop_sidecar(path: Path) -> None:
 def write_with_provenance(
     save: Callable[[RasterImage], Path], path: Path, image: RasterImage, provenance: ImageProvenance | None
 ) -> tuple[str, ...]:
-    """Write an image with provenance, in a sidecar file if the format does not support XMP.
+    """Write an image and its provenance, embedded or in a sidecar file.
+
+    A sidecar file is used if the image format does not support XMP. Sidecar files of other software are
+    neither replaced nor deleted.
 
     The image is written first. If the process is killed before the sidecar file is written, the next run
-    finds the outdated provenance and writes both files again. Sidecar files of other software are neither
-    replaced nor deleted.
+    finds no matching provenance and writes both files again.
 
     Args:
         save: Function that writes the result with the metadata of its argument.
@@ -222,7 +233,7 @@ def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
 
 
 def result_state(existing: ImageProvenance | None, expected: ImageProvenance) -> ResultState:
-    """Compare the provenance of an existing file with the provenance of a planned result.
+    """Compare the provenance of an existing file and a planned result.
 
     Args:
         existing: Provenance of the existing file; None if the file has no provenance.
@@ -277,6 +288,6 @@ def parse_provenance(packet: bytes | None) -> ImageProvenance | None:
     if match is None:
         return None
     values = {name: html.unescape(value) for name, value in re.findall(r'colorzoo:(\w+)="([^"]*)"', match[0])}
-    values.setdefault("border", values.get("frame", ""))  # earlier name of the field
+    values.setdefault("border", values.get("frame", ""))  # name of the field in older files
     known = {f.name: values.get(f.name, "") for f in fields(ImageProvenance) if f.name != "trained"}
     return ImageProvenance(**known, trained=values.get("trained") != "False")

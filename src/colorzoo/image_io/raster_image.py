@@ -17,9 +17,9 @@ Levels = NDArray[Any]  # uint8, uint16 or float32
 _TINT_SIDE = 256  # tint detection samples at most 256 x 256 pixels
 _GRAY_SIDE = 1024  # gray detection samples at most 1024 x 1024 pixels
 _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
-_MAX_SCATTER = 2.5  # CIE units; deviation of ab from its mean at each lightness in a tinted image
+_MAX_SCATTER = 2.5  # maximum deviation of ab from its mean at each lightness in a tinted image, in CIE units
 IN_COLOR = "already in color"
-"""Note that `chroma_note` returns for a color image."""
+"""Note of `chroma_note` for an image that has colors."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RasterImage:
         alpha: Stored alpha channel, ``(H, W)`` uint8 or uint16; None for an opaque image.
         bit_depth: Bits per channel of the source, 8 or 16.
         metadata: Metadata of the source file, such as EXIF and color profile.
-        notes: Messages for the user about the conversion, such as ``"first of 12 frames"``.
+        notes: Notes for the user about the conversion, such as ``"first of 12 frames"``.
     """
 
     levels: Levels
@@ -134,9 +134,9 @@ def is_gray(image: RasterImage) -> bool:
 
 
 def chroma_note(image: RasterImage) -> str | None:
-    """Return a note that an image has colors or a tint; None for a gray image.
+    """Return a note if an image has colors or a tint; None for a gray image.
 
-    Colorization replaces the colors of the image.
+    The note informs the user that colorization replaces these colors.
     """
     if is_gray(image):
         return None
@@ -149,13 +149,15 @@ def chroma_note(image: RasterImage) -> str | None:
 
 
 def _is_tinted(lab: NDArray[np.float64]) -> bool:
-    """Return whether a non-gray image, ``(N, 3)`` Lab, has a tint such as sepia, cyanotype or yellowing.
+    """Return whether Lab pixels ``(N, 3)`` have a tint, such as sepia, instead of colors.
 
     In a tinted image, ab is a smooth function of lightness. The test computes the mean ab in each of 16
-    lightness bins. The scatter of ab around these means must be below a threshold. The deviation of the means
-    from a parabola must also be below a threshold. The thresholds are lower for images with few colors, which
-    rarely have two colors in one bin. Images with at most four colors must have a single hue. Images with
-    strong chroma, such as a blue wall, are never tinted.
+    lightness bins. Both the scatter of ab around these means and the deviation of the means from a parabola
+    must be below a threshold.
+
+    The thresholds are lower for images with few colors, because two colors rarely share a bin. Images with at
+    most four colors must have a single hue. Images with strong chroma, such as a blue wall, do not count as
+    tinted.
     """
     ab = lab[:, 1:]
     if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
@@ -181,13 +183,13 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
 
 
 def _sampled(levels: Levels, side: int) -> FloatArray:
-    """Return ``(N, 3)`` pixels in [0, 1] on a regular grid of at most ``side`` rows and columns."""
+    """Return pixels ``(N, 3)`` in [0, 1] on a grid of at most ``side`` rows and columns."""
     step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
     return as_rgb(levels[::step_y, ::step_x]).reshape(-1, 3)
 
 
 def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
-    """Return ``(N, 3)`` CIE Lab of pixels on a regular grid."""
+    """Return CIE Lab colors ``(N, 3)`` of pixels on a regular grid."""
     # imported here, because torch takes a second to import and reading images does not require it
     import torch
 

@@ -41,7 +41,7 @@ from colorzoo.image_io.tiff import TIFF_SIGNATURES, Directory, find_pages, read_
 
 MAX_PIXELS = 200_000_000
 
-_IPTC_RESOURCE = 0x0404  # number of the Photoshop resource in JPEG segment APP13
+_IPTC_RESOURCE = 0x0404  # number of the IPTC record among the Photoshop resources in JPEG segment APP13
 # PNG text keywords that describe the file itself, or that `Metadata` stores in another field
 _SKIPPED_TEXT = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
 
@@ -86,7 +86,7 @@ def read_image(
 
 
 def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise an error if `read_image` would certainly fail, without decoding the file.
+    """Check the header of an image file without decoding the pixels.
 
     Raises:
         ImageError: The file does not exist, is not an image, is too large, or requires a missing library.
@@ -113,7 +113,7 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
 
 
 def is_tiff(file: IO[bytes]) -> bool:
-    """Return whether a file starts with a TIFF signature."""
+    """Return whether a file starts with the signature of a TIFF."""
     file.seek(0)
     head = file.read(4)
     file.seek(0)
@@ -122,7 +122,7 @@ def is_tiff(file: IO[bytes]) -> bool:
 
 @contextmanager
 def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
-    """Open the file at a path, or the content of a file.
+    """Open an image file, or the content of an image file, as a stream.
 
     Yields:
         A seekable stream and the name of the image for error messages.
@@ -238,7 +238,7 @@ def from_pil(
         image: PIL image.
         file: Stream of the image file; None for an image in memory.
         name: Name of the image for error messages.
-        notes: Notes to insert before the notes of the conversion.
+        notes: Notes for the user, which precede the notes of the conversion.
 
     Raises:
         ImageError: The image is damaged.
@@ -257,12 +257,14 @@ def from_pil(
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # many types, as in `_load`; a GIF without a palette raises AssertionError
+    except (
+        Exception
+    ) as error:  # as in `_load`, errors have many types; a GIF without a palette raises AssertionError
         raise ImageError(f"{name} of mode {image.mode} cannot be read ({error})") from error
     orientation, block = 1, None
     try:
         exif = image.getexif()
-        if image.format not in ("JXL", "TIFF"):  # their decoders return upright images
+        if image.format not in ("JXL", "TIFF"):  # the decoders of these formats return upright images
             orientation = valid_orientation(exif.get(ORIENTATION))
         block = clean_exif(exif)
     except Exception:  # Pillow raises many types of errors for damaged EXIF
@@ -272,12 +274,12 @@ def from_pil(
 
 
 def _decode_without_pillow(image: Image.Image, file: IO[bytes]) -> Samples | None:
-    """Decode formats whose pixel values Pillow would change; None for other or damaged images."""
+    """Decode images whose pixel values Pillow would change; return None for other images."""
     if image.format == "JPEG2000":
         return decode_jpeg2000(file)
     if image.format == "JXL":
         return decode_jxl(file)
-    is_deep = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # the raw mode of its tile
+    is_deep = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the first tile
     if is_deep and not getattr(image, "is_animated", False):  # only Pillow composites frames, at 8 bits
         return decode_png(file)
     return None

@@ -1,4 +1,4 @@
-"""Conversion of stored samples of any type and bit depth to pixel values."""
+"""Conversion of stored samples to sRGB pixels, for all sample types and bit depths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2
 class SamplesError(ValueError):
     """Error for samples that cannot be converted.
 
-    Callers put the file name before the message.
+    The message does not contain the file name; callers insert it.
     """
 
 
@@ -29,10 +29,10 @@ class Samples:
     """Decoded samples of a file.
 
     Attributes:
-        values: ``(H, W, channels)`` of the stored type; color channels come first.
-        bits: Bits per sample declared in the file, at most the bits of the type.
-        color: Number of color channels: 1, 3, or 4 for CMYK.
-        inverted: Whether the lowest value is white.
+        values: Samples ``(H, W, channels)`` in the stored type; color channels come first.
+        bits: Bits per sample that the file declares; can be fewer than the bits of the type.
+        color: Number of color channels: 1 (gray), 3 (RGB) or 4 (CMYK).
+        inverted: Whether the lowest value is white instead of black.
         alpha: Index of the alpha channel; None for an opaque image.
         multiplied: Whether the color channels are premultiplied by alpha.
     """
@@ -80,10 +80,10 @@ def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
 
 
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
-    """Convert values without a declared full scale to [0, 1], and return notes about the conversion.
+    """Convert values of unknown range to [0, 1]; return notes about the conversion.
 
-    The full scale is the smallest common maximum, such as 255 or 65535, that no value exceeds. If the largest
-    value is below a sixteenth of the full scale, the values are stretched to [0, 1] instead.
+    The white level is the smallest common maximum, such as 255 or 65535, that no value exceeds. If all values
+    are below a sixteenth of this level, the values are stretched to [0, 1] instead.
     """
     if stored.dtype.kind not in "iuf":
         raise SamplesError("contains complex numbers, which are not supported; save it with real numbers")
@@ -116,9 +116,9 @@ def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG 2000 file whose samples are unsigned integers of other than 8 bits.
+    """Decode a JPEG 2000 file with unsigned samples of a bit depth other than 8.
 
-    Pillow would change such values.
+    Pillow would change the values of such samples.
 
     Returns:
         The samples; None if Pillow decodes the image exactly, or if the image is damaged.
@@ -137,7 +137,7 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
 
 
 def decode_jxl(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG XL image, or the first frame of an animation; None if the file is damaged."""
+    """Decode the first frame of a JPEG XL file; return None if the file is damaged."""
     file.seek(0)
     try:
         stored: NDArray[Any] = imagecodecs.jpegxl_decode(file.read())
@@ -148,7 +148,7 @@ def decode_jxl(file: IO[bytes]) -> Samples | None:
 
 
 def decode_png(file: IO[bytes]) -> Samples | None:
-    """Decode a 16-bit PNG; None if the file is damaged."""
+    """Decode a 16-bit PNG; return None if the file is damaged."""
     file.seek(0)
     try:
         stored: NDArray[Any] = imagecodecs.png_decode(file.read())
@@ -158,6 +158,6 @@ def decode_png(file: IO[bytes]) -> Samples | None:
 
 
 def plain_samples(values: NDArray[Any], bits: int) -> Samples:
-    """Return `Samples` of 1 to 4 channels: gray, gray with alpha, RGB, or RGB with alpha."""
+    """Return `Samples` of an array with 1 to 4 channels: gray or RGB, with or without alpha."""
     channels = values.shape[2]
     return Samples(values, bits, 1 if channels < 3 else 3, alpha=channels - 1 if channels in (2, 4) else None)

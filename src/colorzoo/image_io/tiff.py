@@ -1,7 +1,7 @@
 """TIFF files: find pages, decode samples of any type, and encode pages.
 
-tifffile finds and decodes pages. Pillow encodes the directories of pages, because tifffile cannot write EXIF
-and GPS directories.
+tifffile is used to find and decode pages. Pillow is used to encode the directories of pages, because tifffile
+cannot write EXIF and GPS directories.
 """
 
 from __future__ import annotations
@@ -34,36 +34,43 @@ from colorzoo.image_io.metadata import (
 from colorzoo.image_io.pixels import Pixels
 from colorzoo.image_io.samples import Samples, SamplesError, sample_pixels
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo reports errors itself
+# tifffile prints no messages, because colorzoo reports errors itself
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows the header
 MAX_PAGES = 20_000
 """Maximum number of directories to read; a longer chain is probably damaged or malicious."""
 _MAX_SUBIFDS = 16
-_FULL_IMAGES = (
-    0,
-    2,
-)  # values of NewSubfileType: single image, page of a multi-page image; others are copies and masks
+_FULL_IMAGES = (0, 2)  # NewSubfileType of full images; other values are reduced copies and masks
 _MASK_PHOTOMETRIC = 4
-_MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # kinds of extra samples
-_COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4}  # by photometric; a palette has one index
+_MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # values of ExtraSamples
+_COLOR_CHANNELS = {
+    0: 1,
+    1: 1,
+    2: 3,
+    3: 1,
+    4: 1,
+    5: 4,
+}  # number of color channels by photometric interpretation; a palette image has one index channel
 _PALETTE, _YCBCR, _JPEG = 3, 6, 7
 
 
 class Directory(NamedTuple):
-    """A TIFF directory: offset in the file, and ``(width, height)`` of its image."""
+    """Offset of a TIFF directory in the file, and width and height of its image."""
 
     offset: int
     size: tuple[int, int]
 
 
 def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
-    """Find the directories that are pages; the search ends at the first damaged directory.
+    """Find the directories of a TIFF file that contain pages.
 
-    Reduced copies, masks and depth maps are not pages. Each directory in the chain contributes at most one
-    page, which is the largest full image among the directory and its SubIFDs. If the file has no full image,
-    the largest directory is the page. Only the first `MAX_PAGES` directories are searched.
+    Reduced copies, masks and depth maps are not pages. Each directory contributes at most one page: the
+    largest full image in the directory and its SubIFDs. If the file has no full image, the largest image is
+    the only page.
+
+    The search ends at the first damaged directory, or after `MAX_PAGES` directories.
     """
     pages, others = list[Directory](), dict[Directory, None]()
     remaining = file.seek(0, io.SEEK_END)  # directories that do not overlap cannot exceed the file size
@@ -83,7 +90,8 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
 
 def _directory(page: Any) -> Directory:
     width, height = page.imagewidth, page.imagelength
-    is_valid = isinstance(width, int) and isinstance(height, int)  # tifffile returns a tuple if damaged
+    # for a damaged tag, tifffile returns a tuple
+    is_valid = isinstance(width, int) and isinstance(height, int)
     return Directory(page.offset, (width, height) if is_valid else (0, 0))
 
 
@@ -97,7 +105,7 @@ def _is_full_image(page: Any) -> bool:
 
 
 def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, int]:
-    """Decode a page of any sample type and read its metadata and orientation.
+    """Decode a page with samples of any type; return pixels, metadata and orientation.
 
     Raises:
         ImageError: The page is damaged or not supported.
@@ -180,7 +188,7 @@ def _samples(page: Any, file_size: int) -> Samples:
 
 
 def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
-    """Return the index of the alpha channel or None, and whether color is premultiplied by alpha."""
+    """Return the index of the alpha channel or None, and whether colors are premultiplied."""
     kinds = tuple(int(kind) for kind in page.extrasamples)
     if not kinds and channels == color + 1:  # an undeclared extra channel is alpha, as in Pillow
         return color, False
@@ -206,7 +214,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     tags: dict[int, Any] = descriptive_tags(exif)
     tags |= {256: width, 257: height, 258: (stored.dtype.itemsize * 8,) * channels, 277: channels}
     tags |= {259: 8, 262: 2, 317: 2}  # Deflate, RGB, horizontal predictor
-    tags |= {273: 0, 278: height, 279: len(strip)}  # Pillow adds the length of the directory to 273
+    tags |= {273: 0, 278: height, 279: len(strip)}  # Pillow adds the length of the directory to tag 273
     if channels == 4:
         tags[338] = _STRAIGHT_ALPHA
     if data.dpi:

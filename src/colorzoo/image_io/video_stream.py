@@ -34,8 +34,9 @@ def import_av() -> Any:
 def main_video_stream(container: Any) -> Any:
     """Return the main video stream of a PyAV container; None if the file has no video stream.
 
-    Cover art and thumbnails are excluded. Streams are ranked by these criteria, in this order: video codec
-    instead of still image codec, default stream, frame size, position in the file.
+    Cover art and thumbnails are excluded. Streams with a video codec precede streams with a still image
+    codec. Among equal streams, the default stream is preferred, then the largest frame size, then the first
+    stream in the file.
     """
 
     def rank(stream: Any) -> tuple[bool, bool, int]:
@@ -54,7 +55,7 @@ def is_still(stream: Any) -> bool:
 
 
 def default_color_matrix(height: int) -> int:
-    """Return the color matrix that players use for untagged frames of a height in pixels."""
+    """Return the color matrix that players use for untagged video with this frame height."""
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
@@ -64,7 +65,7 @@ def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     The conversion uses the range and color matrix of the frame.
     """
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
-    # planar, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
+    # planar RGB, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
     rgb: NDArray[np.uint8] = frame.to_ndarray(
         format="gbrp", src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix, threads=1
     )

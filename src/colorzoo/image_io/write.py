@@ -34,9 +34,9 @@ ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
 _JPEG_SEGMENT = 65_000  # a JPEG segment contains at most 65,533 bytes, including the name of its content
-_IPTC_HEAD = b"Photoshop 3.0\08BIM\x04\x04\0\0"  # start of the segment that contains the IPTC record
-_PNG_HEADER = 8 + 25  # bytes of the signature and the IHDR chunk
-_BAND = 256  # rows that are rounded at once
+_IPTC_HEAD = b"Photoshop 3.0\08BIM\x04\x04\0\0"  # start of the JPEG segment that contains the IPTC record
+_PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
+_BAND = 256  # number of rows that are rounded at once
 
 
 def write_image(
@@ -87,7 +87,7 @@ def supports_frames(path: str | Path, source: Frames) -> bool:
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes about frames or pages that the output format does not support."""
+    """Return notes on the frames or pages in the output, and on dropped frames or timing."""
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)
@@ -110,9 +110,8 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     data = like.metadata
     fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
     for title, value in fields.items():
-        fits = (
-            kind != "JPEG" or title == "color profile" or fits_jpeg(value)
-        )  # profiles span several segments
+        # a profile can span several segments
+        fits = kind != "JPEG" or title == "color profile" or fits_jpeg(value)
         if value and (kind not in XMP_FORMATS or not fits):
             notes.append(f"{title} dropped: the {kind} file cannot store it")
     return tuple(notes)
@@ -124,9 +123,7 @@ def output_bit_depth(path: str | Path, like: RasterImage) -> int:
 
 
 def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
-    """Convert a colorized image to an 8-bit PIL image.
-
-    The PIL image has the alpha and metadata of the source.
+    """Convert a colorized image to an 8-bit PIL image with alpha and metadata of its source.
 
     Examples:
         >>> image = read_image("photo.png")
@@ -169,18 +166,20 @@ def output_format(path: Path) -> str:
 
 
 def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
-    """Raise ``ValueError`` if a result has a wrong shape or type, or is not finite."""
+    """Raise `ValueError` if a result has the wrong shape or type or is not finite."""
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(f"rgb must have shape {(height, width, 3)}, got {rgb.shape} of {rgb.dtype}")
-    if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):  # NaN propagates to both
+    # NaN propagates to the minimum and the maximum
+    if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):
         raise ValueError("rgb must be finite, got NaN or infinite values")
 
 
 def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -> None:
-    """Raise `ImageError` if the target file must not be written.
+    """Raise `ImageError` if the output file must not be written.
 
-    The error is also raised if the format does not support the size of the image.
+    The file must not exist unless ``overwrite`` is set, and must not be the source. The format must support
+    the size of the image.
     """
     source = like.metadata.source
     try:
@@ -252,7 +251,7 @@ def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
 
 
 def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[Any]:
-    """Round a result to ``(H, W, 3 or 4)`` uint8 or uint16.
+    """Round a result to integers: ``(H, W, 3 or 4)`` uint8 or uint16.
 
     The result has the alpha channel of ``alpha_of``.
     """
@@ -260,7 +259,7 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
     color = rgb
     if rgb.dtype != kind:
         color = np.empty(rgb.shape, dtype=kind)
-        for first in range(0, len(rgb), _BAND):  # in bands, because float copies need much memory
+        for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
             rows = slice(first, first + _BAND)
             color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
     alpha = None if alpha_of is None else alpha_of.alpha
@@ -278,16 +277,16 @@ def fits_jpeg(value: bytes | None) -> bool:
 
 
 def _memory_file() -> BinaryIO:
-    """Return a file in memory; on Linux it has a file descriptor, so that Pillow releases the GIL."""
+    """Return a file in memory; on Linux it has a descriptor, so Pillow releases the GIL."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("image"), "w+b")
     return io.BytesIO()
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
-    """Quantize an image to 255 colors.
+    """Quantize an image to 255 colors; return the image and Pillow's save options.
 
-    The function returns the image and Pillow's save options for transparency.
+    The save options set the transparent color.
     """
     image = Image.fromarray(stored[..., :3]).quantize(255)
     if stored.shape[2] == 3:
@@ -299,10 +298,10 @@ def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
 
 
 def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dict[str, Any]:
-    """Return the arguments of Pillow's ``save``, including metadata, except for TIFF."""
+    """Return the arguments of Pillow's ``save`` for a format other than TIFF."""
     exif = b"Exif\0\0" + data.exif if data.exif else b""
     if kind == "JPEG":
-        # without chroma subsampling, which would blur the colors of small hints
+        # disable chroma subsampling, which would blur the colors of small hints
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
         fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment, "extra": _iptc_segment(data.iptc)}
         options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}

@@ -1,6 +1,7 @@
 """Write animated GIF, PNG and WebP files and multi-page TIFF files.
 
-TIFF pages are written one at a time. The 8-bit frames of an animation must all be in memory for Pillow.
+TIFF pages are written one at a time. An animation requires memory for all its 8-bit frames, because Pillow
+writes them together.
 """
 
 from __future__ import annotations
@@ -30,18 +31,19 @@ from colorzoo.image_io.write import (
 )
 
 _MAX_TIFF = 2**32 - 2**16
-_MAX_DURATION, _MAX_PLAYS = 655_350, 65_535  # milliseconds, repetitions; limits that hold for all formats
+# maximum duration in milliseconds and maximum number of repetitions that all formats support
+_MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
 _KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
 
 
 @dataclass(frozen=True)
 class ColoredFrame:
-    """A colorized frame of an animation, or a colorized page.
+    """Colorized frame of an animation, or colorized page of a TIFF.
 
     Attributes:
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1].
         like: Source frame, which provides bit depth, alpha and metadata.
-        milliseconds: Display duration of a frame; 0 for a page.
+        milliseconds: Display duration of the frame; 0 for a page.
     """
 
     rgb: Levels
@@ -113,7 +115,7 @@ def _write_animation(
     file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
 ) -> None:
     images, durations, is_clear, first = list[Image.Image](), list[int](), False, None
-    step = 10 if kind == "GIF" else 1  # GIF stores hundredths of a second
+    step = 10 if kind == "GIF" else 1  # a GIF stores durations in hundredths of a second
     for frame in frames:
         first = first or frame
         stored = quantized(frame.rgb, frame.like, 8)
@@ -128,7 +130,7 @@ def _write_animation(
     options = save_options(kind, first.like.metadata, quality, alpha=first.like.alpha is not None)
     if kind == "GIF":
         options["disposal"] = _CLEAR if is_clear else _KEEP
-    if kind != "GIF" or source.plays != 1:  # GIF stores the number of repetitions
+    if kind != "GIF" or source.plays != 1:  # a GIF stores the number of repetitions
         plays = min(source.plays, _MAX_PLAYS)
         options["loop"] = max(0, plays - 1) if kind == "GIF" else plays
     images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
@@ -141,7 +143,7 @@ def _gif_frame(stored: NDArray[Any]) -> Image.Image:
 
 
 def _match_alpha(stored: NDArray[Any], *, alpha: bool) -> NDArray[Any]:
-    """Add or remove alpha, because all frames of an animation must have the same channels."""
+    """Add or remove alpha; all frames of an animation must have the same channels."""
     if not alpha or stored.shape[2] == 4:
         return stored[..., : 4 if alpha else 3]
     return np.dstack([stored, np.full(stored.shape[:2], np.iinfo(stored.dtype).max, stored.dtype)])

@@ -1,4 +1,4 @@
-"""Colorize single frames at the size of the network input, before temporal stabilization."""
+"""Colorization of single video frames before temporal stabilization."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.inference.task import Part
 from colorzoo.video.frames import VideoError, VideoFrame
 
-_ASPECT_TOLERANCE = 0.02  # allows for rounding the size of a key frame image to whole pixels
+_ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
 
 
 class FrameColorer:
@@ -26,19 +26,19 @@ class FrameColorer:
 
     Args:
         colorizer: Colorizer with the loaded model.
-        keys: Key frames, which are images colorized by the user, by frame number. A key frame is the
-            reference for all frames until the next key frame. The first key frame is also the reference for
-            earlier frames if ``reference`` is None.
-        reference: Reference for the frames before the first key frame, or for all frames if there are no key
-            frames.
-        strength: Factor by which the chroma is multiplied.
+        keys: Frames that the user has colorized, by frame number. Each key frame is the reference for the
+            frames up to the next key frame. If ``reference`` is None, the first key frame is also the
+            reference for earlier frames.
+        reference: Reference for the frames before the first key frame. Without key frames, the reference for
+            all frames.
+        strength: Factor on the chroma of the colors.
 
     Attributes:
-        notes: Notes about the current shot, stored as dict keys without duplicates.
+        notes: Notes for the user about the current shot, as the keys of a dict.
 
     Raises:
-        VideoError: The input of the model is a sketch.
-        GuidanceError: The model does not support references.
+        VideoError: The model colorizes sketches instead of photographs.
+        GuidanceError: A key frame has no color.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class FrameColorer:
             number: colorizer.exemplar([ReadReference(image)]) for number, image in self._keys.items()
         }
         self._reference = reference
-        self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colorized
+        self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
         self.notes: dict[str, None] = {}
 
     @property
@@ -68,9 +68,9 @@ class FrameColorer:
 
     @property
     def needs_every_frame(self) -> bool:
-        """Whether frames must be colorized sequentially.
+        """Whether frames must be colorized in order.
 
-        Sequential processing is required if the model uses the previous frame.
+        This is the case if a reference is set and the model uses the colors of the previous frame.
         """
         has_reference = self._reference is not None or bool(self._exemplars)
         return has_reference and isinstance(self._colorizer.model, ColorsFrames)
@@ -80,7 +80,7 @@ class FrameColorer:
         self._previous, self.notes = None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether the frame is a key frame, and its key image has the same aspect ratio."""
+        """Return whether a frame is a key frame that was colorized with the same aspect ratio."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
@@ -92,7 +92,7 @@ class FrameColorer:
         return False
 
     def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
-        """Return the colors of a frame: ab ``(1, 2, h, w)`` in CIE units.
+        """Return the ab ``(1, 2, h, w)`` of a frame, from its key frame or the model.
 
         Args:
             frame: Frame to colorize.

@@ -1,4 +1,4 @@
-"""Video encoding: codec, pixel format and tags, and muxing with the source audio."""
+"""Video encoding, and muxing of the result with the audio of the source."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ CONTAINERS = {
     ".webm": ("vp9",),
 }
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-_CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
-_PRESET = "superfast"  # preset of libx264: five times as fast as the default, files are 20 % larger
+_CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, visually lossless
+_PRESET = "superfast"  # preset of libx264 that is five times as fast as the default; files are 20 % larger
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
-_PADDING = "\x01" * 14  # replaced by the two elements of the display size, which have as many bytes
+_PADDING = "\x01" * 14  # end of the track name, which the two elements of the display size replace
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -61,10 +61,11 @@ class StreamPlan:
         layout: Pixel format.
         time_base: Unit of the timestamps in seconds.
         rate: Mean number of frames per second.
-        tags: Color range, matrix, primaries and transfer, by FFmpeg names.
+        tags: FFmpeg codes of color range, matrix, primaries and transfer, by attribute name.
         aspect: Pixel aspect ratio; None if the source does not specify it.
-        matrix: Display matrix of the source, nine numbers; empty if the source has no display matrix.
-        light: HDR parameters for x264 or x265; empty if the source has no HDR metadata.
+        matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty if there is
+            no display matrix.
+        light: HDR parameters in the syntax of x264 or x265; empty if the source has no HDR metadata.
     """
 
     encoding: Encoding
@@ -80,9 +81,9 @@ class StreamPlan:
 
     @property
     def needs_display_size(self) -> bool:
-        """Whether the pixel aspect ratio must be written into the container.
+        """Whether `join_parts` must write the pixel aspect ratio into the container.
 
-        PyAV does not support writing the ratio.
+        PyAV cannot write the ratio for the container format of these codecs.
         """
         return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
@@ -102,9 +103,9 @@ class StreamPlan:
         context = stream.codec_context
         context.time_base = self.time_base
         if codec != "ffv1":
-            context.max_b_frames = 0  # separately encoded shots need decoding order to equal display order
+            context.max_b_frames = 0  # shots can only be joined if decoding order equals display order
         if codec == "vp9":
-            context.bit_rate = 0  # otherwise the bit rate limits the quality
+            context.bit_rate = 0  # 0 removes the limit of the bit rate on the quality
         for name, value in self.tags.items():
             setattr(context, name, value)
         if self.aspect:
@@ -115,9 +116,9 @@ class StreamPlan:
 
 
 def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return the side data of a frame by type.
+    """Return the side data of a frame, such as HDR metadata, by type.
 
-    The result is empty if PyAV does not support one of the types.
+    If the frame has a type that PyAV does not support, the result is empty.
     """
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
@@ -126,7 +127,7 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
 
 
 def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return HDR parameters for x264 or x265, and notes on HDR metadata that is dropped.
+    """Return HDR parameters for x264 or x265, and a note if HDR metadata is dropped.
 
     Args:
         side_data: Side data of a frame, see `side_data_of`.
@@ -152,13 +153,13 @@ def _mastering_display(data: bytes) -> str:
         for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
     )
     colors = zip("GBR", (green, blue, red), strict=True)
-    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum first
+    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum before the maximum
     return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
 
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Convert I/O and encoder errors to `VideoError`."""
+    """Convert I/O and encoder errors in a ``with`` block to `VideoError`."""
     try:
         yield
     except (OSError, import_av().FFmpegError) as error:
@@ -168,7 +169,8 @@ def write_errors(path: Path) -> Iterator[None]:
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     """Choose the encoding of an output file.
 
-    The extension of the file and the options ``--codec`` and ``--crf`` determine the encoding.
+    The extension determines the container and the default codec. If ``codec`` or
+    ``crf`` is None, the default is used.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -184,9 +186,9 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
 
 
 def require_sound(source: Path, out: Path) -> None:
-    """Raise an error if the output container does not support the source's audio.
+    """Check that the output container supports the audio codecs of the source.
 
-    The check runs before colorization.
+    The check reads only the stream headers, so it can run before colorization.
 
     Raises:
         VideoError: The container of ``out`` does not support an audio codec of the source.
@@ -207,13 +209,13 @@ def require_sound(source: Path, out: Path) -> None:
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
-    """Choose the pixel format of the output.
+    """Return the pixel format of the output and notes for the user.
 
-    The function also returns notes on properties of the source that are lost.
+    A note describes each property of the source that is lost, such as a bit depth above 10.
 
     Args:
         source: Pixel format of the source.
-        gray: Whether the source has no chroma planes, or stores RGB instead.
+        gray: Whether the source has no chroma planes. True for gray video and for RGB video.
         size: Width and height of the frames in pixels.
         codec: A key of `CODECS`.
     """
@@ -233,7 +235,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
 
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the color tags of the output.
+    """Return the color tags of the output, by attribute name.
 
     Color matrix and range come from ``layout``. The other tags come from the frame.
     """
@@ -255,7 +257,7 @@ def join_parts(
 ) -> list[str]:
     """Join the colorized shots into one file and copy the other source streams.
 
-    The other streams are not encoded again.
+    The other streams are copied without encoding them again.
 
     Args:
         source: Source video, from which audio, subtitles, cover, chapters and metadata are copied.
@@ -335,7 +337,7 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
 
 
 def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list[str]) -> dict[int, Any]:
-    """Add an output stream for each source stream that can be copied; return them by source index."""
+    """Add output streams for copies of source streams; return them by source stream index."""
     copied = {}
     suffix = result.suffix.lower()
     for stream in original.streams:
@@ -356,7 +358,7 @@ def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
-    """Return the tags of a stream by the names that muxers write, except tags of the old encoding."""
+    """Return the metadata tags of a stream, except tags about the source encoding."""
     tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
     if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
         tags["title"] = stream.metadata["name"]
@@ -364,7 +366,7 @@ def _stream_tags(stream: Any) -> dict[str, str]:
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
-    """Yield the packets of all parts; a packet lasts until the next packet starts.
+    """Yield the packets of all parts with durations up to the next packet.
 
     The last packet lasts for ``last`` units of the time base.
     """

@@ -1,6 +1,6 @@
 """Exposure stabilization within a shot.
 
-Without stabilization, the flicker of old footage would change the predicted colors.
+The model's input is stabilized, because flicker in old footage would change the predicted colors.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_SIDE = 48  # shorter side in pixels of compared frames; so small that grain and slight motion have no effect
+_SIDE = (
+    48  # shorter side in pixels at which frames are compared, so that grain and slight motion have no effect
+)
 _BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by its cube root
 _LEAST, _MOST = 0.7, 1.45  # range of the factor
 _USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels
@@ -19,16 +21,16 @@ _RETURN = 0.06  # fraction of an exposure change accepted per frame, so that tru
 
 
 class ExposureHold:
-    """Stabilizer of the exposure in a shot; uses a running mean over about 15 frames.
+    """Stabilizer of the exposure of the frames in a shot.
 
-    The frames must be passed in order.
+    The reference exposure is a running mean over about 15 frames. Frames must be passed in order.
     """
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None  # the previous frame, downscaled and stabilized
 
     def factor(self, lightness: Tensor) -> float:
-        """Return the factor that gives a frame the exposure of the previous frames, see `exposed`.
+        """Return the factor for `exposed` that matches a frame to the previous frames.
 
         Args:
             lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
@@ -45,14 +47,14 @@ class ExposureHold:
 
 
 def exposed(lightness: Tensor, factor: float) -> Tensor:
-    """Change the exposure of lightness in [0, 100] by multiplying L* + 16 with a factor."""
+    """Change the exposure of a lightness in [0, 100]: multiply L* + 16 by a factor."""
     if factor == 1:
         return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 
 def _factor(lightness: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Return the factor on L* + 16 that maps most of a frame to the lightness of another frame."""
+    """Return the factor on L* + 16 that best maps the lightness of one frame to another frame."""
     low, high = _USABLE
     usable = (lightness > low) & (lightness < high) & (target > low) & (target < high)
     if np.count_nonzero(usable) < lightness.size // 20:

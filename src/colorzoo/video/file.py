@@ -1,6 +1,6 @@
 """Video files: decode frames, and encode colorized frames shot by shot.
 
-Decoding continues after damaged packets.
+Damaged packets are skipped and reported.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class VideoFile:
         VideoError: PyAV is not installed, or the file cannot be decoded as a video.
     """
 
-    extension = ".nut"  # a container for any codec and time base
+    extension = ".nut"  # this container supports all codecs and time bases
 
     def __init__(self, path: Path, encoding: Encoding) -> None:
         self.path, self._encoding = path, encoding
@@ -116,7 +116,7 @@ class VideoFile:
                 self._frames = stream.frames or round(self._duration * self._rate) or None
                 self._codec = stream.codec_context.name
             self._first = next(self._decoded())
-            read_luma(self._first)  # raises if the pixel format cannot be converted
+            read_luma(self._first)  # raises an error if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
@@ -167,7 +167,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order and record the time codes of damaged packets in ``issues``."""
+        """Decode all frames in order; time codes of damaged packets are added to ``issues``."""
         self.issues.broken.clear()
         turns, pts = round(self._first.rotation / 90) % 4, None
         for number, decoded in enumerate(self._decoded()):
@@ -191,7 +191,7 @@ class VideoFile:
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Write the result: frames of all shots, copies of the other streams, and provenance."""
+        """Join the shots into the result, with the other streams of the source and provenance."""
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
@@ -199,7 +199,7 @@ class VideoFile:
         """Yield the decoded frames; record packets that cannot be decoded as damaged."""
         with self._av.open(str(self.path)) as container:
             stream = main_video_stream(container)
-            # a decoder with several threads reports errors for the wrong packets
+            # with several threads, a decoder reports errors for the wrong packets
             stream.codec_context.thread_count = 1
             for packet in self._packets(container, stream):
                 if packet.pts is not None and packet.pts > self._last[0]:
@@ -217,7 +217,7 @@ class VideoFile:
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _next_pts(self, wanted: int | None, last: int | None) -> int:
-        """Return the wanted timestamp if it is later than the last timestamp, otherwise a valid timestamp."""
+        """Return ``wanted`` if it is later than ``last``, otherwise a later timestamp."""
         if wanted is not None and (last is None or wanted > last):
             return wanted
         if last is None:
@@ -255,7 +255,7 @@ class FilePart:
         Args:
             frame: Source frame.
             ab: Colors of the frame, ``(2, h, w)`` in CIE units.
-            inside: Region to which ``ab`` belongs; None for the whole frame.
+            inside: Part of the frame that ``ab`` covers; pixels outside stay gray. None for the whole frame.
         """
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)

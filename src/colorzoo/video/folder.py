@@ -1,6 +1,6 @@
-"""Folders of frames: image files in natural order of their names.
+"""Folders of frames as videos, in the natural order of the file names.
 
-Output files have the names of their sources.
+Each output file has the name of its source file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from colorzoo.weights.files import sha256_of
 
 @dataclass(frozen=True)
 class FolderImage:
-    """A frame read from an image file.
+    """Frame that is read from an image file.
 
     Attributes:
         image: Decoded image.
@@ -50,7 +50,7 @@ class FolderImage:
         return as_rgb(self.image.levels)
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return the mean of the channels, ``(H, W)`` with 8 bits."""
+        """Return the mean of the color channels as 8-bit gray ``(H, W)``."""
         gray: NDArray[np.uint8] = (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
         return gray
 
@@ -90,14 +90,14 @@ class FrameFolder:
         }
 
     def digest(self) -> str:
-        """Return a hash of all file names and contents."""
+        """Return a hash of the names and contents of all files."""
         found = hashlib.sha256()
         for file in self.files:
             found.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all images in order; skip unreadable images and add their names to ``issues``."""
+        """Read all images in order; names of unreadable images are added to ``issues``."""
         self.issues.broken.clear()
         number = 0
         for file in self.files:
@@ -117,7 +117,7 @@ class FrameFolder:
         return FolderPart(path)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Move the frames of all shots into one folder; provenance is not stored in the frames."""
+        """Move the frames of all shots into one folder; ``origin`` is not used."""
         del origin
         try:
             result.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from colorzoo.errors import ColorzooError
 
-_LISTED = 5  # broken frames listed in a note
+_LISTED = 5  # maximum number of broken frames listed in a note
 
 
 class VideoError(ColorzooError):
@@ -16,11 +16,11 @@ class VideoError(ColorzooError):
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """A frame of a video or of a folder.
+    """Frame of a video file or of a folder of frames.
 
     Attributes:
         number: Frame number, counted from 0.
-        stamp: Time code or file name, for messages.
+        stamp: Time code or file name of the frame, for messages.
         image: Image data: `colorzoo.video.file.FileImage` or `colorzoo.video.folder.FolderImage`.
     """
 

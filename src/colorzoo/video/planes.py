@@ -1,9 +1,10 @@
 """Conversion between the Y'CbCr planes of a video frame and CIE Lab.
 
-The conversion uses the color matrix and range of the frame. The lightness of a frame is computed from Y'
-alone, so the planes of frames without color do not change. Colors are converted in float32 instead of with
-swscale, because swscale rounds intermediate values and treats every untagged frame as BT.601. The planes are
-interpolated from tables, which is five times as fast as a conversion for each pixel.
+The conversion uses the color matrix and range of the frame. The lightness is computed from Y' alone, so
+adding ab = 0 does not change a gray frame. Colors are converted in float32 instead of with swscale, because
+swscale rounds intermediate values and treats every untagged frame as BT.601.
+
+The output planes are interpolated from tables, which is five times as fast as a conversion of each pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from colorzoo.image_io.raster_image import FloatArray
 from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix
 from colorzoo.inference.full_size import full_lightness
 
-_WEIGHTS = {  # color matrix (code point of ITU-T H.273) -> weights of red and blue in Y'
+_WEIGHTS = {  # weights of red and blue in Y' for each color matrix (code point of ITU-T H.273)
     BT709: (0.2126, 0.0722),
     5: (0.299, 0.114),
     SMPTE170M: (0.299, 0.114),
@@ -42,8 +43,7 @@ class Layout:
         across: Horizontal subsampling factor of the chroma, 1 or 2.
         down: Vertical subsampling factor of the chroma, 1 or 2.
         bits: Bits per sample.
-        full: Whether samples use the full range. If False, samples use the limited range, which is 16 to 235
-            for 8 bits.
+        full: Whether samples use the full range instead of the limited range (16 to 235 for 8 bits).
         matrix: Color matrix, as a code point of ITU-T H.273.
     """
 
@@ -61,7 +61,7 @@ class Layout:
 
     @property
     def luma_scale(self) -> tuple[float, float]:
-        """Black level of Y', and difference between white and black level."""
+        """Black level of Y', and difference between the white and black levels."""
         unit = 2.0 ** (self.bits - 8)
         return (0.0, 2.0**self.bits - 1) if self.full else (16 * unit, 219 * unit)
 
@@ -121,9 +121,9 @@ def samples(plane: Any, bits: int) -> NDArray[Any]:
 
 
 def lightness_of(luma: NDArray[Any], layout: Layout) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of luma Y' ``(H, W)``."""
+    """Convert luma Y' ``(H, W)`` to lightness ``(1, 1, H, W)`` in [0, 100]."""
     table = _luma_table(layout.bits, layout.luma_scale)
-    # both lookups return equal values; OpenCV is five times as fast but supports only 8-bit indices
+    # OpenCV looks up values five times as fast, but supports only 8-bit indices
     light = cv2.LUT(luma, table) if layout.bits == 8 else table[luma]
     return torch.from_numpy(light)[None, None]
 
@@ -172,10 +172,11 @@ def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[N
 
 
 def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Interpolate a table of `_change_tables` linearly in a and b, at the nearest of 256 values of Y'."""
+    """Look up a table of `_change_tables`: linear in a and b, nearest in Y'."""
     side = table.shape[1]
     scale, middle = np.float32(1 / _APART), np.float32(_FARTHEST / _APART)
-    row = (b * scale + middle).clip(0, side - 1)  # rows need a clip; columns repeat the table border
+    # row coordinates are clipped; for columns, OpenCV repeats the table border
+    row = (b * scale + middle).clip(0, side - 1)
     row += np.rint(luma) * np.float32(side)
     found: FloatArray = cv2.remap(
         table, a * scale + middle, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -185,10 +186,10 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
 
 @cache
 def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
-    """Return tables of the changes of Y' and (Cb, Cr) when a color is added to gray.
+    """Return tables of the changes of Y' and of (Cb, Cr) when a color is added to gray.
 
-    Changes are in 8-bit levels. Rows contain all values of b for each value of Y'. Columns contain the values
-    of a. Two channels of zeros follow Cb and Cr, because OpenCV looks up four channels twice as fast as two.
+    Changes are in 8-bit levels. A row corresponds to a pair of Y' and b, and a column to a value of a. Two
+    channels of zeros follow Cb and Cr, because OpenCV looks up four channels twice as fast as two channels.
     """
     fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
@@ -204,7 +205,7 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _reduced(values: FloatArray, layout: Layout) -> FloatArray:
-    """Subsample values; horizontally, samples are co-sited with the left pixel, as in MPEG."""
+    """Subsample values; samples lie at the left pixel of each pair, as in MPEG."""
     if (layout.across, layout.down) == (1, 1):
         return values
     across = np.array([0.25, 0.5, 0.25] if layout.across == 2 else [1], np.float32)

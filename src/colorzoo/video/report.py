@@ -1,4 +1,4 @@
-"""Report entries for the shots of a colorized video, with the middle frame of each shot."""
+"""Report entries for the shots of a colorized video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def shot_entries(
     origin: ImageProvenance,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
-    """Return the report entries of the shots of a video.
+    """Return a report entry for each shot, with a thumbnail of the middle frame.
 
     Args:
         source: Source video.

@@ -1,4 +1,4 @@
-"""Colorize a video shot by shot.
+"""Colorization of a video shot by shot.
 
 Finished shots are stored, so an interrupted run can resume.
 """
@@ -34,7 +34,7 @@ from colorzoo.video.shots import ShotDetector
 from colorzoo.video.steady import SteadyColors
 
 Source = VideoFile | FrameFolder
-_WAITING_BYTES = 2**28  # memory for frames that are buffered until later frames are colorized
+_WAITING_BYTES = 2**28  # memory in bytes for frames that wait for the colors of later frames
 _MOST_WAITING = 72
 
 
@@ -66,13 +66,14 @@ class Shot:
 
 
 class PartsFolder:
-    """Folder ``OUT.parts`` with the finished shots of a video.
+    """Folder ``OUT.parts`` that stores the finished shots of a video.
 
-    The folder contains a file for each shot and a JSON file for each finished shot.
+    The folder contains a video file or folder for each shot. A JSON file marks each finished shot.
 
     Args:
         out: Path of the result.
-        settings: Text that identifies source and settings. A folder with another text is deleted.
+        settings: Text that identifies source and settings. An existing folder with a different text is
+            deleted.
 
     Raises:
         VideoError: The folder cannot be created, or a folder of this name was not created by colorzoo.
@@ -116,7 +117,9 @@ class PartsFolder:
             VideoError: The result cannot be moved.
         """
         try:
-            if out.is_dir():  # not replaced as a whole, because it may contain other files
+            if (
+                out.is_dir()
+            ):  # an existing folder is not replaced as a whole, because it may contain other files
                 for frame in sorted(result.iterdir()):
                     frame.replace(out / frame.name)
             else:
@@ -195,7 +198,7 @@ def color_video(
 
 
 def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
-    """Yield the frames with the given numbers in order; stop after the last of them.
+    """Yield frames by number, in the order of the video.
 
     Raises:
         VideoError: The source has no frame with one of the numbers.
@@ -224,7 +227,7 @@ def gray_frame(source: Source, number: int) -> RasterImage:
 
 
 class _ActiveShot:
-    """A shot in progress; see `color_video` for the arguments."""
+    """Shot that is being colorized; see `color_video` for the arguments."""
 
     def __init__(
         self,
@@ -246,7 +249,7 @@ class _ActiveShot:
         colorer.start_shot()
 
     def add(self, frame: VideoFrame) -> None:
-        """Add a frame; it is colorized and written after enough later frames have been added."""
+        """Buffer a frame; colorize and write frames when the buffer is full."""
         lightness = self._lightness(frame)
         if self._shot.count == 0:
             window = _window(lightness.numel())
@@ -301,7 +304,7 @@ class _ActiveShot:
 
 
 def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale lightness ``(1, 1, H, W)`` for motion estimation, five times as fast as the exact resize."""
+    """Downscale lightness ``(1, 1, H, W)`` by a fast method, for motion estimation."""
     is_near = lightness.shape[-1] < 2 * size[1]  # bilinear sampling has no aliasing below a factor of 2
     interpolation = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
     small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=interpolation)
@@ -309,5 +312,5 @@ def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _window(pixels: int) -> int:
-    """Return how many frames of ``pixels`` pixels are buffered at most."""
+    """Return the maximum number of buffered frames for a frame size in pixels."""
     return max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))

@@ -1,8 +1,8 @@
 """Shot boundary detection.
 
-A frame starts a shot if the histograms of its quadrants differ from the histograms of the previous frame and
-the two frames are uncorrelated. Both tests are needed, because fast motion makes frames uncorrelated, and a
-flash changes the histograms.
+A frame starts a shot if it passes two tests. The histograms of its quadrants must differ from the histograms
+of the previous frame, and the two frames must be uncorrelated. One test alone is not sufficient: fast motion
+also makes frames uncorrelated, and a flash also changes the histograms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from colorzoo.video.frames import VideoFrame
 
 _SIZE = (64, 36)
 _BINS = 32
-_MIN_CHANGE = 0.2  # threshold of the histogram distance; measured on joined clips, see docs/video.md
+_MIN_CHANGE = 0.2  # threshold of the histogram distance, measured on joined clips (docs/video.md)
 _MAX_CORRELATION = 0.6
 
 
@@ -26,7 +26,9 @@ class ShotDetector:
     """
 
     def __init__(self) -> None:
-        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None  # frame and its histograms
+        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = (
+            None  # previous frame and its histograms
+        )
         self._shape: tuple[int, ...] = ()
 
     def starts(self, frame: VideoFrame) -> bool:
@@ -39,7 +41,7 @@ class ShotDetector:
         return self.is_cut(gray) or gray.shape != before
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
-        """Return whether there is a cut before a frame; True for the first frame.
+        """Return whether a frame follows a cut; True for the first frame.
 
         Args:
             gray: Gray frame ``(H, W)`` at any size.
@@ -70,7 +72,7 @@ def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
     quarters = (image[top : top + rows, left : left + columns] for top in (0, rows) for left in (0, columns))
     counts = [cv2.calcHist([quarter], [0], None, [_BINS], [0, 256]) for quarter in quarters]
     wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
-    weights = (0.25, 0.5, 0.25)  # smooth, because a slow fade moves values to adjacent bins
+    weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
     smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
     shares: NDArray[np.float64] = smooth / smooth.sum(axis=1, keepdims=True)
     return shares

@@ -1,9 +1,11 @@
 """Temporally stable colors by propagation along the optical flow.
 
-The model colorizes only a few selected frames, whose colors propagate to nearly every pixel of the other
-frames. If the colors of several selected frames propagate to a pixel, these colors are averaged. The pixel
-keeps the mean color as long as it can be tracked. Occluded pixels are excluded by two tests: forward and
-backward flow must be consistent, and the lightness must match.
+The model colorizes only a few selected frames. Optical flow propagates their colors to the other frames. If
+the colors of several selected frames reach a pixel, the pixel gets the mean color. The color is kept as long
+as the pixel can be tracked.
+
+Propagation stops at occluded pixels, which are detected by two tests. Forward and backward flow must be
+consistent, and the lightness must match.
 """
 
 from __future__ import annotations
@@ -19,21 +21,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_MAX_STRENGTH = 0.98  # below 1, because the light may change within a shot
+_MAX_STRENGTH = 0.98  # less than 1, because the illumination can change within a shot
 _FLOW_ERROR = 2.0  # tolerated inconsistency of forward and backward flow, in pixels
 _LIGHTNESS_ERROR = 16.0  # tolerated change of the lightness
 _EDGE = 0.5  # tolerated distance in pixels beyond the centers of the outermost pixels
 _FINEST = 1  # finest pyramid level of the flow: half of the size
-_LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences that give propagation weights of 0 and 1, against noise
+_LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences at which the propagation weight is 0 and 1
 _FEWEST_BETWEEN = 20  # minimum number of frames per colorized frame
-_UNREACHED = 0.03  # tolerated fraction of a frame that the colors of no colorized frame reach
-_FEW = 12  # windows of at most this many frames start with one colorized frame
-_PARTS = (0.0, 1.0)  # positions of the first two colorized frames of longer windows
+_UNREACHED = 0.03  # tolerated fraction of a frame that propagated colors do not reach
+_FEW = 12  # maximum number of frames of a window for which one frame is colorized first
+_PARTS = (0.0, 1.0)  # relative positions of the two frames that are colorized first in longer windows
 _COARSE = 2  # subsampling in pixels of the maps that select frames
 _FILLED = 8  # subsampling in pixels of the maps that fill pixels without a color
-_SURROUNDINGS_WEIGHT = 0.05  # weight of the surroundings' color relative to the confidence of a pixel
-_FILLED_CONFIDENCE = 0.3  # confidence assigned to a filled color in later frames
-_FIXED = 8.0  # weight of a frame colored by the user, relative to other frames
+_SURROUNDINGS_WEIGHT = 0.05  # weight of the surrounding colors relative to the confidence of a pixel
+_FILLED_CONFIDENCE = 0.3  # confidence of filled colors when they are propagated to later frames
+_FIXED = 8.0  # weight of a frame that the user colorized, relative to other frames
 
 Array = NDArray[np.float32]
 Predict = Callable[[], Tensor]
@@ -46,7 +48,7 @@ class Motion:
 
     Attributes:
         flow: Displacements ``(h, w, 2)`` in pixels, to the right and down.
-        trust: Confidence of the flow, ``(h, w)`` in [0, 1].
+        trust: Confidence ``(h, w)`` of the flow in [0, 1]; low for occluded pixels.
     """
 
     flow: Array
@@ -54,7 +56,7 @@ class Motion:
 
     @property
     def weight(self) -> Array:
-        """Propagation weight ``(h, w)`` in [0, 1], by which propagated colors are multiplied."""
+        """Factor ``(h, w)`` in [0, 1] on colors that are propagated along the flow."""
         scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
         weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
         return weight
@@ -74,20 +76,20 @@ class Motion:
         return _weighted(_sample(values, _targets(flow)), weight)
 
     def coarse(self) -> tuple[Array, Array]:
-        """Return the flow targets and the propagation weights at every `_COARSE`-th pixel."""
+        """Return the flow targets and the propagation weights, subsampled by `_COARSE`."""
         flow = self.flow[::_COARSE, ::_COARSE] / np.float32(_COARSE)
         return _targets(flow), self.weight[::_COARSE, ::_COARSE]
 
 
 @dataclass
 class _Frame:
-    """A frame that is buffered until the window of frames is complete.
+    """Frame that is buffered until the window is complete.
 
     Attributes:
-        gray: 8-bit lightness at half the size, for motion estimation.
+        gray: Lightness at half the size in 8 bits, for motion estimation.
         size: Height and width of the colors.
         predict: Function that runs the model on the frame.
-        is_fixed: Whether the user chose the colors of the frame.
+        is_fixed: Whether the user colorized the frame.
         to_previous: Motion to the previous frame; None for the first frame of a shot.
         to_next: Motion to the next frame; None for the last frame of a window.
         prediction: Predicted colors ``(h, w, 4)`` with weight 1; None if the model was not run.
@@ -103,16 +105,19 @@ class _Frame:
 
 
 class SteadyColors:
-    """Temporal stabilizer of the colors in one shot; frames must be passed in order.
+    """Temporal stabilizer of the colors in a shot.
 
-    Intermediate colors have the shape ``(h, w, 4)``. The channels are ab times the weight, the weight, and 0.
-    The last channel is used because OpenCV warps four channels twice as fast as three.
+    Frames must be passed in order. They are processed in windows of ``window`` frames.
+
+    Intermediate colors ``(h, w, 4)`` have the channels a and b (multiplied by the weight), the weight, and 0.
+    The channel of zeros exists because OpenCV warps four channels twice as fast as three channels.
 
     Args:
-        strength: Weight of propagated colors in frames that the model also colorizes, in [0, 1]. 0 disables
-            propagation: the model colorizes each frame independently.
+        strength: Weight of propagated colors in [0, 1], relative to the model's colors, in frames that the
+            model colorizes. If the weight is 0, colors are not propagated, and the model colorizes each
+            frame.
         window: Number of frames that are processed together.
-        every: Whether to run the model on every frame in order, for models that use the previous frame.
+        every: Whether to run the model on every frame. Models that use the previous frame require this.
     """
 
     def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:
@@ -121,13 +126,13 @@ class SteadyColors:
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
     def add(self, lightness: Tensor, predict: Predict, *, fixed: bool = False) -> list[Tensor]:
-        """Add a frame and return the colors ``(1, 2, h, w)`` of the frames that are finished.
+        """Add a frame and return the ab ``(1, 2, h, w)`` of each finished frame.
 
         Args:
             lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
             predict: Function that runs the model on the frame; called only if the frame is selected.
-            fixed: Whether the user chose the colors of this frame. Fixed colors do not change and are
-                propagated to other frames.
+            fixed: Whether the user colorized this frame. Its colors are then kept and propagated to other
+                frames.
         """
         if self._strength == 0:
             return [predict()]
@@ -169,7 +174,7 @@ class SteadyColors:
         return found
 
     def _propagate(self, frame: _Frame, before: Array | None, later: Array) -> Array:
-        """Return colors from the previous frame, completed with colors from later frames."""
+        """Return the colors of a frame, propagated from the previous frame and later frames."""
         if frame.is_fixed and frame.prediction is not None:
             return frame.prediction
         count = cv2.extractChannel(later, 2)
@@ -188,7 +193,7 @@ def _color(frame: _Frame) -> None:
 
 
 def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
-    """Return for each frame the weighted sum of its predicted colors and the colors of later frames."""
+    """Return, for each frame, the sum of its own colors and colors of later frames."""
     found = []
     colors: Array | None = None
     for frame in reversed(frames):
@@ -204,11 +209,12 @@ def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
 
 
 def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
-    """Colorize frames of a window until propagated colors reach nearly every pixel of all frames.
+    """Colorize frames of a window until propagated colors reach nearly all pixels.
 
     Args:
         frames: Frames of the window.
-        known: Confidence ``(h, w)`` of the colors of the previous frame; None at the start of a shot.
+        known: Confidence ``(h, w)`` of the colors of the frame before the window; None at the start of a
+            shot.
     """
     shape = frames[0].gray[::_COARSE, ::_COARSE].shape
     reached = [np.zeros(shape, np.float32) for _ in frames]
@@ -252,7 +258,7 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
 
 
 def _filled(colors: Array) -> Array:
-    """Return ab ``(2, h, w)``; pixels of low confidence get colors of their surroundings."""
+    """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors."""
     height, width = colors.shape[:2]
     side = max(height, width)
     sizes = []
@@ -260,7 +266,7 @@ def _filled(colors: Array) -> Array:
         sizes.append((max(1, width // side), max(1, height // side)))
         side //= 4
     maps = [colors]
-    for size in sizes[::-1]:  # compute each map from the next finer map instead of from full resolution
+    for size in sizes[::-1]:  # each map is computed from the next finer map
         maps.append(cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA))
     around = np.zeros((1, 1, 2), np.float32)
     for small in maps[:0:-1]:
@@ -280,7 +286,7 @@ def _filled(colors: Array) -> Array:
 
 
 def _with_filled(colors: Array, ab: Array) -> Array:
-    """Add filled ab ``(2, h, w)`` to the colors ``(h, w, 4)`` of pixels with low confidence."""
+    """Add filled ab ``(2, h, w)`` to colors ``(h, w, 4)`` at pixels of low confidence."""
     missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
     found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
     return found
@@ -323,7 +329,7 @@ def _weighted(values: Array, weight: Array) -> Array:
 
 
 def _targets(flow: Array) -> Array:
-    """Return the coordinates ``(h, w, 2)`` to which a flow points."""
+    """Return the coordinates ``(h, w, 2)`` to which the vectors of a flow point."""
     found: Array = _grid(*flow.shape[:2]) + flow
     return found
 
@@ -353,7 +359,7 @@ def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
     """Estimate the flow ``(h, w, 2)`` by dense inverse search (Kroeger et al. 2016)."""
-    if min(first.shape) < 16:  # smaller than the patches of the method
+    if min(first.shape) < 16:  # a frame smaller than the patches of the method
         return np.zeros((*first.shape, 2), np.float32)
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(_FINEST)
