@@ -23,8 +23,8 @@ from colorzoo.errors import DataError
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
+from colorzoo.inference.border import select_part
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.inside import select_part
 from colorzoo.metrics import psnr_8bit
 
 _BORDERED = {  # photos with a border of their own, by eye

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from colorzoo.progress import progress_bar, record_interrupts
+from colorzoo.console import progress_bar, record_interrupts
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ def test_a_log_gets_a_line_every_two_seconds(
     total: int | None, lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter((100, 101, 102, 102, 110, 110))
-    monkeypatch.setattr("colorzoo.progress.time", SimpleNamespace(monotonic=clock.__next__))
+    monkeypatch.setattr("colorzoo.console.time", SimpleNamespace(monotonic=clock.__next__))
     with progress_bar("packing", total, log_every=2) as advance:
         for count in (1, 1, 3):
             advance(count)

@@ -11,9 +11,9 @@ from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError
 from colorzoo.evaluation import Outcome, Plan, evaluate, load_protocol
 from colorzoo.evaluation.images import subset_names
+from colorzoo.files import sha256_of
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import weight_file
-from colorzoo.weights.files import sha256_of
 from colorzoo.weights.resolve import fetch
 
 MODELS = ("zhang2016", "zhang2017_local", "kang2023", "kang2023_tiny", "yun2023")

@@ -18,8 +18,7 @@ from colorzoo.batch.task import FileResult, FileTask, load_colorizer, settings_o
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
-from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.models import choose_for_guidance
+from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike, choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import settings_of as checked_settings

@@ -18,7 +18,7 @@ from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
 from colorzoo.settings import given_groups, recorded_arguments, with_groups
 from colorzoo.weights import apply_weights
-from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.load import Provenance
 
 if TYPE_CHECKING:
     from colorzoo.networks.renaming import Pattern

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 import torch
 
-from colorzoo.batch.overlap import overlapped
+from colorzoo.batch.runner import overlapped
 
 
 class Watched:

@@ -14,10 +14,10 @@ from PIL import Image
 from colorzoo.batch.report import COLUMNS, Entry, read_entries, write_report
 from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.errors import ColorzooError
+from colorzoo.files import digest_of
 from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
-from colorzoo.weights.files import digest_of
 from tiny_model import Run, gray_image
 
 ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")

@@ -9,9 +9,9 @@ from typing import Any
 import colorzoo
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileTask
+from colorzoo.files import digest_of
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance
-from colorzoo.weights.files import digest_of
 from tiny_model import NAME
 
 

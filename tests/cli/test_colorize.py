@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from colorzoo.batch import file as batch_file
-from colorzoo.cli._recipes import parse_point
+from colorzoo.cli._colorize import parse_point
 from colorzoo.guidance import PointHint
 from tiny_model import Run, gray_image
 

@@ -20,7 +20,7 @@ from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.evaluation.tables import interval as span
 from colorzoo.evaluation.tables import number, plain
-from colorzoo.weights.files import sha256_of
+from colorzoo.files import sha256_of
 from tiny_evaluation import PROTOCOL, write_image
 from tiny_model import NAME
 

@@ -13,11 +13,9 @@ import tifffile
 from PIL import Image
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.frames import Frames, ImageFrame, read_frames
-from colorzoo.image_io.pixels import srgb_profile
+from colorzoo.image_io.frames import ColoredFrame, Frames, ImageFrame, frames_notes, read_frames, write_frames
+from colorzoo.image_io.raster_image import srgb_profile
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import frames_notes
-from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from frames_in import frames_in
 
 DURATIONS = [80, 40, 250, 80]

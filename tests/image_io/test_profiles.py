@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from colorzoo.image_io.pixels import srgb_profile, to_srgb
-from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.raster_image import RasterImage, srgb_profile, to_srgb
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from colorzoo.guidance import Area, Boxes, Guidance, Recipe
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.models import choose_for_guidance
+from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, Flood, two_walls
 

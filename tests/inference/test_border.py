@@ -15,9 +15,8 @@ from colorzoo.guidance import Area, BoxHint, Guidance, Mask, Points, Recipe, Str
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.border import find_border
+from colorzoo.inference.border import crop_recipe, find_border, select_part
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.inside import crop_recipe, select_part
 from inference.flood_model import Flood, red
 
 INSIDE = Rectangle(24, 20, 180, 120)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.models import choose_for_guidance
+from colorzoo.inference.colorizer import choose_for_guidance
 from colorzoo.inference.steps.classes import class_map, read_labels
 from colorzoo.registry import model_card
 

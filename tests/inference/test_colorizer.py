@@ -18,11 +18,10 @@ import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Recipe
-from colorzoo.guidance.rasterize import point_ab, points_lab
+from colorzoo.guidance.hints import point_ab, points_lab
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
-from colorzoo.inference.models import choose_for_guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from tiny_model import NAME, gray_image, tiny_model, write_tiny_weights

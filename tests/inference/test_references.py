@@ -15,7 +15,7 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.models import ability_for
+from colorzoo.inference.colorizer import ability_for
 from colorzoo.inference.references import (
     ReadReference,
     as_reference,

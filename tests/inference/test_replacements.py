@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from colorzoo.guidance import Recipe
-from colorzoo.guidance.rasterize import color_lab
+from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
 from tiny_model import gray_image, tiny_model

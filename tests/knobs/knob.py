@@ -17,7 +17,7 @@ from colorzoo.settings import flatten_arguments, known_settings, setting_groups
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
-from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.load import Provenance
 
 # Built by the command line; tests/training/test_optimization.py tries them for all models.
 _OPTIMIZATION = ("optimizer", "lr_scheduler", "discriminator_optimizer", "discriminator_lr_scheduler")

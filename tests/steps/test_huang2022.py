@@ -15,7 +15,7 @@ from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch
-from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.load import Provenance
 from colorzoo.zoo.huang2022.hints import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate
 from colorzoo.zoo.huang2022.task import LPIPS, Huang2022VQGAN, masked_cross_entropy
 from steps.step import gradients, same, small

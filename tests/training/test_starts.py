@@ -19,7 +19,7 @@ from colorzoo.training.callbacks import RunRecord
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_metadata
 from colorzoo.weights.convert import convert_weights
-from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.load import Provenance
 
 
 def model_of(name: str, **settings) -> ColorizationModule:

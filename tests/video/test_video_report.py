@@ -13,6 +13,7 @@ from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS
 from colorzoo.cli.main import main
+from colorzoo.files import digest_of
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.video.encoding import choose_encoding
@@ -20,7 +21,6 @@ from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.report import shot_entries
 from colorzoo.video.run import PartsFolder, Shot, color_video
-from colorzoo.weights.files import digest_of
 from tiny_model import write_tiny_weights
 from tiny_video import StubColorer, scene, write_video
 

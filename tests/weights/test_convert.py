@@ -15,12 +15,12 @@ import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
+from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.weights import read_hparams, read_metadata, read_weights
 from colorzoo.weights.convert import convert_weights
-from colorzoo.weights.files import sha256_of
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
 from pseudo_weights import pseudo_state_dict

@@ -6,10 +6,10 @@ import pytest
 
 from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
+from colorzoo.files import sha256_of
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights import catalog, encoder
 from colorzoo.weights.catalog import embedded_folder
-from colorzoo.weights.files import sha256_of
 
 FILES = sorted(embedded_folder().glob("*.safetensors"))
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from colorzoo.errors import WeightsError
+from colorzoo.files import sha256_of
 from colorzoo.weights import (
     apply_weights,
     load_state_dict_file,
@@ -20,7 +21,6 @@ from colorzoo.weights import (
     read_metadata,
     save_weights,
 )
-from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import WRAPPERS
 
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}

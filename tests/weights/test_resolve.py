@@ -17,11 +17,11 @@ import colorzoo
 from colorzoo.card import ModelCard, Weights
 from colorzoo.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model
 from colorzoo.weights import catalog as catalog_module
 from colorzoo.weights import resolve_weights, save_weights, weights_path
 from colorzoo.weights.catalog import WeightFile, recorded_sha256
-from colorzoo.weights.files import sha256_of
 from colorzoo.weights.resolve import fetch
 
 Entry = Callable[..., Weights]

@@ -13,22 +13,27 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from colorzoo.atomic import remove_leftovers
-from colorzoo.batch.origin import origin_of_result, with_prediction
-from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
+from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, origin_of_result, with_prediction
 from colorzoo.errors import ImageError
-from colorzoo.image_io.frames import Frames, ImageFrame, describe_frames, read_frames
+from colorzoo.files import remove_leftovers
+from colorzoo.image_io.frames import (
+    ColoredFrame,
+    Frames,
+    ImageFrame,
+    describe_frames,
+    frames_notes,
+    read_frames,
+    supports_frames,
+    write_frames,
+)
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import open_source, read_file
 from colorzoo.image_io.write import (
-    frames_notes,
     output_bit_depth,
-    supports_frames,
     write_image,
     write_notes,
 )
-from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.task import ColorizeTask
 

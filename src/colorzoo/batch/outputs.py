@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from colorzoo.errors import ImageError
+from colorzoo.files import digest_of
 from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, absolute, result_name, shorten_name
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
-from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
     from colorzoo.batch.task import FileTask

@@ -26,13 +26,13 @@ from torch import Tensor
 from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.files import digest_of
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.find import absolute
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import Levels, as_rgb
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_whole
-from colorzoo.weights.files import digest_of
 
 KINDS = (".csv", ".html")
 """Extensions of reports."""

@@ -1,4 +1,4 @@
-"""Tasks and results of batch runs: `FileTask` and `FileResult`."""
+"""Tasks and results of batch runs (`FileTask`, `FileResult`), and the provenance of a result."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from colorzoo.batch.origin import FileUse, UsedFile, crop_text, origin_of_choice, origin_of_colorizer
 from colorzoo.batch.settings import ColorSettings
+from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
@@ -21,10 +21,20 @@ from colorzoo.inference.references import named_references, recipe_reference_fil
 from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.weights.choice import ModelChoice
-from colorzoo.weights.files import digest_or_empty
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
+
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from colorzoo import __version__
+from colorzoo.image_io.provenance import current_date
+from colorzoo.inference.palette import mean_uncertainty
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.registry import model_card
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 
@@ -277,3 +287,107 @@ def _without_files(document: Any) -> Any:
         return document
     kept = document.keys() - {"path", "file", "reference_file"}
     return {name: _without_files(document[name]) for name in kept}
+
+
+FileUse = Literal["reference", "classes"]
+
+
+@dataclass(frozen=True)
+class UsedFile:
+    """A file that determines the colors in addition to the source image, such as a reference.
+
+    Attributes:
+        use: Role of the file.
+        name: Name without the folder.
+        sha256: SHA-256 of the content; empty if the file cannot be read.
+    """
+
+    use: FileUse
+    name: str
+    sha256: str
+
+
+def origin_of_choice(
+    choice: ModelChoice,
+    decisive: Sequence[object],
+    *,
+    options: Mapping[str, object],
+    recipe: str = "",
+    crop: str = "",
+    files: Sequence[UsedFile],
+    engine: str = "torch",
+) -> ImageProvenance:
+    """Return the provenance record for all results of a registered model, without a source.
+
+    Args:
+        choice: Model and weights.
+        decisive: All values that determine the colors except the source image, as JSON types. If an existing
+            result has equal values, the image is not colorized again.
+        options: Settings that are not in the recipe, by option name; values of None are omitted.
+        recipe: Guidance and settings as JSON.
+        crop: Crop of the results, see `ImageProvenance`.
+        files: Files in addition to the source that determine the colors.
+        engine: Engine that runs the model.
+
+    Raises:
+        ColorzooError: The model does not exist, or its weights cannot be downloaded.
+    """
+    card = model_card(choice.name)
+    return ImageProvenance(
+        source="",
+        settings=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
+        model=card.name,
+        weights=choice.sha256,
+        version=__version__,
+        recipe=recipe,
+        trained=card.trainable,
+        engine=engine,
+        crop=crop,
+        options=json.dumps({name: value for name, value in options.items() if value is not None}),
+        files=json.dumps([asdict(file) for file in files]) if files else "",
+    )
+
+
+def crop_text(recipe: Recipe | None) -> str:
+    """Return the crop of a recipe for `ImageProvenance.crop`."""
+    return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
+
+
+def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
+    """Return the provenance record for results of a loaded model.
+
+    Unlike `origin_of_choice`, this function also supports custom modules without a weight file.
+
+    Args:
+        colorizer: Colorizer with the loaded model.
+        recipe: Guidance and settings; None if the guidance is not a recipe.
+    """
+    model, text = colorizer.model, "" if recipe is None else recipe.to_json()
+    digest = colorizer.digest
+    return ImageProvenance(
+        source="",
+        settings=hashlib.sha256(f"{digest} {text}".encode()).hexdigest() if text else digest,
+        model=type(model).__name__,
+        version=__version__,
+        recipe=text,
+        crop=crop_text(recipe),
+        trained=next(model.parameters(), None) is not None,
+    )
+
+
+def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
+    """Return the provenance record of one result, with the current date.
+
+    Args:
+        origin: Record that all results with the same settings share.
+        source: SHA-256 of the source file.
+        name: Name of the source file without its folder.
+    """
+    return replace(origin, source=source, date=current_date(), name=name)
+
+
+def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
+    """Add the detected scan border and the predicted uncertainty to a provenance record."""
+    inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
+    border = "" if inside is None else str(inside)
+    return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

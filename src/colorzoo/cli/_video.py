@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_result
 from colorzoo.batch.report import check_report
 from colorzoo.batch.settings import VideoOptions
+from colorzoo.batch.task import UsedFile, origin_of_choice, origin_of_result
 from colorzoo.card import Use
 from colorzoo.cli._colorize import write_reports
 from colorzoo.cli._options import check_output
-from colorzoo.cli._output import print_line, printed_warnings
+from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
+from colorzoo.files import sha256_of
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
@@ -27,7 +28,6 @@ from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import named_references
-from colorzoo.progress import progress_bar, record_interrupts
 from colorzoo.registry import model_card
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.encoding import Encoding, choose_encoding, require_sound
@@ -37,7 +37,6 @@ from colorzoo.video.frames import VideoError
 from colorzoo.video.report import shot_entries
 from colorzoo.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
 from colorzoo.weights.choice import ModelChoice, choose_model
-from colorzoo.weights.files import sha256_of
 
 _METHOD = 5  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")

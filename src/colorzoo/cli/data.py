@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.cli._options import Command, check_output
-from colorzoo.cli._output import align, print_table
+from colorzoo.console import align, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
-from colorzoo.progress import progress_bar
 from colorzoo.settings import PositiveInt, Probability, Range, argument, option
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 
 from colorzoo.cli._options import Command
-from colorzoo.cli._output import align
+from colorzoo.console import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
 from colorzoo.settings import option

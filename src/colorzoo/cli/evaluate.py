@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.cli._options import Command
-from colorzoo.cli._output import print_table
+from colorzoo.console import print_table
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Range, option
 

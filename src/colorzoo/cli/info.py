@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.cli._options import Command
-from colorzoo.cli._output import print_line
+from colorzoo.console import print_line
 from colorzoo.errors import ImageError
 from colorzoo.settings import argument, option
 

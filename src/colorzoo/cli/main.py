@@ -17,7 +17,7 @@ from types import ModuleType
 
 import colorzoo.cli
 from colorzoo.cli._options import Command
-from colorzoo.cli._output import printed_warnings
+from colorzoo.console import printed_warnings
 from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins

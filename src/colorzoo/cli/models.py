@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from colorzoo.card import GuidanceKind
 from colorzoo.cli._options import Command
-from colorzoo.cli._output import print_table
+from colorzoo.console import print_table
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
 from colorzoo.weights.choice import all_defaults

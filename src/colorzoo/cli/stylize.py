@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from colorzoo.batch.settings import ModelOptions
 from colorzoo.cli._options import Command, check_output
-from colorzoo.cli._output import printed_warnings
+from colorzoo.console import printed_warnings
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights.choice import choose_model

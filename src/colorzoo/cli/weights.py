@@ -11,13 +11,13 @@ from typing import Any
 
 from colorzoo.card import Use
 from colorzoo.cli._options import Command, check_output
-from colorzoo.cli._output import print_line, print_table
+from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.files import megabytes, sha256_of
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
 from colorzoo.weights.catalog import WeightFile, file_problem, list_weights, weight_file
 from colorzoo.weights.choice import USES, rank_models
-from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.resolve import fetch
 

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.atomic import write_atomic
 from colorzoo.color import rgb_to_lab
+from colorzoo.console import progress_bar
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.sources import Sources, StoredImage, tensor_of
 from colorzoo.environment import core_count
-from colorzoo.progress import progress_bar
+from colorzoo.files import write_atomic
 from colorzoo.weights.catalog import cache_home
 
 log = logging.getLogger(__name__)

@@ -48,7 +48,7 @@ from colorzoo.data.sources import Sources, byte_count
 from colorzoo.errors import DataError
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Probability, Ratio, check_arguments
-from colorzoo.weights.provenance import data_digest
+from colorzoo.weights.load import data_digest
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.atomic import write_atomic
+from colorzoo.console import progress_bar
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
-from colorzoo.progress import progress_bar
+from colorzoo.files import write_atomic
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ import torch
 from fsspec.core import url_to_fs
 from PIL import Image
 
-from colorzoo.atomic import write_atomic
 from colorzoo.data.check import ValueCache, cache_file, check_images, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
@@ -35,9 +34,10 @@ from colorzoo.data.layouts import class_names
 from colorzoo.data.sources import byte_count, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
+from colorzoo.files import write_atomic
 from colorzoo.image_io.formats import open_image
 from colorzoo.weights.catalog import cache_home
-from colorzoo.weights.provenance import data_digest
+from colorzoo.weights.load import data_digest
 
 SPLITS = ("train", "val")
 INDEX = "index.json"

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.atomic import write_atomic
 from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.files import write_atomic
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
 _VERSION = "4"  # increment it when the meaning of stored values changes

@@ -19,13 +19,13 @@ from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import Distance
+from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.simulation import ColorizedImage, bled_edges
-from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
 """Metric states (moments) of one image, as one list for each output of a measure."""

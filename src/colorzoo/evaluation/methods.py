@@ -20,6 +20,7 @@ from colorzoo.errors import DataError, UnknownModelError, WeightsError
 from colorzoo.evaluation.images import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
+from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -31,7 +32,6 @@ from colorzoo.registry import model_card
 from colorzoo.simulation import ColorizedImage, TargetImage
 from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import ResolvedWeights, read_weights, resolve_weights
-from colorzoo.weights.files import sha256_of
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")

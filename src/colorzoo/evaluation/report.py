@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from colorzoo.atomic import write_atomic
 from colorzoo.environment import describe_run
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
+from colorzoo.files import write_atomic
 
 SCHEMA = 3
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from colorzoo.console import progress_bar
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
@@ -23,7 +24,6 @@ from colorzoo.evaluation.methods import TRUTH, open_methods, registered_name
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
-from colorzoo.progress import progress_bar
 from colorzoo.simulation import make_user
 
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed

@@ -1,18 +1,29 @@
 """Hints as immutable dataclasses of tensors; each kind of hint has a class.
 
-`colorzoo.guidance.Guidance` combines them. All maps have the height and width of the image.
+`Guidance` combines them. `Guidance.from_recipe` rasterizes the hints of a recipe. All maps have the height
+and width of the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.export import register_dataclass
 
+from colorzoo.color.gamut import at_lightness
+from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
 from colorzoo.errors import GuidanceError
+from colorzoo.guidance.fields import hex_color
+from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
 
 
 @dataclass(frozen=True)
@@ -228,3 +239,228 @@ def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, 
         raise GuidanceError(f"{name} must have shape (B, {channels}, H, W), got {tuple(value.shape)}.")
     batch, _, height, width = value.shape
     return batch, channels, height, width
+
+
+@dataclass(frozen=True)
+class Guidance(TensorFields):
+    """Any combination of hints; a kind of hint is None if it is absent.
+
+    Examples:
+        >>> from colorzoo.guidance import PointHint
+        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, color="#c04020"),))
+        >>> guidance = Guidance.from_recipe(recipe, width=64, height=48)
+        >>> guidance.points.ab.shape
+        torch.Size([1, 2, 48, 64])
+
+    Attributes:
+        points: Colors of single pixels.
+        scribbles: Strokes without color along edges where color bleeds.
+        regions: Colors of regions proposed by the model.
+        exemplar: A reference image for the colors.
+        statistics: Color histogram or mean saturation of the whole image.
+        classes: Class of each pixel.
+        boxes: Bounding boxes of objects.
+    """
+
+    points: Points | None = None
+    scribbles: Scribbles | None = None
+    regions: Regions | None = None
+    exemplar: Exemplar | None = None
+    statistics: GlobalStatistics | None = None
+    classes: ClassMap | None = None
+    boxes: Boxes | None = None
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the names of the hints that are present."""
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+    @classmethod
+    def from_recipe(
+        cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
+    ) -> Guidance:
+        """Rasterize the points, scribbles and boxes of a recipe.
+
+        Other hints are ignored, because they require a model or files.
+
+        Args:
+            recipe: Recipe to rasterize.
+            width: Width of the original image in pixels.
+            height: Height of the original image in pixels.
+            size: Height and width of the maps; None uses the size of the image.
+
+        Raises:
+            GuidanceError: The recipe belongs to an image of another size.
+        """
+        recipe.check_inside(width, height)
+        target = size or (height, width)
+        return cls(
+            points=rasterize_points(recipe.points, width, height, target),
+            scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
+            boxes=boxes_of(recipe.boxes, width, height),
+        )
+
+    @classmethod
+    def from_json(
+        cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
+    ) -> Guidance:
+        """Read a recipe and rasterize it; see `Recipe.from_json` and `from_recipe`.
+
+        Raises:
+            GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.
+        """
+        recipe = Recipe.from_json(source)
+        if recipe.width is None or recipe.height is None:
+            raise GuidanceError("recipe.image must contain width and height.")
+        return cls.from_recipe(recipe, recipe.width, recipe.height, size)
+
+
+for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):
+    register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # inputs of exported graphs
+
+
+_MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
+_SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
+
+
+def rasterize_points(
+    points: Sequence[PointHint], width: int, height: int, size: tuple[int, int]
+) -> Points | None:
+    """Rasterize points of an image of ``width`` x ``height`` pixels to maps of ``size`` (H, W).
+
+    A point colors the pixels whose centers lie in its square, and at least the pixel at its center.
+    """
+    if not points:
+        return None
+    ab, mask, lightness, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
+    for point in points:
+        rows = covered(point.y, point.radius, size[0] / height, size[0])
+        columns = covered(point.x, point.radius, size[1] / width, size[1])
+        ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
+        lightness[:, :, rows, columns] = color_lab(point.color)[0]
+        exact[:, :, rows, columns] = float(point.ab is not None)
+        mask[:, :, rows, columns] = 1
+    return Points(ab, mask, lightness, exact)
+
+
+def rasterize_scribbles(
+    strokes: Sequence[Stroke], width: int, height: int, size: tuple[int, int]
+) -> Scribbles | None:
+    """Rasterize strokes to a map of ``size`` (H, W)."""
+    if not strokes:
+        return None
+    canvas = Image.new("L", (size[1], size[0]))
+    draw = ImageDraw.Draw(canvas)
+    for stroke in strokes:
+        _draw_stroke(draw, stroke, size[1] / width, size[0] / height)
+    mask = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(1, 1, *size)
+    return Scribbles(mask.float())
+
+
+def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
+    """Convert the boxes of a recipe to fractions of the image size; return None for None."""
+    if boxes is None:
+        return None
+    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    return Boxes.of([torch.tensor([box.corners for box in boxes]).reshape(-1, 4) / scale])
+
+
+def point_ab(point: PointHint) -> Tensor:
+    """Return the ``(2,)`` ab of a point in CIE units."""
+    return torch.tensor(color_lab(point.color)[1:] if point.ab is None else point.ab)
+
+
+def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
+    """Return the Lab ``(N, 3)`` of points whose pixels have the lightness ``(N,)``.
+
+    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
+    """
+    chosen = torch.tensor([color_lab(point.color) for point in points])
+    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
+    unchanged = torch.cat([lightness[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
+    exact = torch.tensor([point.ab is not None for point in points])
+    return torch.where(exact[:, None], unchanged, moved)
+
+
+@lru_cache(maxsize=4096)  # while a user edits one point, the other points are unchanged
+def color_lab(color: str) -> tuple[float, float, float]:
+    """Return L, a and b of a ``#rrggbb`` color.
+
+    Raises:
+        GuidanceError: The text is not a ``#rrggbb`` color.
+    """
+    color = hex_color(color, "PointHint.color")
+    rgb = np.array([[int(color[i : i + 2], 16) / 255] for i in (1, 3, 5)], np.float32)
+    lightness, a, b = linear_rgb_to_lab(torch.from_numpy(linear_of(rgb))).flatten().tolist()
+    return lightness, a, b
+
+
+def points_to_hints(points: Points) -> Iterator[PointHint]:
+    """Convert the points of one image to squares that do not overlap.
+
+    Rasterizing the squares reproduces ``points``.
+    """
+    free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
+    keys = torch.cat([lab, exact[None]])
+    for row, column in free.nonzero().tolist():
+        if not free[row, column]:
+            continue
+        side = _largest_square(free, keys, row, column)
+        free[row : row + side, column : column + side] = False
+        yield _square_hint(row, column, side, lab[:, row, column], bool(exact[row, column]))
+
+
+def _chosen(points: Points) -> tuple[Tensor, Tensor]:
+    """Return the Lab ``(3, H, W)`` of points, and a map ``(H, W)``: 1 where ab is exact."""
+    ab = points.ab[0].float()
+    exact = torch.ones_like(ab[0]) if points.exact is None or points.lightness is None else points.exact[0, 0]
+    lightness = torch.full_like(ab[:1], _SHOWN_LIGHTNESS)
+    if points.lightness is not None:
+        lightness = torch.where(exact[None] > 0, lightness, points.lightness[0])
+    return torch.cat([lightness, ab]), exact
+
+
+def covered(center: float, radius: float, scale: float, length: int) -> slice:
+    """Return the pixels along one axis whose centers a patch covers, as a slice.
+
+    Args:
+        center: Center of the patch in pixels of the image.
+        radius: Half the side of the patch in pixels of the image.
+        scale: Number of map pixels per image pixel.
+        length: Number of pixels of the map along this axis.
+    """
+    home = min(max(math.floor(center * scale), 0), length - 1)
+    radius = min(radius, length / scale)  # covers the axis; larger numbers could overflow
+    first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
+    last = math.floor((center + radius) * scale - 0.5 + 1e-6)
+    first, last = (home, home) if last < first else (first, last)
+    return slice(min(max(first, 0), length - 1), min(max(last, 0), length - 1) + 1)
+
+
+def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
+    width = min(max(1.0, stroke.width * (scale_x + scale_y) / 2), _MAX_WIDTH)
+    corners = [(x * scale_x, y * scale_y) for x, y in stroke.path]
+    if len(corners) > 1:
+        draw.line(corners, fill=1, width=round(width), joint="curve")
+    for x, y in corners:
+        reach = width / 2
+        draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=1)
+
+
+def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
+    """Return the side of the largest free square of equal keys ``(K,)`` with this top-left pixel."""
+    key, side = keys[:, row, column].view(-1, 1, 1), 1
+    while row + side < free.shape[0] and column + side < free.shape[1]:
+        square = (slice(row, row + side + 1), slice(column, column + side + 1))
+        if not (free[square].all() and (keys[(slice(None), *square)] == key).all()):
+            break
+        side += 1
+    return side
+
+
+def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> PointHint:
+    levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
+    shown = "#" + "".join(f"{level:02x}" for level in levels)
+    _, a, b = lab.tolist()
+    return PointHint(
+        column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None, "everywhere"
+    )

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
 
-from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
+from colorzoo.files import whole_file
 from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BorderSetting, read_border
 from colorzoo.guidance.edits import (

@@ -26,18 +26,27 @@ from colorzoo.image_io.formats import (
     plugin_for,
 )
 from colorzoo.image_io.metadata import ORIENTATION, Metadata, clean_exif, clean_xmp, valid_orientation
-from colorzoo.image_io.pixels import Pixels, array_pixels, image_pixels
-from colorzoo.image_io.raster_image import RasterImage, drop_equal_channels, upright
-from colorzoo.image_io.samples import (
+from colorzoo.image_io.raster_image import (
+    Pixels,
+    RasterImage,
+    array_pixels,
+    drop_equal_channels,
+    image_pixels,
+    upright,
+)
+from colorzoo.image_io.tiff import (
+    TIFF_SIGNATURES,
+    Directory,
     Samples,
     SamplesError,
     decode_jpeg2000,
     decode_jxl,
     decode_png,
+    find_pages,
     plain_samples,
+    read_page,
     sample_pixels,
 )
-from colorzoo.image_io.tiff import TIFF_SIGNATURES, Directory, find_pages, read_page
 
 MAX_PIXELS = 200_000_000
 

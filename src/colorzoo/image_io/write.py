@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from colorzoo import atomic
+from colorzoo import files
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.frames import Frames
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.raster_image import Levels, RasterImage, unit_range
 from colorzoo.image_io.tiff import TIFF_HEADER, encode_page
@@ -78,21 +77,6 @@ def write_image(
     with whole_file(path, overwrite=overwrite) as file:
         file.write(content)
     return path
-
-
-def supports_frames(path: str | Path, source: Frames) -> bool:
-    """Return whether the format of ``path`` supports all frames or pages of a file."""
-    kind = output_format(Path(path))
-    return kind == "TIFF" or (kind in ANIMATED_FORMATS and source.kind == "frames")
-
-
-def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes on the frames or pages in the output, and on dropped frames or timing."""
-    kind = output_format(Path(path))
-    if not supports_frames(path, source):
-        return (f"first of {source.count} {source.kind}: {kind} supports only one image",)
-    lost = ("timing dropped: TIFF does not support it",) if (source.kind, kind) == ("frames", "TIFF") else ()
-    return (f"{source.count} {source.kind}", *lost)
 
 
 def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
@@ -343,13 +327,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Open a file with `colorzoo.atomic.whole_file` and convert errors to `ImageError`.
+    """Open a file with `colorzoo.files.whole_file` and convert errors to `ImageError`.
 
     Raises:
         ImageError: The file cannot be written, or it exists and ``overwrite`` is false.
     """
     try:
-        with atomic.whole_file(path, overwrite=overwrite) as file:
+        with files.whole_file(path, overwrite=overwrite) as file:
             yield file
     except FileExistsError:
         if path.parent.is_dir():

@@ -30,8 +30,8 @@ from colorzoo.guidance import (
     Scribbles,
     Stroke,
 )
+from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.guidance.objects import StatisticsHint
-from colorzoo.guidance.rasterize import rasterize_scribbles
 from colorzoo.inference.steps.reach import PointPatches
 from colorzoo.lru_cache import nbytes_of
 from colorzoo.model import ColoringModel

@@ -20,7 +20,7 @@ from colorzoo.color import at_lightness
 from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
 from colorzoo.guidance.edits import Blend, Finish
-from colorzoo.guidance.rasterize import color_lab
+from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
 from colorzoo.inference.steps.reach import Map
 

@@ -18,8 +18,9 @@ from colorzoo.capabilities import (
 )
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
+from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Area, Guidance, PointHint, Points, Recipe, Regions, Scribbles
-from colorzoo.guidance.rasterize import boxes_of
+from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
     EditState,
     compute_similarity,
@@ -67,7 +68,6 @@ from colorzoo.inference.steps.reach import (
 from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.lru_cache import key_of
 from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.weights.files import digest_or_empty
 
 if TYPE_CHECKING:  # few recipes have areas, regions, sketches or classes
     from colorzoo.inference.steps.sketch import Sketch

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from colorzoo.guidance import Crop, Recipe
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import (
     FullLightness,
     Overlay,
     PointCorrection,
     join,
 )
-from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import Colors, Part, StageRun
 

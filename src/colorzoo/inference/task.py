@@ -12,17 +12,17 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
+from colorzoo.files import digest_of
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
-from colorzoo.guidance.rasterize import points_to_hints
+from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
-from colorzoo.inference.inside import Surroundings, crop_recipe, select_part
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.points import CORRECTIONS
 from colorzoo.lru_cache import LRUCache, key_of
-from colorzoo.weights.files import digest_of
 
 T = TypeVar("T")
 

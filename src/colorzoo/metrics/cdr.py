@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.levels import linear_of
+from colorzoo.color.lab import linear_of
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import (
     ColorMetric,

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.inference.border import Surroundings
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
-from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, Part

@@ -12,9 +12,15 @@ from typing import Any, cast
 import cv2
 from numpy.typing import NDArray
 
-from colorzoo.batch.origin import UsedFile, origin_of_colorizer, origin_of_result, with_prediction
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileTask, settings_of
+from colorzoo.batch.task import (
+    FileTask,
+    UsedFile,
+    origin_of_colorizer,
+    origin_of_result,
+    settings_of,
+    with_prediction,
+)
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
@@ -23,9 +29,9 @@ from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.image_io.raster_image import RasterImage, is_gray
 from colorzoo.image_io.write import encode, output_bit_depth, write_notes
+from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color
 from colorzoo.studio import palette, regions

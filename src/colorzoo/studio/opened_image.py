@@ -15,21 +15,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.color.lab import lightness_to_luminance
-from colorzoo.color.levels import encoded, lightness_of_levels
+from colorzoo.color.lab import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_file, read_image
 from colorzoo.image_io.write import quantized
+from colorzoo.inference.border import check_inside, select_part
 from colorzoo.inference.full_size import (
     FullLightness,
     shrink_lightness,
     shrunk,
     working_size,
 )
-from colorzoo.inference.inside import check_inside, select_part
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import is_line_art
 from colorzoo.studio.protocol import Limits

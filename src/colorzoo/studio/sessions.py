@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from colorzoo.batch.origin import UsedFile
+from colorzoo.batch.task import UsedFile
 from colorzoo.studio.opened_image import OpenedImage
 from colorzoo.studio.protocol import Limits, StudioError
 

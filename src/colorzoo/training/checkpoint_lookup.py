@@ -9,7 +9,7 @@ from fsspec.core import url_to_fs
 
 from colorzoo.errors import WeightsError, first_words
 from colorzoo.guidance import Recipe
-from colorzoo.inference.models import choose_for_guidance
+from colorzoo.inference.colorizer import choose_for_guidance
 from colorzoo.registry import all_cards, load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.training.arguments import value_of, with_value

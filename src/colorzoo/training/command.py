@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger
 from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
+from colorzoo.files import sha256_of
 from colorzoo.registry import card_of, model_card
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
@@ -40,8 +41,7 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.files import sha256_of
-from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.load import Provenance
 
 
 def run(verb: str, words: Sequence[str]) -> int:

@@ -44,7 +44,7 @@ from colorzoo.training.stages import (
 )
 from colorzoo.training.validation import MetricStage, StageMetrics, metric_inputs, require_images
 from colorzoo.weights import apply_weights
-from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.load import Provenance
 
 T = TypeVar("T")
 

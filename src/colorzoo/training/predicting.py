@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import BatchSummary, run_tasks
@@ -21,6 +20,7 @@ from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.originals import Originals
 from colorzoo.errors import DataError
+from colorzoo.files import write_atomic
 from colorzoo.image_io.find import FoundImage, skipped_files_message
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.training.loggers import run_folder

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from colorzoo.atomic import remove_leftovers, write_atomic
+from colorzoo.files import remove_leftovers, write_atomic
 
 
 class CheckpointFile(TorchCheckpointIO):

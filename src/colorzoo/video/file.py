@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.files import sha256_of
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream
@@ -41,7 +42,6 @@ from colorzoo.video.planes import (
     read_luma,
     samples,
 )
-from colorzoo.weights.files import sha256_of
 
 _DEFAULT_RATE = Fraction(25)
 _COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated

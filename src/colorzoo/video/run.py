@@ -23,8 +23,8 @@ from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.write import write_whole
+from colorzoo.inference.border import select_part
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.inside import select_part
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.exposure import ExposureHold, exposed
 from colorzoo.video.file import VideoFile

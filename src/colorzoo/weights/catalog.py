@@ -13,11 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from colorzoo.atomic import write_atomic
 from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import WeightsError
+from colorzoo.files import sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.files import sha256_of
 
 Where = Literal["embedded", "cached", "missing"]
 

@@ -16,9 +16,9 @@ from typing import get_args
 from colorzoo import registry
 from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
 from colorzoo.errors import UnknownModelError
+from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
-from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import model_of_file
 from colorzoo.weights.resolve import ResolvedWeights, find_weights
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class
 from colorzoo.settings import flatten_arguments, known_settings, nest_arguments
-from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import (
     CONVENTIONS,
     UNTRAINED,

@@ -17,9 +17,9 @@ from typing import Any
 from colorzoo.card import ModelCard, Weights
 from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.files import begins_with, megabytes, sha256_of
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import WeightFile, default_tags, file_problem, known_tags, weight_file
-from colorzoo.weights.files import begins_with, megabytes, sha256_of
 from colorzoo.weights.load import existing_file, model_of_file, read_hparams
 
 HUB = "hf-hub:"

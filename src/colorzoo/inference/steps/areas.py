@@ -30,7 +30,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Scribbles
 from colorzoo.guidance.areas import KeptColors
-from colorzoo.guidance.rasterize import color_lab, covered, rasterize_points
+from colorzoo.guidance.hints import color_lab, covered, rasterize_points
 from colorzoo.image_io.formats import open_image
 from colorzoo.inference.full_size import LightnessShift, Matte
 from colorzoo.inference.overlays import ab_at_lightness

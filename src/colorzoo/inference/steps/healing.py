@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.guidance import Stroke
-from colorzoo.guidance.rasterize import rasterize_scribbles
+from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.image_io.raster_image import Levels
 
 Box = tuple[int, int, int, int]  # first column, first row, end column and end row

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
+from colorzoo.guidance.hints import covered, points_lab, rasterize_points
 from colorzoo.guidance.propagate import Propagator
-from colorzoo.guidance.rasterize import covered, points_lab, rasterize_points
 from colorzoo.inference.full_size import (
     CUT,
     BicubicUpsampler,

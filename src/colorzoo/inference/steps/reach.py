@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import MAX_REACH, Reach
-from colorzoo.guidance.rasterize import covered
+from colorzoo.guidance.hints import covered
 
 Map = NDArray[np.float32]
 Numbers = NDArray[np.int64]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.files import begins_with
+from colorzoo.files import begins_with
 
 _NIL, _NUMBER, _TEXT, _TABLE, _OBJECT, _BOOLEAN, _FUNCTION = range(7)
 _RECURSIVE_FUNCTIONS = (7, 8)
