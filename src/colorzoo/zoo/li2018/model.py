@@ -1,7 +1,7 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018).
 
-PhotoWCT matches the feature statistics of the content image to the style image. A smoothing step then
-removes structure that the content image does not contain.
+The network PhotoWCT changes the mean and covariance of content features to the values of style features. A
+smoothing step then removes structure that the content image does not contain.
 https://arxiv.org/abs/1802.06474
 """
 
@@ -100,7 +100,7 @@ class ClosedFormStylization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(rgb)[:, 1:])
 
     def _restyled(self, content: Tensor, style: Tensor, labels: Labels | None) -> Tensor:
-        """Transfer the colors of the style to the content ``(B, 3, H, W)``, both in [0, 1]."""
+        """Transfer the colors of style images to content images, both ``(B, 3, H, W)`` in [0, 1]."""
         with torch.autocast(content.device.type, enabled=False):  # indices and eigenvectors need float32
             height, width = content.shape[-2:]
             guide = pad_to_multiple(content.float(), 1, SMALLEST)
@@ -109,7 +109,7 @@ class ClosedFormStylization(ColoringModel):
         return found[:, :, :height, :width].clamp(0, 1)
 
     def _smoothed(self, image: Tensor, guide: Tensor) -> Tensor:
-        """Smooth an image ``(3, H, W)`` with the edges of its content."""
+        """Smooth a stylized image ``(3, H, W)`` and preserve the edges of the content ``guide``."""
         image = image.clamp(0, 1)
         if self.architecture.smoothing != "none":
             planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (image, guide)]
@@ -130,7 +130,7 @@ class ClosedFormStylization(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 80 keys of ``photo_wct.pth``, or convert torchvision's VGG-19.
 
-        VGG-19 provides the encoders only. The decoders then keep their current weights.
+        VGG-19 contains only the weights of the encoders, so the decoders keep their current weights.
         """
         ours = convert_published(state_dict)
         return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}

@@ -1,8 +1,8 @@
 """PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders.
 
-Between encoder and decoder, the whitening and coloring transform matches the content features to the style
-features. Label maps can restrict the transform to regions with equal labels. Unpooling restores values at the
-positions of the pooling maxima, which preserves edges.
+Between encoder and decoder, the whitening and coloring transform changes the mean and covariance of the
+content features to the values of the style features. Label maps can restrict the transform to regions with
+equal labels. The decoder unpools values to the positions of the pooling maxima, which preserves edges.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
-    """Match the mean and covariance of content features to style features.
+    """Change the mean and covariance of content features to the values of style features.
 
     Args:
         content: Content features ``(B, C, h, w)``.
         style: Style features ``(B, C, h', w')``.
-        labels: Label maps. Each usable label is transformed separately; see `usable_labels`. Positions
-            without a usable label are unchanged.
+        labels: Label maps of content and style. Each label that both maps contain with a sufficient area is
+            transformed separately; see `usable_labels`. All other positions are unchanged.
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
@@ -197,7 +197,7 @@ def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
 
 
 def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
-    """Write each value to the position of its maximum.
+    """Unpool a map: write each value to the position of the pooled maximum, and 0 elsewhere.
 
     This function replaces ``F.max_unpool2d``, which is not deterministic.
     """

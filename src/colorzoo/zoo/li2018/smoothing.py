@@ -31,16 +31,15 @@ _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 def smooth_closed_form(
     stylized: FloatImage, content: FloatImage, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
 ) -> FloatImage:
-    """Compute an image close to the stylized image and as smooth as the content image.
+    """Smooth a stylized image and preserve the edges of the content image (closed form).
 
-    The solution is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content.
-    The matrix I - beta S is symmetric positive definite. Conjugate gradients therefore compute the solution
-    without a matrix factorization.
+    The result is r = (1 - beta) (I - beta S)^-1 y, where y is the stylized image and S contains the
+    normalized matting affinities of the content. The linear system is solved by conjugate gradients.
 
     Args:
-        stylized: The image y.
+        stylized: Stylized image y.
         content: Content image of equal size; each side must have at least 3 pixels.
-        beta: Weight of the smoothness in [0, 1).
+        beta: Weight of the smoothness in [0, 1); 0 returns the stylized image.
         epsilon: See `affinities`.
     """
     weights = affinities(content, epsilon)
@@ -88,9 +87,7 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
 def smooth_guided(
     stylized: FloatImage, content: FloatImage, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> FloatImage:
-    """Smooth a stylized image with the guided filter (He et al. 2010).
-
-    The guide is the content image.
+    """Smooth a stylized image with a guided filter, guided by the content (He et al. 2010).
 
     Args:
         stylized: Image with values in [0, 255], the range for which ``epsilon`` is defined.
@@ -121,9 +118,10 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Approximate a stylized image by local affine functions of the content image.
+    """Approximate a stylized image by local affine functions of the content colors.
 
-    The affine functions are averaged over positions with similar colors.
+    An affine function is fitted in each 3 x 3 window. Then the functions of nearby positions with similar
+    colors are averaged.
 
     Args:
         stylized: Image ``(3, H, W)`` float32 in [0, 1].

@@ -1,7 +1,8 @@
 """Gray2ColorNet: Transfer More Colors from Reference Image (Lu et al., ACM MM 2020).
 
-Each position of an image receives the colors of matching reference positions. A learned gate estimates how
-reliable each match is, and blends the matched colors with colors from the histogram of the reference.
+The decoder receives two kinds of reference features: features of the best matching reference positions, and
+features of the reference's color histogram. A learned gate estimates the reliability of each match and blends
+both kinds.
 https://doi.org/10.1145/3394171.3413594
 """
 

@@ -33,8 +33,9 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square to which references are resized; a multiple of 8. The
-            gate has one input per 2 x 2 pixels of this square.
+        reference_side: Side in pixels of the square to which references are resized; a multiple of 8. It
+            fixes the number of inputs of the gate, which are similarities with reference positions of stride
+            2.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
     """
@@ -74,7 +75,7 @@ class Gray2ColorNet(GatedNetwork):
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of images and references, and encode the reference histograms."""
+        """Match image and reference positions, and encode the colors of the reference."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))

@@ -57,7 +57,10 @@ class Lu2020(GatedTransferModule):
         super().__init__(GatedTransfer(architecture), stage=stage, **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor] | None:
-        """Return the references and their histograms, or None in stage ``body``."""
+        """Return the network inputs of the references and their histograms.
+
+        In stage ``body``, which trains without references, return None.
+        """
         if self.stage == "body":
             return None
         reference = self.model.read(references_of(batch)[0].rgb)

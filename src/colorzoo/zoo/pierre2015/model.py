@@ -1,8 +1,8 @@
 """Luminance-Chrominance Model for Image Colorization (Pierre et al., SIIMS 2015).
 
-Patches of a reference provide eight candidate colors per pixel. A primal-dual algorithm selects one candidate
-per pixel. It minimizes a total variation that couples chrominance edges to luminance edges. Luminance Y and
-chrominance U and V follow BT.601, multiplied by 255.
+Patches of a reference provide eight candidate colors for each pixel. A primal-dual algorithm selects one
+candidate for each pixel and smooths the result. It minimizes a total variation that couples chrominance edges
+to luminance edges. Luminance Y and chrominance U, V follow BT.601, multiplied by 255.
 https://hal.science/hal-01051308
 """
 
@@ -144,7 +144,7 @@ def choose(
     tau: float = 5.0,
     rho: float = 1000.0,
 ) -> Tensor:
-    """Select and regularize one candidate per pixel by a primal-dual algorithm.
+    """Select one candidate color per pixel and smooth the result by a primal-dual algorithm.
 
     Args:
         luminance: ``(1, H, W)`` in [0, 255].
@@ -184,7 +184,7 @@ class CoupledVariation(ColoringModel):
     Images are processed one at a time.
 
     Args:
-        step: Distance in pixels between reference patches.
+        step: Distance in pixels between the centers of reference patches.
         fidelity: Weight of the squared distance to the selected candidate (lambda).
         coupling: Weight of the luminance edges in the total variation (gamma).
         iterations: Number of iterations of the primal-dual algorithm.

@@ -11,7 +11,7 @@ class Pierre2015(TrainingFreeModule):
     """Evaluation task of `CoupledVariation`, which needs no training.
 
     Args:
-        step: Distance in pixels between reference patches.
+        step: Distance in pixels between the centers of reference patches.
         fidelity: Weight of the squared distance to the selected candidate (lambda).
         coupling: Weight of the luminance edges in the total variation (gamma).
         iterations: Number of iterations of the primal-dual algorithm.

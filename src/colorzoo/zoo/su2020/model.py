@@ -43,13 +43,14 @@ class InstanceExtensions:
     """Extensions in `su2020_small` that are not part of Su et al. 2020.
 
     Attributes:
-        hint_attention: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
-        trunk: Registered Local Hints model whose layers the networks share; requires `keep_trunk`.
-        keep_trunk: Whether the trunk is the full-image network and provides the encoders of the other two
-            networks. Its layers are neither trained nor stored in weight files.
-        random_boxes: Number of random boxes for a training image without boxes; 0 uses the whole image as one
-            box.
+        hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
+        trunk: Name of a Local Hints model (Zhang et al. 2017) that provides layers of all three networks.
+            This setting requires `keep_trunk`.
+        keep_trunk: Whether the model ``trunk`` serves as the full-image network and as the encoders of the
+            other two networks. These layers are neither trained nor stored in weight files.
+        random_boxes: Number of random boxes for a training image without boxes. With 0, the whole image is
+            the only box.
         colorfulness: Factor c in the loss weight 1 + c * chroma / 20, where chroma is the true chroma in CIE
             units. Larger factors counteract desaturated predictions.
         hints: Fraction of the training images with color points.
@@ -64,7 +65,7 @@ class InstanceExtensions:
     hints: Fraction = 0.0
 
     def __post_init__(self) -> None:
-        """Validate `trunk` and `keep_trunk`.
+        """Check that `trunk` and `keep_trunk` are set together.
 
         Raises:
             ColorzooError: Only one of `trunk` and `keep_trunk` is set.

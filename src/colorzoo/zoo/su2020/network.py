@@ -48,7 +48,7 @@ _ROUNDING = 1e-4  # tolerance in cells, because fractional corners are inexact
 
 
 class Rectangle(NamedTuple):
-    """Rectangle on a feature map, in cells (positions of the map), at least 1 x 1."""
+    """Rectangle of at least one cell on a feature map, where a cell is a position of the map."""
 
     left: int
     top: int
@@ -59,8 +59,8 @@ class Rectangle(NamedTuple):
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
     """Round boxes to whole cells of a feature map, as in the authors' code.
 
-    Corners are truncated to whole cells. If a side of a rectangle would have zero cells, it is set to one
-    cell: the next cell if at least two cells remain before the map edge, otherwise the previous cell.
+    The coordinates of box corners are rounded down to whole cells. A rectangle that would have no cells in a
+    direction is extended to one cell.
 
     Args:
         corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image sides.
@@ -132,9 +132,11 @@ class InstanceSums(NamedTuple):
 
 
 class FusionLayer(nn.Module):
-    """Fusion of instance and full-image features by a softmax over scores at each pixel.
+    """Fusion of instance features and full-image features by a softmax at each position.
 
-    Outside its box, an instance contributes zero features to the softmax, as in the authors' code.
+    The layer predicts a score for each instance and for the full image. The result is the mean of the
+    features, weighted by the softmax of the scores. As in the authors' code, the features of an instance are
+    0 outside its box.
 
     Args:
         channels: Channels of the features.
@@ -243,7 +245,7 @@ class InstanceNetworks(nn.Module):
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
-        """Run the full-image and fusion networks up to the feature map 8_3."""
+        """Run the full-image network and the fusion network up to block 8."""
         corners = _corners(boxes, lightness)
         boxed = tuple(len(each) > 0 for each in corners)
         inputs = hint_input(lightness, points, self.mask_center)
@@ -253,7 +255,7 @@ class InstanceNetworks(nn.Module):
         return FusionState((), (lightness.shape[-2], lightness.shape[-1]), boxed, full, fusion, sums)
 
     def after_hooks(self, state: FusionState, visit: Visit) -> Tensor:
-        """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
+        """Run the layers after block 8 and return ab ``(B, 2, H, W)`` in CIE units."""
         height, width = state.size
 
         def fuse(name: str, activation: Tensor) -> Tensor:
@@ -282,8 +284,8 @@ class InstanceNetworks(nn.Module):
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
         """Return the feature maps of the instance network that are fused, keyed by name.
 
-        "up" maps are taken after their ReLU, while the fusion network fuses its own "up" maps before the
-        ReLU. The authors' code has this effect because of an in-place activation, and the published weights
+        A ReLU is applied to maps whose names end in "up", although the fusion network fuses its maps before
+        the ReLU. The authors' code has this effect because of an in-place activation. The published weights
         were trained with this code.
 
         Args:

@@ -103,9 +103,12 @@ class Su2020(SingleOptimizerModule):
             copy_trunk(source.model.network, self.model.network, "--model.start")
 
     def continue_from(self, stage: str | None) -> None:
-        """Copy the full-image network to the networks that the previous stage did not train.
+        """Copy the full-image network to the networks that no earlier stage has trained.
 
-        The authors' training script does this between stages. After an unknown stage, nothing is copied.
+        The authors' training script copies these weights between stages.
+
+        Args:
+            stage: Previous stage. If it is unknown, nothing is copied.
         """
         network = self.model.network
         for name in COPIES.get((stage or "", self.stage or ""), ()):
@@ -154,8 +157,8 @@ class Su2020(SingleOptimizerModule):
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     """Return the smooth L1 loss of the paper, in which nearly gray images have weight 0.
 
-    The mean includes images with weight 0. The gradient of a batch therefore equals the mean gradient of its
-    parts in distributed training.
+    Images with weight 0 are included in the mean. In distributed training, the gradient of a batch therefore
+    equals the mean gradient over the processes.
 
     Args:
         errors: Smooth L1 distances ``(B, 1, H, W)`` in CIE units.

@@ -52,7 +52,7 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
 
     Args:
         clusters: Cluster ``(B, N)`` int64 of each superpixel.
-        sizes: Size ``(B, N)`` of each superpixel.
+        sizes: Size ``(B, N)`` of each superpixel in cells; see `colorzoo.zoo.xia2022.network.sizes`.
         count: Number of clusters.
 
     Returns:
@@ -68,8 +68,8 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
 def anchor_bins(logits: Tensor) -> list[Tensor]:
     """Return three alternative colors per superpixel, each as bins ``(B, N)`` int64.
 
-    The first color is the most likely bin. The second and third colors are selected among the ten most likely
-    bins: each has the largest sum of distances to the colors before it.
+    The first color is the most likely bin. The second and third colors are selected from the ten most likely
+    bins. The selected bin has the largest sum of distances to the bins that are already selected.
 
     Args:
         logits: Color logits ``(B, 313, N)``.
@@ -138,9 +138,10 @@ class AnchorColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        A superpixel that contains color points becomes an anchor with their mean color, and replaces the
-        anchor of its cluster. ``extras["logits"]`` contains the color logits ``(B, 313, h, w)`` of the
-        superpixels. ``extras["anchors"]`` is the mask ``(B, 1, h, w)`` of the anchors in {0, 1}.
+        A superpixel that contains color points becomes an anchor. Its color is the mean color of the points,
+        and it replaces the anchor of its cluster. ``extras["logits"]`` contains the color logits ``(B, 313,
+        h, w)`` of the superpixels. ``extras["anchors"]`` is the mask ``(B, 1, h, w)`` of the anchors in {0,
+        1}.
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))

@@ -87,14 +87,18 @@ def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def weights(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel in cells, ``(B, 1, H/cell, W/cell)``."""
+    """Return the size of each superpixel, ``(B, 1, H/cell, W/cell)``.
+
+    The size is the sum of the assignment weights of all pixels, divided by the number of pixels in a cell.
+    """
     return _gathered(torch.ones_like(shares[:, :1]), shares, cell)
 
 
 def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel for a hard assignment, in cells.
+    """Return the size of each superpixel like `weights`, but for a hard assignment.
 
-    Each pixel is assigned to the superpixel with the largest weight, or to all superpixels of a tie.
+    Each pixel is assigned to the superpixel with the largest weight. If several superpixels have this weight,
+    the pixel is assigned to all of them.
     """
     return weights((shares == shares.amax(dim=1, keepdim=True)).to(shares), cell)
 
@@ -119,7 +123,7 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
-    """Return the weighted sum of maps over each superpixel, divided by the cell area."""
+    """Return the weighted sum of maps over each superpixel, divided by the area of a cell."""
     height, width = (side // cell for side in maps.shape[-2:])
     found = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):

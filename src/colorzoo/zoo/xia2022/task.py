@@ -45,8 +45,8 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        colorfulness: Strength of the rebalancing of rare colors in [0, 1]. It changes the gradient but not
-            the value of the loss.
+        colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
+            colors. It does not change the value of the loss.
         perceptual_weight: Weight of the VGG-19 perceptual loss; 0 disables the loss and VGG-19.
         pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. Without VGG-19 it is the
             only loss of the refinement.
@@ -179,7 +179,7 @@ def true_bins(cells: Tensor) -> Tensor:
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
     """Return the superpixel losses of colors and positions, with their sum ``loss``.
 
-    Both losses compare the pixels with a reconstruction from superpixel means.
+    Each pixel is compared with the weighted mean of the superpixels to which it is assigned.
 
     Args:
         shares: Assignment weights ``(B, 9, H, W)``.

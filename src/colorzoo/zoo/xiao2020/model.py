@@ -1,7 +1,8 @@
 """Example-Based Colourization via Dense Encoding Pyramids (Xiao et al., CGF 2020).
 
-The reference provides a histogram of 313 colors without positions. One network colorizes the image at 64 x 64
-pixels. A second network colorizes it at each doubled size, conditioned on the colors of the previous level.
+The reference is reduced to a histogram of 313 colors. One network colorizes the image at 64 x 64 pixels (the
+first level). At each later level, which doubles the size, a second network colorizes the image. Its inputs
+include the colors of the previous level.
 https://doi.org/10.1111/cgf.13659
 """
 
@@ -72,7 +73,9 @@ class PyramidColorization(ColoringModel):
         self.register_buffer("prior", prior_probabilities().float(), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch to the histogram of the exemplar, or to the mean histogram of ImageNet.
+        """Colorize a batch with the color histogram of the exemplar.
+
+        Without an exemplar, the model uses the mean histogram of ImageNet.
 
         ``alpha`` of an exemplar interpolates between the histograms of ImageNet (0) and the exemplar (1).
         ``extras["logits"]`` contains the logits ``(B, 313, S/4, S/4)`` of the last level, for the image

@@ -34,8 +34,9 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing of rare colors; 1 disables the
-            rebalancing. Rebalancing changes the gradient but not the value of the loss.
+        uniform: Fraction of the uniform distribution in the color frequencies from which the weights of the
+            colors are computed. With 1, all colors have equal weight. The weights change the gradient but not
+            the value of the loss.
     """
 
     uniform: Fraction = 0.5

@@ -1,7 +1,8 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (CVPR 2020).
 
-Xu et al. use two sub-nets. The transfer sub-net matches the feature statistics of an automatically colorized
-image to a reference. Samples of the resulting chrominance are the hints of the colorization sub-net.
+The model of Xu et al. has two sub-nets. The transfer sub-net changes the colors of an automatically colorized
+image by matching its feature statistics to a reference. Samples of the resulting colors are the hints of the
+colorization sub-net.
 https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 

@@ -37,18 +37,17 @@ class Extensions:
 
     Attributes:
         color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
-        hint_attention: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
-        backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
-            only the weights that differ from the weights of this model.
-        transfer_error: Expected error of a good transfer in CIE units (standard deviation). It determines the
-            weights of transferred and automatic colors; see `weigh_transfer`. None uses the transferred
-            colors only.
+        hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
+        backbone: Name of a Local Hints model (Zhang et al. 2017) that initializes the colorization sub-net.
+            Weight files store only the weights that differ from the weights of this model.
+        transfer_error: Standard deviation in CIE units that a transfer from a suitable reference has. If set,
+            transferred and automatic colors are averaged; see `weigh_transfer`. None uses only the
+            transferred colors.
         none_share: Fraction of the training images without points.
-        grid_share: Fraction of the training images whose hints form a grid in true colors. In inference,
-            `grid_hints` computes such a grid.
-        transferred_share: Fraction of the training images whose hints form a grid in transferred colors. The
-            references of these images are related, unrelated or mixed.
+        grid_share: Fraction of the training images whose hints form a grid (see `grid_hints`) of true colors.
+        transferred_share: Fraction of the training images whose hints form a grid of colors that were
+            transferred from a related, an unrelated or a mixed reference.
     """
 
     color_width: Width | None = None
@@ -67,8 +66,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        places: Sets of layers whose feature statistics are matched (figure 5 of the paper): ``"encoder"``,
-            ``"skip"`` and ``"decoder"``.
+        places: Names of the layer sets whose feature statistics are matched (figure 5 of the paper). Possible
+            names are ``"encoder"``, ``"skip"`` and ``"decoder"``.
     """
 
     width: Width = 1.0
@@ -92,7 +91,7 @@ class ExemplarOutput(NamedTuple):
 
 
 class ExemplarNetwork(nn.Module):
-    """Colorization and transfer sub-nets: colorize, transfer, select hints, colorize again.
+    """Network that colorizes an image, transfers colors, selects hints and colorizes it again.
 
     Args:
         architecture: Settings of both sub-nets.
@@ -216,17 +215,20 @@ def weigh_transfer(
 ) -> Tensor:
     """Average transferred and automatic colors with inverse-variance weights.
 
-    This step is not in the paper. It treats both colors as measurements of the same true color. The variance
-    of the automatic color is the variance of the predicted distribution. The variance of the transferred
-    color is estimated per image: the mean squared distance between both colors minus the automatic variance,
-    at least ``error`` squared. The colors of an unsuitable reference therefore have a low weight.
+    This step is not in the paper. The variance of an automatic color is the variance of the predicted color
+    distribution. The variance of the transferred colors is estimated for each image. It is the mean squared
+    distance between transferred and automatic colors, minus the variance of the automatic colors, but at
+    least ``error`` squared. The colors of an unsuitable reference therefore have a low weight.
 
     Args:
         transferred: Colors ``(B, 2, H, W)`` after the transfer, in CIE units.
         automatic: Colors ``(B, 2, H, W)`` before the transfer, in CIE units.
         logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
         centers: Bin centers ``(529, 2)`` of the ab grid.
-        error: Standard deviation of a good transfer in CIE units.
+        error: Minimum standard deviation of the transferred colors in CIE units.
+
+    Returns:
+        ``(B, 2, H, W)`` in CIE units.
     """
     variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
     apart = (transferred - automatic).square().mean(dim=1, keepdim=True)
@@ -244,7 +246,7 @@ def _variance(logits: Tensor, centers: Tensor) -> Tensor:
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:
-    """Merge user points with hints; user points override hints."""
+    """Merge user points and hints; a user point replaces the hint at the same pixel."""
     if given is None:
         return hints
     ab = torch.where(given.mask > 0, given.ab, hints.ab)

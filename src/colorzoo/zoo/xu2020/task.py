@@ -41,9 +41,9 @@ STAGES: Mapping[str, Stage] = {
     "decoder": Stage(trains=("model.network.transfer.decoder.*",)),
     # the paper's loss does not use the classification head
     "color": Stage(trains=("model.network.color.*",), leaves=("*.class_head.*",)),
-    # ours: encoder and decoder of the transfer sub-net jointly, without VGG-19
+    # not in the paper: encoder and decoder of the transfer sub-net jointly, without VGG-19
     "encoder": Stage(trains=("model.network.transfer.*",)),
-    # ours: the decoder of the colorization sub-net alone, on transferred hints
+    # not in the paper: the decoder of the colorization sub-net alone, on transferred hints
     "exposure": Stage(trains=tuple(f"model.network.color.unet.{name}.*" for name in _COLOR_DECODER)),
 }
 
@@ -181,13 +181,13 @@ class Xu2020(SingleOptimizerModule):
 def masked_huber(
     ab: Tensor, target: Tensor, mask: Tensor, *, hint_weight: float = 10.0, delta: float = 1.0
 ) -> Tensor:
-    """Return the mean Huber loss with a higher weight of hinted pixels (L_c of the paper).
+    """Return the mean Huber loss with a higher weight at hinted pixels (L_c of the paper).
 
     Args:
         ab: Predicted colors ``(B, 2, H, W)`` in CIE units.
         target: True colors ``(B, 2, H, W)`` in CIE units.
         mask: Hint mask ``(B, 1, H, W)`` in {0, 1}.
-        hint_weight: lambda; predicted and true colors are multiplied by ``1 + lambda * mask``.
+        hint_weight: lambda of the paper. Before the loss, all colors are multiplied by ``1 + lambda * mask``.
         delta: Distance of ab / 110 above which the loss is linear.
     """
     weight = (1 + hint_weight * mask) / AB_SCALE
@@ -208,9 +208,10 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 
 
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
-    """Return the squared error after a transfer from a crop of the same image.
+    """Return the loss of stage ``encoder``: the squared error after a transfer.
 
-    This is the loss of stage ``encoder``.
+    The transfer sub-net must recover the image from changed colors. The reference is a crop of the image or a
+    reference in the data.
     """
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
@@ -224,14 +225,14 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
 def exposed_hints(
     network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of some images by a grid of hints, as in inference.
+    """Replace the hints of some training images by a grid of hints; see `grid_hints`.
 
-    The grid has true or transferred colors.
+    The colors of the grid are true colors or transferred colors.
 
     Args:
         network: Network that transfers the colors.
         extensions: Settings with the fractions of the images.
-        drawn: Hints of the images without a grid.
+        drawn: Hints of all images, which are kept for images without a grid.
         lab: Ground truth ``(B, 3, H, W)``.
         batch: The batch, which provides the per-image seeds.
     """
@@ -261,10 +262,10 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
 
 
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the ab before the transfer: automatic colors or shifted true colors.
+    """Return the colors before the transfer: automatic colors or shifted true colors.
 
-    Shifted true colors are as vivid as typical inputs of `stylize`. They train the network to replace vivid
-    colors.
+    Automatic colors are less vivid than photos, which are typical inputs of `stylize`. Shifted true colors
+    therefore train the network to replace vivid colors.
     """
     draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)

@@ -1,8 +1,9 @@
 """Transfer sub-net of Xu et al. 2020: a VGG-19 encoder and a decoder with skips.
 
-At each of ten layers, a function can replace the feature map. The function either records the feature
+The color transfer changes the feature maps of ten layers. At each of these layers, the networks call a
+function of the type `Adapt` and replace the feature map by the result. Such a function records the feature
 statistics of a reference, or matches the statistics of an image to a reference. Formulas follow section 3.1
-(AdaIN: Huang and Belongie 2017; WCT: Li et al. 2017).
+of the paper, AdaIN (Huang and Belongie 2017) and WCT (Li et al. 2017).
 """
 
 from __future__ import annotations
@@ -19,18 +20,24 @@ from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
 STRIDE, SMALLEST = 8, 16
-"""Divisor and minimum of the image sides in pixels; the minimum is due to reflection padding."""
+"""Divisor and minimum of image sides in pixels; reflection padding requires the minimum."""
 
 PLACES = (
     *("encoder1", "encoder2", "encoder3", "encoder4"),
     *("skip1", "skip2", "skip3"),
     *("decoder3", "decoder2", "decoder1"),
 )
-"""Names of the ten matched layers in published order; each prefix is a name in `PLACE_SETS`."""
+"""Names of the ten matched layers in published order.
+
+A name without its number is the name of a set in `PLACE_SETS`.
+"""
 
 PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
-"""Input of the decoder: an eleventh layer, matched only without the set ``encoder``."""
+"""Name of the decoder input.
+
+Its statistics are matched if ``decoder`` is selected and ``encoder`` is not selected.
+"""
 
 LEVELS = (1, 2, 3)
 """Resolution levels of encoder and decoder: full, half and quarter size."""
@@ -39,13 +46,13 @@ _BASES = (64, 128, 256, 512)
 _BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
 _AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
-"""Function of a layer name and a feature map that returns the new feature map."""
+"""Function that maps a layer name and a feature map to the new feature map of the layer."""
 
 EPSILON = 1e-5
 
 TransformName = Literal["adain", "wct"]
 Transform = Callable[[Tensor, Tensor, float], Tensor]
-"""Function of content map, style map and alpha that returns the transformed content map."""
+"""Function that maps a content map, a style map and alpha to the transformed content map."""
 
 
 class Moments(NamedTuple):
@@ -125,7 +132,10 @@ TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
 def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
-    """Restrict a transform of maps ``(1, C, H, W)`` to equal labels; see `by_label`."""
+    """Return a transform that treats each label of maps ``(1, C, H, W)`` separately.
+
+    See `by_label`.
+    """
 
     def apply(content: Tensor, style: Tensor, alpha: float) -> Tensor:
         def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -252,7 +262,7 @@ class Decoder(nn.Module):
 
 
 def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
-    """Upsample a map with the pooled encoder map, and concatenate the unpooled encoder map."""
+    """Concatenate the pooled encoder map, upsample, and concatenate the unpooled encoder map."""
     low = torch.cat([x, encoded.pools[level].to(x.dtype)], dim=1)
     high = F.interpolate(low, scale_factor=2)
     return torch.cat([high, encoded.maps[level].to(x.dtype)], dim=1)
@@ -330,7 +340,7 @@ class TransferNetwork(nn.Module):
 
 
 def keep(place: str, maps: Tensor) -> Tensor:
-    """Return a map unchanged."""
+    """Return a feature map unchanged (the `Adapt` function without a transfer)."""
     del place
     return maps
 
@@ -340,7 +350,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
     Args:
         targets: Feature statistics of each layer; see `TransferNetwork.split_embedding`.
-        sets: Names in `PLACE_SETS`; figure 5 of the paper compares the sets.
+        sets: Names of layer sets in `PLACE_SETS`. Figure 5 of the paper compares the sets.
         alpha: See `match_moments`.
     """
 
@@ -352,7 +362,10 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the layer whose statistics a feature map must match, or None for no matching."""
+    """Return the layer whose reference statistics are the target for a feature map.
+
+    The result is None if the feature map is not matched, because its layer is not in ``sets``.
+    """
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None

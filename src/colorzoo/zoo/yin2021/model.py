@@ -1,8 +1,8 @@
 """Yes, "Attention Is All You Need", for Exemplar based Colorization (ACM MM 2021).
 
-Yin et al. compute two colors for each position of an image. The first color comes from matching reference
-positions. The second color comes from attention to 198 common colors, conditioned on the histogram of the
-reference. A learned gate blends both colors.
+Yin et al. compute two colors for each position of an image. The first color is the mean color of matching
+reference positions. The second color is a mean of 198 common colors. The weights of this mean are predicted
+from the image features and the histogram of the reference. A learned gate blends features of both colors.
 https://doi.org/10.1145/3474085.3475385
 """
 

@@ -45,8 +45,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square to which references are resized; a multiple of 16. The
-            gate has one input per 4 x 4 pixels of this square.
+        reference_side: Side in pixels of the square to which references are resized; a multiple of 16. It
+            fixes the number of inputs of the gate, which are matching weights at stride 4.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
         dropout: Dropout probability in the gate.
@@ -89,7 +89,7 @@ class AttentionNet(GatedNetwork):
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match the encoder maps of images and references, and attend to the common colors."""
+        """Compute matched colors and attended common colors, and encode both as features."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -140,11 +140,14 @@ class HistogramAttention(nn.Module):
         self.register_buffer("colors", colors, persistent=False)
 
     def forward(self, x: Tensor, histogram: Tensor) -> Tensor:
-        """Return ab / 110 ``(B, 2, 2h, 2w)``.
+        """Return the weighted mean of the common colors at each position, ab / 110.
 
         Args:
             x: Image features ``(B, C, h, w)``.
             histogram: Color histogram ``(B, 198)`` of the reference.
+
+        Returns:
+            ``(B, 2, 2h, 2w)``.
         """
         logits = self.logits(self.body(x * self.vector(histogram[:, :, None, None])))
         chosen = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
@@ -175,7 +178,7 @@ def color_histogram(ab: Tensor) -> Tensor:
 
 
 def _trust(positions: int, architecture: Architecture) -> nn.Sequential:
-    """Return layers that predict the reliability of a color source from matching weights."""
+    """Return layers that predict a reliability score from the matching weights of a position."""
     hidden = scaled_width(1024, architecture.width)
     return nn.Sequential(
         *(nn.Conv1d(positions, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),

@@ -1,7 +1,7 @@
 """iColoriT (Yun, Lee, Park, Choo, WACV 2023).
 
-A vision transformer propagates the colors of 2 x 2 pixel hints across the image by attention. A local
-stabilizing layer keeps neighboring patches consistent.
+A vision transformer propagates the colors of 2 x 2 pixel hints across the image by attention. A convolution
+over the output tokens, the local stabilizing layer, reduces differences between neighboring patches.
 https://arxiv.org/abs/2207.06831
 """
 

@@ -117,7 +117,9 @@ class NeighborAttentionHead(nn.Module):
 
 
 class IColoriTNetwork(nn.Module):
-    """Vision transformer with the paper's normalization: (L - 50) / 100 and ab / 110.
+    """Vision transformer that predicts ab from lightness and hints.
+
+    The network uses the normalization of the paper, (L - 50) / 100 and ab / 110.
 
     Args:
         architecture: Settings of the transformer.
@@ -237,8 +239,8 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
         mask_center: Value subtracted from the hint mask.
 
     Returns:
-        Channels ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and the mask of the hints.
-        Pixels without a hint have a and b 0.
+        ``(B, 4, side, side)`` with the channels (L - 50) / 100, hint a / 110, hint b / 110 and hint mask. At
+        pixels without a hint, a and b are 0.
     """
     gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True)
     ab, mask = hint_cells(points, side // CELL)

@@ -52,11 +52,12 @@ class Users:
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of the iColoriT training for `yun2023_small`.
+    """Extensions of the training that are not in the paper.
 
     Attributes:
-        few: Fraction of the training images with a log-uniform number of hints. With the uniform distribution
-            of the paper, only one image in twelve has at most ten hints.
+        few: Fraction of the training images with a log-uniform number of hints, which increases the number of
+            images with few hints. With the uniform distribution of the paper, only one image in twelve has at
+            most ten hints.
     """
 
     few: Fraction = 0.0
@@ -107,12 +108,12 @@ class Yun2023(SingleOptimizerModule):
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Sample a fixed number of hints per image, which are identical in every epoch."""
+        """Sample a fixed number of hints per image; an image has equal hints in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
 def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
-    """Sample training hints: true colors of distinct cells.
+    """Sample training hints, which have the true colors of random, distinct cells.
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units.
@@ -144,7 +145,7 @@ def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
 
 
 def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
-    """Return the mean colors of the first ``counts`` cells per image in the order ``order``."""
+    """Return hints with the mean colors of the first ``counts`` cells in the order ``order``."""
     batch, _, height, width = ab.shape
     if not order.shape[1]:
         return Points.none(ab)

@@ -1,9 +1,9 @@
 """Colorful Image Colorization (Zhang et al., ECCV 2016).
 
 A network predicts a distribution over 313 ab bins from lightness. The module also converts the authors'
-checkpoint (eccv16, 82 keys). In the checkpoint, the last layer includes the temperature, and a separate layer
-stores the bin centers divided by 110. In this module, the logits have temperature 1, and the bin centers are
-a frozen parameter in CIE units.
+checkpoint eccv16. In the checkpoint, the weights of the last layer include the temperature, and the bin
+centers are divided by 110. In this module, the logits have temperature 1, and the bin centers are in CIE
+units.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
 
 LOGIT_STRIDE = 4
-_CHROMA = 20.0  # about the mean chroma of natural images, CIE units
+_CHROMA = 20.0  # approximate mean chroma of natural images in CIE units
 
 
 class DistributionNetwork(nn.Module):
     """Network of eight blocks that predicts a color distribution at 1/4 of the image size.
 
-    Logits and temperature are separate. The network is trained as a classifier, and the temperature can be
-    set after training.
+    The network is trained as a classifier. The temperature is not part of the logits, so it can be set after
+    training.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -85,7 +85,7 @@ class DistributionNetwork(nn.Module):
         return HookState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
+        """Run the head and return ab ``(B, 2, H, W)`` in CIE units."""
         height, width = state.size
         logits = self._head(visit("8_3", state.maps[0]), state.size)
         return visit("ab", self._decode(logits))[:, :, :height, :width]

@@ -56,8 +56,8 @@ class Zhang2016(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         objective: Settings of the loss.
-        start: zhang2017 model of equal width that initializes the layers that both models share, instead of
-            the paper's k-means initialization. None initializes all layers at random.
+        start: Name of a zhang2017 model of equal width. Its weights initialize the layers that both models
+            share. (The paper uses a k-means initialization.) None initializes all layers at random.
         **optimization: See `Optimization`.
     """
 
@@ -117,8 +117,8 @@ def read_prior(path: str) -> Tensor:
 def copy_trunk(model: nn.Module, network: nn.Module) -> None:
     """Copy the layers that ``network`` shares with a zhang2017 model.
 
-    Blocks 1 to 7 are equivalent, because a convolution whose output is subsampled by 2 equals a convolution
-    with stride 2.
+    Blocks 1 to 7 can be copied although zhang2017 subsamples maps by 2 and this network uses stride 2. Both
+    operations have the same result.
 
     Args:
         model: Model with a `colorzoo.networks.hint_unet.HintUNet` as ``network.unet``.

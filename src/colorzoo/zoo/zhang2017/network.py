@@ -1,10 +1,9 @@
 """Networks of Zhang et al. 2017: ab from lightness and either points or global statistics.
 
-`SteeredNetwork` is an extension for the small models. It conditions a Local Hints network on global
-statistics (color histogram or mean saturation). The predicted color distributions are multiplied by one
-weight per color, which is equal at all positions. The weights are fitted so that the mean distribution has
-the target histogram or saturation. Each position then receives the mean color of its reweighted distribution.
-The fit has no learned parameters.
+`SteeredNetwork` is not in the paper. It conditions a Local Hints network on global statistics, which are a
+color histogram or a mean saturation. The predicted color distribution of each position is multiplied by one
+weight per color. The weights are equal at all positions. They are computed so that the mean distribution has
+the target histogram or saturation. Each position then gets the mean color of its reweighted distribution.
 """
 
 from __future__ import annotations
@@ -75,13 +74,13 @@ class GlobalArchitecture:
 
 @dataclass(frozen=True)
 class LocalExtensions:
-    """Extensions of Local Hints, which the model page describes.
+    """Extensions of Local Hints that are not in the paper.
 
     Attributes:
         hint_attention: Whether to propagate hint colors to similar positions; see `HintUNet`.
         channel_attention: Whether the skips have squeeze-and-excitation layers.
-        rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization). Weight
-            files store these layers folded into the next layer.
+        rank_layers: Number of linear 1 x 1 layers between encoder and decoder; see `RankLayers`. Weight files
+            store these layers folded into the next layer.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
         colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, where chroma is the true chroma in
             CIE units. Larger factors counteract desaturated predictions.
@@ -100,11 +99,11 @@ class LocalExtensions:
 
 @dataclass(frozen=True)
 class GlobalExtensions:
-    """Extensions of Global Hints.
+    """Extensions of Global Hints that are not in the paper.
 
     Attributes:
-        trunk: Registered Local Hints model that provides all layers of the U-Net; see `SteeredNetwork`. These
-            layers are neither trained nor stored in weight files, and determine ``width`` and ``ab_scale``.
+        trunk: Name of a Local Hints model that provides all layers of the U-Net; see `SteeredNetwork`. These
+            layers are neither trained nor stored in weight files. They determine ``width`` and ``ab_scale``.
     """
 
     trunk: str | None = None
@@ -113,9 +112,9 @@ class GlobalExtensions:
 class HypercolumnHead(nn.Module):
     """Hypercolumn head that predicts color distributions from blocks 3 to 8 (section 3.3).
 
-    The feature maps of the six blocks are projected to the same size and number of channels, and summed. Then
-    a 1 x 1 convolution classifies each position. The sum before the ReLU is equivalent to one layer on the
-    concatenated feature maps. The gradient of the head does not reach the other layers.
+    The feature maps of the six blocks are projected to equal sizes and channel counts and summed. The sum is
+    equivalent to one layer on the concatenated feature maps. After a ReLU, a 1 x 1 convolution classifies
+    each position. The gradient of the head does not reach the other layers.
 
     Args:
         width: Multiplier for every channel count of the network.
@@ -168,8 +167,8 @@ class LocalHintsNetwork(PointNetwork):
 class VectorNorm(nn.BatchNorm2d):
     """BatchNorm of 1 x 1 maps that uses running statistics for a training batch of one image.
 
-    A single vector equals its batch mean. The authors' Caffe layer therefore returns 0 for it, which removes
-    the hint.
+    A batch of one vector has the vector as its mean, so normalization with batch statistics would return 0
+    and remove the information.
     """
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -367,7 +366,10 @@ class SteeredNetwork(GlobalNetwork):
 
     @torch.no_grad()
     def _weights(self, shares: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return one weight per color from the histogram, else from the saturation, else 1."""
+        """Return the color weights ``(B, 313)`` that match the statistics of each image.
+
+        If an image has both statistics, only the histogram is used. Without statistics, all weights are 1.
+        """
         histogram, saturation = known_statistics(statistics, shares.shape[0], shares)
         weights = torch.ones_like(histogram)
         if statistics.saturation is not None:
@@ -381,7 +383,7 @@ class SteeredNetwork(GlobalNetwork):
 
 
 def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
-    """Return bin weights that match the mean distribution to a histogram.
+    """Return bin weights for which the mean of the reweighted distributions is a histogram.
 
     The weights are computed by iterative proportional fitting.
 
@@ -400,9 +402,9 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
-    """Return bin weights for which the expected mean saturation equals a target.
+    """Return bin weights for which the mean saturation of the distributions equals a target.
 
-    The weights are exponential functions of the chroma of the bins.
+    The weight of a bin is an exponential function of its chroma. The exponent is computed by bisection.
 
     Args:
         shares: Probabilities ``(B, 313, N)`` of the bins at N positions.

@@ -81,10 +81,10 @@ class LocalStage(Stage):
 LOCAL_STAGES = {
     "classification": LocalStage(detach="regression"),
     "regression": LocalStage(detach="classification"),
-    "joint": LocalStage(detach="none"),  # ours: both heads train the trunk
-    # ours: all layers after the encoder, which other models share
+    "joint": LocalStage(detach="none"),  # not in the paper: both heads train the trunk
+    # not in the paper: all layers after the encoder, which other models share
     "scene": LocalStage(leaves=("model.network.unet.block[1-7].*",)),
-    # ours: the last layers, which no other model shares, for more colorful automatic results
+    # not in the paper: the last layers, which no other model shares, for more colorful results
     "colors": LocalStage(trains=("model.network.unet.block10.*", "model.network.unet.ab_head.*")),
     "distribution": LocalStage(trains=("model.network.hypercolumn.*",)),  # section 3.3: the head alone
 }
@@ -166,7 +166,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
 @dataclass(frozen=True)
 class GlobalUsers:
-    """How often training conditions on color statistics (histogram, saturation).
+    """Fractions of the training images that are conditioned on color statistics.
 
     The paper does not state these fractions.
 
@@ -306,5 +306,5 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
 
 
 def _named(key: str) -> str:
-    """Return the name that a layer has without channel attention."""
+    """Return the name of a parameter in a network without channel attention."""
     return key.replace(".conv.", ".")

@@ -1,8 +1,8 @@
 """Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
 
-Each position of a frame receives the colors of similar reference positions. The previous colorized frame is a
-further input of the color network. SPColor (`chen2023`) extends this method by restricting matches to equal
-classes.
+Each position of a frame gets the mean color of similar reference positions. A color network predicts ab from
+these colors and from the previous colorized frame. SPColor (`chen2023`) extends this method: it matches only
+positions of equal class.
 https://arxiv.org/abs/1906.09909
 """
 
@@ -42,7 +42,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
 
 _FIRST = "conv1.0.weight"
-_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # layers that are trained with a donor
+_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,26 @@ class Extensions(ExemplarExtensions):
     """Extensions of Zhang et al. 2019, in addition to `ExemplarExtensions`.
 
     Attributes:
-        donor: Registered chen2023 model that provides the correspondence network and the inner layers of the
-            color network. Only the color network's layers at full and half size are then trained.
+        donor: Name of a chen2023 model that provides the weights of the correspondence network and of the
+            color network. Training then changes only the layers of the color network at full and half size.
     """
 
     donor: str | None = None
 
 
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
-    """Copy the weights of a donor model and freeze all layers except outer color layers.
+    """Copy and freeze the weights of a chen2023 model.
 
-    The outer color layers are the layers of the color network at full and half size.
-
-    The donor has no input for the previous frame. The weights of this input are set to 0.
+    The layers of the color network at full and half size are copied but not frozen. The copied model has no
+    input for the previous frame, so the weights of this input are set to 0.
 
     Args:
-        donor: Name of the registered model.
-        correspondence: Correspondence network, which receives and freezes all weights of the donor.
-        network: Color network. Its outer layers are initialized from the donor and trained.
+        donor: Name of the model whose weights are copied.
+        correspondence: Correspondence network that is changed.
+        network: Color network that is changed.
 
     Raises:
-        WeightsError: The donor has no trained weights on this machine.
+        WeightsError: The model ``donor`` has no trained weights on this machine.
     """
     source: Any = create_backbone(donor, "donor", offline=True)
     correspondence.load_state_dict(source.correspondence.state_dict())

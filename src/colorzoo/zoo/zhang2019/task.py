@@ -142,7 +142,7 @@ class Zhang2019(ExemplarGANModule):
         return torch.cat([lab, generated.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the Lab images, a fraction of them with predicted instead of true colors."""
+        """Return the Lab images; a fraction of the images has predicted instead of true colors."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(image_generators(seeds, "colored"), len(lab), 1, lab.device)
@@ -152,9 +152,10 @@ class Zhang2019(ExemplarGANModule):
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return previous frames ``(B, 3, H, W)``: images shifted by up to 5 % of their side.
+    """Return shifted copies of the images as simulated previous frames ``(B, 3, H, W)``.
 
-    Images without a previous frame have a previous frame with L 50, a 0 and b 0.
+    The shift is at most 5 % of the image side. For images without a previous frame, L is 50, and a and b are
+    0.
 
     Args:
         lab: Lab images ``(B, 3, H, W)``.

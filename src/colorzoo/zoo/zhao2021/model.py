@@ -35,8 +35,8 @@ class Architecture:
         width: Multiplier for every channel count and the length of the color vector; 1.0 matches the
             published network.
         reference_side: Side in pixels of the square to which references are resized in inference. In
-            training, references keep their size. Train with crops of this size, because the vector depends on
-            border effects of padded convolutions.
+            training, references are not resized. Use training crops of this size, because the padding of the
+            convolutions affects the vector.
     """
 
     width: Width = 1.0

@@ -1,7 +1,8 @@
 """Networks of Zhao et al. 2021: color encoder and modulated U-Net.
 
-The color encoder maps a reference to a vector, which modulates the U-Net. Two extensions are not in the
-paper. The color encoder can use features of another model, and training can include gray references.
+The color encoder maps a reference to a vector, which modulates the convolutions of the U-Net. Two extensions
+are not in the paper: the color encoder can use features of another model, and training can include gray
+references.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ class ColorEncoder(nn.Module):
 class ModulatedConvolution(nn.Module):
     """Convolution with weights modulated per input channel and demodulated per output channel.
 
-    The layer is called "SDFT" in the authors' code. It is StyleGAN2's modulated convolution without noise,
-    bias and activation. Scaling the maps before and after a shared convolution is equivalent to per-image
-    weights.
+    The layer is StyleGAN2's modulated convolution without noise, bias and activation ("SDFT" in the authors'
+    code). The implementation multiplies the channels of the input and of the output by factors, which is
+    equivalent to a separate weight for each image.
 
     Args:
         channels: Channels of input and output.
@@ -273,10 +274,10 @@ class Extensions:
     """Extensions that are not part of Zhao et al. 2021.
 
     Attributes:
-        features: Registered zhang2016 model that replaces VGG-19 in the encoder and in the perceptual loss.
-            None uses VGG-19.
-        gray_share: Fraction of the training images with a gray reference, which train colorization without a
-            reference.
+        features: Name of a zhang2016 model that replaces VGG-19 in the color encoder and in the perceptual
+            loss. None uses VGG-19.
+        gray_share: Fraction of the training images with a gray reference. These images train the model to
+            colorize without a reference.
     """
 
     features: str | None = None
@@ -284,10 +285,10 @@ class Extensions:
 
 
 class BorrowedFeatures(nn.Module):
-    """Feature network from a trained zhang2016 model; see `BorrowedTrunk`.
+    """Feature network that consists of frozen layers of a zhang2016 model.
 
     Args:
-        name: Name of the registered model.
+        name: Name of the zhang2016 model.
 
     Raises:
         ColorzooError: The model is not a zhang2016 model, or has no trained weights on this machine.
@@ -304,8 +305,8 @@ class BorrowedFeatures(nn.Module):
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return feature maps of RGB images; the deepest map has the size H/16.
 
-        The Lab colors at H/4 are appended to the deepest map. The layers of the model process R, G and B as
-        three grayscale images and therefore contain little chroma information.
+        The layers process R, G and B as three grayscale images, so their features contain little information
+        about chroma. The Lab colors at H/4, rearranged to H/16, are therefore appended to the deepest map.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -320,8 +321,9 @@ class BorrowedFeatures(nn.Module):
 def initialize_large(layers: nn.Module) -> None:
     """Initialize convolutions with He initialization, which preserves the variance.
 
-    PyTorch's default weights are smaller. They suffice for the large activations of VGG-19, but normalized
-    activations would vanish after seven convolutions, and all vectors would be nearly equal.
+    PyTorch's default weights are smaller, which is sufficient for the large activations of VGG-19.
+    Activations of other feature networks are smaller. With default weights, they would nearly vanish after
+    seven convolutions, and all color vectors would be nearly equal.
     """
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
