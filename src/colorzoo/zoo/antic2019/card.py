@@ -15,7 +15,7 @@ _TRIAL = {
     "layer_weights": (0.0, 0.0, 0.0),
     "encoder_weights": None,
 }
-_TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, hash not published."
+_TRAINED = "ImageNet, by the author with NoGAN. The file size is computed; no hash is published."
 
 
 def _published(size: int, *urls: str, trained_on: str = _TRAINED) -> Weights:
@@ -44,11 +44,7 @@ ARTISTIC = ModelCard(
         "published": _published(255_070_532, "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth")
     },
     config="antic2019/frozen_64.yaml",
-    quality=(
-        Quality(
-            "automatic", 60, "Between zhang2016 and kang2023 in Kang et al. 2023; the parameter counts match."
-        ),
-    ),
+    quality=(Quality("automatic", 60, "Ranked between zhang2016 and kang2023 in Kang et al. 2023."),),
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=("model.network.blocks.1.conv*.3.*.weight_orig",)
     ),
@@ -57,7 +53,7 @@ ARTISTIC = ModelCard(
 STABLE = replace(
     ARTISTIC,
     name="antic2019_stable",
-    title="DeOldify, the stable and the video model",
+    title="DeOldify, the stable model and its video weights",
     summary="Colorizes an image with fewer failures and less vivid colors; `video` weights flicker less.",
     parameters=218_222_197,
     aliases=("deoldify_stable",),
@@ -69,7 +65,7 @@ STABLE = replace(
         "video": _published(
             873_920_916,
             "https://data.deepai.org/deoldify/ColorizeVideo_gen.pth",
-            trained_on=f"{_TRAINED[:-1]}; fine-tuned with noise for render_factor 21.",
+            trained_on=f"{_TRAINED} Fine-tuned on noisy images for render_factor 21.",
         ),
     },
     config="antic2019/stable_frozen_64.yaml",

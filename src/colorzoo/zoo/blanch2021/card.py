@@ -17,7 +17,7 @@ def _published(file: str, size: int, **hparams: bool) -> Weights:
         urls=(f"{_DROPBOX}/{file}?dl=1",),
         published=True,
         hparams=hparams,
-        trained_on="ImageNet images of 224 pixels with references of the same class, by the authors.",
+        trained_on="ImageNet, with references of the same class, at 224 pixels, by the authors.",
     )
 
 
@@ -37,7 +37,7 @@ FULL = ModelCard(
         "no_positions": _published("tfszakdyrsfuvsm/xcnet_no_pos_model.pth", 118_892_880, positions=False),
     },
     config="blanch2021/paper.yaml",
-    quality=(Quality("exemplar", 58, "Slightly worse than zhang2019 in Chen et al. 2023."),),
+    quality=(Quality("exemplar", 58, "Ranked slightly below zhang2019 in Chen et al. 2023."),),
     contract_test=ContractTestConfig(
         {"width": 0.125, "side": 32, "discriminator_width": 0.125},
         scales={f"model.network.heads.{index}.2.weight": 0.05 for index in range(4)},

@@ -29,8 +29,8 @@ FULL = ModelCard(
     guidance=("exemplar", "classes"),
     config="chen2023/paper.yaml",
     quality=(
-        Quality("exemplar", 90, "Full networks; best result in the table of the paper."),
-        Quality("classes", 50, "Full networks of the paper that introduced class guidance."),
+        Quality("exemplar", 90, "Best result in the table of the paper."),
+        Quality("classes", 50, "Published networks; this paper introduced class guidance."),
     ),
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
@@ -68,9 +68,9 @@ SMALL = replace(
         Quality(
             "exemplar",
             15,
-            "Similar PSNR to zhang2019_small, more colorful, less similar to the reference.",
+            "PSNR similar to zhang2019_small; more colorful, but less similar to the reference.",
         ),
-        Quality("classes", 20, "The only model with class guidance and embedded weights."),
+        Quality("classes", 20, "Included weights, trained for class guidance."),
     ),
 )
 

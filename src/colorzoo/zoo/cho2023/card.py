@@ -16,7 +16,7 @@ FULL = ModelCard(
     "Unsupervised Region Prioritization",
     paper="https://arxiv.org/abs/2210.14270",
     year=2023,
-    summary="Colorizes a sketch and proposes regions to color, the most useful first. The paper's network.",
+    summary="Colorizes a sketch and proposes regions to color, most useful first. The paper's network.",
     task="colorzoo.zoo.cho2023.task:Cho2023",
     model="colorzoo.zoo.cho2023.model:GuidingPainter",
     parameters=34_554_081,
@@ -26,8 +26,10 @@ FULL = ModelCard(
     output="rgb",
     config="cho2023/paper.yaml",
     quality=(
-        Quality("regions", 50, "Full networks of the paper that introduced region guidance."),
-        Quality("sketch", 50, "Full networks; no published comparison with other registered models."),
+        Quality("regions", 50, "Published networks; this paper introduced region guidance."),
+        Quality(
+            "sketch", 50, "Published networks; no published comparison with other models of this library."
+        ),
     ),
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -60,15 +62,15 @@ SMALL = replace(
     },
     config="cho2023/small.yaml",
     quality=(
-        Quality("regions", 20, "The only model with region guidance and embedded weights."),
-        Quality("sketch", 20, "The only sketch model with embedded weights."),
+        Quality("regions", 20, "The only model with region guidance and included weights."),
+        Quality("sketch", 20, "The only sketch model with included weights."),
     ),
 )
 
 POINTS = replace(
     FULL,
     name="cho2023_points",
-    summary="Colorizes a sketch with color points. Baseline of cho2023 with its generator and training.",
+    summary="Colorizes a sketch with color points. Baseline for cho2023 with equal generator and training.",
     task="colorzoo.zoo.cho2023.task:Cho2023Points",
     model="colorzoo.zoo.cho2023.model:PointPainter",
     parameters=17_268_675,
@@ -82,7 +84,7 @@ POINTS = replace(
 POINTS_SMALL = replace(
     POINTS,
     name="cho2023_points_small",
-    summary="Colorizes a sketch with color points. Baseline of cho2023_small; requires training.",
+    summary="Colorizes a sketch with color points. Baseline for cho2023_small; requires training.",
     parameters=609_591,
     hparams={"width": 0.1875, "hint_residual": True},
     config="cho2023/points_small.yaml",

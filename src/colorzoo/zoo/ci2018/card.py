@@ -20,7 +20,11 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="ci2018/paper.yaml",
-    quality=(Quality("sketch", 30, "Full network; no published comparison with other registered models."),),
+    quality=(
+        Quality(
+            "sketch", 30, "Published network; no published comparison with other models of this library."
+        ),
+    ),
     # without Illustration2Vec and VGG-16, whose weights must be downloaded
     contract_test=ContractTestConfig(
         hparams={

@@ -9,7 +9,7 @@ COLORZOO = ModelCard(
     title="Colorzoo 2026",
     paper="",  # there is no paper
     year=2026,
-    summary="Colorizes an image; accepts points, references and statistics. The default; in the package.",
+    summary="Colorizes an image; accepts points, references and statistics. Default; weights included.",
     task="colorzoo.zoo.colorzoo2026.task:Colorzoo2026Task",
     model="colorzoo.zoo.colorzoo2026.model:Colorzoo2026",
     parameters=8_070_460,
@@ -27,13 +27,19 @@ COLORZOO = ModelCard(
     },
     config="colorzoo2026/train.yaml",
     quality=(
-        Quality("automatic", 30, "Measured; lower error than zhang2017_local_small, and compared visually."),
-        Quality("points", 30, "Measured; better than zhang2017_local_small at every number of points."),
-        Quality("statistics", 30, "Measured; lower error than zhang2017_global_small at equal statistics."),
+        Quality(
+            "automatic",
+            30,
+            "Lower measured error than zhang2017_local_small, confirmed by visual comparison.",
+        ),
+        Quality(
+            "points", 30, "Measured results better than zhang2017_local_small at every number of points."
+        ),
+        Quality("statistics", 30, "Lower measured error than zhang2017_global_small with equal statistics."),
         Quality(
             "exemplar",
             22,
-            "Measured; lowest error of the embedded models, follows a reference as far as it matches.",
+            "Lowest measured error of all models with included weights.",
         ),
     ),
     contract_test=ContractTestConfig(

@@ -9,13 +9,13 @@ FULL = ModelCard(
     title="Deep Exemplar-based Colorization",
     paper="https://arxiv.org/abs/1807.06587",
     year=2018,
-    summary="Colorizes an image with a reference by dense matching (not Deep Image Analogy).",
+    summary="Colorizes an image from a reference by dense feature matching, without Deep Image Analogy.",
     task="colorzoo.zoo.he2018.task:He2018",
     model="colorzoo.zoo.he2018.model:ExemplarColorization",
     parameters=47_010_632,
     guidance=("exemplar",),
     config="he2018/paper.yaml",
-    quality=(Quality("exemplar", 45, "Full networks; no published color metric, slower than xu2020."),),
+    quality=(Quality("exemplar", 45, "Published networks; no published color metric, slower than xu2020."),),
     contract_test=ContractTestConfig(
         {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
         # small weights, because with random features rounding error can change the matches

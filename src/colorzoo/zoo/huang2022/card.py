@@ -26,7 +26,7 @@ UNICOLOR = ModelCard(
     title="UniColor: A Unified Framework for Multi-Modal Colorization with Transformer",
     paper="https://arxiv.org/abs/2209.11223",
     year=2022,
-    summary="Colorizes an image automatically, with points or with an exemplar; diverse results. Slow.",
+    summary="Colorizes an image automatically, with points or an exemplar, by random sampling. Slow.",
     task="colorzoo.zoo.huang2022.task:Huang2022",
     model="colorzoo.zoo.huang2022.model:UniColor",
     parameters=190_732_419,
@@ -38,9 +38,11 @@ UNICOLOR = ModelCard(
     },
     config="huang2022/imagenet.yaml",
     quality=(
-        Quality("automatic", 52, "No published comparison with other models; minutes per image on a CPU."),
-        Quality("points", 55, "No published comparison with other models; minutes per image on a CPU."),
-        Quality("exemplar", 70, "Second best in the table of Chen et al. 2023; minutes per image on a CPU."),
+        Quality(
+            "automatic", 52, "No published comparison with other models; takes minutes per image on a CPU."
+        ),
+        Quality("points", 55, "No published comparison with other models; takes minutes per image on a CPU."),
+        Quality("exemplar", 70, "Second-best result in Chen et al. 2023; takes minutes per image on a CPU."),
     ),
     contract_test=ContractTestConfig(
         {

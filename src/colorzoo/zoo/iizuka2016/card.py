@@ -18,8 +18,8 @@ CARDS = (
         guidance=("exemplar",),
         config="iizuka2016/paper.yaml",
         quality=(
-            Quality("automatic", 45, "Between zhang2016 and zhang2017_local in Zhang et al. 2017."),
-            Quality("exemplar", 25, "Full network; uses the style of a reference, not its colors."),
+            Quality("automatic", 45, "Ranked between zhang2016 and zhang2017_local in Zhang et al. 2017."),
+            Quality("exemplar", 25, "Published network; uses the style of a reference, not its colors."),
         ),
         contract_test=ContractTestConfig(
             hparams={"width": 0.125, "scene_side": 32, "classes": 0},

@@ -7,7 +7,7 @@ from dataclasses import replace
 from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 _HUB = "https://huggingface.co/piddnad"
-_IMAGENET = "ImageNet, 400,000 steps of 16 images of 256 pixels, by the authors: the paper's model."
+_IMAGENET = "ImageNet, 400,000 steps of 16 images of 256 pixels, by the authors, as in the paper."
 # contract tests use 64 pixels, the minimum of the discriminator
 _NARROW = {"width": 0.125, "depth": 0.3, "discriminator_width": 0.125}
 _TRIAL = {**_NARROW, "queries": 8, "layers": 3, "perceptual_weight": 0.0}
@@ -37,7 +37,7 @@ LARGE = ModelCard(
     title="DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders",
     paper="https://arxiv.org/abs/2212.11613",
     year=2023,
-    summary="Colorizes an image with learned color queries over a ConvNeXt-L. The paper's large network.",
+    summary="Colorizes an image with ConvNeXt-L and learned color queries. The paper's large network.",
     task="colorzoo.zoo.kang2023.task:Kang2023",
     model="colorzoo.zoo.kang2023.model:DDColor",
     parameters=227_866_256,
@@ -48,13 +48,13 @@ LARGE = ModelCard(
         "published": _published(
             "ddcolor_modelscope",
             _LARGE_BYTES,
-            "Cleaned ImageNet, by the authors (ddcolor_modelscope): recommended for most photos.",
+            "Cleaned ImageNet, by the authors (ddcolor_modelscope). Recommended for most photos.",
         ),
         "paper": _published("ddcolor_paper", _LARGE_BYTES, _IMAGENET),
         "artistic": _published(
             "ddcolor_artistic",
             _LARGE_BYTES,
-            "ImageNet and private artistic images, without colorfulness loss, by the authors: fewer blobs "
+            "ImageNet and private artistic images, without colorfulness loss, by the authors. Fewer blobs "
             "of color.",
         ),
     },
@@ -68,7 +68,7 @@ LARGE = ModelCard(
 TINY = replace(
     LARGE,
     name="kang2023_tiny",
-    summary="Colorizes an image with learned color queries over a ConvNeXt-T. The paper's tiny network.",
+    summary="Colorizes an image with ConvNeXt-T and learned color queries. The paper's tiny network.",
     parameters=55_005_104,
     aliases=("ddcolor_tiny",),
     hparams={"size": "tiny"},
@@ -80,7 +80,7 @@ TINY = replace(
 SMALL = replace(
     LARGE,
     name="kang2023_small",
-    summary="Colorizes an image with learned color queries. Narrow; weights included.",
+    summary="Colorizes an image with learned color queries. Small; weights included.",
     parameters=5_531_757,
     aliases=(),
     hparams={
@@ -104,7 +104,7 @@ SMALL = replace(
         Quality(
             "automatic",
             15,
-            "Measured; lower error than zhang2016_small and less chroma in neutral regions; worse than "
+            "Lower measured error than zhang2016_small and less chroma in neutral regions; worse than "
             "zhang2017_local_small on people.",
         ),
     ),

@@ -21,7 +21,7 @@ FULL = ModelCard(
     aliases=("edge_aware",),
     guidance=("points", "scribbles"),
     config="kim2021/paper.yaml",
-    quality=(Quality("scribbles", 50, "Full networks of the paper that introduced scribbles over edges."),),
+    quality=(Quality("scribbles", 50, "Published network; this paper introduced scribbles over edges."),),
     contract_test=ContractTestConfig(hparams=_TINY, size=48),
 )
 
@@ -33,7 +33,7 @@ SMALL = replace(
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
     quality=(
-        Quality("scribbles", 20, "Its backbone has the lowest error without scribbles; also accepts points."),
+        Quality("scribbles", 20, "Its backbone has the lowest error without scribbles; accepts points."),
     ),
     weights={
         "default": Weights(
@@ -69,7 +69,7 @@ ON_ZHANG2016 = replace(
         Quality(
             "scribbles",
             10,
-            "Larger gain, but its backbone has a larger error without scribbles and accepts no points.",
+            "Larger gain from scribbles, but its backbone has a larger error and accepts no points.",
         ),
     ),
     # A random E changes the distribution strongly; a low temperature would amplify rounding error.
@@ -93,12 +93,12 @@ ON_SU2020 = replace(
             size=571_148,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
-            trained_on="Not trained with su2020_small: the weights of kim2021_small, because both "
-            "backbones have equal feature maps.",
+            trained_on="Weights of kim2021_small, without further training, because both backbones have "
+            "equal feature maps.",
         )
     },
     config="kim2021/su2020_small.yaml",
-    quality=(Quality("scribbles", 15, "Quality similar to kim2021_small; slower, but also accepts boxes."),),
+    quality=(Quality("scribbles", 15, "Results similar to kim2021_small; slower, but accepts boxes."),),
     contract_test=ContractTestConfig(hparams={"hidden": (8,), "propagation": 0}, size=48),
     limits=("export",),
 )

@@ -18,8 +18,8 @@ CARDS = (
         guidance=("exemplar",),
         config="larsson2016/paper.yaml",
         quality=(
-            Quality("automatic", 55, "Better than zhang2017_local in Zhang et al. 2017."),
-            Quality("exemplar", 30, "Full network; matches color histograms, not positions."),
+            Quality("automatic", 55, "Ranked above zhang2017_local in Zhang et al. 2017."),
+            Quality("exemplar", 30, "Published network; matches color histograms, not positions."),
         ),
         # the expectation, because the median is discontinuous between bins
         contract_test=ContractTestConfig(

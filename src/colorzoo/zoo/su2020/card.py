@@ -19,9 +19,7 @@ FULL = ModelCard(
     guidance=("points", "boxes"),
     config="su2020/full.yaml",
     quality=(
-        Quality(
-            "boxes", 50, "Full networks of the paper that introduced boxes; the weights must be converted."
-        ),
+        Quality("boxes", 50, "Published networks; this paper introduced boxes. Convert the weights first."),
     ),
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}
@@ -49,13 +47,11 @@ SMALL = replace(
             size=1_329_664,
             license="Apache-2.0",
             file="su2020_small.safetensors",
-            trained_on="Random boxes of images, 24,000 and 4,800 crops; see the page.",
+            trained_on="Random boxes in images, 24,000 and 4,800 crops; see the model page.",
         )
     },
     config="su2020/small_fusion.yaml",
-    quality=(
-        Quality("boxes", 20, "Boxes have little effect; the only model with boxes and included weights."),
-    ),
+    quality=(Quality("boxes", 20, "Included weights; boxes have little effect."),),
     contract_test=replace(FULL.contract_test, hparams={**FULL.contract_test.hparams, "hints": 1.0}),
 )
 

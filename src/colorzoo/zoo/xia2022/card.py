@@ -9,7 +9,7 @@ FULL = ModelCard(
     title="Disentangled Image Colorization via Global Anchors",
     paper="https://doi.org/10.1145/3550454.3555432",
     year=2022,
-    summary="Colorizes an image from a few automatic anchors or color points.",
+    summary="Colorizes an image from automatic colors of a few anchors, or from color points.",
     task="colorzoo.zoo.xia2022.task:Xia2022",
     model="colorzoo.zoo.xia2022.model:AnchorColorization",
     parameters=43_063_739,
@@ -27,7 +27,9 @@ FULL = ModelCard(
         )
     },
     config="xia2022/paper.yaml",
-    quality=(Quality("automatic", 47, "Full network; the authors state FID only, without its protocol."),),
+    quality=(
+        Quality("automatic", 47, "Published network; the authors state FID only, without its protocol."),
+    ),
     # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "dropout": 0.0, "perceptual_weight": 0.0, "pixel_weight": 1.0},

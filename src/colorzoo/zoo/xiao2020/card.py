@@ -9,14 +9,14 @@ FULL = ModelCard(
     title="Example-Based Colourization via Dense Encoding Pyramids",
     paper="https://doi.org/10.1111/cgf.13659",
     year=2020,
-    summary="Colorizes an image to the color histogram of a reference, from coarse to fine.",
+    summary="Colorizes an image with the color histogram of a reference, from coarse to fine.",
     task="colorzoo.zoo.xiao2020.task:Xiao2020",
     model="colorzoo.zoo.xiao2020.model:PyramidColorization",
     parameters=167_197_170,
     aliases=("depn",),
     guidance=("exemplar", "statistics"),
     config="xiao2020/first.yaml",
-    quality=(Quality("exemplar", 35, "Full networks; match color histograms, not positions."),),
+    quality=(Quality("exemplar", 35, "Published networks, which match color histograms, not positions."),),
     contract_test=ContractTestConfig(hparams={"width": 0.0625, "level": 128}),
 )
 

@@ -21,7 +21,7 @@ XU = ModelCard(
     aliases=("stylization",),
     guidance=("exemplar", "points"),
     config="xu2020/color.yaml",
-    quality=(Quality("exemplar", 50, "Full networks; no published comparison available."),),
+    quality=(Quality("exemplar", 50, "Networks of the paper; no published comparison available."),),
     contract_test=ContractTestConfig(hparams=_SMOKE),
 )
 
@@ -47,16 +47,12 @@ XU_SMALL = replace(
             size=1_076_942,
             license="Apache-2.0",
             file="xu2020_small.safetensors",
-            trained_on="The transfer sub-net: 800 steps of 8 images; the "
-            "colorization sub-net is zhang2017_local_small. See the model's page.",
+            trained_on="Transfer sub-net: 800 steps of 8 images. The colorization sub-net is "
+            "zhang2017_local_small. See the model page.",
         )
     },
     config="xu2020/small_encoder.yaml",
-    quality=(
-        Quality(
-            "exemplar", 10, "Measured; close to the ground truth, with little influence of the reference."
-        ),
-    ),
+    quality=(Quality("exemplar", 10, "Low measured error, but little influence of the reference."),),
 )
 
 CARDS = (XU, XU_SMALL)

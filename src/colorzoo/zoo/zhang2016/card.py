@@ -28,7 +28,9 @@ FULL = ModelCard(
         )
     },
     config="zhang2016/paper.yaml",
-    quality=(Quality("automatic", 40, "Full network; below zhang2017_local in Zhang et al. 2017."),),
+    quality=(
+        Quality("automatic", 40, "Published network; ranked below zhang2017_local in Zhang et al. 2017."),
+    ),
     contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None}),
 )
 
@@ -45,13 +47,11 @@ SMALL = replace(
             size=4_077_542,
             license="Apache-2.0",
             file="zhang2016_small.safetensors",
-            trained_on="7,700 images; see the model's page.",
+            trained_on="7,700 images; see the model page.",
         )
     },
     config="zhang2016/small.yaml",
-    quality=(
-        Quality("automatic", 10, "Measured; lower PSNR than zhang2017_local_small, and more colorful."),
-    ),
+    quality=(Quality("automatic", 10, "Lower measured PSNR than zhang2017_local_small, but more colorful."),),
 )
 
 CARDS = (FULL, SMALL)

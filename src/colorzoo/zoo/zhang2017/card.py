@@ -30,8 +30,8 @@ LOCAL = ModelCard(
     },
     config="zhang2017/local.yaml",
     quality=(
-        Quality("automatic", 50, "Full network; above zhang2016 in Zhang et al. 2017."),
-        Quality("points", 50, "Full network of the paper that introduced color points."),
+        Quality("automatic", 50, "Published network; ranked above zhang2016 in Zhang et al. 2017."),
+        Quality("points", 50, "Published network for color points."),
     ),
     contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
@@ -56,8 +56,10 @@ LOCAL_SMALL = replace(
     config="zhang2017/local_small.yaml",
     contract_test=ContractTestConfig(hparams={"width": 0.125, "scene_blocks": 1}),
     quality=(
-        Quality("automatic", 20, "Measured; higher PSNR than zhang2016_small, and compared visually."),
-        Quality("points", 20, "Measured; a quarter of the width of zhang2017_local."),
+        Quality(
+            "automatic", 20, "Higher measured PSNR than zhang2016_small, confirmed by visual comparison."
+        ),
+        Quality("points", 20, "Included weights; a quarter of the width of zhang2017_local."),
     ),
 )
 
@@ -67,7 +69,7 @@ _ALL_STATISTICS = {"histogram_share": 1.0, "saturation_share": 1.0}
 GLOBAL = replace(
     LOCAL,
     name="zhang2017_global",
-    summary="Colorizes an image to a given color histogram or saturation. The paper's network.",
+    summary="Colorizes an image with a given color histogram or saturation. The paper's network.",
     task="colorzoo.zoo.zhang2017.task:Zhang2017Global",
     model="colorzoo.zoo.zhang2017.model:GlobalHints",
     parameters=35_004_226,
@@ -79,7 +81,7 @@ GLOBAL = replace(
         Quality(
             "statistics",
             50,
-            "Full network of the paper that introduced statistics; the Caffe weights must be converted.",
+            "Published network; this paper introduced statistics. Convert the Caffe weights first.",
         ),
     ),
     contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}),
@@ -88,7 +90,7 @@ GLOBAL = replace(
 GLOBAL_SMALL = replace(
     GLOBAL,
     name="zhang2017_global_small",
-    summary="Colorizes an image to a given color histogram or saturation. Small; weights included.",
+    summary="Colorizes an image with a given color histogram or saturation. Small; weights included.",
     parameters=4_532_261,
     hparams={"trunk": "zhang2017_local_small"},
     weights={
@@ -97,11 +99,11 @@ GLOBAL_SMALL = replace(
             size=191_576,
             license="Apache-2.0",
             file="zhang2017_global_small.safetensors",
-            trained_on="400 crops of images, over zhang2017_local_small; see the model's page.",
+            trained_on="400 crops, with the frozen layers of zhang2017_local_small; see the model page.",
         )
     },
     config="zhang2017/global_small.yaml",
-    quality=(Quality("statistics", 20, "Measured; over a quarter of the width of zhang2017_global."),),
+    quality=(Quality("statistics", 20, "Included weights; a quarter of the width of zhang2017_global."),),
     contract_test=ContractTestConfig(hparams={"trunk": "zhang2017_local_small", **_ALL_STATISTICS}),
 )
 

@@ -32,8 +32,8 @@ FULL = ModelCard(
     guidance=("exemplar",),
     config="zhang2019/paper.yaml",
     quality=(
-        Quality("exemplar", 60, "Full networks; below chen2023 in Chen et al. 2023."),
-        Quality("frames", 50, "Full networks of the paper that introduced the previous frame as input."),
+        Quality("exemplar", 60, "Published networks; ranked below chen2023 in Chen et al. 2023."),
+        Quality("frames", 50, "Published networks, which receive the previous frame as input."),
     ),
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
@@ -65,13 +65,13 @@ SMALL = replace(
             size=37_278,
             license="Apache-2.0",
             file="zhang2019_small.safetensors",
-            trained_on="15,562 images, 4,525 steps over the layers of chen2023_small; see the model's page.",
+            trained_on="15,562 images, 4,525 steps, with layers of chen2023_small; see the model page.",
         )
     },
     config="zhang2019/small.yaml",
     quality=(
-        Quality("exemplar", 20, "Measured; strongest influence of the reference at equal PSNR."),
-        Quality("frames", 20, "The small model with the previous frame as input."),
+        Quality("exemplar", 20, "Strongest measured influence of the reference at equal PSNR."),
+        Quality("frames", 20, "Included weights; receives the previous frame as input."),
     ),
 )
 

@@ -32,7 +32,7 @@ FULL = ModelCard(
         )
     },
     config="zhao2021/paper.yaml",
-    quality=(Quality("exemplar", 80, "Between zhang2019 and chen2023 in Chen et al. 2023."),),
+    quality=(Quality("exemplar", 80, "Ranked between zhang2019 and chen2023 in Chen et al. 2023."),),
     # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0}, scales=_SCALES
