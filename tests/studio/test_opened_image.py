@@ -65,7 +65,7 @@ def drawing() -> np.ndarray:
     return levels
 
 
-IN_COLOR = ("this is a color photo; its colors are ignored, and “Before” shows them",)
+IN_COLOR = ("the colors of this photo are ignored; “Before” shows them",)
 TINTED = ("the tint of the paper is ignored; “Before” shows it",)
 PAPER = np.array([1.0, 0.93, 0.8])
 

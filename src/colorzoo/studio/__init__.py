@@ -1,4 +1,4 @@
-"""The drawing pad, an editor for colorization in browsers and notebooks (`Pad`)."""
+"""Drawing pad, an editor that colorizes images in a browser or a notebook (`Pad`)."""
 
 from colorzoo.lazy import attach_stub
 

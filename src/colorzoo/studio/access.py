@@ -1,8 +1,8 @@
 """Access control of the server, and security headers of responses.
 
-Host, origin and token of each request are checked. The token is part of the printed address, as in Jupyter.
-The response to this address sets a cookie, which the browser sends with later requests. Scripts send
-``Authorization: Bearer TOKEN``.
+The server checks the host, the origin and the token of each request. As in Jupyter, the printed address
+contains the token. The response to this address sets a cookie that contains the token, and the browser sends
+the cookie with later requests. Scripts send the header ``Authorization: Bearer TOKEN`` instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_PAGE_SCHEMES = {"ws": "http", "wss": "https"}  # scheme of the page that opens a websocket
+_PAGE_SCHEMES = {"ws": "http", "wss": "https"}  # scheme of the page for each scheme of a websocket
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Access:
 
     Attributes:
         host: Address on which the server listens.
-        token: Token that every request for data must contain; None disables the check.
+        token: Token that requests for data must contain; None disables the check.
         names: Additional host names that are accepted.
     """
 
@@ -48,19 +48,20 @@ class Access:
     names: tuple[str, ...] = ()
 
     def refusal(self, scope: Scope) -> str | None:
-        """Return the reason for refusing a request, or None to allow it."""
+        """Return the reason for refusing a request; None if the request is allowed."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
             page = urlsplit(headers.get("origin", ""))
-        except ValueError:  # such as an IPv6 address without its closing bracket
+        except ValueError:  # for example, an IPv6 address without the closing bracket
             return "the host or origin header of the request is invalid"
         if not self._accepts_host(name):
             if is_loopback(self.host):
                 return "this server accepts only requests from its own machine; open the printed address"
             return "this host name is not allowed; open the printed address, or start with --allow-host NAME"
-        scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])  # behind TLS by X-Forwarded-Proto
+        # X-Forwarded-Proto is the scheme in front of a TLS proxy
+        scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])
         if "origin" in headers and (page.netloc, page.scheme) != (host, scheme):
             return "requests from other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -70,14 +71,14 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie that stores the token; it depends on the token.
+        """Name of the cookie that stores the token; contains a hash of the token.
 
-        Browsers share cookies between the ports of a host, so servers on other ports need other cookie names.
+        Browsers share cookies between the ports of a host, so each server requires a different cookie name.
         """
         return f"colorzoo-{sha256((self.token or '').encode()).hexdigest()[:16]}"
 
     def has_token(self, scope: Scope) -> bool:
-        """Return whether the address of a request contains the token."""
+        """Return whether the URL of a request contains the token."""
         return self._equals_token(QueryParams(scope.get("query_string", b"")).get("token", ""))
 
     def _carries_token(self, scope: Scope, headers: Headers) -> bool:
@@ -91,7 +92,7 @@ class Access:
         )
 
     def _accepts_host(self, name: str) -> bool:
-        """Accept only names of this server, because any name can resolve to its address (DNS rebinding)."""
+        """Return whether a host name belongs to this server; prevents DNS rebinding."""
         if is_loopback(name) or name in self.names:
             return True
         if is_loopback(self.host):
@@ -127,7 +128,8 @@ class AccessMiddleware:
                 _with_headers(send, token and f"{access.cookie}={token}; Path=/; HttpOnly; SameSite=Strict"),
             )
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # before accept: becomes 403
+            # closing before accepting gives the response 403
+            await send({"type": "websocket.close", "code": 1008})
         else:
             error = JSONResponse({"error": {"code": "refused", "message": refusal}}, 403)
             await error(scope, receive, _with_headers(send))
@@ -147,7 +149,7 @@ def _with_headers(send: Send, cookie: str | None = None) -> Send:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is reachable from this machine only."""
+    """Return whether a host is a loopback address, which only this machine can reach."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -41,19 +41,19 @@ STATIC = {
     "icon.svg": "image/svg+xml",
 }
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
-_MAX_UNREAD = 256  # messages waiting to be sent; a client with more messages is disconnected
-MAX_UNREAD_BYTES = 64 * 2**20  # size of these messages; a client with more bytes is disconnected
-_TRY_LATER = 1013  # websocket close code
+_MAX_UNREAD = 256  # maximum number of queued messages; a client with more messages is disconnected
+MAX_UNREAD_BYTES = 64 * 2**20  # maximum size of the queued messages of a client
+_TRY_LATER = 1013  # websocket close code "try again later"
 
 
 class StudioLoader:
-    """Loader of the studio in the background.
+    """Container of a `Studio` that is loaded in the background.
 
-    The server responds while torch is imported.
+    The server can respond before the studio is loaded, because the import of torch takes seconds.
 
     Args:
         limits: Limits of the studio.
-        report: Report to serve. A pad can open the photos that the report lists.
+        report: Report of a batch run to serve. Drawing pads can open the photos in the report.
     """
 
     def __init__(self, limits: Limits, report: ServedReport | None = None) -> None:
@@ -75,7 +75,7 @@ class StudioLoader:
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the path of the photo that the URL of a pad requests; None without a photo.
+        """Return the path of the photo that the URL of a drawing pad names; None without a name.
 
         Raises:
             StudioError: The photo does not exist or is not in the report.
@@ -90,7 +90,7 @@ class StudioLoader:
         return Path(name)
 
     def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
-        """Set the loaded studio, and the initial recipe of new pads."""
+        """Set the loaded studio and the initial recipe of new drawing pads."""
         self.recipe = recipe
         self._future.set_result(studio)
 
@@ -104,7 +104,7 @@ class StudioLoader:
         Raises:
             Exception: The error passed to `fail`.
         """
-        # shielded, because a client that disconnects must not cancel the loading for other clients
+        # shielded, because a client that disconnects must not cancel loading for other clients
         return await asyncio.shield(asyncio.wrap_future(self._future))
 
 
@@ -166,7 +166,7 @@ async def _report(request: Request) -> Response:
 
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    if name == "pad.js":  # joined from the modules in static/js, as for the notebook widget
+    if name == "pad.js":  # one script that bundles the modules in static/js, as in the notebook widget
         return Response(pad_module(), media_type=STATIC[name])
     if name not in STATIC:
         return _error_response(StudioError("expired", "this file does not exist"))
@@ -200,7 +200,7 @@ async def _upload(request: Request) -> Response:
 
 
 async def _read_body(request: Request, studio: Studio) -> bytes:
-    """Read an upload within the limits of size, time and memory."""
+    """Read the body of an upload; raise an error if it exceeds a limit of the studio."""
     limits, body = studio.limits, bytearray()
     stated = request.headers.get("content-length", "")
     if stated.isdigit():
@@ -242,7 +242,7 @@ def _error_response(error: Exception) -> Response:
 
 
 async def _websocket(socket: WebSocket) -> None:
-    """Serve one drawing pad until it disconnects; send responses in order of production."""
+    """Serve the websocket of one drawing pad until the pad disconnects."""
     await socket.accept()
     loader: StudioLoader = socket.app.state.loader
     outgoing = Outgoing(lambda message: _send(socket, message))
@@ -251,7 +251,7 @@ async def _websocket(socket: WebSocket) -> None:
         studio = await loader.wait()
         image_path = loader.named(socket.query_params)
         session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, image_path)
-    except Exception as error:  # loading failed, or there are too many sessions; the client tries again
+    except Exception as error:  # loading failed or there are too many sessions; the client reconnects later
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))
             await socket.close(_TRY_LATER)
@@ -261,7 +261,7 @@ async def _websocket(socket: WebSocket) -> None:
         while (frame := await _next_frame(socket, sending)) is not None:
             try:
                 studio.handle(session, unpack(frame), reply)
-            except StudioError as error:  # a frame is invalid; the next frame may be valid
+            except StudioError as error:  # an invalid frame is reported, and the connection stays open
                 reply(error_message(error, None))
     finally:
         studio.disconnect(session)
@@ -272,7 +272,7 @@ async def _websocket(socket: WebSocket) -> None:
 
 
 class Outgoing:
-    """Queue of outgoing messages of a client, bounded in number and bytes.
+    """Queue of outgoing messages of a client, limited in number and size.
 
     Args:
         send: Coroutine function that sends a message to the client.
@@ -283,10 +283,11 @@ class Outgoing:
         self._loop = asyncio.get_running_loop()
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._bytes = 0
-        self.sending = asyncio.create_task(self._send_all())  # ends with the client, or at a limit
+        # the coroutine ends when the client disconnects or exceeds a limit
+        self.sending = asyncio.create_task(self._send_all())
 
     def reply(self, message: Message) -> None:
-        """Queue a message; the method is thread-safe and does not block."""
+        """Add a message to the queue without blocking; thread-safe."""
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._loop.call_soon_threadsafe(self._put, message)
 
@@ -314,7 +315,7 @@ async def _send(socket: WebSocket, message: Message) -> None:
 
 
 async def _next_frame(socket: WebSocket, sending: asyncio.Task[None]) -> str | bytes | None:
-    """Return the next frame, or None if the client has disconnected or stopped reading."""
+    """Return the next websocket frame; None if the client disconnected or stopped reading."""
     receiving = asyncio.ensure_future(socket.receive())
     await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
     if not receiving.done():

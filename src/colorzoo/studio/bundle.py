@@ -1,8 +1,10 @@
 """Bundle the scripts of the drawing pad into one ES module.
 
-A notebook widget cannot import a second file. The sources in ``static/js`` are ES modules with imports at the
-top and ``export`` before declarations. Bundling removes imports and exports, and puts each module after the
-modules that it imports. All modules share one scope, so a name that is declared twice is a syntax error.
+A bundle is needed because a notebook widget cannot import a second file. The sources in ``static/js`` are ES
+modules with imports at the top and ``export`` before declarations.
+
+The bundle contains each module after its imports, without import statements and ``export`` keywords. All
+modules share one scope. A name that two modules declare is therefore a syntax error.
 """
 
 from __future__ import annotations
@@ -30,13 +32,13 @@ def pad_module() -> str:
 def pad_style() -> str:
     """Return the style sheet of the drawing pad.
 
-    Its rules apply only inside the class ``colorzoo-pad``.
+    The rules apply only inside elements of the class ``colorzoo-pad``.
     """
     return _read("pad.css")
 
 
 def _collect(name: str, modules: dict[str, str]) -> None:
-    """Add a module to ``modules`` after the modules that it imports."""
+    """Add a module and its imports to ``modules``, imports first."""
     if name in modules:
         return
     source = _read(f"js/{name}.js")

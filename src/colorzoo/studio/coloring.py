@@ -1,4 +1,4 @@
-"""Colorize the photo opened in the drawing pad, and encode previews as JPEG."""
+"""Colorization of the photo in a drawing pad, and encoding of previews as JPEG."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _STAGES = ("prepare", "network", "join", "encode")
 
 
 def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return the coordinates in the reference that the model matched to each pixel.
+    """Return the location in the reference that the model matched to each pixel.
 
     Returns:
-        x and y ``(2, h, w)`` as fractions of the size of the reference; None if the model computes no
+        x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
         matches.
     """
     return colored.extras["match"][0] if "match" in colored.extras else None
@@ -39,14 +39,14 @@ def match_of(colored: ColorizedImage) -> Tensor | None:
 
 @dataclass(frozen=True)
 class PadRequest:
-    """Photo and recipe of a drawing pad, with the model that colorizes the photo.
+    """Photo, recipe and model of a request from a drawing pad.
 
     Attributes:
         colorizer: Loaded model.
-        opened: Opened photo, or its part within the border.
+        opened: Photo that is open in the drawing pad, or its part within the border.
         recipe: Hints and settings, in pixels of ``opened``.
         reference: Exemplar of the reference image, or None.
-        cache: Cached results of earlier edits.
+        cache: Cache of intermediate results, which accelerates edits.
     """
 
     colorizer: Colorizer
@@ -69,7 +69,7 @@ class PadRequest:
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
-        """Return the task of a fast preview, whose input is downscaled from the preview image.
+        """Return the task of a fast preview, which avoids decoding the file.
 
         Args:
             size: Shorter side of the network input in pixels.
@@ -95,13 +95,13 @@ def _run(task: ColorizeTask) -> ColorizedImage:
 def preview(
     request: PadRequest, quality: Quality, limits: Limits
 ) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
-    """Colorize a photo at the preview size that belongs to a quality.
+    """Colorize a photo and encode the result as a JPEG preview.
 
     Returns:
-        The result, the JPEG, and ``width``, ``height``, ``timing`` of the message ``colored``.
+        The result, the JPEG, and the fields ``width``, ``height`` and ``timing`` of the message ``colored``.
     """
     times = [time.perf_counter()]
-    # regions and classes depend on the network size, so previews during a drag do not halve it
+    # regions and classes depend on the network size, so the size is not halved during a drag
     halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
     task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
     times.append(time.perf_counter())

@@ -43,7 +43,7 @@ from colorzoo.studio.protocol import Limits, Message, StudioError
 from colorzoo.studio.sessions import AttachedReference, Session
 
 MAX_SUGGESTIONS = 32
-"""Maximum number of colors that are suggested for a location."""
+"""Maximum number of suggested colors for a location."""
 _LEAST_CORNERS = 3  # minimum number of corners of an outline
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIME_TYPES = {
@@ -58,16 +58,17 @@ _MIME_TYPES = {
 
 @dataclass(frozen=True)
 class Context:
-    """A request with the state and services that its handler uses.
+    """Request of a drawing pad, with the session and the services that handlers use.
 
     Attributes:
-        session: Session of the pad.
-        message: Message of the request.
+        session: Session of the drawing pad.
+        message: Message that contains the request.
         pool: Cache of loaded models.
         limits: Limits of the server.
-        inline_files: Whether responses include exported files instead of an address for the download.
-        network: Shorter side of the network input in pixels, for most models. The drawing pad measures brush
-            sizes in pixels of an image of this size.
+        inline_files: Whether responses contain exported files. If False, responses contain a download
+            address.
+        network: Shorter side of most network inputs in pixels. The drawing pad specifies brush sizes in
+            pixels of an image with this size.
         received: Time of the request, by `time.perf_counter`.
     """
 
@@ -84,7 +85,7 @@ class Context:
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
     def opened(self) -> OpenedImage:
-        """Return the opened photo.
+        """Return the photo that is open in the session.
 
         Raises:
             StudioError: No photo is open.
@@ -95,7 +96,7 @@ class Context:
         return opened
 
     def place(self) -> tuple[float, float]:
-        """Return x and y of the request in pixels of the photo.
+        """Return the location in the request: x and y in pixels of the photo.
 
         Raises:
             StudioError: The coordinates are outside the photo.
@@ -109,24 +110,24 @@ class Context:
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Parse the recipe of the request without paths of label files.
+        """Parse the recipe of the request and remove the paths of label files.
 
-        The server does not open paths from clients.
+        The paths are removed because the server must not open paths that clients send.
         """
         return _without_files(self.full_recipe())
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
-        """Load the model of a recipe and return it with the photo, the recipe and the reference.
+        """Load the model that a recipe selects and return the inputs of the colorization.
 
-        Except for sketch models, the photo is cropped to the part within the border of the scan, and the
-        recipe is converted to coordinates of this part.
+        For photo models, the photo is cropped to the part within the border of the scan. The recipe is
+        converted to pixels of this part.
 
         Args:
             recipe: Recipe to apply; None uses the recipe of the request.
 
         Raises:
-            GuidanceError: The border of the recipe does not lie within the photo, or the model requires a
-                color reference but the reference is gray.
+            GuidanceError: The border of the recipe exceeds the photo, or the reference is gray although the
+                model requires a color reference.
         """
         opened, recipe = self.opened(), recipe or self.recipe()
         colorizer = self.pool.get(recipe.model)
@@ -203,7 +204,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
 
 
 def _color(ctx: Context) -> Iterator[Message]:
-    """Colorize the photo at the output size of the requested quality."""
+    """Colorize the photo in one of the qualities ``drag``, ``final`` and ``full``."""
     quality = ctx.message.body.get("quality", "final")
     if quality not in ("drag", "final", "full"):
         raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}.")
@@ -227,7 +228,7 @@ def _color(ctx: Context) -> Iterator[Message]:
 
 
 def suggest(ctx: Context) -> Iterator[Message]:
-    """Suggest likely colors at a location, conditioned on all other hints."""
+    """Suggest likely colors at a location, given all other hints."""
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = fields.required_number("x"), fields.required_number("y")
@@ -247,7 +248,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
 
 
 def _next(ctx: Context) -> Iterator[Message]:
-    """Find the location where a hint reduces the uncertainty most."""
+    """Find the location where the next point should be placed."""
     request = ctx.pad_request()
     result = predict(request)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
@@ -260,7 +261,7 @@ def _next(ctx: Context) -> Iterator[Message]:
 
 
 def _colorings(ctx: Context) -> Iterator[Message]:
-    """Find the location whose color determines most other colors, and its likely colors."""
+    """Find the most informative location and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
     place = find_informative_point(request.task(), predict(request))
@@ -272,7 +273,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
-    """Tint the pixels that the color of a point can change, which are its reach."""
+    """Return an image of the reach of a point: the pixels that its color can change."""
     x, y = ctx.place()
     fields = ctx.message.fields()
     radius = fields.number("radius", 3.0, low=0)
@@ -336,7 +337,7 @@ def _classes(ctx: Context) -> Iterator[Message]:
 
 
 def _match(ctx: Context) -> Iterator[Message]:
-    """Return the location in the reference that matches a location in the photo."""
+    """Find the location in the reference that the model matched to a location in the photo."""
     fields = ctx.message.fields()
     x, y = fields.required_number("x"), fields.required_number("y")
     request = ctx.pad_request()
@@ -361,7 +362,8 @@ def _model(ctx: Context) -> Iterator[Message]:
 def _export(ctx: Context) -> Iterator[Message]:
     """Colorize the photo at full size like ``colorzoo colorize --recipe``, and encode the result.
 
-    The field ``side`` limits the longer side of the result, and ``dpi`` sets the resolution in its metadata.
+    The field ``side`` is the maximum longer side of the result in pixels. The field ``dpi`` is the resolution
+    in its metadata.
     """
     fields = ctx.message.fields()
     kind = fields.text("format", "png")
@@ -419,7 +421,7 @@ def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
 def _origin(
     colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
 ) -> ImageProvenance:
-    """Return the provenance that ``colorzoo colorize`` would write, except the source."""
+    """Return the provenance that ``colorzoo colorize`` would write, without the source."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
     settings = settings_of(colorizer, ColorSettings(quality=quality))
     if settings is None:
@@ -429,7 +431,7 @@ def _origin(
 
 
 def _check(ctx: Context) -> Iterator[Message]:
-    """Validate a recipe file before the pad loads it."""
+    """Validate a recipe file before the drawing pad loads the recipe."""
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
     notes = [f"unknown recipe field {name!r} has no effect but is saved again" for name in recipe.unknown()]
@@ -446,12 +448,13 @@ Handler = Callable[[Context], Iterator[Message]]
 
 @dataclass(frozen=True)
 class Request:
-    """Handler of a request type, and the scheduling of these requests.
+    """Handler and scheduling of one request type.
 
     Attributes:
         handler: Generator function that yields the responses.
-        uses_model: Whether the request runs in the thread of the model instead of a thread for files.
-        newest_only: Whether a newer request of the session replaces waiting requests.
+        uses_model: Whether the request runs in the thread of the model. If False, it runs in a thread for
+            files.
+        newest_only: Whether a newer request replaces waiting requests of this type in the session.
         rank: See `QueuedRequest`.
     """
 
@@ -502,7 +505,7 @@ def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
 
 
 def _without_files(recipe: Recipe) -> Recipe:
-    """Remove the file names of label images, because they are paths of the client."""
+    """Remove the file names of label images, because they are paths on the client."""
     if not recipe.classes.label_files:
         return recipe
     return recipe.with_fields("classes", {"file": None, "reference_file": None})

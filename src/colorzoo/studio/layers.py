@@ -1,8 +1,8 @@
-"""Exports with layers: a transparent PNG of the colors, or an OpenRaster file.
+"""Export of colors as layers: a transparent PNG or an OpenRaster file.
 
-Each layer is as transparent as possible, provided that normal alpha compositing over the layers below still
-reproduces the image. Every program therefore displays the file correctly without a blend mode. Paint strokes
-are stored in a separate layer.
+The result is reproduced by normal alpha compositing of the layers. No blend modes are used, so all programs
+display the file correctly. Each layer has the lowest alpha that reproduces the result. Paint strokes are
+stored in a separate layer.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ LAYERED = {"layer": ".colors.png", "ora": ".color.ora"}
 """Suffixes of the export formats with layers."""
 
 _THUMBNAIL = 256
-_ROWS = 256  # rows per step, because intermediate values take 16 times the memory of the pixels
+_ROWS = 256  # number of rows per step; intermediate values take 16 times the memory of the pixels
 
 
 def encode_layers(
     kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
-    """Encode a result as a transparent PNG of its colors, or as OpenRaster.
+    """Encode a result as a transparent PNG of the colors or as an OpenRaster file.
 
     Args:
         kind: A key of `LAYERED`.
@@ -65,9 +65,9 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return the RGBA layer ``(H, W, 4)`` that changes an image to a result.
+    """Return an RGBA layer ``(H, W, 4)`` that gives the result when placed over an image.
 
-    Alpha compositing of the layer over the image reproduces the result.
+    The layer is placed over the image by normal alpha compositing.
 
     Args:
         image: ``(H, W)`` gray, or ``(H, W, 3)``.
@@ -94,7 +94,7 @@ def _png(levels: Bytes) -> bytes:
 
 
 def _open_raster(layers: dict[str, Bytes], result: Bytes) -> bytes:
-    """Return an OpenRaster file of layers by name, the lowest first."""
+    """Encode layers as an OpenRaster file; ``layers`` starts with the lowest layer."""
     small = Image.fromarray(result)
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     thumbnail = io.BytesIO()
@@ -114,7 +114,8 @@ def _open_raster(layers: dict[str, Bytes], result: Bytes) -> bytes:
     }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:
-        pack.writestr("mimetype", "image/openraster")  # first and uncompressed, by the specification
+        # the specification requires this entry to be first and uncompressed
+        pack.writestr("mimetype", "image/openraster")
         for name, data in parts.items():
             pack.writestr(name, data)
     return file.getvalue()

@@ -20,7 +20,7 @@ from colorzoo.studio.worker_pool import stop_if_cancelled
 from colorzoo.weights.catalog import default_tags, list_weights
 from colorzoo.weights.choice import choose_model, rank_models
 
-_MAX_LOADED = 2  # models in memory
+_MAX_LOADED = 2  # maximum number of loaded models
 _PURPOSES = (
     ("exemplar", "reference"),
     ("scribbles", "edges"),
@@ -37,7 +37,7 @@ class ModelPool:
 
     Args:
         load: Function that loads the colorizer of a registered model.
-        own: Loaded colorizer that becomes the default model.
+        own: Loaded colorizer that the user supplies; it is the default model.
         default: Name of the default model, for recipes without a model name.
     """
 
@@ -45,7 +45,7 @@ class ModelPool:
         self, load: Callable[[str], Colorizer], own: Colorizer | None = None, default: str | None = None
     ) -> None:
         self._load, self._own = load, own
-        self.cache = LRUCache()  # one for all models and pads
+        self.cache = LRUCache()  # shared by all models and drawing pads
         if own is not None:
             self.default = own.name
             _make_cancellable(own)
@@ -94,12 +94,12 @@ class ModelPool:
     def free_memory(self) -> None:
         """Clear the stage cache and return freed memory to the operating system."""
         self.cache.clear()
-        gc.collect()  # a propagator and its column cache reference each other
+        gc.collect()  # frees propagators, which form a reference cycle with their column cache
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the menu entries of all models, for the message ``hello``."""
+        """Return the model menu for the message ``hello``."""
         names = list_models()
         entries = [_entry(name) for name in names]
         if self._own is not None and self.default not in names:
@@ -123,7 +123,7 @@ def _make_cancellable(colorizer: Colorizer) -> None:
 
 
 def describe_model(colorizer: Colorizer) -> dict[str, Any]:
-    """Describe the capabilities of a loaded model, as fields of the message ``model``."""
+    """Return the fields of the message ``model``: the capabilities of a loaded model."""
     accepts = _drawn_guidance(colorizer.model)
     return {"name": colorizer.name, "accepts": accepts, "detects": _detects(colorizer)}
 
@@ -146,7 +146,7 @@ def _entry(name: str) -> dict[str, Any]:
 
 
 def menu_entry(card: ModelCard) -> dict[str, Any]:
-    """Return the entry of a model in the model menu of the pad."""
+    """Return the entry of a model in the model menu of the drawing pad."""
     return {
         "name": card.name,
         "title": card.title,
@@ -183,12 +183,12 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
 
 
 def _drawn_guidance(model: ColoringModel) -> list[str]:
-    """Return the kinds of guidance that the pad offers; classes require a model that predicts them."""
+    """Return the kinds of guidance that the drawing pad offers for a model."""
     return sorted(kind for kind in model.accepts if kind != "classes" or isinstance(model, FindsClasses))
 
 
 def _ranked_for_classes(card: ModelCard) -> bool:
-    """Return whether a model predicts classes, without importing its code."""
+    """Return whether a model predicts classes, from its card only."""
     return any(quality.use == "classes" for quality in card.quality)
 
 
@@ -203,7 +203,7 @@ def _purpose(input_kind: str, guidance: Collection[str]) -> str:
 
 
 def _group(input_kind: str, guidance: Collection[str]) -> str:
-    """Return the model's group in the menu."""
+    """Return the group of a model in the model menu."""
     if input_kind == "sketch":
         return "sketch"
     if "exemplar" in guidance:

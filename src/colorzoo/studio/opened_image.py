@@ -34,19 +34,19 @@ from colorzoo.inference.steps.sketch import is_line_art
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
 
-_IN_COLOR = "this is a color photo; its colors are ignored, and “Before” shows them"
+_IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
 _TINTED = "the tint of the paper is ignored; “Before” shows it"
 _THUMBNAIL = 512
 _QUALITY = 90
-_SAME_THING = 25.0  # maximum difference in L from the nearest neighbors in `lightness_around`
+_SAME_THING = 25.0  # maximum difference in L from adjacent pixels in `lightness_around`
 _NETWORK = 256  # shorter side of most network inputs in pixels
 
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
 class OpenedImage:
-    """Photo that is open in a pad.
+    """Photo that is open in a drawing pad.
 
-    Full-size pixels are not stored. An export decodes the file again.
+    The photo is stored as its file and as downscaled maps. Exports decode the file again at full size.
 
     Attributes:
         name: File name for display and for exports, without folders.
@@ -63,14 +63,15 @@ class OpenedImage:
         alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         border: Rectangle within the detected border of a scan, or None.
-        window: Position within the whole photo if this image is a crop of it.
-        whole: The whole photo if this image is a crop of it.
-        parts: Cache of the last `part`.
+        window: Position within the whole photo, if this image is a part of a photo.
+        whole: Whole photo, if this image is a part of a photo.
+        parts: Cache of the last result of `part`.
         around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches; their pixels are inpainted.
-        last_healed: Cache of the last `healed`.
-        opaque: Whether the photo has no transparent pixels, or they were filled with white.
-        last_on_paper: Cache of `on_paper`.
+        last_healed: Cache of the last result of `healed`.
+        opaque: Whether the photo has no transparent pixels. True also if transparent pixels were filled with
+            white.
+        last_on_paper: Cache of the result of `on_paper`.
     """
 
     name: str
@@ -119,10 +120,10 @@ class OpenedImage:
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
-        """Inpaint the pixels under strokes and return the changed photo.
+        """Return the photo with the pixels under healing strokes inpainted.
 
-        The detected border and the image that the drawing pad shows as *Before* do not change. The file is
-        decoded again if the strokes differ from the strokes of the previous call.
+        The detected border and the original image (*Before* in the drawing pad) do not change. If the strokes
+        differ from the previous call, the file is decoded again.
 
         Args:
             strokes: Strokes over dust and scratches, in pixels of the photo.
@@ -134,7 +135,7 @@ class OpenedImage:
         return self.last_healed[0]
 
     def on_paper(self) -> OpenedImage:
-        """Composite the photo on white paper for sketch models.
+        """Return the photo with transparent pixels filled with white, for sketch models.
 
         An opaque photo is returned unchanged.
         """
@@ -145,7 +146,7 @@ class OpenedImage:
         return self.last_on_paper[0]
 
     def _changed(self, **changes: Any) -> OpenedImage:
-        """Return a copy with changed fields; compute its maps from the file again."""
+        """Return a copy with changed fields, whose maps are computed from the file again."""
         fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
         opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
         width, height = self.size
@@ -195,7 +196,7 @@ class OpenedImage:
     def network_lightness(self, size: int) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` at the size of a network input.
 
-        The result is cached. The first call with a size decodes the file.
+        The result is cached. The first call for each size decodes the file.
 
         Args:
             size: Shorter side of the network input in pixels, see `working_size`.
@@ -219,9 +220,9 @@ class OpenedImage:
         return self.approximate_lightnesses[size]
 
     def lightness_around(self, place: tuple[float, float]) -> float:
-        """Return the median lightness around x and y in pixels of the photo.
+        """Return the median lightness near a location; see the function `lightness_around`.
 
-        The function `lightness_around` describes the method.
+        The location is x and y in pixels of the photo.
         """
         pixel = self.view_pixel(place)
         if pixel not in self.around:
@@ -279,7 +280,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     if shown is not image:
         drawn = shrunk(FullLightness(shown.levels), network_size)
     is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(drawn)
-    shown = shown if is_sketch else image  # the pad shows a sketch on white paper
+    shown = shown if is_sketch else image  # the drawing pad shows a sketch on white paper
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)
     gray = gray_jpeg(lightness_of_levels(levels)[None, None])
@@ -302,7 +303,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
 
 
 def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
-    """Decode an image file that a pad uploaded.
+    """Decode an image file that a drawing pad uploaded.
 
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.
@@ -317,9 +318,9 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 
 
 def without_options(error: ImageError) -> ImageError:
-    """Remove recommended command-line options from an error.
+    """Remove advice about command-line options from the message of an error.
 
-    The options do not apply to the pad.
+    Users of the drawing pad cannot set these options.
     """
     return ImageError(re.split(r" or raise --", str(error))[0])
 
@@ -333,7 +334,7 @@ def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
 
 def safe_name(name: str) -> str:
     """Return a file name without folders and control characters, at most 120 characters."""
-    name = name.encode("utf-8", "replace").decode()  # a lone surrogate cannot be part of a header
+    name = name.encode("utf-8", "replace").decode()  # an HTTP header cannot contain a lone surrogate
     name = PurePosixPath(name.replace("\\", "/")).name
     name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
     stem, dot, end = name.rpartition(".")
@@ -341,10 +342,10 @@ def safe_name(name: str) -> str:
 
 
 def lightness_around(lightness: Tensor, row: int, column: int) -> float:
-    """Return the median lightness around a pixel, excluding pixels beyond an edge.
+    """Return the median lightness around a pixel, without pixels across an edge.
 
-    Only pixels with a lightness similar to the nearest neighbors are included, so neither specks of a texture
-    nor the other side of an edge change the result.
+    Only pixels whose lightness is similar to the lightness of the adjacent pixels are included. Specks of a
+    texture and pixels across an edge therefore do not affect the result.
 
     Args:
         lightness: ``(h, w)`` in [0, 100].
@@ -374,8 +375,8 @@ def thumbnail(image: RasterImage) -> bytes:
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
     """Downscale an image to a height and width by area averaging."""
-    # reduce by an integer factor first, because fractional factors take ten times as long; the remaining rows
-    # and columns at the border are dropped
+    # an integer factor first, because fractional factors take ten times as long; the remaining rows and
+    # columns at the border are dropped
     factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
     height, width = (levels.shape[side] // factor for side in (0, 1))
     levels = levels[: height * factor, : width * factor]
@@ -400,7 +401,7 @@ def gray_jpeg(lightness: Tensor) -> bytes:
 def jpeg(image: Image.Image) -> bytes:
     """Encode a preview as JPEG without chroma subsampling.
 
-    Subsampling would blur small colored points.
+    Chroma subsampling would blur small colored points.
     """
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)

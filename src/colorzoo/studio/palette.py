@@ -1,4 +1,4 @@
-"""Suggested colors at a location, and the suggested location of the next point."""
+"""Message fields for suggested colors and for the location of the next point."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def suggestions(
 ) -> dict[str, Any]:
     """Return the fields of the message ``suggestions``.
 
-    The fields are ``items``, ``lightness`` and ``entropy``.
+    The fields are ``items`` (suggested colors), ``lightness`` and ``entropy``.
 
     Args:
         distribution: Color distribution that the model predicts from all other hints.
-        opened: Opened photo.
+        opened: Photo that is open in the drawing pad.
         place: x and y in pixels of the photo.
         shape: Height and width of the network input.
         count: Maximum number of colors.
@@ -43,7 +43,7 @@ def suggestions(
 def likely_colorings(found: InformativePoint, opened: OpenedImage) -> dict[str, Any]:
     """Return the fields of the message ``colorings``.
 
-    The fields are a location in pixels of the photo and its likely colors.
+    The fields are the informative location in pixels of the photo and its likely colors.
     """
     lightness = opened.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
@@ -80,5 +80,5 @@ def suggest_next_point(
 
 
 def _entropy(shares: Tensor) -> float:
-    """Return the entropy in bits."""
+    """Return the entropy of a distribution in bits."""
     return float(torch.special.entr(shares).sum()) / math.log(2)

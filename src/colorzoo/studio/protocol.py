@@ -1,7 +1,7 @@
-"""Messages between drawing pad and server: encoding, error codes, and limits.
+"""Messages between the drawing pad and the server, with error codes and limits.
 
-``docs/studio_protocol.md`` describes the messages. This module does not import torch, so that the server
-responds before torch is loaded.
+``docs/studio_protocol.md`` describes the messages. This module does not import torch, because the server must
+respond before torch is loaded.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ Reply = Callable[["Message"], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits that prevent one user from exhausting the resources of a server.
+    """Limits on the resources of a server that users can consume.
 
     Attributes:
         file_bytes: Maximum size of an image file.
         pixels: Maximum number of pixels of an image, checked before decoding.
         message_bytes: Maximum size of a message without an image.
         full_pixels: Maximum number of pixels of a full-size preview. Previews of larger photos are
-            downscaled; exports have the full size.
+            downscaled. Exports have the full size.
         view_side: Longer side of the standard preview in pixels.
-        memory_bytes: Maximum memory of all photos and caches. The least recently used photo is removed first.
+        memory_bytes: Maximum memory of all photos and caches. If it is exceeded, the least recently used
+            photos are removed.
         sessions: Maximum number of sessions.
-        idle_seconds: Time after which an idle session expires. While a pad is connected, only the photo
-            expires.
+        idle_seconds: Time after which an idle session expires. If a drawing pad is connected to the session,
+            only its photo expires.
         upload_seconds: Maximum duration of an upload.
         uploads: Maximum number of simultaneous uploads of a session.
-        queued: Maximum number of waiting requests of a session per queue.
+        queued: Maximum number of waiting requests of a session in each queue.
     """
 
     file_bytes: int = 64 * 2**20
@@ -75,7 +76,7 @@ class Limits:
         }
 
     def check_bytes(self, count: int) -> None:
-        """Check the size of a file.
+        """Check that a file does not exceed `file_bytes`.
 
         Raises:
             StudioError: The file is too large.
@@ -86,10 +87,10 @@ class Limits:
 
 
 class StudioError(ColorzooError):
-    """Error of a request, with a code for the drawing pad and a message for the user.
+    """Error of a request, with a code for programs and a message for the user.
 
     Args:
-        code: An error code of ``docs/studio_protocol.md``.
+        code: Error code; ``docs/studio_protocol.md`` lists the codes.
         message: One line for the user.
     """
 
@@ -99,14 +100,15 @@ class StudioError(ColorzooError):
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    """Return the code and text of an error; details of an unexpected error are only logged."""
+    """Return the code and message of an error; unexpected errors are logged."""
     if isinstance(error, StudioError):
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
         return "too_large", "The server ran out of memory; use a smaller image"
     for kind, code in _CODES:
         if isinstance(error, kind):
-            text = " ".join(str(error).split())  # the text of these errors starts with a file or field name
+            # the messages of these errors start with a file or field name
+            text = " ".join(str(error).split())
             return code, text if kind in (ImageError, GuidanceError) else _sentence(text)
     _log.error("a request of the pad failed", exc_info=error)
     return "internal", f"Unexpected error in the server ({type(error).__name__}); see the log of the server"
@@ -118,7 +120,7 @@ def _sentence(text: str) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """Message between drawing pad and server.
+    """Message between the drawing pad and the server.
 
     Attributes:
         body: The JSON object, with at least ``type``.
@@ -135,19 +137,19 @@ class Message:
 
     @property
     def id(self) -> int | None:
-        """Number of the request; None if the message has no valid number."""
+        """Id of the request; None if the message has no valid id."""
         value = self.body.get("id")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def fields(self) -> Fields:
-        """Return a reader for the fields of the message; its errors contain the name of the field."""
+        """Return a reader that validates the fields of the message."""
         from colorzoo.guidance.fields import Fields  # imports torch
 
         return Fields(self.body, self.type or "message")
 
 
 def error_message(error: BaseException, re: int | None) -> Message:
-    """Return the message that reports an error of the request with number ``re``."""
+    """Return the message that reports an error of the request with the id ``re``."""
     code, text = describe_error(error)
     return Message({"type": "error", "re": re, "code": code, "message": text})
 
@@ -192,7 +194,7 @@ def _parse_object(text: str | bytes) -> dict[str, Any]:
 
 
 def parse_json_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object with finite numbers, because browsers reject NaN and Infinity.
+    """Parse a JSON object; reject NaN and Infinity, which browsers cannot parse.
 
     Raises:
         ValueError: The text is another value or not valid JSON in UTF-8, or is nested too deeply.

@@ -1,4 +1,4 @@
-"""Message fields for regions, classes, selections, areas and reach of a photo."""
+"""Message fields for regions, classes, selections, locked colors and reach."""
 
 from __future__ import annotations
 
@@ -47,20 +47,21 @@ from colorzoo.networks.click_segmenter import SegmenterFeatures
 from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.protocol import StudioError
 
-NEW_POINT = 1.5  # radius of a new point in pixels of the network
+NEW_POINT = 1.5  # radius of a new point in pixels of the network input
 MASK_SIZE = 384  # shorter side of the mask of an object or a part
-REACH_STEPS = 23  # number of inner steps of the reach slider
-TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
+REACH_STEPS = 23  # number of steps of the reach slider between its ends
+# color of the overlay, and its alpha where a point has its full effect
+TINT, TINT_ALPHA = (26, 109, 255), 150
 
 
 def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions`` and a uint16 map of regions.
+    """Return the fields of the message ``regions`` and the region index of each pixel.
 
-    Regions without a pixel are omitted.
+    The index map is encoded as uint16. Regions without pixels are omitted.
 
     Args:
         request: Photo, recipe, and a model that proposes regions.
-        result: Current result, whose mean colors are suggested for the regions.
+        result: Current result. Its mean color in each region is the suggested color.
 
     Raises:
         GuidanceError: The model does not propose regions.
@@ -91,7 +92,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return row and column of the pixel that is farthest from the border of a region."""
+    """Return row and column of the pixel farthest from the boundary of a region."""
     padded = np.pad(inside, 1).astype(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -99,9 +100,9 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes`` and uint16 class maps.
+    """Return the fields of the message ``classes`` and the class maps as uint16.
 
-    The class maps belong to the photo and the reference.
+    There is a class map of the photo and a class map of the reference.
 
     Raises:
         StudioError: The model does not predict classes.
@@ -143,9 +144,10 @@ def select_at_point(
     Args:
         request: Photo and recipe.
         place: x and y in pixels of the photo.
-        size: 1 selects the most likely object; larger values select larger objects.
-        visible: Fraction of the photo that is visible on the screen. Larger objects are not selected by
-            default.
+        size: 1 selects the most likely object. Larger values select larger objects, and smaller values select
+            smaller objects.
+        visible: Fraction of the photo that is visible on the screen. If ``size`` is 1, objects that cover a
+            larger fraction are not selected.
     """
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     features = partial(_features, request)
@@ -154,14 +156,14 @@ def select_at_point(
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
-    """Segment named parts of a photo, such as skin and sky, and return their names and masks."""
+    """Segment parts of a photo, such as skin and sky, and return their names and masks."""
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     parts = find_parts(lightness, features=_features(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
-    """Return the segmenter features of a lightness, which are cached."""
+    """Return the segmenter features of a lightness from the cache or the network."""
     return StageRunner(request.cache)(segmenter_features, lightness)
 
 
@@ -178,20 +180,20 @@ def select_in_outline(
     lightness = request.lightness()
     try:
         ab = predict(request).ab
-    except GuidanceError:  # the model needs guidance
+    except GuidanceError:  # the model cannot predict colors without guidance
         ab = torch.zeros(2, *lightness.shape[2:])
     return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.opened.size), size))
 
 
 def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
-    """Return the mask of the exact outline, without segmentation; see `select_in_outline`."""
+    """Return the mask of the area inside an outline, without segmentation."""
     return _mask_fields(
         request, resize_mask(outline_mask(request.lightness(), path, request.opened.size), size)
     )
 
 
 def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
-    """Return a mask as the field ``mask`` of areas in recipes, in coordinates of the whole photo."""
+    """Return a mask as the recipe field ``mask``, in pixels of the whole photo."""
     if request.opened.window is not None:
         mask = Mask.of(request.opened.window.surrounded(mask.array()))
     fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
@@ -199,7 +201,7 @@ def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
 
 
 def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> dict[str, Any]:
-    """Encode the current colors that an area locks, as the field ``kept`` of the area.
+    """Encode the current colors that an area locks as the recipe field ``kept``.
 
     Args:
         request: Photo and model.
@@ -249,9 +251,10 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
-    """Return how far the color of a point spreads for each step of the reach slider.
+    """Return the value of each step of the reach slider for a point.
 
-    The areas that these reaches cover grow by equal ratios, see `even_reaches`.
+    The reach determines how far the color of a point spreads. The area that the color covers grows by an
+    equal ratio with each step; see `even_reaches`.
 
     Args:
         request: Photo and model.
@@ -262,7 +265,7 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
-    """Return how far a new point spreads; None if the model computes no similarity.
+    """Return the default reach of a new point; None if the model computes no similarity.
 
     Args:
         request: Photo and model.
@@ -274,7 +277,7 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
-    """Return the paths from a point, and the similarity of the grid cells to the point."""
+    """Return the paths from a point to all grid cells, and their similarity to the point."""
     task, places = request.task(), PointPatches.of([point], request.opened.size)
     paths = paths_from(task, places)
     similarity = similarity_to(task, places)
@@ -286,10 +289,10 @@ def matched_place(
 ) -> tuple[float, float] | None:
     """Return the location in the reference that matches a location in the photo.
 
-    The result is None without a match.
+    The result is None if the location has no match.
 
     Args:
-        match: ``(2, h, w)`` x and y as fractions of the size of the reference; NaN without a match.
+        match: x and y ``(2, h, w)`` as fractions of the reference's width and height; NaN without a match.
         place: x and y in pixels of the photo.
         size: Width and height of the photo.
         reference: Width and height of the reference.

@@ -1,6 +1,6 @@
 """Server of the studio.
 
-It prints its address, opens the browser and loads the models in the background.
+The server prints its address, opens the browser and loads the models in the background.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ if TYPE_CHECKING:
     from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
-FIRST_PORT = 8765  # constant, because browsers store autosaved work by address
+FIRST_PORT = 8765  # constant, because browsers store autosaved work by address, which includes the port
 _PORTS = 10
 _CONNECTIONS = 512  # maximum number of simultaneous connections; further requests get the response 503
 HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
 _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 #: Addresses reserved for documentation, used to look up the network interface; nothing is sent to them.
 _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
-_LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are still returned at once
-_MOST_KEPT = 128 << 20  # bytes
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # constants of malloc.h
+# maximum size in bytes of freed blocks that are kept; larger blocks, such as photos, are returned at once
+_LARGEST_KEPT = 32 << 20
+_MOST_KEPT = 128 << 20  # maximum memory in bytes that is kept
 
 _NOT_ENCRYPTED = (
     "The connection is not encrypted: other users of this network can read the photos and the token. "
     "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
 )
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
-"""Function that returns a studio, and the initial recipe of new pads."""
+"""Function that returns a studio and the initial recipe of new drawing pads."""
 
 
 class _HttpProtocol(H11Protocol):
@@ -74,7 +75,7 @@ class _HttpProtocol(H11Protocol):
         self._timer = self.loop.call_later(HEAD_SECONDS, self._check_head, self.cycle)
 
     def _check_head(self, cycle: object) -> None:
-        """Close the connection if no request began since the last check and none is in progress."""
+        """Close the connection if it has been idle since the last check."""
         if self.cycle is cycle and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
         else:
@@ -107,7 +108,7 @@ def serve(
     browser: bool,
     report: ServedReport | None = None,
 ) -> None:
-    """Serve the studio until Ctrl+C; the page is available before loading has finished.
+    """Serve the studio until Ctrl+C; serve the page while the studio is loading.
 
     Args:
         make: Function that loads the studio.
@@ -138,7 +139,7 @@ def serve(
 def _load(loader: StudioLoader, make: MakeStudio) -> None:
     try:
         studio, recipe = make()
-    except KeyboardInterrupt:  # raised by `_stop_signals`
+    except KeyboardInterrupt:  # raised inside `_stop_signals`
         loader.fail(ColorzooError("the studio was stopped"))
         return
     except BaseException as error:
@@ -150,10 +151,10 @@ def _load(loader: StudioLoader, make: MakeStudio) -> None:
 
 @contextmanager
 def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set, even if the shell made the process ignore them.
+    """Yield an event that SIGINT and SIGTERM set, even if the shell disabled these signals.
 
-    Until the studio is loaded, the signals also raise KeyboardInterrupt, which this context manager
-    suppresses.
+    While the studio is loading, the signals also raise KeyboardInterrupt. The context manager suppresses this
+    error.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -185,7 +186,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         address: Address on which to listen.
 
     Yields:
-        The URL to open, which contains the token, and the server.
+        The URL to open, including the token, and the server.
 
     Raises:
         ColorzooError: The address cannot be used.
@@ -195,7 +196,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     token = secrets.token_urlsafe(24)
     config = uvicorn.Config(
         build_app(loader, Access(host, token, address.names)),
-        log_level="warning",  # no log of addresses, which contain the token
+        log_level="warning",  # URLs are not logged, because they contain the token
         ws_max_size=loader.limits.message_bytes,
         ws_per_message_deflate=False,  # images are already compressed
         http=_HttpProtocol,
@@ -219,7 +220,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         yield url_of(host, port, token), server
     finally:
         server.should_exit = True
-        thread.join(timeout=15)  # the server has closed the listener by then
+        thread.join(timeout=15)  # the server has already closed the listener
 
 
 def _bind(address: Address) -> socket.socket:
@@ -245,9 +246,9 @@ def _bind(address: Address) -> socket.socket:
 
 
 def url_of(host: str, port: int, token: str) -> str:
-    """Return the URL to open.
+    """Return the URL of the studio, including the token.
 
-    A server that listens on all addresses gets the IP address of this machine.
+    If the server listens on all addresses, the URL contains the IP address of this machine.
     """
     shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
     shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
@@ -255,7 +256,7 @@ def url_of(host: str, port: int, token: str) -> str:
 
 
 def _network_address(family: socket.AddressFamily) -> str:
-    """Return the IP address of this machine in its network; without a network, return the host name."""
+    """Return the network IP address of this machine, or its host name without a network."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((_REMOTE[family], 9))
@@ -274,10 +275,10 @@ def qr_code(url: str) -> str:
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to 128 MB of freed memory in the process.
+    """Configure glibc to keep up to 128 MB of freed memory in the process.
 
-    The function must be called before threads are started. By default, glibc returns large blocks to the
-    operating system, and every prediction requests them again, which takes a fifth of the time of an edit.
+    By default, glibc returns large blocks to the operating system. Requesting these blocks again takes a
+    fifth of the time of an edit. The function must be called before threads are started.
 
     Returns:
         Whether the C library supports this setting.
@@ -285,7 +286,7 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    # use a single arena, because the memory of additional arenas, such as for a worker thread, is not kept
+    # a single arena, because the memory of additional arenas (of threads) is not kept
     options = ((_MMAP_THRESHOLD, _LARGEST_KEPT), (_TRIM_THRESHOLD, _MOST_KEPT), (_ARENA_MAX, 1))
     done = [mallopt(name, value) == 1 for name, value in options]
     return all(done)

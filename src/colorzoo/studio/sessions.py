@@ -1,4 +1,4 @@
-"""Sessions of drawing pads, whose files are stored in memory for a limited time."""
+"""Sessions of drawing pads, stored in memory for a limited time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.batch.task import UsedFile
 from colorzoo.studio.opened_image import OpenedImage
 from colorzoo.studio.protocol import Limits, StudioError
 
-_MAX_CANCELLED = 16  # maximum number of stored ids of cancelled requests; a pad opens one photo at a time
+_MAX_CANCELLED = 16  # maximum number of stored ids of cancelled requests
 _MAX_FILES = 4  # maximum number of uploads and exports of a session
 
 
@@ -50,18 +50,19 @@ class Session:
 
     Attributes:
         id: Secret random id; a client with this id can access the session.
-        opened: Opened photo, or None.
+        opened: Photo that is open in the drawing pad, or None.
         reference: Attached reference image, or None.
         files: Uploads and exports by random key.
         offered: Photo passed on the command line, by key. All sessions share this photo.
         uploads: Number of uploads in progress.
-        last_used: Time of the last use in seconds, by the clock of the store.
-        connected: Whether a pad is connected; a second pad with this id starts a new session.
+        last_used: Time of the last use in seconds, as returned by the clock of `SessionStore`.
+        connected: Whether a drawing pad is connected. A second drawing pad that requests this session gets a
+            new session.
         connection: Number of the current connection; requests of earlier connections are cancelled.
         newest_color: Id of the newest request ``color``.
-        newest_final: Id of the newest request ``color`` that is not a preview during a drag.
-        cancelled: Ids of the most recent requests that the pad cancelled.
-        lock: Lock for ``opened``, ``reference`` and ``files``, which several threads use.
+        newest_final: Id of the newest request ``color`` except previews during a drag.
+        cancelled: Ids of the most recent requests that the drawing pad cancelled.
+        lock: Lock of ``opened``, ``reference`` and ``files``, which several threads access.
     """
 
     id: str
@@ -79,19 +80,19 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def set_opened(self, opened: OpenedImage | None) -> None:
-        """Set the opened photo and remove the reference of the previous photo."""
+        """Open a photo in the session and remove the reference of the previous photo."""
         with self.lock:
             self.opened = opened
             self.reference = None
 
     def release(self) -> None:
-        """Close the photo and drop all files."""
+        """Close the photo and delete all files."""
         with self.lock:
             self.set_opened(None)
             self.files.clear()
 
     def add_file(self, data: bytes, name: str) -> str:
-        """Store an upload or export and return its key; the oldest file is dropped first."""
+        """Store an upload or export and return its key; delete the oldest file above the limit."""
         key = secrets.token_urlsafe(24)
         with self.lock:
             self.files[key] = TemporaryFile(data, name)
@@ -100,7 +101,7 @@ class Session:
         return key
 
     def offer(self, data: bytes, name: str) -> str:
-        """Store a photo that can be opened repeatedly, and return its key."""
+        """Store a photo that the session can open any number of times, and return its key."""
         key = secrets.token_urlsafe(24)
         self.offered = {key: TemporaryFile(data, name)}
         return key
@@ -134,8 +135,9 @@ class Session:
 class SessionStore:
     """Store of all sessions, with limits on their number, idle time and memory.
 
-    An idle session without a connected pad expires. If a pad is connected, only the photo is removed, and the
-    pad uploads it again. If the memory limit is exceeded, the least recently used photos are removed.
+    Idle sessions expire. If a drawing pad is connected to an idle session, only the photo is removed, and the
+    drawing pad uploads the photo again when it is needed. If the memory limit is exceeded, the least recently
+    used photos are removed.
 
     Args:
         limits: Maximum number of sessions, idle time and memory.
@@ -163,7 +165,7 @@ class SessionStore:
             return sum(session.nbytes for session in self._sessions.values())
 
     def find(self, session_id: str | None) -> Session | None:
-        """Return the session with an id and mark it as used; None if no session has this id."""
+        """Return the session with an id and update its time of last use; None if it is unknown."""
         with self._lock:
             removed = self._expire()
             session = self._sessions.get(session_id or "")
@@ -176,11 +178,11 @@ class SessionStore:
     def new(self) -> Session:
         """Create a session.
 
-        If the maximum number of sessions exists, the least recently used session without a connected pad is
-        removed.
+        If there are too many sessions, the least recently used session without a connected drawing pad is
+        removed first.
 
         Raises:
-            StudioError: The maximum number of sessions exists, and all have a connected pad.
+            StudioError: There are too many sessions, and a drawing pad is connected to each session.
         """
         self.remove_expired()
         session = Session(secrets.token_urlsafe(24))
@@ -201,7 +203,7 @@ class SessionStore:
         return session
 
     def touch(self, session: Session) -> None:
-        """Mark a session as used.
+        """Update the time of last use of a session.
 
         Raises:
             StudioError: The session has expired.
@@ -235,7 +237,7 @@ class SessionStore:
 
     def _drop_opened(self) -> None:
         total = sum(session.nbytes for session in self._sessions.values())
-        for session in list(self._sessions.values())[:-1]:  # except the session in use
+        for session in list(self._sessions.values())[:-1]:  # except the session that was used last
             if total <= self._limits.memory_bytes:
                 break
             total -= session.nbytes

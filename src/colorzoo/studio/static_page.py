@@ -1,6 +1,7 @@
-"""Write a static web page that colorizes images with color points in the browser.
+"""Web page without a server, which colorizes images with color points in the browser.
 
-The browser runs the ONNX graph of one model with ONNX Runtime Web, which is downloaded once from npm.
+The page contains the ONNX graph of one model. The browser runs the graph with ONNX Runtime Web, which this
+module downloads once from npm.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.weights.catalog import WeightFile, cache_home, list_weights
 from colorzoo.weights.resolve import fetch
 
-_SETTINGS = "page.json"  # identifies a folder that this module wrote, which may be overwritten
+_SETTINGS = "page.json"  # marks a folder that this module wrote and may overwrite
 _FILES = ("page/page.js", "page/pixels.js", "page/page.css", "page/LICENSES.txt", "js/color.js", "icon.svg")
 _BROWSER_FORMATS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 
@@ -49,7 +50,8 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     Args:
         folder: Output folder.
         card: Card of the model that runs in the page.
-        images: Images of the page. The page opens the first image, or another image by ``?photo=NAME``.
+        images: Images to include in the page. The page opens the first image by default, and another image at
+            the address ``?photo=NAME``.
 
     Returns:
         Total size of the files in bytes.
@@ -69,7 +71,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     content["index.html"] = (static / "page" / "index.html").read_bytes()
     offered = []
     for number, image in enumerate(images):
-        read_image(image)  # raises if the image is invalid
+        read_image(image)  # raises an error if the image is invalid
         if image.suffix.lower() not in _BROWSER_FORMATS:
             raise ColorzooError(f"{image}: browsers do not support this format. Convert it to PNG or JPEG.")
         content[f"photos/{number}{image.suffix}"] = image.read_bytes()
@@ -140,8 +142,8 @@ def _graph_of(card: ModelCard) -> tuple[bytes, int]:
 def halve_weights(path: Path) -> bytes:
     """Store the weights of an ONNX graph in float16 and return the changed graph.
 
-    The graph converts the weights to float32 before they are used. Tensors whose rounding error would be too
-    large stay in float32.
+    The graph converts these weights to float32 before it uses them. Tensors stay in float32 if rounding to
+    float16 would cause a large error.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -1,4 +1,4 @@
-"""Service that processes the requests of drawing pads, independent of the transport."""
+"""Service that processes the requests of drawing pads, for the server and the notebook."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from colorzoo.studio.worker_pool import (
     stop_if_cancelled,
 )
 
-_FILE_THREADS = 4  # several threads, so that a slow file does not block other pads
-_MODEL_THREADS = 2  # several threads, so that a download of a model does not block other pads
+_FILE_THREADS = 4  # several threads, so that a slow file does not block other drawing pads
+_MODEL_THREADS = 2  # several threads, so that a download of a model does not block other drawing pads
 
 
 class Studio:
@@ -41,9 +41,10 @@ class Studio:
         model: Name of the default model.
         device: Device of the models.
         limits: Limits of the server.
-        inline_files: Whether responses include exported files instead of an address for the download.
-        tune: Whether to halve the number of PyTorch threads. Use this only in a process without other PyTorch
-            work.
+        inline_files: Whether responses contain exported files. If False, responses contain a download
+            address.
+        tune: Whether to halve the number of PyTorch threads of the process. Set this only if the process does
+            no other work with PyTorch.
     """
 
     def __init__(
@@ -64,10 +65,11 @@ class Studio:
             colorizer,
             model,
         )
-        if tune:  # an operation waits for its slowest thread, which is slow if other threads use its core
+        # a parallel operation is as slow as its slowest thread, and a thread that shares a core is slow
+        if tune:
             torch.set_num_threads(max(1, torch.get_num_threads() // 2))
         self.sessions = SessionStore(limits, on_remove=self._forget)
-        self.arriving = 0  # bytes of uploads in progress
+        self.arriving = 0  # total size in bytes of the uploads in progress
         self._inline_files = inline_files
         self._model_worker = Worker("models", limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", limits.queued, _FILE_THREADS)
@@ -75,14 +77,14 @@ class Studio:
         self._models: list[dict[str, Any]] | None = None
 
     def offer(self, data: bytes, name: str) -> None:
-        """Set the photo that new pads open."""
+        """Set the photo that new drawing pads open."""
         self._start = TemporaryFile(data, name)
 
     def warm_up(self) -> None:
-        """Load the default model in the background, so that the first result is faster."""
+        """Load the default model in the background before the first request."""
 
         def load() -> None:
-            with suppress(Exception):  # the first request reports the error
+            with suppress(Exception):  # the first request will report the error
                 self.pool.get(None)
 
         self._model_worker.submit("", QueuedRequest("warm up", load))
@@ -98,9 +100,9 @@ class Studio:
 
         Args:
             session_id: Id of an earlier session, or None.
-            reply: Thread-safe function that sends a message to the pad.
-            recipe: Initial recipe of a new pad.
-            named: Path of the photo that the pad opens instead of the photo of `offer`.
+            reply: Thread-safe function that sends a message to the drawing pad.
+            recipe: Initial recipe of a new drawing pad.
+            named: Path of the photo to open; None opens the photo set by `offer`.
 
         Raises:
             StudioError: The photo is too large, or there are too many sessions.
@@ -138,7 +140,7 @@ class Studio:
         return session
 
     def disconnect(self, session: Session) -> None:
-        """Cancel the requests of a session; the pad can reconnect to the session later."""
+        """Cancel the requests of a session; a drawing pad can reconnect to the session later."""
         session.connected = False
         session.connection += 1
         self._forget(session.id)
@@ -147,14 +149,14 @@ class Studio:
         """Queue a request; responses and errors are passed to ``reply``."""
         try:
             self.sessions.touch(session)
-            if message.type == "close":  # not queued, so that no later request uses the photo
+            if message.type == "close":  # runs immediately, so that later requests do not use the photo
                 self._forget(session.id)
                 session.release()
-            elif message.type == "cancel":  # not queued, because it would wait for the request to cancel
+            elif message.type == "cancel":  # runs immediately; in the queue it would wait for the request
                 session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
                 self._queue(session, message, reply)
-        except Exception as error:  # report any error, so that later requests are processed
+        except Exception as error:  # all errors are reported, so that later requests are processed
             reply(error_message(error, message.id))
 
     def close(self) -> None:
@@ -164,7 +166,7 @@ class Studio:
         self._model_worker.close()
 
     def _forget(self, session_id: str) -> None:
-        """Remove the waiting requests of a session."""
+        """Remove the waiting requests of a removed session."""
         self._file_worker.cancel(session_id)
         self._model_worker.cancel(session_id)
 
@@ -195,7 +197,7 @@ class Studio:
                         reply(answer)
                         stop_if_cancelled()
             except RequestCancelledError:
-                drop()  # unread if the pad has disconnected
+                drop()  # not read if the drawing pad has disconnected
             except Exception as error:  # as in `handle`
                 reply(error_message(error, message.id))
 

@@ -1,4 +1,4 @@
-"""The drawing pad as a notebook widget, with the same messages as the server."""
+"""Notebook widget of the drawing pad, which uses the message protocol of the server."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
 
 class Pad(anywidget.AnyWidget):
-    """Drawing pad for one image in a notebook, displayed as the last expression of a cell.
+    """Drawing pad for a notebook.
 
-    ``pad.recipe`` contains the current edits. Assigning a recipe to it changes the pad. ``pad.result()``
-    returns the colorized image at full size, identical to `colorzoo.colorize` with the image and the recipe.
+    A notebook displays the pad if it is the last expression of a cell. ``pad.recipe`` contains the current
+    edits, and assigning a recipe replaces them. ``pad.result()`` returns the colorized image at full size,
+    which equals the result of `colorzoo.colorize` for the image and the recipe.
 
     Args:
         image: Path, Pillow image or array, as for `colorzoo.colorize`; None starts without an image.
@@ -58,7 +59,7 @@ class Pad(anywidget.AnyWidget):
         recipe: RecipeLike | None = None,
         device: str = "auto",
     ) -> None:
-        self._updating = False  # True while an edit in the pad sets `recipe`
+        self._updating = False  # True while an edit in the drawing pad sets `recipe`
         colorizer = Colorizer(model, device=device) if isinstance(model, nn.Module) else model
         own, name = (colorizer, None) if isinstance(colorizer, Colorizer) else (None, colorizer)
         self.studio = Studio(own, model=name, device=device, inline_files=True)
@@ -86,7 +87,8 @@ class Pad(anywidget.AnyWidget):
             ColorzooError: The pad has no image, or the recipe does not match the image.
         """
         opened = self._session.opened
-        is_own = opened is None or opened.sha256 == self._image_sha256  # else the user opened another image
+        # if the hashes differ, the user opened another image
+        is_own = opened is None or opened.sha256 == self._image_sha256
         image = self._image if is_own or opened is None else opened.decode()
         if image is None:
             raise ColorzooError("the pad has no image. Pass an image to Pad, or drop an image onto the pad.")
@@ -97,13 +99,13 @@ class Pad(anywidget.AnyWidget):
         return to_pil(colored.levels(), colored.source(image))
 
     def close(self) -> None:
-        """Remove the pad and free its resources."""
+        """Close the drawing pad and free its resources."""
         self.studio.close()
         super().close()
 
     def _offer(self, image: str | Path | Image.Image | NDArray[Any]) -> str:
-        """Set the image that the pad opens, and return the SHA-256 of its file."""
-        self._image = read_image(image)  # raises here if the image is invalid
+        """Set the image that the drawing pad opens, and return the SHA-256 of its file."""
+        self._image = read_image(image)  # raises an error here if the image is invalid
         path = Path(image) if isinstance(image, str | Path) else None
         data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
         self.studio.offer(data, "image.png" if path is None else path.name)
@@ -112,13 +114,13 @@ class Pad(anywidget.AnyWidget):
     def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:
         """Process a message from the browser; responses are sent from other threads."""
         message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
-        if message.type == "ready":  # the cell was displayed, possibly not for the first time
+        if message.type == "ready":  # the cell was displayed, for the first time or again
             self._session.connected = False
             recipe = dict(self.recipe) or None
             self._session = self.studio.connect(self._session.id, self._send_message, recipe)
             return
         if message.type == "color":
-            self._updating = True  # the recipe of an edit is not sent back
+            self._updating = True  # a recipe that comes from an edit is not sent back
             try:
                 with suppress(GuidanceError, traitlets.TraitError):  # the response reports the error
                     self.recipe = cast(Any, message.body.get("recipe"))

@@ -1,4 +1,4 @@
-"""Conversion of maps of the part within a scan border to maps of the whole photo."""
+"""Conversion of maps from the part within a scan border to the whole photo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST = 2048  # maximum side of a map of the whole photo in pixels
 
 @dataclass(frozen=True)
 class Window:
-    """Position of a part within its photo.
+    """Position of a part within a photo.
 
     Attributes:
         inside: Rectangle of the part in pixels of the photo.
@@ -31,11 +31,11 @@ class Window:
         return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
-        """Pad a map of the part to the size of the whole photo.
+        """Extend a map of the part to the size of the whole photo.
 
         Args:
             values: Map ``(h, w)`` or ``(h, w, C)`` of the part.
-            edge: Whether to fill the outside with the values at the edge of the map instead of 0.
+            edge: Whether pixels outside the part repeat the edge of the map; if False, they are 0.
         """
         x, y, width, height = self.inside
         most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])

@@ -1,4 +1,4 @@
-"""Worker threads that process one queue per session in turn."""
+"""Worker threads that process one queue of requests per session."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from dataclasses import dataclass
 from colorzoo.studio.protocol import StudioError
 
 _log = logging.getLogger(__name__)
-_CLOSE_SECONDS = (
-    60.0  # waiting time for threads, because torch aborts a process that ends during a computation
-)
+_CLOSE_SECONDS = 60.0  # torch aborts a process that exits while a thread computes
 _local = threading.local()
 
 
 class RequestCancelledError(Exception):
-    """Signal that the current request is obsolete.
+    """Signal that the current request is cancelled.
 
-    A newer request replaces it, or the pad is disconnected.
+    A newer request has replaced the request, or the drawing pad has disconnected.
     """
 
 
 def stop_if_cancelled(*_: object) -> None:
     """Raise `RequestCancelledError` if the request of this thread is cancelled.
 
-    The function is used as a forward hook.
+    The function is a forward hook of models.
     """
     is_cancelled: Callable[[], bool] | None = getattr(_local, "is_cancelled", None)
     if is_cancelled is not None and is_cancelled():
@@ -37,7 +35,7 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Let `stop_if_cancelled` raise an error when ``is_cancelled`` returns True.
+    """Make `stop_if_cancelled` raise an error in this thread when ``is_cancelled`` is True.
 
     The context manager applies to the current thread.
     """
@@ -55,9 +53,9 @@ class QueuedRequest:
     Attributes:
         kind: Type of the request, such as ``"color"``.
         run: Function that processes the request and sends its responses.
-        drop: Function that reports that a newer request replaced this request; None if the request must not
+        drop: Function that is called if a newer request replaces this request; None if the request must not
             be replaced.
-        rank: Priority among the requests of a session, lowest first.
+        rank: Priority among the requests of a session; the lowest rank runs first.
     """
 
     kind: str
@@ -67,9 +65,9 @@ class QueuedRequest:
 
 
 class Worker:
-    """Threads with one queue per session.
+    """Pool of threads that run jobs, with one queue per session.
 
-    Sessions alternate, and each session runs one job at a time.
+    The pool serves the sessions in turn and runs at most one job of a session at a time.
 
     Args:
         name: Name of the threads.
@@ -99,7 +97,8 @@ class Worker:
             queue = self._queues.setdefault(session, deque())
             replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
             if job.drop is not None and replaced:
-                # the newer job takes the position of the older job, so that frequent requests do not starve
+                # the newer job takes the position of the older job, because frequent requests would never run
+                # at the end of the queue
                 queue[queue.index(replaced[0])] = job
             elif len(queue) >= self._max_queued:
                 raise StudioError("busy", "too many requests are waiting; try again in a moment")
@@ -112,7 +111,7 @@ class Worker:
             old.drop()
 
     def cancel(self, session: str, kind: str | None = None) -> None:
-        """Remove waiting jobs of a session: all jobs, or the jobs of one kind."""
+        """Remove the waiting jobs of a session; None for ``kind`` removes all kinds."""
         with self._changed:
             queue = self._queues.get(session, deque())
             dropped = [job for job in queue if kind in (None, job.kind)]
@@ -125,7 +124,7 @@ class Worker:
                 job.drop()
 
     def close(self) -> None:
-        """Finish the current job, then stop."""
+        """Remove all waiting jobs, and wait until running jobs are finished."""
         with self._changed:
             self._closed = True
             self._queues.clear()
@@ -139,21 +138,22 @@ class Worker:
             session, job = found
             try:
                 job.run()
-            except Exception:  # the thread must continue with the other jobs
+            except Exception:  # the thread must continue with other jobs
                 _log.exception("a job of the studio failed")
             with self._changed:
                 self._running.discard(session)
                 self._changed.notify_all()
 
     def _next(self) -> tuple[str, QueuedRequest] | None:
-        """Wait for the next job of a session without a running job; return None to end the thread."""
+        """Wait for the next job; return None if the pool is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._queues.keys() - self._running)
             if self._closed:
                 return None
             session = next(session for session in self._queues if session not in self._running)
             queue = self._queues.pop(session)
-            job = min(queue, key=lambda waiting: waiting.rank)  # the first job of the lowest rank
+            # first job among the jobs with the lowest rank
+            job = min(queue, key=lambda waiting: waiting.rank)
             queue.remove(job)
             if queue:
                 self._queues[session] = queue  # move the session to the end of the order

@@ -11,9 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_SIDE = (
-    48  # shorter side in pixels at which frames are compared, so that grain and slight motion have no effect
-)
+_SIDE = 48  # shorter side in pixels of compared frames; suppresses grain and slight motion
 _BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by its cube root
 _LEAST, _MOST = 0.7, 1.45  # range of the factor
 _USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels

@@ -26,9 +26,8 @@ class ShotDetector:
     """
 
     def __init__(self) -> None:
-        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = (
-            None  # previous frame and its histograms
-        )
+        # previous frame and its histograms
+        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
         self._shape: tuple[int, ...] = ()
 
     def starts(self, frame: VideoFrame) -> bool:
