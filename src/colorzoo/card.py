@@ -27,9 +27,9 @@ InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
 Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
-"""Purpose of a model.
+"""Use case of a model.
 
-The purpose is automatic colorization, sketches, video with references (``"frames"``), or a kind of guidance.
+A use case is automatic colorization, sketches, video with references (``"frames"``), or a kind of guidance.
 """
 
 
@@ -63,12 +63,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Quality:
-    """Rank of a model, with its default weights, among the models for one task.
+    """Rank of a model with its default weights among the models for a use case.
 
     Attributes:
-        use: Task that the rank applies to, such as ``"automatic"`` or ``"points"``.
-        rank: Rank among the models for this task. The default is the model with the highest rank and local
-            weights. ``docs/weights.md`` documents how ranks are assigned.
+        use: Use case, such as ``"automatic"`` or ``"points"``.
+        rank: Rank among the models for this use case. The default model is the model of highest rank whose
+            weights are on this machine. ``docs/weights.md`` documents how ranks are assigned.
         why: Reason for the rank, in one sentence.
     """
 
@@ -127,7 +127,8 @@ class ModelCard:
             contains the weights of the authors.
         config: Training configuration, as a path relative to ``configs/``.
         contract_test: Arguments for the model contract tests.
-        quality: Rank of the model for each task. `colorzoo.weights.choice` selects default models by rank.
+        quality: Rank of the model for each use case. `colorzoo.weights.choice` selects default models by
+            rank.
         limits: Known limits, which the contract tests verify. ``"training"``: the model has no weights.
             ``"export"``: it cannot be exported. ``"gradient"``: the output is not differentiable with respect
             to the input.

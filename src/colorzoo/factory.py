@@ -34,7 +34,7 @@ M = TypeVar("M", bound=nn.Module)
 def create_task(
     name: str, weights: str | Path | None = "default", *, kind: type[M], offline: bool = False, **hparams: Any
 ) -> M:
-    """Create the task of a registered model, with weights and in evaluation mode.
+    """Create the task (LightningModule) of a registered model, in evaluation mode.
 
     Args:
         name: See `create_coloring_model`.

@@ -243,7 +243,7 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
 
 
 def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings groups of a constructor, filled from its arguments, by name.
+    """Return the settings groups for constructor arguments as dataclasses, by name.
 
     Groups that ``arguments`` does not contain have their default values.
 

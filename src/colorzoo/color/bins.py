@@ -186,7 +186,7 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
 
 @cache
 def _near_bins() -> Tensor:
-    """Return the bins ``(529, K)`` that can be among the ten nearest bins in each grid cell."""
+    """Return the bins that can be among the ten nearest bins of a color in each grid cell."""
     # A color lies at most half a cell diagonal from the center of its cell. By the triangle inequality, a bin
     # cannot be among the ten nearest if its distance from the center exceeds the distance of the tenth
     # nearest bin by more than one diagonal.

@@ -4,11 +4,10 @@ Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 202
 because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
 so restoring the luminance Y keeps the hue.
 
-Let s be the Oklab chroma divided by the Oklab lightness; s is 0 for gray. The algorithm finds the largest s
-inside sRGB for a given luminance and hue. A precomputed table stores lower and upper bounds of the result for
-each cell of lightness and hue. Between these bounds, linear RGB is nearly linear in s. The intersection with
-each face of the RGB cube therefore follows from one division per channel, and the nearest intersection is
-used. A second iteration removes the linearization error.
+The chroma is measured by s, the Oklab chroma divided by the Oklab lightness. For each cell of lightness and
+hue, a precomputed table stores lower and upper bounds of the largest s inside sRGB. The colors between the
+bounds are approximated by a line in linear RGB, whose intersection with the RGB cube is computed. A second
+iteration removes the approximation error.
 """
 
 from __future__ import annotations

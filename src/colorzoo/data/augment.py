@@ -1,4 +1,4 @@
-"""Batched augmentation on the device: crop, zoom and flip in one resampling; color jitter."""
+"""Batched augmentation on the device: random crop, zoom, flip and color jitter."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def random_windows(
         min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
             uniformly from [``min_scale``, 1].
         device: Device of the result.
-        max_stretch: Largest aspect ratio of the window, drawn log-uniformly on [1 / ``max_stretch``,
-            ``max_stretch``]; 1 keeps the aspect ratio.
+        max_stretch: Maximum aspect ratio of the window. The aspect ratio is drawn log-uniformly between ``1 /
+            max_stretch`` and ``max_stretch``.
 
     Returns:
         ``(count, 2, 3)`` float32 matrices for `F.affine_grid`.

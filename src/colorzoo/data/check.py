@@ -55,7 +55,7 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return one line about broken images and one about gray images, with up to five names."""
+        """Return a line about broken images and a line about gray images."""
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])

@@ -1,4 +1,4 @@
-"""`ExemplarPairsDataModule`: targets with listed, similar or self-generated references."""
+"""`ExemplarPairsDataModule`: adds a reference image to each target image."""
 
 from __future__ import annotations
 

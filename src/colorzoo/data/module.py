@@ -180,12 +180,12 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of image classes, the exclusive maximum of ``label``; 0 without labels."""
+        """Number of image classes; all labels are below this number. 0 without labels."""
         return 0
 
     @property
     def class_count(self) -> int:
-        """Number of pixel classes, the exclusive maximum of ``classes``; 0 without class maps."""
+        """Number of pixel classes; all classes are below this number. 0 without class maps."""
         return 0
 
     def find_images(self, split: str) -> ImageTable:

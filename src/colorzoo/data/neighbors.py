@@ -30,7 +30,7 @@ class FeatureEncoder:
 
     Attributes:
         name: Name that is stored in the index. An index with a different name is outdated.
-        features: Maps ``(B, 3, S, S)`` RGB in [0, 1] to ``(B, D)``.
+        features: Function that computes features ``(B, D)`` of RGB images ``(B, 3, S, S)`` in [0, 1].
         size: Input side S in pixels.
         device: Device of the encoder.
     """

@@ -53,7 +53,8 @@ class Sources(Sequence[StoredImage]):
 
     Args:
         root: Common prefix of the file names.
-        names: Path below ``root`` of each file, or name inside its tar of each member.
+        names: Names of the images. The name of a file is its path below ``root``. The name of a tar member is
+            its path inside the tar.
         archives: Paths of the tar files.
         members: ``(N, 3)`` int64: index into ``archives`` (-1 for files), offset and size; None if there are
             no tar members.

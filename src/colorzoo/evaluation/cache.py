@@ -45,7 +45,7 @@ class Entry:
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
-        """Return True if a value or the last thumbnail is missing; False for skipped images."""
+        """Return whether a value or the last thumbnail is missing; False for skipped images."""
         if self.skipped:
             return False
         required = set(keys)

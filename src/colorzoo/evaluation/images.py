@@ -1,4 +1,4 @@
-"""Selection, labels, references and resizing of the images of an evaluation."""
+"""Selection, labels, references and resizing of evaluated images."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Bleeding:
 
     @cached_property
     def edges(self) -> Tensor:
-        """``(1, 1, H, W)`` mask of the thinned edges across which colors bled."""
+        """``(1, 1, H, W)`` mask of true color edges that the result lacks; one pixel wide."""
         return bled_edges(self.first.ab, self._truth.ab)
 
     @cached_property

@@ -230,7 +230,7 @@ def _image(rgb: Tensor) -> RasterImage:
 
 @dataclass(frozen=True)
 class Proposer:
-    """Proposer of points where the predicted color distribution has the largest entropy."""
+    """Object that proposes points where the predicted color distribution is most uncertain."""
 
     model: ColoringModel
 

@@ -34,7 +34,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Part of output keys that identifies the resizing."""
+        """Suffix of metric keys in reports that identifies the resizing."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:

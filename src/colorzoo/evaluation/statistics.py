@@ -65,7 +65,7 @@ def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
 
     Args:
         moments: ``(N, k)`` metric states of N images.
-        finish: Function that computes the value from summed moments.
+        finish: Function that computes the metric value from states summed over images.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
     value = float(finish(moments.sum(0)))
@@ -80,7 +80,7 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
     Args:
         one: ``(N, k)`` metric states of the first method.
         other: ``(N, k)`` metric states of the second method, for the same images in the same order.
-        finish: Function that computes the value from summed moments.
+        finish: Function that computes the metric value from states summed over images.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
     # the last two metric states, exact and count, are 0 for an image without a value

@@ -71,7 +71,7 @@ class EvaluationSetup:
 
 @dataclass(frozen=True)
 class Score:
-    """Value of one output of one method.
+    """Value of one output number (see `Output`) for one method.
 
     Attributes:
         estimate: The value with its confidence interval.

@@ -154,19 +154,19 @@ class Fields:
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Return a JSON object field and remove it; return an empty object if it is missing."""
+        """Remove and return a field with a JSON object; the object is empty if it is missing."""
         found = self.optional_child(key)
         return Fields({}, f"{self.name}.{key}") if found is None else found
 
     def optional_child(self, key: str) -> Fields | None:
-        """Return a JSON object field and remove it; return None if it is missing or null."""
+        """Remove and return a field with a JSON object; return None if it is missing or null."""
         value = self.take(key)
         return None if value is None else Fields(value, f"{self.name}.{key}")
 
     def children(self, key: str, most: int) -> Iterator[Fields]:
-        """Yield the JSON objects of a list field; yield nothing if the field is missing.
+        """Remove a field with a list of JSON objects and yield the objects.
 
-        The field is removed, and the list must have at most ``most`` objects.
+        A missing field yields nothing. The list must have at most ``most`` objects.
         """
         value = self.take(key)
         value = [] if value is None else value
@@ -177,46 +177,46 @@ class Fields:
             yield Fields(item, f"{self.name}.{key}[{index}]")
 
     def text(self, key: str, default: Any = None) -> Any:
-        """Return a string field and remove it."""
+        """Remove and return a field with a string."""
         value = self.take(key, default)
         if value is not default and not isinstance(value, str):
             raise self._wrong(key, "a text", value)
         return value
 
     def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
-        """Return a string field, which must be one of ``names``, and remove it."""
+        """Remove and return a field with a string, which must be one of ``names``."""
         value = self.take(key, default)
         if value not in names:
             raise self._wrong(key, f"one of {', '.join(names)}", value)
         return value
 
     def color(self, key: str, default: Any = MISSING) -> Any:
-        """Return a ``#rrggbb`` color field and remove it."""
+        """Remove and return a field with a ``#rrggbb`` color."""
         value = self.text(key, default)
         return value if value is default else hex_color(value, f"{self.name}.{key}")
 
     def reach(self, key: str, default: Any) -> Reach:
-        """Return the field of a point's reach and remove it; see `read_reach`."""
+        """Remove and return a field with the reach of a point; see `read_reach`."""
         return read_reach(self.take(key), f"{self.name}.{key}", default)
 
     def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
-        """Return a field with a finite number in [low, high] and remove it."""
+        """Remove and return a field with a finite number in [low, high]."""
         value = self.take(key, default)
         return value if value is default else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Return a field with a finite number and remove it; raise an error if it is missing."""
+        """Remove and return a field with a finite number; raise an error if it is missing."""
         return float(self.number(key, MISSING))
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return a boolean field and remove it."""
+        """Remove and return a field with a boolean."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
         return value
 
     def integer(self, key: str, default: Any, *, low: float = -math.inf) -> Any:
-        """Return a field with an integer of at least ``low`` and remove it."""
+        """Remove and return a field with an integer of at least ``low``."""
         value = self.take(key, default)
         if value is default:
             return value
@@ -227,7 +227,7 @@ class Fields:
         return value
 
     def numbers(self, key: str, default: Any = None, *, count: int, low: float, high: float) -> Any:
-        """Return a field with ``count`` numbers in [low, high] and remove it."""
+        """Remove and return a field with ``count`` numbers in [low, high]."""
         value = self.take(key, default)
         if value is default:
             return value
@@ -236,7 +236,7 @@ class Fields:
         return tuple(self._finite(key, item, low, high) for item in value)
 
     def path(self, key: str, default: Any = MISSING) -> tuple[tuple[float, float], ...]:
-        """Return a field with one or more ``[x, y]`` pairs and remove it."""
+        """Remove and return a field with one or more ``[x, y]`` pairs."""
         value = self.take(key, default)
         if isinstance(value, list):
             self._check_length(key, value, MAX_CORNERS)

@@ -114,7 +114,8 @@ class Regions(TensorFields):
         index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, N, 3)`` color of each region in [0, 1].
         given: ``(B, N)`` in {0, 1}: 1 for regions that the user has colored.
-        segments: ``(B, 1, H, W)`` int64: finer segments of which the model composed the regions, or None.
+        segments: ``(B, 1, H, W)`` int64: index of the smaller segments that the model merged into regions, or
+            None.
     """
 
     index: Tensor

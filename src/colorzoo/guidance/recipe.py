@@ -257,12 +257,12 @@ class Recipe:
 
     @property
     def statistics(self) -> StatisticsHint:
-        """Target statistics of the colors."""
+        """Color statistics to which the colors of the result are adjusted."""
         return StatisticsHint.read(self.extra.get("statistics"))
 
     @property
     def divisions(self) -> tuple[Division, ...]:
-        """Edits of the regions proposed by the model."""
+        """Lines that divide the regions proposed by the model."""
         return read_divisions(self.extra.get("divisions"))
 
     @property
@@ -304,7 +304,10 @@ class Recipe:
         return (*lists, *(name for name in _OBJECTS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
-        """Return the names of unknown fields, such as ``points[2].colour``, except ``x_...`` fields."""
+        """Return the names of unknown fields, such as ``points[2].colour``.
+
+        User-defined fields, whose names start with ``x_``, are not included.
+        """
         names = [name for name in self.extra if name not in (*_PARSED_ON_ACCESS, *_PAD_FIELDS)]
         for key in _MAX_ITEMS:
             items = enumerate(getattr(self, key) or ())

@@ -136,7 +136,7 @@ class AbAUC(ColorMetric):
         return {"auc": raw, "auc_rebalanced": rebalanced}
 
     def moments(self) -> list[list[float]]:
-        """Return the unweighted and the rebalanced histogram as moments."""
+        """Return the summed states: the unweighted and the rebalanced error histogram."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

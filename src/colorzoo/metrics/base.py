@@ -87,13 +87,13 @@ class ColorMetric(Metric):
         raise NotImplementedError(f"{type(self).__name__} must define distance() if of_whole_set is True")
 
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        """Compute the moments of one image and reset the states.
+        """Compute the states of the metric for one image.
 
         Args:
             inputs: Keyword arguments of ``update``.
 
         Returns:
-            One list of moments for each output.
+            One list of numbers (moments) for each output. Reports sum these numbers over images.
         """
         self.reset()
         self.update(**inputs)
@@ -147,12 +147,12 @@ class ImageMean(ColorMetric, ABC):
         return self.mean()
 
     def moments(self) -> list[list[float]]:
-        """Return the sum and the count of the values as moments."""
+        """Return the summed states: the sum and the count of the values."""
         return sums([float(self.total)], [float(self.count)])
 
 
 class Ratio(ColorMetric):
-    """Base class of ratios of two sums over all pixels or images.
+    """Base class of metrics that divide two sums over all pixels or images.
 
     Examples:
         >>> from colorzoo.metrics import RightHue
@@ -185,7 +185,7 @@ class Ratio(ColorMetric):
         return (self.total / self.count).float()
 
     def moments(self) -> list[list[float]]:
-        """Return the two sums as moments."""
+        """Return the summed states: numerator and denominator."""
         return sums([float(self.total)], [float(self.count)])
 
 
@@ -301,9 +301,11 @@ class Output:
 
 
 def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean from summed moments ``(sum, exact, count)``.
+    """Return the mean over images from summed states.
 
-    The mean is inf if all images are exact, and NaN without images.
+    The last axis of ``moments`` contains the sum of the values, the number of images without error, and the
+    number of other images. The mean excludes images without error. It is inf if all images are without error,
+    and NaN without images.
 
     Examples:
         >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))
@@ -321,14 +323,15 @@ def absolute_mean(moments: Moments) -> Moments:
 
 
 def no_finish(moments: Moments) -> Moments:
-    """Return NaN for metrics such as FID that are not computed from summed moments."""
+    """Return NaN, for metrics such as FID that are not computed from sums over images."""
     return np.full(moments.shape[:-1], np.nan)
 
 
 def value_moments(value: float) -> list[float]:
-    """Return the moments ``(sum, exact, count)`` of one value.
+    """Return the state of a single value, which `mean_of_moments` accepts after summation.
 
-    An infinite value counts as exact, and NaN is excluded.
+    The state is the value, the number of images without error, and the number of other images. An infinite
+    value marks an image without error. NaN gives only zeros.
     """
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
@@ -336,5 +339,5 @@ def value_moments(value: float) -> list[float]:
 
 
 def sums(totals: list[float], counts: list[float]) -> list[list[float]]:
-    """Return the moments of several means from the sum and count of each mean."""
+    """Return the states of several means from their sums and counts."""
     return [[float(total), 0.0, float(count)] for total, count in zip(totals, counts, strict=True)]

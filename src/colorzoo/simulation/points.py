@@ -179,7 +179,7 @@ class UniformPoints:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Start a session; see `SimulatedUser`."""
+        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
 
         def give_input(count: int, result: ColorizedImage) -> UserInput:
             del result
@@ -213,7 +213,7 @@ class MostWrongPoints:
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Start a session; see `SimulatedUser`."""
+        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
         side = min(self.side, *target.ab.shape[-2:])
 
         def choose_corner(result: ColorizedImage, given: Points) -> Tensor:
@@ -251,7 +251,7 @@ class ProposedPoints:
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Start a session; see `SimulatedUser`."""
+        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
                 f"model must have a method propose_points, got {type(model).__name__}. Use the "

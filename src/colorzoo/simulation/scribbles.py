@@ -213,7 +213,7 @@ class BledEdgeScribbles:
             )
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Start a session; see `SimulatedUser`."""
+        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
         random = np.random.default_rng([target.seed & (2**63 - 1), 0])
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
@@ -279,7 +279,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
-    """Cut the true color edges that are missing in a colorized image into strokes.
+    """Return strokes along true color edges that are missing in a colorized image.
 
     Strokes are sorted by missing magnitude, largest first.
 

@@ -101,7 +101,7 @@ class SimulatedUser(Protocol):
         """
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Start a session with an image.
+        """Start a session with an image and return the function that provides the guidance.
 
         Args:
             target: Image to colorize.

@@ -62,7 +62,7 @@ def check_parameter_count(card: ModelCard) -> None:
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
-    """Check that a model makes equal predictions with and without its task."""
+    """Check that a model and its task make equal predictions."""
     task, model_class = contract_test_model(card), load_model_class(card)
     known = known_settings(model_class)
     settings = {

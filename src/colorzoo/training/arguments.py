@@ -54,9 +54,10 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the tasks that arguments and configurations mention; if none, import all tasks.
+    """Import the task classes named in arguments and configurations, or all task classes.
 
-    LightningCLI finds only imported classes by their names.
+    LightningCLI resolves a class name only if the class has been imported. If no task is named, all tasks are
+    imported.
     """
     known = task_paths()
     text = " ".join(words)

@@ -112,7 +112,7 @@ class SelfReferenced:
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the simulated guidance of a validation setting."""
+        """Return no guidance, or references derived from the images, depending on ``setting``."""
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))

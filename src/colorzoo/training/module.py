@@ -308,11 +308,15 @@ class ColorizationModule(LightningModule):
         self.log_dict(named, batch_size=images, sync_dist=True)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings; each image is colorized once per setting."""
+        """Return the names of the validation settings.
+
+        A validation setting defines the simulated guidance of the images, such as ``10`` for ten points. Each
+        image is colorized once for each setting.
+        """
         return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the simulated guidance of a validation setting.
+        """Return the simulated guidance for a validation setting, such as a number of points.
 
         Args:
             setting: A name from `validation_settings`.

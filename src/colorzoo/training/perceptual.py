@@ -19,7 +19,7 @@ URLS = {
 
 
 def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
-    """Return a VGG-16 with BatchNorm that is neither trained nor stored in state dicts.
+    """Return a VGG-16 with BatchNorm that is frozen and excluded from state dicts.
 
     Args:
         layers: Indices of the layers whose outputs are returned, in ascending order.
@@ -33,7 +33,7 @@ def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
 
 
 def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwork:
-    """Return a VGG that is neither trained nor stored in state dicts.
+    """Return a VGG feature network that is frozen and excluded from state dicts.
 
     Args:
         network: The network, with parameter names of torchvision.

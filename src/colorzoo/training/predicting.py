@@ -119,7 +119,7 @@ class FullSizePrediction(LightningModule):
         return result.status
 
     def on_predict_end(self) -> None:
-        """Print a summary of all processes."""
+        """Print the numbers of colorized, skipped and failed images of all processes."""
         self._results.close()
         summaries = _gathered(self.summary)
         if not self.trainer.is_global_zero:

@@ -50,7 +50,7 @@ class StageMetrics(nn.Module):
         self.collections = nn.ModuleDict({setting: collection.clone() for setting in settings})
 
     def update(self, setting: str, inputs: Mapping[str, Tensor]) -> None:
-        """Update the metrics of a setting with a batch.
+        """Update the metrics of a guidance setting with a batch.
 
         Args:
             setting: Name of the setting.

@@ -72,9 +72,10 @@ def resolve_weights(
 
     Args:
         card: The model.
-        weights: ``"default"`` (the published file in the cache, else the embedded file, else a download, else
-            None with a warning), another tag of the card such as ``"published"``, a path, or None. A
-            `ResolvedWeights` is returned unchanged.
+        weights: ``"default"``, another tag of the card such as ``"published"``, a path, or None.
+            ``"default"`` selects the published file in the cache, else the embedded file, else a download. If
+            none of them is available, a warning is issued and the result is None. A `ResolvedWeights` is
+            returned unchanged.
         offline: Do not open network connections.
 
     Returns:

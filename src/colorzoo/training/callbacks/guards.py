@@ -39,7 +39,7 @@ class NonFiniteGuard(Callback):
         self._names = [str(name) for name in batch.get("name", [])] if isinstance(batch, dict) else []
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-        """Check the losses on a CPU, or every few steps on a GPU.
+        """Check the loss; on a GPU, check the losses of several steps together.
 
         Raises:
             ColorzooError: A loss is not finite.

@@ -52,7 +52,7 @@ class ImageGrid(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Render the grid while the averaged weights, if any, are in the model."""
+        """Save the grid after the first batch; the model then has the averaged weights, if any."""
         gray = isinstance(pl_module, ColorizationModule) and pl_module.input_kind == "gray"
         if batch_idx or dataloader_idx or trainer.sanity_checking or not (gray and trainer.is_global_zero):
             return

@@ -1,10 +1,12 @@
 """Reader of weights in ``.t7`` files without Torch7, for networks of nn and nngraph.
 
-A file contains one object: a number, a string, a table or an instance of a class, whose content is a table or
-a tensor. Tables and objects have an index for references. Functions are skipped.
+A file contains one object: a number, a string, a table, or an instance of a class. The content of an instance
+is a table or a tensor. Tables and instances are numbered, and repeated occurrences refer to these numbers.
+Functions are skipped.
 
-The name of a weight is its path: ``model.4.1.weight`` belongs to the first layer of the fourth node of the
-network ``model``. Layers are in the order of the forward pass; shared layers are listed once.
+The name of a weight is its path in the network. For example, ``model.4.1.weight`` belongs to the first layer
+in the fourth node of the network ``model``. Layers are listed in the order of the forward pass, and shared
+layers are listed once.
 """
 
 from __future__ import annotations
