@@ -1,4 +1,4 @@
-"""Hooks of the documentation site: pages of papers and notebooks, tables and help texts, links."""
+"""MkDocs hooks that add model pages, notebooks, tables and help texts, and resolve links."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _IMAGES = {"image/jpeg": "jpg", "image/png": "png"}
 _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
-_NO_PAD = "*This site was built without the pad; `COLORZOO_SITE_PAD=1 mkdocs build --strict` adds it.*\n"
+_NO_PAD = "*To include the drawing pad, build with `COLORZOO_SITE_PAD=1 mkdocs build --strict`.*\n"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add pages of papers, notebooks and changes, and list the pages of folders that the navigation names."""
+    """Add the model pages, the notebooks and the changelog, and expand folders in the navigation."""
     from mkdocs.structure.files import File
 
     for package, text in sorted(paper_pages().items()):
@@ -51,7 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
-    """Fill in tables and help texts, and resolve links that leave ``docs/``."""
+    """Insert generated tables and help texts, and resolve links to files outside ``docs/``."""
     uri = page.file.src_uri
     if uri == _PAD_PAGE and not _has_pad():
         markdown = _PAD.sub(_NO_PAD, markdown)
@@ -69,7 +69,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Write the drawing pad into the site, with the photos that its page names."""
+    """Add the drawing pad and the example photos of its page to the site."""
     if not _has_pad():
         return
     docs = Path(config.docs_dir)
@@ -80,7 +80,7 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def paper_pages() -> dict[str, str]:
-    """Return the ``README.md`` of each registered paper by the name of its package."""
+    """Return the ``README.md`` of each registered model, keyed by package name."""
     pages = {}
     for package in {_package(card) for card in _cards()}:
         readme = files(package) / "README.md"
@@ -90,7 +90,7 @@ def paper_pages() -> dict[str, str]:
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
-    """Return a notebook with its outputs as Markdown, and its images by their file names."""
+    """Convert a notebook to Markdown, and return the text and a dictionary from file names to images."""
     parts: list[str] = []
     images: dict[str, bytes] = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -107,12 +107,12 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
                 parts.append("".join(data["text/markdown"]))
             elif text := "".join(output.get("text") or data.get("text/plain", "")).rstrip():
                 parts.append(f"```text\n{text}\n```")
-    parts.append(f"*This page is `{_NOTEBOOKS}/{path.name}` of the repository, where it can be run.*")
+    parts.append(f"*To run this notebook, open `{_NOTEBOOKS}/{path.name}` of the repository.*")
     return "\n\n".join(parts) + "\n", images
 
 
 def models_table() -> str:
-    """Return a table of all registered models, linked to the pages of their papers."""
+    """Return a Markdown table of all registered models with links to their pages."""
     lines = ["| model | description | guidance | parameters | weights |", "|---|---|---|---|---|"]
     pages = paper_pages()
     for card in _cards():
@@ -124,7 +124,7 @@ def models_table() -> str:
 
 
 def metrics_table() -> str:
-    """Return a table of all metrics: their names, class, meaning, and the better direction."""
+    """Return a Markdown table of all metrics: names, class, description and better direction."""
     from colorzoo.metrics.named import all_metrics
 
     kinds = {found.kind for found in all_metrics().values()}
@@ -138,7 +138,7 @@ def metrics_table() -> str:
 
 
 def capabilities_table() -> str:
-    """Return a table of the protocols of `colorzoo.capabilities`, and the models that have their methods."""
+    """Return a Markdown table of the protocols in `colorzoo.capabilities` and their models."""
     from colorzoo import capabilities
     from colorzoo.registry import load_model_class
 
@@ -163,11 +163,11 @@ def weights_summary(card: ModelCard) -> str:
         return "none needed"
     if any(entry.file for entry in entries):
         return "included"
-    return "download" if any(entry.urls for entry in entries) else "convert or train"
+    return "download" if any(entry.urls for entry in entries) else "no download"
 
 
 def help_texts() -> str:
-    """Return the ``--help`` of each verb as a section."""
+    """Return the ``--help`` output of each command, as Markdown sections."""
     from colorzoo.cli.main import all_verbs, find_verb
 
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
@@ -186,7 +186,7 @@ def help_texts() -> str:
 
 
 def public_names(docs: Path) -> str:
-    """Return directives of mkdocstrings for the names of ``colorzoo`` that no page of ``api/`` shows."""
+    """Return mkdocstrings directives for the public names without a page in ``docs/api``."""
     stub = (files("colorzoo") / "__init__.pyi").read_text(encoding="utf-8")
     members: dict[str, list[str]] = {}
     for module, name in re.findall(r"^from colorzoo\.(\S+) import (\w+)", stub, re.MULTILINE):
@@ -199,7 +199,7 @@ def public_names(docs: Path) -> str:
 
 
 def resolve_links(markdown: str, uri: str, docs: Path) -> str:
-    """Point links to papers and notebooks to their pages, and make text of links to other files."""
+    """Redirect links to model pages and notebooks, and replace links to other files by their text."""
     here = str(PurePosixPath(uri).parent)
     paper = f"../src/colorzoo/zoo/{PurePosixPath(uri).stem}"
     written = {_PAPERS: paper, _NOTEBOOKS: f"../{_NOTEBOOKS}"}.get(here, here)
