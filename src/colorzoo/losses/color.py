@@ -150,7 +150,7 @@ def rebalanced_cross_entropy(
         logits: ``(B, 313, h, w)``.
         ab: ``(B, 2, h, w)`` truth in CIE units.
         class_weights: ``(313,)`` weights of the bins; see `colorzoo.color.rebalancing_weights` (eq. 4).
-        neighbors: See `colorzoo.color.soft_encode`.
+        neighbors: Number of bins in the soft encoding; see `colorzoo.color.soft_encode`.
         gray_below: An image counts as gray if no ``|a|`` or ``|b|`` exceeds this value in CIE units.
 
     Returns:

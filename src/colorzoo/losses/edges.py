@@ -35,9 +35,9 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the masked mean, ``(B,)``, of the squared difference of two map batches.
+    """Return the mean squared difference ``(B,)`` of two batches of maps inside a mask.
 
-    The squared difference is summed over channels. The mean over pixels is weighted by the mask.
+    The squared difference is summed over channels. The mask provides the weights of the mean over pixels.
 
     Args:
         one: ``(B, C, H, W)`` maps.
@@ -55,7 +55,7 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> T
         one: ``(B, 2, H, W)`` in CIE units.
         other: ``(B, 2, H, W)`` in CIE units.
         mask: ``(B, 1, H, W)`` in {0, 1}.
-        kind: See `edge_maps`.
+        kind: Kind of the gradients; see `edge_maps`.
     """
     return masked_error(edge_maps(one, kind), edge_maps(other, kind), mask)
 

@@ -77,9 +77,9 @@ class BothAxes(nn.Module):
     """`AxialAttention` along columns followed by `AxialAttention` along rows.
 
     Args:
-        channels: See `AxialAttention`.
-        side: See `AxialAttention`.
-        positions: See `AxialAttention`.
+        channels: Number of channels of the image map and the reference map; a multiple of 16.
+        side: Height and width of both maps in positions.
+        positions: Whether query, key and value have learned relative position embeddings.
     """
 
     def __init__(self, channels: int, side: int, *, positions: bool) -> None:

@@ -1,7 +1,7 @@
 """Classification by feature clusters as in STEGO (Hamilton et al. 2022), and k-means.
 
-Positions with similar features are assigned to the same class. Cluster re-assignment (CRA, SPColor section
-III-C) runs k-means on the cluster centers to merge similar clusters into one class.
+Positions with similar features are assigned to the same class. The category reduction algorithm (CRA, SPColor
+section III-C) merges similar clusters into one class by k-means on the cluster centers.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Classified(NamedTuple):
 
 
 def classify(features: Tensor, centers: Tensor) -> Classified:
-    """Assign the features of each position to the most similar cluster center by cosine.
+    """Assign each position to the cluster center with the largest cosine similarity.
 
     Args:
-        features: ``(B, D, h, w)``.
-        centers: ``(m, D)``.
+        features: ``(B, D, h, w)``, features of the positions.
+        centers: ``(m, D)``, cluster centers.
     """
     cosine = torch.einsum("bdhw,md->bmhw", F.normalize(features, dim=1), F.normalize(centers, dim=1))
     confidence, labels = torch.softmax(SHARPNESS * cosine, dim=1).max(dim=1, keepdim=True)
@@ -61,7 +61,7 @@ class Merged(NamedTuple):
 
 
 def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) -> Merged:
-    """Merge cluster centers by k-means (cluster re-assignment of SPColor, CRA).
+    """Merge cluster centers by k-means (category reduction algorithm of SPColor, CRA).
 
     Args:
         centers: ``(K, D)``.

@@ -73,7 +73,7 @@ class Colored(NamedTuple):
     Attributes:
         ab: ab / 110 in [-1, 1] at a quarter, half and full size, ``(B, 2, h, w)`` each.
         logits: ``(B, classes)``, logits of the image class.
-        gate: See `Transferred`; None without a reference.
+        gate: `Transferred.gate`, the blending weight; None without a reference.
     """
 
     ab: list[Tensor]
@@ -129,7 +129,7 @@ class GatedNetwork(nn.Module):
     """Base class of networks with an encoder, a matching step and gated decoder levels.
 
     Attributes:
-        levels: The levels of `gated_levels`.
+        levels: Three decoder levels, as returned by `gated_levels`.
         heads: Layers that predict ab / 110 from the output of each level.
         classifier: Layer that predicts the logits of the image class.
     """

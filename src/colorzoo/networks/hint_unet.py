@@ -309,7 +309,7 @@ class PointNetwork(HintNetwork):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints at the size of ``lightness``.
-            detach: See `HintUNet.forward`.
+            detach: Output branch whose gradient does not reach the layers that both branches share.
         """
         height, width = lightness.shape[-2:]
         out = self.unet(*hint_input(lightness, points, self.mask_center), detach=detach)
@@ -362,8 +362,7 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
         purpose: Option name for messages, such as ``"start"``.
 
     Raises:
-        ColorzooError: ``source`` has weights of other shapes, another ``mask_center`` or another
-            ``ab_scale``.
+        ColorzooError: The shapes of the weights, ``mask_center`` or ``ab_scale`` differ.
     """
     found: Any = getattr(source, "unet", None)
     wanted = {key: value.shape for key, value in unet.state_dict().items()}

@@ -117,7 +117,7 @@ def shares(similarity: Tensor, *, tau: float = 0.01) -> Tensor:
     """Apply a softmax over the M reference positions to similarities ``(B, M, N)``.
 
     Args:
-        similarity: See `cosines`.
+        similarity: Cosine similarities, as returned by `cosines`.
         tau: Softmax temperature; values near 0 give the best match a weight of nearly 1.
     """
     return torch.softmax(similarity / tau, dim=1)

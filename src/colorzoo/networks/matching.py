@@ -6,7 +6,7 @@ at a quarter of the image size.
 
 Global matching (He et al. 2018, Zhang et al. 2019) compares every position of one image with every position
 of the other image. Class-wise matching (SPColor, eqs. 5 to 10) compares only positions of the same class, so
-the cost decreases with the number of classes. The full similarity matrix is never computed.
+the cost decreases with the number of classes.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def match(
     """Match each position with positions of the same class by cosine similarity.
 
     Before the comparison, the mean feature of the class is subtracted, separately for each image. If an image
-    contains only one position of a class, the centered features of this position are 0. Its cosines are then
-    0, and its attention weights are equal.
+    contains only one position of a class, its centered features are 0, and so are all of its cosines. A
+    single query therefore receives the mean of the values. A single key provides its values to all queries.
 
     Args:
         query: ``(B, N, C)`` features of the image that receives values.
@@ -160,7 +160,7 @@ class WarpNet(nn.Module):
             reference: ``(B, C, h', w')``, output of `forward` for the reference.
             values: ``(B, V, h', w')``, values of the reference, such as colors.
             labels: Classes ``(B, 1, h, w)`` and ``(B, 1, h', w')``; None matches globally.
-            tau: See `match`.
+            tau: Softmax temperature; see `match`.
 
         Returns:
             Values ``(B, V, h, w)`` and similarity ``(B, 1, h, w)``.

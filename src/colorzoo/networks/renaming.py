@@ -56,8 +56,8 @@ def _rows(value: Tensor) -> torch.Size:
 def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
     """Rename Caffe blobs such as ``LAYER.0`` to PyTorch parameter names.
 
-    Other names do not change. A Caffe BatchNorm layer stores the mean, the variance, and a factor by which
-    mean and variance must be divided.
+    A Caffe BatchNorm layer stores the mean, the variance and a factor. This function divides the mean and the
+    variance by the factor. Names that do not end in a number are unchanged.
 
     Args:
         blobs: The blobs by name.

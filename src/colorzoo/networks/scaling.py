@@ -28,7 +28,7 @@ def scaled_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
     Args:
         lab: ``(B, 3, H, W)``: L / 50 - 1, a / 110 and b / 110.
-        clip: See `colorzoo.color.lab_to_rgb`.
+        clip: Whether to clip each channel to [0, 1]; see `colorzoo.color.lab_to_rgb`.
     """
     return lab_to_rgb(torch.cat([50 * (lab[:, :1] + 1), AB_SCALE * lab[:, 1:]], dim=1), clip=clip)
 

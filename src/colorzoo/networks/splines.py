@@ -45,7 +45,7 @@ def spline(moves: Tensor) -> Tensor:
     The corners of the image are fixed.
 
     Args:
-        moves: ``(B, 4)``, see `diagonal_moves`.
+        moves: ``(B, 4)``, points and shifts; see `diagonal_moves`.
 
     Returns:
         ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the linear
@@ -69,8 +69,8 @@ def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
 
     Args:
         images: ``(B, C, H, W)``.
-        theta: ``(B, 9, 2)``, see `spline`.
-        moves: ``(B, 4)``, see `diagonal_moves`.
+        theta: ``(B, 9, 2)``, spline coefficients; see `spline`.
+        moves: ``(B, 4)``, points and shifts; see `diagonal_moves`.
     """
     height, width = images.shape[-2:]
     places = source_positions(theta, moves, (height, width)).to(images)
@@ -86,8 +86,8 @@ def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Ten
     1. Therefore `warp` samples the last row and column from outside the image, even without a shift.
 
     Args:
-        theta: ``(B, 9, 2)``, see `spline`.
-        moves: ``(B, 4)``, see `diagonal_moves`.
+        theta: ``(B, 9, 2)``, spline coefficients; see `spline`.
+        moves: ``(B, 4)``, points and shifts; see `diagonal_moves`.
         size: Height and width in pixels.
 
     Returns:

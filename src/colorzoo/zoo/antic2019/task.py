@@ -89,7 +89,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         objective: Settings of the losses.
         stage: ``frozen`` trains the generator except the encoder's convolutions. ``unfrozen`` trains the
             whole generator. ``critic`` trains only the discriminator. ``gan`` alternates between
-            discriminator and generator. None is allowed only without training.
+            discriminator and generator. None is allowed only if the model is not trained, such as in
+            evaluation.
         **optimization: See `AdversarialOptimization`. The generator has three parameter groups: the encoder
             up to 1/8 scale, the rest of the encoder, and the decoder. A one-cycle schedule can set a learning
             rate for each group.
@@ -229,7 +230,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         self.generators_turn = checkpoint[_TURN]
 
     def _load_start(self) -> None:
-        """Load encoder weights for a new model; raise if the stage requires a trained model."""
+        """Load initial encoder weights; raise an error if the stage requires a trained model."""
         source = self.objective.encoder_weights
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"stage {self.stage} requires trained weights. Add --init_from FILE.")

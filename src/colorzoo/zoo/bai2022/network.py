@@ -144,7 +144,7 @@ class StyleDecoder(nn.Module):
 
 
 def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
-    """Build a 3 x 3 convolution with reflection padding, as two layers like the authors."""
+    """Build a 3 x 3 convolution and a separate reflection padding, as in the authors' code."""
     return [nn.ReflectionPad2d(1), nn.Conv2d(fan_in, fan_out, 3)]
 
 

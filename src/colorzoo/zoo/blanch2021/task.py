@@ -164,7 +164,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return torch.stack(self.discriminator_losses(generated)).sum()
 
     def discriminator_losses(self, generated: ScaledPrediction) -> list[Tensor]:
-        """Return the loss of each discriminator; gradients do not reach the generator."""
+        """Return the loss of each discriminator, without gradients for the generator."""
         scores = self.judge([lab.detach() for lab in generated.generated]), self.judge(generated.truth)
         return [least_squares_discriminator_loss(*pair) for pair in zip(*scores, strict=True)]
 

@@ -115,7 +115,8 @@ class Architecture:
             paper.
         color_width: Multiplier for the channel counts of the color network.
         tau: Temperature of the matching (eq. 8).
-        reference_input: ``rgb``, or ``normalized_twice`` to match the published code's VGG-19 input.
+        reference_input: Input of VGG-19 for references. ``rgb`` normalizes references once.
+            ``normalized_twice`` also applies ImageNet normalization before, as in the published code.
     """
 
     features: str = "vgg19"

@@ -246,8 +246,8 @@ def build_segmenter(
         kind: ``stego``, ``stego_supervised``, or ``clusters``, which classifies feature maps of ``trunk``.
             None returns None.
         trunk: Feature network.
-        classes: See `ClusterSegmenter`.
-        merging: See `ClusterSegmenter`.
+        classes: Number of classes after merging; see `ClusterSegmenter`.
+        merging: Whether to merge before (``pre``) or after (``post``) the classification.
 
     Raises:
         ColorzooError: ``kind`` is unknown or incompatible with ``trunk``.

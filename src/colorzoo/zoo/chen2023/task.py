@@ -182,7 +182,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
     """`ExemplarPairsDataModule` that finds neighbors by features of a registered model.
 
     Args:
-        root: See `ExemplarPairsDataModule`.
+        root: Folder of the images; see `ExemplarPairsDataModule`.
         features: Name of a model of the zhang2016 family.
         **kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
     """

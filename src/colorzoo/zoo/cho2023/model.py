@@ -79,10 +79,12 @@ class GuidingPainter(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; without ``regions``, f divides the sketch.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with the colors of regions.
+
+        If ``guidance`` contains no regions, f divides the sketch, and g receives no color hints.
 
         Raises:
-            GuidanceError: More than 30 regions, or colors outside [0, 1].
+            GuidanceError: ``guidance`` contains more than 30 regions or colors outside [0, 1].
         """
         return RgbPrediction(rgb=self.after_hooks(self.before_hooks(lightness, guidance), unchanged))
 
@@ -135,9 +137,9 @@ class PointsSettings:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches g of the paper.
-        stop_probability: See `PointSimulation`.
+        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss.
-        hint_residual: See `Extensions`.
+        hint_residual: Whether the output is predicted relative to the hint colors; see `Extensions`.
     """
 
     width: Width = 1.0
@@ -149,7 +151,7 @@ class PointsSettings:
 class PointPainter(ColoringModel):
     """Baseline of GuidingPainter: generator g with color points instead of regions.
 
-    This baseline replaces the paper's baseline, Zhang et al. 2017 on sketches.
+    The baseline in the paper is the network of Zhang et al. 2017, applied to sketches.
 
     Args:
         settings: Settings of the generator and its training.

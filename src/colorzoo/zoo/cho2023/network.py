@@ -67,8 +67,9 @@ class GuidingPainterNetwork(nn.Module):
     Args:
         width: Multiplier for the channel counts of g; 1.0 matches the paper.
         segmenter_width: Multiplier for the channel counts of f.
-        segmenter_side: Maximum shorter side in pixels of the input of f; its logits are upsampled.
-        hint_residual: See `as_residual`.
+        segmenter_side: Maximum shorter side in pixels of the input of f. Larger sketches are downsampled for
+            f, and the logits of f are upsampled.
+        hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
     """
 
     def __init__(
@@ -226,8 +227,8 @@ class Extensions:
     """Extensions of GuidingPainter that are not in the paper.
 
     Attributes:
-        segmenter_side: Maximum shorter side in pixels of the input of f, whose logits are upsampled. A narrow
-            f that was trained on small images can then segment whole shapes.
+        segmenter_side: Maximum shorter side in pixels of the input of f. Larger sketches are downsampled, so
+            a narrow f that was trained on small images can segment whole shapes.
         pieces: Whether to propose parts of segments that are enclosed by lines instead of whole segments; see
             `cut_segments`.
         needs: Weights of segments for `cut_segments`, measured on training images.

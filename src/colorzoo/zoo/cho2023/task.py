@@ -55,7 +55,7 @@ class Objective:
         variance_weight: Weight of the color variance within segments; its gradient reaches only f.
         smoothness_weight: Weight of the differences between neighboring logits.
         adversarial_weight: Weight of the adversarial loss; 0 disables the discriminator.
-        smoothness_form: See `smoothness`.
+        smoothness_form: Form of the differences between neighboring logits; see `smoothness`.
         initial_temperature: Temperature in the first step.
         final_temperature: Temperature in the last step; the decay is exponential.
     """
@@ -140,9 +140,9 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Divide sketches, color the first regions and generate images.
+        """Divide sketches into segments, color the first segments and generate images.
 
-        Gradients reach both f and g.
+        The output has gradients for f and g.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
@@ -163,7 +163,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"logits": logits, "filled": filled})
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
-        """Generate again with new random draws for the discriminator, as in the published code."""
+        """Generate new images with other random draws for the discriminator, as published."""
         with torch.no_grad():
             return self._generate_batch(batch, "second")
 

@@ -207,7 +207,7 @@ def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
 
 
 def with_mask(color: Tensor, mask: Tensor) -> Tensor:
-    """Join colors ``(B, 3, h, w)`` and a mask ``(B, 1, h, w)`` to hints ``(B, 4, h, w)``."""
+    """Return hints ``(B, 4, h, w)``: colors ``(B, 3, h, w)`` inside the mask, and the mask."""
     return torch.cat([color * mask, mask], dim=1)
 
 

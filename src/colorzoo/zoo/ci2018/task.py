@@ -121,7 +121,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         apply_weights(features, layers, name=self.i2v_weights, published=False)
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Colorize faded line art of a batch with simulated hints.
+        """Colorize the line art of a batch with random line contrast and simulated hints.
 
         Returns:
             Generated images. ``extras`` contain the local ``features``.
@@ -297,7 +297,13 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
-    """Return width and height of a crop in pixels; ``turned`` swaps them."""
+    """Compute width and height of a crop from its area and its aspect ratio.
+
+    Args:
+        area: Area in pixels.
+        aspect: Ratio of the width to the height.
+        turned: Whether to swap width and height.
+    """
     wide, high = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
     return (high, wide) if turned else (wide, high)
 

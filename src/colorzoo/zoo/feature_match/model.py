@@ -1,4 +1,4 @@
-"""Global feature matching: the baseline of Xu et al. 2020 without global style.
+"""Global feature matching, a baseline for exemplar colorization.
 
 Each cell of the image gets the color of the exemplar cell with the most similar features. The
 method is the matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587) without their network.
@@ -29,10 +29,11 @@ _CHUNK = 1024
 class FeatureMatching(ColoringModel):
     """Color transfer from the reference cells with the most similar features.
 
-    The encoder is a registered model that is created at the first use. It is not part of the state dict.
+    The encoder is loaded on first use. It is not part of the state dict.
 
     Args:
-        encoder: Registered model whose encoder computes the features; None compares lightness patches.
+        encoder: Name of a model whose encoder computes the features. None compares the lightness of 4 x 4
+            pixels instead.
     """
 
     accepts = frozenset({"exemplar"})

@@ -50,8 +50,9 @@ class Aligned(NamedTuple):
     Attributes:
         there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
         back: ``(B, 2, h, w)`` int64, match of each reference pixel in the image.
-        errors: ``(B, 10, H, W)`` in [0, 255]: five levels of the matches from image to reference, coarse
-            first, then five levels of the matches from reference to image.
+        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five levels, coarse first. The first five
+            channels compare the image with its matches in the reference. The last five channels compare these
+            matches with their own matches in the image.
     """
 
     there: Tensor
@@ -124,7 +125,7 @@ class ExemplarColorization(ColoringModel):
         return found[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' weights; if a file lacks the sub-net, keep the current sub-net."""
+        """Rename the authors' weights; add the current sub-net if the file does not contain it."""
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
 

@@ -85,7 +85,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean over images of the loss of the branch to which the image belongs."""
+        """Return the mean loss of a batch; the loss of an image depends on its branch."""
         rgb, weigh = batch["rgb"], self.objective
         lab = rgb_to_lab(rgb)
         reference, _ = references_of(batch)

@@ -160,7 +160,7 @@ class Matcher(nn.Module):
 
 
 SEEN, MASKED, CANDIDATE = 1, 0, -1
-"""Cell states: known code, masked, and masked with a possible hint."""
+"""States of a cell: its code is known, masked, or masked with a possible hint (candidate)."""
 
 _REGION = 10  # superpixel side in pixels, the default of OpenCV
 _ITERATIONS = 5
@@ -194,7 +194,7 @@ def draw_mask(
     Args:
         modes: Random generator for the mask type.
         numbers: Random generator for the cells.
-        shape: Rows and columns.
+        shape: Rows and columns of the cell grid.
         users: Settings of the simulated hints.
 
     Returns:
@@ -272,13 +272,13 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     """Draw masks and hints for a training batch.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1], with cells of 16 pixels.
+        rgb: ``(B, 3, H, W)`` in [0, 1].
         seeds: Per-image seeds.
-        shape: Rows and columns.
+        shape: Rows and columns of the cell grid: H / 16 and W / 16.
         users: Settings of the simulated hints.
 
     Returns:
-        Masks ``(B, rows, columns)`` and hints on the device of the images.
+        States of the cells, ``(B, rows, columns)``, and hints, both on the device of the images.
     """
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

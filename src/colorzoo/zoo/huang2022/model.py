@@ -44,9 +44,9 @@ class Sampling:
     Attributes:
         top_k: Number of most probable codes to sample from; 100 in the authors' code.
         seed: Random seed; different seeds produce different colors.
-        passes: Number of tokens that are computed for each cell. ``published`` computes all tokens.
-            ``cached`` reuses cached keys and values unless the approximation could change the sampled code,
-            and is several times faster.
+        passes: Method of computing the logits of a cell. ``published`` computes all tokens for each cell.
+            ``cached`` reuses cached keys and values, unless this approximation could change the sampled code.
+            It is several times faster.
     """
 
     top_k: PositiveInt = 100
@@ -71,7 +71,7 @@ class Matching:
 
 
 class UniColorNetwork(nn.Module):
-    """Chroma-VQGAN and Hybrid-Transformer.
+    """Module that contains the two networks Chroma-VQGAN and Hybrid-Transformer.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
@@ -233,7 +233,7 @@ class UniColor(ColoringModel):
         return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(lightness.device)
 
     def _loaded_matcher(self, device: torch.device) -> Matcher:
-        """Return the matcher, loading it at the first call.
+        """Load the matcher on the first call and return it.
 
         Raises:
             WeightsError: No trained weights of the matcher are available on this machine.
@@ -255,7 +255,8 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
     pixels.
 
     Args:
-        lightness: ``(B, 1, H, W)`` in [0, 100], used for points without their own lightness.
+        lightness: ``(B, 1, H, W)`` in [0, 100], from which the RGB color of a point is computed if the point
+            has no lightness.
         points: Points, as maps of the image size.
         cells: Rows and columns of the cell grid.
     """

@@ -72,13 +72,13 @@ def sample_cached(
     equal the result of `sample`.
 
     Args:
-        transformer: See `sample`.
-        gray: See `sample`.
-        codes: See `sample`.
-        cells: See `sample`.
-        hints: See `sample`.
-        noise: See `gumbel_draw`.
-        top_k: See `gumbel_draw`.
+        transformer: Transformer.
+        gray: Gray features ``(1, rows * columns, G)``, row-major.
+        codes: Initial codes ``(rows, columns)``; the mask token where a code is unknown.
+        cells: Row-major indices of the cells to sample, including hinted cells.
+        hints: Cell colors of image 0.
+        noise: Gumbel noise ``(steps, codes)``.
+        top_k: Number of most probable codes to sample from.
     """
     codes, cache = codes.clone(), KeyValueCache(transformer, gray, hints)
     rates: list[float] = []

@@ -43,7 +43,7 @@ class Huang2022(SingleOptimizerModule):
         sampling: Settings of code sampling in validation.
         matching: Settings of exemplar matching; not used in training.
         users: Settings of the simulated hints.
-        codes_of: ``trained`` requires weights of Chroma-VQGAN, ``random`` is for tests.
+        codes_of: ``trained`` requires a trained Chroma-VQGAN. ``random`` accepts random weights, for tests.
         **optimization: See `Optimization`.
     """
 
@@ -98,9 +98,10 @@ class Huang2022(SingleOptimizerModule):
 
 
 def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
-    """Mask the codes ``(B, rows, columns)`` for the transformer.
+    """Replace the masked codes in ``(B, rows, columns)`` by the mask token.
 
-    Candidates without a hint keep their true codes although the loss includes them, as in the authors' code.
+    Cells with the state `CANDIDATE` keep their true codes although the loss includes them. The authors' code
+    has the same effect.
     """
     return codes.masked_fill(mask == MASKED, mask_token)
 

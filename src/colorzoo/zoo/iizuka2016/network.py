@@ -54,9 +54,9 @@ _MEAN = 0.44505388568813414  # mean gray level of Places, from the authors' file
 class JointPriorNetwork(nn.Module):
     """Network that fuses local and global features and predicts ab at half the size.
 
-    The architecture follows section 3, and module names match the authors' code. Both branches share ``low``.
-    ``mid`` computes local features. ``scene`` and ``style`` compute the global vector, which is concatenated
-    to the local features at every position. ``color`` is the decoder.
+    The architecture follows section 3. The local and the global branch share the layers ``low``. The layers
+    ``mid`` compute local features. The layers ``scene`` and ``style`` compute the global vector, which is
+    concatenated to the local features at every position. ``color`` is the decoder.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -117,7 +117,7 @@ class JointPriorNetwork(nn.Module):
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ab in (0, 1) at half the size, and scene features ``(B, 512 * width)``."""
+        """Return ab, scaled to (0, 1), at half the size, and scene features ``(B, 512 * width)``."""
         local = self.local_input(gray)
         low = self.low(local)
         scene = self.scene(self._scene_input(local, low))
@@ -128,7 +128,7 @@ class JointPriorNetwork(nn.Module):
         return self._style(self.local_input(gray), None)
 
     def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features and a global vector."""
+        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features and the global vector."""
         everywhere = style[:, :, None, None].expand(-1, -1, mid.shape[-2], mid.shape[-1])
         maps: Tensor = self.color(torch.cat([mid, everywhere.to(mid.dtype)], dim=1))
         return maps.float()
@@ -185,7 +185,7 @@ def convolutions(
 
 
 def to_ab(maps: Tensor) -> Tensor:
-    """Convert maps in (0, 1) to ab in CIE units."""
+    """Convert the output of the decoder in (0, 1) to ab in CIE units."""
     return 200 * maps - 100
 
 
@@ -202,8 +202,8 @@ def _at_least_one(side: int) -> int:
 def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize maps along each axis like ``image.scale`` of Torch7.
 
-    Upsampling interpolates linearly between the first and last sample; downsampling averages areas, including
-    fractional pixels.
+    Upsampling interpolates linearly and aligns the corner pixels of input and output. Downsampling averages
+    areas and weights pixels by the fraction that lies in the area.
 
     Args:
         maps: ``(B, C, H, W)``.

@@ -149,9 +149,9 @@ class DDColorNetwork(nn.Module):
         encoder: Encoder module.
         widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. The last number is also
             the channel count of the queries.
-        queries: See `ColorDecoder`.
-        layers: See `ColorDecoder`.
-        feed: See `ColorDecoder`.
+        queries: Number of color queries.
+        layers: Number of layers of the color decoder.
+        feed: Hidden channels of the feed-forward layers of the color decoder.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Map parameter names of the authors' files to this implementation.
 
-The files are state dicts of the generator. Unused tensors are dropped: the encoder's last normalization,
-whose output the authors discard, the normalization constants, and a classifier head in files from before
-August 2023.
+The files are state dicts of the generator. Tensors that this implementation does not use are dropped. These
+are the encoder's last normalization, the normalization constants of the input, and the classifier head in
+files from before August 2023.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ class Objective:
         colorfulness_weight: Weight of the colorfulness loss, which is averaged over the batch. The published
             code uses the weight 0.5, sums the loss over the four images of each device, and averages the
             gradients of four devices.
-        saturation: Saturation factor of the ground truth for perceptual loss and discriminator.
+        saturation: Factor on the saturation of the ground truth that the perceptual loss and the
+            discriminator receive.
     """
 
     pixel_weight: NonNegativeFloat = 0.1
@@ -208,7 +209,7 @@ def saturate(rgb: Tensor, factor: float) -> Tensor:
 
 
 def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
-    """Return the binary cross-entropy of scores ``(B, n)`` with the label real or generated."""
+    """Return the binary cross-entropy of scores ``(B, n)`` with the label ``real`` (0 or 1)."""
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 

@@ -110,8 +110,8 @@ class EdgeAwareColorization(ColoringModel):
         """Colorize a batch; without scribbles, return the backbone's prediction.
 
         Args:
-            lightness: See `ColoringModel.forward`.
-            guidance: See `ColoringModel.forward`.
+            lightness: ``(B, 1, H, W)``, input of the backbone.
+            guidance: Scribbles, and the guidance of the backbone.
             encoded: Output of `encode` for these inputs; None computes it.
         """
         if guidance is None or guidance.scribbles is None:

@@ -38,7 +38,8 @@ class Extensions:
         read_lightness: Whether the lightness of the image is a further input of E.
         reach: Distance in pixels from a scribble within which E changes feature maps. With None, E
             changes whole maps, as in the paper.
-        propagation: Radius in pixels of `Propagation` on the final colors; 0 disables it.
+        propagation: Radius in pixels of the layer `Propagation`, which is applied to the final colors; 0
+            disables the layer.
         edge_band: Distance in pixels from the scribbles up to which L_edge and the color error are computed.
         relative: Whether to divide the losses of each image by the error of its result without
             scribbles. Images with weak and strong colors then have equal weight.
@@ -128,8 +129,8 @@ class Propagation(nn.Module):
 def image_weights(lost: Tensor, relative: bool) -> Tensor:
     """Return loss weights ``(B,)``, computed from the errors ``(B,)`` without scribbles.
 
-    If ``relative`` is false, all weights are 1. Otherwise a weight is the inverse of the error plus a
-    constant.
+    If ``relative`` is false, all weights are 1. Otherwise the weight is 1 / (error + c) with a small constant
+    c.
     """
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
@@ -144,7 +145,7 @@ def color_terms(
         truth: ``(B, 2, H, W)``, ground truth ab.
         first: ``(B, 2, H, W)``, ab without scribbles.
         near: ``(B, 1, H, W)``, 1 near the scribbles.
-        relative: See `Extensions`.
+        relative: Whether to divide the losses of each image by its error without scribbles.
     """
     weight = image_weights(color_error(first, truth, near), relative)
     color = (color_error(found, truth, near) * weight).mean()

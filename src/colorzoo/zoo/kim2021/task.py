@@ -38,8 +38,8 @@ class Objective:
 
     Attributes:
         gradient: Gradients in the edge losses: signed derivatives or magnitudes.
-        con_weight: Weight lambda_con.
-        reg_weight: Weight lambda_reg.
+        con_weight: Weight of L_con (lambda_con).
+        reg_weight: Weight of L_reg (lambda_reg).
     """
 
     gradient: Gradient = "signed"
@@ -56,8 +56,8 @@ class Users:
         empty: Fraction of the training images without scribbles.
         strokes: Maximum number of scribbles for a training image.
         jitter: Maximum distance in pixels of a scribble from its edge.
-        lost: Fraction of a true edge that must be missing in the result without scribbles for the edge to get
-            a scribble.
+        lost: Minimum fraction of a true color edge that is missing in the result without scribbles. Only
+            edges above this minimum get scribbles.
     """
 
     hints: Fraction = 0.5
@@ -77,9 +77,9 @@ class EdgeLosses(NamedTuple):
     """Unweighted loss terms.
 
     Attributes:
-        edge: L_edge: difference from the true edges near the scribbles.
-        con: L_con: difference from the edges of the result without scribbles, away from the scribbles.
-        reg: L_reg: change of the backbone's activation maps.
+        edge: L_edge, the difference from the true edges near the scribbles.
+        con: L_con, the difference from the edges of the result without scribbles, away from the scribbles.
+        reg: L_reg, the change of the backbone's activation maps.
         color: Difference from the true colors near the scribbles (not in the paper).
         hold: Difference from the colors of the result without scribbles, away from the scribbles (not in the
             paper).

@@ -224,9 +224,9 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
+        mean: Gray level subtracted from the input: 0 for the published weights, 0.4488 in training.
         normalization: Whether every layer of the VGG-16 is followed by BatchNorm, as in training. The
-            released network has no BatchNorm layers.
+            published network has no BatchNorm layers.
         dropout: Dropout probability after the last layers.
         chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
             quartile).
@@ -277,7 +277,7 @@ class HypercolumnNetwork(nn.Module):
         """Return histograms at a quarter of the image size.
 
         Args:
-            gray: ``(B, 1, H, W)`` minus the mean; height and width are multiples of 32.
+            gray: ``(B, 1, H, W)``, gray level minus `Architecture.mean`; H and W are multiples of 32.
         """
         hidden = self.hidden_map(self.features(gray))
         return Histograms(self.hue(hidden).float().softmax(1), self.chroma(hidden).float().softmax(1))
@@ -314,7 +314,7 @@ class HypercolumnNetwork(nn.Module):
         """Return the logits ``(B P, 32)`` at sampled positions, for training.
 
         Args:
-            gray: See `forward`.
+            gray: ``(B, 1, H, W)``, gray level minus `Architecture.mean`; H and W are multiples of 32.
             positions: ``(B, P, 2)``, row and column in pixels.
         """
         return self.logits_of(columns(self.features(gray), positions, SCALES, [(s - 1) / 2 for s in SCALES]))

@@ -167,7 +167,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            generated: See `generate`.
+            generated: Output of `generate`.
         """
         extras, weigh = generated.extras, self.objective
         terms = {"reconstruction": 2 * (generated.rgb - extras["target"]).abs().mean()}
@@ -242,12 +242,12 @@ def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
     """Return the position in the warped copy that corresponds to each image position.
 
     Args:
-        sources: ``(B, 2, h, w)``, x and y of the source of each position of the copy, as fractions of the
-            sides.
+        sources: ``(B, 2, h, w)``, x and y in the image from which each position of the copy was sampled, as
+            fractions of the image sides.
 
     Returns:
-        The nearest position of the copy ``(B, N)`` int64, and a mask ``(B, N)`` float32 that is 0 where the
-        nearest source is one position or more away because the spline moved it outside the copy.
+        Indices ``(B, N)`` int64 of the positions of the copy, and a mask ``(B, N)`` float32. The mask is 0
+        for image positions that the copy does not contain.
     """
     batch, _, rows, columns = sources.shape
     sides = sources.new_tensor([columns, rows]).view(2, 1)

@@ -10,7 +10,7 @@ class Levin2004(TrainingFreeModule):
     """Evaluation task of `ColorizationByOptimization`, which needs no training.
 
     Args:
-        variance_share: See `ColorizationByOptimization`.
+        variance_share: Variance of the Gaussian weights; see `ColorizationByOptimization`.
     """
 
     validation_points = (0, 1, 10, 100)

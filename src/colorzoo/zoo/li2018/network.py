@@ -159,7 +159,7 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Match the feature covariances of images to style images at four depths.
+        """Transfer the colors of style images to content images at four depths.
 
         Args:
             content: ``(B, 3, H, W)`` in [0, 1], sides of at least 16 pixels.

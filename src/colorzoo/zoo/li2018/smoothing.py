@@ -40,7 +40,7 @@ def smooth_closed_form(
         stylized: Stylized image y.
         content: Content image of equal size; each side must have at least 3 pixels.
         beta: Weight of the smoothness in [0, 1); 0 returns the stylized image.
-        epsilon: See `affinities`.
+        epsilon: Regularization of the matting affinities; see `affinities`.
     """
     weights = affinities(content, epsilon)
     scale = 1 / np.sqrt(weights.sum(axis=0))
@@ -126,8 +126,8 @@ def last_filter(
     Args:
         stylized: Image ``(3, H, W)`` float32 in [0, 1].
         content: Content image ``(3, H, W)`` float32 in [0, 1].
-        radius: See `averaged_models`.
-        edge: See `averaged_models`.
+        radius: Radius in pixels of the window over which functions are averaged.
+        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
 
     Returns:
         Unclipped image ``(3, H, W)``.

@@ -84,7 +84,7 @@ class InstanceExtensions:
 
 
 def keep_trunk(network: InstanceNetworks) -> None:
-    """Exclude the layers of the borrowed Local Hints model from training and weight files."""
+    """Exclude the layers that come from a Local Hints model from training and weight files."""
     borrow(network, [key for key in network.state_dict() if not _own(key)])
 
 

@@ -211,8 +211,8 @@ class InstanceNetworks(nn.Module):
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
-        hint_attention: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
+        hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
     """
 
     def __init__(self, width: float, *, mask_center: float, hint_attention: bool, scene_blocks: int) -> None:

@@ -63,7 +63,7 @@ class Su2020(SingleOptimizerModule):
             three networks. A model of this class is used like ``--init_from``; see `continue_from`.
         most_boxes: Maximum number of boxes per training image; the first boxes are used.
         delta: Distance in CIE units above which the loss is linear; 1 in the paper.
-        detector: See `InstanceColorization`.
+        detector: State dict file of the detector; see `InstanceColorization`.
         **optimization: See `Optimization`.
     """
 

@@ -74,7 +74,7 @@ class ColorTransfer(ColoringModel):
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:
-    """Match the mean and deviation of lightness ``(B, 1, H', W')`` to a target lightness."""
+    """Shift and scale lightness to the mean and standard deviation of another lightness map."""
     dims = (1, 2, 3)
     spread = source.std(dim=dims, keepdim=True, correction=0).clamp(min=_LEAST_DEVIATION)
     scale = target.std(dim=dims, keepdim=True, correction=0) / spread

@@ -139,9 +139,9 @@ class AnchorColorization(ColoringModel):
         """Colorize a batch.
 
         A superpixel that contains color points becomes an anchor. Its color is the mean color of the points,
-        and it replaces the anchor of its cluster. ``extras["logits"]`` contains the color logits ``(B, 313,
-        h, w)`` of the superpixels. ``extras["anchors"]`` is the mask ``(B, 1, h, w)`` of the anchors in {0,
-        1}.
+        and it replaces the anchor of its cluster. ``extras["logits"]`` contains the color logits
+        ``(B, 313, h, w)`` of the superpixels. ``extras["anchors"]`` is a mask ``(B, 1, h, w)`` in {0, 1} of
+        the anchors.
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))

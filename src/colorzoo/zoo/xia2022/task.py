@@ -127,7 +127,7 @@ class Xia2022(SingleOptimizerModule):
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the losses of stage ``colors``, with their sum ``loss``, and the predicted ab.
 
-        The predicted ab is divided by 110. Anchors have their true colors.
+        The predicted ab is divided by 110. In training, the anchors have their true colors.
 
         Args:
             lab: Ground truth ``(B, 3, H, W)``; height and width are multiples of 16.

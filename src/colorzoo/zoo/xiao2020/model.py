@@ -43,7 +43,7 @@ class Architecture:
 
 
 class PyramidColorization(ColoringModel):
-    """Model that colorizes an image to the color histogram of a reference.
+    """Model that colorizes an image with the color histogram of a reference.
 
     Args:
         architecture: Settings of the networks.

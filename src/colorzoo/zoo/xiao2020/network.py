@@ -127,7 +127,7 @@ class PyramidNetwork(nn.Module):
     """Network of the first level, and network shared by all later levels.
 
     Args:
-        width: See `LevelNetwork`.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float) -> None:

@@ -85,8 +85,9 @@ class StylizationColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with a reference, or automatically without a reference.
 
-        ``extras["logits"]`` contains the logits of the last pass. With a reference, ``extras["automatic"]``
-        is the ab before the transfer, and ``extras["transferred"]`` is the ab after the transfer.
+        ``extras["logits"]`` contains the logits of the last colorization. With a reference,
+        ``extras["automatic"]`` is the ab before the transfer, and ``extras["transferred"]`` is the ab after
+        the transfer.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -133,7 +134,7 @@ class StylizationColorization(ColoringModel):
 
 
 def load_backbone(name: str, network: PointNetwork) -> None:
-    """Load the weights of a registered Local Hints model into the colorization sub-net.
+    """Load the weights of a Local Hints model into the colorization sub-net.
 
     Raises:
         WeightsError: The model has no trained weights on this machine.
@@ -145,7 +146,7 @@ def load_backbone(name: str, network: PointNetwork) -> None:
 
 
 def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a registered Local Hints model with the key names of this model.
+    """Return the weights of a Local Hints model with the key names of this model.
 
     Raises:
         WeightsError: The model has no trained weights on this machine.
@@ -156,6 +157,6 @@ def backbone_weights(name: str) -> Mapping[str, Tensor]:
 
 @lru_cache(maxsize=1)
 def trained_model(name: str) -> ColoringModel:
-    """Return a registered model with its weights; the last model is cached."""
+    """Load a model by name with its trained weights; the model of the last call is cached."""
     with torch.inference_mode(False):  # cached tensors must be usable in training
         return create_backbone(name, "backbone")

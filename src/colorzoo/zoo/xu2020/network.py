@@ -156,8 +156,8 @@ class ExemplarNetwork(nn.Module):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             ab: Colors ``(B, 2, H, W)`` before the transfer, in CIE units.
-            embedding: See `forward`.
-            alpha: See `forward`.
+            embedding: Feature statistics ``(B, 2, C)`` of the reference.
+            alpha: Strength of the transfer in [0, 1].
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.

@@ -158,7 +158,10 @@ class Xu2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Sample hints as in the paper, or as set in the extensions."""
+        """Sample points as in the paper; for some images, replace them by a grid of hints.
+
+        `Extensions` defines the fractions of these images.
+        """
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
         drawn = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), simulation)
@@ -167,7 +170,7 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of three validation settings: no, related and unrelated reference."""
+        """Return the validation settings: no reference, a related and an unrelated reference."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -264,8 +267,8 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
     """Return the colors before the transfer: automatic colors or shifted true colors.
 
-    Automatic colors are less vivid than photos, which are typical inputs of `stylize`. Shifted true colors
-    therefore train the network to replace vivid colors.
+    Shifted true colors are as vivid as the photos that `stylize` receives. They train the network to replace
+    vivid colors.
     """
     draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
@@ -284,9 +287,9 @@ def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Change the colors of references, as substitutes for unrelated images.
+    """Generate substitutes for unrelated references by changing the colors of references.
 
-    Other images of the batch are not used as references, because the number of processes changes the batch.
+    Other images of the batch are not used, because the result would then depend on the number of processes.
 
     Args:
         rgb: References ``(B, 3, H, W)`` in [0, 1].

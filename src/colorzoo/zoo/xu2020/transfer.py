@@ -351,7 +351,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
     Args:
         targets: Feature statistics of each layer; see `TransferNetwork.split_embedding`.
         sets: Names of layer sets in `PLACE_SETS`. Figure 5 of the paper compares the sets.
-        alpha: See `match_moments`.
+        alpha: Interpolation between the statistics of content (0) and style (1).
     """
 
     def adapt(place: str, maps: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ class IColoriTNetwork(nn.Module):
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic")
 
     def generate(self, image: Tensor) -> Tensor:
-        """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image`."""
+        """Return ab / 110 ``(B, 2, side, side)`` for the output of `hint_image`."""
         tokens = self.embed(image) + self.positions
         for block in self.trunk.blocks:
             tokens = block(tokens)
@@ -169,7 +169,7 @@ class IColoriTNetwork(nn.Module):
         return to_pixels(outputs.float().tanh(), self.patch)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Return the tokens ``(B, N, width)`` of a `hint_image`, without position encodings."""
+        """Return tokens ``(B, N, width)`` without position encodings for a `hint_image` output."""
         # float32: some oneDNN releases compute this convolution incorrectly in bfloat16
         with torch.autocast(image.device.type, enabled=False):
             tokens: Tensor = self.trunk.patch_embed(image.float())

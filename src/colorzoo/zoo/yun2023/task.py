@@ -165,9 +165,9 @@ class CosineFromZero(Cosine):
     The last warm-up step and the first decay step have the full learning rate.
 
     Args:
-        optimizer: See `RunSchedule`.
-        warmup_steps: See `RunSchedule`.
-        total_steps: See `RunSchedule`.
+        optimizer: The optimizer; its learning rates are the maxima.
+        warmup_steps: Number of steps of linear warmup.
+        total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
         final: Learning rate of every parameter group one step after the last training step.
 
     Raises:

@@ -78,8 +78,8 @@ class LocalHints(ColoringModel):
         ``extras["logits"]`` contains the logits of the color distribution at 1/4 of the size.
 
         Args:
-            lightness: See `ColoringModel.forward`.
-            guidance: See `ColoringModel.forward`.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Guidance with color points, or None.
             detach: Head whose gradient does not reach the trunk (the layers before the heads). The argument
                 is used in training.
         """
@@ -114,7 +114,7 @@ class LocalHints(ColoringModel):
 
 
 class GlobalHints(ColoringModel):
-    """Global Hints: model that colorizes an image to a color histogram or a mean saturation.
+    """Global Hints: model that colorizes an image with a color histogram or mean saturation.
 
     Args:
         architecture: Settings of the network.

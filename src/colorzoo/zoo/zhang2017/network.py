@@ -256,9 +256,9 @@ class GlobalHintsNetwork(GlobalNetwork):
 
 
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return histograms ``(batch, 313)`` and saturations ``(batch, 1)``.
+    """Convert statistics to histograms ``(batch, 313)`` and saturations ``(batch, 1)``.
 
-    A missing histogram is 0, and a missing saturation is -1.
+    A missing histogram is encoded as 0, and a missing saturation is encoded as -1.
     """
     histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
     return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
@@ -383,7 +383,7 @@ class SteeredNetwork(GlobalNetwork):
 
 
 def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
-    """Return bin weights for which the mean of the reweighted distributions is a histogram.
+    """Return bin weights for which the mean reweighted distribution equals a histogram.
 
     The weights are computed by iterative proportional fitting.
 
@@ -402,7 +402,9 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
-    """Return bin weights for which the mean saturation of the distributions equals a target.
+    """Return bin weights for which the mean saturation equals a target.
+
+    The mean saturation is the expected saturation of the reweighted distributions, averaged over positions.
 
     The weight of a bin is an exponential function of its chroma. The exponent is computed by bisection.
 

@@ -70,7 +70,7 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
     uniform distribution.
 
     Args:
-        layers: See `read_caffe`.
+        layers: Layers of the Caffe file, as returned by `read_caffe`.
 
     Returns:
         The 107 tensors of the PyTorch checkpoint, and the constructor arguments of the model.
@@ -92,7 +92,7 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
     """Convert the Global Hints network (``global_model.caffemodel``).
 
     Args:
-        layers: See `read_caffe`.
+        layers: Layers of the Caffe file, as returned by `read_caffe`.
 
     Returns:
         The 135 tensors of the trunk and the branch, and the constructor arguments of the model.

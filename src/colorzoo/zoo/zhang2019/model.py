@@ -47,7 +47,7 @@ _OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable wi
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Extensions of Zhang et al. 2019, in addition to `ExemplarExtensions`.
+    """Extensions that are not in the paper, in addition to `ExemplarExtensions`.
 
     Attributes:
         donor: Name of a chen2023 model that provides the weights of the correspondence network and of the
@@ -216,7 +216,7 @@ class DeepExemplar(ColoringModel):
         return convert_published(state_dict)
 
 
-_ORDER = (1, 2, 3, 0, 4, 5, 6)  # ours: a, b, similarity, L, previous frame; published: L first
+_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
