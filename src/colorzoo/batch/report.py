@@ -238,8 +238,7 @@ class ServedReport:
 def serve_report(path: Path) -> ServedReport:
     """Return the pages of a report with links to the drawing pad.
 
-    The pages are rendered again from their JSON data. Scripts that someone added to a file are therefore not
-    run.
+    The pages are rendered again from their JSON data, because an untrusted file could contain other scripts.
 
     Raises:
         ColorzooError: A page is missing or is not a page of a report.

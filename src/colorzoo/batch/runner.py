@@ -124,7 +124,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Open = Callable[[Item], Callable[[], Callable[[], Result]]]
-"""First step, a function that returns the second step. The second step returns the third step."""
+"""First step of an item; returns the second step, which returns the third step."""
 
 
 def overlapped(

@@ -294,7 +294,7 @@ FileUse = Literal["reference", "classes"]
 
 @dataclass(frozen=True)
 class UsedFile:
-    """A file that determines the colors in addition to the source image, such as a reference.
+    """Input file besides the source image, such as a reference.
 
     Attributes:
         use: Role of the file.
@@ -323,10 +323,10 @@ def origin_of_choice(
         choice: Model and weights.
         decisive: All values that determine the colors except the source image, as JSON types. If an existing
             result has equal values, the image is not colorized again.
-        options: Settings that are not in the recipe, by option name; values of None are omitted.
+        options: Settings that are not part of the recipe, by option name; settings of None are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
-        files: Files in addition to the source that determine the colors.
+        files: Input files besides the source image.
         engine: Engine that runs the model.
 
     Raises:

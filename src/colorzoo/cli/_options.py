@@ -147,7 +147,7 @@ def file_identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
-    """Raise an error if an output file is also an input, or must not be replaced.
+    """Check that an output file is not an input and may be written.
 
     Args:
         out: File to write.

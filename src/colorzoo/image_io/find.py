@@ -21,7 +21,7 @@ RESULT_SUFFIX = ".color"
 VIDEO_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
 )
-"""Extensions of video files, which ``colorzoo video`` colorizes."""
+"""Extensions of video files."""
 _DIGITS = re.compile("([0-9]+)")
 _OWN_RESULT = "a result of colorzoo; to colorize it again, pass its path"
 _VIDEO = "a video; use `colorzoo video`"
@@ -230,7 +230,7 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def absolute(path: Path) -> str:
-    """Return the absolute path without resolving symbolic links.
+    """Return the absolute path; symbolic links are not resolved.
 
     A symbolic link therefore counts as a separate image.
     """

@@ -35,7 +35,7 @@ WRITABLE = {
 }
 """Output format of each file extension."""
 READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
-"""Extensions of images that are found in folders; other extensions require the path."""
+"""Extensions of the images that a search in folders finds."""
 RAW = "a raw file"
 OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
@@ -114,7 +114,7 @@ CAMERA_RAW = Plugin(f"{RAW} of a camera", "rawpy")
 
 
 def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
-    """Return the library that a file requires; None if Pillow alone is used.
+    """Return the optional library that a file requires; None if Pillow is sufficient.
 
     Args:
         file: Stream of the file. The content determines the format, except for raw files based on TIFF.

@@ -110,9 +110,9 @@ class ImageProvenance:
 
 
 def current_date() -> str:
-    """Return the current UTC time in ISO 8601 format, or the value of ``SOURCE_DATE_EPOCH``.
+    """Return the current UTC time in ISO 8601 format.
 
-    The environment variable ``SOURCE_DATE_EPOCH`` replaces the current time.
+    If the environment variable ``SOURCE_DATE_EPOCH`` is set, its time is returned instead.
     """
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)

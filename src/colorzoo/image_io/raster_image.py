@@ -1,7 +1,7 @@
-"""`RasterImage`, the image type of inference; detection of gray images; conversion of stored pixels to sRGB.
+"""`RasterImage`, gray detection, and conversion of stored pixels to sRGB.
 
-Color profiles are applied by LittleCMS through imagecodecs instead of Pillow, because Pillow supports only
-8 bits and its conversion of gray profiles has errors of up to 9 of 255 levels in the shadows.
+imagecodecs applies color profiles with LittleCMS. Pillow is not used for this step, because it supports only
+8 bits and converts gray profiles with errors of up to 9 of 255 levels in dark pixels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IN_COLOR = "already in color"
 
 @dataclass(frozen=True)
 class RasterImage:
-    """An image read from a file, an array or PIL.
+    """Image with pixels, alpha and metadata, as read from a file.
 
     Examples:
         >>> image = RasterImage(np.zeros((32, 48, 3), dtype=np.float32))
@@ -131,8 +131,8 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 def is_gray(image: RasterImage) -> bool:
     """Return whether an image is gray.
 
-    An image is gray if the channels differ by more than 3 of 255 levels at no more than 0.1 % of the pixels.
-    At most 1024 x 1024 pixels on a regular grid are tested.
+    An image is gray if at most 0.1 % of its pixels have channels that differ by more than 3 of 255 levels. At
+    most 1024 x 1024 pixels on a regular grid are tested.
     """
     if image.levels.ndim == 2:
         return True

@@ -1,4 +1,4 @@
-"""Access to video files: import of PyAV, main stream, and conversion to RGB."""
+"""Access to video files with PyAV."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     if like.alpha is not None and kind not in ALPHA_FORMATS:
         notes.append(f"alpha dropped: {kind} does not support it")
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
-        notes.append(f"reduced to 8 bits: {kind} does not support 16, use PNG or TIFF")
+        notes.append(f"reduced to 8 bits: {kind} does not support 16 bits; use PNG or TIFF")
     data = like.metadata
     fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
     for title, value in fields.items():

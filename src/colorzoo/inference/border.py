@@ -335,7 +335,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
     Raises:
-        GuidanceError: A rectangle does not lie within the image.
+        GuidanceError: A rectangle exceeds the image.
     """
     if setting == "none":
         return None

@@ -29,7 +29,7 @@ _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
 BICUBIC, ANTIALIASED = -0.75, -0.5  # parameter of the cubic kernel in torch.nn.functional.interpolate
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
-"""Function of a band of lightness rows and their range of rows that returns a new band."""
+"""Function that computes rows of a map from lightness rows, the first row and the end row."""
 
 
 class Overlay(Protocol):
@@ -45,7 +45,8 @@ class FullLightness:
 
     Attributes:
         levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``.
-        shift: Function that adds the lightness change of recipe areas to a band of rows; None for no change.
+        shift: Function that changes the lightness of a band of rows as recipe areas require; None for no
+            change.
     """
 
     levels: Levels
@@ -62,7 +63,7 @@ class FullLightness:
         return lightness if self.shift is None else self.shift(lightness, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the lightness ``(K,)`` at the pixels with these rows and columns, each ``(K,)``."""
+        """Return the lightness ``(K,)`` of single pixels, given their rows and columns."""
         if self.shift is not None:
             pairs = zip(*(place.tolist() for place in places), strict=True)
             return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
@@ -275,13 +276,13 @@ class BicubicUpsampler:
         return self._rows[first:last, used] @ self._wide[:, used]
 
     def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return the result ``(K, C)`` at the pixels with these rows and columns, each ``(K,)``."""
+        """Return the result ``(K, C)`` at single pixels, given their rows and columns ``(K,)``."""
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
 @dataclass(frozen=True)
 class Matte:
-    """Soft mask, computed from the lightness as ``slope * lightness + offset`` in [0, 1].
+    """Soft mask: ``slope * lightness + offset``, clamped to [0, 1].
 
     Attributes:
         slope: Slope ``(h, w)`` at each pixel.

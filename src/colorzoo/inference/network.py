@@ -277,13 +277,13 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
 
 
 def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
-    """Encode a reference; see `colorzoo.capabilities.EncodesReference`."""
+    """Return the exemplar with its reference embedding; see `EncodesReference`."""
     embedding = network.call(lambda model: model.encode_reference(exemplar.rgb.to(model.device)))
     embedding = embedding.float().cpu()
     return replace(exemplar, embedding=embedding)
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
-    """Propose the regions to color; see `colorzoo.capabilities.ProposesRegions`."""
+    """Return the regions that a model proposes for a sketch; see `ProposesRegions`."""
     found: Regions = network.call(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
     return found

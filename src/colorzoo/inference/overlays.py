@@ -135,8 +135,8 @@ class Painting:
         image_size: Width and height of the image.
         shape: Height and width of the resized copy.
         strength: Factor on the chroma.
-        reaches: Reach mask ``(1, H, W)`` of each stroke, which marks the pixels that the stroke can change;
-            None for unlimited strokes.
+        reaches: Mask ``(1, H, W)`` of the pixels that each stroke can change; None for a stroke of unlimited
+            reach.
     """
 
     strokes: tuple[PaintStroke, ...]
@@ -187,7 +187,7 @@ class Painting:
 
 
 def points_along(stroke: PaintStroke) -> list[PointHint]:
-    """Return evenly spaced points along a stroke, from which its reach is computed."""
+    """Return evenly spaced points along a stroke, which determine the reach of the stroke."""
     path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     ends = np.concatenate([[0.0], np.cumsum(lengths)])

@@ -71,8 +71,8 @@ class Distribution:
         """Return the color distribution of the first image in a prediction.
 
         Bins outside the sRGB gamut are excluded. The result is None if the model does not predict a
-        distribution. The result is also None if the distribution is nearly uniform, because its layers are
-        then untrained, as in the authors' Local Hints weights.
+        distribution. A nearly uniform distribution also gives None, because it comes from untrained layers,
+        as in the authors' Local Hints weights (Zhang et al. 2017).
         """
         logits = prediction.color_logits
         if logits is None:
@@ -93,7 +93,7 @@ class Distribution:
         return self.probabilities[:, row, column]
 
     def entropy(self) -> Tensor:
-        """Return the uncertainty ``(h, w)`` in nats, from 0 to log Q."""
+        """Return the entropy ``(h, w)`` at each position in nats, from 0 to log Q."""
         return _entropy(self.probabilities)
 
 
@@ -186,10 +186,11 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel for the next point: the center of the most uncertain window.
+    """Return the pixel at which the next point should be placed.
 
-    The window side is 1/8 of the shorter side. The uncertainty outside the image counts as zero, so pixels
-    near the image borders are selected less often.
+    The pixel is the center of the square window with the highest mean entropy. The side of the window is 1/8
+    of the shorter side of the network output. The entropy outside the image counts as zero, so pixels near
+    the image borders are selected less often.
 
     Args:
         distribution: Distribution predicted with the current points.

@@ -203,7 +203,7 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
 
 
 def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return a mask of the pixels that each paint stroke can change; None for unlimited."""
+    """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
     from colorzoo.inference.overlays import points_along
 
     return tuple(
@@ -422,7 +422,7 @@ def proposed_regions(task: ColorizeTask) -> Regions:
 
 
 def divided_regions(task: ColorizeTask) -> Regions:
-    """Return the proposed regions after the edits (``divisions``) of the recipe."""
+    """Return the proposed regions with the edits of the recipe field ``divisions``."""
     proposed, divisions = proposed_regions(task), task.recipe.divisions
     if not divisions:
         return proposed

@@ -59,7 +59,7 @@ def select_outlined(
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units, the prediction without hints.
-        path: Outline in pixels of the image.
+        path: Corners of the outline, as x and y in pixels of the image.
         image_size: Width and height of the image.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
@@ -79,7 +79,7 @@ def select_outlined(
 
 
 def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the foreground of `cv2.grabCut` for its marks."""
+    """Run `cv2.grabCut` with marks of foreground and background; return the foreground."""
     lab = torch.cat([lightness[0] * _LIGHTNESS_SCALE, ab * _AB_SCALE + 128]).clamp(0, 255)
     levels = np.ascontiguousarray(lab.permute(1, 2, 0).round().byte().numpy())
     if np.isin(marks, (cv2.GC_BGD, cv2.GC_PR_BGD)).any() and np.isin(marks, (1, 3)).any():
@@ -149,8 +149,9 @@ def select_at(
         lightness: ``(1, 1, h, w)`` in [0, 100].
         point: x and y in pixels of the image.
         image_size: Width and height of the image.
-        size: Each factor of 1.25 selects the next larger object, and each factor of 0.8 the next smaller
-            object. Beyond the last object the mask is dilated or eroded.
+        size: Relative size of the selection. 1 selects the most likely object, each factor of 1.25 the next
+            larger object, and each factor of 0.8 the next smaller object. If there is no such object, the
+            mask is dilated or eroded.
         visible: Fraction of the image that is visible on the screen. If ``size`` is 1, objects that cover a
             larger fraction are not selected.
         features: `segmenter_features`, or a function that caches the results of `segmenter_features`.

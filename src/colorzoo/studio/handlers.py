@@ -434,7 +434,10 @@ def _check(ctx: Context) -> Iterator[Message]:
     """Validate a recipe file before the drawing pad loads the recipe."""
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
-    notes = [f"unknown recipe field {name!r} has no effect but is saved again" for name in recipe.unknown()]
+    notes = [
+        f"unknown recipe field {name!r} has no effect, but is kept in the saved recipe"
+        for name in recipe.unknown()
+    ]
     if opened is not None:
         opened.part(recipe.border)  # raises an error if the border exceeds the photo
         recipe.check_inside(*opened.size)

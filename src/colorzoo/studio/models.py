@@ -168,7 +168,7 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
     return {
         "name": colorizer.name,
         "title": colorizer.name,
-        "summary": "Your own model.",
+        "summary": "Custom model.",
         "paper": "",
         "year": None,
         "guidance": _drawn_guidance(model),

@@ -192,7 +192,8 @@ class SessionStore:
             if len(idle) < excess:
                 count = self._limits.sessions
                 raise StudioError(
-                    "busy", f"at most {count} pads can be open on this server; close a pad, then try again"
+                    "busy",
+                    f"at most {count} drawing pads can be open on this server; close one and try again",
                 )
             removed = idle[: max(0, excess)]
             for session_id in removed:

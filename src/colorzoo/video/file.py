@@ -196,7 +196,7 @@ class VideoFile:
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
     def _decoded(self) -> Iterator[Any]:
-        """Yield the decoded frames; record packets that cannot be decoded as damaged."""
+        """Yield the decoded frames; add packets that cannot be decoded to ``issues``."""
         with self._av.open(str(self.path)) as container:
             stream = main_video_stream(container)
             # with several threads, a decoder reports errors for the wrong packets

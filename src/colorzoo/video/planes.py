@@ -94,7 +94,7 @@ def is_rgb(form: Any) -> bool:
 
 
 def read_luma(frame: Any) -> NDArray[Any]:
-    """Return the luma Y' ``(H, W)`` of a frame, with the bit depth and range of `layout_of`."""
+    """Return the luma Y' ``(H, W)`` of a frame in the format that `layout_of` returns."""
     layout = layout_of(frame)
     gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
     names = {layout.name, layout.name.replace("yuv", "yuvj")}

@@ -4,9 +4,9 @@ An area is a soft mask whose edges follow the edges of the image. A guided filte
 mask to the lightness of the network input. The filter returns two small maps, slope and offset. They also
 define the mask at full size.
 
-An area with the action ``"thing"`` marks an object. Models that color objects separately (Su et al. 2020)
-receive a bounding box around the area, and the box changes only colors inside the mask. Models that reduce
-color bleeding (Kim et al. 2021) receive a stroke along the boundary of the area.
+An object area is an area with the action ``"thing"``, which marks an object. Models that color objects
+separately (Su et al. 2020) receive a bounding box around the area, and the box changes only colors inside the
+mask. Models that reduce color bleeding (Kim et al. 2021) receive a stroke along the boundary of the area.
 """
 
 from __future__ import annotations
@@ -283,7 +283,8 @@ def fill_areas(
         drawn: Areas with colors.
         seeded: Prediction ``(1, 2, h, w)`` for the points of `plant_seeds`; None if the model does not
             support points.
-        extent: Extent of the points inside the areas, whose colors override the areas; None without points.
+        extent: Extent of the points inside the areas; None without points. The colors of these points
+            override the colors of areas.
         strengths: Strength of each point inside the areas.
     """
     shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)

@@ -18,7 +18,8 @@ _LONGEST = 32766  # maximum side in pixels that cv2.warpAffine supports
 def cropped(levels: Levels, crop: Crop) -> Levels:
     """Crop an image.
 
-    Without an angle the pixels are copied; otherwise they are resampled once by bicubic interpolation.
+    If the crop has no angle, the pixels are copied. Otherwise the image is resampled by bicubic
+    interpolation.
 
     Args:
         levels: Image ``(H, W)`` or ``(H, W, C)``: unsigned integers of any depth, or floats in [0, 1].

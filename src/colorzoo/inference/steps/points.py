@@ -105,7 +105,7 @@ def find_neighbors(lightness: Tensor) -> Propagator:
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
-    """Adapt the colors of points to the lightness of their pixels, within sRGB.
+    """Clip the colors of points to sRGB at the lightness of the pixels that they cover.
 
     The lightness has the shape ``(1, 1, h, w)``.
     """
@@ -338,7 +338,7 @@ def correct_points(
 ) -> list[PointCorrection]:
     """Compute corrections that restore the exact colors of points in an upsampled prediction.
 
-    No corrections are computed for more than `CorrectionConstants.most_points` points.
+    If there are more than `CorrectionConstants.most_points` points, the result is empty.
 
     Args:
         hints: Points in pixels of the image. Points covered by a later point and points with a strength below

@@ -138,7 +138,7 @@ class PointPatches:
         return cells
 
     def mask(self, size: Size) -> Tensor:
-        """Return the mask ``(1, 1, h, w)`` of the squares on a map."""
+        """Return the mask ``(1, 1, h, w)`` of the pixels that the squares cover."""
         return torch.from_numpy(self.numbers(size) >= 0)[None, None].float()
 
 
@@ -159,7 +159,7 @@ def step_costs(lightness: Tensor) -> Map:
 
 
 def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
-    """Find the shortest paths from points for the result of `step_costs`."""
+    """Find the shortest paths from points on the grid of `step_costs`."""
     cells = patches.numbers(costs.shape)
     search = MCP_Geometric(costs)
     found, steps = search.find_costs(np.argwhere(cells >= 0))

@@ -30,7 +30,7 @@ Index = NDArray[np.int64]
 def edit_regions(
     proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], image_size: tuple[int, int]
 ) -> Regions:
-    """Apply the user's edits to proposed regions; see `divide_regions` for the arguments.
+    """Apply the user's edits to the regions that a model proposes; see `divide_regions`.
 
     Args:
         proposed: The model's proposal.
