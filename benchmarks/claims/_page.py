@@ -28,27 +28,29 @@ python -m benchmarks.claims zhang2017 --data DATA --count 100
 ```
 
 The evaluated models have about a sixteenth of the parameters in the papers and were trained on thousands of
-images instead of a million. Therefore effects are compared, not absolute values. Verdicts depend on the
-95 % bootstrap interval of the measured effect over images:
+images instead of a million. Therefore this page compares effects, such as a gain in PSNR, not absolute
+values. The verdict depends on the 95 % bootstrap interval of the measured effect:
 
 - **reproduced**: the interval has the sign of the published effect, and the measured effect is at least half
-  of the published effect.
-- **sign only**: the interval has the published sign, but the measured effect is smaller.
-- **sign reproduced**: the interval has the published sign, and the paper states no comparable number. For
-  claims that something does no harm, the interval lies above a margin.
-- **inconclusive**: the interval contains zero (or the margin), or p is at least 0.05 after Holm's correction
+  as large.
+- **sign only**: the interval has the published sign, but the measured effect is less than half as large.
+- **sign reproduced**: the interval has the published sign, and the paper states no comparable number. For a
+  claim that something does no harm, the interval lies above the margin in the verdict column.
+- **inconclusive**: the interval contains zero or the margin, or p is at least 0.05 after Holm's correction
   for all claims.
 - **not reproduced**: the interval has the opposite sign.
 
-† marks numbers that were measured with earlier weights or code (`stale` in [claims.json](claims.json)).
-*Recalled* marks numbers that were quoted from memory. A dash marks a claim for which the paper states no
-comparable number. In the plots, each row has its own scale, centered on zero. The bar is the measured
-interval, and the cross is the published effect. `docs/claims/data` contains the values for each image."""
+The mark † means that earlier weights or code were measured (`stale` in [claims.json](claims.json)).
+*Recalled* numbers were quoted from memory. A dash means that the paper states no comparable number.
+`docs/claims/data` contains the values for each image.
+
+In the plots, each row has its own scale, centered on zero. The bar is the measured interval, and the cross is
+the published effect."""
 LOOKS_NOTE = """## Repeated evaluation
 
-[looks.csv](looks.csv) lists each evaluation of an image set, because repeated evaluation of a set weakens
-the evidence. 60 images in `photos/val` were used to select the weights of `zhang2017_local_small`, and 24
-COCO images were used to reject a training run of `su2020_small`."""
+Repeated evaluation of an image set weakens the evidence, so [looks.csv](looks.csv) lists all evaluations.
+60 images in `photos/val` were used to select the weights of `zhang2017_local_small`, and 24 COCO images
+were used to reject a training run of `su2020_small`."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
@@ -98,12 +100,12 @@ def head(claims: Sequence[Claim]) -> str:
     few = sum(claim.images < ENOUGH for claim in claims)
     old = sum(bool(claim.stale) for claim in claims)
     lines = [
-        f"{len(claims)} claims; {few} were measured on fewer than {ENOUGH} images, pairs or rounds.",
-        f"- **{len(stated)} have a number in the paper**. Verdicts: {counts(stated) or 'none'}.",
-        f"- **{len(others)} have none**, so only the sign is tested. Verdicts: {counts(others) or 'none'}.",
+        f"{few} of {len(claims)} claims were measured on fewer than {ENOUGH} images, pairs or rounds.",
+        f"- **For {len(stated)} claims, the paper states a number.** Verdicts: {counts(stated) or 'none'}.",
+        f"- **For {len(others)} claims, only the sign is tested.** Verdicts: {counts(others) or 'none'}.",
     ]
     if old:
-        lines.append(f"- **{old} were measured with earlier weights or code** (†).")
+        lines.append(f"- **{old} claims were measured with earlier weights or code** (†).")
     return "\n".join([lines[0], "", *lines[1:]])
 
 

@@ -32,11 +32,12 @@ from colorzoo.networks.matching import match, unit_features
 
 PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
-INTRO = """`chen2023_small` colorizes COCO images outside its training set (central squares of 192 pixels).
-Each image has a random reference that shares a class with it. Errors are ab distances. *Shifted classes*
-are the true class maps, shifted by half the image size, so that a similar number of pixels is matched. The
-classifier is EfficientNet-Lite0 instead of ResNet-101, and its training set may contain the ImageNet
-photos. The published FID is not comparable, because its network is not available."""
+INTRO = """SPColor transfers reference colors only between regions of the same semantic class.
+`chen2023_small` colorizes COCO images outside its training set (central squares of 192 pixels). Each image
+has a random reference that shares a class with it. Errors are mean ab distances to the true colors.
+*Shifted classes* are the true class maps shifted by half the image size. The classifier is
+EfficientNet-Lite0 instead of ResNet-101, and its training set may contain the ImageNet photos. The
+published FID is not comparable, because its network is unknown."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)
@@ -210,14 +211,14 @@ RECOGNITION = (  # claim, larger, smaller, the paper's difference in words and a
         0.9125 - 0.9047,
     ),
     (
-        "a classifier recognizes its results better than gray images (top-1)",
+        "a classifier recognizes colorized images better than gray images (top-1)",
         "22 classes top1",
         "gray top1",
         "+0.0641 (ResNet-101)",
         0.7225 - 0.6584,
     ),
     (
-        "a classifier recognizes its results better than gray images (top-5)",
+        "a classifier recognizes colorized images better than gray images (top-5)",
         "22 classes top5",
         "gray top5",
         "+0.0332 (ResNet-101)",
@@ -231,12 +232,12 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     result, by_count, misplaced, recognized = (results[each.name] for each in EXPERIMENTS)
     rows = [
         make_claim(
-            "class-wise matching avoids matches of another class (fraction of positions)",
+            "class-wise matching avoids matches with other classes",
             result.gain("global mismatch", "class-wise mismatch"),
-            "positions",
+            "of positions",
             result,
             paper_number="not found",
-            note="no wrong match remains by construction",
+            note="by construction",
         )
     ]
     for region, text in (

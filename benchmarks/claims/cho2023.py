@@ -27,11 +27,11 @@ from colorzoo.zoo.cho2023.network import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
-INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 by the protocols `cho2023-regions`,
-`cho2023-regions-shuffled` and `cho2023-regions-superpixels`. A simulated user gives n regions the mean of
-their true colors, and the metric is PSNR over 8-bit RGB. The paper learns the order of the regions. The
-small model sorts regions by an error measured on training images. The *control* is an equal generator that
-was trained with points. Its weights are not in the package. The tables in the paper were not available."""
+INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 with the protocols `cho2023-regions`,
+`cho2023-regions-shuffled` and `cho2023-regions-superpixels`. A simulated user fills n regions with the mean
+of their true colors. The metric is PSNR over 8-bit RGB. In the paper, a network learns the order of the
+regions. The small model sorts regions by an error measured on training images. The *control* is a generator
+of the same architecture that was trained with points. The tables in the paper were not available."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"
@@ -117,7 +117,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     earlier = Earlier(159, CONTROL)
     found.append(
         make_claim(
-            "fewer interactions: 2 regions reach the PSNR of 10 points",
+            "2 region colors reach the PSNR of 10 points",
             Estimate(8.0, math.nan, math.nan),
             "interactions",
             earlier,

@@ -30,12 +30,12 @@ from colorzoo.simulation.points import uniform_points
 
 PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
-INTRO = """The edge network E refines three backbones in the protocol `kim2021-edges`. A simulated user draws
-scribbles of 5 pixels width along up to 40 edges where color bleeds. A gain is the difference from the model
-without scribbles, in a band of 7 pixels around these edges (K = 7) or in the whole image (K = Full). The
-published gains are from ImageNet. Here the images are `photos/val`, or COCO images for `su2020`.
-*Propagation*, an addition of this project, averages similar colors near a scribble. *E alone* omits the
-propagation, and *propagation alone* omits E."""
+INTRO = """An edge network E refines results of three networks (Zhang 2016, Zhang 2017, Su 2020) with the
+protocol `kim2021-edges`. A simulated user draws scribbles of 5 pixels width along up to 40 edges where
+color bleeds. A gain is the difference between results with and without scribbles, in a band of 7 pixels
+around these edges (K = 7) or in the whole image (K = Full). The published gains are from ImageNet. This
+page uses `photos/val`, or COCO images for Su 2020. *Propagation*, an addition of this project, averages
+similar colors near a scribble. *E alone* omits the propagation, and *propagation alone* omits E."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
 POINTS, STROKES = 10, 40
 COUNT = 30  # images of each experiment
@@ -187,7 +187,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             ours, harmless = result.mean(f"both {name}"), name == "psnr_kfull_gain"
             rows.append(
                 make_claim(
-                    f"scribbles {text}, over {backbone}",
+                    f"scribbles {text}: {backbone}",
                     ours,
                     unit,
                     result,
@@ -204,7 +204,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         result = results[experiment.name]
         ours = result.mean(f"{part} {MEASURES[0]}")
         number = "not in the paper" if value is None else f"{value:+.3f} dB"
-        text = f"{part} improves the band, over {backbone}"
+        text = f"{part} improves the band: {backbone}"
         rows.append(make_claim(text, ours, "dB", result, paper_number=number, stated=value))
     result = results[WITH_POINTS.name]
     text = "colors beyond 16 pixels from a scribble do not change"
@@ -216,7 +216,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         rows.append(make_claim(text, ours, "dB", result, paper_number="user study"))
     source = "[the paper's page](../../src/colorzoo/zoo/kim2021/README.md), 250 steps with the paper's losses"
     own_form = make_claim(
-        "E trained as in the paper (without our propagation, reach and losses) improves the band",
+        "E trained as in the paper (without additions of this project) improves the band",
         Estimate(0.09, 0.09 - 0.31, 0.09 + 0.31),
         "dB",
         Earlier(16, source),

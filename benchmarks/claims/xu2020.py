@@ -22,9 +22,9 @@ from colorzoo.metrics.perceptual import ssim
 PAPER = "xu2020"
 TITLE = "Xu et al. 2020: Stylization-Based Fast Deep Exemplar Colorization"
 INTRO = """`xu2020_small` colorizes the color pairs in `exemplar/pairs.csv` and pairs of photos in one
-category (central squares, 176 pixels). An *unrelated* reference comes from another category. The paper
-contains a user study but no quality numbers. Run times are CPU seconds of one thread; the published run
-times are from a GPU at 256 to 1024 pixels."""
+category (central squares of 176 pixels). An *unrelated* reference comes from another category. The paper
+contains a user study but no quality metrics. Runtimes are CPU seconds of one thread. The published runtimes
+were measured on a GPU at 256 to 1024 pixels."""
 NAME = "xu2020_small"
 MODELS = (NAME, "welsh2002", "feature_match")
 SIDE, SIDES, ROUNDS = 176, (128, 256, 384), 3
@@ -103,7 +103,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         ("feature_match", "feature matching", "5.8 and 8.3 (Xiao)"),
         ("welsh2002", "pixel matching (Welsh et al. 2002)", "5.8 and 15.1"),
     ):
-        text = f"its runtime grows by a smaller factor from {first} to {last} pixels than {words}"
+        text = f"runtime grows by a smaller factor than with {words} ({first} to {last} pixels)"
         ours = estimate(growth[name] - growth[NAME])
         note = f"factors {growth[NAME].mean():.1f} and {growth[name].mean():.1f}"
         row = make_claim(text, ours, "(factor)", runtime, paper_number=number, note=note)
@@ -114,13 +114,13 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         ("the second network is better than the transfer alone (figure 4)", "related", "psnr", "transfer"),
         ("an unrelated reference does no harm", "unrelated", "psnr", "automatic"),
         (
-            "with an unrelated reference it is better than feature matching",
+            "with an unrelated reference, the model is better than feature matching",
             "unrelated",
             "psnr",
             "feature_match",
         ),
         (
-            "with an unrelated reference it is better than pixel matching (Welsh et al. 2002)",
+            "with an unrelated reference, the model is better than pixel matching (Welsh et al. 2002)",
             "unrelated",
             "psnr",
             "welsh2002",

@@ -25,12 +25,13 @@ from colorzoo.zoo.zhang2016.task import Zhang2016
 PAPER = "zhang2016"
 TITLE = "Zhang et al. 2016: Colorful Image Colorization"
 STEPS, BATCH, CROP = 200, 16, 64
-INTRO = f"""To measure *rebalancing*, `zhang2016_small` is trained twice from equal weights: with lambda 0.5
-and with lambda 1 (no rebalancing). Each training has {STEPS} steps with {BATCH} crops of {CROP} pixels, in
-equal order. The evaluation follows table 1 of the paper (central 256 x 256, temperature 0.38). After
-a [longer training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four metrics change as in the
-paper. The mean without annealing uses temperature 1. The classifier is EfficientNet-Lite0 instead of VGG-16,
-and its training set may contain the ImageNet photos."""
+INTRO = f"""*Rebalancing* increases the loss weight of rare colors. `zhang2016_small` is trained twice from
+equal weights: with lambda 0.5, and with lambda 1 (no rebalancing). Each training has {STEPS} steps with
+{BATCH} crops of {CROP} pixels. After a [longer
+training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four metrics change as in the paper. The
+evaluation follows table 1 of the paper (central 256 x 256 pixels). The *annealed mean* uses temperature
+0.38, and the *mean* uses temperature 1. The classifier is EfficientNet-Lite0 instead of VGG-16, and its
+training set may contain the ImageNet photos."""
 NAME = "zhang2016_small"
 TEMPERATURE = 0.38  # the paper's
 ARMS = {"rebalanced": 0.5, "plain": 1.0}
@@ -171,7 +172,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             None,
         ),
         (
-            "a classifier recognizes its results better than gray images (top-1)",
+            "a classifier recognizes colorized images better than gray images (top-1)",
             recognized.gain("colored top1", "gray top1"),
             "of images",
             recognized,
@@ -179,7 +180,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             0.560 - 0.527,
         ),
         (
-            "a classifier recognizes its results better than gray images (top-5)",
+            "a classifier recognizes colorized images better than gray images (top-5)",
             recognized.gain("colored top5", "gray top5"),
             "of images",
             recognized,
