@@ -74,7 +74,7 @@ def create_coloring_model(
     offline: bool = False,
     **hparams: Any,
 ) -> ColoringModel:
-    """Create a registered model without its task, so that Lightning is not imported.
+    """Create a registered model without its LightningModule; Lightning is not imported.
 
     Args:
         name: See `create_model`.
@@ -177,7 +177,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 
     Args:
         model_class: Class of the model or task.
-        settings: Constructor arguments; settings may be flat or in groups.
+        settings: Constructor arguments: flat settings, groups of settings, or both.
 
     Raises:
         ColorzooError: The class does not have one of the settings.

@@ -317,7 +317,7 @@ def features(
 
     ``colorzoo2026`` returns feature maps of its frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the
     input size. Other models return feature maps of their encoders from a forward pass without guidance. The
-    model stays in training or evaluation mode.
+    mode of the model (training or evaluation) is not changed.
 
     Args:
         model: Model for photos, or the task of such a model.

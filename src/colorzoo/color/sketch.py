@@ -61,7 +61,7 @@ def xdog(
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
         sigma: Standard deviation of the narrow Gaussian in pixels: a number, or ``(B,)`` values.
-        k: Ratio of the standard deviations of the wide and the narrow Gaussian.
+        k: Standard deviation of the wide Gaussian divided by ``sigma``.
         sharpness: Weight of the difference of Gaussians; p in the papers.
         threshold: Value that separates ink from paper.
         steepness: Slope below the threshold; phi in the papers.

@@ -45,7 +45,7 @@ class CheckResult:
     """Result of `check_images`.
 
     Attributes:
-        rows: Rows of the accepted images, int64.
+        rows: Indices of the accepted images, int64.
         broken: Name and reason of each image that cannot be decoded.
         gray: Names of the images without color.
     """

@@ -14,8 +14,10 @@ from torch.nn import functional as F
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import blend_with_white
 
-RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
-"""Description of the resize filter, for reports."""
+RESIZE_METHOD = (
+    "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"
+)
+"""Description of the resize filter, stored in ``shards.json``."""
 UNREADABLE = (OSError, ValueError, SyntaxError)
 """Exceptions that Pillow raises for files that it cannot decode."""
 

@@ -27,7 +27,7 @@ Degradation = Callable[[Tensor, Tensor, Generators], Tensor]
 
 
 def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
-    """Degrade random images of a batch with emulsion, damage and borders of old photographs.
+    """Add typical defects of old photographs to random images of a batch.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -51,7 +51,7 @@ def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
 
 
 def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
-    """Apply random degradations of old photographs to the lightness of each image.
+    """Add random defects of old photographs to the lightness of each image.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].

@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012): ``train`` by synset, ``val`` flat or by synset.
+"""DataModule for ImageNet (ILSVRC 2012).
 
 Download the data from image-net.org (after registration) or from Kaggle.
 """
@@ -33,7 +33,10 @@ _SYNSET = re.compile(r"n\d{8}$")
 
 
 class ImageNetDataModule(ImageDataModule):
-    """DataModule for ImageNet: ``train`` by synset, ``val`` flat or by synset.
+    """DataModule for ImageNet.
+
+    The folder ``train`` has a subfolder for each synset. Validation images are in the folder ``val`` or in
+    subfolders of ``val``, one for each synset.
 
     Examples:
         >>> data = ImageNetDataModule("imagenet", labels=True, batch_size=16, crop=224)  # doctest: +SKIP

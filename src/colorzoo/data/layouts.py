@@ -88,7 +88,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return the class name of each image: its folder below ``root`` or in its tar, or ""."""
+    """Return the folder of each image, relative to ``root`` or its tar, as class name."""
     names = []
     for source in sources:
         path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)

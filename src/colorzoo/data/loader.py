@@ -161,7 +161,7 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
 
 
 class BatchedDataset(Dataset[list[Sample]]):
-    """Dataset indexed by the lists of keys of a `CyclicBatchSampler`.
+    """Dataset of whole batches; the index is a list of keys from a `CyclicBatchSampler`.
 
     Args:
         data: Dataset of samples.

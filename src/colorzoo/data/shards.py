@@ -57,7 +57,8 @@ class ShardOptions:
         short_side: Maximum shorter side of stored images in pixels; larger images are downscaled.
         quality: JPEG quality of re-encoded images, which are stored without chroma subsampling.
         chunk: Number of images per chunk file.
-        val_fraction: Expected fraction of validation images if the input has no ``train`` and ``val``.
+        val_fraction: Expected fraction of validation images if the input has no folders ``train`` and
+            ``val``.
         drop_gray: Exclude training images without color, as in published training code.
     """
 

@@ -16,7 +16,8 @@ def model_digest(model: ColoringModel, *more: Any) -> bytes:
 
     Args:
         model: Model to identify.
-        *more: Additional values that determine the predictions; their ``repr`` must be complete.
+        *more: Additional values that determine the predictions. Values with equal ``repr`` are considered
+            equal.
 
     Returns:
         32 bytes.

@@ -131,7 +131,7 @@ class StatisticsHint:
 
 @dataclass(frozen=True)
 class Division:
-    """A line with which a user changed the proposed regions.
+    """A line drawn by the user to divide a proposed region or to add a region.
 
     Attributes:
         path: Corners as (x, y) in pixels of the image.

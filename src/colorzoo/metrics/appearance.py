@@ -333,14 +333,14 @@ class GrayGain(MeanDecibels):
 
 
 class WorseThanGray(ImageMean):
-    """Fraction of images whose PSNR is more than 0.01 dB below the PSNR of the gray image.
+    """Fraction of images whose PSNR is lower than the PSNR of the uncolored image.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> WorseThanGray()(torch.cat([truth[:1], 1 - truth[1:]]), truth)
         tensor(0.5000)
 
-    Images with a gray ground truth are excluded. Differences below 0.01 dB are rounding errors.
+    Images with a gray ground truth are excluded. Differences below 0.01 dB are ignored as rounding errors.
     """
 
     names = {"worse_than_gray": {}}

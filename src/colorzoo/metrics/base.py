@@ -283,7 +283,8 @@ class Output:
         title: Column heading.
         unit: ``dB``, ``%`` or empty.
         better: Whether higher or lower values are better.
-        finish: Function that computes ``(...)`` numbers from ``(..., k)`` summed moments.
+        finish: Function that computes values ``(...)`` from metric states ``(..., k)`` that are summed over
+            images.
         digits: Number of decimals in tables.
         per_image: Whether the value is defined for a single image.
         detail: Whether the value is a component of another value; such values are excluded from curves and

@@ -88,9 +88,9 @@ class FID(ColorMetric, FrechetInceptionDistance):
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the Frechet distance of Gaussians that are fitted to two feature sets.
 
-    The result equals the FID of torchmetrics (Heusel et al. 2017). The trace of the square root of the
-    product of the two covariances equals the sum of the singular values of ``A B^T`` for centered features A
-    and B. This sum is fast to compute for few images.
+    The result equals the FID of torchmetrics (Heusel et al. 2017). For centered features A and B, the
+    covariance term of the distance is computed from the singular values of ``A B^T``, which is fast for few
+    images.
 
     Args:
         one: ``(N, D)``.

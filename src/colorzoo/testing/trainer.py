@@ -19,7 +19,7 @@ from colorzoo.data import Batch
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
     """Return a Trainer for the CPU that prints nothing and writes only to ``folder``.
 
-    Options override these settings.
+    ``options`` override the default arguments of the Trainer.
     """
     return Trainer(
         default_root_dir=folder,

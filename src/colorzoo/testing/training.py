@@ -124,7 +124,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
     images and one image.
 
     Args:
-        card: Card of a model of the class that the configuration trains.
+        card: Card of a model whose class the configuration trains.
         config: Path of the configuration.
         images: Folder with at least six images in ``train`` and three in ``val``; None generates random
             images.
@@ -226,7 +226,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
-    """Return the sum of all columns with a prefix for each row of the CSV logs in ``folder``."""
+    """Sum all columns with a prefix in each row of the CSV logs in ``folder``."""
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
     values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
     return [sum(each) for each in values if each]

@@ -23,7 +23,7 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
 
     Args:
         path: A file or a folder of runs, such as ``s3://BUCKET/FOLDER``.
-        begins: Whether to return None for a folder without checkpoints, so that a new training starts.
+        begins: Whether to return None for a folder without checkpoints instead of raising an error.
 
     Raises:
         WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be

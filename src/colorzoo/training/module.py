@@ -176,10 +176,10 @@ class ColorizationModule(LightningModule):
             self.load_other_weights(state_dict, name=name)
 
     def load_other_weights(self, state_dict: Mapping[str, Tensor], *, name: str) -> None:
-        """Load the weights of the task's own modules, such as a discriminator.
+        """Load the weights of modules outside the model, such as a discriminator.
 
         Args:
-            state_dict: Tensors by name; modules without tensors in it keep their weights.
+            state_dict: Tensors by name. Modules whose tensors are missing keep their weights.
             name: Name of the weights in error messages.
 
         Raises:
@@ -330,7 +330,7 @@ class ColorizationModule(LightningModule):
         return Guidance(points=points)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
-        """Yield each setting with its guidance, in the order of `validation_settings`.
+        """Yield name and guidance of each validation setting (see `validation_settings`).
 
         Args:
             batch: The batch, with ``sketch`` if the model input is a sketch.

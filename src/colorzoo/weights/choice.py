@@ -222,7 +222,7 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
-    """Return the default model for each use case, with the reason.
+    """Return the default model for each use case, with the reason for the choice.
 
     Use cases without a local model are omitted.
     """
