@@ -209,7 +209,7 @@ class BrowserPad:
 
     def model(self, name: str) -> None:
         self.open_models()
-        self.page.select_option("select[aria-label=Model]", name)
+        self.page.select_option("select[aria-label='Coloring model']", name)
         self.settle()
 
     def tab(self, name: str) -> None:

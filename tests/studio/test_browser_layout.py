@@ -15,7 +15,7 @@ FIRST_SCREEN = [
     ".cz-wheel",
     "[aria-label='Colors of the palette']",
     "[aria-label='Spread of the color']",
-    "[aria-label=Strength]:visible",
+    "[aria-label=Opacity]:visible",
 ]
 
 

@@ -48,7 +48,7 @@ def test_a_photo_opened_while_the_models_load_is_opened_then(browser: Any, photo
         else:
             page.evaluate(GIVE_FILE, [way, photo.name, list(photo.read_bytes())])
         page.wait_for_selector(".cz-glimpse")
-        assert page.inner_text(".cz-loading-card p") == "Loading models …"
+        assert page.inner_text(".cz-loading-card p") == "Loading the coloring model …"
         threading.Timer(1.0, lambda: loader.finish(tiny_studio())).start()
         page.wait_for_selector(".colorzoo-pad[data-state=ready]")
         assert page.evaluate("() => colorzooPad.photo().name") == photo.name

@@ -111,7 +111,7 @@ def describe_error(error: BaseException) -> tuple[str, str]:
             text = " ".join(str(error).split())
             return code, text if kind in (ImageError, GuidanceError) else _sentence(text)
     _log.error("a request of the drawing pad failed", exc_info=error)
-    return "internal", f"Unexpected error in the server ({type(error).__name__}); see the log of the server"
+    return "internal", f"Unexpected error in the server ({type(error).__name__}); see the server's terminal"
 
 
 def _sentence(text: str) -> str:

@@ -192,8 +192,7 @@ class SessionStore:
             if len(idle) < excess:
                 count = self._limits.sessions
                 raise StudioError(
-                    "busy",
-                    f"at most {count} drawing pads can be open on this server; close one and try again",
+                    "busy", f"at most {count} pages can be open on this server; close a page, then try again"
                 )
             removed = idle[: max(0, excess)]
             for session_id in removed:

@@ -5,7 +5,7 @@ import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, 
 import { moved } from "./sorting.js";
 import { AREA_ACTIONS, areaCenter, fillArea, followsColor } from "./shapes.js";
 
-const ACTION_NAMES = { color: "Color", lock: "Protected", gray: "Gray", only: "Edits limited to this area", thing: "Separate object" };
+const ACTION_NAMES = { color: "Color fill", lock: "Protected from changes", gray: "Left gray", only: "Edits limited to this area", thing: "Separately colored object" };
 
 function createAreaDetails(pad) {
   const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
@@ -18,7 +18,7 @@ function createAreaDetails(pad) {
     lightness.update();
     if (!picked) return;
     select.dataset.index = String(picked.index);
-    setAttr(select, "aria-label", t("Type of area {n}", { n: picked.index + 1 }));
+    setAttr(select, "aria-label", t("Effect of area {n}", { n: picked.index + 1 }));
     if (select.value !== picked.area.action) select.value = picked.area.action;
   };
   return { el, update };
@@ -37,7 +37,7 @@ export function createFeatherOption(pad, createSlider) {
     const { area, index } = pickedArea(pad);
     changeArea(pad, index, { ...area, ...featherPatch(pad, value) }, t("feather"), done);
   };
-  const slider = createSlider(t("Feather"), 0, MOST_FEATHER, change);
+  const slider = createSlider(t("Feather"), 0, MOST_FEATHER, change, t("Softness of the edge of the area"));
   const update = () => {
     const picked = pickedArea(pad);
     show(slider.el, pad.ui.tool === "area" && picked !== null);
@@ -87,7 +87,7 @@ function layersOfAreas(pad) {
 export const AREA_LAYERS = { list: "areas", layersOf: layersOfAreas, createDetails: createAreaDetails };
 
 function createLightnessCheck(pad) {
-  const { el, box } = checkbox(t("Also change brightness"), (checked) => setAreaLightness(pad, checked));
+  const { el, box } = checkbox(t("Also change brightness"), (checked) => setAreaLightness(pad, checked), t("Change the brightness of the photo in this area to the brightness of the color"));
   const update = () => {
     const { area } = pickedArea(pad) ?? {};
     show(el, area?.action === "color");

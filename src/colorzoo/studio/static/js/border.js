@@ -15,7 +15,7 @@ const LEAST_INSIDE = 8; // pixels
 /** @param {any} value @returns {Border} @throws {Error} with a message for the user */
 export function readBorder(value) {
   const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger);
-  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border in this recipe must be "automatic", "none" or a list of x, y, width and height.');
+  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border in this recipe file must be "automatic", "none" or a list of x, y, width and height.');
   return value;
 }
 
@@ -54,7 +54,7 @@ export function endBorder(pad) {
   const { draggedBorder } = pad.ui;
   if (!draggedBorder) return;
   change(pad.ui, { draggedBorder: null });
-  setBorder(pad, draggedBorder, t("scan border"));
+  setBorder(pad, draggedBorder, t("change scan border"));
 }
 
 function setBorder(pad, border, label) {
@@ -65,8 +65,8 @@ function setBorder(pad, border, label) {
 
 export function createBorderPanel(pad) {
   const words = h("p", { class: "cz-hint" });
-  const off = button({ text: t("Color the whole scan"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("color whole scan")), action: "no-border" });
-  const found = button({ text: t("Use the detected border"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("detected border")), action: "found-border" });
+  const off = button({ text: t("Color the whole scan"), label: t("Color everything, including film edges and margins"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("color whole scan")), action: "no-border" });
+  const found = button({ text: t("Use the detected border"), label: t("Color only the image inside the border that was detected automatically"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("use detected border")), action: "found-border" });
   const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("border") });
   const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, found, draw));
   const update = () => {

@@ -117,7 +117,7 @@ export async function requestNext(pad) {
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
   if (!reply || pad.photo !== photo || pad.ui.opening) return;
   const { x, y } = reply.message;
-  if (x === null || x === undefined) return pad.toast(t("This model cannot suggest where to add a point."));
+  if (x === null || x === undefined) return pad.toast(t("This coloring model cannot suggest where to add a point."));
   pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
   pad.revealPlace(x, y);
   pad.announce(t("Colors are most uncertain here. Press Enter to add a point."));

@@ -30,7 +30,7 @@ function chosenColoring(pad, found) {
 function beginColoring(pad, found, index) {
   const leaves = chosenColoring(pad, found) === index;
   pad.set({ selected: null, suggestions: null });
-  pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("likely colors"));
+  pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("use suggested version"));
   pad.announce(leaves ? t("Automatic colors") : t("{name} applied", { name: colorName(found.lightness, found.items[index].ab) }));
 }
 
@@ -44,8 +44,8 @@ function fittedSize(width, height) {
 }
 
 export function createColoringsPanel(pad) {
-  const grid = h("div", { class: "cz-variants cz-colorings", role: "group", "aria-label": t("Likely colors of the whole photo, most likely first") });
-  const el = section(t("Likely colors"), grid);
+  const grid = h("div", { class: "cz-variants cz-colorings", role: "group", "aria-label": t("Versions of the photo with other colors, most likely first") });
+  const el = section(t("Suggested versions"), grid);
   let asked = "";
   /** @type {Colorings | null} */
   let found = null;
@@ -80,6 +80,7 @@ export function createColoringsPanel(pad) {
       setAttr(tile, "disabled", !items[index]);
       if (items[index]) fillVariant(tile, items[index], index, found.lightness);
       setAttr(tile, "aria-pressed", String(index === chosen));
+      setAttr(tile, "title", t("Color the photo like this version. This adds a color point, which you can change."));
     });
   };
   return { el, update };

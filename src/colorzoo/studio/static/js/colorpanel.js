@@ -76,8 +76,8 @@ function createNumbers(pad) {
   const swatch = h("span", { class: "cz-swatch cz-swatch-big", "aria-hidden": "true" });
   const hex = h("input", { class: "cz-input cz-hex", type: "text", spellcheck: "false", autocomplete: "off", maxlength: "20", "aria-label": t("Color as #rrggbb or R, G, B") });
   const name = h("span", { class: "cz-color-name" });
-  const dropper = button({ icon: "dropper", label: t("Eyedropper"), key: "I", className: "cz-small", onClick: () => runCommand(pad, "tool-dropper") });
-  const gray = button({ text: t("Leave gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
+  const dropper = button({ icon: "dropper", label: t("Eyedropper: pick a color from the photo"), key: "I", className: "cz-small", onClick: () => runCommand(pad, "tool-dropper") });
+  const gray = button({ text: t("Leave gray"), label: t("Leave this spot gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
   hex.addEventListener("change", () => applyText(pad, hex));
   hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
   listenToField(pad, hex);
@@ -105,7 +105,7 @@ function createUnavailableNote(pad) {
     const { hex, point } = unavailableColor(pad);
     followColorThere(pad, hex, point);
   };
-  const follow = button({ text: t("Also change brightness"), className: "cz-wide", onClick: change });
+  const follow = button({ text: t("Also change brightness"), label: t("Show exactly this color, and change the brightness of the photo here"), className: "cz-wide", onClick: change });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
     const found = unavailableColor(pad);
@@ -165,8 +165,11 @@ function reachStep(pad, reach) {
   return 1 + apart.indexOf(Math.min(...apart));
 }
 
-/** @type {[import("./document.js").Reach, string][]} */
-const REACHES = [[0, "Only here"], ["automatic", "Automatic"], ["everywhere", "Everywhere"]];
+/** Values, names and tooltips. @type {[import("./document.js").Reach, string, string][]} */
+const REACHES = [
+  [0, "Only here", "The color stays in the small square of the point"], ["automatic", "Automatic", "The color spreads over the object"],
+  ["everywhere", "Everywhere", "The color influences similar parts of the whole photo"],
+];
 
 function reachName(reach) {
   const named = REACHES.find(([value]) => value === reach);
@@ -176,7 +179,7 @@ function reachName(reach) {
 
 /** Buttons with three reaches of a point, and a fine slider; the reach is shown on the photo while they are used. */
 export function createReach(pad) {
-  const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Spread of the color") });
+  const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Spread of the color"), title: t("How far the color of the point spreads; the colored part is shown on the photo") });
   const preview = () => {
     if (!pad.selectedPoint()) return;
     if (!pad.ui.extent) pad.set({ extent: {} });
@@ -186,9 +189,9 @@ export function createReach(pad) {
     setReach(pad, reach, done);
     preview();
   };
-  const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
-  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Spread") }, ...steps);
-  const strength = createSlider(t("Strength"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
+  const steps = REACHES.map(([reach, name, label]) => button({ text: t(name), label: t(label), className: "cz-segment", onClick: () => set(reach, true) }));
+  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color spreads") }, ...steps);
+  const strength = createSlider(t("Opacity"), 0, 100, (value, done) => setStrength(pad, value / 100, done), t("Opacity of the color of this point; at 0 % the point has no effect"));
   const el = section(t("Spread"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
@@ -210,7 +213,7 @@ export function createReach(pad) {
 }
 
 function createSticky(pad) {
-  const { el, box } = checkbox(t("Keep this color for new points"), (checked) => pad.set({ sticky: checked, colorForNext: false }));
+  const { el, box } = checkbox(t("Keep this color for new points"), (checked) => pad.set({ sticky: checked, colorForNext: false }), t("Give each new point this color instead of a suggested color"));
   const update = (target) => {
     show(el, setsPoints(pad, target));
     box.checked = pad.ui.sticky;
@@ -245,8 +248,8 @@ function createSuggestions(pad) {
 }
 
 function suggestionHint(pad, target) {
-  if (target.kind !== "point") return clickOrTap("Click the image to see likely colors for that spot.");
-  if (pad.ui.suggestions) return t("This model does not suggest colors.");
+  if (target.kind !== "point") return clickOrTap("Click the photo to see likely colors for that spot.");
+  if (pad.ui.suggestions) return t("This coloring model does not suggest colors.");
   return t("Finding likely colors …");
 }
 
@@ -315,7 +318,7 @@ function fittingPalette(pad, palettes) {
 function createPalettes(pad) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Palette") });
   const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Colors of the palette") });
-  const vary = button({ icon: "photo", label: t("Compare other colors side by side"), className: "cz-ghost", onClick: () => requestVariants(pad), action: "variants" });
+  const vary = button({ icon: "photo", label: t("Compare other colors side by side, as small previews of the photo"), className: "cz-ghost", onClick: () => requestVariants(pad), action: "variants" });
   const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary), row);
   /** @type {{key: any, name: string}} */
   let fitted = { key: null, name: "" };

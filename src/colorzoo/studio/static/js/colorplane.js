@@ -34,7 +34,7 @@ function paintPlane(lightness, range) {
  */
 export function createGamut({ onPick }) {
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
-    class: "cz-gamut-canvas", tabindex: "0", role: "slider", "aria-roledescription": t("color plane"),
+    class: "cz-gamut-canvas", tabindex: "0", role: "slider", "aria-roledescription": t("color field"),
     "aria-label": t("Hue and saturation of the color"), "aria-valuemin": "0", "aria-valuemax": "150",
   }));
   const el = h("div", { class: "cz-gamut" }, canvas);

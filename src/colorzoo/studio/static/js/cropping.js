@@ -237,13 +237,13 @@ function drawCropHandles(context, corners) {
 }
 
 export function createCropOptions(pad, createSlider) {
-  const words = h("p", { class: "cz-hint" }, t("Drag the sides to crop, drag outside to rotate. The dimmed part is not exported."));
+  const words = h("p", { class: "cz-hint" }, t("Drag the sides to crop, drag outside to rotate."));
   const most = MOST_TURNED * TURN_STEPS;
-  const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
+  const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS), t("Rotate the photo to straighten it"));
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
-  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-small", onClick: () => pad.run("confirm-crop"), action: "confirm-crop" });
-  const clear = button({ text: t("Reset crop"), className: "cz-small", onClick: () => setCrop(pad, null, t("reset crop")), action: "clear-crop" });
-  const border = button({ text: t("Crop to the detected border"), className: "cz-small", onClick: () => cropToBorder(pad), action: "border-crop" });
+  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop; the dimmed part is not exported"), key: "Enter", className: "cz-primary cz-small", onClick: () => pad.run("confirm-crop"), action: "confirm-crop" });
+  const clear = button({ text: t("Reset crop"), label: t("Show the whole photo again, without rotation"), className: "cz-small", onClick: () => setCrop(pad, null, t("reset crop")), action: "clear-crop" });
+  const border = button({ text: t("Crop to the scan border"), label: t("Cut off the film edges and paper margins of the scan"), className: "cz-small", onClick: () => cropToBorder(pad), action: "border-crop" });
   const el = section(t("Crop"), angle.el, confirm, clear, size, border, words);
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || /** @type {HTMLElement} */ (event.target).matches("button")) return;
@@ -268,6 +268,6 @@ export function createCropOptions(pad, createSlider) {
 export function readCrop(value) {
   if (value === undefined || value === null) return null;
   const ok = ["x", "y", "width", "height"].every((name) => Number.isInteger(value[name])) && Number.isFinite(value.angle ?? 0);
-  if (!ok) throw new Error("The crop in this recipe must have x, y, width and height in whole pixels, and optionally an angle.");
+  if (!ok) throw new Error("The crop in this recipe file must have x, y, width and height in whole pixels, and optionally an angle.");
   return value;
 }

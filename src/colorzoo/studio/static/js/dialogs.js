@@ -9,8 +9,8 @@ const FORMATS = [
   ["jpeg", "JPEG", "Small; for sharing"],
   ["tiff", "TIFF", "Lossless; for print and archives"],
   ["webp", "WebP", "Small; for the web"],
-  ["layer", "PNG of the color layer", "Transparent; placed over the gray photo, it shows the result"],
-  ["ora", "OpenRaster with layers", "Photo and colors as layers, for Krita, GIMP and others"],
+  ["layer", "PNG, colors only", "Transparent layer to place over the gray photo in another program"],
+  ["ora", "OpenRaster", "Gray photo and colors as layers, for Krita, GIMP and others"],
 ];
 
 function createDialog(title, ...children) {
@@ -55,7 +55,7 @@ function createExport(pad) {
     return { input, el: h("label", { class: "cz-field" }, h("span", {}, label), input), value: () => Number(input.value) || undefined };
   };
   const side = number(t("Long edge in pixels"));
-  const dpi = number(t("Resolution in dpi"), 9999);
+  const dpi = number(t("Print resolution in dpi"), 9999);
   setAttr(dpi.input, "placeholder", t("as in the photo"));
   const size = h("p", { class: "cz-hint" });
   const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {}, action: "export-now" });

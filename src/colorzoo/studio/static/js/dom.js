@@ -142,7 +142,7 @@ export function oncePerFrame(callback) {
   };
 }
 
-export function checkbox(label, use) {
+export function checkbox(label, use, hint) {
   const box = h("input", { type: "checkbox", on: { change: () => use(box.checked) } });
-  return { box, el: h("label", { class: "cz-check" }, box, h("span", {}, label)) };
+  return { box, el: h("label", { class: "cz-check", title: hint }, box, h("span", {}, label)) };
 }

@@ -54,13 +54,13 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
     const point = pad.selectedPoint();
     change(pad.ui, { ab, lightness, typed: null });
     const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), byHex: false, untouched: false, wanted };
-    pad.applyChange(changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
+    pad.applyChange(changePoint(pad.doc, point.id, patch), done, t("change color"), isFirstColor(point.id));
   } else {
     change(pad.ui, { ab, lightness, typed: null });
     const color = labHex(lightness, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
-    pad.applyChange({ ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
+    pad.applyChange({ ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("change color"));
   }
   if (done) addRecentColor(pad, lightness, ab);
 }
@@ -187,7 +187,7 @@ export function deleteSelected(pad) {
   if (pad.ui.selected !== null) deletePoint(pad, pad.ui.selected);
   else if (pad.ui.regionPick.length) {
     const regions = Object.fromEntries(Object.entries(pad.doc.regions).filter(([index]) => !pad.ui.regionPick.includes(Number(index))));
-    pad.edit({ ...pad.doc, regions }, t("clear region"));
+    pad.edit({ ...pad.doc, regions }, t("remove region color"));
   } else {
     const box = pickedBox(pad);
     const area = pickedArea(pad);
@@ -209,14 +209,14 @@ export function setSize(pad, size) {
   const next = clamp(Math.round(size), 1, 9);
   pad.set({ size: next });
   const point = pad.selectedPoint();
-  if (point && !point.locked && point.size !== next) pad.edit(changePoint(pad.doc, point.id, { size: next, radius: undefined }), t("point size"));
+  if (point && !point.locked && point.size !== next) pad.edit(changePoint(pad.doc, point.id, { size: next, radius: undefined }), t("change point size"));
 }
 
 export function setReach(pad, reach, done) {
   const point = pad.selectedPoint();
   if (!point) pad.set({ reach });
   if (!point || point.locked) return;
-  pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("spread"));
+  pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("change spread"));
 }
 
 /** Set the default reach of a new point, which is smaller inside small objects. The point has no color yet, so this is not an undo step. */
@@ -229,7 +229,7 @@ export function startSmall(pad, id, reach) {
 export function setStrength(pad, strength, done) {
   const point = pad.selectedPoint();
   if (!point || point.locked) return;
-  pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("strength"));
+  pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("point opacity"));
 }
 
 export function keepGray(pad) {
@@ -323,7 +323,7 @@ export function endCut(pad) {
   if (!stroke || stroke.path.length < 2) return;
   const path = stroke.path.map(([x, y]) => [Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
   const closed = isLoop(path, pad.ui.view.scale);
-  pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("draw region") : t("cut region"));
+  pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("draw region") : t("split region"));
 }
 
 function isLoop(path, scale) {

@@ -184,7 +184,7 @@ export async function attach(pad, slot, file = null) {
       const image = { layer, name, width: message.width, height: message.height };
       change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, image }]]) });
       pad.set({ exemplar: image, classes: null, matched: null });
-      pad.edit({ ...pad.doc, exemplar: { name } }, t("reference"));
+      pad.edit({ ...pad.doc, exemplar: { name } }, t("add reference image"));
       pad.modelChanged();
     } else {
       pad.set({ statistics: { layer, name, histogram: message.statistics.histogram } });
@@ -198,7 +198,7 @@ export async function attach(pad, slot, file = null) {
 export async function detach(pad, slot) {
   if (slot === "statistics") return pad.edit({ ...pad.doc, statistics: null }, t("remove palette"));
   await useReference(pad, null);
-  pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
+  pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference image"));
   pad.modelChanged();
 }
 
@@ -228,15 +228,15 @@ const baseName = (name) => name.replace(/\.[^.]+$/, "");
 export function saveRecipe(pad) {
   const text = `${JSON.stringify(currentRecipe(pad), null, 1)}\n`;
   saveBlob([text], "application/json", `${baseName(pad.photo.name)}.recipe.json`);
-  pad.announce(t("Recipe saved"));
+  pad.announce(t("Edits saved"));
 }
 
 export async function loadRecipe(pad, file = null) {
   const chosen = file ?? (await chooseFile(".json,application/json"));
   if (!chosen) return;
   try {
-    await replaceDoc(pad, parseJson(await chosen.text(), chosen.name), t("load recipe"));
-    pad.toast(t("Recipe {name} loaded", { name: chosen.name }));
+    await replaceDoc(pad, parseJson(await chosen.text(), chosen.name), t("load edits"));
+    pad.toast(t("Edits loaded from {name}", { name: chosen.name }));
   } catch (error) {
     pad.toast(error.message, "error");
   }
@@ -246,7 +246,7 @@ function parseJson(text, name) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(t("{name} is not a recipe. Your edits were not changed.", { name }));
+    throw new Error(t("{name} is not a recipe file. Your edits were not changed.", { name }));
   }
 }
 
@@ -260,7 +260,7 @@ export async function replaceDoc(pad, recipe, label) {
   }
   const doc = toDocument(pad, checked);
   const image = checked.image?.sha256;
-  if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another photo of the same size."));
+  if (image && image !== pad.photo.image.sha256) pad.toast(t("These edits were made for another photo of the same size."));
   pad.set({ selected: null, regionPick: [], suggestions: null, box: null });
   pad.edit(doc, label);
   pad.modelChanged();
@@ -322,7 +322,7 @@ async function saveHere(pad, photo, work) {
   const saved = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.session.reference, thumbnail });
   if (saved || pad.session.warnedOfSaving) return;
   change(pad.session, { warnedOfSaving: true });
-  pad.toast(t("This browser cannot save your work automatically. Save a recipe file before you leave."));
+  pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
 }
 
 export async function deleteWork(pad, key) {
@@ -378,7 +378,7 @@ export async function takeDropped(pad, transfer, slot = null) {
   const [file] = files;
   if (/\.json$/i.test(file.name)) {
     if (pad.photo) await loadRecipe(pad, file);
-    else pad.toast(t("Open the photo first, then its recipe."), "error");
+    else pad.toast(t("Open the photo first, then load the recipe file with its edits."), "error");
   } else if (slot && pad.photo) await attach(pad, slot, file);
   else await openFile(pad, file);
   return true;

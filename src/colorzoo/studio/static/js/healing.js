@@ -82,7 +82,7 @@ export function createHealingOptions(pad, createSlider) {
   const range = () => Math.log(widestHealing(pad.photo) / HEALING_RANGE[0]);
   const size = createSlider(t("Size"), 0, HEALING_STEPS, (value) => pad.set({ healingWidth: HEALING_RANGE[0] * Math.exp((range() * value) / HEALING_STEPS) }));
   const words = h("p", { class: "cz-hint" }, t("Paint over dust or scratches to remove them. Right-click or long-press a stroke to undo it."));
-  const clear = button({ text: t("Undo all healing"), className: "cz-small", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("undo all healing")) });
+  const clear = button({ text: t("Undo all healing"), label: t("Remove all strokes of the healing brush"), className: "cz-small", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("undo all healing")) });
   const el = section(t("Healing"), size.el, clear, words);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "heal");

@@ -14,7 +14,7 @@ export function createHistoryPanel(pad) {
     if (pad.ui.tab !== "history") return;
     syncList(rows, labels.length, make, (row, index) => {
       const [step] = row.children;
-      setText(step, labels[index]);
+      setText(step, labels[index].charAt(0).toUpperCase() + labels[index].slice(1));
       setAttr(step, "aria-current", index === past.length ? "step" : null);
       step.classList.toggle("cz-undone", index > past.length);
     });

@@ -23,7 +23,7 @@ const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // recipe fields from the b
 const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
 
 export function createLayersPanel(pad) {
-  const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, the top one first") });
+  const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, from top to bottom") });
   /** @type {Layer[]} */
   let layers = [];
   sortRows(rows, (from, to) => {
@@ -75,8 +75,8 @@ function fillLayer(pad, row, layer) {
   setAttr(slider, "aria-label", t("Opacity of {layer}", { layer: label }));
   setAttr(slider, "title", t("Opacity: {share} %", { share: Math.round(100 * opacity) }));
   slider.value = String(Math.round(100 * opacity));
-  slider.oninput = () => change({ opacity: Number(slider.value) / 100 }, t("opacity"), false);
-  slider.onchange = () => change({ opacity: Number(slider.value) / 100 }, t("opacity"), true);
+  slider.oninput = () => change({ opacity: Number(slider.value) / 100 }, t("layer opacity"), false);
+  slider.onchange = () => change({ opacity: Number(slider.value) / 100 }, t("layer opacity"), true);
   flagButton(eye, hidden, ["eyeoff", t("Show {layer}", { layer: label })], ["eye", t("Hide {layer}", { layer: label })], () => change({ hidden: hidden ? undefined : true }, hidden ? t("show a layer") : t("hide a layer"), true));
   flagButton(trash, false, null, ["trash", t("Delete {layer}", { layer: label })], remove);
 }
@@ -101,10 +101,10 @@ function createLayerDetails(pad) {
   let shown = null;
   const title = h("input", { class: "cz-input", type: "text", maxlength: 40, "aria-label": t("Name of the layer"), on: { change: () => shown?.change({ name: title.value.trim() || undefined }, t("rename a layer"), true) } });
   const naming = h("label", { class: "cz-field" }, h("span", {}, t("Name")), title);
-  const edge = createSlider(t("Feather"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("feather"), done));
-  const up = button({ icon: "up", text: t("Move up"), key: "Alt+↑", className: "cz-wide", onClick: () => shown?.move(1) });
-  const down = button({ icon: "down", text: t("Move down"), key: "Alt+↓", className: "cz-wide", onClick: () => shown?.move(-1) });
-  const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Order") }, up, down);
+  const edge = createSlider(t("Feather"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("feather"), done), t("Softness of the edge of the layer"));
+  const up = button({ icon: "up", text: t("Move up"), label: t("Move the layer up"), key: "Alt+↑", className: "cz-wide", onClick: () => shown?.move(1) });
+  const down = button({ icon: "down", text: t("Move down"), label: t("Move the layer down"), key: "Alt+↓", className: "cz-wide", onClick: () => shown?.move(-1) });
+  const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Stacking order") }, up, down);
   const kinds = LAYER_KINDS.flatMap(({ createDetails }) => (createDetails ? [createDetails(pad, createSlider)] : []));
   const el = h("div", { class: "cz-layer-details", role: "group" }, naming, ...kinds.map((kind) => kind.el), edge.el, order);
   const name = ({ el: field }, words) => setAttr(field.lastElementChild, "aria-label", words);

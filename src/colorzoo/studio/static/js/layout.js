@@ -22,8 +22,8 @@ export function createTopBar(pad) {
   const open = make("open", { icon: "open", text: t("Open"), caption: t("Open"), className: "cz-ghost" });
   const undo = make("undo", { icon: "undo", caption: t("Undo"), className: "cz-ghost" });
   const redo = make("redo", { icon: "redo", caption: t("Redo"), className: "cz-ghost" });
-  const save = make("save", { icon: "save", text: t("Save recipe"), caption: t("Save"), className: "cz-ghost" });
-  const load = make("load", { icon: "load", text: t("Load recipe"), caption: t("Load"), className: "cz-ghost" });
+  const save = make("save", { icon: "save", text: t("Save edits"), caption: t("Save edits"), className: "cz-ghost" });
+  const load = make("load", { icon: "load", text: t("Load edits"), caption: t("Load edits"), className: "cz-ghost" });
   const exports = make("export", { icon: "export", text: t("Export"), caption: t("Export"), className: "cz-primary" });
   const help = make("help", { icon: "help", caption: t("Help"), className: "cz-ghost" });
   const name = h("span", { class: "cz-photo-name" });
@@ -47,9 +47,9 @@ export function createTopBar(pad) {
 function createMenu(pad) {
   const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"), h("span", { class: "cz-caption", "aria-hidden": "true" }, t("More")));
   const close = () => { el.open = false; };
-  const checks = [settingCheck(pad, "singleKeys", t("Single-key shortcuts"))];
-  const leave = button({ text: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
-  const clear = button({ text: t("Remove all edits"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
+  const checks = [settingCheck(pad, "singleKeys", t("Single-key shortcuts"), t("Choose tools and commands by pressing a single key, such as B for the color brush"))];
+  const leave = button({ text: t("Close the photo"), label: t("Close the photo and return to the start page"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
+  const clear = button({ text: t("Remove all edits"), label: t("Remove all edits from the photo. Undo restores them."), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
   const body = h("div", { class: "cz-menu-body" }, ...checks.map(({ el }) => el), clear, leave);
   const el = h("details", { class: "cz-menu" }, summary, body);
   el.addEventListener("keydown", (event) => {
@@ -70,8 +70,8 @@ function createMenu(pad) {
   return { el, update };
 }
 
-export function settingCheck(pad, name, label) {
-  const { el, box } = checkbox(label, (checked) => pad.setSetting(name, checked));
+export function settingCheck(pad, name, label, hint) {
+  const { el, box } = checkbox(label, (checked) => pad.setSetting(name, checked), hint);
   return { el, update: () => { box.checked = Boolean(pad.settings[name]); } };
 }
 
@@ -91,7 +91,7 @@ export function createRail(pad) {
 
 /** Size of new hints, or of the selected point. */
 export function createSizeOption(pad, createSlider) {
-  const slider = createSlider(t("Size"), 1, 9, (value) => setSize(pad, value));
+  const slider = createSlider(t("Size"), 1, 9, (value) => setSize(pad, value), t("Size of new points and strokes, or of the selected point"));
   const update = () => {
     show(slider.el, (pad.accepts("points") || pad.accepts("scribbles")) && SIZED_TOOLS.includes(pad.ui.tool));
     slider.update(pad.ui.size, !pad.photo, String(pad.ui.size));
@@ -111,9 +111,12 @@ function toolButton(pad, tool) {
 }
 
 export function createStageBar(pad) {
-  const choices = [["result", t("Result")], ["split", t("Split")], ["side", t("Side by side")], ["gray", t("Before")]];
-  const segments = choices.map(([value, text]) => compareButton(pad, value, text));
-  const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare") }, ...segments.map(({ el }) => el));
+  const choices = [
+    ["result", t("Result"), t("Show the colored photo")], ["split", t("Split"), t("Show before and after with a divider that you can drag")],
+    ["side", t("Side by side"), t("Show before and after side by side")], ["gray", t("Before"), t("Show the original photo")],
+  ];
+  const segments = choices.map(([value, text, label]) => compareButton(pad, value, text, label));
+  const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare before and after") }, ...segments.map(({ el }) => el));
   const hold = createHoldButton(pad);
   const marks = commandButton(pad, "marks", { icon: "eye", className: "cz-float cz-small" });
   const next = commandButton(pad, "next", { icon: "target", text: t("Suggest a point"), className: "cz-float" });
@@ -134,9 +137,9 @@ export function createStageBar(pad) {
   return { el, update };
 }
 
-function compareButton(pad, value, text) {
+function compareButton(pad, value, text, label) {
   const run = (event) => (value === "gray" ? runCommand(pad, "gray", event) : setCompare(pad, pad.ui.compare === value ? "result" : value));
-  const el = button({ text, className: "cz-segment", onClick: run, action: { split: "compare", gray: "gray" }[value] ?? `compare-${value}` });
+  const el = button({ text, label, className: "cz-segment", onClick: run, action: { split: "compare", gray: "gray" }[value] ?? `compare-${value}` });
   const update = () => setAttr(el, "aria-pressed", String(pad.ui.compare === value));
   return { el, update };
 }
@@ -199,7 +202,7 @@ export function createStatus(pad) {
     const shown = state === "computing" && performance.now() - since < BUSY_AFTER ? "ready" : state;
     setAttr(pad.root, "data-state", state);
     setAttr(pill, "data-state", shown);
-    setText(words, t(shown === "computing" && !pad.session.colored ? "Loading models …" : STATE_LABELS[shown]));
+    setText(words, t(shown === "computing" && !pad.session.colored ? "Loading the coloring model …" : STATE_LABELS[shown]));
     show(pill, shown !== "empty" && shown !== "loading");
     const problem = bannerText(pad, state);
     show(banner, problem !== "");
@@ -219,8 +222,8 @@ function bannerText(pad, state) {
 
 export function createStartScreen(pad) {
   const choose = button({ icon: "open", text: t("Choose a photo"), className: "cz-primary cz-large", onClick: (event) => runCommand(pad, "open", event) });
-  const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Continue with") });
-  const worksTitle = h("h3", { class: "cz-heading" }, t("Continue with"));
+  const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Continue earlier work") });
+  const worksTitle = h("h3", { class: "cz-heading" }, t("Continue earlier work"));
   const words = h("p", { class: "cz-empty-words" }, t("Drop or paste a photo here, or choose a file. Photos may be black and white or in color. Existing colors are ignored."));
   const invite = h("div", { class: "cz-empty-card" }, h("div", { class: "cz-empty-art", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("h2", {}, t("Color a photo by hand")), words, choose);
   const loading = createLoading(pad);
@@ -249,7 +252,7 @@ function createLoading(pad) {
     const { loading, opening } = pad.ui;
     const waits = !pad.session.greeted && pad.state() !== "offline";
     show(el, Boolean(loading) || waits);
-    setText(words, waits ? t("Loading models …") : t("Opening {name} …", { name: loading ?? "" }));
+    setText(words, waits ? t("Loading the coloring model …") : t("Opening {name} …", { name: loading ?? "" }));
     if (shown !== previewOf(pad)) {
       shown = previewOf(pad);
       setAttr(preview, "src", shown);
@@ -263,7 +266,7 @@ function createLoading(pad) {
 
 function workTile() {
   const open = h("button", { type: "button", class: "cz-work-open" }, h("img", { alt: "" }), h("span"));
-  return h("div", { class: "cz-work" }, open, button({ icon: "close", label: t("Delete"), className: "cz-small", onClick: () => {} }));
+  return h("div", { class: "cz-work" }, open, button({ icon: "close", label: t("Delete this saved work"), className: "cz-small", onClick: () => {} }));
 }
 
 function fillWork(pad, tile, work, urls) {

@@ -4,22 +4,36 @@ import { t } from "./dom.js";
 
 /** Groups of the model menu and their titles. */
 const GROUPS = [
-  ["hints", "Photos, with your colors"],
-  ["reference", "Photos, from a reference image"],
-  ["automatic", "Photos, automatic"],
+  ["hints", "Photos, with your own colors"],
+  ["reference", "Photos, with the colors of a reference image"],
+  ["automatic", "Photos, with automatic colors"],
   ["sketch", "Drawings"],
 ];
 
 /** Purposes in the model menu with title and short description. */
 const PURPOSES = [
   ["natural", "Natural", "follows your points"],
-  ["vivid", "Vivid", "strong colors"],
-  ["reference", "From a reference", "like another image"],
-  ["things", "Separate objects", "colored one by one"],
-  ["edges", "Less color bleeding", "clean edges"],
+  ["vivid", "Vivid", "automatic colors"],
+  ["reference", "Reference image", "gives the colors"],
+  ["things", "Object by object", "you draw boxes"],
+  ["edges", "Clean edges", "less color bleeding"],
   ["mood", "Match a palette", "of another image"],
-  ["sketch", "Sketch", "for drawings"],
+  ["sketch", "Drawing", "for sketches, line art"],
 ];
+
+/** Guidance of models, in the order of the model menu. @type {[string, string][]} */
+const INPUTS = [
+  ["points", "color points"], ["scribbles", "edge strokes"], ["boxes", "object boxes"], ["exemplar", "reference image"], ["classes", "object types"],
+  ["statistics", "palette of another image"], ["regions", "regions of a drawing"],
+];
+
+/** Return what the colors of a model are based on, because its name refers to a paper. */
+export function modelInputs({ guidance, parameters, year }) {
+  const names = INPUTS.filter(([kind]) => guidance.includes(kind)).map(([, name]) => t(name));
+  const words = names.join(", ") || (parameters ? t("automatic colors") : t("black and white, for comparison"));
+  const known = year === null ? t("Your own model: {words}", { words }) : words;
+  return known.charAt(0).toUpperCase() + known.slice(1) + (parameters || !names.length ? "" : t(", without AI"));
+}
 
 /** Return the best model for each purpose; the selected model represents its own purpose. @returns {{title: string, use: string, model: any}[]} */
 export function purposes(pad) {
@@ -54,7 +68,7 @@ export function proposedModel(pad) {
 export function proposeModel(pad) {
   const proposed = proposedModel(pad);
   if (!proposed) return;
-  pad.toast(t("This looks like a drawing. A model for drawings gives better results."), "info", {
+  pad.toast(t("This looks like a drawing. A coloring model for drawings gives better results."), "info", {
     label: t("Color as a drawing"), run: () => pad.setModel(proposed.name),
   });
 }

@@ -315,7 +315,7 @@ class Pad {
   }
 
   setModel(name) {
-    this.edit({ ...this.doc, model: name }, t("model"));
+    this.edit({ ...this.doc, model: name }, t("change model"));
     this.ask({ type: "model", name });
     this.modelChanged();
   }
@@ -381,7 +381,7 @@ class Pad {
 
   onNotification(message) {
     const takes = { hello: () => this.hello(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
-    if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
+    if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("load edits")).catch((error) => this.toast(error.message, "error"));
     else if (message.type === "error") {
       if (!isExpired(message)) this.toast(message.message, "error"); // expired: the client sends the request again
     } else takes[message.type]?.();
@@ -410,7 +410,7 @@ class Pad {
     if (used && (!this.session.greeted || here.some(({ name }) => name === used))) return;
     const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
     this.amend({ ...this.doc, model: name });
-    if (used) this.toast(t("The model {used} is not available here. {name} is used instead.", { used, name }));
+    if (used) this.toast(t("The coloring model {used} is not available here. {name} is used instead.", { used, name }));
   }
 
   async hello(message) {
@@ -459,7 +459,7 @@ function buildPage(pad) {
     ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel)],
     ["history", "History", make(createHistoryPanel)],
   ]);
-  const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and edits") }, model.el, tabs.el);
+  const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors, layers and history") }, model.el, tabs.el);
   const main = h("main", { class: "cz-main" }, stage, split.el, status.el, bar.el, selection.el, empty.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
   return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs] };
@@ -540,7 +540,7 @@ function scriptingApi(pad) {
     showsExtent: () => Boolean(pad.ui.extent?.layer),
     photo: () => pad.photo && { name: pad.photo.name, width: pad.photo.width, height: pad.photo.height, ...pad.photo.image },
     state: () => pad.state(),
-    setRecipe: (recipe) => pad.edit(toDocument(pad, recipe), t("recipe")),
+    setRecipe: (recipe) => pad.edit(toDocument(pad, recipe), t("load edits")),
     select: (index) => {
       selectPoint(pad, pad.doc.points[index]?.id ?? null);
       return requestSuggestions(pad);

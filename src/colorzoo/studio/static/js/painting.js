@@ -1,7 +1,7 @@
 /** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
 
 import { clamp, labHex } from "./color.js";
-import { button, checkbox, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
+import { button, checkbox, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
 import { BLENDS, blendOf, finishedPaint } from "./paintstrokes.js";
 import { traceStroke } from "./shapes.js";
 import { change } from "./state.js";
@@ -51,7 +51,7 @@ export function endPaint(pad) {
   if (!painting) return;
   const stroke = finishedPaint(painting);
   change(pad.ui, { freshPaint: [...pad.ui.freshPaint, stroke] });
-  pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint"));
+  pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint stroke"));
 }
 
 /** Draw the strokes that the preview does not contain yet. @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
@@ -86,11 +86,14 @@ function createBrushSize(pad, createSlider) {
   return { el: slider.el, update };
 }
 
-const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Subtract"]];
+const AREA_BRUSHES = [
+  [null, "Object", "Select an object: click it or draw around it"], ["more", "Add", "Brush over parts to add them to the selection"],
+  ["less", "Subtract", "Brush over parts to remove them from the selection"],
+];
 
 export function createAreaBrush(pad, createSlider) {
   const choose = (how) => () => pad.set({ areaBrush: how, outline: null });
-  const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: clickOrTap(text), label: clickOrTap(text), className: "cz-segment", onClick: choose(how) }) }));
+  const choices = AREA_BRUSHES.map(([how, text, label]) => ({ how, el: button({ text: t(text), label: t(label), className: "cz-segment", onClick: choose(how) }) }));
   const size = createBrushSize(pad, createSlider);
   const words = h("p", { class: "cz-hint" });
   const el = section(t("Selection"), h("div", { class: "cz-segments", role: "group", "aria-label": t("Selection mode") }, ...choices.map((choice) => choice.el)), size.el, words);
@@ -101,7 +104,7 @@ export function createAreaBrush(pad, createSlider) {
     for (const { how, el: choice } of choices) setAttr(choice, "aria-pressed", String(how === areaBrush));
     for (const part of [size.el, words]) show(part, areaBrush !== null);
     size.update();
-    setText(words, areaBrush === "less" ? t("Brush over what to leave out. Hold Ctrl to add.") : t("Brush over what to include. Hold Ctrl to subtract."));
+    setText(words, areaBrush === "less" ? t("Brush over parts to remove them from the selection. Hold Ctrl to add.") : t("Brush over parts to add them to the selection. Hold Ctrl to subtract."));
   };
   return { el, update };
 }
@@ -111,7 +114,7 @@ export const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation
 /** @param {(blend: import("./paintstrokes.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
 export function createBlendChoice(use) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Blend mode"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
-  const el = h("label", { class: "cz-field" }, h("span", {}, t("Blend mode")), h("span"), select);
+  const el = h("label", { class: "cz-field", title: t("What the paint replaces: hue and saturation (Color), only the hue, or only the saturation") }, h("span", {}, t("Blend mode")), h("span"), select);
   return {
     el,
     update: (blend) => {
@@ -121,12 +124,12 @@ export function createBlendChoice(use) {
 }
 
 export function createPaintOptions(pad, createSlider) {
-  const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
+  const choices = [{ erases: false, text: t("Paint"), label: t("Paint with the color of the brush") }, { erases: true, text: t("Erase paint"), label: t("Erase paint with the brush") }].map(({ erases, text, label }) => ({ erases, el: button({ text, label, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
-  const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
-  const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
-  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el);
+  const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }), t("Hardness of the brush edge"));
+  const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }), t("Opacity of new paint strokes"));
+  const el = section(t("Paint brush"), segments, size.el, hardness.el, opacity.el);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
@@ -144,8 +147,8 @@ export function createPaintPanel(pad) {
   keeps.title = t("Paint only the object under the center of the brush");
   const blend = createBlendChoice((value) => changeBrush(pad, { blend: value }));
   const words = h("p", { class: "cz-hint" });
-  const clear = button({ text: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
-  const el = section(t("Brush"), blend.el, keeps, words, clear);
+  const clear = button({ text: t("Remove all paint"), label: t("Delete all paint layers"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
+  const el = section(t("Paint brush"), blend.el, keeps, words, clear);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
@@ -153,7 +156,7 @@ export function createPaintPanel(pad) {
     box.checked = brush.keeps;
     for (const part of [keeps, blend.el]) show(part, !brush.erases);
     blend.update(brush.blend);
-    setText(words, brush.erases ? t("Erases paint; the automatic colors come back.") : t("The color appears exactly where you paint. Hold Ctrl to erase."));
+    setText(words, brush.erases ? t("The brush erases paint. The colors below the paint appear again.") : t("The color appears exactly where you paint. Hold Ctrl to erase paint."));
     show(clear, pad.doc.paint.length > 0);
   };
   return { el, update };

@@ -75,8 +75,8 @@ function layersOfPaint(pad) {
     const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
     const softness = Math.round(100 * (1 - hardness));
     return {
-      label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased, {count}", { n, count }),
-      title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
+      label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: eraser, {count}", { n, count }),
+      title: color ? t("Paint") : t("Paint eraser"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
       edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
       above: coats.length - 1 - index, below: index,
       pick: () => pickCoat(pad, index),
@@ -99,7 +99,7 @@ function drawPaintThumbnail(context, { path, size, color = "#fff" }, scale) {
 function createPaintDetails(pad) {
   const blend = createBlendChoice((value) => {
     const { index } = pickedCoat(pad);
-    pad.edit({ ...pad.doc, paint: withCoat(pad.doc.paint, index, { blend: value === "color" ? undefined : value }) }, t("blend mode"));
+    pad.edit({ ...pad.doc, paint: withCoat(pad.doc.paint, index, { blend: value === "color" ? undefined : value }) }, t("change blend mode"));
   });
   const el = h("div", { class: "cz-layer-kind" }, blend.el);
   const update = () => {

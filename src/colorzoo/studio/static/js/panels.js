@@ -7,7 +7,7 @@ import { colorOfStroke, isStroke, listedHints, strengthOf, strokePoints, unavail
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
-import { modelGroups, proposedModel, purposeOf, purposes } from "./models.js";
+import { modelGroups, modelInputs, proposedModel, purposeOf, purposes } from "./models.js";
 import { pixelAt } from "./pixels.js";
 import { usesObjects } from "./shapeedits.js";
 import { moved, sortRows } from "./sorting.js";
@@ -18,11 +18,11 @@ export function createModelPanel(pad) {
   const title = h("b", {});
   const name = h("small", {});
   const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
-  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("Purposes of the models") });
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
+  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What the colors are based on") });
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Coloring model") });
   const missing = h("p", { class: "cz-hint" });
-  const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
-  const suits = button({ text: t("Color as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model") }, h("span", {}, t("All coloring models")), select), missing);
+  const suits = button({ text: t("Color as a drawing"), label: t("Switch to a coloring model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
   const kept = h("p", { class: "cz-hint cz-kept" });
   const open = (shown) => {
     show(menu, shown);
@@ -37,13 +37,13 @@ export function createModelPanel(pad) {
   show(tiles, false);
   select.addEventListener("change", () => use(select.value));
   const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } }, h("b", {}), h("small", {}));
-  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept);
+  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Coloring model") }, toggle, menu, suits, kept);
   const update = () => {
     show(el, pad.session.models.length > 0);
     const purpose = purposeOf(pad);
     setText(title, purpose.title);
     setText(name, purpose.use);
-    setAttr(toggle, "title", pad.doc.model);
+    setAttr(toggle, "title", t("Choose how the photo is colored. The current coloring model is {name}.", { name: pad.doc.model }));
     drawResult(pad, chosen);
     const offered = purposes(pad);
     syncList(tiles, offered.length, make, (tile, index) => fillPurpose(pad, tile, offered[index]));
@@ -59,18 +59,22 @@ export function createModelPanel(pad) {
   return { el, update };
 }
 
-/** Adjustments of a recipe. @type {[string, string][]} */
-const ADJUSTMENTS = [["temperature", "Temperature"], ["tint", "Tint"], ["vibrance", "Vibrance"], ["shadows", "Saturation in shadows"], ["highlights", "Saturation in highlights"]];
+/** Adjustments of a recipe: field, label and tooltip. @type {[string, string, string][]} */
+const ADJUSTMENTS = [
+  ["temperature", "Temperature", "Shift all colors toward blue or yellow"], ["tint", "Tint", "Shift all colors toward green or magenta"],
+  ["vibrance", "Vibrance", "Change the saturation of muted colors more than that of vivid colors"],
+  ["shadows", "Saturation in shadows", "Change the saturation of dark parts"], ["highlights", "Saturation in highlights", "Change the saturation of bright parts"],
+];
 
 /** Strength and adjustments of all colors. */
 export function createAdjustmentsPanel(pad) {
-  const strength = createSlider(t("Intensity of all colors"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("color strength")));
-  const sliders = ADJUSTMENTS.map(([name, label]) => createSlider(t(label), -100, 100, (value, done) => {
+  const strength = createSlider(t("Saturation"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("saturation")), t("Saturation of all colors; 0 % is black and white"));
+  const sliders = ADJUSTMENTS.map(([name, label, hint]) => createSlider(t(label), -100, 100, (value, done) => {
     const { [name]: _, ...others } = pad.doc.finish ?? {};
     const finish = value ? { ...others, [name]: value } : others;
     pad.applyChange({ ...pad.doc, finish: Object.keys(finish).length ? finish : null }, done, t(label).toLowerCase());
-  }));
-  const reset = button({ text: t("Reset adjustments"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, finish: null, strength: 1 }, t("reset adjustments")) });
+  }, t(hint)));
+  const reset = button({ text: t("Reset adjustments"), label: t("Set all sliders of this panel to their defaults"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, finish: null, strength: 1 }, t("reset adjustments")) });
   const el = section(t("Adjust all colors"), ...[strength, ...sliders].map((slider) => slider.el), reset);
   for (const field of el.querySelectorAll(".cz-field")) field.classList.add("cz-inline");
   const update = () => {
@@ -97,7 +101,7 @@ function fillPurpose(pad, tile, { title, use, model }) {
   const [words, small] = tile.children;
   setText(words, title);
   setText(small, model.ready ? use : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
-  setAttr(tile, "title", model.name);
+  setAttr(tile, "title", t("Color the photo with the model {name}", { name: model.name }));
   setAttr(tile, "aria-pressed", String(model.name === pad.doc.model));
 }
 
@@ -109,9 +113,9 @@ function fillGroup(group, { title, models }) {
   });
 }
 
-/** Return the purpose and the name of a model, because names refer to papers. */
-function modelLabel({ name, summary, ready, bytes }) {
-  const words = t("{what} ({name})", { what: summary.split(". ")[0].replace(/\.$/, ""), name });
+function modelLabel(model) {
+  const { name, ready, bytes } = model;
+  const words = t("{what} ({name})", { what: modelInputs(model), name });
   return ready ? words : t("{what}, {size} MB to download", { what: words, size: Math.ceil((bytes ?? 0) / 1e6) });
 }
 
@@ -120,7 +124,7 @@ function availabilityText(pad) {
   if (model?.usable === false) return t("{name} cannot be used, because no trained version is published.", { name: model.name });
   if (model && !model.ready) return t("This model is downloaded when you first use it, which takes a while.");
   const count = pad.session.models.filter(({ usable }) => usable === false).length;
-  return count ? t("{count} more models can be downloaded. To list them, run “colorzoo weights list” in a terminal.", { count }) : "";
+  return count ? t("{count} more models are not listed, because no trained versions are published.", { count }) : "";
 }
 
 function unusedHintsText(pad) {
@@ -130,17 +134,18 @@ function unusedHintsText(pad) {
     boxes: doc.boxes?.length ?? 0,
   };
   const objects = usesObjects(pad) ? 0 : doc.areas.filter(({ action }) => action === "thing").length;
-  const names = { points: t("points"), scribbles: t("edge strokes"), regions: t("regions"), boxes: t("boxes") };
+  const names = { points: t("color points"), scribbles: t("edge strokes"), regions: t("regions of drawings"), boxes: t("object boxes") };
   const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
   const words = idle.map(([kind, count]) => `${count} ${names[kind]}`);
-  if (objects) words.push(t("{count} separate objects", { count: objects }));
-  return words.length ? t("Not used by this model: {words}.", { words: words.join(", ") }) : "";
+  if (objects) words.push(t("{count} separately colored objects", { count: objects }));
+  return words.length ? t("This coloring model does not use {words}.", { words: words.join(", ") }) : "";
 }
 
-export function createSlider(label, min, max, onChange) {
+/** @param {string} [hint] tooltip that says what the slider changes */
+export function createSlider(label, min, max, onChange, hint) {
   const input = h("input", { type: "range", min, max, step: 1, "aria-label": label });
   const output = h("output", { class: "cz-value" });
-  const el = h("label", { class: "cz-field" }, h("span", {}, label), output, input);
+  const el = h("label", { class: "cz-field", title: hint }, h("span", {}, label), output, input);
   input.addEventListener("input", () => onChange(Number(input.value), false));
   input.addEventListener("change", () => onChange(Number(input.value), true));
   const update = (value, disabled, text = `${value} %`) => {
@@ -170,7 +175,7 @@ export function createHintsPanel(pad) {
     show(el, draws || points.length + scribbles.length > 0);
     syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
     show(empty, points.length + scribbles.length === 0);
-    setText(empty, pad.accepts("points") ? clickOrTap("Click where a color is wrong.") : t("Draw along edges where colors bleed."));
+    setText(empty, pad.accepts("points") ? clickOrTap("Click the photo where a color is wrong to add a color point.") : t("Draw along edges where colors bleed."));
   };
   return { el, update };
 }
@@ -205,15 +210,15 @@ function fillHint(pad, row, index) {
     selectPoint(pad, point.id);
     pad.revealPlace(point.x, point.y);
   };
-  flagButton(mute, point.muted, ["eyeoff", t("Turn on point {n}", { n })], ["eye", t("Turn off point {n}", { n })], () => toggleFlag(pad, "muted", point.id));
-  flagButton(lock, point.locked, ["lock", t("Unlock point {n}", { n })], ["unlock", t("Lock point {n}", { n })], () => toggleFlag(pad, "locked", point.id));
+  flagButton(mute, point.muted, ["eyeoff", t("Turn on point {n}", { n })], ["eye", t("Turn off point {n} without deleting it", { n })], () => toggleFlag(pad, "muted", point.id));
+  flagButton(lock, point.locked, ["lock", t("Unlock point {n}", { n })], ["unlock", t("Lock point {n} against changes", { n })], () => toggleFlag(pad, "locked", point.id));
   flagButton(remove, false, null, ["trash", t("Delete point {n}", { n })], () => deletePoint(pad, point.id));
   return undefined;
 }
 
 function hintDetail(point) {
   const strength = strengthOf(point);
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null, strength < 1 ? t("opacity {share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
@@ -241,8 +246,8 @@ function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbl
 }
 
 export function createRegionsPanel(pad) {
-  const ask = button({ text: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
-  const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
+  const ask = button({ text: t("Find regions"), label: t("Find the regions of the drawing again"), className: "cz-wide", onClick: () => requestRegions(pad) });
+  const skip = button({ text: t("Skip"), label: t("Leave the automatic color in this region and select the next region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, most important first") });
@@ -252,7 +257,7 @@ export function createRegionsPanel(pad) {
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Choose a color for the selected region, or skip the region. Shift-click to select several regions. Draw a line across a region to split it.") : t("Find regions to color one by one."));
+    setText(words, items.length ? t("Choose a color for the selected region, or skip the region. Shift-click to select several regions. Draw a line across a region to split it.") : t("Find the regions of the drawing to color them one by one."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);
@@ -279,7 +284,7 @@ function createImageSlot(pad, slot, words) {
   const choose = h("button", { type: "button", class: "cz-drop", on: { click: () => attach(pad, slot) } }, icon("photo"), h("span", {}, words));
   const canvas = h("canvas", { class: "cz-reference", role: "img" });
   const name = h("span", { class: "cz-file" });
-  const remove = button({ icon: "trash", label: t("Remove"), className: "cz-ghost cz-small", onClick: () => detach(pad, slot) });
+  const remove = button({ icon: "trash", label: t("Remove this image"), className: "cz-ghost cz-small", onClick: () => detach(pad, slot) });
   const shown = h("figure", { class: "cz-figure" }, canvas, h("figcaption", {}, name, remove));
   const el = h("div", { class: "cz-drop-zone", data: { slot } }, choose, shown);
   el.addEventListener("dragover", (event) => event.preventDefault());
@@ -295,7 +300,7 @@ function createImageSlot(pad, slot, words) {
     choose.disabled = !pad.photo;
     if (!image) return;
     setText(name, image.name);
-    setAttr(canvas, "aria-label", t("Reference image {name}", { name: image.name }));
+    setAttr(canvas, "aria-label", t(slot === "exemplar" ? "Reference image {name}" : "Image with the palette, {name}", { name: image.name }));
     drawReference(pad, canvas, image, slot);
   };
   return { el, canvas, update };
@@ -320,11 +325,11 @@ function drawReference(pad, canvas, image, slot) {
 }
 
 export function createReferencePanel(pad) {
-  const slot = createImageSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
+  const slot = createImageSlot(pad, "exemplar", t("Drop a color image here, or choose one, to use its colors in the photo"));
   const hint = h("p", { class: "cz-hint" });
-  const again = button({ text: t("Choose the file"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
-  const alpha = createSlider(t("Strength"), 0, 100, (value, done) => pad.applyChange({ ...pad.doc, exemplar: { ...pad.doc.exemplar, kept: { ...pad.doc.exemplar.kept, alpha: value / 100 } } }, done, t("reference strength")));
-  const el = section(t("Reference"), slot.el, alpha.el, hint, again);
+  const again = button({ text: t("Choose the reference image"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
+  const alpha = createSlider(t("Influence"), 0, 100, (value, done) => pad.applyChange({ ...pad.doc, exemplar: { ...pad.doc.exemplar, kept: { ...pad.doc.exemplar.kept, alpha: value / 100 } } }, done, t("influence of the reference image")), t("How strongly the reference image changes the automatic colors"));
+  const el = section(t("Reference image"), slot.el, alpha.el, hint, again);
   slot.canvas.addEventListener("click", (event) => {
     const { exemplar, tool } = pad.ui;
     if (exemplar && tool === "dropper") useColor(pad, rgbToHex(pixelAt(exemplar.layer, ...canvasPlace(slot.canvas, event))));
@@ -337,7 +342,7 @@ export function createReferencePanel(pad) {
     show(again, Boolean(missing));
     show(alpha.el, Boolean(exemplar && pad.doc.exemplar) && pad.accepts("exemplar"));
     alpha.update(Math.round(100 * (pad.doc.exemplar?.kept?.alpha ?? 1)), false);
-    setText(hint, missing ? t("This recipe uses the reference image {name}. Choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
+    setText(hint, missing ? t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
     show(hint, hint.textContent !== "");
   };
   return { el, update };
@@ -345,8 +350,8 @@ export function createReferencePanel(pad) {
 
 function referenceHint(pad) {
   const words = [
-    pad.accepts("exemplar") ? t("Move the pointer over the photo to see which part of the reference its color comes from.") : t("This model does not use a reference image."),
-    pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
+    pad.accepts("exemplar") ? t("Move the pointer over the photo: a ring marks the part of the reference image from which the color comes.") : t("This coloring model does not use a reference image."),
+    pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper can also pick colors from this image.") : "",
   ];
   return words.join(" ").trim();
 }
@@ -359,12 +364,12 @@ function canvasPlace(canvas, event) {
 }
 
 export function createStatisticsPanel(pad) {
-  const slot = createImageSlot(pad, "statistics", t("Drop an image here, or choose one"));
+  const slot = createImageSlot(pad, "statistics", t("Drop a color image here, or choose one, to give the photo a similar palette"));
   const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));
-  });
-  const auto = button({ text: t("Use automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
+  }, t("Saturation of the photo; moving the slider replaces the automatic saturation"));
+  const auto = button({ text: t("Use automatic saturation"), label: t("Let the coloring model choose the saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
   const el = section(t("Match the palette of another image"), slot.el, slider.el, auto);
   const update = () => {
     const { statistics } = pad.doc;

@@ -39,7 +39,7 @@ export function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
   // adding the replacement and choosing its first color are one undo step, so that undo leaves no replacement without effect
-  setReplacement(pad, picked.index, change, done, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
+  setReplacement(pad, picked.index, change, done, t("change replacement color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
 }
 
 function setReplacement(pad, index, change, done, label, joins) {
@@ -51,11 +51,13 @@ const changesNothing = (replacement) => replacement?.old === replacement?.new;
 
 function deleteReplacement(pad, index) {
   pad.set({ replacing: null });
-  pad.edit({ ...pad.doc, replacements: pad.doc.replacements.toSpliced(index, 1) }, t("delete replaced color"));
+  pad.edit({ ...pad.doc, replacements: pad.doc.replacements.toSpliced(index, 1) }, t("delete color replacement"));
 }
 
 export function createReplaceOptions(pad, createSlider) {
-  const sliders = [["range", t("Range of hue")], ["fade", t("Soft edge")]].map(([name, label]) => ({ name, ...createSlider(label, 0, MOST_HUES, (value, done) => changeReplacement(pad, { [name]: value }, done)) }));
+  const sliders = [
+    ["range", t("Range of hue"), t("How far the hue of a color may differ from the clicked color to be replaced")], ["fade", t("Soft edge"), t("Hues this far outside the range are replaced partly, for a soft transition")],
+  ].map(([name, label, hint]) => ({ name, ...createSlider(label, 0, MOST_HUES, (value, done) => changeReplacement(pad, { [name]: value }, done), hint) }));
   const el = h("div", { class: "cz-section" }, ...sliders.map((slider) => slider.el));
   const update = () => {
     const picked = pickedReplacement(pad);

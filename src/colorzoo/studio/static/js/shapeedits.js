@@ -45,7 +45,7 @@ export function moveBox(pad, dx, dy) {
 export function className(pad, id) {
   const { items = [], reference } = pad.ui.classes ?? {};
   const name = [...items, ...(reference?.items ?? [])].find((item) => item.id === id)?.name ?? String(id);
-  return /^\d+$/.test(name) ? t("type {n}", { n: name }) : name;
+  return /^\d+$/.test(name) ? t("object type {n}", { n: name }) : name;
 }
 
 export const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
@@ -66,7 +66,7 @@ export function pickArea(pad, index) {
 export const areaName = (pad, index) => t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
 
 function actionText({ action, color }) {
-  return { color: t("color {color}", { color }), lock: t("protected"), gray: t("gray"), only: t("edits limited to this area"), thing: t("separate object") }[action];
+  return { color: t("color {color}", { color }), lock: t("protected from changes"), gray: t("left gray"), only: t("edits limited to this area"), thing: t("separately colored object") }[action];
 }
 
 /**
@@ -135,7 +135,7 @@ async function changeBorder(pad, { area, index }, mask) {
   const { path: _, ...rest } = area;
   const { action, color } = area;
   const changed = await areaWithAction(pad, { ...rest, mask, made: { by: "several" } }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});
-  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area outline"));
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("change area outline"));
 }
 
 export async function resizeSelection(pad, step) {
@@ -178,7 +178,7 @@ function addObject(pad, boxes, area, label) {
 export async function addObjectInBox(pad, box) {
   pad.announce(t("Finding the outline of the object in the box."));
   const area = await objectInBox(pad, box);
-  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("outline an object"));
+  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("mark an object"));
 }
 
 /** Return whether the model uses areas with the action "thing". */
@@ -209,19 +209,19 @@ export function changeArea(pad, index, area, label, done = true) {
 export async function setAreaAction(pad, index, action) {
   const area = pad.doc.areas[index];
   const changed = await areaWithAction(pad, area, action, area.color ? { color: area.color } : {});
-  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("change area type"));
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("change area effect"));
 }
 
 export function setAreaColor(pad, color, done) {
   const { area, index } = pickedArea(pad);
   pad.set({ judging: true });
-  changeArea(pad, index, { ...area, color }, t("color"), done);
+  changeArea(pad, index, { ...area, color }, t("change color"), done);
 }
 
 export function setAreaLightness(pad, follows) {
   const { area, index } = pickedArea(pad);
   const { lightness: _, ...rest } = area;
-  changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area brightness"));
+  changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("change area brightness"));
 }
 
 /** Change the lightness so that an unavailable color is shown, in the selected area or in a new area around a point. */
@@ -229,11 +229,11 @@ export async function followColorThere(pad, color, point = pad.selectedPoint()) 
   const picked = pickedArea(pad);
   const wanted = { color, lightness: "color" };
   pad.set({ unavailableColor: null });
-  if (picked) return changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area brightness"));
+  if (picked) return changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("change area brightness"));
   if (!point || !(await selectObject(pad, { at: [point.x, point.y] }))) return;
   const area = { ...pad.ui.selection, action: "color", ...wanted };
   pad.set({ selection: null });
-  pad.edit({ ...withoutPoint(pad.doc, point.id), areas: [...pad.doc.areas, area] }, t("area brightness"));
+  pad.edit({ ...withoutPoint(pad.doc, point.id), areas: [...pad.doc.areas, area] }, t("change area brightness"));
   pickArea(pad, pad.doc.areas.length - 1);
 }
 

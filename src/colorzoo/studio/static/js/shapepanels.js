@@ -13,9 +13,9 @@ import { AREA_ACTIONS, areaBounds } from "./shapes.js";
 import { photoToStage } from "./stage.js";
 
 export function createClassesPanel(pad) {
-  const find = button({ text: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
+  const find = button({ text: t("Show object types"), label: t("Show or hide colored overlays for object types, such as sky, on both images"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
-  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("Each type of object, such as sky, takes its colors from the same type in the reference image. You can assign another type.")), table, find);
+  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("Each type of object, such as sky, takes its colors from the same type in the reference image. For each type, you can choose another type.")), table, find);
   const update = () => {
     const { classes, showClasses } = pad.ui;
     show(el, pad.accepts("classes"));
@@ -38,7 +38,7 @@ function classRow(pad) {
     const classes = { ...pad.doc.classes };
     if (select.value === "") delete classes[select.dataset.from];
     else classes[select.dataset.from] = Number(select.value);
-    pad.edit({ ...pad.doc, classes }, t("object type"));
+    pad.edit({ ...pad.doc, classes }, t("change object type"));
   });
   return h("label", { class: "cz-class" }, h("span", { class: "cz-dot" }), h("span", { class: "cz-class-name" }), select);
 }
@@ -48,7 +48,7 @@ function fillClass(pad, row, item, targets) {
   dot.style.background = classColor(item.id);
   setText(name, `${className(pad, item.id)} · ${Math.round(item.share * 100)} %`);
   select.dataset.from = String(item.id);
-  setAttr(select, "aria-label", t("Type in the reference for {name}", { name: className(pad, item.id) }));
+  setAttr(select, "aria-label", t("Object type in the reference image that colors {name}", { name: className(pad, item.id) }));
   const choices = [["", t("same type")], ...targets.map(({ id }) => [String(id), className(pad, id)])];
   syncList(select, choices.length, () => h("option"), (option, index) => {
     setAttr(option, "value", choices[index][0]);
@@ -61,9 +61,9 @@ export function createBoxesPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Boxes") });
   const draw = button({ text: t("Draw a box"), label: t("Draw a box around an object"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
-  const look = button({ text: t("Detect objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("detect objects")) });
-  const none = button({ text: t("No objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no objects")) });
-  const rectangles = settingCheck(pad, "rectangles", t("Keep as a rectangle, without finding the outline"));
+  const look = button({ text: t("Detect objects"), label: t("Detect objects automatically instead of using your boxes"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("detect objects")) });
+  const none = button({ text: t("Color as a whole"), label: t("Color the photo as a whole, without separate objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("color as a whole")) });
+  const rectangles = settingCheck(pad, "rectangles", t("Keep as a rectangle, without finding the outline"), t("Color the whole box separately instead of the outlined object in it"));
   const el = section(t("Objects"), words, rows, draw, rectangles.el, look, none);
   const update = () => {
     const { boxes } = pad.doc;
@@ -128,7 +128,7 @@ export function createSelectionBar(pad) {
   });
   const less = iconButton("minus", t("Smaller selection"), () => resizeSelection(pad, -1), { key: "[" });
   const more = iconButton("plus", t("Larger selection"), () => resizeSelection(pad, 1), { key: "]" });
-  const keep = iconButton("lasso", t("Use my exact outline"), () => keepOutline(pad));
+  const keep = iconButton("lasso", t("Use my exact outline, without fitting it to the object"), () => keepOutline(pad));
   const forget = iconButton("close", t("Deselect"), () => pad.set({ selection: null }), { key: "Esc" });
   const el = h("div", { class: "cz-select-bar", role: "toolbar", "aria-label": t("Selection") }, ...actions, less, more, keep, forget);
   const thing = actions[AREA_ACTIONS.indexOf("thing")];
@@ -155,6 +155,6 @@ export function createSelectionBar(pad) {
 }
 
 function objectText(pad) {
-  const words = { boxes: t("The model colors this object separately from the rest."), scribbles: t("Colors do not bleed across its outline.") };
+  const words = { boxes: t("The coloring model colors this object separately from the rest of the photo."), scribbles: t("Colors do not bleed across the outline of the object.") };
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }

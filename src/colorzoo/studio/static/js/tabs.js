@@ -32,15 +32,15 @@ export function createTabs(pad, groups) {
 
 /** Instructions for tools without options in the bar. @type {Record<string, string>} */
 const TOOL_HINTS = {
-  area: "Click an object or draw around it. Click inside again to select a part. Shift adds, Ctrl subtracts.",
-  replace: "Click a color in the image to replace it everywhere.",
+  area: "Click an object or draw around it. Click inside again to select a part. Hold Shift to add, Ctrl to subtract.",
+  replace: "Click a color in the photo to replace it in the whole photo.",
   border: "Drag the sides of the border, or draw a new border.",
 };
 
 /** @param {import("./dom.js").Part[]} parts options of the tools, each of which hides itself @returns {import("./dom.js").Part} */
 export function createOptionsBar(pad, parts) {
   const words = h("p", { class: "cz-hint" });
-  const el = h("div", { class: "cz-options", role: "toolbar", "aria-label": t("Options of the tool") }, ...parts.map((part) => part.el), words);
+  const el = h("div", { class: "cz-options", role: "toolbar", "aria-label": t("Tool options") }, ...parts.map((part) => part.el), words);
   const update = () => {
     for (const part of parts) part.update();
     const hint = pad.photo ? TOOL_HINTS[pad.ui.tool] ?? "" : "";

@@ -36,19 +36,19 @@ const DRAG_DISTANCE = 3;
  * layers. starts: the first tool of a group in the rail. Keys are those of Photoshop where the tool exists there.
  */
 export const TOOLS = [
-  { id: "point", icon: "point", name: "Points", label: "Color points: add, select and move", key: "V", also: "p", kind: "points" },
-  { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke in a color that spreads over the object", key: "B", kind: "points" },
-  { id: "region", icon: "region", name: "Regions", label: "Regions: fill and split the regions of a drawing", key: "D", kind: "regions" },
-  { id: "edge", icon: "edge", name: "Edges", label: "Edge brush: stop color bleeding", key: "G", kind: "scribbles" },
-  { id: "box", icon: "box", name: "Box", label: "Object box: color an object separately", key: "U", kind: "boxes", manual: true, tab: "layers" },
+  { id: "point", icon: "point", name: "Points", label: "Color points: click a spot, then choose its color", key: "V", also: "p", kind: "points" },
+  { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke whose color spreads over the object", key: "B", kind: "points" },
+  { id: "region", icon: "region", name: "Regions", label: "Regions: color the regions of a drawing, or draw a line to split a region", key: "D", kind: "regions" },
+  { id: "edge", icon: "edge", name: "Edge brush", label: "Edge brush: draw along an edge to stop colors from bleeding across it", key: "G", kind: "scribbles" },
+  { id: "box", icon: "box", name: "Object box", label: "Object box: draw a box around an object to color it separately", key: "U", kind: "boxes", manual: true, tab: "layers" },
   { id: "paint", icon: "paint", name: "Paint", label: "Paint: apply a color exactly where you paint", key: "Shift+B", kind: null, manual: true, layers: PAINT_LAYERS },
-  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "Q", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
-  { id: "eraser", icon: "eraser", name: "Eraser", label: "Erase points and strokes", key: "E", kind: "points scribbles" },
-  { id: "dropper", icon: "dropper", name: "Pick color", label: "Pick a color from the photo", key: "I", kind: "points regions" },
-  { id: "area", icon: "select", name: "Select", label: "Select an object", key: "W", kind: null, manual: true, layers: AREA_LAYERS, starts: true },
-  { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "J", kind: null, manual: true, starts: true },
-  { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "C", kind: null, manual: true },
-  { id: "border", icon: "border", name: "Border", label: "Scan border: exclude film edges and margins", key: "Shift+C", kind: null, manual: true },
+  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color in the whole photo", key: "Q", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
+  { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser: erase color points, color strokes and edge strokes", key: "E", kind: "points scribbles" },
+  { id: "dropper", icon: "dropper", name: "Eyedropper", label: "Eyedropper: pick a color from the photo", key: "I", kind: "points regions" },
+  { id: "area", icon: "select", name: "Select", label: "Select an object to fill it, protect it or leave it gray", key: "W", kind: null, manual: true, layers: AREA_LAYERS, starts: true },
+  { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: paint over dust and scratches to remove them", key: "J", kind: null, manual: true, starts: true },
+  { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop the photo", key: "C", kind: null, manual: true },
+  { id: "border", icon: "border", name: "Border", label: "Scan border: exclude film edges and paper margins from coloring", key: "Shift+C", kind: null, manual: true },
   { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
@@ -201,8 +201,8 @@ function endTool(pad, at, place) {
 function finishDrag(pad, drag, place) {
   if (pad.ui.draggedBorder) endBorder(pad);
   else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
-  else if (drag.tool === "brush") pad.commit(t("brush"));
-  else if (drag.tool === "eraser") pad.commit(t("erase"));
+  else if (drag.tool === "brush") pad.commit(t("color stroke"));
+  else if (drag.tool === "eraser") pad.commit(t("erase points"));
   else if (drag.tool === "region") endCut(pad);
   else if (drag.tool === "area") endSelection(pad, drag, place);
   else if (drag.tool === "paint") endPaint(pad);
@@ -212,7 +212,7 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const { stroke } = pad.ui;
     change(pad.ui, { stroke: null });
-    pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, stroke] }, t("edge stroke"));
+    pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, stroke] }, t("add edge stroke"));
   }
 }
 
@@ -360,7 +360,7 @@ function placeCorner(pad) {
     pad.set({ shaping: { corners: [cross, cross], keyed: true } });
     pad.announce(t("First corner set. Move to the opposite corner and press Enter."));
   } else if (finishBox(pad, [shaping.corners[0], cross])) pad.set({ shaping: null, cross: null });
-  else pad.announce(t("This shape is too small. Draw a larger one."));
+  else pad.announce(t("This box is too small. Draw a larger box."));
 }
 
 const OUTLINE_SPACING = 2; // CSS pixels between corners of an outline

@@ -50,9 +50,9 @@ export async function requestVariants(pad) {
   await colorVariants(pad, reply?.message.items ?? [], { ...target, ask: (message) => pad.ask(message) }, found.items, goesOn);
   found.busy = false;
   if (goesOn()) {
-    pad.announce(found.items.length ? t("{n} colors to choose from", { n: found.items.length }) : t("This model does not suggest colors."));
+    pad.announce(found.items.length ? t("{n} colors to choose from", { n: found.items.length }) : t("This coloring model does not suggest colors."));
     pad.set({ variants: found.items.length ? found : null });
-    if (!found.items.length) pad.toast(t("This model does not suggest colors."));
+    if (!found.items.length) pad.toast(t("This coloring model does not suggest colors."));
   } else if (pad.ui.variants === found) pad.set({ variants: null });
 }
 
