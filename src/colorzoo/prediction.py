@@ -130,7 +130,7 @@ class AbPrediction(Prediction):
 
     @classmethod
     def gray(cls, lightness: Tensor) -> Self:
-        """Return a prediction of zero ab for lightness ``(B, 1, H, W)``."""
+        """Return a prediction with zero ab (gray) for lightness ``(B, 1, H, W)``."""
         return cls(ab=lightness.new_zeros(lightness.shape[0], 2, lightness.shape[-2], lightness.shape[-1]))
 
     @property

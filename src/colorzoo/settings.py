@@ -112,17 +112,17 @@ Fraction = Annotated[float, Range(0, 1)]
 Probability = Annotated[float, Range(0, 1, open=True)]
 """Probability above 0 and at most 1."""
 NonNegativeFloat = Annotated[float, Range(0)]
-"""Number of at least 0."""
+"""Number that is at least 0."""
 Positive = Annotated[float, Range(0, open=True)]
 """Number above 0."""
 Width = Annotated[float, Range(0, 4, open=True, unit="times the published channels")]
 """Multiplier of the published number of channels."""
 Ratio = Annotated[float, Range(1)]
-"""Number of at least 1."""
+"""Number that is at least 1."""
 NonNegativeInt = Annotated[int, Range(0)]
-"""Integer of at least 0."""
+"""Integer that is at least 0."""
 PositiveInt = Annotated[int, Range(1)]
-"""Integer of at least 1."""
+"""Integer that is at least 1."""
 
 
 def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:

@@ -69,7 +69,7 @@ def bin_centers(count: int) -> tuple[Tensor, Tensor]:
 
 
 def prior_probabilities() -> Tensor:
-    """Return the published bin frequencies ``(313,)`` in the ImageNet training set.
+    """Return the frequency ``(313,)`` of each bin in ImageNet (Zhang et al. 2016).
 
     Examples:
         >>> prior_probabilities().shape

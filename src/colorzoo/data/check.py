@@ -31,7 +31,7 @@ from colorzoo.weights.catalog import cache_home
 log = logging.getLogger(__name__)
 
 GRAY_RANGE = 5.0
-"""Images whose a range plus b range is below this value are gray; CIE units (code of Zhang et al. 2017)."""
+"""Images are gray if the ranges of a and b sum to less than this value (Zhang et al. 2017); CIE units."""
 _SIDE = 32  # pixels; shorter side of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache

@@ -32,7 +32,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
-"""Function that runs a graph on inputs in order and returns the outputs by name."""
+"""Function that runs a graph on a list of inputs and returns the outputs by name."""
 Sample = tuple[Tensor, Guidance]
 """Arguments of a model: lightness and guidance."""
 

@@ -25,7 +25,10 @@ THUMBNAIL = 128  # pixels of the longer side
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluator of images with all methods, after each number of interactions in ``counts``."""
+    """Evaluator that colorizes images with all methods and measures the results.
+
+    The results are measured after each number of interactions in ``counts``.
+    """
 
     protocol: Protocol
     methods: Sequence[Method]
@@ -55,7 +58,7 @@ class Evaluator:
             self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions; ``(0,)`` without a suitable simulated user."""
+        """Return the numbers of interactions; ``(0,)`` if the method ignores simulated hints."""
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:

@@ -107,7 +107,7 @@ class Protocol:
 
     @property
     def label(self) -> str:
-        """Name and version."""
+        """Name and version of the protocol."""
         return f"{self.name}/{self.version}"
 
     @property

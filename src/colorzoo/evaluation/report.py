@@ -39,7 +39,10 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return the data that reproduce the results; only the key ``run`` varies."""
+    """Return all data that are required to reproduce the results.
+
+    Repeated evaluations differ only in the key ``run``.
+    """
     setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
     versions = machine.pop("versions")
     images = []

@@ -136,7 +136,7 @@ class Area:
             hex_color(self.color, "Area.color")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the area as plain JSON types, without fields at their defaults."""
+        """Return the area as plain JSON types, without fields that have default values."""
         return plain_fields(self)
 
 

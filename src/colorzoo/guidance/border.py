@@ -23,7 +23,7 @@ class Rectangle(NamedTuple):
     height: int
 
     def __str__(self) -> str:
-        """Format the rectangle as the option ``--border`` accepts it."""
+        """Format the rectangle as a value of the option ``--border``."""
         return ",".join(map(str, self))
 
     @property

@@ -27,9 +27,7 @@ MOST_COLUMNS = 256  # cached columns; with more hinted pixels, the whole system 
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _BYTES_PER_ENTRY = 12  # bytes of a sparse matrix entry: a float64 and an int32
 LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise in a flat window
-LEAST_WEIGHT = (
-    1e-6  # relative to the largest weight; positive, because the system would be singular otherwise
-)
+LEAST_WEIGHT = 1e-6  # relative to the largest weight; with 0, the system could be singular
 
 
 def propagate(

@@ -252,7 +252,7 @@ class Recipe:
 
     @property
     def classes(self) -> ClassHints:
-        """Classes of the image and its reference."""
+        """Changes of the classes that the model predicts for the image and its reference."""
         return ClassHints.read(self.extra.get("classes"))
 
     @property
@@ -279,7 +279,7 @@ class Recipe:
         return replace(self, **shown)
 
     def without_hints(self) -> Self:
-        """Return a copy without hints, areas, overlays and strength."""
+        """Return a copy without points, scribbles, regions, areas and edits of the result."""
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, finish=None, **nothing)
 

@@ -1,4 +1,4 @@
-"""PSNR in the variants of colorization papers."""
+"""Variants of PSNR that colorization papers report."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class MeanDecibels(ImageMean):
         return [[float(self.total), float(self.exact), float(self.count)]]
 
     def decibels_output(self, key: str, title: str) -> tuple[Output, ...]:
-        """Return the report column of the mean."""
+        """Return the report column for the mean PSNR."""
         return (Output(key, title, "dB", "higher", mean_of_moments, 2),)
 
 

@@ -1,4 +1,4 @@
-"""Metrics of the temporal consistency of video colors."""
+"""Metrics for the temporal consistency of colors in videos."""
 
 from __future__ import annotations
 

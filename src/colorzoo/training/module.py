@@ -362,11 +362,11 @@ class ColorizationModule(LightningModule):
         self.metrics_of("test").reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Colorize the batch in every setting and update `validation_metrics`."""
+        """Colorize the batch in every validation setting and update the validation metrics."""
         self._update_metrics("val", batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Colorize the batch in every setting and update `test_metrics`."""
+        """Colorize the batch in every validation setting and update the test metrics."""
         self._update_metrics("test", batch)
 
     def _update_metrics(self, stage: MetricStage, batch: Batch) -> None:

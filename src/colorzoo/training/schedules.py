@@ -133,7 +133,7 @@ class HoldThenLinear(RunSchedule):
         super().__init__(optimizer, warmup_steps, total_steps)
 
     def factor(self, step: int, total: int) -> float:
-        """Return 1 for the fraction `hold` of the steps, then a linear decay."""
+        """Return 1 during the fraction `hold` of the steps, then decay linearly."""
         constant = self.hold * total
         return 1 - max(0.0, step - constant) / (total - constant + 1)
 

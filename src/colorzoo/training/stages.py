@@ -66,7 +66,7 @@ class Start:
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:
-    """Freeze all parameters that the stage does not train; frozen parameters stay frozen."""
+    """Freeze all parameters that the stage does not train; other parameters are unchanged."""
     for name, parameter in module.named_parameters():
         if not stage.trained(name):
             parameter.requires_grad_(False)

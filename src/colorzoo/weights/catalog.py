@@ -44,7 +44,7 @@ class WeightFile:
 
     @property
     def where(self) -> Where:
-        """``"embedded"`` in the package, ``"cached"`` on this machine, or ``"missing"``."""
+        """Location: ``"embedded"`` in the package, ``"cached"`` locally, or ``"missing"``."""
         if not self.path.is_file():
             return "missing"
         return "cached" if self.weights.file is None else "embedded"

@@ -42,9 +42,7 @@ def convert_weights(
     The metadata contain these keys:
 
     - ``hparams``: constructor arguments of the model.
-
     - ``untrained``: names of submodules whose weights are missing in a published file.
-
     - ``provenance``: training record of a checkpoint.
 
     Args:
