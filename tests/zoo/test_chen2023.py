@@ -75,7 +75,7 @@ def test_without_a_common_class_the_image_is_colored_as_without_reference(
     answer = model(photo, Guidance(exemplar=exemplar, classes=apart))
     assert torch.equal(answer.ab, model(photo).ab)
     (note,) = answer.notes
-    assert "no class in common" in note
+    assert "no object type in common" in note
     assert not model(photo, Guidance(exemplar=exemplar)).notes
     labels = (torch.arange(90) // 32).clamp(max=1).expand(1, 1, 61, 90)  # 8 of 23 columns of positions
     part = ClassMap(labels, torch.zeros(1, 1, 96, 64))

@@ -21,7 +21,7 @@ _INK = 0.5  # darker pixels are lines of a sketch
 _LEAST_PIXELS = 4  # minimum size of a new region; smaller parts occur at the ends of lines
 
 OTHER_PROPOSAL = (
-    "region colors may be misplaced: the recipe was made for another image, network size or set of weights"
+    "region colors may be misplaced: the recipe was made for another image or for other model settings"
 )
 """Note for the user if `Recipe.proposal` differs from the hash of the proposed regions."""
 Index = NDArray[np.int64]

@@ -330,7 +330,7 @@ class SPColor(ColoringModel):
 def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
-    return ("the reference has no class in common with the image; the image was colorized without it",)
+    return ("the reference has no object type in common with the image; the image was colorized without it",)
 
 
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:

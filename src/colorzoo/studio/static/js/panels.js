@@ -175,7 +175,7 @@ export function createHintsPanel(pad) {
     show(el, draws || points.length + scribbles.length > 0);
     syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
     show(empty, points.length + scribbles.length === 0);
-    setText(empty, pad.accepts("points") ? clickOrTap("Click the photo where a color is wrong to add a color point.") : t("Draw along edges where colors bleed."));
+    setText(empty, pad.accepts("points") ? clickOrTap("Click the photo where a color is wrong to add a color point.") : t("Draw along edges where colors bleed to stop the bleeding."));
   };
   return { el, update };
 }

@@ -130,7 +130,7 @@ export function createSelectionBar(pad) {
   const more = iconButton("plus", t("Larger selection"), () => resizeSelection(pad, 1), { key: "]" });
   const keep = iconButton("lasso", t("Use my exact outline, without fitting it to the object"), () => keepOutline(pad));
   const forget = iconButton("close", t("Deselect"), () => pad.set({ selection: null }), { key: "Esc" });
-  const el = h("div", { class: "cz-select-bar", role: "toolbar", "aria-label": t("Selection") }, ...actions, less, more, keep, forget);
+  const el = h("div", { class: "cz-select-bar", role: "toolbar", "aria-label": t("Actions for the selection") }, ...actions, less, more, keep, forget);
   const thing = actions[AREA_ACTIONS.indexOf("thing")];
   const update = () => {
     const { selection, stage, drag, hold } = pad.ui;
