@@ -11,7 +11,7 @@ import itertools
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import imagecodecs
 import numpy as np
@@ -207,8 +207,10 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
         offset: Offset of the directory in the file.
     """
     height, width, channels = stored.shape
-    stored = stored.astype(stored.dtype.newbyteorder("<"))
-    strip = bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(stored, axis=1).tobytes()))
+    little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
+    differences = imagecodecs.delta_encode(little_endian, axis=1)
+    # the encoder accepts any buffer, although it is typed as bytes; tobytes() would copy the whole page
+    strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
     exif = Image.Exif()
     exif.load(data.exif or b"")
     tags: dict[int, Any] = descriptive_tags(exif)
