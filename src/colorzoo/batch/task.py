@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe
-from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.provenance import ImageProvenance, current_date
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import MAX_PIXELS
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
+from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
+from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
 
-
-import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
-
-from colorzoo import __version__
-from colorzoo.image_io.provenance import current_date
-from colorzoo.inference.palette import mean_uncertainty
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.registry import model_card
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,34 +12,30 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import ImageColor
+
 from colorzoo.batch.outputs import plan_outputs
 from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
-from colorzoo.batch.settings import ColorizeOptions
+from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, reference_files
 from colorzoo.cli._options import file_identity
 from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.guidance import BoxHint, PointHint, Recipe
+from colorzoo.guidance.border import parse_border
+from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
+from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
 from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message
+from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.colorizer import choose_for_guidance
+from colorzoo.inference.references import describe_statistics, require_color
 
 if TYPE_CHECKING:
     from c2pa import Signer
 
     from colorzoo.batch.report import Entry
 
-
-import re
-
-from PIL import ImageColor
-
-from colorzoo.batch.settings import GuidanceOptions
-from colorzoo.guidance import BoxHint, PointHint, Recipe
-from colorzoo.guidance.border import parse_border
-from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
-from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
-from colorzoo.image_io.read import read_image
-from colorzoo.inference.references import describe_statistics, require_color
 
 Report = Callable[[FileResult], None]
 

@@ -15,14 +15,15 @@ names with the common prefix ``module.``                    the tensors without 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from safetensors import SafetensorError, safe_open
 
@@ -32,10 +33,6 @@ from colorzoo.files import write_atomic
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-
-import hashlib
-from dataclasses import asdict, fields
-from typing import Self
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
