@@ -1,4 +1,4 @@
-"""Reader of weights in ``.caffemodel`` files without Caffe.
+"""Reader of ``.caffemodel`` weight files that does not require Caffe.
 
 The reader parses protocol buffers. A NetParameter has layers (field 100), a layer has a name and blobs, and a
 blob has a shape and packed floats. All other fields are skipped.
@@ -22,12 +22,12 @@ from colorzoo.files import begins_with
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """float32 blobs by layer name, in the order of Caffe: weight, bias."""
 
-_STARTS = (b"\x0a", b"\xa2\x06")  # possible first fields: a name, a layer
-_AFTER_NAME = (*_STARTS[1:], b"\x1a", b"\x20", b"\x28", b"\x32", b"\x38", b"\x42")  # fields 3 to 8
-_LONGEST_NAME = 128  # bytes
-_LAYER = 100  # field of a net
-_NAME, _BLOB = 1, 7  # fields of a layer
-_DATA, _SHAPE = 5, 7  # fields of a blob
+_STARTS = (b"\x0a", b"\xa2\x06")  # keys of the possible first fields: name, layer
+_AFTER_NAME = (*_STARTS[1:], b"\x1a", b"\x20", b"\x28", b"\x32", b"\x38", b"\x42")  # layer, fields 3 to 8
+_LONGEST_NAME = 128  # maximum length in bytes
+_LAYER = 100  # field number in a NetParameter
+_NAME, _BLOB = 1, 7  # field numbers in a layer
+_DATA, _SHAPE = 5, 7  # field numbers in a blob
 
 
 class _MalformedError(Exception):
@@ -47,10 +47,10 @@ def is_caffe(path: Path) -> bool:
 
 
 def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
-    """Return the blobs of all layers with weights.
+    """Read the blobs of all layers that have weights.
 
     Args:
-        path: A binary NetParameter, such as ``model.caffemodel``.
+        path: Binary NetParameter file, such as ``model.caffemodel``.
 
     Returns:
         Blobs by layer name, with the shapes in the file.
@@ -86,7 +86,7 @@ def _read_layers(net: memoryview) -> Iterator[tuple[str, list[NDArray[np.float32
 
 
 def _read_blob(blob: memoryview) -> NDArray[np.float32]:
-    """Return the array of a BlobProto."""
+    """Parse a BlobProto and return its values as an array."""
     floats, shape = [], []
     for number, value in _fields(blob):
         if number == _DATA:
@@ -118,7 +118,7 @@ def _read_shape(shape: memoryview) -> Iterator[int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield the fields of a protobuf message: integers as int, all other types as bytes."""
+    """Yield number and value of each field: integers as int, all other types as bytes."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -140,7 +140,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return a varint and the position after it."""
+    """Parse a variable-length integer; return the integer and the position after it."""
     value = shift = 0
     while position < len(data) and shift < 64:
         byte = data[position]

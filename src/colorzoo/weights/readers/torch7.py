@@ -1,8 +1,8 @@
-"""Reader of weights in ``.t7`` files without Torch7, for networks of nn and nngraph.
+"""Reader of ``.t7`` weight files (Torch7, packages nn and nngraph) without Torch7.
 
 A file contains one object: a number, a string, a table, or an instance of a class. The content of an instance
-is a table or a tensor. Tables and instances are numbered, and repeated occurrences refer to these numbers.
-Functions are skipped.
+is a table or a tensor. Tables and instances are numbered. If an object occurs again, only its number is
+stored. Functions are skipped.
 
 The name of a weight is its path in the network. For example, ``model.4.1.weight`` belongs to the first layer
 in the fourth node of the network ``model``. Layers are listed in the order of the forward pass, and shared
@@ -59,7 +59,7 @@ class _Table:
         for number in sorted(key for key in entries if isinstance(key, int)):
             part = entries[number]
             if isinstance(part, _Table) and isinstance(data := part.content.get("data"), _Table):
-                part = data.content.get("module")  # of a node
+                part = data.content.get("module")  # nngraph stores the layer in a node
             if isinstance(part, _Table):
                 yield str(number), part
 
@@ -97,7 +97,7 @@ class _File:
 
     def _object(self, index: int) -> Any:
         name = self._text()
-        if name.startswith("V "):  # a version
+        if name.startswith("V "):  # a version number precedes the class name
             name = self._text()
         package, _, short = name.partition(".")
         if package == "torch" and short.endswith("Storage"):
@@ -144,7 +144,7 @@ class _File:
 
     def _function(self) -> None:
         self._skip(self._int())
-        self.read()  # upvalues
+        self.read()  # skip the captured variables of the function
 
     def _keep(self, index: int, found: Any) -> Any:
         self.seen[index] = found

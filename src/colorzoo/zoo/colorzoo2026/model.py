@@ -1,4 +1,4 @@
-"""Colorzoo 2026, the default model: automatic colors, color points, references and statistics."""
+"""Colorzoo 2026, the default model, which predicts colors with or without guidance."""
 
 from __future__ import annotations
 
@@ -52,18 +52,19 @@ _MIN_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and 
 
 
 class Analysis(NamedTuple):
-    """Network output for an image, which does not depend on points.
+    """Network output for a batch of images, before color points are applied.
 
-    A cell is a position of the output at 1/4 of the image size.
+    A cell is a position of the network output, at 1/4 of the image size. ``N = h * w`` is the number of
+    cells.
 
     Attributes:
-        mean: ``(B, N, 2)``, automatic color of the cells, ab / `AB_SCALE`.
-        logits: ``(B, N, 313)``, distribution of the cells over the ab bins.
-        cells: Embedding of the cells.
-        light: ``(B, 1, h, w)``, mean lightness of the cells.
-        features: ``(B, h, w, C)``, features of the cells.
-        match: ``(B, 2, h', w')``, matched position in the reference, see `Observed`; None without a single
-            reference.
+        mean: ``(B, N, 2)``, predicted mean color of each cell, ab / `AB_SCALE`.
+        logits: ``(B, N, 313)``, logits of the distribution over the ab bins for each cell.
+        cells: Embedding of each cell, which determines the color covariance.
+        light: ``(B, 1, h, w)``, mean lightness of each cell.
+        features: ``(B, h, w, C)``, decoder features.
+        match: ``(B, 2, h', w')``, matched position in the reference, see `Observed`. None without a reference
+            or with several references.
     """
 
     mean: Tensor
@@ -75,17 +76,19 @@ class Analysis(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the cell grid."""
+        """Number of rows and columns of the cell grid."""
         return self.light.shape[2], self.light.shape[3]
 
 
 class Automatic(NamedTuple):
-    """Prediction without points: automatic, or conditioned on a reference and statistics.
+    """Prediction before color points are applied.
+
+    If the guidance contains references or statistics, the prediction is conditioned on them.
 
     Attributes:
         analysis: Network output.
         ab: ``(B, 2, H, W)`` in CIE units, the mean color upsampled to the image size.
-        columns: Cached covariance columns of the cells; None if the image is not edited.
+        columns: Cached covariance columns of the cells; None outside of `Colorzoo2026.edit`.
     """
 
     analysis: Analysis
@@ -94,10 +97,12 @@ class Automatic(NamedTuple):
 
 
 class Colorzoo2026(ColoringModel):
-    """Colorization without guidance, or with color points, references, and global statistics.
+    """Colorization model that accepts color points, references, classes and statistics.
+
+    All guidance is optional.
 
     Args:
-        architecture: Settings of the network.
+        architecture: Channel counts, block counts and encoder weights of the network.
     """
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
@@ -113,11 +118,13 @@ class Colorzoo2026(ColoringModel):
         self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch.
+        """Colorize a batch; see `ColoringModel.forward`.
 
-        ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points, it is
-        computed on access, because it is seldom used. With a single reference, ``extras["match"]`` is the
-        matched position in the reference, NaN where the automatic color has more weight than the matched
+        ``extras["logits"]`` contains the logits of the distribution over 313 ab bins at 1/4 of the image
+        size. If the guidance contains points, the logits are computed only when they are accessed.
+
+        If the guidance contains a single reference, ``extras["match"]`` is the matched position in the
+        reference. It is NaN where the color predicted without guidance has more weight than the matched
         color.
         """
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
@@ -128,7 +135,7 @@ class Colorzoo2026(ColoringModel):
         return LRUCache(_CACHE_BYTES)
 
     def edit(self, lightness: Tensor, guidance: Guidance, cache: LRUCache) -> AbPrediction:
-        """Colorize an image with changed guidance from cached network output; see `Edits`."""
+        """Colorize an image with new guidance; reuse the cached network output (see `Edits`)."""
         automatic = self._cached_automatic(lightness, cache)
         if guidance.exemplar is not None or guidance.statistics is not None:
             conditions = Guidance(
@@ -140,7 +147,11 @@ class Colorzoo2026(ColoringModel):
         return self._color(automatic, lightness, guidance)
 
     def similarity(self, lightness: Tensor, mask: Tensor, cache: LRUCache) -> Tensor:
-        """Return the similarity of all cells to the cells of a mask; see `ComputesSimilarity`."""
+        """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
+
+        The similarity is the largest color correlation with a cell inside the mask, in [0, 1]. See
+        `ComputesSimilarity`.
+        """
         analysis = self._cached_automatic(lightness, cache).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
@@ -148,41 +159,47 @@ class Colorzoo2026(ColoringModel):
         return _maps(correlation[..., None], analysis.grid)
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
+        """Return the frozen encoder's feature maps at 1/4, 1/8, 1/16 and 1/32 of the image size."""
         features: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
         return features.maps4, features.maps8, features.maps16, features.maps32
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Encode references ``(B, 3, H, W)`` as blocks with colors; see `EncodesReference`."""
+        """Encode references ``(B, 3, H, W)`` as features and colors of blocks of cells.
+
+        See `EncodesReference` and `reference_embedding`.
+        """
         lab = rgb_to_lab(rgb.float())
         analysis = self._run(lab[:, :1])
         colors = F.interpolate(lab[:, 1:] / AB_SCALE, analysis.grid, mode="bilinear", antialias=True)
         return reference_embedding(analysis.features, colors.permute(0, 2, 3, 1))
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Concatenate the blocks of several references; see `MixesReferences`."""
+        """Concatenate the embeddings of several references; see `MixesReferences`."""
         return mix_references(embeddings, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
-        """Run the network and pool the colors of correlated cells; see `pool_logits` and `boost_chroma`."""
+        """Run the network, combine the colors of correlated cells and adjust the chroma.
+
+        See `pool_logits` and `boost_chroma`.
+        """
         found = self._run(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
             mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
             return found._replace(mean=boost_chroma(mean))
 
     def _run(self, lightness: Tensor) -> Analysis:
-        """Run the network on an input with sides that are multiples of 32."""
+        """Resize the input so that its sides are multiples of 32, and run the network."""
         # integer arithmetic, and a resize even at equal size, so that an exported graph supports all sizes
         sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
         lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
         return self.embed(self.network(lightness), lightness)
 
     def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
-        """Compute the embedding of the cells.
+        """Compute the cell embeddings and return them with the network output.
 
         Args:
             maps: Output of the network.
-            lightness: ``(B, 1, H, W)``, input of the network.
+            lightness: ``(B, 1, H, W)`` in [0, 100], input of the network.
         """
         light = F.avg_pool2d(lightness, STRIDE).float()
         with torch.autocast(lightness.device.type, enabled=False):  # squared distances need float32
@@ -191,11 +208,11 @@ class Colorzoo2026(ColoringModel):
         return Analysis(mean, logits, cells, light, maps.features.float())
 
     def _automatic(self, analysis: Analysis, lightness: Tensor, guidance: Guidance | None) -> Automatic:
-        """Return the prediction without points, conditioned on a reference and statistics if given."""
+        """Return the prediction before points, conditioned on the reference and the statistics."""
         if guidance is not None and guidance.exemplar is not None:
             analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
         if guidance is not None and guidance.statistics is not None:
-            with torch.autocast(lightness.device.type, enabled=False):  # small probabilities matter
+            with torch.autocast(lightness.device.type, enabled=False):  # small probabilities require float32
                 mean, logits = condition(
                     analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
                 )
@@ -205,7 +222,8 @@ class Colorzoo2026(ColoringModel):
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
         blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
-        references = [blocks] if exemplar.embedding is None else blocks.by_reference()  # data-dependent count
+        # only an embedding can contain several references; their number depends on the data
+        references = [blocks] if exemplar.embedding is None else blocks.by_reference()
         mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         embeddings = CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
@@ -238,7 +256,7 @@ class Colorzoo2026(ColoringModel):
             if analysis.match is not None:
                 extras["match"] = analysis.match
             return AbPrediction(ab=automatic.ab, extras=extras)
-        # relative to the full-size automatic color, so that a point of exactly that color changes nothing
+        # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(residual, points.mask, analysis.grid)
         with torch.autocast(lightness.device.type, enabled=False):
@@ -263,7 +281,7 @@ class Colorzoo2026(ColoringModel):
         return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, nbytes))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
-        """Return the distribution after points, shifted towards their colors and narrowed."""
+        """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""
         with torch.autocast(analysis.mean.device.type, enabled=False):
             prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
             narrower = 0.5 * (1 / variance.clamp(min=_MIN_VARIANCE) - 1 / prior).clamp(min=0)
@@ -271,7 +289,10 @@ class Colorzoo2026(ColoringModel):
             return _maps(self._narrowed(analysis.logits, mean, narrower.to(mean)), analysis.grid)
 
     def _narrowed(self, logits: Tensor, mean: Tensor, precision: Tensor) -> Tensor:
-        """Multiply distributions ``(B, N, 313)`` by Gaussians with a mean and a precision ``(B, N)``."""
+        """Multiply distributions ``(B, N, 313)`` by Gaussians ``exp(-precision * distance²)``.
+
+        The distance is between the bin centers and a mean ``(B, N, 2)``. The precision is ``(B, N)``.
+        """
         distance = (mean[..., None, :] - self.centers).square().sum(-1)
         return logits - precision[..., None] * distance
 

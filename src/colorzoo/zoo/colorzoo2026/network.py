@@ -1,8 +1,10 @@
-"""Network of colorzoo2026: predicts mean color, ab distribution and features.
+"""Network of colorzoo2026, which predicts a mean color and an ab distribution.
 
-The encoder has residual blocks, attention at 1/32 of the image size, and one global vector. A narrow decoder
-ends at 1/4 of the image size. Feature maps of a frozen EfficientNet-Lite2 are added to the maps of the
-encoder. Maps have channels last, ``(B, H, W, C)``, so that normalization and linear layers need no copies.
+The encoder has residual blocks at 1/8 and 1/16 of the image size and attention blocks at 1/32. A global
+vector is computed from its last feature map. The decoder upsamples the feature maps to 1/4 of the image size.
+Projected features of a frozen EfficientNet-Lite2 are added to the feature maps of the encoder.
+
+Feature maps have the shape ``(B, H, W, C)``, because normalization and linear layers then need no copies.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ AB_SCALE = 50.0
 """CIE units per unit of the network output."""
 BINS = 313
 """Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
-INITIAL_SCALE = 0.1  # initial scale of the last layers of blocks and heads: blocks start near the identity
+INITIAL_SCALE = 0.1  # factor on the initial weights of the last layer of each block and head
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,14 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        stem: Channels at 1/2 and 1/4 of the size.
-        widths: Channels at 1/8, 1/16 and 1/32.
-        blocks: Number of blocks at 1/8, 1/16 and 1/32.
-        decoder: Channels of the decoder features at 1/4, from which colors are predicted.
+        stem: Channels at 1/2 and 1/4 of the image size.
+        widths: Channels at 1/8, 1/16 and 1/32 of the image size.
+        blocks: Number of blocks at 1/8, 1/16 and 1/32 of the image size.
+        decoder: Channels of the decoder output at 1/4 of the image size, from which colors are predicted.
         vector: Channels of the global vector.
         heads: Number of kernels of the color covariance (`colorzoo.zoo.colorzoo2026.points`).
-        encoder: Weights of the frozen encoder. Weights of colorzoo2026 that were trained before 2026-11-27
-            require ``imagenet``.
+        encoder: Weights of the frozen encoder: ``fine-tuned`` together with colorzoo2026, or ``imagenet``.
+            Weights of colorzoo2026 from before 2026-11-27 require ``imagenet``.
     """
 
     stem: tuple[int, int] = (24, 48)
@@ -54,12 +56,12 @@ class Architecture:
 
 
 class Maps(NamedTuple):
-    """Network output at 1/4 of the size, channels last.
+    """Network output at 1/4 of the image size, with channels last.
 
     Attributes:
         mean: ``(B, h, w, 2)``, mean color, ab / `AB_SCALE`.
-        logits: ``(B, h, w, 313)``, distribution over the ab bins.
-        features: ``(B, h, w, C)``, normalized decoder features.
+        logits: ``(B, h, w, 313)``, logits of the distribution over the ab bins.
+        features: ``(B, h, w, C)``, decoder features after layer normalization.
         vector: ``(B, V)``, global vector.
     """
 
@@ -70,10 +72,10 @@ class Maps(NamedTuple):
 
 
 class Network(nn.Module):
-    """Encoder, decoder and two prediction heads.
+    """Encoder and decoder with two heads, for the mean color and the ab distribution.
 
     Args:
-        architecture: Channel and block counts.
+        architecture: Channel counts, block counts and encoder weights.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -108,7 +110,7 @@ class Network(nn.Module):
         self.encoder = frozen_imagenet_encoder(architecture.encoder)
 
     def forward(self, lightness: Tensor) -> Maps:
-        """Predict colors.
+        """Predict the mean color and the color distribution at 1/4 of the image size.
 
         Args:
             lightness: ``(B, 1, H, W)``, L in [0, 100]; H and W are multiples of 32.
@@ -128,13 +130,13 @@ class Network(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Layer that adds projected features of the frozen encoder to the feature maps.
+    """Layer that adds projected features of the frozen encoder to other features.
 
-    The weights of the projection are initialized to zero.
+    The projection is initialized to zero, so the layer first returns the other features unchanged.
 
     Args:
-        width: Channels of the frozen encoder.
-        wider: Channels of the target maps.
+        width: Channels of the features of the frozen encoder.
+        wider: Channels of the other features.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -145,21 +147,21 @@ class FeatureFusion(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, known: Tensor, maps: Tensor) -> Tensor:
-        """Add features ``(B, C, h', w')`` of any size to maps ``(B, h, w, D)``."""
+        """Project and resize ``known`` ``(B, C, h', w')`` and add it to maps ``(B, h, w, D)``."""
         size = maps.shape[1:3]
         added = self.linear(self.norm(known.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         return maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
 
     def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
-        """Add the pooled encoder vector ``(B, C)`` to a vector ``(B, D)``."""
+        """Project the pooled encoder features ``(B, C)`` and add them to a vector ``(B, D)``."""
         return vector + self.linear(self.norm(known))
 
 
 class ResidualBlock(nn.Module):
-    """Pre-normalized residual block of two convolutions.
+    """Residual block: layer normalization and two 3 x 3 convolutions.
 
     Args:
-        width: Channels.
+        width: Number of channels.
     """
 
     def __init__(self, width: int) -> None:
@@ -176,11 +178,13 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Depthwise convolution for position, cosine attention between all cells, and an MLP.
+    """Transformer block: depthwise convolution, cosine attention over all positions, MLP.
+
+    The convolution encodes the position.
 
     Args:
-        width: Channels.
-        head: Channels per attention head.
+        width: Number of channels.
+        head: Number of channels per attention head.
     """
 
     def __init__(self, width: int, head: int = 32) -> None:
@@ -212,11 +216,11 @@ class AttentionBlock(nn.Module):
 
 
 class Downscale(nn.Module):
-    """Layer normalization and a strided convolution.
+    """Downsampling by 2: layer normalization and a convolution with stride 2.
 
     Args:
         width: Input channels.
-        wider: Output channels, at half the size.
+        wider: Output channels.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -225,12 +229,12 @@ class Downscale(nn.Module):
         self.reduce = nn.Conv2d(width, wider, 2, stride=2)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps at half the size."""
+        """Return feature maps of half the height and width."""
         return _convolve(self.reduce, self.norm(maps))
 
 
 class Upscale(nn.Module):
-    """Upsample coarse maps by 2 and add the skip connection and the global vector.
+    """Decoder stage that upsamples by 2 and adds a skip connection and the global vector.
 
     Args:
         coarse: Channels of the coarse maps.
@@ -249,14 +253,14 @@ class Upscale(nn.Module):
         self.block = ResidualBlock(width)
 
     def forward(self, coarse: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return maps with the size of ``skip``."""
+        """Return feature maps with the height and width of ``skip``."""
         narrow = self.narrow(self.norm(coarse)).permute(0, 3, 1, 2)
         maps = F.interpolate(narrow, scale_factor=2.0, mode="bilinear").permute(0, 2, 3, 1)
         return self.block(maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None])
 
 
 def _enlarged(lightness: Tensor) -> Tensor:
-    """Upsample lightness by 1.4 for the frozen encoder, rounded up to multiples of 32."""
+    """Upsample lightness by 1.4 for the frozen encoder; round sides up to multiples of 32."""
     # integer arithmetic, so that an exported graph supports all sizes
     sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
     return F.interpolate(lightness, sides, mode="bilinear")

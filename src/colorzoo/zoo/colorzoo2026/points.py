@@ -1,17 +1,19 @@
-"""Color points as observations of a Gaussian process (Rasmussen and Williams 2006, chapter 2).
+"""Conditioning on color points by Gaussian process regression.
 
-The residual of the automatic prediction is modeled as a Gaussian process over the cells of the image. Its
-covariance is learned: cells covary if their features are similar and they are close. Color points are
-observations, and the posterior mean is added to the automatic prediction. Three properties follow:
+The residual is the difference between the true color and the color that the network predicts without points.
+It is modeled as a Gaussian process over cells of 4 x 4 pixels. The covariance of two cells is learned. It is
+large if the cells have similar features and are close to each other. Color points are observations of the
+residual. The posterior mean of the residual is added to the prediction (Rasmussen and Williams 2006,
+chapter 2). This method has three properties:
 
-- A point shows its own color, up to the learned noise.
-- A point with the color that is already predicted changes nothing.
-- An edit does not run the network; it solves a small linear system.
+- At a point, the result has the color of the point, up to the learned noise.
+- A point whose color equals the prediction changes nothing.
+- An edit solves a small linear system instead of running the network.
 
-`pool_logits` pools the colors of correlated cells. The mean of a distribution over *brown or blue or red* is
-brown. The cells of an object share one color, so their distributions multiply: the geometric mean is sharp
-where the cells agree, and a color that only some cells support is suppressed. The learned covariance
-determines which cells are pooled. Color differences within an object remain as predicted.
+`pool_logits` combines the color distributions of correlated cells, because the mean of an uncertain
+distribution is too pale. The cells of an object usually share a color, so their distributions are averaged
+geometrically. The average suppresses colors that only some of the cells support. The learned covariance
+determines which cells are combined. Color differences within an object do not change.
 """
 
 from __future__ import annotations
@@ -31,15 +33,15 @@ _LENGTH_SCALES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in un
 _INITIAL_NOISE = 0.03
 MAX_COLUMNS = 256  # maximum cached columns per image, 32 KB each for a square image
 _MIN_AMPLITUDE = 1e-30  # lower bound before the logarithm
-_JITTER = 1e-5  # added to the diagonal, so that equal cells do not make the matrix singular
+_JITTER = 1e-5  # added to the diagonal, because identical cells would make the matrix singular
 
 
 class Cells(NamedTuple):
-    """Cell embedding of an image, which determines the covariance.
+    """Embeddings of the cells of images, which determine the covariance of two cells.
 
     Attributes:
-        coordinates: ``(B, N, H, D + 2)``, embedding and scaled position for each head.
-        amplitude: ``(B, N, H)``, standard deviation for each head.
+        coordinates: ``(B, N, H, D + 2)``, embedding and scaled position of each cell for each of H kernels.
+        amplitude: ``(B, N, H)``, standard deviation of each cell for each kernel.
     """
 
     coordinates: Tensor
@@ -47,7 +49,7 @@ class Cells(NamedTuple):
 
     @property
     def embedding(self) -> Tensor:
-        """Embedding ``(B, N, H, D)`` for each head, without the position."""
+        """Embedding ``(B, N, H, D)`` of each cell for each kernel, without the position."""
         return self.coordinates[..., :-2]
 
     def take(self, index: Tensor) -> Self:
@@ -61,12 +63,12 @@ class Cells(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """Gaussian process conditioned on points.
+    """Posterior of the Gaussian process after conditioning on points.
 
     Attributes:
-        change: ``(B, N, 2)``, change of the mean color of the cells.
-        factor: ``(B, n, n)``, Cholesky factor of the covariance of the points.
-        across: ``(B, N, n)``, covariance between cells and points.
+        change: ``(B, N, 2)``, posterior mean of the residual, which is added to the color of each cell.
+        factor: ``(B, n, n)``, Cholesky factor of the covariance of the points, including noise.
+        across: ``(B, N, n)``, covariance between all cells and the cells with points.
     """
 
     change: Tensor
@@ -75,13 +77,13 @@ class Posterior(NamedTuple):
 
 
 class ColorCovariance(nn.Module):
-    """Learned covariance of the prediction residual between any two cells of an image.
+    """Learned covariance between the color residuals of two cells of an image.
 
-    The covariance is a sum of squared-exponential kernels (heads), each with its own embedding, amplitude
+    The covariance is a sum of squared-exponential kernels. Each kernel has a separate embedding, amplitude
     and length scale.
 
     Args:
-        width: Channels of the features.
+        width: Number of feature channels.
         heads: Number of kernels.
         dim: Embedding dimension of each kernel.
         hidden: Channels of the hidden layer.
@@ -99,15 +101,15 @@ class ColorCovariance(nn.Module):
 
     @property
     def noise(self) -> Tensor:
-        """Noise variance of a point."""
+        """Variance of the observation noise of a point."""
         return (2 * self.log_noise).exp()
 
     def forward(self, features: Tensor, lightness: Tensor) -> Cells:
-        """Compute the cell embedding of an image.
+        """Compute the cell embeddings of a batch of images.
 
         Args:
             features: ``(B, h, w, C)``, decoder features.
-            lightness: ``(B, h, w, 1)``, (L - 50) / 50.
+            lightness: ``(B, h, w, 1)``, lightness scaled to [-1, 1] as (L - 50) / 50.
         """
         batch, height, width, _ = features.shape
         hidden = F.leaky_relu(self.hidden(torch.cat([features, lightness], dim=-1)), 0.1)
@@ -122,7 +124,7 @@ class ColorCovariance(nn.Module):
         return Cells(torch.cat([embedding, scaled.expand(batch, -1, -1, -1)], dim=-1), amplitude)
 
     def posterior(self, across: Tensor, points: Observations) -> Posterior:
-        """Condition the process on points.
+        """Condition the Gaussian process on points.
 
         Args:
             across: ``(B, N, n)``, covariance between all cells and the cells with points; see
@@ -141,7 +143,7 @@ class ColorCovariance(nn.Module):
         return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def correlation(self, cells: Cells, points: Observations) -> Tensor:
-        """Return the maximum correlation ``(B, N)`` of each cell with any point."""
+        """Return the largest correlation ``(B, N)`` between each cell and any point."""
         found = cell_correlation(cells, cells.take(points.cell))
         return (found * points.valid[:, None]).amax(-1)
 
@@ -154,10 +156,12 @@ class ColorCovariance(nn.Module):
 
 
 class CovarianceColumns:
-    """Cached covariance columns between all cells of an image and some cells.
+    """Cache of covariance columns, which accelerates repeated edits of an image.
+
+    A column contains the covariance between one cell and all cells.
 
     Args:
-        cells: Cells of a batch of one image.
+        cells: Cell embeddings of a batch of one image.
     """
 
     def __init__(self, cells: Cells) -> None:
@@ -170,20 +174,20 @@ class CovarianceColumns:
         return nbytes_of(self._cells) + self._cache.nbytes
 
     def of(self, numbers: Tensor) -> Tensor:
-        """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)`` in float64."""
-        self._cells = self._cells.double()  # deferred because most images get no points; idempotent
+        """Return the float64 covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``."""
+        self._cells = self._cells.double()  # on the first call, because most images have no points
         indices: list[int] = numbers[0].tolist()
         if len(indices) > MAX_COLUMNS:
             return cell_covariance(self._cells, numbers)
         return torch.stack(self._cache.of(indices), dim=-1)[None]
 
     def _compute(self, numbers: list[int]) -> Tensor:
-        """Return the covariance columns as rows ``(n, N)``."""
+        """Return the covariance columns of cells as the rows of an array ``(n, N)``."""
         return cell_covariance(self._cells, torch.tensor([numbers]))[0].T.contiguous()
 
 
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
-    """Return the covariance ``(B, N, n)`` between all cells and the cells with indices ``(B, n)``."""
+    """Return the covariance ``(B, N, n)`` of all cells with the cells at indices ``(B, n)``."""
     return _covariance(cells, cells.take(numbers.to(cells.coordinates.device)))
 
 
@@ -198,7 +202,7 @@ def cell_correlation(one: Cells, other: Cells) -> Tensor:
 
 def _covariance(one: Cells, other: Cells) -> Tensor:
     (rows, row_terms), (columns, column_terms) = _exponents(one), _exponents(other)
-    # one matrix product includes the terms of single cells, because each pass over all pairs is expensive
+    # the matrix product includes the per-cell terms, because each pass over all pairs is expensive
     rows = torch.cat([rows, row_terms, torch.ones_like(row_terms)], dim=-1)
     columns = torch.cat([columns, torch.ones_like(column_terms), column_terms], dim=-1)
     covariance = (rows[:, 0] @ columns[:, 0].mT).exp_()
@@ -228,7 +232,7 @@ class Observations(NamedTuple):
 
     Attributes:
         cell: ``(B, n)``, cell indices.
-        residual: ``(B, n, 2)``, residual of the automatic prediction.
+        residual: ``(B, n, 2)``, point color minus predicted color, averaged over the points in the cell.
         valid: ``(B, n)``, 1 for cells with points and 0 for padding.
     """
 
@@ -238,12 +242,14 @@ class Observations(NamedTuple):
 
 
 def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
-    """Average points within each cell of a grid.
+    """Average the point residuals within each cell of a grid.
+
+    If more than `MAX_CELLS` cells contain points, the cells are subsampled evenly.
 
     Args:
-        residual: ``(B, 2, H, W)``, residual of the automatic prediction at points.
-        mask: ``(B, 1, H, W)``, 1 at points.
-        grid: Rows and columns of cells.
+        residual: ``(B, 2, H, W)``, point color minus predicted color; ignored at pixels without a point.
+        mask: ``(B, 1, H, W)``, 1 at pixels with a point, else 0.
+        grid: Number of rows and columns of cells.
     """
     batch, _, height, width = residual.shape
     rows = torch.arange(height, device=residual.device) * grid[0] // height
@@ -259,7 +265,8 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
     step = (largest + MAX_CELLS - 1) // MAX_CELLS
     picked = ((largest + step - 1) // step).item()
     if is_traced():
-        torch._check(picked >= 1)  # torch.export cannot infer it; outside of tracing it would import sympy
+        # torch.export cannot infer this; outside of tracing, the call would import sympy
+        torch._check(picked >= 1)
     index = order[:, torch.arange(picked, device=order.device) * step]
     found = take_cells(sums, index)
     return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())
@@ -274,15 +281,15 @@ LIMIT_ROUNDS = 4
 
 
 def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tensor) -> Tensor:
-    """Limit changed colors to the convex hull of automatic colors and point colors.
+    """Limit cell colors to the convex hull of the predicted color and the point colors.
 
     Nearby points with different colors get large posterior weights of opposite sign, so the posterior mean
-    overshoots. The color of a cell is projected into the convex hull of its automatic color and the point
-    colors, enlarged by `SLACK`.
+    overshoots. The color of each cell is projected into the convex hull of the color predicted without points
+    and the point colors. The hull is enlarged by `SLACK`.
 
     Args:
-        mean: ``(B, N, 2)``, automatic color of the cells, ab / 50.
-        change: ``(B, N, 2)``, posterior mean of the change.
+        mean: ``(B, N, 2)``, color of each cell predicted without points, ab / 50.
+        change: ``(B, N, 2)``, posterior mean of the residual, ab / 50.
         point_colors: ``(B, n, 2)``, point colors, ab / 50.
         valid: ``(B, n)``, 1 for points and 0 for padding.
 
@@ -318,7 +325,11 @@ _ALIGNED = 16  # matrix products with other column counts are slower
 
 
 def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], centers: Tensor) -> Tensor:
-    """Pool the colors of correlated cells.
+    """Combine the color distributions of correlated cells and return the mean colors.
+
+    The distributions are averaged geometrically, with weights that increase with the correlation. The
+    deviation of a cell's mean color from the weighted average color is then added, so color differences
+    between correlated cells are preserved.
 
     Args:
         mean: ``(B, N, 2)``, predicted mean color of each cell, ab / 50.
@@ -328,7 +339,7 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
         centers: ``(313, 2)``, bin centers, ab / 50.
 
     Returns:
-        Pooled colors ``(B, N, 2)``, ab / 50.
+        Colors ``(B, N, 2)``, ab / 50.
     """
     blocks = Cells(*(_pool(values, grid) for values in cells))
     weights = cell_correlation(cells, blocks).clamp(min=1e-6) ** SHARPNESS
@@ -341,7 +352,9 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
 
 
 def boost_chroma(colors: Tensor) -> Tensor:
-    """Increase the chroma of pooled colors, of pale colors most; hues do not change.
+    """Multiply colors by a factor that is largest for pale colors; hues do not change.
+
+    The factor compensates for the low chroma of mean colors.
 
     Args:
         colors: ``(B, N, 2)``, ab / 50.

@@ -1,8 +1,11 @@
-"""References as observations of colors whose variance depends on the match.
+"""Conditioning on reference images by matching blocks of cells.
 
-Blocks of cells are matched by features of the network, computed from the lightness of both images. The
-observation variance is the prior variance of the residual times a fitted factor, which is small for good
-matches between related images. Several references are mixed per block by their weights and match quality.
+A block has 2 x 2 cells, and a cell has 4 x 4 pixels. Blocks of the image are matched with blocks of the
+reference by their features, which the network computes from the lightness of both images.
+
+The matched colors are treated as noisy observations. Their variance is the prior variance of the color
+residual times a fitted factor, which is small for good matches between related images. In each block, the
+colors of several references are averaged. Their weights depend on the user's weights and the match quality.
 """
 
 from __future__ import annotations
@@ -24,19 +27,19 @@ _EPSILON = 1e-3  # added to variances before the logarithm
 _EXCLUDED = -4.0  # similarity of blocks of different classes: softmax weight e^-150
 
 # Fitted by L-BFGS to the mean log squared error of ab over 600 pairs of training images: halves of an image,
-# neighbors in an album, two images of one category, unrelated images. 300 pairs checked the fit.
+# neighbors in an album, images of one category, and unrelated images. The fit was validated on 300 pairs.
 _CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)
 _FACTORS = (2.17, 23.20, 16.58, -0.42, 0.53)
 _BIAS = -1.85
 
 
 class CellEmbeddings(NamedTuple):
-    """Network output for a batch of images, as maps of cells.
+    """Features and predicted colors of each cell in a batch of images.
 
     Attributes:
-        features: ``(B, h, w, C)``, features.
-        mean: ``(B, h, w, 2)``, automatic color in any unit.
-        variance: ``(B, h, w, 1)``, variance of the residual of the automatic color.
+        features: ``(B, h, w, C)``, decoder features.
+        mean: ``(B, h, w, 2)``, color predicted without a reference, in any unit.
+        variance: ``(B, h, w, 1)``, variance of the difference between true color and ``mean``.
     """
 
     features: Tensor
@@ -45,12 +48,12 @@ class CellEmbeddings(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Blocks of cells in reference images, with their features and colors.
+    """Features and colors of R blocks of cells in reference images.
 
     Attributes:
         directions: ``(B, R, C)``, features centered over the reference and normalized to length 1.
-        colors: ``(B, R, 2)``, in the unit of `CellEmbeddings.mean`.
-        centers: ``(B, R, 2)``, x and y as fractions of the reference size.
+        colors: ``(B, R, 2)``, mean color of each block in the unit of `CellEmbeddings.mean`.
+        centers: ``(B, R, 2)``, x and y of each block center as fractions of the reference size.
         weight: ``(B, R, 1)``, weight of the reference divided by the largest weight.
         number: ``(B, R, 1)``, index of the reference.
     """
@@ -73,13 +76,13 @@ class Blocks(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """Colors after conditioning on references.
+    """Result of conditioning on references.
 
     Attributes:
-        change: ``(B, h, w, 2)``, change of the mean.
-        precision: ``(B, h, w, 1)``, precision of the observations; 0 without a match.
-        match: ``(B, 2, h', w')``, x and y of the most similar block as fractions of the reference size, NaN
-            where the automatic color has more weight; None for several references.
+        change: ``(B, h, w, 2)``, change of the mean color of each cell.
+        precision: ``(B, h, w, 1)``, inverse variance of the matched colors; 0 without a match.
+        match: ``(B, 2, h', w')``, x and y of the most similar block as fractions of the reference size. NaN
+            where the color predicted without a reference has more weight. None for several references.
     """
 
     change: Tensor
@@ -102,11 +105,11 @@ class _Matched(NamedTuple):
 
 
 def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
-    """Encode references as `Blocks`, concatenated to ``(B, R, C + 6)``.
+    """Encode references as a tensor ``(B, R, C + 6)`` of concatenated `Blocks` fields.
 
     Args:
-        features: ``(B, h, w, C)``; h and w are multiples of `BLOCK`.
-        colors: ``(B, h, w, 2)``, in the unit of `CellEmbeddings.mean`.
+        features: ``(B, h, w, C)``, decoder features; h and w are multiples of `BLOCK`.
+        colors: ``(B, h, w, 2)``, cell colors in the unit of `CellEmbeddings.mean`.
     """
     blocks = _blocks(features)
     directions = _directions(blocks)
@@ -118,11 +121,11 @@ def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
 
 
 def mix_references(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Concatenate the blocks of several references; references of weight 0 are dropped.
+    """Concatenate the embeddings of several references; drop references of weight 0.
 
     Args:
-        embeddings: Outputs of `reference_embedding` for one image each, or of this function.
-        weights: Nonnegative weights; only their ratios matter.
+        embeddings: Outputs of `reference_embedding`, or of an earlier call of this function.
+        weights: Nonnegative weight of each embedding; only the ratios of weights matter.
     """
     mixed: list[Tensor] = []
     count = 0.0
@@ -141,22 +144,22 @@ def observe_references(
     alpha: float,
     labels: tuple[Tensor, Tensor] | None = None,
 ) -> Observed:
-    """Condition colors on the most similar blocks of references.
+    """Condition the predicted colors on the colors of the most similar reference blocks.
 
     Args:
-        embeddings: Network output of the images; h and w are multiples of `BLOCK`.
+        embeddings: Features and predicted colors; h and w are multiples of `BLOCK`.
         references: Blocks of each reference.
-        alpha: Strength in [0, 1]; 0 keeps the automatic color.
-        labels: Classes ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of their only reference. Only
-            blocks of equal class are compared. If the reference does not contain a class, the blocks of this
-            class keep their automatic color.
+        alpha: Strength in [0, 1]; 0 does not change the predicted colors.
+        labels: Class maps of the images, ``(B, 1, H, W)``, and of the reference, ``(B, 1, H', W')``; None to
+            ignore classes. Only blocks of equal class are matched. Blocks whose class is missing in the
+            reference do not change. Class maps require a single reference.
     """
     grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
     mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))
     size = (mean.shape[1], mean.shape[2])
     mean, variance = mean.flatten(1, 2), variance.flatten(1, 2)
     matched = [_match(embeddings, each, labels) for each in references]
-    # odds, so that a reference without matches does not take weight from another
+    # weighted by the odds, so that a reference without matches has no weight
     trust = torch.stack([each.trust for each in matched])
     odds = trust / (1 - trust).clamp(min=_EPSILON)
     weight = torch.stack([each.weight[:, :1, 0] for each in references])
@@ -205,18 +208,18 @@ def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, 
 
 
 def _blocks(maps: Tensor) -> Tensor:
-    """Average maps ``(B, h, w, C)`` over blocks."""
+    """Average maps ``(B, h, w, C)`` over blocks of 2 x 2 cells."""
     return F.avg_pool2d(maps.permute(0, 3, 1, 2), BLOCK).permute(0, 2, 3, 1)
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Center each channel over the image and normalize features to length 1; returns ``(B, N, C)``."""
+    """Center features over the image, normalize them to length 1, and return ``(B, N, C)``."""
     flat = features.flatten(1, 2)
     return F.normalize(flat - flat.mean(dim=1, keepdim=True), dim=-1)
 
 
 def _centers(blocks: Tensor) -> Tensor:
-    """Return x and y ``(B, N, 2)`` of block centers of ``(B, h, w, C)``, as fractions of the size."""
+    """Return relative x and y ``(B, N, 2)`` of the block centers of ``(B, h, w, C)``."""
     height, width = blocks.shape[1:3]
     y, x = ((torch.arange(side, device=blocks.device) + 0.5) / side for side in (height, width))
     grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
@@ -224,12 +227,12 @@ def _centers(blocks: Tensor) -> Tensor:
 
 
 def _labels_at(labels: Tensor, centers: Tensor) -> Tensor:
-    """Return the labels ``(B, N)`` of a map ``(B, 1, H, W)`` at x and y as fractions of its size."""
+    """Return labels ``(B, N)`` of a map ``(B, 1, H, W)`` at relative centers ``(B, N, 2)``."""
     height, width = labels.shape[2:]
     x, y = (centers[..., 0] * width).long(), (centers[..., 1] * height).long()
     return labels.flatten(1).gather(1, y * width + x)
 
 
 def _mean(values: Tensor, known: Tensor) -> Tensor:
-    """Return the mean ``(B, 1)`` of values ``(B, N)`` with ``known`` set."""
+    """Return the mean ``(B, 1)`` of the values ``(B, N)`` at which ``known`` is True."""
     return (values * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)

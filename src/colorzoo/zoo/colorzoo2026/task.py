@@ -24,7 +24,7 @@ from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, take_cells
 
 _MAX_POINTS = 64
-_QUERIES = 48  # cells per crop for the variance loss
+_QUERIES = 48  # number of cells per crop in the variance loss
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Objective:
     """Weights of the losses.
 
     Attributes:
-        classes: Weight of the cross-entropy of the distribution.
-        colors: Weight of the smooth L1 loss between mean and true color, in units of ab / 50.
-        points: Weight of the smooth L1 loss after conditioning on points.
-        variance: Weight of the negative log-likelihood of the residual, before and after points.
-        labels: Weight of the image classification loss, for data sets with classes.
-        delta: Transition of the smooth L1 loss from quadratic to linear, in units of ab / 50.
+        classes: Weight of the cross-entropy of the predicted color distribution.
+        colors: Weight of the smooth L1 loss between predicted mean color and true color, as ab / 50.
+        points: Weight of the smooth L1 loss of the color after conditioning on random points.
+        variance: Weight of the negative log-likelihood of the color error, without and with points.
+        labels: Weight of the image classification loss, for data sets with image classes.
+        delta: Error at which the smooth L1 loss changes from quadratic to linear, as ab / 50.
     """
 
     classes: NonNegativeFloat = 1.0
@@ -55,7 +55,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         architecture: Settings of the network.
         objective: Weights of the losses.
         label_count: Number of classes for the auxiliary image classification; 0 disables it.
-        **optimization: See `Optimization`.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     model: Colorzoo2026
@@ -80,7 +80,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         return 0 if self.label_head is None else self.label_head.out_features
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return parameter groups: Muon for matrices of hidden layers, AdamW for all other parameters."""
+        """Return parameter groups: hidden weight matrices for Muon, other parameters for AdamW."""
         first_and_last = ("network.stem_half", "network.mean", "network.classes", "label_head")
         return muon_groups(self, excluded=(*first_and_last, "position", "covariance"))
 
@@ -90,7 +90,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the gradients of AdamW parameters by norm or by value."""
+        """Clip the gradients of AdamW parameters, because Muon updates have a fixed norm."""
         if gradient_clip_val is None:
             return
         by_value = gradient_clip_algorithm == "value"
@@ -98,7 +98,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         clip(clipped_parameters(optimizer), gradient_clip_val)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize without and with points and return the weighted loss."""
+        """Return the weighted sum of the losses without points and with random points."""
         del batch_idx
         objective = self.objective
         lab = rgb_to_lab(batch["rgb"])
@@ -140,13 +140,15 @@ class Colorzoo2026Task(SingleOptimizerModule):
 def random_cells(
     seeds: Tensor, cells: int, maximum: int = _MAX_POINTS, purpose: str = "points"
 ) -> tuple[Tensor, Tensor]:
-    """Draw 1 to ``maximum`` distinct cells per image; the logarithm of the number is uniform.
+    """Draw distinct random cells for each image.
+
+    The number of cells is between 1 and ``maximum``, and its logarithm is distributed uniformly.
 
     Args:
-        seeds: ``(B,)``, per-image seeds.
+        seeds: ``(B,)``, seed of each image.
         cells: Number of cells of an image.
         maximum: Maximum number of drawn cells.
-        purpose: Name of the random stream.
+        purpose: Name of the random stream; different names give independent draws.
 
     Returns:
         Cell indices ``(B, maximum)``, and a mask ``(B, maximum)`` with 1 for valid indices.
