@@ -228,8 +228,8 @@ class ColoringModel(nn.Module):
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Extract the weights of the model from the state dict of a checkpoint or weight file.
 
-        The prefix ``model.`` of training checkpoints is removed from the keys. Discriminator weights in
-        a file of the authors are dropped.
+        The prefix ``model.`` of training checkpoints is removed from the keys. Discriminator weights in the
+        authors' files are dropped.
         """
         prefix = MODEL_PREFIX
         ours = {
@@ -331,8 +331,8 @@ def features(
         depend on the model; some models first resize images to a square.
 
     Raises:
-        ColorzooError: The input of the model is a sketch, the model has no feature maps, or a level does not
-            exist.
+        ColorzooError: The input of the model is a sketch, the model does not expose feature maps, or a level
+            does not exist.
     """
     found = coloring_model(model)
     check_input(found, lightness, None)

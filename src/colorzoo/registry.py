@@ -107,7 +107,7 @@ def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
 
 
 def load_model_class(card: ModelCard) -> type[Any]:
-    """Import the `ColoringModel` class of a card, which also imports torch.
+    """Import the `ColoringModel` class of a card; this also imports torch.
 
     Raises:
         ColorzooError: The card has no model class.
@@ -121,7 +121,7 @@ def load_model_class(card: ModelCard) -> type[Any]:
 
 
 def load_task_class(card: ModelCard) -> type[Any]:
-    """Import the task class of a card, which also imports torch and Lightning."""
+    """Import the task class of a card; this also imports torch and Lightning."""
     return _load(card.task)
 
 

@@ -289,7 +289,7 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
 def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Convert constructor arguments to the form that checkpoints store.
 
-    Values have plain types, groups are complete, and callables are excluded.
+    Values have plain types, settings groups contain all fields, and callables are excluded.
 
     Arguments of base classes are excluded, except arguments that Lightning adds, which start with an
     underscore.

@@ -270,7 +270,7 @@ def _memory_file() -> BinaryIO:
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
     """Quantize an image to 255 colors; return the image and Pillow's save options.
 
-    The save options set the transparent color.
+    For images with alpha, the options include the index of the transparent color.
     """
     image = Image.fromarray(stored[..., :3]).quantize(255)
     if stored.shape[2] == 3:

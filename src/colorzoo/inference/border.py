@@ -1,9 +1,9 @@
 """Detection of the border around the image in a scan, and selection of the part to colorize.
 
 The border is a film rebate, print margin or mount. A border has a uniform tone along at least two sides of
-the scan and ends at straight lines parallel to these sides. The detector searches for a line along each side,
-which may be slightly tilted. At this line, the lightness of most columns changes from the tone of the border
-to another value.
+the scan and ends at straight lines parallel to these sides. Along each side, the detector searches for such a
+line, which may be slightly tilted. At this line, the lightness of most columns changes from the tone of the
+border to another value.
 
 Borders can be nested. If the scan contains a second exposure, a dark bar between the two exposures also
 belongs to the border.
@@ -98,7 +98,7 @@ def find_border(lightness: Array) -> Rectangle | None:
         lightness: ``(H, W)`` in [0, 100].
 
     Returns:
-        The rectangle within the border in pixels, or None if no border is found with certainty.
+        Rectangle inside the border, in pixels; None if no border is detected reliably.
     """
     height, width = lightness.shape
     small = _shrink(lightness)
@@ -309,7 +309,7 @@ NO_AB = torch.zeros(2, 1, 1)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Whole image around the colorized part; pixels outside the part stay gray.
+    """Whole image that contains the colorized part; pixels outside the part stay gray.
 
     Attributes:
         lightness: Lightness of the whole image.
@@ -324,7 +324,7 @@ class Surroundings:
 
         Args:
             colored: ``(height, width, 3)`` colorized part: integer levels, or floats in [0, 1].
-            depth: Bits of the levels, 8 or 16; None for floats.
+            depth: Bit depth of the integer levels, 8 or 16; None for floats.
         """
         whole = join(self.lightness, NO_AB, depth=depth)
         whole[self.inside.slices] = colored
@@ -335,7 +335,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
     Raises:
-        GuidanceError: A rectangle exceeds the image.
+        GuidanceError: The rectangle extends beyond the image.
     """
     if setting == "none":
         return None
@@ -353,7 +353,7 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """Validate a rectangle within an image; return None if it covers the whole image.
 
     Raises:
-        GuidanceError: The rectangle exceeds the image.
+        GuidanceError: The rectangle extends beyond the image.
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
@@ -362,7 +362,7 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
 
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
-    """Convert a recipe from pixels of the whole image to pixels of a part.
+    """Convert the coordinates of a recipe from the whole image to a part of the image.
 
     Args:
         recipe: Recipe in pixels of the whole image.
@@ -373,8 +373,8 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         The recipe in pixels of the part, and a note if points outside the part were dropped.
 
     Raises:
-        GuidanceError: The recipe does not match the image, or it has a label image, which requires the whole
-            image.
+        GuidanceError: The recipe does not match the image, or the recipe has a label image, which is only
+            supported for the whole image.
     """
     recipe.check_inside(*size)
     if recipe.classes.file:

@@ -7,8 +7,8 @@ If the color at location ``i`` is known, the color variance ``v_j`` at location 
 ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the model predicts. The most informative location
 maximizes the sum of the reductions over ``j``.
 
-The likely colors are the clusters of a mean color distribution. In this mean, each location ``j`` has a power
-of ``r_ij`` as its weight. A point with one of these colors also changes the colors of correlated locations.
+The likely colors are the clusters of a mean color distribution. The weight of location ``j`` in this mean is
+a power of ``r_ij``. A point with one of these colors also changes the colors of correlated locations.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ from colorzoo.inference.task import ColorizeTask
 
 @dataclass(frozen=True)
 class ColoringsConstants:
-    """Constants for the suggestion of likely colorings.
+    """Constants for suggesting likely colorings.
 
     Attributes:
         count: Number of colorings.
         candidates: Number of candidate locations along the shorter side.
-        exponent: Exponent that is applied to the correlations ``r_ij`` before they weight the color
-            distributions.
+        exponent: Exponent of the correlations ``r_ij`` in the weights of the color distributions.
     """
 
     count: int = 4
@@ -49,7 +48,7 @@ COLORINGS = ColoringsConstants()
 
 @dataclass(frozen=True)
 class InformativePoint:
-    """Location whose color reduces the color variance of an image most.
+    """Location where a known color reduces the color variance of an image most.
 
     Attributes:
         x: Column, in pixels of the colorized part.
@@ -96,7 +95,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
 
 
 def most_informative(correlation: Tensor, distribution: Distribution) -> int:
-    """Return the index of the location whose color reduces the color variance most.
+    """Return the index of the location where a known color reduces the color variance most.
 
     Args:
         correlation: Color correlation ``(n, h, w)`` of ``n`` candidate locations with all positions of the

@@ -68,7 +68,7 @@ class Colorizer:
         >>> colorizer("photo.png").size
         (48, 32)
 
-    A colorizer can be copied and pickled with its weights.
+    Copies and pickles of a colorizer include the weights.
 
     Attributes:
         size: Shorter side of the network input in pixels.
@@ -238,7 +238,7 @@ class Colorizer:
         return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
-        """Encode reference images to an exemplar that can be reused for several images.
+        """Encode reference images into an exemplar that can be reused for several images.
 
         If the model does not accept references, the result is a placeholder. `colorize` then ignores the
         references and adds a note to its result.
@@ -302,7 +302,7 @@ class Colorizer:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the weights in bytes."""
+        """Size of the weights in memory, in bytes."""
         return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
 
     @property

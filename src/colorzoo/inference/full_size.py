@@ -33,7 +33,7 @@ ShiftRows = Callable[[Tensor, int, int], Tensor]
 
 
 class Overlay(Protocol):
-    """Protocol of color changes that are applied to an upsampled prediction in bands of rows."""
+    """Protocol for color changes that are applied to an upsampled prediction in bands of rows."""
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Modify the ab ``(2, rows, W)`` of a band that starts at row ``first``, in place."""
@@ -45,7 +45,7 @@ class FullLightness:
 
     Attributes:
         levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``.
-        shift: Function that changes the lightness of a band of rows as recipe areas require; None for no
+        shift: Function that applies the lightness changes of recipe areas to a band of rows; None for no
             change.
     """
 
@@ -58,7 +58,7 @@ class FullLightness:
         return self.levels.shape[0], self.levels.shape[1]
 
     def rows(self, first: int, last: int) -> Tensor:
-        """Return the lightness of rows ``first`` to ``last`` (exclusive), ``(last - first, W)``."""
+        """Return the lightness ``(last - first, W)`` of rows ``first`` to ``last`` (exclusive)."""
         lightness = lightness_of_levels(self.levels[first:last])
         return lightness if self.shift is None else self.shift(lightness, first, last)
 
@@ -71,14 +71,14 @@ class FullLightness:
         return lightness_of_levels(self.levels[rows, columns][None])[0]
 
     def whole(self) -> Tensor:
-        """Return the whole lightness, ``(1, 1, H, W)``."""
+        """Return the lightness ``(1, 1, H, W)`` of the whole image."""
         lightness = torch.empty(1, 1, *self.shape)
         for first, last in bands(*self.shape):
             lightness[0, 0, first:last] = self.rows(first, last)
         return lightness
 
     def shrunk(self, size: tuple[int, int]) -> Tensor:
-        """Return the lightness resampled to a size, ``(1, 1, h, w)``; see `shrink_lightness`."""
+        """Return the lightness ``(1, 1, h, w)``, resampled to ``size``; see `shrink_lightness`."""
         if self.shape == size:
             return self.whole()
         shrinker = BandShrinker(self.shape, size)
@@ -94,8 +94,8 @@ class PointCorrection:
     Attributes:
         rows: First and last pixel row of the rectangle.
         columns: First and last pixel column of the rectangle.
-        reach: Standard deviation in pixels of the Gaussian falloff outside the rectangle.
-        ab: ``(2,)`` in CIE units, added inside the rectangle.
+        reach: Standard deviation of the Gaussian falloff outside the rectangle, in pixels.
+        ab: Change ``(2,)`` of a and b inside the rectangle, in CIE units.
     """
 
     rows: tuple[int, int]
@@ -146,7 +146,7 @@ def join(
         ab: ``(2, h, w)`` in CIE units.
         corrections: Color corrections at full size, see `correct_points`.
         overlays: Overlays in the order of application; see `overlays_of`.
-        depth: Bits of the result, 8 or 16; None for float32 in [0, 1].
+        depth: Bit depth of the result, 8 or 16; None for float32 in [0, 1].
 
     Returns:
         ``(H, W, 3)`` RGB. The chroma of colors outside sRGB is reduced at constant lightness and hue.
@@ -183,7 +183,7 @@ def bands_of_ab(
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yield the first row and the end row of each band of an image."""
+    """Yield the first row and the end row (exclusive) of each band of an image."""
     step = max(1, BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
@@ -207,7 +207,7 @@ def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale a lightness ``(H, W)`` to ``(1, 1, h, w)``."""
+    """Downscale a lightness map ``(H, W)`` to ``(1, 1, h, w)``, where ``(h, w)`` is ``size``."""
     if isinstance(lightness, FullLightness):
         return lightness.shrunk(size)
     return shrink_lightness(lightness[None, None], size)
@@ -251,7 +251,7 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BicubicUpsampler:
-    """Bicubic upsampling of a map in bands of rows without seams.
+    """Seamless bicubic upsampling of a map in bands of rows.
 
     The result equals ``F.interpolate(mode="bicubic")`` of the whole map. Each band is computed as two small
     matrix products.
@@ -293,7 +293,7 @@ class Matte:
     offset: Tensor
 
     def at(self, lightness: Tensor) -> Tensor:
-        """Return the mask ``(h, w)`` for a lightness ``(h, w)``."""
+        """Return the mask ``(h, w)`` for a lightness map ``(h, w)``."""
         return _settled(self.slope * lightness + self.offset)
 
     def enlarged(self, size: tuple[int, int]) -> ShiftRows:
@@ -322,15 +322,15 @@ class LightnessShift:
     parts: tuple[tuple[Matte, float], ...]
 
     def apply(self, lightness: Tensor) -> Tensor:
-        """Add the change to a lightness ``(1, 1, H, W)`` of any size."""
+        """Add the change to a lightness map ``(1, 1, H, W)`` of any size."""
         size = (lightness.shape[2], lightness.shape[3])
         return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
 
     def by_rows(self, size: tuple[int, int]) -> ShiftRows:
-        """Return a function that adds the change to bands ``(rows, W)`` of a larger lightness.
+        """Return a function that adds the change to bands ``(rows, W)`` of a larger lightness map.
 
         Args:
-            size: Height and width of the larger lightness.
+            size: Height and width of the larger map.
         """
         shares = [(matte.enlarged(size), units) for matte, units in self.parts]
 
@@ -347,7 +347,7 @@ class LightnessShift:
 def bicubic_matrix(source: int, target: int) -> Tensor:
     """Return the ``(target, source)`` matrix of bicubic interpolation.
 
-    Values beyond the borders are replicated. The matrix is cached and must not be modified.
+    Border values are replicated beyond the borders. The matrix is cached and must not be modified.
     """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     base = position.floor()

@@ -1,7 +1,7 @@
 """Execution of a model on its device, and conversion of guidance for the model.
 
 Functions with the argument ``network`` run the model, for example to predict colors, detect objects or encode
-a reference. The other functions convert guidance to tensors of the network's size.
+a reference. The other functions convert guidance to tensors at the size of the network input.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class EditState:
-    """Container of a cached model state, which accelerates the next edit of an image.
+    """Container for a cached model state, which accelerates the next edit of an image.
 
     Attributes:
         cache_key: Key of the inputs for which the state is valid.
@@ -67,7 +67,7 @@ class EditState:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the state in bytes."""
+        """Size of the state in memory, in bytes."""
         return nbytes_of(self.kept)
 
 
@@ -99,7 +99,7 @@ class NetworkRunner:
         self._preferred = choose_dtype(precision, device)
 
     def call(self, function: Callable[[Any], T]) -> T:
-        """Call a function with the model in inference mode; other threads wait."""
+        """Call a function with the model in inference mode, in one thread at a time."""
         with self._lock, torch.inference_mode():
             return function(self.model)
 
@@ -173,7 +173,7 @@ Size = tuple[int, int]
 
 
 def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], image_size: Size) -> Scribbles | None:
-    """Rasterize the strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
+    """Rasterize the strokes of a recipe at the size of a lightness map ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
     return rasterize_scribbles(strokes, *image_size, size)
 
@@ -194,9 +194,9 @@ def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
 
 
 def resize_points(points: Points, *, size: Size) -> Points:
-    """Downscale point maps to the network's size ``(h, w)``.
+    """Downscale point maps to the size ``(h, w)`` of the network input.
 
-    Each output pixel gets the mean color of its hinted pixels.
+    Each output pixel gets the mean color of the hinted pixels that it covers.
     """
     if tuple(points.mask.shape[-2:]) == size:
         return points
@@ -213,7 +213,7 @@ def resize_points(points: Points, *, size: Size) -> Points:
 
 
 def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
-    """Resize scribbles, regions and classes to the network's size ``(h, w)``.
+    """Resize scribbles, regions and classes to the size ``(h, w)`` of the network input.
 
     Points are resized by `resize_points`.
     """
@@ -258,7 +258,7 @@ def run_network(
 def compute_similarity(
     lightness: Tensor, state: EditState, *, network: NetworkRunner, patches: PointPatches
 ) -> Tensor:
-    """Compute the similarity of all locations to points, ``(1, 1, h, w)`` in [0, 1].
+    """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to the points.
 
     See `colorzoo.capabilities.ComputesSimilarity`.
     """

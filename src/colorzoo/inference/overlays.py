@@ -71,7 +71,7 @@ _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 @dataclass(frozen=True)
 class Replacing:
-    """Overlay that replaces all colors of a hue by another color.
+    """Overlay that replaces all colors of a hue with another color.
 
     Attributes:
         replacements: Replacements in the order of application.
@@ -135,8 +135,8 @@ class Painting:
         image_size: Width and height of the image.
         shape: Height and width of the resized copy.
         strength: Factor on the chroma.
-        reaches: Mask ``(1, H, W)`` of the pixels that each stroke can change; None for a stroke of unlimited
-            reach.
+        reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change; None for a
+            stroke of unlimited reach.
     """
 
     strokes: tuple[PaintStroke, ...]
@@ -336,8 +336,8 @@ def overlays_of(
         image_size: Width and height of the image.
         shape: Height and width of the result.
         locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
-        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change; see
-            `ColorizedImage`.
+        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
+            change; see `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:

@@ -1,4 +1,4 @@
-"""Suggested colors for a pixel, and the pixel for the next point.
+"""Color suggestions for a pixel, and selection of the pixel for the next point.
 
 The methods are based on Zhang et al. 2017, section 3.3. The model predicts a distribution over ab bins at
 each position. The clusters of the distribution are the suggested colors. The next point is placed where the
@@ -44,7 +44,7 @@ class Suggestion:
     Attributes:
         ab: Color in CIE units, within the sRGB gamut at the pixel's lightness.
         share: Probability of the color cluster.
-        rgb: Color at the pixel's lightness, from 0 to 255.
+        rgb: RGB values of the color at the pixel's lightness, from 0 to 255.
     """
 
     ab: tuple[float, float]
@@ -98,7 +98,7 @@ class Distribution:
 
 
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
-    """Return the color distribution of a result; None if the model does not predict it."""
+    """Return the color distribution of a result; None if the model predicts none."""
     extras = colored.extras
     if "logits" not in extras:
         return None

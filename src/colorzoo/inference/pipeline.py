@@ -126,7 +126,7 @@ def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -
 
     Args:
         task: Image and guidance.
-        points: All points at the network's size.
+        points: All points at the size of the network input.
         predicted: ``(1, 2, h, w)`` prediction for all points.
     """
     hints = task.recipe.points
@@ -173,7 +173,7 @@ def _with_points_in_full(
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
-    """Rasterize points at the network's size; return None without points."""
+    """Rasterize points at the size of the network input; return None without points."""
     lightness, dense = task.part.lightness, task.tensors.points
     if dense is not None:
         resized = resize_points(dense, size=task.part.network_size)
@@ -299,7 +299,7 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
 
     Args:
         task: Image and guidance.
-        points: Points at the network's size.
+        points: Points at the size of the network input.
         hinted: Whether to use strokes and region colors.
     """
     guidance, objects = _guidance(task, hinted=hinted), _areas(task, "thing")
@@ -330,7 +330,7 @@ def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Point
     Args:
         task: Image, guidance and cache.
         guidance: Guidance except points; used only for models that refine scribbles.
-        points: Points at the network's size; used only for models that refine scribbles.
+        points: Points at the size of the network input; used only for models that refine scribbles.
     """
     unchanged: tuple[object, ...] = ()
     if isinstance(task.network.model, RefinesScribbles):
@@ -340,7 +340,7 @@ def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Point
 
 
 def network_input(task: ColorizeTask) -> Tensor:
-    """Return the network input: the lightness, or lines for sketch models."""
+    """Return the network input: the lightness, or the line drawing for sketch models."""
     return _sketch(task).lines if task.is_sketch else task.part.lightness
 
 

@@ -114,7 +114,7 @@ def as_reference(image: RasterImage, size: int) -> Tensor:
 
 
 def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Exemplar:
-    """Encode reference images to an exemplar that can be reused for several images.
+    """Encode reference images into an exemplar that can be reused for several images.
 
     Args:
         model: Model on its device.
@@ -122,7 +122,8 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
         size: Shorter side in pixels of the references passed to the model.
 
     Raises:
-        GuidanceError: The model does not support several references, or requires a color image.
+        GuidanceError: The model does not support several references, or it requires color references and a
+            reference is gray.
     """
     for reference in references if model.reference_needs_color else ():
         require_color(reference.source, reference.name)
@@ -146,7 +147,7 @@ def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 
     Embeddings can contain standard deviations of features, which are averaged like the other values. The
     standard deviation of all references together would be larger and would make the mix of a warm and a cold
-    reference more vivid than each reference.
+    reference more vivid than either reference.
 
     Args:
         embeddings: One embedding for each reference.
@@ -172,7 +173,7 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
 
 
 def describe_statistics(image: RasterImage) -> dict[str, Any]:
-    """Return the histogram and saturation of an image as the recipe field ``statistics``."""
+    """Return histogram and saturation of an image, as in the recipe field ``statistics``."""
     found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
     assert found.saturation is not None

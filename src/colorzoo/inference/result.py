@@ -40,8 +40,8 @@ class ColorizedImage:
         model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
         extras: Additional output maps of the model by name, such as ``"logits"``.
-        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change, or None for an
-            unlimited stroke. Empty if all strokes are unlimited.
+        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
+            change, or None for an unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the processing stages; `levels` appends a record.
         crop: Crop of the whole image; None for no crop.
     """
@@ -121,10 +121,10 @@ class ColorizedImage:
         """Combine the lightness with the colors, point corrections and overlays, in this order.
 
         Args:
-            depth: Bits of the result, 8 or 16; None for floats.
+            depth: Bit depth of the result, 8 or 16; None for floats.
         """
         if self.part.full is None:
-            raise ValueError("the part has no full-size lightness. Call `over` first.")
+            raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
         lightness, surroundings = self.part.full, self.part.surroundings
         if self.colors.lightness is not None or self.colors.shift is not None:
             lightness = self._lightness(lightness)

@@ -1,7 +1,7 @@
 """Segmentation of objects by clicks and outlines, and of parts such as skin or sky.
 
-`ClickSegmenter`, a small network over the features of an ImageNet encoder, segments objects and parts.
-GrabCut segments outlined objects. ``python -m benchmarks selection`` measures the IoU of clicks.
+`ClickSegmenter`, a small network on top of the features of an ImageNet encoder, segments objects and parts.
+GrabCut segments outlined objects. ``python -m benchmarks selection`` measures the IoU of click segmentation.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def resize_mask(mask: Mask, size: float) -> Mask:
 
 
 def segmenter_features(lightness: Tensor) -> SegmenterFeatures:
-    """Compute the features of `ClickSegmenter` for a lightness ``(1, 1, h, w)`` in [0, 100]."""
+    """Compute `ClickSegmenter` features for a lightness map ``(1, 1, h, w)`` in [0, 100]."""
     encoder, network = click_segmenter()
     factor = _NETWORK_SIZE / min(lightness.shape[2:])
     sides = [max(1, round(side * factor / MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
@@ -149,9 +149,9 @@ def select_at(
         lightness: ``(1, 1, h, w)`` in [0, 100].
         point: x and y in pixels of the image.
         image_size: Width and height of the image.
-        size: Relative size of the selection. 1 selects the most likely object, each factor of 1.25 the next
-            larger object, and each factor of 0.8 the next smaller object. If there is no such object, the
-            mask is dilated or eroded.
+        size: Relative size of the selection. 1 selects the most likely object. Each factor of 1.25 selects
+            the next larger object, and each factor of 0.8 selects the next smaller object. If there is no
+            such object, the mask is dilated or eroded.
         visible: Fraction of the image that is visible on the screen. If ``size`` is 1, objects that cover a
             larger fraction are not selected.
         features: `segmenter_features`, or a function that caches the results of `segmenter_features`.

@@ -1,4 +1,4 @@
-"""Input of the inference pipeline, `ColorizeTask`, and cached stages, `StageRunner`."""
+"""`ColorizeTask`, the input of the inference pipeline, and the cache `StageRunner`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class StageRunner:
     def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
         """Run a stage without caching its result.
 
-        Hashing full-size inputs would take longer than the stage.
+        Use this method for full-size inputs, because hashing them would take longer than the stage.
         """
         started = time.perf_counter()
         result = stage(*inputs, **settings)

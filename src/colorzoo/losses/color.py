@@ -70,7 +70,7 @@ def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         losses: Tensor of any shape.
-        weights: Tensor with the shape of ``losses`` and without gradient.
+        weights: Tensor with the shape of ``losses`` that does not require gradients.
     """
     return losses.detach() + weights * (losses - losses.detach())
 

@@ -121,8 +121,8 @@ def contextual_loss(
         torch.Size([2])
 
     Args:
-        features: ``(B, C, h, w)`` of the prediction.
-        reference: ``(B, C, h', w')`` of the reference.
+        features: Features ``(B, C, h, w)`` of the prediction.
+        reference: Features ``(B, C, h', w')`` of the reference.
         bandwidth: Bandwidth of the similarity; smaller values favor a single best match.
         every: ``"result"`` matches every position of the prediction with the best position of the reference,
             as published for this loss. ``"reference"`` matches every position of the reference with the best

@@ -42,7 +42,7 @@ def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5)
         tensor([1.3330])
 
     Args:
-        found: ``(B, ...)`` histograms, each with sum 1.
+        found: ``(B, ...)`` histograms, each of which sums to 1.
         wanted: Target histograms of the same shape.
         epsilon: Constant added to the denominator, because corresponding bins may both be empty.
 

@@ -1,7 +1,7 @@
 """Base classes of the metrics, and validation of their inputs.
 
-A metric computes its value from sums over images, which are called moments, such as a sum of errors and a
-count. The last two moments of an output are counts: the number of images without error (exact images), and
+A metric computes its value from sums over images, such as a sum of errors and a count. These sums are called
+moments. The last two moments of an output are counts: the number of images without error (exact images), and
 the number of other images with a value.
 """
 
@@ -254,7 +254,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
 
 
 def require_mask(mask: Tensor, image: Tensor) -> None:
-    """Validate that a mask ``(B, 1, H, W)`` matches the batch size and size of images.
+    """Validate that a mask ``(B, 1, H, W)`` matches images in batch size, height and width.
 
     Raises:
         DataError: The mask has another shape.

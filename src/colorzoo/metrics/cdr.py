@@ -165,8 +165,8 @@ def edge_scores(
         True
 
     A score below 1 means that the result merges pixels that the ground truth separates. A is the set of
-    pixels in a window around the edge pixel that belong to another true cluster than the edge pixel. B is the
-    set of pixels in A that belong to the same cluster as the edge pixel in the result.
+    pixels, in a window around the edge pixel, whose true cluster differs from the true cluster of the edge
+    pixel. B is the subset of A that the result assigns to the cluster of the edge pixel.
 
     As in the published code, the window covers rows and columns ``-k .. k - 1`` relative to the edge pixel.
     Pixels outside the image belong to A but not to B.
@@ -229,7 +229,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
 
 
 def clusters_name() -> str:
-    """Return the name of the clustering in output keys, with the scikit-image version."""
+    """Return the name of the clustering for output keys, including the scikit-image version."""
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
@@ -306,7 +306,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded}
 
     def moments(self) -> list[list[float]]:
-        """Return the sum and count for the mean of a and b, for a, and for b."""
+        """Return the sum and the count of three values: mean of a and b, a alone, and b alone."""
         a, b, both = sums(self.total.tolist(), self.count.tolist())
         return [both, a, b]
 

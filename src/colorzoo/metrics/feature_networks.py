@@ -1,4 +1,4 @@
-"""Pretrained networks of metrics, which are excluded from checkpoints and training."""
+"""Pretrained networks for metrics, which are excluded from checkpoints and training."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def _download(url: str, path: Path) -> None:
 def load_by_name(
     network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
 ) -> None:
-    """Load weights from a state dict that uses other names than the network.
+    """Load weights from a state dict whose names differ from the names in the network.
 
     Args:
         network: Network whose weights are replaced.

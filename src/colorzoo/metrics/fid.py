@@ -86,7 +86,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the Frechet distance of Gaussians that are fitted to two feature sets.
+    """Return the Frechet distance between Gaussians that are fitted to two feature sets.
 
     The result equals the FID of torchmetrics (Heusel et al. 2017). For centered features A and B, the
     covariance term of the distance is computed from the singular values of ``A B^T``, which is fast for few

@@ -1,4 +1,4 @@
-"""Metrics by name, as used by ``--metrics`` in training and by ``colorzoo evaluate``.
+"""Metric selection by name, for ``--metrics`` in training and for ``colorzoo evaluate``.
 
 Metric classes are found by scanning the modules of `colorzoo.metrics`; see
 `colorzoo.metrics.base.ColorMetric`.

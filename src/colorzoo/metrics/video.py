@@ -39,7 +39,7 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
         second: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B, 2, H, W)`` float32 in pixels, to the right and down.
+        ``(B, 2, H, W)`` float32 in pixels; positive values point right and down.
     """
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grays = [
@@ -55,7 +55,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
     Args:
         image: ``(B, C, H, W)``.
-        flow: ``(B, 2, H, W)`` in pixels, to the right and down.
+        flow: ``(B, 2, H, W)`` in pixels; positive values point right and down.
 
     Returns:
         ``(B, C, H, W)``.

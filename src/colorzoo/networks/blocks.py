@@ -69,7 +69,7 @@ def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int
         torch.Size([2, 16, 16, 24])
 
     Args:
-        channels: Input width followed by the width of each convolution.
+        channels: Number of input channels, followed by the output channels of each convolution.
         last_stride: Stride of the last convolution (2 halves the map).
         dilation: Dilation of every convolution in the block.
     """
@@ -95,8 +95,8 @@ def instance_norm(x: Tensor) -> Tensor:
         tensor(True)
 
     `torch.nn.functional.instance_norm` of torch 2.14 returns a wrong gradient on CPUs if the batch size is 1
-    and the incoming gradient is in *channels-last* memory. Group normalization with one group per channel is
-    the equivalent function.
+    and the incoming gradient has the channels-last memory format. Group normalization with one group per
+    channel is the equivalent function.
     """
     return F.group_norm(x, x.shape[1])
 

@@ -2,7 +2,7 @@
 
 The input consists of features that a frozen ImageNet encoder computes from a grayscale image. For each click,
 the network predicts several masks, because a click on a lip may mean the lip, the face or the person. It also
-predicts the IoU of each mask. Segment Anything has the same output (Kirillov et al. 2023,
+predicts the IoU of each mask. Segment Anything predicts the same kinds of output (Kirillov et al. 2023,
 https://arxiv.org/abs/2304.02643).
 """
 
@@ -45,7 +45,8 @@ class ClickMasks(NamedTuple):
 
     Attributes:
         logits: ``(N, 3, h, w)`` mask logits at 1/4 of the image size, in no particular order.
-        scores: ``(N, 3)`` predicted IoU of each mask with the true object that fits best, in about [0, 1].
+        scores: ``(N, 3)`` predicted IoU of each mask with the best-matching true object; approximately
+            in [0, 1].
     """
 
     logits: Tensor

@@ -52,7 +52,8 @@ class Merged(NamedTuple):
     Attributes:
         centers: ``(m, D)``, means of the merged centers.
         groups: ``(K,)`` int64, the merged class of each original class.
-        first: ``(K,)`` int64, for each original class, the lowest original class in the same merged class.
+        first: ``(K,)`` int64, for each original class, the lowest original class that was merged into the
+            same class.
     """
 
     centers: Tensor

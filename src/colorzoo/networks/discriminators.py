@@ -2,9 +2,9 @@
 
 The PatchGAN discriminators follow Isola et al. 2017. The self-attention discriminator of Zhang et al. 2019
 uses spectral normalization (Miyato et al. 2018). As published, each forward pass runs one power iteration,
-also in eval mode. This module uses neither of PyTorch's implementations. ``parametrizations.spectral_norm``
-updates the singular vector u before v, which changes scores by up to 1.7 %. Modules with
-``nn.utils.spectral_norm`` cannot be copied after a forward pass.
+even in eval mode. This module uses neither of PyTorch's two implementations of spectral normalization.
+``parametrizations.spectral_norm`` updates the singular vector u before v, which changes scores by up to
+1.7 %. Modules with ``nn.utils.spectral_norm`` cannot be copied after a forward pass.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class BorrowedTrunk(nn.Module):
     on the lightness. The features of `semantic` also depend on the color.
 
     Args:
-        network: Network of a model of the zhang2016 family.
+        network: Network from a model of the zhang2016 family.
 
     Raises:
         ColorzooError: The network lacks the required blocks.
@@ -173,8 +173,8 @@ class BorrowedTrunk(nn.Module):
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three color-dependent maps for perceptual losses, the deepest last.
 
-        Red, green and blue are encoded as three grayscale images at half the size. Their maps are
-        concatenated.
+        Red, green and blue are encoded as three grayscale images at half the size. The feature maps of these
+        images are concatenated.
         """
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])

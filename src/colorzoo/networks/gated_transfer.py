@@ -161,10 +161,10 @@ class GatedNetwork(nn.Module):
 
 
 class GatedColorization:
-    """Mixin of models with a `GatedNetwork`; subclasses define `read`.
+    """Mixin for models with a `GatedNetwork`; subclasses define `read`.
 
     Attributes:
-        stride: Number of pixels that must divide both sides of the network input.
+        stride: Number of pixels by which height and width of the network input must be divisible.
         architecture: Settings of the network, including ``reference_side``.
     """
 

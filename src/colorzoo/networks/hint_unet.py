@@ -193,13 +193,13 @@ class HintUNet(nn.Module):
         """Predict ab and the color distribution.
 
         Args:
-            x: ``(B, in_channels, H, W)``, height and width multiples of 8.
+            x: ``(B, in_channels, H, W)``, where H and W are multiples of 8.
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
             detach: Output branch whose gradient does not reach the layers that both branches share.
-            visit: Function that is called with name and value of each of 13 activation maps and returns the
-                value to use. The names are as in the published code: 1_2, 2_2, 3_3 to 7_3, 8_up, 8_3, 9_up,
-                9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
+            visit: Function that is called with the name and the value of each of 13 activation maps and
+                returns the value to use. The names are as in the published code: 1_2, 2_2, 3_3 to 7_3, 8_up,
+                8_3, 9_up, 9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
         """
         encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk

@@ -61,7 +61,7 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
 
 
 class VGGOutputs(nn.Module):
-    """VGG of torchvision that returns the outputs of several layers.
+    """torchvision's VGG that returns the outputs of several layers.
 
     The keys of the state dict match torchvision.
 

@@ -58,8 +58,7 @@ class ImageNetFeatures(NamedTuple):
         maps8: 48 channels at 1/8 of the image size.
         maps16: 120 channels at 1/16 of the image size.
         maps32: 352 channels at 1/32 of the image size.
-        vector: ``(B, 1280)``, global average of the last layer, which is the input of a classifier on
-            ImageNet.
+        vector: ``(B, 1280)``, global average of the last layer, which is the input of an ImageNet classifier.
     """
 
     maps4: Tensor

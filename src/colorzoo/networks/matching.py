@@ -1,8 +1,8 @@
 """Dense correspondence of two images: the feature network and cosine matching.
 
 `WarpNet` is the correspondence network of Zhang et al. 2019 ("Deep Exemplar-based Video Colorization"), which
-SPColor (Chen et al. 2023) shares. It converts four feature maps of any backbone to one map with 256 channels
-at a quarter of the image size.
+SPColor (Chen et al. 2023) also uses. It converts four feature maps of any backbone to one map with 256
+channels at a quarter of the image size.
 
 Global matching (He et al. 2018, Zhang et al. 2019) compares every position of one image with every position
 of the other image. Class-wise matching (SPColor, eqs. 5 to 10) compares only positions of the same class, so

@@ -138,7 +138,7 @@ def blur(x: Tensor) -> Tensor:
 
 
 def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool = True) -> ShuffleUp:
-    """Return a `ShuffleUp` with spectral norm, initialized to nearest upsampling (ICNR).
+    """Return a spectrally normalized `ShuffleUp`, initialized as nearest neighbor (ICNR).
 
     Args:
         fan_in: Number of input channels.

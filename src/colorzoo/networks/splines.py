@@ -1,6 +1,6 @@
 """Thin plate splines that deform images to generate training references.
 
-Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) move two points of the image diagonal. The corners
+Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) move two points on the image diagonal. The corners
 are fixed, and the spline interpolates the displacement of all other pixels.
 """
 
@@ -63,7 +63,7 @@ def spline(moves: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
-    """Warp images by splines with bicubic interpolation and zero padding.
+    """Warp images with splines, using bicubic interpolation and zero padding.
 
     Bicubic interpolation overshoots at edges, so values may exceed the input range.
 

@@ -46,7 +46,7 @@ class ScribbleSimulation:
     Attributes:
         least: Smallest Sobel magnitude of ab / 110 that counts as an edge.
         quantile: A pixel counts as an edge if its true Sobel magnitude exceeds this quantile of the image.
-        lost: Minimum fraction of the true edge magnitude that is missing in the result at a missing edge.
+        lost: An edge counts as missing if the result lacks at least this fraction of the true edge magnitude.
         most: Largest number of strokes per image. The number is uniformly distributed from 1 to ``most``.
         shortest: Smallest number of pixels along the edge; shorter strokes are dropped.
         reach: Smallest and largest distance in pixels that a stroke extends along the edge in each direction

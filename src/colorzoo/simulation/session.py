@@ -1,9 +1,10 @@
 """Interactive sessions between a simulated user and a model.
 
 `SimulatedUser.begin` starts a session with an image and returns an `InputFunction`. This function returns the
-guidance of the user after n interactions; `play` calls it with increasing n. Some users place hints where the
-model proposes: ``propose(lightness)`` returns `Regions` in the order in which to color them, and
-``propose_points(lightness, guidance)`` returns row and column of the next point.
+guidance of the user after n interactions; `play` calls it with increasing n. Some users place hints at
+locations that the model proposes. The model's method ``propose(lightness)`` returns `Regions` in the order in
+which they are colored. The method ``propose_points(lightness, guidance)`` returns row and column of the next
+point.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class StudioLoader:
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the path of the photo that the URL of a drawing pad names; None without a name.
+        """Return the path of the photo in the URL of a drawing pad; None if there is no photo.
 
         Raises:
             StudioError: The photo does not exist or is not in the report.

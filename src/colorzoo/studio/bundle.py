@@ -4,7 +4,7 @@ A bundle is needed because a notebook widget cannot import a second file. The so
 modules with imports at the top and ``export`` before declarations.
 
 The bundle contains each module after its imports, without import statements and ``export`` keywords. All
-modules share one scope. A name that two modules declare is therefore a syntax error.
+modules share one scope. Therefore, two modules must not declare the same name.
 """
 
 from __future__ import annotations

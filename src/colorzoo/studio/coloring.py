@@ -69,7 +69,7 @@ class PadRequest:
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
-        """Return the task of a fast preview, which avoids decoding the file.
+        """Return the task for a fast preview, without decoding the file.
 
         Args:
             size: Shorter side of the network input in pixels.

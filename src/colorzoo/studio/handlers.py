@@ -126,8 +126,8 @@ class Context:
             recipe: Recipe to apply; None uses the recipe of the request.
 
         Raises:
-            GuidanceError: The border of the recipe exceeds the photo, or the reference is gray although the
-                model requires a color reference.
+            GuidanceError: The border rectangle of the recipe extends beyond the photo, or the reference is
+                gray although the model requires a color reference.
         """
         opened, recipe = self.opened(), recipe or self.recipe()
         colorizer = self.pool.get(recipe.model)

@@ -104,7 +104,7 @@ class OpenedImage:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the file and the maps in bytes."""
+        """Size of the file and the maps in memory, in bytes."""
         maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
         files = (self.data, self.gray, self.source, self.alpha)
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
@@ -333,7 +333,7 @@ def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name without folders and control characters, at most 120 characters."""
+    """Return a file name without folders and control characters, limited to 120 characters."""
     name = name.encode("utf-8", "replace").decode()  # an HTTP header cannot contain a lone surrogate
     name = PurePosixPath(name.replace("\\", "/")).name
     name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
@@ -342,7 +342,7 @@ def safe_name(name: str) -> str:
 
 
 def lightness_around(lightness: Tensor, row: int, column: int) -> float:
-    """Return the median lightness around a pixel, without pixels across an edge.
+    """Return the median lightness around a pixel, excluding pixels across an edge.
 
     Only pixels whose lightness is similar to the lightness of the adjacent pixels are included. Specks of a
     texture and pixels across an edge therefore do not affect the result.
@@ -374,7 +374,7 @@ def thumbnail(image: RasterImage) -> bytes:
 
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
-    """Downscale an image to a height and width by area averaging."""
+    """Downscale an image to the height and width ``size`` by area averaging."""
     # an integer factor first, because fractional factors take ten times as long; the remaining rows and
     # columns at the border are dropped
     factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
@@ -392,7 +392,7 @@ def _rgb_image(levels: Levels) -> Image.Image:
 
 
 def gray_jpeg(lightness: Tensor) -> bytes:
-    """Encode a lightness ``(1, 1, h, w)`` as a gray JPEG."""
+    """Encode a lightness map ``(1, 1, h, w)`` as a gray JPEG."""
     gray = encoded(lightness_to_luminance(lightness[0, 0]))
     levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
     return jpeg(Image.fromarray(levels))

@@ -1,8 +1,8 @@
 """Areas of a recipe, which are filled with a color, locked, or passed to the model.
 
 An area is a soft mask whose edges follow the edges of the image. A guided filter (He et al. 2013) fits the
-mask to the lightness of the network input. The filter returns two small maps, slope and offset. They also
-define the mask at full size.
+mask to the lightness of the network input. The filter returns two small maps, slope and offset. These maps
+also define the mask at full size.
 
 An object area is an area with the action ``"thing"``, which marks an object. Models that color objects
 separately (Su et al. 2020) receive a bounding box around the area, and the box changes only colors inside the
@@ -122,7 +122,7 @@ def polygon_map(
 
 
 def fit_matte(inside: Map, lightness: Tensor) -> Matte:
-    """Align the boundary of a mask with nearby edges of the image by a guided filter.
+    """Align the boundary of a mask with nearby edges of the image, using a guided filter.
 
     Args:
         inside: Mask ``(h, w)`` in [0, 1].
@@ -158,11 +158,11 @@ def feather(share: Tensor, cells: int) -> Matte:
 
 
 def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:
-    """Return the mask ``(h, w)`` in [0, 1] of the pixels whose colors areas lock.
+    """Return the mask ``(h, w)`` in [0, 1] of the pixels whose colors are locked by areas.
 
     Args:
         drawn: Areas with the same action.
-        action: ``"lock"`` locks the inside of the areas, and ``"only"`` the outside.
+        action: ``"lock"`` locks the inside of the areas, and ``"only"`` locks the outside.
     """
     union = torch.stack([each.share for each in drawn]).amax(dim=0)
     share = union if action == "lock" else 1 - union
@@ -174,7 +174,8 @@ def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
 
     Args:
         lab: Colors ``(3, h, w)``; L is 0 unless the model predicts the lightness.
-        share: Lock mask ``(h, w)`` in [0, 1]; only colors at and near positive values are stored.
+        share: Lock mask ``(h, w)`` in [0, 1]; only the colors at or near pixels with a positive mask are
+            stored.
     """
     near = F.max_pool2d(share[None, None], 9, stride=1, padding=4)[0, 0] > 0
     if not near.any():

@@ -1,8 +1,8 @@
 """Class maps, which are predicted by a model or read from label images.
 
-The recipe field ``classes`` has four subfields. ``map`` replaces old by new classes (SPColor, section III-D).
-``file`` and ``reference_file`` are label images that replace predicted classes. ``painted`` lists polygons
-with a class.
+The recipe field ``classes`` has four subfields. ``map`` replaces old classes with new ones (SPColor, section
+III-D). ``file`` and ``reference_file`` are label images that replace predicted classes. ``painted`` lists
+polygons, each with a class.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_classes(
 
 
 def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
-    """Segment a lightness on the model's device; return the classes on the CPU."""
+    """Segment a lightness map on the model's device; return the classes on the CPU."""
     device = cast(ColoringModel, model).device
     with torch.inference_mode():
         return model.segment(lightness.to(device)).cpu()
@@ -77,7 +77,7 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
         The classes; None if a label image is missing and the model does not predict classes.
 
     Raises:
-        GuidanceError: A class does not exist, or a label image does not match.
+        GuidanceError: A class does not exist, or a label image is missing or does not match its image.
     """
     if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
         return None
@@ -114,7 +114,7 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
     The class is the gray value or palette index of the pixel.
 
     Args:
-        path: An 8- or 16-bit image of one channel, as in COCO-Stuff.
+        path: An 8- or 16-bit image with one channel, as in COCO-Stuff.
 
     Raises:
         GuidanceError: The file cannot be read, or has color channels.
@@ -140,15 +140,15 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
         like: Image ``(1, C, h, w)`` to which the labels belong.
 
     Raises:
-        GuidanceError: The file cannot be read, has color channels, or has another aspect ratio than the
-            image.
+        GuidanceError: The file cannot be read, has color channels, or does not have the aspect ratio of
+            the image.
     """
     labels = torch.from_numpy(read_label_image(path))[None, None]
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
     if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
         raise GuidanceError(
-            f"label image {str(path)!r} must have the aspect ratio of its image ({width} x {height} at the "
-            f"network's size), got {columns} x {rows} pixels."
+            f"label image {str(path)!r} must have the aspect ratio of the image that it labels ({width} x "
+            f"{height} at the size of the network input), got {columns} x {rows} pixels."
         )
     return labels
 

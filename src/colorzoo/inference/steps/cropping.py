@@ -22,11 +22,12 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     interpolation.
 
     Args:
-        levels: Image ``(H, W)`` or ``(H, W, C)``: unsigned integers of any depth, or floats in [0, 1].
+        levels: Image ``(H, W)`` or ``(H, W, C)``: unsigned integers of any bit depth, or floats in [0, 1].
         crop: Rectangle within the image, optionally rotated.
 
     Returns:
-        Image ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` of the input type.
+        Image ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` with the data type of the
+        input.
     """
     if not crop.angle:
         return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])

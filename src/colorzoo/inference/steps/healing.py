@@ -31,7 +31,7 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     The order of strokes does not matter, because pixels under a stroke never fill other pixels.
 
     Args:
-        levels: Image ``(H, W)`` or ``(H, W, 3)`` of any depth, which is not modified.
+        levels: Image ``(H, W)`` or ``(H, W, 3)`` of any bit depth, which is not modified.
         strokes: Strokes in pixels of the image. Without strokes, ``levels`` is returned.
     """
     height, width = levels.shape[:2]

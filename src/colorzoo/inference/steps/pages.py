@@ -4,8 +4,8 @@ Such pages are blank sheets, text, line charts and color targets, which a networ
 detection uses only the lightness. An image is a page if its background is uniform after thin lines are
 removed, or if it consists of many uniform patches.
 
-The method is not published. The thresholds separate the 20 pages of the tests from 824 photos and scans with
-a wide margin (`benchmarks.pages`).
+The method is not published. The thresholds separate the 20 test pages from 824 photos and scans by a wide
+margin (`benchmarks.pages`).
 """
 
 from __future__ import annotations

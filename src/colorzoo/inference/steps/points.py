@@ -45,13 +45,13 @@ class PointConstants:
             differences on this grid.
         fade: Distance in cells over which a propagated difference decays to about a third on a uniform
             surface.
-        fill: Weight of the point color relative to the prediction, where the network fully adopts the point
-            color.
+        fill: Weight of the point color in the mix with the prediction, at pixels where the network fully
+            adopts the point color.
         blend: Standard deviation of the blending filter on a uniform surface, as a fraction of the shorter
             side.
         blend_small: Maximum standard deviation for small areas, as a fraction of the square root of the area
-            that the point colors.
-        blend_edge: Lightness step at which the filter decays as much as over one standard deviation.
+            that is colored by the point.
+        blend_edge: Lightness step that attenuates the filter as much as a distance of one standard deviation.
         least_blend: Minimum standard deviation in pixels.
         blend_rounds: Iterations of the blending filter.
     """
@@ -99,13 +99,13 @@ def draw_points(
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
-    """Build the `Propagator` that spreads point colors along a lightness ``(1, 1, h, w)``."""
+    """Build a `Propagator`, which spreads point colors, from lightness ``(1, 1, h, w)``."""
     cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
-    """Clip the colors of points to sRGB at the lightness of the pixels that they cover.
+    """Clip the colors of points to sRGB at the lightness of the covered pixels.
 
     The lightness has the shape ``(1, 1, h, w)``.
     """
@@ -195,7 +195,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
 
 
 def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
-    """Return ab ``(1, 2, h, w)`` clipped to sRGB for a lightness ``(1, 1, h, w)``."""
+    """Return ab ``(1, 2, h, w)`` clipped to sRGB for a lightness map ``(1, 1, h, w)``."""
     return reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:]
 
 
@@ -312,8 +312,8 @@ class CorrectionConstants:
     Attributes:
         most_points: Maximum number of corrected points.
         reach: Maximum standard deviation of the Gaussian falloff, in pixels of the network output.
-        apart: Distance to the nearest other point, in standard deviations. The falloff is narrowed to keep
-            this distance.
+        apart: Minimum distance to the nearest other point, in standard deviations of the falloff. The falloff
+            is narrowed to keep this distance.
         rounds: Iterations of the solver.
         narrowest: Minimum standard deviation in pixels of the image.
     """

@@ -50,12 +50,12 @@ class ReachConstants:
         least: Smallest factor on the automatic reach that `even_reaches` and `starting_reach` test.
         factors: Number of factors that `even_reaches` tests.
         probed: Largest factor that `starting_reach` tests.
-        small: Maximum size of a small object: the fraction of the image that a point with the factor
+        small: Maximum size of a small object: the fraction of the image that a point with the reach factor
             ``probed`` covers.
         ring: Radius in cells of a ring around a point. The path costs to this ring determine whether edges
             enclose the point.
         enclosed: Minimum distance from an enclosed point to the ring, as the square root of the path cost.
-        gap: Maximum fraction of the ring that may have a smaller distance.
+        gap: Maximum fraction of the ring at which the distance may be smaller than ``enclosed``.
         begin: Fraction of the image that a new point in a small object covers by default.
     """
 
@@ -182,7 +182,7 @@ def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
 def limit_extent(
     *found: Paths | Tensor | None, patches: PointPatches, reaches: tuple[Reach, ...], size: Size
 ) -> Extent:
-    """Compute the pixels and weights to which the colors of points apply.
+    """Compute the pixels to which the colors of points apply, and their weights.
 
     Args:
         found: Results for the groups of `by_reach`: first the `Paths` from the points of each group, then the
@@ -255,7 +255,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return factors for the reach of a point whose covered areas grow by equal ratios.
+    """Return reach factors for which the area that a point covers grows in equal ratios.
 
     Args:
         costs: Path costs from the point.

@@ -1,4 +1,4 @@
-"""Edits and colors of the regions that a model proposes for a sketch."""
+"""Edit and color the regions that a model proposes for a sketch."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def filled_regions(regions: Regions) -> list[int]:
 
 
 def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
-    """Return for each region the mean color ``#rrggbb`` of the current result.
+    """Return the mean color ``#rrggbb`` of each region in the current result.
 
     Args:
         regions: Regions of one image.

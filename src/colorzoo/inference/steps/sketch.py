@@ -65,13 +65,13 @@ def is_line_art(lightness: Tensor) -> bool:
 
 
 def upsample_predicted_lightness(lightness: Tensor, small: Tensor, painted: Tensor) -> Tensor:
-    """Upsample a predicted lightness to the size of the sketch, with sharp lines.
+    """Upsample a predicted lightness map to the size of the sketch, with sharp lines.
 
     The difference between the sketch and its small copy is added to the upsampled lightness.
 
     Args:
         lightness: ``(1, 1, H, W)`` of the sketch in [0, 100].
-        small: ``(1, 1, h, w)`` lightness of the sketch at the network's size.
+        small: ``(1, 1, h, w)`` lightness of the sketch at the size of the network input.
         painted: ``(1, 1, h, w)`` predicted lightness.
     """
     if lightness.shape == painted.shape:
