@@ -53,19 +53,18 @@ def colorize(
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: See `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        strength: Factor by which the chroma is multiplied, 0 to 1.5; None uses the strength of the recipe, or
-            1.
+        strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1 without a recipe.
         reference: Reference image whose colors are transferred, for models that support references.
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
-        fast: Whether the default model must be a model whose weights are included in the package.
+        fast: Whether to select the default model only among models whose weights ship with the package.
         settings: Settings of the command line. ``device`` and ``strength`` take precedence over them.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
-        A Pillow image with the alpha channel of the input. Its size is the size of the input, or of the crop
-        if the recipe crops the image.
+        A Pillow image with the alpha channel of the input. The image has the size of the input, or the size
+        of the crop if the recipe crops the image.
 
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
@@ -101,8 +100,8 @@ def colorize_file(
         >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
         'photo.color.png'
 
-    A provenance record is embedded in the result, as ``colorzoo colorize`` does. The record is omitted if
-    guidance or references are tensors, or if a setting has no command-line option.
+    Like ``colorzoo colorize``, this function embeds a provenance record in the result. The record is omitted
+    if guidance or references are tensors, or if a setting has no command-line option.
 
     Notes, for example about ignored guidance, are issued as Python warnings. Errors are the same as in
     `colorize`.
@@ -165,7 +164,7 @@ def colorize_files(
     device: str = "auto",
     **settings: Any,
 ) -> list[FileResult]:
-    """Colorize listed files of a folder and write the results to another folder.
+    """Colorize a list of files and write the results to another folder.
 
     Examples:
         >>> results = list(colorize_files(["photo.png"], ".", "colored", "zhang2017_local_small"))
@@ -173,9 +172,9 @@ def colorize_files(
         'colored'
 
     Use this function if another engine, such as Ray Data or Spark, distributes the files of a large job. Any
-    number of processes may call it at the same time, even with overlapping lists. Files whose results already
-    exist with the same source and settings are skipped, so an interrupted job can be restarted. Each process
-    loads the model once. ``colorzoo predict`` colorizes all files of a folder in the same way.
+    number of processes may call it at the same time, even with overlapping lists. A file is skipped if a
+    result of the same source and settings already exists, so an interrupted job can be restarted. Each
+    process loads the model once. ``colorzoo predict`` colorizes all files of a folder in the same way.
 
     Args:
         paths: Image files; all frames or pages of a file are colorized.

@@ -121,7 +121,7 @@ class FindsBoxes(Protocol):
 
 @runtime_checkable
 class FindsClasses(Protocol):
-    """Model that transfers colors between regions of equal class, such as ``chen2023``.
+    """Model that transfers colors between regions of the same class, such as ``chen2023``.
 
     Optional attributes: ``class_count``, the number of classes, and ``class_names``, a mapping from index to
     name.
@@ -205,7 +205,7 @@ class ProposesRegions(Protocol):
     """
 
     def propose(self, lightness: Tensor) -> Regions:
-        """Propose uncolored regions, sorted by how much a color would improve the result.
+        """Propose uncolored regions, the most useful to color first.
 
         Args:
             lightness: Lightness in [0, 100] or sketches in [0, 1], ``(B, 1, H, W)``.

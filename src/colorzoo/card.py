@@ -38,9 +38,9 @@ class Weights:
     """Weight file of a model.
 
     Attributes:
-        sha256: SHA-256 of the file. None if the authors publish no hash; the hash is then recorded when the
-            file is first used.
-        size: File size in bytes; an estimate if the file is hosted by others.
+        sha256: SHA-256 of the file. None if the authors do not publish a hash; the hash is then recorded at
+            first use.
+        size: File size in bytes; an estimate if a third party hosts the file.
         license: License of the weights.
         file: Name of a file in ``colorzoo/weights/embedded``; mutually exclusive with ``urls``.
         urls: URLs of the file and its mirrors, in order of preference.
@@ -63,12 +63,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Quality:
-    """Rank of a model with its default weights among the models for a use case.
+    """Rank of a model, with its default weights, among all models for one use case.
 
     Attributes:
         use: Use case, such as ``"automatic"`` or ``"points"``.
-        rank: Rank among the models for this use case. The default model is the model of highest rank whose
-            weights are on this machine. ``docs/weights.md`` documents how ranks are assigned.
+        rank: Rank among the models for this use case, where larger is better. The default model is the model
+            of largest rank whose weights are on this machine. ``docs/weights.md`` documents how ranks are
+            assigned.
         why: Reason for the rank, in one sentence.
     """
 
@@ -129,7 +130,7 @@ class ModelCard:
         contract_test: Arguments for the model contract tests.
         quality: Rank of the model for each use case. `colorzoo.weights.choice` selects default models by
             rank.
-        limits: Known limits, which the contract tests verify. ``"training"``: the model has no weights.
+        limits: Known limitations, which the contract tests verify. ``"training"``: the model has no weights.
             ``"export"``: it cannot be exported. ``"gradient"``: the output is not differentiable with respect
             to the input.
     """

@@ -1,4 +1,4 @@
-"""Terminal output: progress, tables, lines and warnings; and handling of Ctrl+C."""
+"""Terminal output (progress bars, tables, lines, warnings) and handling of Ctrl+C."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def align(rows: Sequence[Sequence[str]]) -> list[str]:
 
 @contextmanager
 def printed_warnings() -> Iterator[None]:
-    """Record the warnings of a ``with`` block and print them on standard error when it ends."""
+    """Record warnings in a ``with`` block; print them to standard error when the block ends."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -53,7 +53,7 @@ class GuidanceError(ColorzooError, ValueError):
 
 
 class DataError(ColorzooError):
-    """Error for a data set that is missing, empty or has an unexpected layout."""
+    """Error for a data set that is missing or empty, or has an unexpected layout."""
 
 
 def first_words(error: Exception, most: int = 120) -> str:

@@ -39,7 +39,7 @@ def create_task(
     Args:
         name: See `create_coloring_model`.
         weights: See `create_coloring_model`.
-        kind: Class of the task, or a base class of it.
+        kind: Expected class of the task, or a base class of the task.
         offline: See `create_coloring_model`.
         **hparams: See `create_coloring_model`.
 
@@ -142,7 +142,7 @@ def build_trunk(name: str, width: float) -> Trunk:
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the feature network of a registered model of the zhang2016 family."""
+    """Return the feature network of a model of the zhang2016 family, by registered name."""
     from colorzoo.networks.exemplar_features import BorrowedTrunk
 
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)

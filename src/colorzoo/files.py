@@ -19,7 +19,7 @@ _ABANDONED = 3600.0  # seconds without a write after which a temporary file is a
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Open a temporary file for writing that is renamed to the target when the block ends.
+    """Open a temporary file, which is renamed to the target when the ``with`` block ends.
 
     The temporary file is hidden and in the folder of the target. It is deleted if the block raises an error.
     Missing folders are created. The content is flushed to disk before the file is renamed.
@@ -127,7 +127,7 @@ def _file_digest(path: Path, modified: int, size: int) -> str:
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:
-    """Return True if a file starts with one of the byte strings."""
+    """Return True if a file starts with one of several byte strings."""
     with path.open("rb") as file:
         return file.read(max(map(len, starts))).startswith(starts)
 

@@ -48,8 +48,8 @@ class FileColorizer:
     """Colorizer of image files.
 
     Args:
-        skip_colored: Whether to skip images that have colors.
-        skip_done: Whether to skip files whose result already exists with the same source and settings.
+        skip_colored: Whether to skip images that are already in color.
+        skip_done: Whether to skip files for which a result of the same source and settings exists.
     """
 
     def __init__(self, *, skip_colored: bool = False, skip_done: bool = False) -> None:
@@ -60,7 +60,7 @@ class FileColorizer:
         """Read and preprocess the first image of a file; thread-safe.
 
         Returns:
-            The result if the file is skipped. Otherwise a function that runs the network and returns the
+            The `FileResult` if the file is skipped. Otherwise a function that runs the network and returns a
             `Write` function.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Choice of the output file of each image."""
+"""Selection of an output file for each image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PlannedOutput:
 def output_path(
     found: FoundImage, out: str | Path | None = None, *, single: bool = True, extension: str | None = None
 ) -> Path:
-    """Return the output file of one image.
+    """Return the output path for one image.
 
     If ``out`` is None, the output is ``NAME.color.EXT`` in the folder of the source. If ``out`` is a folder,
     the output has the same relative path as the source. For formats that cannot be written, ``.png`` is
@@ -54,7 +54,7 @@ def output_path(
         Path of the output, which is never the path of the source.
 
     Raises:
-        ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
+        ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.
     """
     if out is None:
         return found.path.with_name(result_name(found.path, RESULT_SUFFIX, extension))
@@ -74,7 +74,7 @@ def output_path(
 def output_paths(
     found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
 ) -> list[Path]:
-    """Return the output files of all images; repeated names get a number such as ``-2``.
+    """Return the output paths for all images; repeated names get a suffix such as ``-2``.
 
     Raises:
         ImageError: See `output_path`.
@@ -104,7 +104,7 @@ def plan_outputs(
     overwrite: bool,
     extension: str | None,
 ) -> list[PlannedOutput]:
-    """Plan the output file of each image; no two images have the same output file.
+    """Select an output file for each image; no two images have the same output file.
 
     If an output file exists and is the result of another image, a number is added to the name, unless ``out``
     is a file.

@@ -1,4 +1,4 @@
-"""Reports of a run as HTML pages or a CSV table, in which users review the results.
+"""HTML or CSV reports, in which users review the results of a run.
 
 A report is computed from the result files and their provenance records. It therefore also includes results of
 an earlier run that was interrupted. The report of a video lists its shots (`colorzoo.video.report`).
@@ -55,12 +55,12 @@ class Entry:
         uncertainty: Color error predicted by the model, in CIE units; None if the model does not predict it.
         chroma: Mean chroma of the result within the scan border, in CIE units; None if the image failed.
         border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole image was colorized.
-        notes: Notes of the run, or the reason if the image failed.
+        notes: Notes about the image, or the reason why it failed.
         model: Name of the model.
-        source_sha256: SHA-256 of the source file when it was colorized.
+        source_sha256: SHA-256 of the source file at the time of colorization.
         result_sha256: SHA-256 of the result file.
-        gray: Thumbnail of the result without colors, as the data URL of a JPEG.
-        color: Thumbnail of the result, as the data URL of a JPEG.
+        gray: Gray thumbnail of the result, as a JPEG data URL.
+        color: Thumbnail of the result, as a JPEG data URL.
         first_frame: Number of the first frame of a shot; None for an image.
         last_frame: Number of the last frame of a shot.
         shown_frame: Number of the frame in the thumbnails.
@@ -95,7 +95,8 @@ def check_report(path: Path) -> None:
     """Check that a report can be written to a path without replacing another file.
 
     Raises:
-        ColorzooError: The extension is not ``.csv`` or ``.html``, or a file that is not a report exists.
+        ColorzooError: The extension is not ``.csv`` or ``.html``, or the path is an existing file that is not
+            a report.
     """
     if path.suffix.lower() not in KINDS:
         raise ColorzooError(f"--report must end with {' or '.join(KINDS)}, got {path}")
@@ -194,10 +195,10 @@ def _jpeg(rgb: Tensor) -> str:
 
 
 def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
-    """Write a CSV table, or HTML pages of `PER_PAGE` images, and return the written files.
+    """Write a CSV table, or HTML pages with `PER_PAGE` images each; return the file paths.
 
     Raises:
-        ColorzooError: A file cannot be written, or a file that is not a report exists.
+        ColorzooError: A file cannot be written, or would replace a file that is not a report.
     """
     if path.suffix.lower() == ".csv":
         is_film = any(entry.first_frame is not None for entry in entries)

@@ -30,7 +30,7 @@ class BatchSummary:
     """Summary of a run.
 
     Attributes:
-        counts: Number of images by status.
+        counts: Number of images for each status.
         failures: Name and reason of each image that failed.
     """
 
@@ -66,8 +66,8 @@ def run_tasks(
         tasks: Files to colorize; an iterator may create the tasks on demand.
         threads: Number of threads that read and write files while the network runs; 1 processes one file at
             a time.
-        skip_colored: Whether to skip images that have colors.
-        skip_done: Whether to skip files whose result already exists with the same source and settings.
+        skip_colored: Whether to skip images that are already in color.
+        skip_done: Whether to skip files for which a result of the same source and settings exists.
     """
     run = _Run(FileColorizer(skip_colored=skip_colored, skip_done=skip_done))
     is_single = isinstance(tasks, list) and len(tasks) == 1  # the network then uses all cores
@@ -139,8 +139,9 @@ def overlapped(
 
     Args:
         items: Items to process; a few are read ahead.
-        open_item: First step. The first and third steps run in a thread pool. The second step runs in the
-            caller's thread, one item at a time and in order.
+        open_item: Runs the first step of an item and returns the second step, which returns the third step.
+            The first and third steps run in a thread pool. The second step runs in the caller's thread, one
+            item at a time and in order.
         size_of: Returns the size of an item, such as the number of pixels of an image.
         threads: Number of threads, and maximum number of items queued before and after the second step.
         max_size: Maximum total size of the items in progress; a larger item is processed alone.

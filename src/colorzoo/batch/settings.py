@@ -1,4 +1,4 @@
-"""Settings of colorized files; options of ``colorzoo colorize`` and ``colorzoo video``."""
+"""Settings for colorizing files; options of ``colorzoo colorize`` and ``colorzoo video``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class ColorSettings(ModelSettings):
-    """Settings of the colors and the output file of an image."""
+    """Settings for the colors and the output file of an image."""
 
     render_factor: int | None = option(
         None, "DeOldify models only: size of the network input in units of 16 pixels", COLORS

@@ -1,4 +1,4 @@
-"""C2PA signatures of results with the key of the user; requires `c2pa-python`."""
+"""C2PA signing of results with the user's key; requires `c2pa-python`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
-    """Load certificates and private key from a PEM file, and test them with a small image.
+    """Load certificates and a private key from a PEM file, and test them on a small image.
 
     Raises:
         ColorzooError: The file cannot be read, or signing with the key fails.
@@ -60,8 +60,8 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
         advance: Function called after each result, for a progress bar.
 
     Returns:
-        Files that cannot be signed because their format does not support signatures or they have no
-            provenance record.
+        Files that cannot be signed, because the format does not support signatures or the provenance record
+            is missing.
 
     Raises:
         ColorzooError: A file cannot be read or written.

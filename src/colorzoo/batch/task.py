@@ -51,9 +51,9 @@ class FileResult:
         output: Path of the output file; empty if the source was not found.
         status: ``"colored"``, ``"skipped"`` (for example because the output exists), ``"planned"`` (in a dry
             run) or ``"failed"``.
-        notes: Notes for the user; if the status is ``"failed"``, the reason.
+        notes: Notes for the user, or the reason if the status is ``"failed"``.
         model: Registered name of the model; empty if nothing was colorized.
-        stages: Processing stages of the image, with durations; empty for several frames.
+        stages: Processing stages of the image, with durations; empty if the file has several frames.
     """
 
     source: str
@@ -212,7 +212,7 @@ class FileTask:
         """Return a recipe that includes all command-line options and reproduces the result.
 
         Reference and label files are stored by name without a folder. To use the recipe, put these files in
-        its folder.
+        the folder of the recipe.
         """
         recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
         assert self.choice is not None
@@ -248,7 +248,7 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
 
 
 def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
-    """Return a copy of ``settings`` with the model settings of a loaded model.
+    """Return a copy of ``settings``, updated with the settings of a loaded model.
 
     The result is None if the model is a custom module, or has a setting that is not in `ColorSettings`.
     """
@@ -264,7 +264,7 @@ def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings 
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
-    """Return the files of ``--reference`` if there are any; otherwise the files of the recipe.
+    """Return the files passed to ``--reference``, or else the reference files of the recipe.
 
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
@@ -312,13 +312,13 @@ def origin_of_choice(
     files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> ImageProvenance:
-    """Return the provenance record for all results of a registered model, without a source.
+    """Return the provenance record, without a source, for results of a registered model.
 
     Args:
         choice: Model and weights.
-        decisive: All values that determine the colors except the source image, as JSON types. If an existing
+        decisive: All values except the source image that determine the colors, as JSON types. If an existing
             result has equal values, the image is not colorized again.
-        options: Settings that are not part of the recipe, by option name; settings of None are omitted.
+        options: Settings that are not part of the recipe, by option name; settings that are None are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
         files: Input files besides the source image.

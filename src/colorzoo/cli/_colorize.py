@@ -250,7 +250,7 @@ _POINT = re.compile(
 
 
 def recipe_of(args: GuidanceOptions) -> Recipe:
-    """Return the recipe of ``--recipe``, extended by the other options.
+    """Return the recipe passed to ``--recipe``, completed with the other options.
 
     Raises:
         GuidanceError: The file is not a recipe, or an option value is malformed.

@@ -27,7 +27,7 @@ class Command:
     Attributes:
         help: One line for the list of commands.
         example: Example command lines for ``--help``.
-        options: Dataclass of options, with fields made by `colorzoo.settings.option` or ``argument``.
+        options: Dataclass of options, whose fields are created by `colorzoo.settings.option` or ``argument``.
         run: Function that receives the parsed options and returns the exit code.
     """
 
@@ -58,7 +58,7 @@ class Command:
         return parser
 
     def parse(self, name: str, words: Sequence[str]) -> Any:
-        """Parse command-line arguments to an instance of the options dataclass.
+        """Parse command-line arguments into an instance of the options dataclass.
 
         Raises:
             ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.

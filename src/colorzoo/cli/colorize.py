@@ -25,10 +25,11 @@ _SPINS = "2000"  # iterations of busy waiting, a few microseconds
 
 
 def share_cores() -> None:
-    """Limit the busy waiting of OpenMP threads; must be called before torch is imported.
+    """Limit busy waiting of OpenMP threads; call this function before torch is imported.
 
-    Waiting threads occupy cores that threads for reading and writing files need. On two cores this doubles
-    the time to colorize a folder. Environment variables that the user has set are not changed.
+    Threads that busy-wait occupy cores that the threads for reading and writing files need. On two cores,
+    busy waiting doubles the time to colorize a folder. Environment variables that the user has set are not
+    changed.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = _SPINS

@@ -1,4 +1,4 @@
-"""``colorzoo doctor``: describe the installation and its problems without network access."""
+"""``colorzoo doctor``: report the installation and its problems; uses no network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(args: DoctorOptions) -> int:
 
 
 def diagnose() -> tuple[dict[str, str], list[str]]:
-    """Collect facts and problems of the installation; imports torch.
+    """Collect facts about the installation and its problems; imports torch.
 
     Returns:
         Facts by name, and one line per problem.
@@ -95,7 +95,8 @@ def _find_device() -> tuple[str, list[str]]:
 def missing_packages() -> dict[str, list[str]]:
     """Return the missing packages of each extra; core dependencies have the key ``""``.
 
-    Extras that contain only other extras are omitted. A checkout without package metadata returns ``{}``.
+    Extras that contain only other extras are omitted. Without package metadata, as in a plain checkout, the
+    result is ``{}``.
     """
     try:
         lines = requires("colorzoo") or []

@@ -152,7 +152,7 @@ def run_lightning(words: list[str]) -> int:
 
 
 def find_verb(name: str) -> ModuleType | None:
-    """Import and return the module of a command; None if there is no such command."""
+    """Import and return the module of a command; None if the command does not exist."""
     module = name.replace("-", "_")
     return importlib.import_module(f"colorzoo.cli.{module}") if name in _verb_names() else None
 

@@ -29,7 +29,7 @@ def run(args: VideoOptions) -> int:
     """Colorize the video, or extract a frame.
 
     Returns:
-        0 on success, 1 if frames are broken or missing at the end of the video.
+        0 on success, 1 if frames are damaged or the end of the video is missing.
 
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.

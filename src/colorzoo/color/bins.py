@@ -28,7 +28,7 @@ def _table(name: str) -> Tensor:
 
 
 def hull_centers() -> Tensor:
-    """Return the ``(313, 2)`` ab centers of the bins inside the sRGB hull in CIE units.
+    """Return the ab centers ``(313, 2)``, in CIE units, of the bins inside the sRGB hull.
 
     Examples:
         >>> hull_centers().shape
@@ -38,7 +38,7 @@ def hull_centers() -> Tensor:
 
 
 def grid_centers() -> Tensor:
-    """Return the ``(529, 2)`` ab centers of the bins of the full grid; b varies fastest.
+    """Return the ab centers ``(529, 2)``, in CIE units, of all grid bins; b varies fastest.
 
     Examples:
         >>> grid_centers().shape
@@ -96,7 +96,7 @@ def grid_index(ab: Tensor) -> Tensor:
 
 
 def nearest_bin(ab: Tensor) -> Tensor:
-    """Return the ``(N,)`` index of the nearest in-gamut bin of ``(N, 2)`` colors.
+    """Return the indices ``(N,)`` of the in-gamut bins nearest to ab colors ``(N, 2)``.
 
     Examples:
         >>> nearest_bin(torch.tensor([[0.0, 0.0], [20.0, -20.0]])).shape
@@ -227,7 +227,7 @@ def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:
 
     Args:
         prior: ``(Q,)`` probabilities of the bins.
-        uniform: Weight of the uniform distribution in the mix with the prior; lambda in the paper.
+        uniform: Weight of the uniform distribution that is mixed with the prior; lambda in the paper.
 
     Returns:
         ``(Q,)`` weights whose mean under the prior is 1.

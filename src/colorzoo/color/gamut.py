@@ -4,10 +4,10 @@ Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 202
 because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
 so restoring the luminance Y keeps the hue.
 
-The chroma is measured by s, the Oklab chroma divided by the Oklab lightness. For each cell of lightness and
-hue, a precomputed table stores lower and upper bounds of the largest s inside sRGB. The colors between the
-bounds are approximated by a line in linear RGB, whose intersection with the RGB cube is computed. A second
-iteration removes the approximation error.
+Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. A precomputed table over lightness
+and hue stores lower and upper bounds of the largest s inside sRGB. Colors between the bounds are approximated
+by a line in linear RGB. The intersection of the line with the RGB cube is then computed. A second iteration
+removes the approximation error.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        tolerance: Allowed excess of a linear RGB value beyond [0, 1].
+        tolerance: Maximum distance of a linear RGB value from [0, 1].
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -154,7 +154,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
     Returns:
-        ``(..., 3, H, W)`` float32 in [0, 1] within the tolerance of `in_gamut`, contiguous by channel.
+        ``(..., 3, H, W)`` float32, in [0, 1] up to the tolerance of `in_gamut`. Each channel is contiguous.
     """
     with torch.autocast(lab.device.type, enabled=False):
         planes = lab.float().movedim(-3, 0)
@@ -276,7 +276,8 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     Args:
         linear: ``(3, N)`` linear sRGB outside [0, 1].
         lightness: ``(N,)`` L of the colors in [0, 100].
-        tolerance: Allowed excess of linear RGB beyond [0, 1]; it affects the chroma of dark colors.
+        tolerance: Maximum distance of linear RGB values from [0, 1]. The tolerance affects the chroma of dark
+            colors.
 
     Returns:
         ``(3, N)`` linear sRGB.
@@ -297,14 +298,14 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
 
 
 def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
-    """Find the largest ratio s of Oklab chroma to lightness inside sRGB by bisection.
+    """Find, by bisection, the largest ratio of Oklab chroma to Oklab lightness inside sRGB.
 
     Args:
         lightness: ``(N,)`` in [0, 100].
         hue: ``(N,)`` Oklab hue in radians.
 
     Returns:
-        ``(N,)`` values of s.
+        ``(N,)`` ratios.
     """
     slopes = _cone_slopes(hue.cos(), hue.sin())
     luminance = lightness_to_luminance(lightness)

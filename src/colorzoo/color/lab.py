@@ -104,8 +104,8 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
     Args:
         lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
         dim: Channel axis, counted from the end.
-        least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0. OpenCV has no bound,
-            which corresponds to minus infinity.
+        least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0. Use minus infinity for
+            no bound, as in OpenCV.
 
     Returns:
         float32 of the same shape; values outside [0, 1] for colors outside sRGB.
@@ -233,8 +233,8 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
 def clipped(linear: Tensor) -> Tensor:
     """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
 
-    Clipping negative channels adds luminance; the other channels are lowered to compensate. Values
-    slightly below 0 count as inside sRGB. Near black, clipping them changes L by up to 0.08.
+    Clipping negative channels adds luminance; the other channels are lowered to compensate. Values slightly
+    below 0 are treated as inside sRGB. Near black, clipping these values changes L by up to 0.08.
     """
     inside = linear.clamp(0, 1)
     share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)

@@ -54,9 +54,9 @@ def xdog(
         torch.Size([2, 1, 16, 16])
 
     The difference of Gaussians is ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``. The result is 1
-    (paper) where ``gray * U`` is at least the threshold, else ``1 + tanh(steepness (gray * U - threshold))``.
-    The defaults are the constants of the sketch papers' public code. Their large steepness makes the result
-    binary.
+    (white paper) where ``gray * U`` is at least the threshold. Elsewhere, the result is
+    ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants in the public code of the
+    sketch papers. Their large steepness makes the result binary.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
@@ -68,7 +68,7 @@ def xdog(
         weighted: Whether to multiply U by the gray level, as the public code does.
 
     Returns:
-        ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
+        ``(B, 1, H, W)`` float32 in [0, 1]: 1 for paper, 0 for ink.
     """
     sigmas = torch.as_tensor(sigma, dtype=torch.float32, device="cpu").expand(len(gray))
     with torch.autocast(gray.device.type, enabled=False):
@@ -82,7 +82,7 @@ def xdog(
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:
-    """Convert images to sketches of their Canny edges.
+    """Convert images to sketches that show their Canny edges.
 
     Examples:
         >>> canny_sketch(torch.ones(2, 3, 16, 16)).shape
@@ -92,7 +92,7 @@ def canny_sketch(rgb: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B, 1, H, W)`` in {0, 1}: paper 1, ink 0.
+        ``(B, 1, H, W)`` in {0, 1}: 1 for paper, 0 for ink.
     """
     return 1 - canny(rgb_to_gray(rgb)).float()
 

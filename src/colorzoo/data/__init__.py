@@ -1,4 +1,4 @@
-"""Lightning DataModules. Workers only decode and crop images; every batch is a `Batch`."""
+"""Lightning DataModules that produce `Batch` dictionaries."""
 
 from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch

@@ -72,7 +72,7 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 def random_windows(
     count: int, generators: Generators, min_scale: float, device: torch.device, max_stretch: float = 1.0
 ) -> Tensor:
-    """Draw a random window and flip for each image.
+    """Draw a random crop window and a random flip for each image.
 
     Args:
         count: Number of images.
@@ -111,7 +111,7 @@ def cut_windows(images: Tensor, windows: Tensor, size: int, *, mode: str = "bili
 
 
 def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
-    """Transform boxes into window coordinates, clip them, and drop boxes below one pixel.
+    """Transform boxes to window coordinates, clip them, and drop boxes smaller than a pixel.
 
     Args:
         boxes: ``(K, 4)`` left, top, right, bottom in pixels of the image.
@@ -126,7 +126,7 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: int) -> Tensor:
-    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels, and drop boxes below one pixel."""
+    """Clip boxes ``(K, 4)`` to a square of side ``size``; drop boxes smaller than a pixel."""
     clipped = boxes.clamp(0, size)
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 
@@ -141,7 +141,7 @@ _MIN_MEAN = 1e-3  # lower bound of a channel mean
 
 
 def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
-    """Partially remove a warm color cast from random images, like camera white balance.
+    """Partially remove warm color casts of random images, like a camera's white balance.
 
     Each channel is multiplied by (mean of all channels / mean of this channel) ** t, where t is uniform on
     [0.4, 1], following the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened.

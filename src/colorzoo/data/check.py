@@ -1,4 +1,4 @@
-"""Check of the images before training: find broken and gray images, and cache the results."""
+"""Detection of broken and gray images before training, with cached results."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def check_image(source: StoredImage) -> bool | str:
 
 
 class ValueCache:
-    """File cache that stores one integer per image; `image_keys` returns the keys.
+    """File cache that stores one integer per image, under a key from `image_keys`.
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
@@ -139,7 +139,7 @@ class ValueCache:
             self._keys, self._values = keys, values.to(dtype)
 
     def get(self, keys: Tensor) -> Tensor:
-        """Return the ``(N,)`` value of each key; -1 if it is unknown."""
+        """Return the values ``(N,)`` of the keys; -1 for unknown keys."""
         if not len(self._keys):
             return torch.full((len(keys),), _UNKNOWN, dtype=self._values.dtype)
         row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
@@ -171,7 +171,7 @@ class ValueCache:
 
 
 def cache_file(root: Path, kind: str) -> Path:
-    """Return the path of a `ValueCache` in the cache folder of the user.
+    """Return the path of a `ValueCache` in the user's cache folder.
 
     Args:
         root: Data folder.
@@ -182,7 +182,7 @@ def cache_file(root: Path, kind: str) -> Path:
 
 
 def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
-    """Return ``(N,)`` int64 hashes of path, file size and modification time of each image.
+    """Return a hash of each image's path, file size and modification time, ``(N,)`` int64.
 
     Args:
         sources: The images.
@@ -237,10 +237,10 @@ _UNREADABLE = 1.0
 def split_by_content(
     sources: Sources, val_fraction: float, cache: ValueCache | None = None
 ) -> tuple[Sources, Sources]:
-    """Split images into training and validation by a hash of their bytes.
+    """Split images into training and validation images by a hash of their bytes.
 
-    Duplicates are always in the same split, independent of their names and of the other files. Unreadable
-    files are assigned to training, where the check reports them.
+    Duplicates are always in the same split, regardless of their names and of other files. Unreadable files
+    are assigned to the training split, where `check_images` reports them.
 
     Args:
         sources: All images.

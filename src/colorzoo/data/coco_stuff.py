@@ -32,11 +32,12 @@ class CocoStuffDataModule(ImageDataModule):
         >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
         torch.Size([16, 1, 224, 224])
 
-    Crop, zoom and flip also transform boxes and class maps. Boxes smaller than a pixel are dropped.
+    Cropping, zooming and flipping also transform boxes and class maps. Boxes smaller than a pixel are
+    dropped.
 
     Args:
         root: Folder that contains ``train2017`` and ``val2017``.
-        boxes: Add ``boxes`` of objects, without crowds, to batches. Requires
+        boxes: Add object boxes (``boxes``) to batches; crowd annotations are ignored. Requires
             ``annotations/instances_*.json``.
         classes: Add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for stuff, 0 for
             unlabeled. Requires ``stuffthingmaps/{train,val}2017``.
@@ -77,7 +78,7 @@ def coco_stuff_images(
     """Find the images of a split; see `CocoStuffDataModule` for the arguments.
 
     Raises:
-        DataError: A file or folder is missing. The message states the expected path and where to download it.
+        DataError: A file or folder is missing. The message states the expected path and the download page.
     """
     year = f"{split}2017"
     help_text = f"{_HELP} and unpack {year}.zip in this folder"

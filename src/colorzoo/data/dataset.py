@@ -177,7 +177,7 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert boxes relative to the size of ``rgb`` to pixel coordinates of a square crop."""
+    """Convert boxes from fractions of the size of ``rgb`` to pixels of a square crop."""
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
@@ -198,7 +198,7 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
 
 
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
-    """Crop the square that `place_square` returns from a ``(C, H, W)`` image."""
+    """Crop a ``(C, H, W)`` image to the square that `place_square` returns."""
     return place_square(rgb, side, seed).cut(rgb)
 
 
@@ -208,7 +208,7 @@ def read_square(source: StoredImage, side: int) -> Tensor:
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield center crops of at most ``limit`` images at regular intervals; see `read_square`."""
+    """Yield center crops of up to ``limit`` evenly spaced images; see `read_square`."""
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

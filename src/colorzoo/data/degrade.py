@@ -71,7 +71,7 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Darken red in random images, like photographic emulsions insensitive to red.
+    """Darken red in random images to simulate emulsions that are insensitive to red.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

@@ -48,8 +48,8 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
-      images; validation uses the nearest image. ``prepare_data`` builds the index if it is missing or if
-      images or encoder have changed.
+      images; validation uses the nearest image. ``prepare_data`` builds the index if it is missing or if the
+      images or the encoder have changed.
     - ``self``: an image derived from the target on the device. ``self_reference`` selects the method:
       ``crop_flip`` as in SPColor, or ``warp_jitter`` as in Color2Embed.
 
@@ -63,7 +63,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         index_file: For ``nearest``: index file; None selects ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: Method that derives a reference from the target.
         self_reference_prob: Probability that the reference of a training image is derived from the target
-            itself, whatever ``pairing`` selects (SPColor: 0.2).
+            itself, for any ``pairing`` (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -88,7 +88,7 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @property
     def encoder_name(self) -> str:
-        """Name of the encoder stored in the index; override it together with `build_encoder`."""
+        """Encoder name that is stored in the index; override it together with `build_encoder`."""
         return f"timm:{self.hparams.encoder}:pretrained"
 
     @property
@@ -240,8 +240,8 @@ def read_pairs(
     """Read pairs of targets and references for training and validation from CSV files.
 
     The header names the columns: ``target`` and ``reference`` with paths relative to ``root``, and optionally
-    ``split`` with ``train`` or ``val``; other columns are ignored. Without ``split`` and without a second
-    file, pairs are split by a hash of the target's path, so no target is in both splits.
+    ``split`` with ``train`` or ``val``; other columns are ignored. Without the column ``split`` and without
+    ``val_file``, pairs are split by a hash of the target's path, so no target is in both splits.
 
     Args:
         root: Folder that contains the paths.

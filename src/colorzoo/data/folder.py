@@ -21,7 +21,7 @@ from colorzoo.settings import Fraction, Positive
 
 
 class FolderDataModule(ImageDataModule):
-    """DataModule for the images below a folder, as files or in ``.tar`` shards.
+    """DataModule for the images below a folder, stored as files or in ``.tar`` shards.
 
     Examples:
         >>> data = FolderDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -37,11 +37,11 @@ class FolderDataModule(ImageDataModule):
         val_fraction: Expected fraction of validation images in a split by content.
         labels: Label each image with its class: the folder or tar directly below the root (or below ``train``
             and ``val``) that contains it. Classes are numbered in alphabetical order.
-        source_fractions: Fraction of the training samples for each source, normalized to sum 1. Each folder
-            directly below the root (or below ``train``) is a source and must be listed. Class folders are
-            subfolders of the sources, and a class is named ``SOURCE/CLASS``.
-        class_factors: Factors on the sampling weights of classes by name, for example 0.3 for a class of
-            similar images. Requires ``labels``. The fractions in ``source_fractions`` are preserved.
+        source_fractions: Fraction of the training samples for each source, normalized so that the fractions
+            sum to 1. Each folder directly below the root (or below ``train``) is a source and must be listed.
+            Class folders are subfolders of the sources, and a class is named ``SOURCE/CLASS``.
+        class_factors: Factors on the sampling weights of classes, by class name; for example, 0.3 for a class
+            of similar images. Requires ``labels``. The fractions in ``source_fractions`` are preserved.
         kwargs: Arguments of `ImageDataModule`.
     """
 

@@ -1,4 +1,4 @@
-"""Table of the images of a split: locations, labels, class maps, boxes, and references or sketches."""
+"""Table of a split's images: locations, labels, class maps, boxes, references or sketches."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ClassMaps:
         return len(self.sources)
 
     def select(self, rows: Tensor) -> ClassMaps:
-        """Return a view of the images at ``rows``."""
+        """Return a view of the class maps at ``rows``."""
         return replace(self, sources=self.sources.select(rows))
 
 

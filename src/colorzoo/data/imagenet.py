@@ -46,10 +46,11 @@ class ImageNetDataModule(ImageDataModule):
 
     Args:
         root: Folder that contains ``train`` and ``val``, such as Kaggle's ``ILSVRC/Data/CLS-LOC``.
-        labels: Add ``label`` to batches: the index of an image's synset in the sorted synsets of the training
-            folder. ``val`` must be sorted by synset, as by `torchvision.datasets.ImageNet`.
-        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
-            indices; or ``"first5k"``, the first 5,000 images by file number, as in recent papers.
+        labels: Add ``label`` to batches: the index of the image's synset in the sorted list of training
+            synsets. ``val`` must have a subfolder for each synset, as `torchvision.datasets.ImageNet` creates
+            them.
+        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images whose indices Larsson et al. 2016 published;
+            or ``"first5k"``, the first 5,000 images by file number, as in recent papers.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -73,7 +74,7 @@ def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: s
     Validation images are sorted by file name in both layouts.
 
     Raises:
-        DataError: A file or folder is missing. The message states the expected path and where to download it.
+        DataError: A file or folder is missing. The message states the expected path and the download page.
     """
     images = _in_synsets(root, split) if labels else ImageTable(find_sources(_split_folder(root, split)))
     if split == "train":

@@ -53,7 +53,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Ima
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Return the class number of each image from its folder or tar, ``(N,)`` int64.
+    """Return class numbers ``(N,)`` int64, determined by the folder or tar of each image.
 
     Args:
         sources: The images.
@@ -88,7 +88,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return the folder of each image, relative to ``root`` or its tar, as class name."""
+    """Return class names: each image's folder, relative to ``root`` or to its tar file."""
     names = []
     for source in sources:
         path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)
@@ -100,7 +100,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     """Read the images and labels of a list file.
 
     Args:
-        file: List with lines such as ``path/of/image.jpg 17``; a leading slash is ignored.
+        file: Text file with lines such as ``path/to/image.jpg 17``; a leading slash in a path is ignored.
         folder: Folder that contains the paths.
 
     Raises:

@@ -176,7 +176,7 @@ class BatchedDataset(Dataset[list[Sample]]):
 
 
 def cyclic_value(values: Sequence[int], number: int) -> int:
-    """Return the value at index ``number`` of the cyclically repeated list."""
+    """Return the value at index ``number`` when the list is repeated cyclically."""
     return values[number % len(values)]
 
 
@@ -197,7 +197,7 @@ def class_weights(labels: Tensor, power: float) -> Tensor:
 def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draw ``count`` indices with replacement in proportion to the weights.
 
-    Unlike `torch.multinomial`, it supports more than 2**24 weights.
+    Unlike `torch.multinomial`, this function supports more than 2**24 weights.
     """
     ends = weights.double().cumsum(0)
     draws = torch.rand(count, generator=generator, dtype=torch.float64) * ends[-1]
@@ -225,7 +225,7 @@ class ResumableDataLoader(DataLoader[Sample]):
 
 
 def delay_signals(worker: int) -> None:
-    """Initialize a worker that survives signals until the main process stops the run.
+    """Make a worker ignore signals until the main process stops the run.
 
     Ctrl+C and cluster managers send signals to all processes, but the main process needs batches from its
     workers to finish the current step. A worker exits one minute after a signal if the main process has not

@@ -3,9 +3,10 @@
 Every batch is a `colorzoo.data.Batch`. A batch is computed in three steps:
 
 1. A worker decodes an image, crops a square (random in training, centered in evaluation) and returns uint8.
-2. On the device, `on_after_batch_transfer` converts the images to float. In training the method then calls
-   `augment` (the same random window and flip for image, sketch, class map and boxes), corrects the white
-   balance of random images (`white_balance`), and degrades random images (`degrade_images`).
+2. On the device, `on_after_batch_transfer` converts the images to float. In training, the method then calls
+   `augment`, which applies the same random window and flip to image, sketch, class map and boxes. The method
+   also corrects the white balance of random images (`white_balance`) and degrades random images
+   (`degrade_images`).
 3. `complete` adds entries that are computed from the augmented images.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same in
@@ -66,9 +67,9 @@ class ImageDataModule(LightningDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape
         torch.Size([2, 3, 256, 256])
 
-    A subclass defines `find_images`. It can override `make_dataset` (samples of the workers), `augment` and
-    `complete` (on the device), and `train_sampler` (order). A subclass that overrides `setup` must set
-    ``train_data`` and ``val_data``.
+    A subclass defines `find_images`. It can override `make_dataset` (samples that workers load), `augment`
+    and `complete` (processing on the device), and `train_sampler` (sample order). A subclass that overrides
+    `setup` must set ``train_data`` and ``val_data``.
 
     Args:
         root: Folder of the data set.
@@ -91,7 +92,7 @@ class ImageDataModule(LightningDataModule):
         val_size: Side of the validation images in pixels. The shorter side is resized to this length, then
             the image is center-cropped to a square.
         val_batch_size: Number of images per validation batch.
-        val_limit: Use only the first validation images; None uses all.
+        val_limit: Number of validation images to use, from the start of the list; None uses all.
         check: Decode every image at a small size before the first training, to find broken and gray images.
             Results are cached until a file changes.
         drop_gray: Exclude training images without color, as Zhang et al. (2016, 2017) and SPColor did;
@@ -100,9 +101,9 @@ class ImageDataModule(LightningDataModule):
             would keep its own copy.
         num_workers: Number of worker processes per loader.
         seed: Seed for the sample order, crops, augmentation and simulated hints.
-        first_crop: Side in pixels of the training crops in the first part of the run, if below ``crop``. The
-            random windows stay the same but are resized to this lower resolution, so a step takes less time.
-            None uses ``crop`` in the whole run.
+        first_crop: Side in pixels of the training crops in the first part of the run; only values below
+            ``crop`` have an effect. The random windows stay the same but are resized to this lower
+            resolution, so a step takes less time. None uses ``crop`` in the whole run.
         first_crop_fraction: Fraction of the run that uses ``first_crop``.
 
     Raises:
@@ -180,12 +181,12 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of image classes; all labels are below this number. 0 without labels."""
+        """Number of image classes; 0 if images have no labels. All labels are below this number."""
         return 0
 
     @property
     def class_count(self) -> int:
-        """Number of pixel classes; all classes are below this number. 0 without class maps."""
+        """Number of pixel classes; 0 without class maps. All class numbers are below this number."""
         return 0
 
     def find_images(self, split: str) -> ImageTable:
@@ -261,7 +262,7 @@ class ImageDataModule(LightningDataModule):
         return self.val_dataloader()
 
     def originals(self) -> Originals:
-        """Return the images of ``colorzoo predict``; by default the validation images.
+        """Return the images that ``colorzoo predict`` colorizes, by default the validation images.
 
         Raises:
             DataError: See `find_images`.
@@ -359,7 +360,7 @@ class ImageDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_done(self) -> int:
-        """Return how many batches of this epoch were trained, including batches before a resume."""
+        """Return the number of batches trained in this epoch, including batches before a resume."""
         if self.trainer is None:
             return 0
         # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the
@@ -367,13 +368,13 @@ class ImageDataModule(LightningDataModule):
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def samples_done(self) -> int:
-        """Return how many samples of this epoch the run has trained on, over all processes."""
+        """Return the number of samples of this epoch already trained on, over all processes."""
         sizes = self.global_batches
         rounds, rest = divmod(self.batches_done(), len(sizes))
         return rounds * sum(sizes) + sum(sizes[:rest])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the checkpoint state: the batch sizes, which determine the position in an epoch."""
+        """Return the batch sizes to store in a checkpoint; they define the position in an epoch."""
         return {"global_batches": self.global_batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from colorzoo.files import write_atomic
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """Image feature encoder for the search of similar images.
+    """Encoder of image features for finding similar images.
 
     Attributes:
         name: Name that is stored in the index. An index with a different name is outdated.
@@ -58,7 +58,7 @@ def timm_encoder(name: str) -> FeatureEncoder:
     """Create an encoder from a pretrained timm model, on the GPU if available.
 
     Args:
-        name: Model name of ``timm.list_models()``, optionally followed by a dot and a weight tag.
+        name: Model name from ``timm.list_models()``, optionally followed by a dot and a weight tag.
 
     Raises:
         DataError: timm has no such model, or its weights cannot be downloaded.
@@ -137,7 +137,7 @@ def load_neighbors(
     *,
     k: int = 5,
 ) -> Neighbors | None:
-    """Load an index of `build_neighbors`; return None if it is missing or outdated.
+    """Load an index written by `build_neighbors`; return None if it is missing or outdated.
 
     An index is outdated if its images or encoder differ, or if it contains fewer than ``k`` neighbors.
 

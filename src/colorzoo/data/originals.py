@@ -1,4 +1,4 @@
-"""Stored images, undecoded and at full size, for ``colorzoo predict``."""
+"""Encoded full-size images for ``colorzoo predict``."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ class PlacesDataModule(ImageDataModule):
     Args:
         root: Folder that contains the unpacked archives; see the layouts above.
         edition: ``"205"`` or ``"365"``.
-        labels: Add ``label`` to batches, from the lists or from the sorted class folders.
+        labels: Add ``label`` to batches: class numbers from the list files, or indices of the sorted class
+            folders.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -62,7 +63,7 @@ def places_images(root: Path, split: Split, *, edition: Edition = "365", labels:
     """Find the images of a split; see `PlacesDataModule` for the arguments.
 
     Raises:
-        DataError: A file or folder is missing. The message states the expected path and where to download it.
+        DataError: A file or folder is missing. The message states the expected path and the download page.
     """
     images = _images_205(root, split) if edition == "205" else _images_365(root, split)
     return images if labels else ImageTable(images.sources)

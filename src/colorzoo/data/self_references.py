@@ -83,7 +83,7 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
 
     Args:
         shifts: ``(B, points ** 2, 2)``: x and y shift of each control point; the image side has length 2.
-        points: Number of control points along each side, row by row from the top left.
+        points: Number of control points along each side. The points are ordered row by row from the top left.
         size: Height and width of the sampling grid.
 
     Returns:

@@ -1,9 +1,9 @@
-"""Shards of ``colorzoo data shard``, written with `litdata.optimize` and read by index.
+"""Shards that ``colorzoo data shard`` writes with `litdata.optimize`, read by index.
 
 Two features of litdata 0.2.76 are not used:
 
-- The sampler of litdata does not resume exactly under Lightning: with workers, the epoch after a resumed
-  epoch is truncated.
+- The sampler of litdata does not resume exactly under Lightning: if the DataLoader uses workers, the epoch
+  after a resumed epoch is truncated.
 - The downloader of litdata does not support S3 endpoints with ``http://``. With indexed access it downloads
   each sample again in each epoch. fsspec downloads the chunks instead.
 """
@@ -76,7 +76,7 @@ class ShardReport:
     Attributes:
         images: Number of images by split.
         chunks: Number of chunk files by split.
-        size: Bytes of all chunk files.
+        size: Total size of all chunk files in bytes.
         gray: Number of gray training images, which are excluded.
         broken: Name and reason of each image that cannot be decoded.
         classes: Names of the classes, in the order of their numbers.
@@ -100,8 +100,8 @@ def shard_folder(
     Training images are shuffled, so each chunk is mixed. Validation images keep their order.
 
     Args:
-        source: Folder of images, found recursively, as files or in ``.tar`` files. The folder of an image is
-            its class. Subfolders ``train`` and ``val`` are the splits if both exist.
+        source: Folder that is searched recursively for images, as files or in ``.tar`` files. The folder of
+            an image is its class. Subfolders ``train`` and ``val`` are the splits if both exist.
         out: Output folder for ``train``, ``val`` and ``shards.json``.
         options: Options that determine the content.
         workers: Number of processes; None uses one process per core. Scripts need the guard

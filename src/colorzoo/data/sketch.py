@@ -43,7 +43,7 @@ class SketchDataModule(FolderDataModule):
     Layouts of ``root``:
 
     - ``xdog``: a folder of color images, with or without subfolders ``train`` and ``val``. Sketches are
-      computed on the device from the augmented images, in training with a random line width per image.
+      computed on the device from the augmented images. Training uses a random line width for each image.
     - ``pairs`` (Yumi's Cells, CelebA and others as in GuidingPainter): ``train`` and ``val``, each with
       ``color`` and ``sketch``; the files of a pair have the same name except for the suffix.
     - ``tag2pix``: for training, ``rgb_train`` and at least one of ``keras_train``, ``xdog_train`` and
@@ -56,7 +56,7 @@ class SketchDataModule(FolderDataModule):
             width for each image; validation uses the middle width.
         extract: Function that replaces XDoG, such as ``colorzoo.color.canny_sketch`` or a network. It
             converts images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
-        jitter: Jitter the colors of training images after their sketches were computed
+        jitter: Jitter the colors of training images after computing their sketches
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color hint.
         jitter_hue: Largest hue rotation of ``jitter`` in degrees; 40 in the paper, 180 covers all hues.
         kwargs: Arguments of `FolderDataModule`.
@@ -175,7 +175,7 @@ class SketchedDataset(Dataset[Sample]):
 
 
 def pair_sketches(colors: Path, sketches: Sequence[Path]) -> ImageTable:
-    """Match the images of a folder with the sketches of the same name.
+    """Match each image of a folder with the sketches that have the same name.
 
     Args:
         colors: Folder of color images.

@@ -48,7 +48,7 @@ class StoredImage(NamedTuple):
 class Sources(Sequence[StoredImage]):
     """Immutable, compact sequence of `StoredImage` that all workers share.
 
-    An image requires about 40 bytes. Create the sequence with `Sources.of`. Slices and `select` return views
+    The sequence uses about 40 bytes per image. Create it with `Sources.of`. Slices and `select` return views
     without copying names.
 
     Args:
@@ -245,7 +245,8 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
     """Yield the images inside a plain tar file.
 
     Raises:
-        DataError: The tar is compressed, truncated, damaged or unreadable, or an image in it is sparse.
+        DataError: The tar is compressed, truncated, damaged or unreadable, or stores an image as a sparse
+            file.
     """
     try:
         with tarfile.open(path, "r:") as archive:

@@ -107,7 +107,10 @@ class StreamingDataModule(ImageDataModule):
         )
 
     def digest(self) -> dict[str, Any] | None:
-        """Return count and hash of the training images; None for shards of colorzoo before 0.3."""
+        """Return the number and a hash of the training images.
+
+        The result is None for shards written by colorzoo versions before 0.3.
+        """
         return read_manifest(self.hparams.root, self.hparams.cache_dir).get("digest")
 
     def _reader(self, split: str) -> ShardReader:

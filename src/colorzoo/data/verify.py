@@ -1,4 +1,4 @@
-"""Verification of a data set: layout, broken, gray and tiny images, and duplicates."""
+"""Verification of a data set: layout errors, duplicates, and broken, gray or tiny images."""
 
 from __future__ import annotations
 

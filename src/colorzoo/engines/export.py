@@ -57,8 +57,8 @@ class ExportedGraph:
         path: The ONNX file.
         inputs: Names of the inputs, in order.
         outputs: Names of the outputs, in order.
-        differences: Largest difference between the outputs of graph and model for each height and width, as
-            a fraction of the full scale.
+        differences: Largest difference between the outputs of graph and model, as a fraction of the full
+            scale, by height and width of the image.
     """
 
     path: Path
@@ -96,7 +96,7 @@ def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
 def export_model(
     card: ModelCard, out: Path, *, weights: str | Path | None = "default", **hparams: Any
 ) -> ExportedGraph:
-    """Export a model to ONNX atomically and compare the graph with the model.
+    """Write a model to an ONNX file atomically, and compare the graph with the model.
 
     Args:
         card: Model card.
@@ -182,7 +182,8 @@ def compare_traced(
         others: See `write_graph`.
 
     Returns:
-        Largest difference between the outputs for each height and width, as a fraction of the full scale.
+        Largest difference between the outputs, as a fraction of the full scale, by height and width of the
+        image.
 
     Raises:
         ColorzooError: The model cannot be exported, or the graph does not support a sample.
@@ -244,7 +245,7 @@ def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
 
 
 def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
-    """Return guidance with replaced tensors; the inverse of `guidance_tensors`.
+    """Return a copy of guidance with new tensors; the inverse of `guidance_tensors`.
 
     Args:
         template: Guidance to copy.

@@ -86,8 +86,7 @@ class OnnxModel:
     def graph_key(self, given: Guidance) -> str:
         """Return the cache key of the graph for a combination of guidance.
 
-        The key is a hash of the model and of all tensor shapes, without the batch size and without height and
-        width.
+        The key is a hash of the model and of all tensor shapes except batch size, height and width.
         """
         tensors = guidance_tensors(given).items()
         shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]

@@ -31,8 +31,8 @@ class Entry:
             numbers of interactions, the inner keys are output keys.
         features: Feature vectors for set metrics such as FID, with the same keys as ``moments``.
         actual_interactions: Number of interactions that were possible for each requested number.
-        thumbnails: JPEG data of the result after the largest number of interactions (the key is this number),
-            of the ground truth (`TRUE_IMAGE`) and of the reference (`REFERENCE`).
+        thumbnails: JPEG thumbnails by key. The key is `TRUE_IMAGE` for the ground truth, `REFERENCE` for the
+            reference, and the largest number of interactions for the result after these interactions.
         skipped: Reason why the image was not evaluated; empty if it was evaluated.
         gray: Whether the ground truth has no color.
     """
@@ -45,7 +45,7 @@ class Entry:
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
-        """Return whether a value or the last thumbnail is missing; False for skipped images."""
+        """Return whether a value or the result thumbnail is missing; False for skipped images."""
         if self.skipped:
             return False
         required = set(keys)

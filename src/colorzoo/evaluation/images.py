@@ -39,7 +39,7 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        sha256: SHA-256 of the image file; empty in items that `hashed` did not return.
+        sha256: SHA-256 of the image file; set by `hashed`, otherwise empty.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.
     """

@@ -49,7 +49,7 @@ class Method:
         input_kind: ``"gray"`` or ``"sketch"``.
         module: Function that returns an object with the method ``propose_points`` or ``propose``, which a
             simulated user calls. The function returns None if the method proposes neither points nor regions.
-        about: Properties of the method that reports list, such as the training data.
+        about: Properties of the method for the report, such as its training data.
     """
 
     name: str
@@ -108,7 +108,7 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> 
 
 
 def truth_method() -> Method:
-    """Return a method whose results equal the ground truth, to show the best metric values."""
+    """Return a method that outputs the ground truth, to show the best possible metric values."""
 
     def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         del guidance

@@ -34,7 +34,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Suffix of metric keys in reports that identifies the resizing."""
+        """Suffix that identifies the resizing in the metric keys of reports."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class Protocol:
             references.
         user: Simulated user; None for automatic colorization.
         background: Simulated user whose guidance is set before the first interaction and does not change;
-            None for no such guidance. The kind of guidance differs from ``user``.
+            None for no such guidance. Its kind of guidance should differ from the kind that ``user`` sets.
         interactions: Numbers of interactions after which results are measured, ascending.
         metrics: Names of the metrics.
         seed: Seed for all random numbers.

@@ -41,7 +41,7 @@ def _json(value: object) -> str:
 def manifest(summary: Summary) -> dict[str, Any]:
     """Return all data that are required to reproduce the results.
 
-    Repeated evaluations differ only in the key ``run``.
+    The manifests of repeated evaluations differ only in the key ``run``.
     """
     setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
     versions = machine.pop("versions")

@@ -54,7 +54,7 @@ class Difference:
 
 
 def bootstrap_weights(images: int, resamples: int, seed: int) -> Weights:
-    """Return the ``(resamples, images)`` count of each image in each bootstrap resample."""
+    """Return the count ``(resamples, images)`` of each image in each bootstrap resample."""
     generator = np.random.default_rng(seed)
     share = np.full(images, 1 / images)
     return generator.multinomial(images, share, size=resamples).astype(np.float64)
@@ -103,9 +103,9 @@ def jackknife(distance: Distance, results: Features, truths: Features) -> Estima
     """Return a distance between results and ground truth with its jackknife interval.
 
     A bootstrap repeats images, which biases distances such as FID. The jackknife divides the images into
-    `GROUPS` groups and computes the distance without each group. The interval uses the variance for groups of
-    unequal size (Busing, Meijer and van der Leeden 1999, *Delete-m Jackknife for Unequal m*) and Student's t
-    distribution. It does not account for the bias of FID for few images.
+    `GROUPS` groups and computes the distance with each group left out in turn. The interval uses the variance
+    for groups of unequal size (Busing, Meijer and van der Leeden 1999, *Delete-m Jackknife for Unequal m*)
+    and Student's t distribution. The interval does not account for the bias of FID for small samples.
 
     Args:
         distance: Function that returns the distance between two sets of features.

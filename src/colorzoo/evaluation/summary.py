@@ -76,7 +76,7 @@ class Score:
     Attributes:
         estimate: The value with its confidence interval.
         images: Number of images with a value.
-        exact: Number of images without error. Their PSNR is infinite, so they are excluded from a mean in
+        exact: Number of images with zero error. Their PSNR is infinite, so they are excluded from a mean in
             decibels.
         excluded: Number of images without a value, such as the CDR of a gray image.
     """
@@ -161,7 +161,7 @@ class Summary:
         rows: Scores by method and number of interactions.
         best: The best methods by output key and number of interactions; see `best_methods`.
         compared: Names of the two compared methods, or None.
-        comparisons: Differences between the compared methods.
+        comparisons: Differences between the two compared methods.
     """
 
     setup: EvaluationSetup

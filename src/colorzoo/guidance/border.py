@@ -1,4 +1,4 @@
-"""Setting that selects the image inside the border of a scan."""
+"""Setting that selects the part of a scan inside its border."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def read_border(value: object, name: str) -> BorderSetting:
     """Validate the ``border`` setting of a recipe, which selects a part of a scan.
 
     Args:
-        value: A name, or four whole numbers x, y, width and height; None means automatic. A fifth number, the
-            tilt in recipes of earlier versions, is ignored.
+        value: A name, or four whole numbers x, y, width and height; None selects ``"automatic"``. A fifth
+            number, which earlier versions stored for the tilt, is ignored.
         name: Name of the field for error messages.
 
     Raises:

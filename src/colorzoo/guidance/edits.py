@@ -1,4 +1,4 @@
-"""Edits of the result that a recipe stores: crop, adjustments, paint and replaced colors."""
+"""Edits of a result, as stored in recipes: crop, adjustments, paint, color replacements."""
 
 from __future__ import annotations
 
@@ -142,9 +142,9 @@ class Finish:
     Attributes:
         temperature: Positive values make colors warmer, negative values make them colder.
         tint: Positive values add magenta, negative values add green.
-        vibrance: Change of the chroma, mainly of pale colors.
-        shadows: Change of the chroma below a lightness of 50.
-        highlights: Change of the chroma above a lightness of 50.
+        vibrance: Chroma adjustment, mainly for pale colors.
+        shadows: Chroma adjustment where the lightness is below 50.
+        highlights: Chroma adjustment where the lightness is above 50.
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 
@@ -196,8 +196,8 @@ class PaintStroke:
         opacity: Opacity of the color, in [0, 1].
         blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
             chroma (``"saturation"``).
-        reach: How far the color spreads within the area covered by the brush; see `Reach`. Unless it is
-            ``"everywhere"``, the color stops at image edges.
+        reach: How far the color spreads within the area covered by the brush; see `Reach`. Unless the reach
+            is ``"everywhere"``, the color stops at edges in the image content.
         hidden: Whether the stroke is ignored.
         layer: Layer number, or None. Consecutive strokes in the same layer are composited as one stroke with
             the opacity of the first stroke. The drawing pad edits these strokes together.
@@ -242,8 +242,8 @@ class ColorReplacement:
 
     Attributes:
         old: ``#rrggbb`` of the color to replace; hue and chroma are used.
-        new: ``#rrggbb`` that replaces ``old``. The change of hue and chroma also applies to other colors in
-            the range.
+        new: ``#rrggbb`` that replaces ``old``. The hue of other colors in the range rotates by the same
+            angle, and their chroma is scaled accordingly.
         range: Half-width of the hue range, in degrees, in which colors are replaced completely.
         fade: Additional degrees on both sides of the range, over which the replacement fades out.
         opacity: Weight of the change, in [0, 1].

@@ -150,21 +150,24 @@ class Fields:
         return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
-        """Return the remaining fields, which are unknown if all known fields were read."""
+        """Return the fields that have not been read.
+
+        After all known fields have been read, the remaining fields are unknown fields.
+        """
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Remove and return a field with a JSON object; the object is empty if it is missing."""
+        """Remove a field and return its JSON object; the object is empty if the field is missing."""
         found = self.optional_child(key)
         return Fields({}, f"{self.name}.{key}") if found is None else found
 
     def optional_child(self, key: str) -> Fields | None:
-        """Remove and return a field with a JSON object; return None if it is missing or null."""
+        """Remove a field and return its JSON object; return None if the field is missing or null."""
         value = self.take(key)
         return None if value is None else Fields(value, f"{self.name}.{key}")
 
     def children(self, key: str, most: int) -> Iterator[Fields]:
-        """Remove a field with a list of JSON objects and yield the objects.
+        """Remove a field and yield the JSON objects of its list.
 
         A missing field yields nothing. The list must have at most ``most`` objects.
         """
@@ -177,46 +180,46 @@ class Fields:
             yield Fields(item, f"{self.name}.{key}[{index}]")
 
     def text(self, key: str, default: Any = None) -> Any:
-        """Remove and return a field with a string."""
+        """Remove a field and return its string value."""
         value = self.take(key, default)
         if value is not default and not isinstance(value, str):
             raise self._wrong(key, "a text", value)
         return value
 
     def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
-        """Remove and return a field with a string, which must be one of ``names``."""
+        """Remove a field and return its string value, which must be one of ``names``."""
         value = self.take(key, default)
         if value not in names:
             raise self._wrong(key, f"one of {', '.join(names)}", value)
         return value
 
     def color(self, key: str, default: Any = MISSING) -> Any:
-        """Remove and return a field with a ``#rrggbb`` color."""
+        """Remove a field and return its ``#rrggbb`` color."""
         value = self.text(key, default)
         return value if value is default else hex_color(value, f"{self.name}.{key}")
 
     def reach(self, key: str, default: Any) -> Reach:
-        """Remove and return a field with the reach of a point; see `read_reach`."""
+        """Remove a field and return its value, the reach of a point; see `read_reach`."""
         return read_reach(self.take(key), f"{self.name}.{key}", default)
 
     def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
-        """Remove and return a field with a finite number in [low, high]."""
+        """Remove a field and return its value, a finite number in [low, high]."""
         value = self.take(key, default)
         return value if value is default else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Remove and return a field with a finite number; raise an error if it is missing."""
+        """Remove a field and return its finite number; raise an error if the field is missing."""
         return float(self.number(key, MISSING))
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Remove and return a field with a boolean."""
+        """Remove a field and return its boolean value."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
         return value
 
     def integer(self, key: str, default: Any, *, low: float = -math.inf) -> Any:
-        """Remove and return a field with an integer of at least ``low``."""
+        """Remove a field and return its value, an integer of at least ``low``."""
         value = self.take(key, default)
         if value is default:
             return value
@@ -227,7 +230,7 @@ class Fields:
         return value
 
     def numbers(self, key: str, default: Any = None, *, count: int, low: float, high: float) -> Any:
-        """Remove and return a field with ``count`` numbers in [low, high]."""
+        """Remove a field and return its ``count`` numbers in [low, high]."""
         value = self.take(key, default)
         if value is default:
             return value
@@ -236,7 +239,7 @@ class Fields:
         return tuple(self._finite(key, item, low, high) for item in value)
 
     def path(self, key: str, default: Any = MISSING) -> tuple[tuple[float, float], ...]:
-        """Remove and return a field with one or more ``[x, y]`` pairs."""
+        """Remove a field and return its list of one or more ``[x, y]`` pairs."""
         value = self.take(key, default)
         if isinstance(value, list):
             self._check_length(key, value, MAX_CORNERS)

@@ -1,7 +1,7 @@
 """Hints as immutable dataclasses of tensors; each kind of hint has a class.
 
-`Guidance` combines them. `Guidance.from_recipe` rasterizes the hints of a recipe. All maps have the height
-and width of the image.
+`Guidance` combines the hints of an image. `Guidance.from_recipe` rasterizes the hints of a recipe. All maps
+have the height and width of the image.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class Regions(TensorFields):
         index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, N, 3)`` color of each region in [0, 1].
         given: ``(B, N)`` in {0, 1}: 1 for regions that the user has colored.
-        segments: ``(B, 1, H, W)`` int64: index of the smaller segments that the model merged into regions, or
-            None.
+        segments: ``(B, 1, H, W)`` int64: segment index of each pixel, for the smaller segments that the model
+            merged into regions; or None.
     """
 
     index: Tensor
@@ -244,7 +244,7 @@ def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, 
 
 @dataclass(frozen=True)
 class Guidance(TensorFields):
-    """Any combination of hints; a kind of hint is None if it is absent.
+    """Combination of hints of any kinds; the attributes of absent kinds are None.
 
     Examples:
         >>> from colorzoo.guidance import PointHint
@@ -326,7 +326,7 @@ _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 def rasterize_points(
     points: Sequence[PointHint], width: int, height: int, size: tuple[int, int]
 ) -> Points | None:
-    """Rasterize points of an image of ``width`` x ``height`` pixels to maps of ``size`` (H, W).
+    """Rasterize the points of a ``width`` x ``height`` image to maps of ``size`` (H, W).
 
     A point colors the pixels whose centers lie in its square, and at least the pixel at its center.
     """
@@ -421,7 +421,7 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the pixels along one axis whose centers a patch covers, as a slice.
+    """Return the slice of pixels along one axis whose centers lie in a patch.
 
     Args:
         center: Center of the patch in pixels of the image.

@@ -74,10 +74,10 @@ class PaintedClass:
 
 @dataclass(frozen=True)
 class ClassHints:
-    """Changes of the classes that a model predicts for the image and its reference.
+    """Changes to the classes that a model predicts for the image and its reference.
 
     Attributes:
-        moved: Replacement class number of each changed class, by original class number.
+        moved: Mapping from original to replacement class number, for the changed classes.
         file: Label image that replaces the predicted classes of the image.
         reference_file: Label image that replaces the predicted classes of the reference.
         painted: Polygons with a class; later polygons cover earlier polygons.

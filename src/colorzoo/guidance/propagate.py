@@ -58,14 +58,14 @@ def propagate(
 
 
 class Propagator:
-    """Propagation for a fixed lightness, which caches partial results to accelerate edits.
+    """Color propagation for a fixed lightness, with cached partial results for fast edits.
 
     Let A be the matrix of the linear system, g the indices of the hinted pixels, and d their colors. The
     colors of all pixels are ``A⁻¹[:, g] s``, where s solves ``A⁻¹[g, g] s = d``. The columns of ``A⁻¹`` are
     cached, so an edit computes only the columns of added pixels. The results equal the output of `propagate`.
 
     Attributes:
-        cache_key: Cache key of the arguments.
+        cache_key: Key that identifies the arguments in a cache.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
@@ -122,10 +122,11 @@ def _factor(weights: csr_array, fade: float) -> linalg.SuperLU:
 
 
 def affinities(lightness: Array, variance_share: float) -> csr_array:
-    """Return the ``(H W, H W)`` weights of the eight neighbors of each pixel; each row sums to 1.
+    """Return the neighbor weights of all pixels as a sparse matrix ``(H W, H W)``.
 
-    The weight is a Gaussian of the difference in lightness. Its variance is proportional to the lightness
-    variance of the pixel's 3 x 3 window.
+    The row of a pixel contains the weights of its eight neighbors and sums to 1. A weight is a Gaussian of
+    the difference in lightness. Its variance is proportional to the lightness variance of the pixel's 3 x 3
+    window.
     """
     from scipy.sparse import csr_array
 

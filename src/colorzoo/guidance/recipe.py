@@ -1,7 +1,8 @@
 """Recipe: all hints and settings for one image as a versioned JSON file.
 
-Coordinates are pixels of the original image, and colors are ``#rrggbb``. A recipe gives equal colors on the
-command line, in Python, in notebooks and in the drawing pad. ``recipe.schema.json`` documents every field.
+Coordinates are pixels of the original image, and colors are ``#rrggbb``. A recipe produces the same colors on
+the command line, in Python, in notebooks and in the drawing pad. ``recipe.schema.json`` documents every
+field.
 
 Unknown fields are preserved when a recipe is read and written. Colorizing an image with a recipe that has
 unknown fields raises an error (`Recipe.check_known`).
@@ -182,7 +183,7 @@ class Recipe:
         border: The part of a scan to colorize, for example without the film border; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
         extra: Parsed JSON of unknown fields and of the fields ``exemplar``, ``classes``, ``statistics`` and
-            ``divisions``, which have properties of equal names.
+            ``divisions``, which are available as properties of the same names.
     """
 
     width: int | None = None
@@ -252,7 +253,7 @@ class Recipe:
 
     @property
     def classes(self) -> ClassHints:
-        """Changes of the classes that the model predicts for the image and its reference."""
+        """Changes to the classes that the model predicts for the image and its reference."""
         return ClassHints.read(self.extra.get("classes"))
 
     @property
@@ -271,7 +272,7 @@ class Recipe:
         return self.finish is not None or any(getattr(self, name) for name in _OVERLAYS)
 
     def shown(self) -> Self:
-        """Return a copy without areas, paint and replacements that are hidden or fully transparent."""
+        """Return a copy without hidden or fully transparent areas, paint and replacements."""
         shown: dict[str, Any] = {
             name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
             for name in ("areas", *_OVERLAYS)

@@ -59,8 +59,8 @@ class Search:
         found: Image files.
         errors: Name and error of each failed input or folder. An input fails if it does not exist or contains
             no image; a folder fails if it cannot be searched.
-        skipped: Path of each skipped file and the reason. Videos and results of colorzoo in folders are
-            skipped.
+        skipped: Path of each skipped file and the reason. Files in folders are skipped if they are videos or
+            results of colorzoo.
     """
 
     found: list[FoundImage]
@@ -73,9 +73,9 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
 
     The result has no duplicates and a fixed order. Images are not decoded.
 
-    Folders are searched recursively for files with the extension of an image, in natural order. Hidden and
-    system folders are excluded (see `is_hidden`). Symbolic links are followed, but each folder is searched
-    only once.
+    Folders are searched recursively for files with an image extension, in natural order. Hidden and system
+    folders are excluded (see `is_hidden`). Symbolic links are followed, but each folder is searched only
+    once.
 
     Results of earlier runs in folders and globs are skipped. These are files with a provenance record, and
     files ``NAME.color.*`` if ``NAME.*`` is also found.
@@ -137,7 +137,7 @@ def natural_sort_key(path: str | Path) -> tuple[object, ...]:
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
-    """Return a message that counts the skipped files and lists the first ten with a reason."""
+    """Return a message with the number of skipped files and the first ten names and reasons."""
     listed = "; ".join(f"{path} ({reason})" for path, reason in files[:_MAX_LISTED])
     more = f" and {len(files) - _MAX_LISTED} more" if len(files) > _MAX_LISTED else ""
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
@@ -185,7 +185,7 @@ def read_list(path: str | Path) -> list[str]:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Join paths to the content of a file list for `read_list`.
+    """Join paths into the text of a file list that `read_list` can read.
 
     Paths are separated by line breaks, or by zero bytes if a path contains a line break.
     """
@@ -197,7 +197,7 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
     """Return the file name of a colorized image, made of stem, suffix and extension.
 
     If the format of the source cannot be written, ``.png`` is appended: ``x.jp2`` becomes ``x.jp2.png``. The
-    name therefore differs from the result of ``x.png``.
+    name therefore differs from the name of the result of ``x.png``.
 
     Args:
         path: Source image.
@@ -210,7 +210,7 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
 
 
 def shorten_name(stem: str, ending: str) -> str:
-    """Join stem and ending to a file name of at most 255 bytes.
+    """Join stem and ending into a file name of at most 255 bytes.
 
     If the name is longer, a hash replaces the end of the stem.
     """

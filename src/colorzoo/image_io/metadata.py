@@ -135,8 +135,8 @@ def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
 
     Args:
         xmp: XMP packet; None is returned for values other than bytes.
-        turned: Whether the image is rotated to be upright. Face regions are then also removed, because their
-            positions are invalid after the rotation.
+        turned: Whether the image was rotated to be upright. If True, face regions are also removed, because
+            the rotation invalidates their positions.
     """
     if not isinstance(xmp, bytes):
         return None

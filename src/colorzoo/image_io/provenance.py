@@ -70,8 +70,8 @@ class ImageProvenance:
         model: Registered name of the model, or name of its class.
         weights: SHA-256 of the weight file; empty for a model without weights.
         version: Version of colorzoo.
-        recipe: Recipe as JSON, including command-line options that a recipe can store; empty if the JSON has
-            more than 16,000 characters.
+        recipe: Recipe as JSON, including all command-line options that have a recipe field; empty if the JSON
+            has more than 16,000 characters.
         trained: Whether the colors come from a trained model; False for an algorithm without learning.
         engine: Inference engine; empty in files written before this field existed.
         options: JSON object of the settings that a recipe does not contain, by command-line option.
@@ -122,8 +122,9 @@ def current_date() -> str:
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     """Add provenance to the XMP packet of metadata; existing provenance is replaced.
 
-    Some values are stored again for other software. ``xmpMM:DerivedFrom`` contains the source. Properties of
-    the IPTC Photo Metadata Standard 2025.1 contain the digital source type, the AI system and its version.
+    Some values are also stored in standard properties, for other software. ``xmpMM:DerivedFrom`` contains the
+    source. Properties of the IPTC Photo Metadata Standard 2025.1 contain the digital source type, the AI
+    system and its version.
     """
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
     packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))

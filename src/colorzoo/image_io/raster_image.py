@@ -326,7 +326,7 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
         returned unchanged.
 
     Raises:
-        ProfileError: The profile is damaged or is for another color space than the pixels.
+        ProfileError: The profile is damaged, or does not match the color space of the pixels.
     """
     space = profile[16:20].decode("latin-1").strip()
     expected = "GRAY" if pixels.ndim == 2 else "RGB" if pixels.shape[2] == 3 else "CMYK"

@@ -247,7 +247,7 @@ def from_pil(
         image: PIL image.
         file: Stream of the image file; None for an image in memory.
         name: Name of the image for error messages.
-        notes: Notes for the user, which precede the notes of the conversion.
+        notes: Notes for the user, placed before the notes about the conversion.
 
     Raises:
         ImageError: The image is damaged.

@@ -332,7 +332,7 @@ def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG 2000 file with unsigned samples of a bit depth other than 8.
+    """Decode a JPEG 2000 file whose unsigned samples have a bit depth other than 8.
 
     Pillow would change the values of such samples.
 

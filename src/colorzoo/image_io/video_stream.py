@@ -35,8 +35,8 @@ def main_video_stream(container: Any) -> Any:
     """Return the main video stream of a PyAV container; None if the file has no video stream.
 
     Cover art and thumbnails are excluded. Streams with a video codec precede streams with a still image
-    codec. Among equal streams, the default stream is preferred, then the largest frame size, then the first
-    stream in the file.
+    codec. Among such streams, the default stream is preferred, then the stream with the largest frame size,
+    then the first stream in the file.
     """
 
     def rank(stream: Any) -> tuple[bool, bool, int]:
