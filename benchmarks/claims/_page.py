@@ -27,8 +27,8 @@ See which claims of the papers this project reproduces, and repeat the measureme
 python -m benchmarks.claims zhang2017 --data DATA --count 100
 ```
 
-The evaluated models have about a sixteenth of the parameters in the papers and were trained on thousands of
-images instead of a million. Therefore this page compares effects, such as a gain in PSNR, not absolute
+The evaluated models have about a sixteenth as many parameters as the papers' models and were trained on
+thousands of images, not a million. Therefore this page compares effects, such as a gain in PSNR, not absolute
 values. The verdict depends on the 95 % bootstrap interval of the measured effect:
 
 - **reproduced**: the interval has the sign of the published effect, and the measured effect is at least half
