@@ -365,12 +365,12 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     """Convert the coordinates of a recipe from the whole image to a part of the image.
 
     Args:
-        recipe: Recipe in pixels of the whole image.
+        recipe: Recipe with coordinates in pixels of the whole image.
         size: Width and height of the image.
         inside: Rectangle of the part.
 
     Returns:
-        The recipe in pixels of the part, and a note if points outside the part were dropped.
+        The recipe with coordinates in pixels of the part, and a note if points outside the part were dropped.
 
     Raises:
         GuidanceError: The recipe does not match the image, or the recipe has a label image, which is only

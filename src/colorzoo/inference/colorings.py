@@ -98,8 +98,8 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
     """Return the index of the location where a known color reduces the color variance most.
 
     Args:
-        correlation: Color correlation ``(n, h, w)`` of ``n`` candidate locations with all positions of the
-            network output.
+        correlation: Color correlation ``(n, h, w)`` between ``n`` candidate locations and all positions of
+            the network output.
         distribution: Color distribution at these positions.
     """
     colors, shares = distribution.centers, distribution.probabilities
@@ -112,8 +112,8 @@ def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tens
     """Return the mean color distribution ``(Q,)`` of all positions, weighted by correlation.
 
     Args:
-        correlation: Color correlation ``(h, w)`` of one location with all positions of the network output. A
-            power of the correlation is the weight of each position.
+        correlation: Color correlation ``(h, w)`` between one location and all positions of the network
+            output. A power of the correlation is the weight of each position.
         distribution: Color distribution at these positions.
     """
     weights = correlation**COLORINGS.exponent

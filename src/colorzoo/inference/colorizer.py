@@ -89,8 +89,8 @@ class Colorizer:
             `ColoringModel.working_size`.
         allow_untrained: Whether to accept random weights.
         fast: Whether to select the default model only from models whose weights are included in the package.
-        engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU, exports
-            a graph on first use and caches it, and requires the extra ``export``.
+        engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU and requires the
+            extra ``export``. The ONNX graph is exported on first use and cached.
         **settings: Settings of a registered model, such as ``render_factor`` of `antic2019`. Models that
             predict a color distribution have the setting ``temperature``: 1 gives pale colors (the mean), and
             values near 0 give vivid but blotchy colors (the mode). None uses the default of the model.
@@ -153,7 +153,7 @@ class Colorizer:
             image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
                 uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
-            strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
+            strength: Factor applied to the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image or the result of `exemplar`, for models that accept references. None
                 uses the reference of the recipe, whose path is relative to the recipe file.
             border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
@@ -234,7 +234,7 @@ class Colorizer:
         reference: Exemplar | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Return the task for a preprocessed part of an image; see `.task.prepare_part`."""
+        """Return the task for a preprocessed part; see `colorzoo.inference.task.prepare_part`."""
         return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
@@ -256,7 +256,7 @@ class Colorizer:
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
     ) -> Exemplar | None:
-        """Encode a reference, or the references of a recipe; return None if there are none.
+        """Encode a reference, or the references of a recipe; return None if there is no reference.
 
         Args:
             reference: Reference image or exemplar; None uses the references of the recipe.
@@ -348,7 +348,7 @@ def load_model(
         allow_untrained: See `Colorizer`.
 
     Returns:
-        The model, and its registered name and weights as a `ModelChoice` (None for a custom module).
+        The model and its `ModelChoice` (registered name and weights). The choice is None for a custom module.
 
     Raises:
         ColorzooError: See `Colorizer`.

@@ -169,7 +169,7 @@ def bands_of_ab(
     corrections: Sequence[PointCorrection],
     overlays: Sequence[Overlay],
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-    """Yield ``(first, last, ab, lightness)`` for each band of rows of the result of `join`."""
+    """Yield ``(first, last, ab, lightness)`` for each band of rows in the result of `join`."""
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     for first, last in bands(height, width):
@@ -231,7 +231,7 @@ class BandShrinker:
         self._row = 0
 
     def add(self, band: Tensor) -> None:
-        """Add the next rows ``(rows, W)`` from the top."""
+        """Add the next band ``(rows, W)``; bands are added from top to bottom."""
         first, self._row = self._row, self._row + len(band)
         rows = torch.arange(first, self._row) + 0.5
         top = max(0, int(first / self._step - 2))
@@ -242,7 +242,7 @@ class BandShrinker:
         self._totals[top:bottom] += weights.sum(dim=1, keepdim=True)
 
     def result(self) -> Tensor:
-        """Return the map ``(1, 1, h, w)`` after the last band."""
+        """Return the downscaled map ``(1, 1, h, w)``; all bands must have been added."""
         return _resized((self._sums / self._totals)[None, None], self._size).clamp(0, 100)
 
 

@@ -134,7 +134,7 @@ class Painting:
         strokes: The strokes; later strokes cover earlier strokes.
         image_size: Width and height of the image.
         shape: Height and width of the resized copy.
-        strength: Factor on the chroma.
+        strength: Factor applied to the chroma.
         reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change; None for a
             stroke of unlimited reach.
     """
@@ -332,7 +332,7 @@ def overlays_of(
     """Return the overlays of a recipe in the order of application.
 
     Args:
-        recipe: Recipe in pixels of the image.
+        recipe: Recipe with coordinates in pixels of the image.
         image_size: Width and height of the image.
         shape: Height and width of the result.
         locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.

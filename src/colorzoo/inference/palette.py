@@ -57,7 +57,7 @@ class Distribution:
     """Predicted color distribution at each position of the network output.
 
     Attributes:
-        probabilities: Probabilities ``(Q, h, w)`` of the Q color bins, which sum to 1 at each position.
+        probabilities: Probabilities ``(Q, h, w)`` of the Q color bins; the sum at each position is 1.
         centers: Centers ``(Q, 2)`` of the bins in CIE units.
         stride: Distance between adjacent positions in pixels of the network input.
     """
@@ -194,7 +194,7 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
 
     Args:
         distribution: Distribution predicted with the current points.
-        taken: Pixels of the network input that have a point; pixels near them are excluded.
+        taken: Pixels of the network input that have a point; nearby pixels are excluded too.
 
     Returns:
         ``(x, y)`` in pixels of the network input.

@@ -98,7 +98,7 @@ class ColorizedImage:
         return levels
 
     def source(self, image: RasterImage) -> RasterImage:
-        """Crop the source image to the area of the result, to copy its alpha and metadata.
+        """Crop the source image to the area of the result, for copying alpha and metadata.
 
         For sketch models the alpha channel is removed, because transparent parts were filled with white.
 

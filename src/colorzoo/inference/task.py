@@ -45,7 +45,7 @@ class StageRun:
 
 
 class StageRunner:
-    """Runner of the processing stages of one image, which caches their results.
+    """Runner for the processing stages of an image, with a cache of their results.
 
     A stage is a pure function. If a stage is called again with equal inputs, the cached result is returned.
 
@@ -204,15 +204,15 @@ def prepare_image(
     Args:
         network: Runner of the model.
         image: Image to colorize.
-        guidance: Recipe in pixels of the image, or guidance tensors of any size.
+        guidance: Recipe with coordinates in pixels of the image, or guidance tensors of any size.
         size: Shorter side of the network input in pixels.
-        strength: Factor on the chroma; None uses the strength of the recipe, or 1.
+        strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
         border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
         run: Runner of the stages.
 
     Raises:
-        GuidanceError: The guidance does not match the image, or the strength is not from 0 to 1.5.
+        GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
     """
     notes: tuple[str, ...] = ()
     recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
@@ -275,13 +275,13 @@ def prepare_part(
     Args:
         network: Runner of the model.
         part: Preprocessed part, see `preprocess`.
-        guidance: Recipe in pixels of the part, or guidance tensors of any size.
-        strength: Factor on the chroma; None uses the strength of the recipe, or 1.
+        guidance: Recipe with coordinates in pixels of the part, or guidance tensors of any size.
+        strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
         run: Runner of the stages.
 
     Raises:
-        GuidanceError: The guidance does not match the part, or the strength is not from 0 to 1.5.
+        GuidanceError: The guidance does not match the part, or the strength is outside [0, 1.5].
     """
     recipe, tensors = guidance, Guidance()
     if isinstance(recipe, Guidance):

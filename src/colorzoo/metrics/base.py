@@ -44,8 +44,8 @@ class ColorMetric(Metric):
 
     Attributes:
         names: Constructor options by metric name.
-        default_network: Name of the default network, passed to the constructor before the path of a weight
-            file; empty for a metric without a network.
+        default_network: Name of the default network; empty for a metric without a network. The first two
+            arguments of the constructor are the network and the path of a weight file.
         of_whole_set: Whether the metric compares two sets of images, as FID does, instead of averaging over
             images.
         needs_color: Whether the metric is undefined for images with a gray ground truth.
@@ -279,7 +279,7 @@ class Output:
 
     Attributes:
         key: Unique name with the details of the computation, such as color space, truncation and network.
-            Reports append the resizing to the key.
+            Reports append the resizing method of the protocol to the key.
         title: Column heading.
         unit: ``dB``, ``%`` or empty.
         better: Whether higher or lower values are better.
@@ -332,7 +332,7 @@ def value_moments(value: float) -> list[float]:
     """Return the state of a single value, which `mean_of_moments` accepts after summation.
 
     The state is the value, the number of images without error, and the number of other images. An infinite
-    value marks an image without error. NaN gives only zeros.
+    value marks an image without error. For NaN, all three numbers are 0.
     """
     if np.isnan(value):
         return [0.0, 0.0, 0.0]

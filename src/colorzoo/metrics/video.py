@@ -105,7 +105,7 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
 
     CDC measures how much the histograms of R, G and B change over time. Two frames are compared by the
     Jensen-Shannon divergence (natural logarithm) of their 256-level histograms, averaged over channels. CDC
-    is the mean over all pairs of frames at an interval, averaged over ``intervals``.
+    is the mean divergence over all frame pairs with the same interval, averaged over ``intervals``.
 
     Args:
         frames: ``(B, T, 3, H, W)`` in [0, 1]. The values are truncated to 8 bits.
@@ -142,7 +142,7 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the warping error of clips: the change of RGB along motion.
+    """Return the warping error of clips: the change in RGB along the motion.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
@@ -171,7 +171,7 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
 
 
 def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the chroma flicker of clips: the change of ab along motion.
+    """Return the chroma flicker of clips: the change in ab along the motion.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)

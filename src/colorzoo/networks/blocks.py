@@ -35,7 +35,7 @@ def scaled_width(base: int, width: float) -> int:
 
 
 def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """Return a 3x3 convolution with bias whose padding keeps the spatial size at stride 1.
+    """Return a 3x3 convolution with bias, padded to keep the spatial size at stride 1.
 
     Examples:
         >>> conv3x3(8, 16, stride=2)(torch.rand(2, 8, 32, 48)).shape

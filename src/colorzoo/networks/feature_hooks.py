@@ -1,4 +1,4 @@
-"""Feature hooks: activation maps of a model that an add-on can modify (Kim et al. 2021).
+"""Feature hooks: activation maps that an add-on model can modify (Kim et al. 2021).
 
 A model with feature hooks can run its forward pass in two parts, before and after the first hook; see
 `colorzoo.capabilities.HookedModel`.

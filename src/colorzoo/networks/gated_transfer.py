@@ -58,7 +58,7 @@ class Reference(NamedTuple):
 
     Attributes:
         lightness: ``(B, 1, side, side)``, L / 50 - 1.
-        ab: ``(B, 2, h, w)``, ab / 110; h and w are ``side`` or a fraction of it.
+        ab: ``(B, 2, h, w)``, ab / 110; h and w are ``side`` or a fraction of ``side``.
         histogram: ``(B, N)``, color histogram of the reference.
     """
 
@@ -204,7 +204,7 @@ class GatedColorization:
 def decode(
     maps: Sequence[Tensor], levels: nn.ModuleList, heads: nn.ModuleList, given: Transferred | None
 ) -> list[Tensor]:
-    """Predict ab / 110 at three sizes from encoder maps, the coarsest first.
+    """Decode encoder maps and return ab / 110 at three sizes, from coarse to fine.
 
     Args:
         maps: Output of `encoder_maps`.

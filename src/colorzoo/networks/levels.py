@@ -31,7 +31,7 @@ class DecoderLevel(nn.Module):
 
     Args:
         blocks: Layers before the upsampling.
-        channels: Number of channels of the output of ``blocks``, the skip and the upsampled map.
+        channels: Numbers of channels: output of ``blocks``, skip connection, and upsampled map.
         fuse: Layers after the skip connection is added.
     """
 

@@ -114,8 +114,8 @@ class ShuffleUp(nn.Module):
     After the pixel shuffle, a 2 x 2 mean filter reduces checkerboard artifacts.
 
     Args:
-        *layers: Convolution with ``factor ** 2`` times the output channels, and optional layers before the
-            ReLU.
+        *layers: Convolution with ``factor ** 2`` times as many channels as the output, and optional layers
+            before the ReLU.
         factor: Upsampling factor.
     """
 

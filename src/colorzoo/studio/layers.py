@@ -53,7 +53,7 @@ def encode_layers(
 
 
 def gray_levels(image: RasterImage) -> Bytes:
-    """Convert a photo to 8-bit gray ``(H, W)`` of the same lightness."""
+    """Convert a photo to 8-bit gray ``(H, W)`` with the same lightness."""
     if image.levels.ndim == 2:
         gray: Bytes = quantized(image.levels, None, 8)
         return gray

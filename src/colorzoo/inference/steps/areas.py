@@ -317,7 +317,7 @@ def lock_areas(
         colors: Colors before the areas are locked.
         drawn: Areas with the action ``"gray"``, ``"lock"`` or ``"only"``.
         own: Prediction without hints, for areas without stored colors; None if all areas have stored colors.
-        strength: Factor on the chroma of ``own``.
+        strength: Factor applied to the chroma of ``own``.
 
     Raises:
         GuidanceError: Stored colors cannot be decoded.

@@ -345,7 +345,7 @@ def correct_points(
             1 are ignored.
         ab: Prediction ``(2, h, w)`` in CIE units.
         lightness: Lightness ``(H, W)`` of the image in [0, 100].
-        strength: Factor on the chroma of the points.
+        strength: Factor applied to the chroma of the points.
         locked: Mask ``(h, w)`` of locked colors in [0, 1]; None without locks.
 
     Returns:

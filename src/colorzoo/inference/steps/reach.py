@@ -39,20 +39,20 @@ class ReachConstants:
     Attributes:
         grid: Shorter side of the grid on which paths are searched.
         step: Path cost of a grid step that crosses no edge.
-        calm: Standard deviation in cells of the Gaussian filter that averages gradients around an edge. The
+        calm: Standard deviation, in cells, of the Gaussian filter that averages gradients around an edge. The
             cost of the edge is relative to this average.
         border: Distance at which the color weight is 0.5. The distance is the square root of the path cost.
         steepness: Slope of the falloff at ``border``.
-        unlike: Additional distance of a location with similarity 0 to the point. Models without
+        unlike: Distance added for a location whose similarity to the point is 0. Models without
             `ComputesSimilarity` do not use this constant.
         border_alike: Value of ``border`` for models that implement `ComputesSimilarity`.
         steepness_alike: Value of ``steepness`` for models that implement `ComputesSimilarity`.
-        least: Smallest factor on the automatic reach that `even_reaches` and `starting_reach` test.
+        least: Smallest multiple of the automatic reach that `even_reaches` and `starting_reach` test.
         factors: Number of factors that `even_reaches` tests.
         probed: Largest factor that `starting_reach` tests.
         small: Maximum size of a small object: the fraction of the image that a point with the reach factor
             ``probed`` covers.
-        ring: Radius in cells of a ring around a point. The path costs to this ring determine whether edges
+        ring: Radius of a ring around a point, in cells. The path costs to this ring determine whether edges
             enclose the point.
         enclosed: Minimum distance from an enclosed point to the ring, as the square root of the path cost.
         gap: Maximum fraction of the ring at which the distance may be smaller than ``enclosed``.
