@@ -111,7 +111,7 @@ def plan_outputs(
 
     Args:
         found: Source images.
-        tasks: Task of each image; its ``origin`` is computed only if an output file exists.
+        tasks: Task of each image. The ``origin`` of a task is computed only if its output file exists.
         out: Output file or folder, or None; see `output_path`.
         overwrite: Whether existing files may be replaced.
         extension: See `output_path`.

@@ -153,7 +153,7 @@ def _entry(result: FileResult) -> Entry:
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Add thumbnails and the mean chroma of the result to an entry.
+    """Return a copy of an entry with thumbnails and mean chroma of the result.
 
     Args:
         entry: Entry without thumbnails.

@@ -96,7 +96,7 @@ class FileTask:
             recipe.
         uploaded: Reference that was uploaded to the drawing pad; empty otherwise.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
-        exemplar: Encoded reference of ``colorizer``, or None.
+        exemplar: Reference encoded by ``colorizer``, or None.
         embed_provenance: Whether to store a provenance record in the result.
         overwrite: Whether an existing result may be replaced; the source is never replaced.
         max_pixels: Maximum number of pixels of an image.

@@ -117,9 +117,9 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
         ab: ``(B, 2, h, w)`` in CIE units.
 
     Returns:
-        Bin indices ``(B, 4, h, w)`` int64 and weights ``(B, 4, h, w)``. The bins are the in-gamut bins
-        nearest to the four grid nodes around the color. The weighted mean of the four grid nodes equals the
-        color.
+        Bin indices ``(B, 4, h, w)`` int64 and weights ``(B, 4, h, w)``. A color lies between four nodes of
+        the grid, and each bin is the in-gamut bin nearest to one node. The weighted mean of the nodes equals
+        the color; the weighted mean of the bins can differ.
     """
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
     low = position.floor().long()

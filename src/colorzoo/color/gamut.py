@@ -223,7 +223,7 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
 
 
 def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
-    """Project colors to a lightness with the iterative method of Zhang et al. 2017.
+    """Set the lightness of colors with the iterative method of Zhang et al. 2017.
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
@@ -238,7 +238,7 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
         lightness: ``(..., 1, H, W)`` in [0, 100].
 
     Returns:
-        ``(..., 3, H, W)`` Lab of the projected colors.
+        ``(..., 3, H, W)`` Lab of the new colors.
     """
     lab = rgb_to_lab(rgb)
     for _ in range(_SNAP_STEPS):

@@ -147,7 +147,7 @@ class ShardDataset(Dataset[Sample]):
 
 
 class ShardSampler(SeededSampler):
-    """A `SeededSampler` that reads from few chunks at a time.
+    """`SeededSampler` whose order requires only a few chunks at a time.
 
     Args:
         sizes: Number of images in each chunk.

@@ -69,7 +69,7 @@ def _notes(summary: Summary) -> list[str]:
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:
-    """Return a curve over the number of interactions for each method with finite values."""
+    """Return, for each method, a curve of its finite values over the number of interactions."""
     points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
     for row in summary.rows:
         found = row.scores[output.key].estimate

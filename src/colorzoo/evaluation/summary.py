@@ -65,7 +65,7 @@ class EvaluationSetup:
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
-        """Return the key of an output, followed by the protocol's resizing."""
+        """Return the key of an output with a suffix that identifies the protocol's resizing."""
         return f"{output.key}@{self.protocol.resize.key}"
 
 

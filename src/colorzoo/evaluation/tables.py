@@ -132,7 +132,7 @@ def per_image(summary: Summary) -> str:
 
 
 def of_sets(per_image: Iterable[bool]) -> str:
-    """Return the remark on jackknife intervals; empty if all outputs are per image."""
+    """Return a note on jackknife intervals; empty if no output compares image sets."""
     return "" if all(per_image) else "; intervals of distances between image sets come from a jackknife"
 
 

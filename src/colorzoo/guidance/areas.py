@@ -102,7 +102,7 @@ class Area:
         lightness: See `Lightness`.
         opacity: Weight of the action, in [0, 1].
         feather: Distance in pixels of the original image over which the action fades on both sides of the
-            outline. With 0, the outline is aligned with edges of the image.
+            outline. With 0, the outline is aligned with edges in the image content.
         hidden: Whether the area is ignored.
         kept: Colors to keep inside the area for ``"lock"``, and outside the area for ``"only"``. None keeps
             the colors that the model predicts without hints.

@@ -8,7 +8,7 @@ from colorzoo.errors import GuidanceError
 
 
 class Rectangle(NamedTuple):
-    """A part of an image in pixels.
+    """A rectangular part of an image, in pixels.
 
     Attributes:
         x: Left edge.
@@ -45,7 +45,7 @@ class Rectangle(NamedTuple):
         return place[0] + self.x, place[1] + self.y
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Scale the rectangle to a copy of the image with ``columns`` x ``rows`` pixels."""
+        """Scale the rectangle to the image resized to ``columns`` x ``rows`` pixels."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)

@@ -1,7 +1,7 @@
-"""Recipe objects for some models: exemplar, classes, statistics and region divisions.
+"""Recipe fields that only some models use: exemplar, classes, statistics, divisions.
 
-This module parses and validates the objects. A recipe stores them as JSON, so that unknown fields and number
-formats survive a round trip.
+This module parses and validates the fields. A recipe stores the fields as JSON, so that reading and writing a
+recipe preserves unknown fields and number formats.
 """
 
 from __future__ import annotations

@@ -267,7 +267,7 @@ def supports_frames(path: str | Path, source: Frames) -> bool:
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes on the frames or pages in the output, and on dropped frames or timing."""
+    """Return notes on frames or pages: how many the output contains, and what is dropped."""
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)

@@ -261,7 +261,7 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
 
 
 def image_pixels(image: Image.Image) -> Pixels:
-    """Convert a PIL image of at most 8 bits per channel to sRGB by its color profile."""
+    """Convert a PIL image of at most 8 bits per channel to sRGB with its color profile."""
     color, alpha = _split_alpha(image)
     levels = np.empty((color.height, color.width, len(color.getbands())), np.uint8)
     # converted in bands, because np.asarray(image) makes three copies
