@@ -51,7 +51,7 @@ def colorize(
         model: Registered name. None selects the model specified in the recipe. If the recipe specifies no
             model, the best model for the guidance is selected among the models with local weights.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
-        weights: See `create_model`.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1 without a recipe.
         reference: Reference image whose colors are transferred, for models that support references.
@@ -109,17 +109,17 @@ def colorize_file(
     Args:
         source: Image, animation, or file with several pages.
         target: Output file; the extension selects the format.
-        model: See `colorize`.
-        guidance: See `colorize`; used for all frames.
-        weights: See `colorize`.
-        device: See `colorize`.
-        strength: See `colorize`.
-        reference: See `colorize`.
-        fast: See `colorize`.
+        model: Registered name; None selects the model of the recipe, else the best model for the guidance.
+        guidance: Guidance or recipe, as for `colorize`; used for all frames.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
+        device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
+        reference: Reference image, for models that support references.
+        fast: Whether the default model must be a model whose weights are included in the package.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
         overwrite: Whether an existing target may be replaced. The source is never replaced.
-        settings: See `colorize`.
-        **hparams: See `colorize`.
+        settings: Settings of the command line, as for `colorize`.
+        **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
         Path of the target.
@@ -183,8 +183,8 @@ def colorize_files(
             ``output`` is the path of the image relative to ``root``.
         model: Registered name; None selects the best model with local weights. Pass a name if several
             machines share a job, because their default models may differ.
-        weights: See `create_model`.
-        device: See `colorize`.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
+        device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         **settings: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:

@@ -37,15 +37,15 @@ def create_task(
     """Create the task (LightningModule) of a registered model, in evaluation mode.
 
     Args:
-        name: See `create_coloring_model`.
-        weights: See `create_coloring_model`.
+        name: Registered name, alias or Hugging Face repository, see `create_model`.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         kind: Expected class of the task, or a base class of the task.
-        offline: See `create_coloring_model`.
-        **hparams: See `create_coloring_model`.
+        offline: Do not open network connections.
+        **hparams: Settings of the model and the task, by name.
 
     Raises:
-        UnknownModelError: See `create_coloring_model`.
-        WeightsError: See `create_coloring_model`.
+        UnknownModelError: The model is not registered.
+        WeightsError: The weights are missing or damaged, or belong to another model.
     """
     if name.startswith(HUB):
         name, weights = _of_hub(name, weights, offline)
@@ -77,17 +77,17 @@ def create_coloring_model(
     """Create a registered model without its LightningModule; Lightning is not imported.
 
     Args:
-        name: See `create_model`.
-        weights: See `create_model`.
-        offline: See `create_model`.
-        **hparams: See `create_model`; settings that affect only training are ignored.
+        name: Registered name, alias or Hugging Face repository, see `create_model`.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
+        offline: Do not open network connections.
+        **hparams: Model settings by name; settings that affect only training are ignored.
 
     Returns:
         ``create_model(...).model``.
 
     Raises:
-        UnknownModelError: See `create_model`.
-        WeightsError: See `create_model`.
+        UnknownModelError: The model is not registered.
+        WeightsError: The weights are missing or damaged, or belong to another model.
         ColorzooError: A setting is unknown to both the model and the task.
     """
     if name.startswith(HUB):
@@ -115,8 +115,8 @@ def create_backbone(
     Args:
         name: Registered name.
         purpose: Name of the setting that selects the backbone, such as ``"trunk"``, for messages.
-        weights: See `create_model`.
-        **settings: See `create_model`.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
+        **settings: Model settings by name.
 
     Raises:
         WeightsError: The backbone has no trained weights on this machine.

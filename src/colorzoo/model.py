@@ -256,8 +256,8 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
 
     Args:
         model: Model that receives the input.
-        lightness: See `ColoringModel.forward`.
-        guidance: See `ColoringModel.forward`.
+        lightness: Input of `ColoringModel.forward`: lightness, or sketches for sketch models.
+        guidance: Guidance of the batch, or None.
 
     Raises:
         ColorzooError: The input has a wrong shape, type or range.

@@ -34,7 +34,7 @@ class DeferredMaps(Mapping[str, Tensor]):
 
     Args:
         makers: Functions that compute the tensors, by name.
-        nbytes: See the attribute.
+        nbytes: Size in bytes of the data that the functions keep in memory.
     """
 
     def __init__(self, makers: Mapping[str, Callable[[], Tensor]], nbytes: int) -> None:

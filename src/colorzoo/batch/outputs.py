@@ -77,7 +77,7 @@ def output_paths(
     """Return the output paths for all images; repeated names get a suffix such as ``-2``.
 
     Raises:
-        ImageError: See `output_path`.
+        ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
     """
     taken: set[str] = set()
     paths = []
@@ -114,10 +114,10 @@ def plan_outputs(
         tasks: Task of each image. The ``origin`` of a task is computed only if its output file exists.
         out: Output file or folder, or None; see `output_path`.
         overwrite: Whether existing files may be replaced.
-        extension: See `output_path`.
+        extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
 
     Raises:
-        ImageError: See `output_path`.
+        ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
     """
     targets = output_paths(found, out, extension=extension)
     if overwrite or not any(map(os.path.lexists, targets)):

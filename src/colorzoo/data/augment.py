@@ -25,8 +25,8 @@ def augment_batch(
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
         size: Side of the result in pixels.
         generators: A random generator for the batch, or a generator for each image.
-        min_scale: See `random_windows`.
-        max_stretch: See `random_windows`.
+        min_scale: Minimum length of the window's longer side relative to the image side.
+        max_stretch: Maximum aspect ratio of a window; see `random_windows`.
     """
     rgb = batch["rgb"]
     side = rgb.shape[-1]

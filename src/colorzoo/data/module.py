@@ -220,7 +220,7 @@ class ImageDataModule(LightningDataModule):
         """Find and check the images; training images are found only for the stage ``fit``.
 
         Raises:
-            DataError: See `find_images`. Also raised if all images are broken or gray.
+            DataError: A file or folder is missing, or all images are broken or gray.
         """
         if stage == "fit" and self.train_data is None:
             self.train_data = self.make_dataset(self._find_once("train"), train=True)
@@ -265,7 +265,7 @@ class ImageDataModule(LightningDataModule):
         """Return the images that ``colorzoo predict`` colorizes, by default the validation images.
 
         Raises:
-            DataError: See `find_images`.
+            DataError: A file or folder is missing.
         """
         found = self.find_images("val").first(self.hparams.val_limit)
         return Originals(found.sources, self.hparams.root)
@@ -290,7 +290,7 @@ class ImageDataModule(LightningDataModule):
         """Return ``(N,)`` sampling weights, or None to draw each image once per epoch.
 
         Raises:
-            DataError: See `train_sampler`.
+            DataError: ``class_power`` is below 1 and the images have no classes.
         """
         power = self.hparams.class_power
         return None if power == 1 else class_weights(labels_of(self.train_data, "class_power"), power)

@@ -177,9 +177,9 @@ def compare_traced(
     """Compare the graph from ``torch.export`` with the model.
 
     Args:
-        model: See `write_graph`.
-        traced: See `write_graph`.
-        others: See `write_graph`.
+        model: Model in evaluation mode on the CPU.
+        traced: Sample of two images for tracing.
+        others: Samples of other image and batch sizes for the comparison.
 
     Returns:
         Largest difference between the outputs, as a fraction of the full scale, by height and width of the

@@ -120,7 +120,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
     Args:
         name: Name in protocols.
         metric: Metric to compute.
-        suffix: See `ColorMetric.outputs`.
+        suffix: Suffix of the report keys, see `ColorMetric.outputs`.
     """
     outputs = metric.outputs(suffix)
     if not outputs:

@@ -95,11 +95,11 @@ class Area:
         'gray'
 
     Attributes:
-        action: See `Action`.
+        action: Action that applies to the area, such as ``"color"``; see `Action`.
         path: Corners of the outline in pixels of the original image; empty if ``mask`` is set.
         mask: Mask of the area, or None if ``path`` is set.
         color: ``#rrggbb`` for the action ``"color"``; None for other actions.
-        lightness: See `Lightness`.
+        lightness: Lightness of a filled area, from the image or the color; see `Lightness`.
         opacity: Weight of the action, in [0, 1].
         feather: Distance in pixels of the original image over which the action fades on both sides of the
             outline. With 0, the outline is aligned with edges in the image content.

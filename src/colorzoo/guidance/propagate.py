@@ -69,7 +69,8 @@ class Propagator:
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
-        fade: See `propagate`; must be above 0, because A is singular without fading.
+        fade: How fast colors fade with distance, see `propagate`. Must be above 0, because A is singular
+            without fading.
     """
 
     def __init__(self, lightness: Array, fade: float) -> None:

@@ -178,8 +178,8 @@ def write_frames(
         path: Output file, in a format for which `supports_frames` returns True.
         frames: At least one frame.
         source: Description of the source file.
-        quality: See `write_image`.
-        overwrite: See `write_image`.
+        quality: Quality of lossy formats, 1 to 100, see `write_image`.
+        overwrite: Whether an existing file may be replaced. The source is never replaced.
 
     Raises:
         ImageError: The file cannot be written.

@@ -169,7 +169,7 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     Args:
         file: Stream from `open_source`.
         name: Path of the file, or name of the image for error messages.
-        max_pixels: See `read_image`.
+        max_pixels: Maximum number of pixels; checked before decoding.
     """
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:

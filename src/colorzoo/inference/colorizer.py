@@ -82,7 +82,8 @@ class Colorizer:
         model: Registered name, `ModelChoice`, custom module or None. A custom module is moved to the device
             and converted to float32; it must not be trained while it is in use. None selects the
             highest-ranked model with local weights.
-        weights: See `create_model`; requires a registered name.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
+            Ignored for a custom module.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or another torch device.
         precision: ``"auto"`` selects bfloat16 if the hardware supports it.
         size: Shorter side of the network input in pixels, from 16 to 4096; None uses
@@ -185,11 +186,11 @@ class Colorizer:
         """Colorize an image and return the prediction and notes; see `__call__`.
 
         Args:
-            image: See `__call__`.
-            guidance: See `__call__`.
-            strength: See `__call__`.
-            reference: See `__call__`.
-            border: See `__call__`.
+            image: Path, Pillow image, `RasterImage`, array or tensor.
+            guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
+            strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
+            reference: Reference image; None uses the reference of the recipe.
+            border: Part of the image to colorize, see `BorderSetting`; None uses the recipe.
             cache: Cache of intermediate results, which accelerates repeated edits of an image; None disables
                 caching.
 
@@ -341,17 +342,17 @@ def load_model(
     """Load a registered model, or wrap a custom module.
 
     Args:
-        model: See `Colorizer`.
-        weights: See `Colorizer`.
+        model: Registered name, `ModelChoice` or custom module; None selects the default model.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         settings: Settings that the user set.
-        fast: See `Colorizer`.
-        allow_untrained: See `Colorizer`.
+        fast: Whether the default model must be a model whose weights are included in the package.
+        allow_untrained: Whether to accept random weights.
 
     Returns:
         The model and its `ModelChoice` (registered name and weights). The choice is None for a custom module.
 
     Raises:
-        ColorzooError: See `Colorizer`.
+        ColorzooError: The model or a setting is unknown, or the weights are missing or untrained.
     """
     choice: ModelChoice | None = None
     if isinstance(model, nn.Module):
@@ -389,12 +390,12 @@ def choose_for_guidance(
     Args:
         model: Registered name, or None.
         guidance: Guidance or recipe that the model must support.
-        weights: See `choose_model`.
+        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         references: Reference images or paths that are not part of the guidance.
-        fast: See `choose_model`.
+        fast: Whether the default model must be a model whose weights are included in the package.
 
     Raises:
-        ColorzooError: See `choose_model`.
+        ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model

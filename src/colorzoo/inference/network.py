@@ -84,8 +84,8 @@ class NetworkRunner:
         model: The model, which is moved to the device.
         name: Name of the model in messages.
         device: Device on which to run the model.
-        precision: See `Colorizer`.
-        engine: See `Colorizer`.
+        precision: Numeric precision; ``"auto"`` selects bfloat16 if the hardware supports it.
+        engine: ``"torch"`` or ``"onnxruntime"``.
     """
 
     def __init__(

@@ -246,7 +246,7 @@ def _refine_in_crop(
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         at: x and y in pixels of the lightness.
-        features: See `select_at`.
+        features: Function that computes the segmenter features of a lightness.
         most: Maximum size in pixels: the size of the smallest object found in the whole image.
 
     Returns:

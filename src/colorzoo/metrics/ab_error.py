@@ -106,7 +106,7 @@ class AbAUC(ColorMetric):
     Args:
         uniform: Weight of the uniform distribution that is mixed with the color frequencies (eq. 4). At 0,
             the value in the paper, every bin has the same total weight.
-        **options: See `ColorMetric`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     names = {"auc": {}}

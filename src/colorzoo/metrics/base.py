@@ -115,7 +115,7 @@ class ImageMean(ColorMetric, ABC):
     passes them to `add`.
 
     Args:
-        **options: See `ColorMetric`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     full_state_update = False
@@ -162,7 +162,7 @@ class Ratio(ColorMetric):
         tensor(0.5000)
 
     Args:
-        **options: See `ColorMetric`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     full_state_update = False

@@ -212,7 +212,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
     Args:
         ab: ``(2, H, W)`` result in CIE units.
         truth: Result of `truth_clusters` for the ground truth.
-        kernel_size: See `edge_scores`.
+        kernel_size: Half the side of the window around an edge pixel, see `edge_scores`.
 
     Returns:
         ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without an edge, for which the published
@@ -247,8 +247,8 @@ class ClusterDiscrepancyRatio(ColorMetric):
     depend on it.
 
     Args:
-        kernel_size: See `edge_scores`.
-        **options: See `ColorMetric`.
+        kernel_size: Half the side of the window around an edge pixel, see `edge_scores`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     names = {"cdr": {}}

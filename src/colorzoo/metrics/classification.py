@@ -65,7 +65,7 @@ class ClassifierAccuracy(ColorMetric):
             uses `default_network`.
         weights: Weight file; used only if ``classifier`` is a name or None.
         best: Values of k, such as 1 and 5.
-        **options: See `ColorMetric`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     names = {"accuracy": {}}

@@ -140,7 +140,7 @@ class BandLPIPS(BandMetric):
 
     Args:
         net: Backbone; its name becomes part of the result key.
-        weights: See `lpips_network`.
+        weights: Weight file of the backbone, see `lpips_network`; None downloads the weights once.
         kernel_size: Width of the band; None for the whole image. See `edge_band`.
     """
 

@@ -233,7 +233,7 @@ def timm_network(
     Args:
         name: Model name, optionally followed by ``.`` and a pretrained tag.
         weights: Weight file; None downloads the published weights once with timm.
-        crop: See `TimmNetwork`.
+        crop: Whether to crop the center of the image, see `TimmNetwork`.
         options: Arguments of ``timm.create_model``, such as ``num_classes=0``.
 
     Raises:

@@ -34,7 +34,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
     Args:
         features: Feature network, or a name for `feature_network`.
         weights: Weight file; used only if ``features`` is a name.
-        **options: See `ColorMetric`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     names = {"fid": {}}

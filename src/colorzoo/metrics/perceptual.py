@@ -123,8 +123,8 @@ class MeanLPIPS(ImageMean):
 
     Args:
         net: Backbone; its name becomes part of the result key.
-        weights: See `lpips_network`.
-        **options: See `ColorMetric`.
+        weights: Weight file of the backbone, see `lpips_network`; None downloads the weights once.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     names = {"lpips": {}}

@@ -111,7 +111,7 @@ class MeanPSNR(MeanDecibels):
     Args:
         eight_bit: Whether to truncate both images to 8 bits first, as in Zhang et al. 2017 and Cho et al.
             2023.
-        **options: See `ColorMetric`.
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
     names = {"psnr": {}, "psnr_float": {"eight_bit": False}}

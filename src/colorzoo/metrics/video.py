@@ -157,7 +157,7 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
         target_frames: ``(B, T, 3, H, W)`` in [0, 1]: ground truth or gray frames, from which the flow is
             estimated.
-        flow: See `colorzoo.metrics.video.Flow`.
+        flow: Function that estimates the optical flow, see `colorzoo.metrics.video.Flow`.
 
     Returns:
         ``(B,)`` float32, lower is more consistent; NaN for clips of one frame or without a pixel visible in
@@ -186,7 +186,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
         target_frames: ``(B, T, 3, H, W)`` in [0, 1]: ground truth or gray frames, from which the flow is
             estimated.
-        flow: See `colorzoo.metrics.video.Flow`.
+        flow: Function that estimates the optical flow, see `colorzoo.metrics.video.Flow`.
 
     Returns:
         ``(B,)`` float32 in CIE units, lower is more consistent; NaN for clips of one frame or without a pixel

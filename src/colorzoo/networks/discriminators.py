@@ -144,8 +144,8 @@ class SpectralConv(nn.Module):
         fan_in: Number of input channels.
         fan_out: Number of output channels.
         kernel: Height and width of the kernel.
-        stride: See `torch.nn.Conv2d`.
-        padding: See `torch.nn.Conv2d`.
+        stride: Stride of the convolution.
+        padding: Zero padding on each side.
     """
 
     u: Tensor

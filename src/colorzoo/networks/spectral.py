@@ -26,8 +26,8 @@ class StoredSpectralConv(nn.Module):
         fan_in: Number of input channels.
         fan_out: Number of output channels.
         kernel: Kernel size: one number for 1D convolutions over tokens, two numbers for 2D convolutions.
-        stride: See `torch.nn.Conv2d`.
-        padding: See `torch.nn.Conv2d`.
+        stride: Stride of the convolution.
+        padding: Zero padding on each side.
         bias: Whether to add a bias.
     """
 

@@ -458,7 +458,7 @@ class Request:
         uses_model: Whether the request runs in the thread of the model. If False, it runs in a thread for
             files.
         newest_only: Whether a newer request replaces waiting requests of this type in the session.
-        rank: See `QueuedRequest`.
+        rank: Priority among the requests of a session; the lowest rank runs first.
     """
 
     handler: Handler

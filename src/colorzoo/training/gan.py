@@ -73,10 +73,10 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         discriminator: The discriminator, or a module that contains several discriminators.
 
     Args:
-        model: See `ColorizationModule`.
-        stage: See `ColorizationModule`.
-        start: See `ColorizationModule`.
-        **optimization: See `AdversarialOptimization`.
+        model: The generator.
+        stage: A key of `stages`; None if the task has no stages.
+        start: Trained model from which initial layers are copied, see `initialize_from`.
+        **optimization: Optimizers and schedules of both networks, see `AdversarialOptimization`.
     """
 
     discriminator: nn.Module
@@ -148,7 +148,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
         Raises:
             ColorzooError: The precision of the Trainer scales gradients.
-            WeightsError: See `ColorizationModule.setup`.
+            WeightsError: The model ``start`` or a submodel has random weights.
         """
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:

@@ -209,7 +209,7 @@ class ColorizationModule(LightningModule):
 
         Raises:
             WeightsError: The model ``start`` or a submodel has random weights.
-            DataError: See `label_count`.
+            DataError: The model predicts image classes, and the data has no labels or more classes.
         """
         if stage != "fit":
             return
@@ -444,10 +444,10 @@ class SingleOptimizerModule(ColorizationModule):
         torch.Size([])
 
     Args:
-        model: See `ColorizationModule`.
-        stage: See `ColorizationModule`.
-        start: See `ColorizationModule`.
-        **optimization: See `Optimization`.
+        model: The model to train.
+        stage: A key of `stages`; None if the task has no stages.
+        start: Trained model from which initial layers are copied, see `initialize_from`.
+        **optimization: Optimizer and learning rate schedule, see `Optimization`.
     """
 
     def __init__(

@@ -128,7 +128,7 @@ def schedule(
         make: Builds the schedule; None keeps the learning rate constant.
         optimizer: The optimizer.
         trainer: The Trainer of the run.
-        accumulate: See `planned_steps`.
+        accumulate: Number of batches per step if the task itself accumulates gradients.
 
     Raises:
         ColorzooError: The schedule requires the number of steps and the run has no limit, or the schedule

@@ -94,7 +94,7 @@ class FullSizePrediction(LightningModule):
         """Start the threads that read and write files.
 
         Raises:
-            WeightsError: See `ColorizationModule.on_predict_start`.
+            WeightsError: The weights are random, and `ColorizationModule.allow_untrained` is False.
         """
         self.model.on_predict_start()
         self.summary = BatchSummary()

@@ -120,9 +120,9 @@ class HoldThenLinear(RunSchedule):
     once per epoch; this class updates it in each step.
 
     Args:
-        optimizer: See `RunSchedule`.
-        warmup_steps: See `RunSchedule`.
-        total_steps: See `RunSchedule`.
+        optimizer: The optimizer; its learning rates are the maxima.
+        warmup_steps: Number of steps of linear warmup.
+        total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
         hold: Fraction of the steps after the warmup with constant learning rate, below 1.
     """
 

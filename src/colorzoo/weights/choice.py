@@ -97,7 +97,7 @@ class ModelChoice:
         """The weight file, downloaded if necessary; None for a model without weights.
 
         Raises:
-            WeightsError: See `resolve_weights`.
+            WeightsError: The requested weights do not exist or are not available.
         """
         return self._found[0]
 
@@ -106,7 +106,7 @@ class ModelChoice:
         """Reason why the model's weights are not available, or an empty string.
 
         Raises:
-            WeightsError: See `resolve_weights`.
+            WeightsError: The requested weights do not exist or are not available.
         """
         return self._found[1]
 
@@ -115,7 +115,7 @@ class ModelChoice:
         """SHA-256 of the weight file, or an empty string if there is no file.
 
         Raises:
-            WeightsError: See `file`.
+            WeightsError: The requested weights do not exist or are not available.
         """
         return "" if self.file is None else self.file.sha256 or sha256_of(self.file.path)
 
@@ -154,7 +154,7 @@ def choose_model(
             of the weight file, else the default model.
         uses: Use cases, the most important first. Models that support more of these use cases are preferred.
             The default is ``"automatic"`` if the list is empty or no model supports any of its use cases.
-        weights: See `resolve_weights`.
+        weights: ``"default"``, another tag of the model card, a path, or None; see `resolve_weights`.
         fast: Whether to consider only models with weights in the package.
         able: Protocol that the default model must implement.
 

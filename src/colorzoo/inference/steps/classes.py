@@ -136,7 +136,7 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     """Read a label image and check its aspect ratio; return int64 labels ``(1, 1, h', w')``.
 
     Args:
-        path: See `read_label_image`.
+        path: Label image of one channel, see `read_label_image`.
         like: Image ``(1, C, h, w)`` to which the labels belong.
 
     Raises:

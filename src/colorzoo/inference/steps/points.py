@@ -398,7 +398,7 @@ def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor
     """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
-        locked: See `correct_points`.
+        locked: Mask ``(h, w)`` of locked colors; None without locks.
         boxes: ``(K, 4)``: first and last row, first and last column.
         size: Height and width of the image.
     """

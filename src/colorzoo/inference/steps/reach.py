@@ -259,7 +259,7 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
 
     Args:
         costs: Path costs from the point.
-        alike: See `fade`.
+        alike: Similarity ``(h, w)`` to the point in [0, 1]; None uses the path costs only.
         count: Number of factors.
 
     Returns:
