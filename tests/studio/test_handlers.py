@@ -43,6 +43,10 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     }
     assert {name: (models[name]["group"], models[name]["purpose"]) for name in wanted} == wanted
     assert models["chen2023"]["guidance"] == ["exemplar", "classes"]
+    captions = {name: entry["caption"] for name, entry in models.items()}
+    assert captions["kim2021_su2020_small"] == "Kim 2021 with Su 2020, compact"
+    assert captions["LocalHints"] == "Custom: LocalHints"
+    assert not any("_" in caption for caption in captions.values())
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
     assert not pad.hello["resumed"]

@@ -27,13 +27,14 @@ const INPUTS = [
   ["statistics", "palette of another image"], ["regions", "regions of a drawing"],
 ];
 
-/** Return what the colors of a model are based on, because its name refers to a paper. */
-export function modelInputs({ guidance, parameters, year }) {
+/** Return what the colors of a model are based on. */
+export function modelInputs({ guidance, parameters }) {
   const names = INPUTS.filter(([kind]) => guidance.includes(kind)).map(([, name]) => t(name));
   const words = names.join(", ") || (parameters ? t("automatic colors") : t("black and white, for comparison"));
-  const known = year === null ? t("Your own model: {words}", { words }) : words;
-  return known.charAt(0).toUpperCase() + known.slice(1) + (parameters || !names.length ? "" : t(", without AI"));
+  return words.charAt(0).toUpperCase() + words.slice(1) + (parameters || !names.length ? "" : t(", without AI"));
 }
+
+export const modelCaption = (pad, name) => pad.session.models.find((model) => model.name === name)?.caption ?? name;
 
 /** Return the best model for each purpose; the selected model represents its own purpose. @returns {{title: string, use: string, model: any}[]} */
 export function purposes(pad) {
@@ -50,7 +51,7 @@ export function purposes(pad) {
 export function purposeOf(pad) {
   const model = pad.model();
   const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);
-  return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.name ?? "", use: "" };
+  return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.caption ?? "", use: "" };
 }
 
 export function modelGroups(pad) {

@@ -20,6 +20,7 @@ import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
+import { modelCaption } from "./models.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
@@ -410,7 +411,7 @@ class Pad {
     if (used && (!this.session.greeted || here.some(({ name }) => name === used))) return;
     const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
     this.amend({ ...this.doc, model: name });
-    if (used) this.toast(t("The coloring model {used} is not available here. {name} is used instead.", { used, name }));
+    if (used) this.toast(t("The coloring model {used} is not available here. {name} is used instead.", { used, name: modelCaption(this, name) }));
   }
 
   async hello(message) {

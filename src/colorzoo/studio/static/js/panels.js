@@ -7,7 +7,7 @@ import { colorOfStroke, isStroke, listedHints, strengthOf, strokePoints, unavail
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
-import { modelGroups, modelInputs, proposedModel, purposeOf, purposes } from "./models.js";
+import { modelCaption, modelGroups, modelInputs, proposedModel, purposeOf, purposes } from "./models.js";
 import { pixelAt } from "./pixels.js";
 import { usesObjects } from "./shapeedits.js";
 import { moved, sortRows } from "./sorting.js";
@@ -21,7 +21,7 @@ export function createModelPanel(pad) {
   const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What the colors are based on") });
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Coloring model") });
   const missing = h("p", { class: "cz-hint" });
-  const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model") }, h("span", {}, t("All coloring models")), select), missing);
+  const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.") }, h("span", {}, t("All coloring models")), select), missing);
   const suits = button({ text: t("Color as a drawing"), label: t("Switch to a coloring model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
   const kept = h("p", { class: "cz-hint cz-kept" });
   const open = (shown) => {
@@ -43,7 +43,7 @@ export function createModelPanel(pad) {
     const purpose = purposeOf(pad);
     setText(title, purpose.title);
     setText(name, purpose.use);
-    setAttr(toggle, "title", t("Choose how the photo is colored. The current coloring model is {name}.", { name: pad.doc.model }));
+    setAttr(toggle, "title", t("Choose how the photo is colored. The current coloring model is {name}.", { name: modelCaption(pad, pad.doc.model) }));
     drawResult(pad, chosen);
     const offered = purposes(pad);
     syncList(tiles, offered.length, make, (tile, index) => fillPurpose(pad, tile, offered[index]));
@@ -101,7 +101,7 @@ function fillPurpose(pad, tile, { title, use, model }) {
   const [words, small] = tile.children;
   setText(words, title);
   setText(small, model.ready ? use : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
-  setAttr(tile, "title", t("Color the photo with the model {name}", { name: model.name }));
+  setAttr(tile, "title", t("Color the photo with the model {name}", { name: model.caption }));
   setAttr(tile, "aria-pressed", String(model.name === pad.doc.model));
 }
 
@@ -110,21 +110,22 @@ function fillGroup(group, { title, models }) {
   syncList(group, models.length, () => h("option"), (option, index) => {
     setAttr(option, "value", models[index].name);
     setText(option, modelLabel(models[index]));
+    setAttr(option, "title", t("Technical name: {name}", { name: models[index].name }));
   });
 }
 
 function modelLabel(model) {
-  const { name, ready, bytes } = model;
-  const words = t("{what} ({name})", { what: modelInputs(model), name });
+  const { caption, ready, bytes } = model;
+  const words = t("{what} ({name})", { what: modelInputs(model), name: caption });
   return ready ? words : t("{what}, {size} MB to download", { what: words, size: Math.ceil((bytes ?? 0) / 1e6) });
 }
 
 function availabilityText(pad) {
   const model = pad.model();
-  if (model?.usable === false) return t("{name} cannot be used, because no trained version is published.", { name: model.name });
+  if (model?.usable === false) return t("The coloring model {name} is not available. Choose another coloring model.", { name: model.caption });
   if (model && !model.ready) return t("This model is downloaded when you first use it, which takes a while.");
   const count = pad.session.models.filter(({ usable }) => usable === false).length;
-  return count ? t("{count} more models are not listed, because no trained versions are published.", { count }) : "";
+  return count ? t("{count} more coloring models are not available.", { count }) : "";
 }
 
 function unusedHintsText(pad) {
@@ -165,7 +166,7 @@ export function createHintsPanel(pad) {
     const hints = listedHints(pad.doc);
     const last = Math.max(0, Math.min(to, hints.length - 1));
     if (from >= hints.length || last === from) return from; // edge strokes have no order
-    pad.edit({ ...pad.doc, points: moved(hints, from, last).flatMap((hint) => strokePoints(pad.doc, hint)) }, t("reorder points"));
+    pad.edit({ ...pad.doc, points: moved(hints, from, last).flatMap((hint) => strokePoints(pad.doc, hint)) }, t(last < from ? "move point up in the list" : "move point down in the list"));
     return last;
   });
   const update = () => {
