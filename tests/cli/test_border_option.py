@@ -28,7 +28,7 @@ def chroma(path: Path) -> np.ndarray:
 def test_border_stays_gray_by_default(scan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found, whole, part = (scan.with_name(name) for name in ("found.png", "whole.png", "part.png"))
     assert main(["colorize", str(scan), "-o", str(found), "--model", "colorzoo2026"]) == 0
-    assert "colored within the border" in capsys.readouterr().out
+    assert "inside the scan border was colored" in capsys.readouterr().out
     assert main(["colorize", str(scan), "-o", str(whole), "--model", "colorzoo2026", "--border", "none"]) == 0
     assert "within" not in capsys.readouterr().out
     rectangle = str(INSIDE)
@@ -45,5 +45,5 @@ def test_border_stays_gray_by_default(scan: Path, capsys: pytest.CaptureFixture[
     assert records[2] is not None
     assert (records[2].border, records[2].name) == (rectangle, "scan.png")
     assert float(records[2].uncertainty) > 0
-    with pytest.warns(UserWarning, match="within the border"):
+    with pytest.warns(UserWarning, match="inside the scan border"):
         colorzoo.colorize(scan, "colorzoo2026", border=tuple(INSIDE[:4]))

@@ -128,7 +128,7 @@ def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
     assert ("APP13", caption) in image.applist
     with tifffile.TiffFile(rewritten(tmp_path / "x.jpg", "y.tif")[1].filename) as tiff:
         assert tiff.pages[0].tags[33723].value == caption[-10:]
-    assert write_notes("y.bmp", raster) == ("XMP dropped: the BMP file cannot store it",)
+    assert write_notes("y.bmp", raster) == ("XMP was not saved, because the BMP file cannot contain it",)
 
 
 @pytest.mark.parametrize("options", [{"bigtiff": True}, {"byteorder": ">"}])

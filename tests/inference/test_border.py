@@ -212,7 +212,7 @@ def test_points_on_the_border_are_ignored_with_a_note() -> None:
     recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), border=INSIDE)
     found = Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe)
     assert any(note.startswith("1 of 2 points") for note in found.notes)
-    assert "colored within the border 24,20,180,120" in found.notes
+    assert "only the image inside the scan border was colored (24,20,180,120)" in found.notes
 
 
 def test_a_recipe_moves_to_the_inside() -> None:

@@ -129,7 +129,7 @@ def test_pads_beyond_the_limit_are_refused_and_the_others_stay() -> None:
     studio = tiny_studio(Limits(sessions=1))
     with web_client(studio) as client, socket_pad(client) as pad:
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
-            assert "At most 1 pages" in pipe.receive_text()
+            assert "(at most 1)" in pipe.receive_text()
             with pytest.raises(WebSocketDisconnect) as ended:
                 pipe.receive_text()
         assert ended.value.code == 1013

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorzoo.studio.protocol import Message, StudioError, error_message, pack, unpack
+from colorzoo.errors import ColorzooError, GuidanceError, UnknownModelError
+from colorzoo.studio.protocol import Message, StudioError, describe_error, error_message, pack, unpack
 
 
 @given(st.lists(st.binary(max_size=40), max_size=4), st.text(max_size=20))
@@ -48,3 +49,23 @@ def test_unexpected_errors_reveal_no_details() -> None:
     body = error_message(RuntimeError("/home/user/secret.py line 3"), 7).body
     assert (body["code"], body["re"]) == ("internal", 7)
     assert "secret" not in body["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "first"),
+    [
+        (GuidanceError("recipe.points[3].x must be a number, got 'a'."), "These edits are damaged. "),
+        (GuidanceError("recipe is for an image of 8 x 8 pixels"), "These edits belong to another photo. "),
+        (GuidanceError("recipe.version must be at most 2. Install a newer version"), "These edits require "),
+        (UnknownModelError("unknown model 'x'"), "This coloring model cannot be used. "),
+    ],
+)
+def test_errors_begin_with_a_plain_sentence(error: ColorzooError, first: str) -> None:
+    text = describe_error(error)[1]
+    assert text.startswith(first)
+    assert text.endswith(f"Details: {error}")
+
+
+def test_errors_in_plain_language_have_no_details() -> None:
+    assert describe_error(GuidanceError("the reference has no color."))[1] == "The reference has no color."
+    assert describe_error(GuidanceError("suggest.x is missing."))[1] == "suggest.x is missing."

@@ -116,6 +116,6 @@ def test_connected_sessions_are_never_replaced() -> None:
     third = store.new()  # in place of the one without a pad
     third.connected = True
     assert [store.find(s.id) is s for s in (first, second, third)] == [True, False, True]
-    with pytest.raises(StudioError, match="at most 2 pages"):
+    with pytest.raises(StudioError, match="at most 2"):
         store.new()
     assert store.find(first.id) is first

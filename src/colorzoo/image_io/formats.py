@@ -103,8 +103,8 @@ class Plugin:
     def missing_error(self, name: str) -> ImageError:
         """Return an error that names the library to install for a file."""
         return ImageError(
-            f"{name} is {self.title}, which requires another library; run "
-            "`python -m pip install 'colorzoo[formats]'`, or convert the file to JPEG or TIFF"
+            f"{name} is {self.title}, which is not supported here; convert the file to JPEG or TIFF, or "
+            "install its library with `python -m pip install 'colorzoo[formats]'`"
         )
 
 
@@ -191,7 +191,9 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     except (library.LibRawError, ValueError, OSError, MemoryError) as error:
         reason = error.args[0] if error.args else error
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
-        raise ImageError(f"{name} is {CAMERA_RAW.title} that LibRaw cannot read ({reason})") from error
+        raise ImageError(
+            f"{name} is {CAMERA_RAW.title} that is not supported ({reason}); convert it to DNG or TIFF"
+        ) from error
     rgb = stored.astype(np.float32)
     rgb /= 65535
     file.seek(0)

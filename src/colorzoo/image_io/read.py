@@ -190,7 +190,7 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 def _first_page(pages: Sequence[Directory], name: str) -> Directory:
     if not pages:
-        raise ImageError(f"{name} is a damaged or truncated TIFF: no directory contains an image")
+        raise ImageError(f"{name} is damaged or incomplete: this TIFF file contains no image")
     return pages[0]
 
 
@@ -269,7 +269,9 @@ def from_pil(
     except (
         Exception
     ) as error:  # as in `_load`, errors have many types; a GIF without a palette raises AssertionError
-        raise ImageError(f"{name} of mode {image.mode} cannot be read ({error})") from error
+        raise ImageError(
+            f"{name} has an unsupported color mode ({image.mode}: {error}); convert it to RGB or grayscale"
+        ) from error
     orientation, block = 1, None
     try:
         exif = image.getexif()
@@ -277,7 +279,7 @@ def from_pil(
             orientation = valid_orientation(exif.get(ORIENTATION))
         block = clean_exif(exif)
     except Exception:  # Pillow raises many types of errors for damaged EXIF
-        notes += ("EXIF is damaged and was dropped",)
+        notes += ("the EXIF metadata is damaged and was discarded",)
     metadata = replace(_metadata(image, orientation), exif=block)
     return _assemble(replace(pixels, notes=notes + pixels.notes), metadata, orientation)
 
@@ -306,7 +308,7 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
     try:
         count = getattr(image, "n_frames", 1)
     except Exception:  # the first page is readable even if a later page is damaged
-        return ("later frames are damaged and were dropped",)
+        return ("later frames are damaged and were discarded",)
     return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
 
 

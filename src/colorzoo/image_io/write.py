@@ -88,7 +88,7 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     kind = output_format(Path(path))
     notes = []
     if like.alpha is not None and kind not in ALPHA_FORMATS:
-        notes.append(f"alpha dropped: {kind} does not support it")
+        notes.append(f"transparency was discarded, because {kind} files cannot contain it")
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
         notes.append(f"reduced to 8 bits: {kind} does not support 16 bits; use PNG or TIFF")
     data = like.metadata
@@ -97,7 +97,7 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         # a profile can span several segments
         fits = kind != "JPEG" or title == "color profile" or fits_jpeg(value)
         if value and (kind not in XMP_FORMATS or not fits):
-            notes.append(f"{title} dropped: the {kind} file cannot store it")
+            notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
     return tuple(notes)
 
 

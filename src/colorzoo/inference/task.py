@@ -242,7 +242,7 @@ def prepare_image(
         if not isinstance(guidance, Recipe):
             raise GuidanceError("border must be 'none' for guidance as tensors, which cover the whole image.")
         guidance, lost = crop_recipe(guidance, image.size, inside)
-        notes = (f"colored within the border {inside}", *lost, *notes)
+        notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
     task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
     return replace(task, notes=notes, crop=recipe.crop)
 

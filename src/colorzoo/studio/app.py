@@ -84,7 +84,9 @@ class StudioLoader:
         if name is None:
             return None
         if self.report is None or name not in self.report.sources:
-            raise StudioError("expired", f"{name} is not a photo of the report page on this server")
+            raise StudioError(
+                "expired", f"the photo {name} was not found on this server; open it from your computer"
+            )
         if not Path(name).is_file():
             raise StudioError("expired", f"{name}: no such file")
         return Path(name)
@@ -160,7 +162,7 @@ async def _report(request: Request) -> Response:
     report = request.app.state.loader.report
     page = report and report.pages.get(request.path_params["name"])
     if not page:
-        return _error_response(StudioError("expired", "this report page does not exist"))
+        return _error_response(StudioError("expired", "this page was not found; go back to the start page"))
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 

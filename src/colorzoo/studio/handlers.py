@@ -325,7 +325,7 @@ def _propose(ctx: Context) -> Iterator[Message]:
     """Return the regions that the model proposes to color."""
     request = ctx.pad_request()
     if "regions" not in request.colorizer.model.accepts:
-        raise StudioError("unsupported", f"the model {request.colorizer.name} does not support regions")
+        raise StudioError("unsupported", "this coloring model does not support regions")
     facts, buffer = regions.describe_regions(request, predict(request))
     yield ctx.answer("regions", buffer, **facts)
 
@@ -435,7 +435,7 @@ def _check(ctx: Context) -> Iterator[Message]:
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
     notes = [
-        f"unknown recipe field {name!r} has no effect, but is kept in the saved recipe"
+        f"these edits contain a setting that this version does not know ({name}); it is kept but not used"
         for name in recipe.unknown()
     ]
     if opened is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _HEADER = struct.Struct("<I")
+_PLAIN_SENTENCES = (  # pattern of the messages of `GuidanceError`, and the sentence that precedes them
+    (
+        re.compile("^recipe is for|outside the image|within the image|for this image"),
+        "These edits belong to another photo. Open that photo, or choose “Load edits” and another file.",
+    ),
+    (re.compile("newer version"), "These edits require a newer version of colorzoo."),
+    (
+        re.compile(r"^(recipe|border|crop|classes)\b"),
+        "These edits are damaged. Choose “Load edits” and another file.",
+    ),
+)
+_NO_MODEL = "This coloring model cannot be used. Choose another coloring model."
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (ImageError, "bad_image"),
     (GuidanceError, "bad_recipe"),
@@ -107,11 +120,23 @@ def describe_error(error: BaseException) -> tuple[str, str]:
         return "too_large", "The server ran out of memory; use a smaller image"
     for kind, code in _CODES:
         if isinstance(error, kind):
-            # the messages of these errors start with a file or field name
             text = " ".join(str(error).split())
-            return code, text if kind in (ImageError, GuidanceError) else _sentence(text)
+            return code, text if kind is ImageError else _explained(text, code)  # some start with a file name
     _log.error("a request of the drawing pad failed", exc_info=error)
-    return "internal", f"Unexpected error in the server ({type(error).__name__}); see the server's terminal"
+    return "internal", (
+        "Something went wrong. Your edits are kept. Try again. If it happens again, restart colorzoo. "
+        f"Details: {type(error).__name__}, see the messages of the server."
+    )
+
+
+def _explained(text: str, code: str) -> str:
+    """Add a plain sentence before messages that name recipe fields or options of the command line."""
+    plain = _NO_MODEL if code == "no_model" else None
+    if code == "bad_recipe":
+        plain = next((sentence for pattern, sentence in _PLAIN_SENTENCES if pattern.search(text)), None)
+    if plain:
+        return f"{plain} Details: {text}"
+    return text if re.match(r"\w+[.\[]", text) else _sentence(text)  # field names keep their case
 
 
 def _sentence(text: str) -> str:

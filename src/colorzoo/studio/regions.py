@@ -109,7 +109,7 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     """
     model = request.colorizer.model
     if not isinstance(model, FindsClasses):
-        raise StudioError("unsupported", f"the model {request.colorizer.name} does not support object types")
+        raise StudioError("unsupported", "this coloring model does not support object types")
     names = getattr(model, "class_names", {})
     opened = find_classes(model, request.lightness())[0, 0]
     if (window := request.opened.window) is not None:

@@ -192,7 +192,9 @@ class SessionStore:
             if len(idle) < excess:
                 count = self._limits.sessions
                 raise StudioError(
-                    "busy", f"at most {count} pages can be open on this server; close a page, then try again"
+                    "busy",
+                    f"too many photos are open on this server (at most {count}); close a browser tab, then "
+                    "try again",
                 )
             removed = idle[: max(0, excess)]
             for session_id in removed:

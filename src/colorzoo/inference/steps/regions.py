@@ -21,7 +21,7 @@ _INK = 0.5  # darker pixels are lines of a sketch
 _LEAST_PIXELS = 4  # minimum size of a new region; smaller parts occur at the ends of lines
 
 OTHER_PROPOSAL = (
-    "region colors may be misplaced: the recipe was made for another image or for other model settings"
+    "region colors may be misplaced, because these edits were made for another image or coloring model"
 )
 """Note for the user if `Recipe.proposal` differs from the hash of the proposed regions."""
 Index = NDArray[np.int64]

@@ -11,7 +11,7 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.inference.full_size import BicubicUpsampler, bands
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
-BLANK_NOTE = "no lines were found in the sketch; the result is arbitrary"
+BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
 
 _BINARY = 0.97  # minimum fraction of pixels near white or black in a sketch that needs no cleaning
 _NEAR = 0.1  # maximum distance of these pixels from white or black

@@ -1,5 +1,6 @@
 /** The border of a scan, which limits the colored part of the photo, and its panel. */
 
+import { damagedFile } from "./damage.js";
 import { button, h, section, setText, show, t } from "./dom.js";
 import { boxBetween, gripAt, resized } from "./shapes.js";
 import { change } from "./state.js";
@@ -15,7 +16,7 @@ const LEAST_INSIDE = 8; // pixels
 /** @param {any} value @returns {Border} @throws {Error} with a message for the user */
 export function readBorder(value) {
   const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger);
-  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border in this recipe file must be "automatic", "none" or a list of x, y, width and height.');
+  if (value !== "automatic" && value !== "none" && !numbers) throw damagedFile("the scan border");
   return value;
 }
 

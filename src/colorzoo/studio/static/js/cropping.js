@@ -8,6 +8,7 @@
  */
 
 import { clamp } from "./color.js";
+import { damagedFile } from "./damage.js";
 import { button, h, section, setText, show, t } from "./dom.js";
 import { insideOf } from "./border.js";
 import { gripAt, strokePath, tracePolygon, turned, turnedCorners } from "./shapes.js";
@@ -268,6 +269,6 @@ export function createCropOptions(pad, createSlider) {
 export function readCrop(value) {
   if (value === undefined || value === null) return null;
   const ok = ["x", "y", "width", "height"].every((name) => Number.isInteger(value[name])) && Number.isFinite(value.angle ?? 0);
-  if (!ok) throw new Error("The crop in this recipe file must have x, y, width and height in whole pixels, and optionally an angle.");
+  if (!ok) throw damagedFile("the crop");
   return value;
 }

@@ -21,6 +21,7 @@
 
 import { readCrop } from "./cropping.js";
 import { readBorder } from "./border.js";
+import { damagedFile } from "./damage.js";
 import { readArea, readBox } from "./shapes.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
@@ -208,8 +209,8 @@ const defaultReach = (recipe) => (recipe.version === 1 ? "everywhere" : "automat
  * @throws {Error} with a message for the user
  */
 export function fromRecipe(recipe, image, abOf) {
-  if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file contains no edits. Choose a recipe file that was saved with “Save edits”.");
-  if ((recipe.version ?? RECIPE_VERSION) > RECIPE_VERSION) throw new Error(`This recipe file (version ${recipe.version}) requires a newer version of colorzoo.`);
+  if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file contains no edits. Choose an edits file that was saved with “Save edits”.");
+  if ((recipe.version ?? RECIPE_VERSION) > RECIPE_VERSION) throw new Error(`This edits file (version ${recipe.version}) requires a newer version of colorzoo.`);
   checkSize(recipe.image ?? {}, image);
   const read = (more) => (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, image, abOf), ...more });
   const points = list(recipe, "points").map(read({}));
@@ -242,7 +243,7 @@ export function fromRecipe(recipe, image, abOf) {
 
 function list(holder, name) {
   const value = holder[name] ?? [];
-  if (!Array.isArray(value)) throw new Error(`"${name}" in this recipe file must be a list.`);
+  if (!Array.isArray(value)) throw damagedFile(`the part “${name}”`);
   return value;
 }
 
@@ -250,13 +251,13 @@ function checkSize(stated, image) {
   const { width = image.width, height = image.height } = stated;
   if (width === image.width && height === image.height) return;
   throw new Error(
-    `This recipe file is for an image of ${width} × ${height} pixels, but the open image has ${image.width} × ${image.height}.`,
+    `This edits file is for an image of ${width} × ${height} pixels, but the open image has ${image.width} × ${image.height}.`,
   );
 }
 
 function readPoint(entry, index, image, abOf) {
   const ok = Number.isFinite(entry?.x) && Number.isFinite(entry?.y) && (entry.ab || isHex(entry.color));
-  if (!ok) throw new Error(`Point ${index + 1} of this recipe file must have x, y and a color such as #c04020.`);
+  if (!ok) throw damagedFile(`point ${index + 1}`);
   const radius = entry.radius ?? 3;
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / image.perNetworkPixel)));
   return {
@@ -268,20 +269,20 @@ function readPoint(entry, index, image, abOf) {
 
 function readStroke(entry, index) {
   const ok = Array.isArray(entry?.path) && entry.path.length && entry.path.every((at) => at.length === 2 && at.every(Number.isFinite));
-  if (!ok) throw new Error(`Stroke ${index + 1} of this recipe file must have a path of [x, y] pairs.`);
+  if (!ok) throw damagedFile(`brush stroke ${index + 1}`);
   return { path: entry.path, width: entry.width ?? 5 };
 }
 
 const isHex = (text) => /^#[0-9a-f]{6}$/i.test(text ?? "");
 
 function readReplacement(entry, index) {
-  if (!isHex(entry?.old) || !isHex(entry.new)) throw new Error(`Color replacement ${index + 1} of this recipe file must have two colors such as #c04020, "old" and "new".`);
+  if (!isHex(entry?.old) || !isHex(entry.new)) throw damagedFile(`color replacement ${index + 1}`);
   return { ...OVERLAYS.replacements, ...entry };
 }
 
 function readPaint(entry, index) {
   readStroke(entry, index);
-  if (Boolean(entry.erase) === isHex(entry.color)) throw new Error(`Paint stroke ${index + 1} of this recipe file must have either a color such as #c04020 or "erase": true.`);
+  if (Boolean(entry.erase) === isHex(entry.color)) throw damagedFile(`the color of paint stroke ${index + 1}`);
   return { ...OVERLAYS.paint, ...entry };
 }
 

@@ -12,6 +12,7 @@
  */
 
 import { clamp } from "./color.js";
+import { damagedFile } from "./damage.js";
 import { createCanvas } from "./dom.js";
 import { maskOutline } from "./outlines.js";
 
@@ -89,7 +90,7 @@ export function movedBox(box, dx, dy, photo) {
 /** @param {any} entry @param {number} index @returns {Box} @throws {Error} with a message for the user */
 export function readBox(entry, index) {
   const ok = ["x", "y", "width", "height"].every((name) => Number.isFinite(entry?.[name]));
-  if (!ok) throw new Error(`Box ${index + 1} of this recipe file must have x, y, width and height.`);
+  if (!ok) throw damagedFile(`object box ${index + 1}`);
   return entry;
 }
 
@@ -278,7 +279,7 @@ function tintCanvas({ width, height, bits }) {
 export function readArea(entry, index) {
   const { mask, path } = entry ?? {};
   const placed = Array.isArray(path) ? path.length >= 3 && path.every((at) => at.length === 2 && at.every(Number.isFinite)) : isMask(mask);
-  if (!AREA_ACTIONS.includes(entry?.action) || !placed) throw new Error(`Area ${index + 1} of this recipe file must have an action, and a mask or a path.`);
+  if (!AREA_ACTIONS.includes(entry?.action) || !placed) throw damagedFile(`area ${index + 1}`);
   return entry;
 }
 
