@@ -47,8 +47,8 @@ def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path,
         assert rule["old"] != rule["new"]
         pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#2050c0")
         pad.page.keyboard.press("Enter")
-        pad.page.fill("input[aria-label='Range of hue']", "35")
-        pad.page.fill("input[aria-label='Soft edge']", "10")
+        pad.page.fill("input[aria-label='Hue range']", "35")
+        pad.page.fill("input[aria-label='Falloff']", "10")
         pad.settle()
         (rule,) = pad.recipe()["replacements"]
         assert (rule["range"], rule["fade"]) == (35, 10)

@@ -5,7 +5,7 @@ import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, 
 import { moved } from "./sorting.js";
 import { AREA_ACTIONS, areaCenter, fillArea, followsColor } from "./shapes.js";
 
-const ACTION_NAMES = { color: "Color fill", lock: "Protected from changes", gray: "Left gray", only: "Edits limited to this area", thing: "Separately colored object" };
+const ACTION_NAMES = { color: "Color fill", lock: "Protected from changes", gray: "Kept gray", only: "Edits limited to this area", thing: "Separately colored object" };
 
 function createAreaDetails(pad) {
   const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
@@ -47,7 +47,7 @@ export function createFeatherOption(pad, createSlider) {
   return { el: slider.el, update };
 }
 
-const featherText = (feather) => (feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows edges in the photo"));
+const featherText = (feather) => (feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("0 pixels, snaps to edges"));
 
 function layersOfAreas(pad) {
   const { areas } = pad.doc;

@@ -78,9 +78,9 @@ export function createColoringsPanel(pad) {
     show(el, shown > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
     syncList(grid, shown, make, (tile, index) => {
       setAttr(tile, "disabled", !items[index]);
-      if (items[index]) fillVariant(tile, items[index], index, found.lightness);
+      if (items[index]) fillVariant(tile, items[index], index, found.lightness, t("Version {n}", { n: index + 1 }));
       setAttr(tile, "aria-pressed", String(index === chosen));
-      setAttr(tile, "title", t("Color the photo like this version. This adds a color point, which you can change."));
+      setAttr(tile, "title", t("Color the photo like this version. Version 1 is the most likely. This adds a color point, which you can change."));
     });
   };
   return { el, update };

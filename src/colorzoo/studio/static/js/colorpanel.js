@@ -167,7 +167,7 @@ function reachStep(pad, reach) {
 
 /** Values, names and tooltips. @type {[import("./document.js").Reach, string, string][]} */
 const REACHES = [
-  [0, "Only here", "The color stays in the small square of the point"], ["automatic", "Automatic", "The color spreads over the object"],
+  [0, "Only here", "The color fills only the spot of the point and does not spread"], ["automatic", "Automatic", "The color spreads over the object"],
   ["everywhere", "Everywhere", "The color influences similar parts of the whole photo"],
 ];
 

@@ -27,8 +27,8 @@ const COMPARE = ["result", "split", "side", "gray"];
 /** @type {Command[]} */
 export const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
-  { id: "save", group: "File", label: "Save your edits in a recipe file, without the photo", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
-  { id: "load", group: "File", label: "Load edits from a recipe file", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
+  { id: "save", group: "File", label: "Save your edits in a file, without the photo", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
+  { id: "load", group: "File", label: "Load edits from a file", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
   { id: "export", group: "File", label: "Export the image", keys: ["shift+mod+e"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportImage(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
@@ -89,7 +89,7 @@ export function jumpTo(pad, count) {
   if (done() === count) return;
   while (done() > count) pad.step("undo");
   while (done() < count) pad.step("redo");
-  showStep(pad, t("Step {n}: {label}", { n: count, label: pad.history.past.at(-1)?.label ?? t("Start") }));
+  showStep(pad, t("Step {n}: {label}", { n: count, label: pad.history.past.at(-1)?.label ?? t("Open photo") }));
 }
 
 function showStep(pad, words) {

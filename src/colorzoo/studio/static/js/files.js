@@ -56,7 +56,7 @@ const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 function checkFile(pad, file, name) {
   const { bytes: most } = pad.session.limits;
   if (most && file.size > most) {
-    throw new Error(t("{name} has {size} MB, but the limit is {most} MB.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
+    throw new Error(t("{name} is too large ({size} MB). The limit is {most} MB.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
   }
 }
 
@@ -246,7 +246,7 @@ function parseJson(text, name) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(t("{name} is not a recipe file. Your edits were not changed.", { name }));
+    throw new Error(t("{name} is not an edits file. Your edits were not changed.", { name }));
   }
 }
 
@@ -378,7 +378,7 @@ export async function takeDropped(pad, transfer, slot = null) {
   const [file] = files;
   if (/\.json$/i.test(file.name)) {
     if (pad.photo) await loadRecipe(pad, file);
-    else pad.toast(t("Open the photo first, then load the recipe file with its edits."), "error");
+    else pad.toast(t("Open the photo first, then load the file with its edits."), "error");
   } else if (slot && pad.photo) await attach(pad, slot, file);
   else await openFile(pad, file);
   return true;

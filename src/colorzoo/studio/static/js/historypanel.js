@@ -9,7 +9,7 @@ export function createHistoryPanel(pad) {
   const make = (index) => h("li", {}, h("button", { type: "button", class: "cz-step", on: { click: () => jumpTo(pad, index) } }));
   const update = () => {
     const { past, future } = pad.history;
-    const labels = [t("Start"), ...past.map(({ label }) => label), ...future.map(({ label }) => label).reverse()];
+    const labels = [t("Open photo"), ...past.map(({ label }) => label), ...future.map(({ label }) => label).reverse()];
     show(el, Boolean(pad.photo));
     if (pad.ui.tab !== "history") return;
     syncList(rows, labels.length, make, (row, index) => {

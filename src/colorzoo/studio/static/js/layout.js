@@ -91,7 +91,7 @@ export function createRail(pad) {
 
 /** Size of new hints, or of the selected point. */
 export function createSizeOption(pad, createSlider) {
-  const slider = createSlider(t("Size"), 1, 9, (value) => setSize(pad, value), t("Size of new points and strokes, or of the selected point"));
+  const slider = createSlider(t("Size"), 1, 9, (value) => setSize(pad, value), t("Width of the brush, or of the spot around a point that gets exactly this color. 1 is the smallest size, 9 the largest."));
   const update = () => {
     show(slider.el, (pad.accepts("points") || pad.accepts("scribbles")) && SIZED_TOOLS.includes(pad.ui.tool));
     slider.update(pad.ui.size, !pad.photo, String(pad.ui.size));
@@ -214,7 +214,7 @@ export function createStatus(pad) {
 
 function bannerText(pad, state) {
   if (state === "offline" && pad.ui.linkWords) return pad.ui.linkWords;
-  if (pad.ui.link === "refused") return t("The server refused this page. Open the address that “colorzoo studio” printed in the terminal.");
+  if (pad.ui.link === "refused") return t("This page has no access to colorzoo. Open the address that colorzoo showed when it started.");
   if (state === "offline") return pad.photo ? t("No connection. Your edits are kept, and the photo is colored again when the connection is restored.") : t("No connection to the coloring server. Trying again …");
   const { failure } = pad.ui;
   return state === "failed" ? failure : "";
@@ -225,7 +225,7 @@ export function createStartScreen(pad) {
   const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Continue earlier work") });
   const worksTitle = h("h3", { class: "cz-heading" }, t("Continue earlier work"));
   const words = h("p", { class: "cz-empty-words" }, t("Drop or paste a photo here, or choose a file. Photos may be black and white or in color. Existing colors are ignored."));
-  const invite = h("div", { class: "cz-empty-card" }, h("div", { class: "cz-empty-art", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("h2", {}, t("Color a photo by hand")), words, choose);
+  const invite = h("div", { class: "cz-empty-card" }, h("div", { class: "cz-empty-art", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("h2", {}, t("Colorize a photo")), words, choose);
   const loading = createLoading(pad);
   const el = h("div", { class: "cz-empty" }, invite, h("div", { class: "cz-works-area" }, worksTitle, works), loading.el);
   const urls = new Map();

@@ -75,9 +75,9 @@ function layersOfPaint(pad) {
     const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
     const softness = Math.round(100 * (1 - hardness));
     return {
-      label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: eraser, {count}", { n, count }),
-      title: color ? t("Paint") : t("Paint eraser"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
-      edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
+      label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased paint, {count}", { n, count }),
+      title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
+      edge: { value: softness, most: 100, text: t("{n} %", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
       above: coats.length - 1 - index, below: index,
       pick: () => pickCoat(pad, index),
       change: (patch, label, done) => pad.applyChange({ ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) }, done, label),

@@ -56,7 +56,7 @@ function deleteReplacement(pad, index) {
 
 export function createReplaceOptions(pad, createSlider) {
   const sliders = [
-    ["range", t("Range of hue"), t("How far the hue of a color may differ from the clicked color to be replaced")], ["fade", t("Soft edge"), t("Hues this far outside the range are replaced partly, for a soft transition")],
+    ["range", t("Hue range"), t("Replace colors whose hue differs from the clicked color by at most this angle")], ["fade", t("Falloff"), t("Colors outside the hue range, up to this angle, are replaced partly, for a gradual transition")],
   ].map(([name, label, hint]) => ({ name, ...createSlider(label, 0, MOST_HUES, (value, done) => changeReplacement(pad, { [name]: value }, done), hint) }));
   const el = h("div", { class: "cz-section" }, ...sliders.map((slider) => slider.el));
   const update = () => {

@@ -66,7 +66,7 @@ export function pickArea(pad, index) {
 export const areaName = (pad, index) => t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
 
 function actionText({ action, color }) {
-  return { color: t("color {color}", { color }), lock: t("protected from changes"), gray: t("left gray"), only: t("edits limited to this area"), thing: t("separately colored object") }[action];
+  return { color: t("color {color}", { color }), lock: t("protected from changes"), gray: t("kept gray"), only: t("edits limited to this area"), thing: t("separately colored object") }[action];
 }
 
 /**
@@ -178,7 +178,7 @@ function addObject(pad, boxes, area, label) {
 export async function addObjectInBox(pad, box) {
   pad.announce(t("Finding the outline of the object in the box."));
   const area = await objectInBox(pad, box);
-  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("mark an object"));
+  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("color as a separate object"));
 }
 
 /** Return whether the model uses areas with the action "thing". */

@@ -337,5 +337,5 @@ function drawNextPlace(context, pad, place) {
     context.arc(x, y, radius, 0, 7);
     strokePath(context, [[DARK, 4], [LIGHT, 2]]);
   }
-  drawLabel(context, x + 30 > pad.ui.stage.width - 160 ? x - 180 : x + 30, y, t("A point helps most here"));
+  drawLabel(context, x + 30 > pad.ui.stage.width - 160 ? x - 180 : x + 30, y, t("Suggested point"));
 }

@@ -117,18 +117,22 @@ export const createTile = (role, use) => h("button", { type: "button", class: "c
 
 export const percentText = (share) => `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // the space does not break the line
 
-/** @returns {string} such as "Warm gray, 63 % likely" */
-export function likelyText({ ab, share }, lightness) {
+/** @returns {string} such as "Warm gray" */
+function capitalizedName({ ab }, lightness) {
   const name = colorName(lightness, ab);
-  return t("{name}, {share} likely", { name: name.charAt(0).toUpperCase() + name.slice(1), share: percentText(share) });
+  return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
-export function fillVariant(tile, item, index, lightness) {
+/** @returns {string} such as "Warm gray, 63 % likely" */
+export const likelyText = (item, lightness) => t("{name}, {share} likely", { name: capitalizedName(item, lightness), share: percentText(item.share) });
+
+/** @param {string} [title] visible text; number and name of the color by default */
+export function fillVariant(tile, item, index, lightness, title) {
   const [frame, words] = tile.children;
   if (frame.firstElementChild !== item.image) frame.replaceChildren(item.image);
-  const likely = likelyText(item, lightness);
-  setText(words, likely);
-  setAttr(tile, "aria-label", t("{n}: {likely}, {hex}", { n: index + 1, likely, hex: item.color }));
+  const name = capitalizedName(item, lightness);
+  setText(words, title ?? t("Color {n}: {name}", { n: index + 1, name: colorName(lightness, item.ab) }));
+  setAttr(tile, "aria-label", t("{n}: {name}, {hex}", { n: index + 1, name, hex: item.color }));
 }
 
 export const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;
