@@ -48,7 +48,7 @@ Reply = Callable[["Message"], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on the resources of a server that users can consume.
+    """Limits on the server resources that users can consume.
 
     Attributes:
         file_bytes: Maximum size of an image file.
@@ -57,14 +57,14 @@ class Limits:
         full_pixels: Maximum number of pixels of a full-size preview. Previews of larger photos are
             downscaled. Exports have the full size.
         view_side: Longer side of the standard preview in pixels.
-        memory_bytes: Maximum memory of all photos and caches. If it is exceeded, the least recently used
-            photos are removed.
+        memory_bytes: Maximum memory of all photos and caches. If this limit is exceeded, the least recently
+            used photos are removed.
         sessions: Maximum number of sessions.
         idle_seconds: Time after which an idle session expires. If a drawing pad is connected to the session,
-            only its photo expires.
+            only the photo of the session expires.
         upload_seconds: Maximum duration of an upload.
         uploads: Maximum number of simultaneous uploads of a session.
-        queued: Maximum number of waiting requests of a session in each queue.
+        queued: Maximum number of waiting requests per session and queue.
     """
 
     file_bytes: int = 64 * 2**20
@@ -100,11 +100,11 @@ class Limits:
 
 
 class StudioError(ColorzooError):
-    """Error of a request, with a code for programs and a message for the user.
+    """Request error with a code for programs and a message for the user.
 
     Args:
         code: Error code; ``docs/studio_protocol.md`` lists the codes.
-        message: One line for the user.
+        message: One-line message for the user.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -174,7 +174,7 @@ class Message:
 
 
 def error_message(error: BaseException, re: int | None) -> Message:
-    """Return the message that reports an error of the request with the id ``re``."""
+    """Return a message that reports an error to the sender of the request with id ``re``."""
     code, text = describe_error(error)
     return Message({"type": "error", "re": re, "code": code, "message": text})
 
@@ -222,7 +222,7 @@ def parse_json_object(text: str | bytes) -> dict[str, Any]:
     """Parse a JSON object; reject NaN and Infinity, which browsers cannot parse.
 
     Raises:
-        ValueError: The text is another value or not valid JSON in UTF-8, or is nested too deeply.
+        ValueError: The text is not valid JSON in UTF-8, is not a JSON object, or is nested too deeply.
     """
     try:
         body = json.loads(text, parse_float=_finite_float, parse_constant=_finite_float)

@@ -92,7 +92,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return row and column of the pixel farthest from the boundary of a region."""
+    """Return the row and column of the pixel that is farthest from the region boundary."""
     padded = np.pad(inside, 1).astype(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -100,9 +100,10 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes`` and the class maps as uint16.
+    """Return the fields of the message ``classes``, and class maps in uint16.
 
-    There is a class map of the photo and a class map of the reference.
+    The first class map belongs to the photo. If a reference is attached, a second map belongs to the
+    reference.
 
     Raises:
         StudioError: The model does not predict classes.
@@ -143,7 +144,7 @@ def select_at_point(
 
     Args:
         request: Photo and recipe.
-        place: x and y in pixels of the photo.
+        place: Location ``(x, y)`` in photo pixels.
         size: 1 selects the most likely object. Larger values select larger objects, and smaller values select
             smaller objects.
         visible: Fraction of the photo that is visible on the screen. If ``size`` is 1, objects that cover a
@@ -174,8 +175,8 @@ def select_in_outline(
 
     Args:
         request: Photo and recipe.
-        path: Corners of the outline as x and y in pixels of the photo.
-        size: Above 1 dilates the mask, below 1 erodes it.
+        path: Corners ``(x, y)`` of the outline in photo pixels.
+        size: Values above 1 dilate the mask; values below 1 erode the mask.
     """
     lightness = request.lightness()
     try:
@@ -201,7 +202,7 @@ def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
 
 
 def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> dict[str, Any]:
-    """Encode the current colors that an area locks as the recipe field ``kept``.
+    """Return the current colors that an area locks, encoded for the recipe field ``kept``.
 
     Args:
         request: Photo and model.
@@ -236,7 +237,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
     Args:
         request: Photo and model.
-        point: Point in pixels of the photo.
+        point: Point, with coordinates in photo pixels.
     """
     weight = torch.ones(request.lightness().shape[2:])
     if point.reach != "everywhere":
@@ -253,23 +254,23 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
     """Return the value of each step of the reach slider for a point.
 
-    The reach determines how far the color of a point spreads. The area that the color covers grows by an
-    equal ratio with each step; see `even_reaches`.
+    The reach determines how far the color of a point spreads. Each step multiplies the area that the color
+    covers by the same factor; see `even_reaches`.
 
     Args:
         request: Photo and model.
-        point: Point in pixels of the photo.
+        point: Point, with coordinates in photo pixels.
     """
     paths, alike = _search(request, point)
     return even_reaches(paths.costs, alike, REACH_STEPS)
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
-    """Return the default reach of a new point; None if the model computes no similarity.
+    """Return the default reach of a new point; None if the model does not compute similarity.
 
     Args:
         request: Photo and model.
-        place: x and y in pixels of the photo.
+        place: Location ``(x, y)`` in photo pixels.
     """
     radius = NEW_POINT * min(request.opened.size) / min(request.lightness().shape[2:])
     paths, alike = _search(request, PointHint(*place, radius))
@@ -292,8 +293,9 @@ def matched_place(
     The result is None if the location has no match.
 
     Args:
-        match: x and y ``(2, h, w)`` as fractions of the reference's width and height; NaN without a match.
-        place: x and y in pixels of the photo.
+        match: Matching reference positions ``(2, h, w)``: x and y as fractions of the reference's width and
+            height, or NaN where there is no match.
+        place: Location ``(x, y)`` in photo pixels.
         size: Width and height of the photo.
         reference: Width and height of the reference.
     """

@@ -108,7 +108,7 @@ def serve(
     browser: bool,
     report: ServedReport | None = None,
 ) -> None:
-    """Serve the studio until Ctrl+C; serve the page while the studio is loading.
+    """Serve the studio until Ctrl+C; the page is available while the studio is loading.
 
     Args:
         make: Function that loads the studio.
@@ -277,8 +277,8 @@ def qr_code(url: str) -> str:
 def keep_freed_memory() -> bool:
     """Configure glibc to keep up to 128 MB of freed memory in the process.
 
-    By default, glibc returns large blocks to the operating system. Requesting these blocks again takes a
-    fifth of the time of an edit. The function must be called before threads are started.
+    By default, glibc returns large freed blocks to the operating system. Allocating these blocks again takes
+    a fifth of the duration of an edit. Call this function before threads are started.
 
     Returns:
         Whether the C library supports this setting.

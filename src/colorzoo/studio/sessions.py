@@ -52,17 +52,17 @@ class Session:
         id: Secret random id; a client with this id can access the session.
         opened: Photo that is open in the drawing pad, or None.
         reference: Attached reference image, or None.
-        files: Uploads and exports by random key.
-        offered: Photo passed on the command line, by key. All sessions share this photo.
+        files: Uploads and exports, indexed by random keys.
+        offered: Photo from the command line, indexed by its key. All sessions share this photo.
         uploads: Number of uploads in progress.
         last_used: Time of the last use in seconds, as returned by the clock of `SessionStore`.
         connected: Whether a drawing pad is connected. A second drawing pad that requests this session gets a
             new session.
         connection: Number of the current connection; requests of earlier connections are cancelled.
         newest_color: Id of the newest request ``color``.
-        newest_final: Id of the newest request ``color`` except previews during a drag.
+        newest_final: Id of the newest request ``color`` that is not a preview during a drag.
         cancelled: Ids of the most recent requests that the drawing pad cancelled.
-        lock: Lock of ``opened``, ``reference`` and ``files``, which several threads access.
+        lock: Lock for ``opened``, ``reference`` and ``files``, which several threads access.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Session:
             self.files.clear()
 
     def add_file(self, data: bytes, name: str) -> str:
-        """Store an upload or export and return its key; delete the oldest file above the limit."""
+        """Store an upload or export and return its key; if there are too many, drop the oldest."""
         key = secrets.token_urlsafe(24)
         with self.lock:
             self.files[key] = TemporaryFile(data, name)
@@ -126,7 +126,7 @@ class Session:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the session in bytes."""
+        """Memory used by the session, in bytes."""
         opened = 0 if self.opened is None else self.opened.nbytes
         reference = 0 if self.reference is None else self.reference.rgb.nbytes
         return opened + reference + sum(len(file.data) for file in list(self.files.values()))
@@ -140,7 +140,7 @@ class SessionStore:
     used photos are removed.
 
     Args:
-        limits: Maximum number of sessions, idle time and memory.
+        limits: Limits on the number of sessions, the idle time and the memory.
         clock: Function that returns the time in seconds; replaced in tests.
         on_remove: Function that is called with the id of a removed session.
     """
@@ -160,12 +160,12 @@ class SessionStore:
 
     @property
     def nbytes(self) -> int:
-        """Memory of all sessions in bytes."""
+        """Memory used by all sessions, in bytes."""
         with self._lock:
             return sum(session.nbytes for session in self._sessions.values())
 
     def find(self, session_id: str | None) -> Session | None:
-        """Return the session with an id and update its time of last use; None if it is unknown."""
+        """Return the session with an id and update its last use; None if the id is unknown."""
         with self._lock:
             removed = self._expire()
             session = self._sessions.get(session_id or "")

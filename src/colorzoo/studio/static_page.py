@@ -1,4 +1,4 @@
-"""Web page without a server, which colorizes images with color points in the browser.
+"""Static web page that colorizes images with color points in the browser.
 
 The page contains the ONNX graph of one model. The browser runs the graph with ONNX Runtime Web, which this
 module downloads once from npm.
@@ -50,8 +50,8 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     Args:
         folder: Output folder.
         card: Card of the model that runs in the page.
-        images: Images to include in the page. The page opens the first image by default, and another image at
-            the address ``?photo=NAME``.
+        images: Images to include in the page. By default, the page opens the first image. The URL query
+            ``?photo=NAME`` opens another image.
 
     Returns:
         Total size of the files in bytes.

@@ -1,4 +1,4 @@
-"""Notebook widget of the drawing pad, which uses the message protocol of the server."""
+"""Notebook widget for the drawing pad, with the same message protocol as the server."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ RecipeLike = Recipe | Mapping[str, Any] | str | Path
 class Pad(anywidget.AnyWidget):
     """Drawing pad for a notebook.
 
-    A notebook displays the pad if it is the last expression of a cell. ``pad.recipe`` contains the current
-    edits, and assigning a recipe replaces them. ``pad.result()`` returns the colorized image at full size,
-    which equals the result of `colorzoo.colorize` for the image and the recipe.
+    A notebook displays the pad if the pad is the last expression of a cell. ``pad.recipe`` contains the
+    current edits, and assigning a recipe replaces them. ``pad.result()`` returns the colorized image at full
+    size, which equals the result of `colorzoo.colorize` for the image and the recipe.
 
     Args:
         image: Path, Pillow image or array, as for `colorzoo.colorize`; None starts without an image.

@@ -1,4 +1,4 @@
-"""Conversion of maps from the part within a scan border to the whole photo."""
+"""Conversion of maps of the area inside a scan border to maps of the whole photo."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LONGEST = 2048  # maximum side of a map of the whole photo in pixels
 
 @dataclass(frozen=True)
 class Window:
-    """Position of a part within a photo.
+    """Position of the area inside a scan border within the photo.
 
     Attributes:
-        inside: Rectangle of the part in pixels of the photo.
+        inside: Rectangle of the inner area in photo pixels.
         size: Width and height of the photo in pixels.
     """
 
@@ -27,15 +27,15 @@ class Window:
     size: tuple[int, int]
 
     def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the rectangle of the part in a photo of another size."""
+        """Return the rectangle of the inner area for another photo size."""
         return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
-        """Extend a map of the part to the size of the whole photo.
+        """Extend a map of the inner area to the size of the whole photo.
 
         Args:
-            values: Map ``(h, w)`` or ``(h, w, C)`` of the part.
-            edge: Whether pixels outside the part repeat the edge of the map; if False, they are 0.
+            values: Map ``(h, w)`` or ``(h, w, C)`` of the inner area.
+            edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
         """
         x, y, width, height = self.inside
         most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])

@@ -17,16 +17,16 @@ _local = threading.local()
 
 
 class RequestCancelledError(Exception):
-    """Signal that the current request is cancelled.
+    """Exception that stops the processing of a cancelled request.
 
-    A newer request has replaced the request, or the drawing pad has disconnected.
+    A request is cancelled if a newer request replaces it or the drawing pad disconnects.
     """
 
 
 def stop_if_cancelled(*_: object) -> None:
-    """Raise `RequestCancelledError` if the request of this thread is cancelled.
+    """Raise `RequestCancelledError` if the request of this thread has been cancelled.
 
-    The function is a forward hook of models.
+    Models call this function as a forward hook.
     """
     is_cancelled: Callable[[], bool] | None = getattr(_local, "is_cancelled", None)
     if is_cancelled is not None and is_cancelled():
@@ -35,9 +35,9 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Make `stop_if_cancelled` raise an error in this thread when ``is_cancelled`` is True.
+    """Make `stop_if_cancelled` raise an error when ``is_cancelled()`` returns True.
 
-    The context manager applies to the current thread.
+    The context manager affects only the current thread.
     """
     _local.is_cancelled = is_cancelled
     try:
@@ -88,7 +88,7 @@ class Worker:
             thread.start()
 
     def submit(self, session: str, job: QueuedRequest) -> None:
-        """Queue a job; the job replaces waiting jobs of the same kind that may be replaced.
+        """Queue a job, and drop waiting jobs of the same kind that may be replaced.
 
         Raises:
             StudioError: Too many jobs of this session are waiting.
@@ -111,7 +111,7 @@ class Worker:
             old.drop()
 
     def cancel(self, session: str, kind: str | None = None) -> None:
-        """Remove the waiting jobs of a session; None for ``kind`` removes all kinds."""
+        """Remove the waiting jobs of a session; if ``kind`` is None, remove jobs of all kinds."""
         with self._changed:
             queue = self._queues.get(session, deque())
             dropped = [job for job in queue if kind in (None, job.kind)]

@@ -53,7 +53,7 @@ class _Run:
 def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     """Check that training in two processes equals training in one process.
 
-    Both runs have equal global batches. The check compares the losses of each step, the gradients of the
+    Both runs use the same global batches. The check compares the losses of each step, the gradients of the
     first step, and the validation metrics. The validation batches have different sizes, and each image must
     count once in the metrics. Normalization layers stay in eval mode, because each process would compute its
     own batch statistics. Models without weights pass.

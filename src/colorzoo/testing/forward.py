@@ -82,7 +82,7 @@ def check_model_without_trainer(card: ModelCard) -> None:
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Check that predictions for images with odd sizes are finite, float32 and of equal size."""
+    """Check that predictions for odd image sizes are finite, float32 and of the input size."""
     model = contract_test_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:

@@ -68,7 +68,7 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return a sample input of a model, and sample guidance of all accepted kinds."""
+    """Return sample input for a model, and sample guidance of every kind that it accepts."""
     lightness = sample_input(card.input, size, batch=batch, seed=seed)
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
@@ -108,7 +108,7 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Change torch's default device to meta to detect tensors on a wrong device.
+    """Set torch's default device to ``meta`` to detect tensors created on the wrong device.
 
     Raises:
         ContractError: A tensor on the default device is combined with an input tensor.
@@ -122,7 +122,7 @@ def elsewhere(card: ModelCard) -> Iterator[None]:
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
-    """Return the largest difference as a fraction of the full scale.
+    """Return the largest difference of two predictions as a fraction of the full scale.
 
     The full scale is 100 CIE units for ab and 1 for RGB.
     """

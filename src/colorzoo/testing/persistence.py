@@ -49,7 +49,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
 
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
-    """Check that weights stored as float16 safetensors give nearly equal predictions."""
+    """Check that weights stored as float16 safetensors give nearly the same predictions."""
     model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:

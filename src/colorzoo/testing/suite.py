@@ -44,7 +44,7 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
         True
 
     Args:
-        configs: Folder of training configurations; None searches the folders that the command line searches.
+        configs: Folder of training configurations; None searches the same folders as the command line.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

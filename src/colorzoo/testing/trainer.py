@@ -38,7 +38,7 @@ def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
 
 @contextmanager
 def silent_lightning() -> Iterator[None]:
-    """Suppress Lightning's warnings (number of workers, logging intervals) in a context."""
+    """Suppress Lightning's warnings about workers and logging intervals in a ``with`` block."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         yield

@@ -104,7 +104,7 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
     Args:
         card: Card of the model; a model without a configuration passes.
-        configs: Folder of training configurations; None searches the folders that the command line searches.
+        configs: Folder of training configurations; None searches the same folders as the command line.
     """
     if card.config is None:
         return
@@ -119,9 +119,9 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 def train_config(card: ModelCard, config: Path, images: Path | None = None) -> None:
     """Run a training configuration for two steps, followed by validation.
 
-    The run uses the code of the command line and the small variant of the model for contract tests. It must
-    save the best and the last checkpoint. Training batches have three images. The validation batches have two
-    images and one image.
+    The run uses the command-line code and the small contract-test variant of the model. The run must save the
+    best and the last checkpoint. Training batches have three images. The validation batches have two images
+    and one image.
 
     Args:
         card: Card of a model whose class the configuration trains.
@@ -130,8 +130,8 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
             images.
 
     Raises:
-        ContractError: The run fails, a loss is not finite, a checkpoint is missing, or the validation of a
-            photo model writes no image.
+        ContractError: The run fails, a loss is not finite, a checkpoint is missing, or validation writes no
+            image although the model colorizes photos.
     """
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
@@ -180,7 +180,7 @@ def _check_refusal(card: ModelCard) -> None:
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Find a configuration in ``configs``, or in the folders that the command line searches.
+    """Find a configuration in ``configs``, or in the same folders as the command line.
 
     Raises:
         ContractError: The file does not exist.
@@ -226,7 +226,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
-    """Sum all columns with a prefix in each row of the CSV logs in ``folder``."""
+    """Return the sum of the columns with a prefix for each row of the CSV logs in ``folder``."""
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
     values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
     return [sum(each) for each in values if each]

@@ -1,4 +1,4 @@
-"""Command line of `fit`, `validate`, `test` and `predict`, prepared for LightningCLI."""
+"""Preparation of `fit`, `validate`, `test` and `predict` arguments for LightningCLI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELD = re.compile(
 
 
 def prepare_words(words: Sequence[str]) -> list[str]:
-    """Convert arguments to the form ``--NAME=VALUE``, with full paths of configurations.
+    """Convert arguments to the form ``--NAME=VALUE`` and resolve configuration paths.
 
     Raises:
         ColorzooError: A configuration does not exist, or is not a YAML mapping.
@@ -54,7 +54,7 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the task classes named in arguments and configurations, or all task classes.
+    """Import the task classes that arguments and configurations name.
 
     LightningCLI resolves a class name only if the class has been imported. If no task is named, all tasks are
     imported.

@@ -54,7 +54,7 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
 
 
 def with_registered_model(words: Sequence[str]) -> list[str]:
-    """Replace a registered name in ``--model`` by class, settings and weights of the model.
+    """Replace a registered name in ``--model`` with the model's class, settings and weights.
 
     If the arguments do not set a model, add the default model.
 

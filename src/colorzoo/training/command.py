@@ -138,7 +138,7 @@ class ZooCLI(LightningCLI):
         """Do nothing; Lightning's method would override options with values of the checkpoint."""
 
     def before_instantiate_classes(self) -> None:
-        """Set the folders of configured loggers before they are created.
+        """Set the folders of configured loggers before the loggers are created.
 
         A local ``save_dir`` becomes a path below ``trainer.default_root_dir``. A logger with the default name
         gets the version of the run, so that its files are written to the run folder.

@@ -21,12 +21,13 @@ def create_model(
 
     Args:
         name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` (with an optional
-            ``@REVISION``) is a repository of the Hugging Face Hub with ``model.safetensors``, as
-            ``colorzoo weights convert`` writes it.
-        weights: ``"default"`` loads the authors' weights from the cache, else the weights in the package,
-            else downloads the authors' weights. If no weights are available, the model has random weights
-            and a warning explains how to get trained weights. ``"published"`` requires the authors' weights.
-            None selects random weights. Any other value is the path of a weight file or checkpoint.
+            ``@REVISION``) selects a repository of the Hugging Face Hub with a ``model.safetensors`` that
+            ``colorzoo weights convert`` wrote.
+        weights: ``"default"`` loads the authors' weights from the cache. If they are not in the cache, it
+            loads the weights in the package or, for a model without such weights, downloads the authors'
+            weights. If no weights are available, the model has random weights and a warning explains how to
+            get trained weights. ``"published"`` requires the authors' weights. None selects random weights.
+            Any other value is the path of a weight file or checkpoint.
         offline: Do not open network connections.
         **hparams: Model settings by name (``width=0.25``), or dataclasses of settings.
 

@@ -68,7 +68,7 @@ class ExemplarDiscriminator:
     Attributes:
         discriminator_width: Multiplier for the channel counts; 1.0 matches the published network.
         discriminator_layers: Number of strided convolutions. The published 6 layers require images of at
-            least 192 pixels; 4 layers require 48.
+            least 192 pixels; 4 layers require at least 48 pixels.
     """
 
     discriminator_width: Positive = 1.0
@@ -190,7 +190,7 @@ def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
 
 
 def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
-    """Add Gaussian noise to lightness ``(B, 1, H, W)``, with the random seed of each image."""
+    """Add Gaussian noise, seeded per image, to lightness maps ``(B, 1, H, W)``."""
     if not deviation:
         return lightness
     shape = lightness.shape[1:]
@@ -202,13 +202,14 @@ def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that depends on every parameter of a network.
 
     If no image shares a class with its reference, the losses do not depend on the correspondence network. DDP
-    would then wait for its gradients forever; adding this zero to the loss prevents the deadlock.
+    would then wait forever for the gradients of this network. Adding this zero to the loss prevents the
+    deadlock.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
 def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
-    """Return the weighted losses of the generator by name; losses of weight 0 are omitted.
+    """Return the weighted losses of the generator by name; losses with weight 0 are omitted.
 
     Args:
         task: The task.
@@ -258,8 +259,8 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     """Return the mean L1 distance between warped reference colors and true colors.
 
-    This loss is not in the papers. It covers the matched positions of images whose reference is an augmented
-    copy, over all processes.
+    This loss is not in the papers. The mean is computed over the matched positions of all images, in all
+    processes, whose reference is an augmented copy.
 
     Args:
         generated: The prediction for the batch.

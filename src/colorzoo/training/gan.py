@@ -8,7 +8,7 @@ Differences from tasks with one optimizer:
   ``--trainer.gradient_clip_val``. In Python, set these attributes yourself, because Lightning rejects the
   options under manual optimization.
 - With several processes, DDP must accept unused parameters, because each loss uses only one of the networks.
-  `colorzoo fit` therefore replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. In
+  `colorzoo fit` therefore replaces ``--trainer.strategy ddp`` with ``ddp_find_unused_parameters_true``. In
   Python, set this strategy yourself.
 - ``16-mixed`` is rejected because clipping would use scaled gradients.
 """
@@ -125,7 +125,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return generated.detach()
 
     def is_adversarial(self) -> bool:
-        """Return whether the discriminator is trained: ``adversarial_weight`` is not 0."""
+        """Return whether the discriminator is trained (``adversarial_weight`` is not 0)."""
         return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -159,7 +159,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return parameter_groups(self.model.network)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizers and the schedules of generator and discriminator."""
+        """Return the optimizers and schedules of the generator and the discriminator."""
         arguments = (
             (self.make_optimizer, self.make_scheduler, self.generator_groups()),
             (

@@ -72,8 +72,8 @@ class GatedPrediction(AbPrediction):
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
     """Base class of tasks for gated color transfer.
 
-    A subclass defines `read_references`. Its model defines ``generate(lightness, reference)``, and the
-    network has a ``classifier``.
+    A subclass defines `read_references`. The model of the task defines ``generate(lightness, reference)``,
+    and the network of the model has a ``classifier``.
     """
 
     model: Any

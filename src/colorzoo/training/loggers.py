@@ -1,4 +1,4 @@
-"""The folder of a run and its loggers."""
+"""Run folder and loggers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
 
 def keep_table(folder: str) -> None:
-    """Rename the metrics table of an earlier run, which the CSV logger would delete."""
+    """Rename the metrics table of an earlier run so that the CSV logger does not delete it."""
     fs, path = url_to_fs(folder)
     earlier = f"{path}/{TABLE}"
     if fs.isfile(earlier):

@@ -71,9 +71,9 @@ class ColorizationModule(LightningModule):
         >>> isinstance(task, ColorizationModule), sorted(task.accepts)
         (True, ['points'])
 
-    The ``__init__`` of a subclass has dataclasses of settings as parameters (`colorzoo.settings`). It builds
-    the model and calls ``super().__init__``, which records the arguments, sets each dataclass as an attribute
-    and calls `configure_losses`.
+    The ``__init__`` parameters of a subclass are dataclasses of settings (`colorzoo.settings`). ``__init__``
+    builds the model and calls ``super().__init__``, which records the arguments, sets each dataclass as an
+    attribute and calls `configure_losses`.
 
     Attributes:
         model: The trained model.
@@ -81,15 +81,15 @@ class ColorizationModule(LightningModule):
         input_kind: Input of the model: lightness or a sketch.
         output_kind: Output of the model: ab or RGB.
         trained: Whether the weights of the model were trained or loaded.
-        provenance: Record of the training of the weights.
+        provenance: Record of how the weights were trained.
         stages: Training stages by name; empty if the training has a single stage.
-        label_setting: Command line option for the number of classes, for error messages.
+        label_setting: Command-line option that sets the number of classes; it is named in error messages.
         stage: The current stage.
         validation_metrics: Names of the validation metrics; may be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
             image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
-            al. 2017, section 4.1). Empty for models without points.
+            al. 2017, section 4.1). The tuple is empty for models that do not accept points.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
             weights in frozen networks.
     """
@@ -166,7 +166,7 @@ class ColorizationModule(LightningModule):
         Args:
             state_dict: Tensors by name.
             name: Name of the weights in error messages.
-            published: Whether the tensors have the authors' names.
+            published: Whether the names are the authors' parameter names.
 
         Raises:
             WeightsError: Keys are missing or unexpected, or a shape differs.
@@ -288,7 +288,7 @@ class ColorizationModule(LightningModule):
         self.metrics_of("val")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Add the images of the batch to the image count of the provenance.
+        """Add the number of images in the batch to the image count of the provenance.
 
         Raises:
             DataError: The batch is not a mapping with images and seeds.
@@ -330,7 +330,7 @@ class ColorizationModule(LightningModule):
         return Guidance(points=points)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
-        """Yield name and guidance of each validation setting (see `validation_settings`).
+        """Yield the name and guidance of each validation setting (see `validation_settings`).
 
         Args:
             batch: The batch, with ``sketch`` if the model input is a sketch.

@@ -30,7 +30,7 @@ _SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 
 class Muon(Optimizer):
-    """Optimizer with Muon for groups with ``orthogonalize=True`` and AdamW for other groups.
+    """Optimizer that uses Muon in groups with ``orthogonalize=True``, AdamW in other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)
@@ -43,7 +43,7 @@ class Muon(Optimizer):
     Args:
         params: Parameters, or groups from `muon_groups`.
         lr: Learning rate of Muon and AdamW.
-        momentum: Momentum of Muon, with Nesterov's correction.
+        momentum: Nesterov momentum of Muon.
         betas: Coefficients of AdamW.
         weight_decay: Decoupled weight decay of Muon and AdamW.
         steps: Number of iterations of the orthogonalization, 1 to 5.
@@ -152,8 +152,8 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
 
     Args:
         module: The module.
-        excluded: Parts of parameter names, for example of the first and last layers. Parameters whose names
-            contain one of these strings are optimized with AdamW.
+        excluded: Substrings of parameter names, for example names of the first and last layers. Parameters
+            whose names contain one of these substrings are optimized with AdamW.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

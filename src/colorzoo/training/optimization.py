@@ -1,4 +1,4 @@
-"""Optimizers and learning rate schedules from configurations; number of training steps."""
+"""Creation of optimizers and schedules, and computation of the number of steps."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def schedule(
     """Build the schedule of an optimizer, and set the total steps of a `RunSchedule`.
 
     Args:
-        make: Builds the schedule; None keeps the learning rate constant.
+        make: Function that builds the schedule; None keeps the learning rate constant.
         optimizer: The optimizer.
         trainer: The Trainer of the run.
         accumulate: Number of batches per step if the task itself accumulates gradients.

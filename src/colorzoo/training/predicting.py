@@ -38,13 +38,13 @@ class FullSizePrediction(LightningModule):
     its result exists and was computed from the same file content and settings.
 
     Args:
-        model: The task, which also receives the weights of ``--ckpt_path``.
+        model: The task; the weights of ``--ckpt_path`` are loaded into it.
         data: The images.
-        output: Output folder, also ``s3://bucket/folder``; its structure mirrors the input folder. None
-            selects ``predictions`` in the run folder.
+        output: Output folder or URL such as ``s3://bucket/folder``. Its structure mirrors the input folder.
+            None selects ``predictions`` in the run folder.
 
     Attributes:
-        has_failures: Whether images of any process failed; set in the first process.
+        has_failures: Whether an image failed in any process; set only in the first process.
     """
 
     def __init__(self, model: ColorizationModule, data: ImageDataModule, output: str | None = None) -> None:
@@ -60,7 +60,7 @@ class FullSizePrediction(LightningModule):
         return self.model.load_state_dict(*args, **kwargs)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore provenance and `trained` of the task."""
+        """Restore the provenance and the attribute `trained` of the task."""
         self.model.on_load_checkpoint(checkpoint)
 
     def setup(self, stage: str) -> None:

@@ -32,7 +32,7 @@ class RunSchedule(LRScheduler):
     A subclass defines `factor` and may override `warmup_factor`.
 
     Args:
-        optimizer: The optimizer; its learning rates are the maxima.
+        optimizer: The optimizer; its learning rates are the maximum rates of the schedule.
         warmup_steps: Number of steps of linear warmup.
         total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
     """
@@ -108,7 +108,7 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Constant learning rate, then linear decay to 0 one step after the last step.
+    """Constant learning rate, then linear decay that reaches 0 one step after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -120,10 +120,10 @@ class HoldThenLinear(RunSchedule):
     once per epoch; this class updates it in each step.
 
     Args:
-        optimizer: The optimizer; its learning rates are the maxima.
+        optimizer: The optimizer; its learning rates are the maximum rates of the schedule.
         warmup_steps: Number of steps of linear warmup.
         total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
-        hold: Fraction of the steps after the warmup with constant learning rate, below 1.
+        hold: Fraction of the steps after the warmup during which the learning rate is constant; below 1.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class PiecewiseConstant(LRScheduler):
     Args:
         optimizer: The optimizer.
         milestones: Steps at which the learning rate changes, in ascending order.
-        factors: Factor on the initial learning rate from each milestone on.
+        factors: Factors by which the initial learning rate is multiplied from each milestone on.
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:

@@ -43,7 +43,7 @@ EVERYTHING = Stage()
 
 @dataclass(frozen=True)
 class Start:
-    """A trained model whose layers initialize the same layers of a new model.
+    """Trained model whose layers initialize the matching layers of a new model.
 
     Examples:
         >>> Start("zhang2017_local_small").weights
@@ -88,7 +88,7 @@ def require_frozen(trained: bool, use: str, convert: str) -> None:
 
     Args:
         trained: Whether weights were loaded.
-        use: First words of the message, which describe the use of the network: ``"Name2018 compares ..."``.
+        use: Beginning of the error message, which states the use of the network: ``"Name2018 compares ..."``.
         convert: Arguments of ``colorzoo weights convert`` that create the weight file.
     """
     if not trained:

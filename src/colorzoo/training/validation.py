@@ -75,7 +75,7 @@ class StageMetrics(nn.Module):
         return frozenset(key for inputs in self.inputs.values() for key in inputs)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return each metric over the images of all processes, by names such as ``val/psnr_10``.
+        """Return the metrics over all processes' images, indexed by names such as ``val/psnr_10``.
 
         A metric without images is NaN. All processes must call this method together.
         """
@@ -107,7 +107,7 @@ def metric_inputs(
         lab: ``(B, 3, H, W)`` ground truth.
         colors: RGB and ab of the prediction; see `clip_colors`.
         guidance: The guidance of the prediction.
-        used: Names of the inputs of the metrics.
+        used: Names of the inputs that the metrics require.
 
     Returns:
         ``rgb`` and the available inputs among ``used``.

@@ -26,12 +26,12 @@ class FrameColorer:
 
     Args:
         colorizer: Colorizer with the loaded model.
-        keys: Frames that the user has colorized, by frame number. Each key frame is the reference for the
-            frames up to the next key frame. If ``reference`` is None, the first key frame is also the
+        keys: Frames that the user has colorized, indexed by frame number. Each key frame is the reference for
+            the frames up to the next key frame. If ``reference`` is None, the first key frame is also the
             reference for earlier frames.
         reference: Reference for the frames before the first key frame. Without key frames, the reference for
             all frames.
-        strength: Factor on the chroma of the colors.
+        strength: Factor by which the chroma is multiplied.
 
     Attributes:
         notes: Notes for the user about the current shot, as the keys of a dict.
@@ -80,7 +80,7 @@ class FrameColorer:
         self._previous, self.notes = None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether a frame is a key frame that was colorized with the same aspect ratio."""
+        """Return whether a frame is a key frame and its key image has the frame's aspect ratio."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
@@ -92,7 +92,9 @@ class FrameColorer:
         return False
 
     def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
-        """Return the ab ``(1, 2, h, w)`` of a frame, from its key frame or the model.
+        """Return the ab ``(1, 2, h, w)`` of a frame.
+
+        If `is_key` returns True, the ab comes from the key image. Otherwise the model predicts it.
 
         Args:
             frame: Frame to colorize.

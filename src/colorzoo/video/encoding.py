@@ -43,7 +43,7 @@ class Encoding:
 
     Attributes:
         codec: A key of `CODECS`.
-        crf: Constant rate factor, where lower is better; None uses the default for the codec.
+        crf: Constant rate factor; lower values give higher quality. None uses the default for the codec.
     """
 
     codec: str
@@ -83,7 +83,7 @@ class StreamPlan:
     def needs_display_size(self) -> bool:
         """Whether `join_parts` must write the pixel aspect ratio into the container.
 
-        PyAV cannot write the ratio for the container format of these codecs.
+        This is the case for VP9 and FFV1, because PyAV cannot write the ratio into their containers.
         """
         return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
@@ -215,7 +215,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
     Args:
         source: Pixel format of the source.
-        gray: Whether the source has no chroma planes. True for gray video and for RGB video.
+        gray: Whether the source has no chroma planes, as in gray video and RGB video.
         size: Width and height of the frames in pixels.
         codec: A key of `CODECS`.
     """
@@ -257,16 +257,16 @@ def join_parts(
 ) -> list[str]:
     """Join the colorized shots into one file and copy the other source streams.
 
-    The other streams are copied without encoding them again.
+    The other streams are not re-encoded.
 
     Args:
-        source: Source video, from which audio, subtitles, cover, chapters and metadata are copied.
+        source: Source video, from which audio, subtitles, cover art, chapters and metadata are copied.
         parts: Colorized shots in order.
         result: Output file.
         plan: Properties of the video stream.
         last: Duration of the last frame in units of the time base.
-        origin: Provenance of the result, stored as XMP in MP4 and as a tag with the source type in Matroska;
-            None stores no provenance.
+        origin: Provenance of the result. An MP4 file stores it as XMP; a Matroska file stores only the source
+            type, as a tag. None stores no provenance.
 
     Returns:
         Notes on streams that could not be copied completely.

@@ -19,7 +19,7 @@ _RETURN = 0.06  # fraction of an exposure change accepted per frame, so that tru
 
 
 class ExposureHold:
-    """Stabilizer of the exposure of the frames in a shot.
+    """Exposure stabilizer for the frames of a shot.
 
     The reference exposure is a running mean over about 15 frames. Frames must be passed in order.
     """
@@ -28,7 +28,7 @@ class ExposureHold:
         self._last: NDArray[np.float32] | None = None  # the previous frame, downscaled and stabilized
 
     def factor(self, lightness: Tensor) -> float:
-        """Return the factor for `exposed` that matches a frame to the previous frames.
+        """Return the factor for `exposed` that matches a frame's exposure to the previous frames.
 
         Args:
             lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
@@ -45,7 +45,7 @@ class ExposureHold:
 
 
 def exposed(lightness: Tensor, factor: float) -> Tensor:
-    """Change the exposure of a lightness in [0, 100]: multiply L* + 16 by a factor."""
+    """Change the exposure of a lightness map in [0, 100]: multiply L* + 16 by a factor."""
     if factor == 1:
         return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)

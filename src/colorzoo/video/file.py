@@ -151,7 +151,7 @@ class VideoFile:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return frame size, number of frames, frame rate, and formats of source and result."""
+        """Return frame size, frame count, frame rate, and formats of the source and the result."""
         plan = self.plan
         return {
             "width": plan.width,
@@ -191,7 +191,7 @@ class VideoFile:
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Join the shots into the result, with the other streams of the source and provenance."""
+        """Write the joined shots, the source's other streams and the provenance to the result."""
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 

@@ -1,4 +1,4 @@
-"""Folders of frames as videos, in the natural order of the file names.
+"""Folders of frames as video sources; frames are in natural order of their file names.
 
 Each output file has the name of its source file.
 """
@@ -78,7 +78,7 @@ class FrameFolder:
             raise VideoError(f"no image file in {path} can be read; check the files")
 
     def describe(self) -> dict[str, Any]:
-        """Return frame size, number of frames, and formats of source and result."""
+        """Return frame size, frame count, and formats of the source and the result."""
         assert self._first is not None
         width, height = self._first.size
         return {

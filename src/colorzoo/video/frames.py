@@ -44,7 +44,7 @@ class ReadIssues:
     incomplete: str = ""
 
     def lines(self) -> tuple[str, ...]:
-        """Return all problems and notes as short messages."""
+        """Return a short message for each problem and note."""
         lines = [self.incomplete, *self.notes] if self.incomplete else [*self.notes]
         if self.broken:
             first = ", ".join(self.broken[:_LISTED]) + (" ..." if len(self.broken) > _LISTED else "")

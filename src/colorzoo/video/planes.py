@@ -1,8 +1,8 @@
 """Conversion between the Y'CbCr planes of a video frame and CIE Lab.
 
 The conversion uses the color matrix and range of the frame. The lightness is computed from Y' alone, so
-adding ab = 0 does not change a gray frame. Colors are converted in float32 instead of with swscale, because
-swscale rounds intermediate values and treats every untagged frame as BT.601.
+adding ab = 0 does not change a gray frame. Colors are converted in float32 by this module and not by swscale,
+because swscale rounds intermediate values and treats every untagged frame as BT.601.
 
 The output planes are interpolated from tables, which is five times as fast as a conversion of each pixel.
 """
@@ -139,7 +139,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
     """Convert RGB ``(H, W, 3)`` in [0, 1] to the planes Y', Cb and Cr.
 
-    Cb and Cr are subsampled as in ``layout``.
+    Cb and Cr are subsampled as ``layout`` specifies.
     """
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)

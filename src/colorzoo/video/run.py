@@ -72,7 +72,7 @@ class PartsFolder:
 
     Args:
         out: Path of the result.
-        settings: Text that identifies source and settings. An existing folder with a different text is
+        settings: Text that identifies source and settings. An existing folder that stores a different text is
             deleted.
 
     Raises:
@@ -95,7 +95,7 @@ class PartsFolder:
             write_whole(note, settings.encode())
 
     def finished(self, first: int) -> Shot | None:
-        """Return the finished shot that starts at frame ``first``; None if it is not finished."""
+        """Return the shot that starts at frame ``first``; None if this shot is not finished."""
         try:
             found = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
             return replace(found, notes=tuple(found.notes))

@@ -4,8 +4,8 @@ The model colorizes only a few selected frames. Optical flow propagates their co
 the colors of several selected frames reach a pixel, the pixel gets the mean color. The color is kept as long
 as the pixel can be tracked.
 
-Propagation stops at occluded pixels, which are detected by two tests. Forward and backward flow must be
-consistent, and the lightness must match.
+Propagation stops at occluded pixels. A pixel counts as occluded if the forward and backward flow are
+inconsistent or if the lightness does not match.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Motion:
 
     @property
     def weight(self) -> Array:
-        """Factor ``(h, w)`` in [0, 1] on colors that are propagated along the flow."""
+        """Weight ``(h, w)`` in [0, 1] of colors that are propagated along the flow."""
         scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
         weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
         return weight
@@ -105,7 +105,7 @@ class _Frame:
 
 
 class SteadyColors:
-    """Temporal stabilizer of the colors in a shot.
+    """Temporal stabilizer for the colors in a shot.
 
     Frames must be passed in order. They are processed in windows of ``window`` frames.
 
@@ -113,11 +113,11 @@ class SteadyColors:
     The channel of zeros exists because OpenCV warps four channels twice as fast as three channels.
 
     Args:
-        strength: Weight of propagated colors in [0, 1], relative to the model's colors, in frames that the
-            model colorizes. If the weight is 0, colors are not propagated, and the model colorizes each
+        strength: Weight in [0, 1] of propagated colors relative to the model's colors; applies to frames that
+            the model colorizes. If the weight is 0, colors are not propagated, and the model colorizes each
             frame.
         window: Number of frames that are processed together.
-        every: Whether to run the model on every frame. Models that use the previous frame require this.
+        every: Whether to run the model on every frame, as models that use the previous frame require.
     """
 
     def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Weight files of the model cards: paths on this machine and checks of their hashes."""
+"""Weight files that are listed on model cards: local paths and hash checks."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def cache_home() -> Path:
         >>> cache_home().is_absolute()
         True
 
-    The folder is ``COLORZOO_HOME`` if set, else ``colorzoo`` in ``XDG_CACHE_HOME`` or in the cache folder of
-    the platform.
+    The folder is ``COLORZOO_HOME`` if this environment variable is set. Otherwise it is the folder
+    ``colorzoo`` in ``XDG_CACHE_HOME`` or in the cache folder of the platform.
     """
     if home := os.environ.get("COLORZOO_HOME"):
         return Path(home).expanduser()
@@ -135,8 +135,8 @@ def weights_path(card: ModelCard, tag: str) -> Path:
         >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
         '.safetensors'
 
-    The name of a downloaded file contains its hash. If a newer version of the card has another hash, the file
-    is downloaded again.
+    The name of a downloaded file contains its hash. If a newer version of the card lists a different hash,
+    the file is downloaded again.
 
     Raises:
         WeightsError: The card does not contain the tag.
@@ -147,7 +147,8 @@ def weights_path(card: ModelCard, tag: str) -> Path:
 def default_tags(card: ModelCard) -> list[str]:
     """Return the tags of a card that ``"default"`` selects, in order of preference.
 
-    The order is: the published file in the cache, the embedded file, the published file to download.
+    The order is: the published file if it is in the cache, the embedded file, a download of the published
+    file.
     """
     tags = [tag for tag in ("default", "published") if tag in card.weights]
     return sorted(tags, key=lambda tag: weight_file(card, tag).where != "cached")
@@ -179,7 +180,7 @@ def file_problem(file: WeightFile) -> str:
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """Return the hash that was recorded when a file was first used; None for an unused file."""
+    """Return the hash recorded when a file was first used; None before the first use."""
     try:
         return _record_of(path).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """Selection of a model and its weights.
 
 Model cards rank the models for each use case, such as ``"automatic"`` (`colorzoo.card.Quality`). The default
-is the model of highest rank whose weights are in the package or in the cache. This module does not import
+is the highest-ranked model whose weights are in the package or in the cache. This module does not import
 torch. Only `ModelChoice.file` opens network connections.
 """
 
@@ -44,7 +44,7 @@ class RankedModel:
     """A model with its rank for one use case, such as automatic colorization.
 
     Attributes:
-        card: The model.
+        card: Card of the model.
         quality: Rank of the model for this use case, from its card.
         file: File of the default weights, which may be missing; None if the card has no weights.
     """
@@ -130,7 +130,8 @@ class DefaultModel:
 
     Attributes:
         model: Registered name.
-        why: Rank, state of the weights, and models of higher rank whose weights are not available.
+        why: Reason for the choice: rank, state of the weights, and higher-ranked models whose weights are not
+            available.
     """
 
     model: str
@@ -147,13 +148,14 @@ def choose_model(
 ) -> ModelChoice:
     """Select a model by name, by the metadata of its weight file, or by default.
 
-    The default is the model of highest rank with local weights.
+    The default is the highest-ranked model with local weights.
 
     Args:
         name: Registered name or alias from the user or a recipe. None selects the model in the metadata
             of the weight file, else the default model.
         uses: Use cases, the most important first. Models that support more of these use cases are preferred.
-            The default is ``"automatic"`` if the list is empty or no model supports any of its use cases.
+            If the list is empty, or no model supports any of these use cases, the use case ``"automatic"``
+            applies.
         weights: ``"default"``, another tag of the model card, a path, or None; see `resolve_weights`.
         fast: Whether to consider only models with weights in the package.
         able: Protocol that the default model must implement.

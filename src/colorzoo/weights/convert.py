@@ -39,21 +39,21 @@ def convert_weights(
 ) -> dict[str, str]:
     """Convert a published file or a checkpoint to safetensors, and return the metadata.
 
-    The metadata contain these keys:
+    The metadata has these keys:
 
     - ``hparams``: constructor arguments of the model.
-    - ``untrained``: names of submodules whose weights are missing in a published file.
+    - ``untrained``: names of submodules whose weights are missing from a published file.
     - ``provenance``: training record of a checkpoint.
 
     Args:
-        source: A PyTorch file, a Caffe or Torch7 model, or a checkpoint of ``colorzoo fit``. For models that
-            are published as several files (`ColoringModel.published_files`), the folder of the files. Code in
-            the files is not executed.
+        source: A PyTorch file, a Caffe or Torch7 model, or a checkpoint of ``colorzoo fit``. If a model is
+            published as several files (`ColoringModel.published_files`), pass their folder. Code in the files
+            is not executed.
         card: Card of the model. The model class converts the parameter names with
             ``load_published_state_dict`` or ``convert_caffe``.
         out: The new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments on the card and in the file.
-        half: Whether to store float16.
+        half: Whether to store the weights as float16.
 
     Raises:
         WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.

@@ -48,7 +48,7 @@ def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEnc
 
 @cache
 def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
-    """Return the encoder and the segmenter for its feature maps, cached after the first call."""
+    """Return the encoder and the segmenter that uses its feature maps; both are cached."""
     from colorzoo.networks.click_segmenter import ClickSegmenter  # used only by object selections
 
     network = ClickSegmenter()

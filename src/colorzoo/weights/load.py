@@ -72,7 +72,7 @@ class WeightContent:
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        """Training record (see `colorzoo.weights.load`), or None.
+        """Training record (see `Provenance`), or None.
 
         Raises:
             WeightsError: The record is not a JSON object.
@@ -99,7 +99,7 @@ def read_weights(path: Path) -> WeightContent:
 
     Args:
         path: A safetensors file, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
-            extension is ignored. From a checkpoint with weight averaging, the averaged weights are read.
+            extension is ignored. If a checkpoint contains averaged weights, the averaged weights are read.
 
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
@@ -147,7 +147,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     checkpoints.
 
     Raises:
-        WeightsError: The file cannot be read (see `read_weights`), or the metadata are not a JSON object.
+        WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
     _require_file(path)
     if is_safetensors(path):
@@ -204,12 +204,12 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     Args:
         model: The model. Weights that are used only in training (`ColoringModel.training_only`) may be
-            missing in the state dict. They are then unchanged.
+            missing from the state dict; such weights are not changed.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
         published: Whether the keys are the authors' parameter names, which
-            ``model.load_published_state_dict`` converts. If all keys are names of the model, they are not
-            converted.
+            ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, they
+            are not converted.
 
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.
@@ -253,7 +253,7 @@ def save_weights(
         path: The file; missing folders are created.
         state_dict: Tensors by name, on any device. Integer tensors keep their type.
         metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON).
-        half: Whether to store float16, except tensors with values above 65504.
+        half: Whether to store tensors as float16; tensors with values above 65504 keep their type.
     """
     from safetensors.torch import save
 
@@ -453,7 +453,7 @@ class Provenance:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
-        """Read the record in a checkpoint or a weight file; unknown fields are ignored."""
+        """Read the record of a checkpoint or a weight file; unrecognized fields are ignored."""
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}

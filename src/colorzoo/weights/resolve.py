@@ -44,7 +44,7 @@ class ResolvedWeights:
         hparams: Constructor arguments that the weights require.
         sha256: Verified hash of the file; None if the card does not contain the file, or if the file has no
             published hash and is used for the first time.
-        is_first_use: Whether the file is used for the first time, so that its hash must be recorded after
+        is_first_use: Whether the file is used for the first time; if so, its hash must be recorded after
             loading.
     """
 
@@ -56,7 +56,7 @@ class ResolvedWeights:
 
     @property
     def published(self) -> bool:
-        """Whether the tensors have the authors' names."""
+        """Whether the tensor names are the authors' parameter names."""
         return self.entry is not None and self.entry.published
 
 
@@ -161,7 +161,7 @@ def find_entry(card: ModelCard, path: Path) -> Weights | None:
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
     """Return the card entry without a hash that may describe a published file, or None.
 
-    The result is None for a file whose metadata contain a model name, because authors' files have no such
+    The result is None for a file with a model name in its metadata, because authors' files have no such
     metadata.
     """
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
@@ -183,8 +183,8 @@ def fetch(file: WeightFile, *, offline: bool = False) -> None:
         offline: Do not open network connections, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
-        WeightsError: The file cannot be downloaded, has changed since its first use, or is a damaged file of
-            the package.
+        WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
+            package and damaged.
     """
     problem = file_problem(file)
     if not problem:

@@ -29,7 +29,7 @@ if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM sends it before the ti
 class LastCheckpoint(ModelCheckpoint):
     """Callback that updates ``last.ckpt`` at an interval of steps and after the last step.
 
-    `ModelCheckpoint` does not save after a last step that is not a multiple of the interval.
+    `ModelCheckpoint` does not save the last step if its number is not a multiple of the interval.
 
     Args:
         every_n_train_steps: Number of steps between two updates.
@@ -54,7 +54,7 @@ class LastCheckpoint(ModelCheckpoint):
             trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save nothing, because averaged weights have replaced the current weights."""
+        """Do not save, because averaged weights have replaced the current weights."""
 
 
 class SignalCheckpoint(Checkpoint):
@@ -65,10 +65,10 @@ class SignalCheckpoint(Checkpoint):
     checkpoint gives the same result as an uninterrupted run. After SIGUSR1 the job is requeued. In a
     single-process run, a second Ctrl+C ends the run immediately.
 
-    This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. They save at the moment of
-    the signal, possibly before the batch counter is incremented, so a resumed run would train on a batch
-    twice. In runs with several processes, Lightning's SIGTERM handler can deadlock, because only one process
-    enters a collective operation.
+    This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning saves at the
+    moment of the signal, possibly before the batch counter is incremented, so a resumed run would train on a
+    batch twice. In runs with several processes, Lightning's SIGTERM handler can deadlock, because only one
+    process enters a collective operation.
 
     The base class is `Checkpoint` because Lightning calls checkpoint callbacks last.
 
@@ -100,7 +100,7 @@ class SignalCheckpoint(Checkpoint):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Exit if the run was interrupted; the last step has been logged and validated.
+        """Exit if the run was interrupted; the previous step is already logged and validated.
 
         Raises:
             SystemExit: The run was interrupted.
@@ -123,7 +123,7 @@ class SignalCheckpoint(Checkpoint):
                 trainer.save_checkpoint(self._path)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save ``interrupted.ckpt`` again, with the metrics of the validation."""
+        """Save ``interrupted.ckpt`` again, now with the validation metrics."""
         if self._reduced and not trainer.sanity_checking:
             trainer.save_checkpoint(self._path)
 

@@ -18,7 +18,7 @@ _CHECKED_STEPS = 16  # number of GPU losses that are checked in one synchronizat
 
 
 class NonFiniteGuard(Callback):
-    """Callback that stops a training with NaN or infinite loss and saves the image names.
+    """Callback that stops training at a NaN or infinite loss and saves the image names.
 
     On a CPU, the loss is checked in each step before the weights are updated. On a GPU, the losses of several
     steps are checked together, to avoid a synchronization in each step. Losses are also checked before a
@@ -73,7 +73,7 @@ class NonFiniteGuard(Callback):
 
 
 class ResumeGuard(Callback):
-    """Callback that prevents resuming averaged weights without the averaging callback.
+    """Callback that refuses to resume averaged weights without the averaging callback.
 
     Without the averaging callback, Lightning would continue training from the averaged weights with an
     optimizer state that belongs to the current weights.
@@ -100,7 +100,7 @@ _STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and
 
 
 class StepSeed(Callback):
-    """Callback that seeds torch before each batch from run seed, batch number and process.
+    """Callback that seeds torch before each batch with run seed, batch number and process.
 
     Lightning's checkpoints do not contain the state of the random number generators. With these seeds, a
     resumed run draws the same random numbers, for example for dropout, as an uninterrupted run.

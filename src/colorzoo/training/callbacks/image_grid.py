@@ -52,7 +52,7 @@ class ImageGrid(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Save the grid after the first batch; the model then has the averaged weights, if any."""
+        """Save the grid after the first batch, from the averaged weights if the run has them."""
         gray = isinstance(pl_module, ColorizationModule) and pl_module.input_kind == "gray"
         if batch_idx or dataloader_idx or trainer.sanity_checking or not (gray and trainer.is_global_zero):
             return
@@ -103,7 +103,7 @@ def hint_image(lightness: Tensor, guidance: Guidance) -> Tensor | None:
 
 
 def draw_grid(columns: Sequence[Tensor]) -> Image.Image:
-    """Arrange columns of images ``(B, 3, H, W)``, RGB in [0, 1] of equal size, in a grid."""
+    """Arrange columns of equally sized RGB images ``(B, 3, H, W)`` in [0, 1] as a grid."""
     images = torch.stack(list(columns), dim=1).flatten(0, 1)
     levels = to_8bit(make_grid(images, nrow=len(columns), pad_value=1.0)[None])[0].byte()
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

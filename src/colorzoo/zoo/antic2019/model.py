@@ -58,7 +58,7 @@ class Rendering:
 
 
 class DeOldify(ColoringModel):
-    """Colorization without guidance by the artistic or stable DeOldify model.
+    """The artistic or stable DeOldify model, which colorizes without guidance.
 
     Args:
         architecture: Settings of the generator and the discriminator.

@@ -78,7 +78,7 @@ class ResNetEncoder(nn.Module):
 def residual_group(
     block: type[BasicBlock | Bottleneck], fan_in: int, planes: int, count: int, *, stride: int
 ) -> nn.Sequential:
-    """Build a residual stage whose first block applies the stride and changes the channels."""
+    """Build a residual stage; its first block applies the stride and changes the channels."""
     fan_out = planes * block.expansion
     shortcut = None
     if stride != 1 or fan_in != fan_out:
@@ -106,7 +106,7 @@ class DeepBlock(SkipJoin):
         self.conv2 = spectral_block(fan_out, fan_out).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Combine a feature map and its skip connection and return ``(B, fan_out, H, W)``."""
+        """Combine a feature map with its skip connection and return ``(B, fan_out, H, W)``."""
         return self.conv2(self.conv1(self.join(x, skip)))
 
 
@@ -233,7 +233,8 @@ def weighted_shuffle(channels: int) -> ShuffleUp:
 class NormedConv(nn.Module):
     """Unpadded convolution with weight normalization.
 
-    The parameter names match torch's ``weight_norm`` parametrization, whose modules cannot be pickled.
+    The parameter names match torch's ``weight_norm`` parametrization, which is not used because its modules
+    cannot be pickled.
 
     Args:
         weight: ``(C', C, h, w)``, initial kernels; the bias starts at 0.

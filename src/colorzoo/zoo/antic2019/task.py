@@ -89,8 +89,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         objective: Settings of the losses.
         stage: ``frozen`` trains the generator except the encoder's convolutions. ``unfrozen`` trains the
             whole generator. ``critic`` trains only the discriminator. ``gan`` alternates between
-            discriminator and generator. None is allowed only if the model is not trained, such as in
-            evaluation.
+            discriminator and generator. None is allowed only if the model is not to be trained, for example
+            in evaluation.
         **optimization: See `AdversarialOptimization`. The generator has three parameter groups: the encoder
             up to 1/8 scale, the rest of the encoder, and the decoder. A one-cycle schedule can set a learning
             rate for each group.
@@ -209,7 +209,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return [{"params": group} for group in groups]
 
     def configure_optimizers(self) -> Any:
-        """Return optimizers and learning rate schedules of the networks that the stage trains."""
+        """Return optimizers and learning rate schedules for the networks that the stage trains."""
         turns: list[tuple[Any, Any, list[dict[str, Any]]]] = []
         if self.stage != "critic":
             turns.append((self.make_optimizer, self.make_scheduler, self.generator_groups()))
@@ -281,7 +281,7 @@ class Discriminator(nn.Sequential):
 def content_terms(
     generated: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
 ) -> list[Tensor]:
-    """Return the L1 distances of pixels and of features from three VGG layers.
+    """Return the L1 distances between pixels and between the features of three VGG layers.
 
     The terms match FeatureLoss in the author's code.
 
@@ -301,12 +301,12 @@ def content_terms(
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Return the generator's cross-entropy from discriminator scores of generated images."""
+    """Return the generator's cross-entropy, given discriminator scores of generated images."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
 def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the discriminator's cross-entropy from scores of generated and real images."""
+    """Return the discriminator's cross-entropy, given scores of generated and real images."""
     missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return 0.5 * (adversarial_loss(real) + missed)
 

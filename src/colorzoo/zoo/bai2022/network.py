@@ -47,7 +47,7 @@ class ResidualBlock(nn.Module):
 
 
 class ColorEncoder(nn.Module):
-    """Encoder of a Lab image that returns feature maps at five scales and a style vector.
+    """Encoder that returns feature maps at five scales and a style vector for a Lab image.
 
     Args:
         side: Side of the image in pixels, a multiple of 64.
@@ -69,7 +69,7 @@ class ColorEncoder(nn.Module):
             lab: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
 
         Returns:
-            Five feature maps at 1/1, 1/2, 1/4, 1/8 and 1/16 of the input size, and style vectors ``(B, 64)``.
+            Five feature maps at 1, 1/2, 1/4, 1/8 and 1/16 of the input size, and style vectors ``(B, 64)``.
         """
         maps = [self.first(lab)]
         for block in self.blocks:
@@ -137,7 +137,7 @@ class StyleDecoder(nn.Module):
         )
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return ab / 110, unbounded, ``(B, 2, 8h, 8w)`` for content features ``(B, 512, h, w)``."""
+        """Return unbounded ab / 110 ``(B, 2, 8h, 8w)`` for content features ``(B, 512, h, w)``."""
         for norm, layer in zip(self.norms, self.layers, strict=True):
             content = layer(norm(content, style))
         return content
@@ -181,7 +181,7 @@ class Architecture:
 
 
 class Read(NamedTuple):
-    """Encoded reference.
+    """Encoded references.
 
     Attributes:
         maps: Feature maps at five scales, finest first.
@@ -228,10 +228,10 @@ class Aligner(nn.Module):
         )
 
     def forward(self, features: Tensor, weights: Tensor, size: torch.Size) -> list[Tensor]:
-        """Return feature maps at 1/2, 1/1 and 2/1 of ``size``, each ``(B, C, h', w')``.
+        """Return feature maps at 0.5, 1 and 2 times ``size``, each ``(B, C, h', w')``.
 
         Args:
-            features: ``(B, C, n)``, features of the selected cells, not normalized.
+            features: ``(B, C, n)``, unnormalized features of the selected cells.
             weights: ``(B, n, h w)``, attention weights of the selected cells for each target cell.
             size: Height and width ``(h, w)`` of the target cell grid.
         """
@@ -265,7 +265,7 @@ class Decoder(nn.Module):
         """Return ab / 110 ``(B, 2, H, W)`` and logits ``(B, 529, H/4, W/4)`` over the ab bins.
 
         Args:
-            maps: Encoder maps at 1/1, 1/2, 1/4 and 1/8 scale.
+            maps: Encoder maps at full, 1/2, 1/4 and 1/8 scale.
             carried: Transferred features at 1/8, 1/4 and 1/2 scale.
         """
         x, found = maps[3], []
@@ -282,7 +282,7 @@ def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Modu
 
 
 class SparseNetworks(nn.Module):
-    """Six networks of SSCN that predict rough colors (stage 1) and refine them (stage 2).
+    """The six SSCN networks, which predict rough colors (stage 1) and refine them (stage 2).
 
     Args:
         architecture: Settings of the networks.

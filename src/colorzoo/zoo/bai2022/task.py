@@ -66,7 +66,7 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes that labels must cover; 0 if the classification loss is disabled."""
+        """Number of classes of the classifier; 0 if the classification loss is disabled."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

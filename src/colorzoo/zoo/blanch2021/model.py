@@ -46,7 +46,7 @@ class AttentionStylization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; without a reference, the gray image serves as the reference.
 
-        In training mode, ``extras`` contains ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the network's input size.
+        In training mode, ``extras`` contains ab / 110 at 1, 1/2, 1/4 and 1/8 times the network's input size.
         """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb

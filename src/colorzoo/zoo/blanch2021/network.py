@@ -77,7 +77,7 @@ class XCNet(nn.Module):
             reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
 
         Returns:
-            ab / 110 in [-1, 1] at 1/1, 1/2, 1/4 and 1/8 of the input size, each ``(B, 2, h, w)``.
+            ab / 110 in [-1, 1] at 1, 1/2, 1/4 and 1/8 times the input size, each ``(B, 2, h, w)``.
         """
         ours = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
         theirs = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])

@@ -60,7 +60,7 @@ class ScaledPrediction(AbPrediction):
     Loss inputs are in scaled Lab: L / 50 - 1 and ab / 110.
 
     Attributes:
-        generated: True L and predicted ab in scaled Lab at 1/1, 1/2, 1/4 and 1/8 of the size.
+        generated: True L and predicted ab in scaled Lab at full, 1/2, 1/4 and 1/8 scale.
         truth: Ground truth in scaled Lab at the four scales, each ``(B, 3, h, w)``.
         reference: References in scaled Lab at the four scales, each ``(B, 3, h, w)``.
     """
@@ -127,10 +127,10 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return self.scaled_prediction(found.extras.values(), scaled_lab(rgb), scaled_lab(reference))
 
     def scaled_prediction(self, maps: Iterable[Tensor], truth: Tensor, reference: Tensor) -> ScaledPrediction:
-        """Combine the network's output with ground truth and references at four scales.
+        """Combine the network's output with the ground truth and the references at four scales.
 
         Args:
-            maps: ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the size, each ``(B, 2, h, w)``.
+            maps: ab / 110 at full, 1/2, 1/4 and 1/8 scale, each ``(B, 2, h, w)``.
             truth: ``(B, 3, side, side)`` in scaled Lab.
             reference: ``(B, 3, side, side)`` in scaled Lab.
         """

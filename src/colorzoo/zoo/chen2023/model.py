@@ -116,7 +116,7 @@ class Architecture:
         color_width: Multiplier for the channel counts of the color network.
         tau: Temperature of the matching (eq. 8).
         reference_input: Input of VGG-19 for references. ``rgb`` normalizes references once.
-            ``normalized_twice`` also applies ImageNet normalization before, as in the published code.
+            ``normalized_twice`` applies ImageNet normalization a second time, as in the published code.
     """
 
     features: str = "vgg19"
@@ -218,7 +218,7 @@ class SPColor(ColoringModel):
         return CLUSTERS if self.segmentation.merging == "post" else self.segmentation.classes
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 scale."""
         return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     def segment(self, lightness: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ class SPColor(ColoringModel):
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
-        """Return class and confidence of each position at a quarter of the image size.
+        """Return the class and confidence of each position at a quarter of the image size.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1]. An image that is to be colorized has three equal channels.

@@ -32,12 +32,12 @@ _STEGO: tuple[Pattern, ...] = (
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO weights: head keys without prefix, ViT keys with the prefix ``backbone.``."""
+    """Rename STEGO weights: head keys get no prefix, ViT keys get ``backbone.vit.``."""
     return rename_keys(state_dict, _STEGO)
 
 
 def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO weights for `StegoEncoder`, without STEGO's training decoder.
+    """Rename STEGO weights for `StegoEncoder` and drop STEGO's training decoder.
 
     Args:
         state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
@@ -48,7 +48,7 @@ def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the networks ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO.
+    """Rename the weights of ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO.
 
     Args:
         state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
@@ -83,7 +83,7 @@ class ClusterSegmenter(nn.Module):
 
     Args:
         encode: Module or function that computes features of an image.
-        centers: ``(K, D)``; None uses ``encode.centers``.
+        centers: Cluster centers ``(K, D)``; None uses ``encode.centers``.
         classes: Number of classes after merging; K disables merging.
         merging: ``pre`` classifies by the means of merged centers, as in the paper. ``post`` classifies by
             the original centers and merges the labels afterwards.
@@ -102,7 +102,7 @@ class ClusterSegmenter(nn.Module):
         return self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
-        """Return class and confidence of each position; see `Segmenter`."""
+        """Return the class and confidence of each position; see `Segmenter`."""
         features, centers = self.encode(rgb, deep), self.centers
         if self.classes == len(centers):
             return classify(features, centers)
@@ -116,7 +116,7 @@ class ClusterSegmenter(nn.Module):
 class ProjectedMaps(nn.Module):
     """Linear projection of the map `TrunkFeatures.deep`, with cluster centers.
 
-    `colorzoo.zoo.chen2023.find_clusters` computes projection and centers without labels.
+    `colorzoo.zoo.chen2023.find_clusters` computes the projection and the centers without labels.
 
     Args:
         channels: Channels of the deep map.
@@ -135,7 +135,7 @@ class ProjectedMaps(nn.Module):
         self.register_buffer("centers", torch.randn(clusters, code))
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return the projected deep feature map, shape ``(B, code, h, w)``."""
+        """Return the projected deep feature map ``(B, code, h, w)``."""
         return torch.einsum("bchw,dc->bdhw", deep - self.shift[:, None, None], self.projection)
 
 
@@ -198,8 +198,8 @@ class StegoEncoder(nn.Module):
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
         """Return the 90 STEGO features of each position.
 
-        The input is resized to 256 x 256 pixels, where the features have the shape ``(B, 90, 32, 32)``. For
-        an input of another size, the features are resized to ``(B, 90, H, W)``.
+        For an input of 256 x 256 pixels, the features have the shape ``(B, 90, 32, 32)``. An input of another
+        size is first resized to 256 x 256 pixels, and its features are resized to ``(B, 90, H, W)``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -231,7 +231,7 @@ class SupervisedStego(nn.Module):
         self.encode = StegoEncoder()
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
-        """Return class and probability of each position; see `StegoEncoder`."""
+        """Return the class and probability of each position; see `StegoEncoder`."""
         logits = self.encode.head.linear(self.encode(rgb, deep))
         confidence, labels = torch.softmax(logits, dim=1).max(dim=1, keepdim=True)
         return Classified(labels, confidence)
@@ -281,7 +281,7 @@ def warp_reference(
     Args:
         correspondence: Correspondence network.
         maps: Features ``(B, C, h, w)`` of the target and ``(B, C, h', w')`` of the reference.
-        ab: ``(B, 2, h', w')`` of the reference.
+        ab: Reference ab ``(B, 2, h', w')``.
         classes: Classes of target and reference on the grids of the features.
         tau: Temperature of the matching.
     """

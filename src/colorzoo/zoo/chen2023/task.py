@@ -1,6 +1,6 @@
 """Training of SPColor (Chen et al. 2023).
 
-`BorrowedPairsDataModule` retrieves training references by the features of another model.
+`BorrowedPairsDataModule` uses the features of another model to retrieve training references.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy weights, including VGG-19, except for layers that are new in SPColor."""
+        """Copy weights, including VGG-19, for all layers except those that are new in SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
@@ -179,7 +179,7 @@ _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """`ExemplarPairsDataModule` that finds neighbors by features of a registered model.
+    """`ExemplarPairsDataModule` that finds neighbors with features of a registered model.
 
     Args:
         root: Folder of the images; see `ExemplarPairsDataModule`.
@@ -196,7 +196,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
 
     @property
     def encoder_name(self) -> str:
-        """Identifier of the features in a neighbor index."""
+        """Identifier of the features, part of the file name of the neighbor index."""
         return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
 
 

@@ -109,12 +109,12 @@ class GuidingPainter(ColoringModel):
         return (self.network.after_hooks(state.maps, visit) + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], the most useful first.
+        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], the most useful region first.
 
         Args:
             lightness: Sketches.
-            generator: Random generator of Gumbel noise for a random proposal. By default, each pixel
-                belongs to its most likely region.
+            generator: Random generator for Gumbel noise, which makes the proposal random. By default, no
+                noise is added, and each pixel belongs to its most likely region.
         """
         with torch.autocast(
             lightness.device.type, enabled=False
@@ -149,7 +149,7 @@ class PointsSettings:
 
 
 class PointPainter(ColoringModel):
-    """Baseline of GuidingPainter: generator g with color points instead of regions.
+    """Point baseline: the generator g of GuidingPainter, with color points instead of regions.
 
     The baseline in the paper is the network of Zhang et al. 2017, applied to sketches.
 

@@ -47,7 +47,7 @@ class Hints(NamedTuple):
 
 
 def base_channels(width: float) -> int:
-    """Return the first level's channels: ``64 * width`` rounded to even, at least 8."""
+    """Return the channels of the first level: ``64 * width``, rounded to even, at least 8."""
     return max(8, round(_FULL_BASE * width / _STEP) * _STEP)
 
 
@@ -206,7 +206,7 @@ def first_given(counts: Tensor, segments: int) -> Tensor:
 
 
 def draw_counts(draws: Tensor, stop: float) -> Tensor:
-    """Draw numbers ``(B,)`` int64 of colored segments from a geometric distribution.
+    """Draw numbers of colored segments from a geometric distribution; return int64 ``(B,)``.
 
     Args:
         draws: ``(B, N)``, uniform in [0, 1).
@@ -229,7 +229,7 @@ class Extensions:
     Attributes:
         segmenter_side: Maximum shorter side in pixels of the input of f. Larger sketches are downsampled, so
             a narrow f that was trained on small images can segment whole shapes.
-        pieces: Whether to propose parts of segments that are enclosed by lines instead of whole segments; see
+        pieces: Whether to propose the line-enclosed pieces of segments instead of whole segments; see
             `cut_segments`.
         needs: Weights of segments for `cut_segments`, measured on training images.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
@@ -247,8 +247,8 @@ class Extensions:
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:
     """Divide segments into pieces that are enclosed by lines, the most useful piece first.
 
-    A piece is a connected part of a segment without ink. A narrow f does not separate small parts, such as
-    the two sleeves of a coat, but the lines of the sketch separate them. Pieces are sorted by area times the
+    A piece is a connected, ink-free part of a segment. A narrow f does not separate small parts, such as the
+    two sleeves of a coat, but the lines of the sketch separate them. Pieces are sorted by area times the
     weight of their segment. All ink forms the last piece, because the color of lines is least important. The
     input of g does not change: g receives the segments of f.
 
@@ -300,7 +300,7 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 
 
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Replace the mean colors of hinted regions by random colors in some training images.
+    """Replace the mean colors of hinted regions with random colors in some training images.
 
     The generator g thereby learns to use hints with unusual colors.
 

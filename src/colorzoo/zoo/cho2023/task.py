@@ -129,7 +129,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         super().__init__(GuidingPainter(architecture, extensions), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the PatchGAN discriminator, which reads an image concatenated with its sketch."""
+        """Build the PatchGAN discriminator, whose input is an image concatenated with its sketch."""
         self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
@@ -146,13 +146,14 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            rgb: ``(B, 3, H, W)`` in [0, 1], ground truth, whose mean color in each region is the hint.
+            rgb: ``(B, 3, H, W)`` in [0, 1], ground truth. Its mean color in a region is the hint for the
+                region.
             draws: Random draws.
             temperature: Softmax temperature; None uses the temperature of the current step.
 
         Returns:
-            Generated images. ``extras`` contain ``logits`` and ``filled``, the segments in their mean colors
-            in [-1, 1].
+            Generated images. ``extras`` contain ``logits`` and ``filled``: images in [-1, 1] whose segments
+            have their mean colors.
         """
         logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature
@@ -163,7 +164,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"logits": logits, "filled": filled})
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
-        """Generate new images with other random draws for the discriminator, as published."""
+        """Regenerate images with new random draws for the discriminator, as in the published code."""
         with torch.no_grad():
             return self._generate_batch(batch, "second")
 
@@ -238,7 +239,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
 
 class Cho2023Points(SingleOptimizerModule):
-    """Training task of the baseline `PointPainter` with points as in Zhang et al. 2017.
+    """Training task of the baseline `PointPainter`, with points as in Zhang et al. 2017.
 
     Args:
         settings: Settings of the generator and its training.

@@ -1,8 +1,7 @@
 """AlacGAN: User-Guided Deep Anime Line Art Colorization (Ci et al., ACM MM 2018).
 
-Stacks of ResNeXt blocks without normalization colorize line art. Color points are concatenated to the
-feature maps at a quarter of the size.
-https://arxiv.org/abs/1808.03240
+Stacks of ResNeXt blocks without normalization colorize line art. Color points are concatenated to the feature
+maps at a quarter of the image size. https://arxiv.org/abs/1808.03240
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class StrokeNetwork(nn.Module):
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
-        blocks: Number of blocks at 1/16, 1/8, 1/4 and 1/2 of the size.
+        blocks: Number of blocks at 1/16, 1/8, 1/4 and 1/2 scale.
         features: Network that maps line art ``(B, 1, H, W)`` in [-1, 1] to
             ``(B, features.channels, H/16, W/16)``; None uses `Illustration2Vec`.
     """
@@ -143,7 +143,7 @@ class StrokeNetwork(nn.Module):
         """Generate the image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
-            lines: ``(B, 1, H, W)`` in [-1, 1], sides multiples of 16.
+            lines: ``(B, 1, H, W)`` in [-1, 1]; H and W are multiples of 16.
             hints: ``(B, 4, H/4, W/4)``.
             features: Local features of the line art.
         """

@@ -185,7 +185,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         Args:
             true: Real images ``(B, 3, H, W)`` in [0, 1].
             fake: Generated images ``(B, 3, H, W)`` in [0, 1].
-            features: Local features of their line art.
+            features: Local features of the images' line art.
             share: ``(B, 1, 1, 1)``, weight of the real image in the interpolation for the gradient penalty.
         """
         weigh = self.objective
@@ -246,7 +246,7 @@ def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
 
 
 def hint_thresholds(normal: Tensor) -> Tensor:
-    """Convert standard normal samples to hint thresholds: 1 minus a scaled absolute value."""
+    """Convert standard normal samples to hint thresholds: 1 minus their scaled magnitude."""
     return 1 - _SPREAD * normal.abs()
 
 
@@ -257,7 +257,7 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 
     Args:
         seeds: ``(B,)``, per-image seeds.
-        like: ``(B, 3, H, W)``; the mask gets its size, dtype and device.
+        like: ``(B, 3, H, W)``; the mask gets the size, dtype and device of this tensor.
         share: Fraction of the images with hints.
     """
     height, width = like.shape[-2:]
@@ -309,7 +309,7 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
 
 
 def shrink(image: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Crop (left, top, width, height) from an image ``(3, H, W)`` and resize it bicubically."""
+    """Crop (left, top, width, height) from an image ``(3, H, W)``; resize it bicubically."""
     left, top, wide, high = box
     cut = image[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)
