@@ -61,7 +61,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
     Args:
         request: Photo, recipe, and a model that proposes regions.
-        result: Current result. Its mean color in each region is the suggested color.
+        result: Current result; its mean color in a region is the suggested color for the region.
 
     Raises:
         GuidanceError: The model does not propose regions.

@@ -1,4 +1,4 @@
-"""Resolution of ``--ckpt_path``, and the default model and DataModule."""
+"""Resolution of ``--ckpt_path``, and selection of the default model and DataModule."""
 
 from __future__ import annotations
 

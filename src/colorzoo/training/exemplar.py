@@ -77,7 +77,7 @@ class ExemplarDiscriminator:
 
 @dataclass(frozen=True)
 class ExemplarSimulation:
-    """Settings of the noise on the network input in training.
+    """Settings of the noise that is added to the network input during training.
 
     Attributes:
         lightness_noise: Standard deviation of Gaussian noise on L in CIE units, as in the published code.

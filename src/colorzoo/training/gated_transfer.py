@@ -100,7 +100,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
         """Return the references for ``generate`` and their soft histograms ``(B, 441)``.
 
-        Return None to colorize the batch without a reference.
+        If the method returns None, the batch is colorized without references.
         """
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 

@@ -263,7 +263,7 @@ class ColorizationModule(LightningModule):
         )
 
     def continue_from(self, stage: str | None) -> None:
-        """Prepare the current stage after weights of an earlier stage were loaded.
+        """Prepare the current stage after weights of an earlier stage have been loaded.
 
         The default implementation does nothing.
 
@@ -272,7 +272,7 @@ class ColorizationModule(LightningModule):
         """
 
     def record_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
-        """Record the initial weights of the training in the provenance."""
+        """Record in the provenance which weights the training starts from."""
         self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
 
     def on_fit_start(self) -> None:

@@ -23,7 +23,7 @@ def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
 
     Args:
         layers: Indices of the layers whose outputs are returned, in ascending order.
-        untrained: Keep random weights, for tests.
+        untrained: Whether to keep random weights, for tests.
 
     Raises:
         WeightsError: The weights are not available, or do not match.
@@ -38,7 +38,7 @@ def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwo
     Args:
         network: The network, with parameter names of torchvision.
         name: Key of `URLS`.
-        untrained: Keep random weights, for tests.
+        untrained: Whether to keep random weights, for tests.
 
     Raises:
         WeightsError: The weights are not available, or do not match.

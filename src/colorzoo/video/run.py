@@ -198,7 +198,7 @@ def color_video(
 
 
 def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
-    """Yield frames by number, in the order of the video.
+    """Yield the frames with the listed numbers, in the order of the video.
 
     Raises:
         VideoError: The source has no frame with one of the numbers.

@@ -1,4 +1,4 @@
-"""Files of a run: its lock, and the record of command, versions, commit and data."""
+"""Files of a run: a lock file, and a record of the command, versions, commit and data."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Training of DeOldify ("NoGAN"), as in the author's notebooks.
 
-The generator is first trained alone at growing image sizes. Then the discriminator is trained alone. Then
+The generator is first trained alone at increasing image sizes. Then the discriminator is trained alone. Then
 both networks are trained for a few thousand steps, and the best checkpoint is kept. The last two phases are
 repeated.
 """

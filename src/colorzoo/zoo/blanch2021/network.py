@@ -28,7 +28,7 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        side: Side in pixels of the squares to which image and reference are resized, a multiple of 16.
+        side: Side in pixels of the square to which the image and the reference are resized; a multiple of 16.
         attention: ``"axial"`` attends along columns, then rows. ``"full"`` attends to all positions and has
             no published weights.
         positions: Whether axial attention uses learned relative position embeddings.

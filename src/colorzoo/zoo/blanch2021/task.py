@@ -169,7 +169,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return [least_squares_discriminator_loss(*pair) for pair in zip(*scores, strict=True)]
 
     def judge(self, levels: list[Tensor]) -> list[Tensor]:
-        """Return discriminator scores for scaled Lab at all scales."""
+        """Return discriminator scores for images in scaled Lab at all scales."""
         return [
             _precise(discriminator(lab))
             for discriminator, lab in zip(self.discriminator, levels, strict=False)

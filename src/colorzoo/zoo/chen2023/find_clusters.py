@@ -36,7 +36,7 @@ def find_clusters(
         features: ``(N, C)``, features of many images.
         code: Number of principal components to keep.
         clusters: Number of clusters.
-        whitening: 0 keeps the variance of the components, 1 equalizes it.
+        whitening: 0 keeps the variances of the components; 1 makes them equal.
         seed: Seed for the initial centers.
     """
     shift = features.mean(dim=0)

@@ -65,7 +65,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the losses.
-        hints: Fraction of the training images with hints.
+        hints: Fraction of the training images that receive hints.
         i2v_weights: Path of the authors' file ``i2v.pth`` for the frozen Illustration2Vec.
         **optimization: See `AdversarialOptimization`.
     """
@@ -209,7 +209,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
 
 class Ci2018Pixels(SingleOptimizerModule):
-    """Training task of the small `StrokePainter` with a mean squared error loss.
+    """Training task of the small `StrokePainter`, with a mean squared error loss.
 
     Args:
         architecture: Settings of the generator.

@@ -1,8 +1,9 @@
 """Network of colorzoo2026, which predicts a mean color and an ab distribution.
 
 The encoder has residual blocks at 1/8 and 1/16 of the image size and attention blocks at 1/32. A global
-vector is computed from its last feature map. The decoder upsamples the feature maps to 1/4 of the image size.
-Projected features of a frozen EfficientNet-Lite2 are added to the feature maps of the encoder.
+vector is computed from the last feature map of the encoder. The decoder upsamples the feature maps to 1/4 of
+the image size. Projected features of a frozen EfficientNet-Lite2 are added to the feature maps of the
+encoder.
 
 Feature maps have the shape ``(B, H, W, C)``, because normalization and linear layers then need no copies.
 """
@@ -42,8 +43,8 @@ class Architecture:
         decoder: Channels of the decoder output at 1/4 of the image size, from which colors are predicted.
         vector: Channels of the global vector.
         heads: Number of kernels of the color covariance (`colorzoo.zoo.colorzoo2026.points`).
-        encoder: Weights of the frozen encoder: ``fine-tuned`` together with colorzoo2026, or ``imagenet``.
-            Weights of colorzoo2026 from before 2026-11-27 require ``imagenet``.
+        encoder: Weights of the frozen encoder: ``fine-tuned`` (trained together with colorzoo2026) or
+            ``imagenet``. Weights of colorzoo2026 from before 2026-11-27 require ``imagenet``.
     """
 
     stem: tuple[int, int] = (24, 48)
@@ -132,7 +133,7 @@ class Network(nn.Module):
 class FeatureFusion(nn.Module):
     """Layer that adds projected features of the frozen encoder to other features.
 
-    The projection is initialized to zero, so the layer first returns the other features unchanged.
+    The projection is initialized to zero, so an untrained layer returns the other features unchanged.
 
     Args:
         width: Channels of the features of the frozen encoder.

@@ -333,7 +333,7 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
 
     Args:
         mean: ``(B, N, 2)``, predicted mean color of each cell, ab / 50.
-        logits: ``(B, N, 313)``, distribution of each cell.
+        logits: ``(B, N, 313)``, logits of the color distribution of each cell.
         cells: Cell embedding.
         grid: Rows and columns of cells, multiples of 4.
         centers: ``(313, 2)``, bin centers, ab / 50.

@@ -5,7 +5,8 @@ reference by their features, which the network computes from the lightness of bo
 
 The matched colors are treated as noisy observations. Their variance is the prior variance of the color
 residual times a fitted factor, which is small for good matches between related images. In each block, the
-colors of several references are averaged. Their weights depend on the user's weights and the match quality.
+colors of several references are averaged. The weights of this average depend on the user's weights and the
+match quality.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Observed(NamedTuple):
     """Result of conditioning on references.
 
     Attributes:
-        change: ``(B, h, w, 2)``, change of the mean color of each cell.
+        change: ``(B, h, w, 2)``, change in the mean color of each cell.
         precision: ``(B, h, w, 1)``, inverse variance of the matched colors; 0 without a match.
         match: ``(B, 2, h', w')``, x and y of the most similar block as fractions of the reference size. NaN
             where the color predicted without a reference has more weight. None for several references.
@@ -121,7 +122,7 @@ def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
 
 
 def mix_references(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Concatenate the embeddings of several references; drop references of weight 0.
+    """Concatenate the embeddings of several references; drop references with weight 0.
 
     Args:
         embeddings: Outputs of `reference_embedding`, or of an earlier call of this function.
@@ -151,8 +152,8 @@ def observe_references(
         references: Blocks of each reference.
         alpha: Strength in [0, 1]; 0 does not change the predicted colors.
         labels: Class maps of the images, ``(B, 1, H, W)``, and of the reference, ``(B, 1, H', W')``; None to
-            ignore classes. Only blocks of equal class are matched. Blocks whose class is missing in the
-            reference do not change. Class maps require a single reference.
+            ignore classes. Only blocks of equal class are matched. If a class is missing from the reference,
+            blocks of this class do not change. Class maps require a single reference.
     """
     grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
     mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))

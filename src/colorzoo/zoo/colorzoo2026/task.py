@@ -33,11 +33,11 @@ class Objective:
 
     Attributes:
         classes: Weight of the cross-entropy of the predicted color distribution.
-        colors: Weight of the smooth L1 loss between predicted mean color and true color, as ab / 50.
+        colors: Weight of the smooth L1 loss between predicted mean color and true color, both as ab / 50.
         points: Weight of the smooth L1 loss of the color after conditioning on random points.
         variance: Weight of the negative log-likelihood of the color error, without and with points.
         labels: Weight of the image classification loss, for data sets with image classes.
-        delta: Error at which the smooth L1 loss changes from quadratic to linear, as ab / 50.
+        delta: Error at which the smooth L1 loss changes from quadratic to linear, in units of ab / 50.
     """
 
     classes: NonNegativeFloat = 1.0
