@@ -273,6 +273,7 @@ def test_points_are_parsed() -> None:
         "3,4=teal": PointHint(3, 4, 3, "#008080"),
         "-.5,4.25,0=#f00": PointHint(-0.5, 4.25, 0, "#ff0000"),
         "3,4,2.5=#C04020@0.5": PointHint(3, 4, 2.5, "#c04020", reach=0.5),
+        "3,4=#C0402080": PointHint(3, 4, 3, "#c04020"),  # the opacity of a color is ignored
         "3,4=red@everywhere": PointHint(3, 4, 3, "#ff0000", reach="everywhere"),
     }.items():
         assert parse_point(text) == point

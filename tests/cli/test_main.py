@@ -100,6 +100,12 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"{name} {line}" in text for name, line in verbs.items())
 
 
+def test_without_a_command_the_help_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "colorize" in err) == ("", True)
+
+
 def test_subcommands_are_listed_and_required(capsys: pytest.CaptureFixture[str], refused: Refused) -> None:
     name = "weights"
     verb = entry.find_verb(name)

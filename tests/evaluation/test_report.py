@@ -171,6 +171,11 @@ def test_the_manifest_contains_all_inputs_of_the_evaluation(made: Made) -> None:
     assert {key: found[key] for key in expected} == expected
 
 
+def test_the_gallery_shows_the_five_worst_and_the_five_best_images(made: Made) -> None:
+    tables = made.page.split('class="shots"')[1:]
+    assert [table.count(".png</") for table in tables] == [5, 5]
+
+
 def test_format_of_numbers_that_are_not_finite() -> None:
     texts = [number(value, 2) for value in (math.nan, math.inf, -math.inf, -0.001, 1.239)]
     assert texts == ["—", "∞", "-∞", "0.00", "1.24"]

@@ -78,6 +78,12 @@ def test_a_small_thing_is_covered_to_a_thousandth_to_begin_with() -> None:
     assert fade(costs, alike, reach).mean() == pytest.approx(0.001, rel=0.05)
 
 
+def test_a_point_in_a_large_enclosed_object_begins_with_the_automatic_reach() -> None:
+    costs = (0.001 * AWAY**2).astype(np.float32)
+    costs[AWAY > 22] = BORDER
+    assert starting_reach(costs, EVERYWHERE) == "automatic"
+
+
 def test_the_reaches_of_the_slider_go_from_a_twentieth_to_ten_in_even_steps() -> None:
     costs, alike = (0.05 * AWAY**2).astype(np.float32), EVERYWHERE
     reaches = even_reaches(costs, alike, 23)

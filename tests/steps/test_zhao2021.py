@@ -26,6 +26,15 @@ def predicted(model: Any, lightness: Tensor, reference: Tensor) -> Tensor:
     return model.model.network.unet((lightness - 50) / 50, vector)
 
 
+def test_validation_uses_no_reference_or_a_copy_of_the_image() -> None:
+    model = small("zhao2021")
+    batch, lightness, ab = training_batch(48)
+    lab = torch.cat([lightness, ab], dim=1)
+    assert model.validation_guidance("automatic", lab, batch["seed"]).exemplar is None
+    exemplar = model.validation_guidance("self", lab, batch["seed"]).exemplar
+    assert torch.equal(exemplar.rgb, made_reference(lab_to_rgb(lab), batch["seed"]))
+
+
 def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
