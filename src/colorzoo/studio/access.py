@@ -60,7 +60,7 @@ class Access:
             if is_loopback(self.host):
                 return "this server accepts only requests from its own machine; open the printed address"
             return "this host name is not allowed; open the printed address, or start with --allow-host NAME"
-        # X-Forwarded-Proto is the scheme in front of a TLS proxy
+        # behind a TLS proxy, X-Forwarded-Proto is the scheme that the browser used
         scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])
         if "origin" in headers and (page.netloc, page.scheme) != (host, scheme):
             return "requests from other sites are not allowed"

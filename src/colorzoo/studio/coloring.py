@@ -42,10 +42,10 @@ class PadRequest:
     """Photo, recipe and model of a request from a drawing pad.
 
     Attributes:
-        colorizer: Loaded model.
-        opened: Photo that is open in the drawing pad, or its part within the border.
-        recipe: Hints and settings, in pixels of ``opened``.
-        reference: Exemplar of the reference image, or None.
+        colorizer: Colorizer with the loaded model.
+        opened: Photo that is open in the drawing pad, or the part of the photo within the border of a scan.
+        recipe: Hints and settings, with coordinates in pixels of ``opened``.
+        reference: Reference image as an `Exemplar`, or None.
         cache: Cache of intermediate results, which accelerates edits.
     """
 

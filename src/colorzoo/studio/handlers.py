@@ -119,8 +119,8 @@ class Context:
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Load the model that a recipe selects and return the inputs of the colorization.
 
-        For photo models, the photo is cropped to the part within the border of the scan. The recipe is
-        converted to pixels of this part.
+        Unless the model colorizes sketches, the photo is cropped to the part within the border of the scan,
+        and the coordinates of the recipe are converted to pixels of this part.
 
         Args:
             recipe: Recipe to apply; None uses the recipe of the request.
@@ -228,7 +228,7 @@ def _color(ctx: Context) -> Iterator[Message]:
 
 
 def suggest(ctx: Context) -> Iterator[Message]:
-    """Suggest likely colors at a location, given all other hints."""
+    """Suggest likely colors at a location, conditioned on all other hints."""
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = fields.required_number("x"), fields.required_number("y")
@@ -248,7 +248,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
 
 
 def _next(ctx: Context) -> Iterator[Message]:
-    """Find the location where the next point should be placed."""
+    """Find the location with the most uncertain color, as a proposal for the next point."""
     request = ctx.pad_request()
     result = predict(request)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
@@ -261,7 +261,7 @@ def _next(ctx: Context) -> Iterator[Message]:
 
 
 def _colorings(ctx: Context) -> Iterator[Message]:
-    """Find the most informative location and its likely colors."""
+    """Find the location whose color determines most other colors, and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
     place = find_informative_point(request.task(), predict(request))
@@ -312,7 +312,7 @@ def _parts(ctx: Context) -> Iterator[Message]:
 
 
 def _keep(ctx: Context) -> Iterator[Message]:
-    """Return the current colors that an area locks."""
+    """Return the current colors of the pixels that an area locks."""
     area = parse_area(ctx.message.fields().child("area"))
     request = ctx.pad_request()
     if (window := request.opened.window) is not None:
@@ -322,7 +322,7 @@ def _keep(ctx: Context) -> Iterator[Message]:
 
 
 def _propose(ctx: Context) -> Iterator[Message]:
-    """Return the regions that the model proposes to color."""
+    """Return the regions of the photo that the model proposes to fill with colors."""
     request = ctx.pad_request()
     if "regions" not in request.colorizer.model.accepts:
         raise StudioError("unsupported", "this coloring model does not support regions")
@@ -331,7 +331,7 @@ def _propose(ctx: Context) -> Iterator[Message]:
 
 
 def _classes(ctx: Context) -> Iterator[Message]:
-    """Return the classes of photo and reference."""
+    """Return the object classes in the photo and the reference as label maps."""
     facts, buffers = regions.describe_classes(ctx.pad_request())
     yield ctx.answer("classes", *buffers, **facts)
 
@@ -421,7 +421,7 @@ def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
 def _origin(
     colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
 ) -> ImageProvenance:
-    """Return the provenance that ``colorzoo colorize`` would write, without the source."""
+    """Return the provenance record of an export, without the fields about the source."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
     settings = settings_of(colorizer, ColorSettings(quality=quality))
     if settings is None:
@@ -455,7 +455,7 @@ class Request:
 
     Attributes:
         handler: Generator function that yields the responses.
-        uses_model: Whether the request runs in the thread of the model. If False, it runs in a thread for
+        uses_model: Whether the request runs in the worker thread for models instead of a worker thread for
             files.
         newest_only: Whether a newer request replaces waiting requests of this type in the session.
         rank: Priority among the requests of a session; the lowest rank runs first.

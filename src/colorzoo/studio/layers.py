@@ -32,7 +32,7 @@ _ROWS = 256  # number of rows per step; intermediate values take 16 times the me
 def encode_layers(
     kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
-    """Encode a result as a transparent PNG of the colors or as an OpenRaster file.
+    """Encode a result as a PNG that contains only the color layer, or as an OpenRaster file.
 
     Args:
         kind: A key of `LAYERED`.
@@ -65,9 +65,9 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return an RGBA layer ``(H, W, 4)`` that gives the result when placed over an image.
+    """Return an RGBA layer ``(H, W, 4)`` that reproduces a result when placed over an image.
 
-    The layer is placed over the image by normal alpha compositing.
+    The layer is combined with the image by normal alpha compositing.
 
     Args:
         image: ``(H, W)`` gray, or ``(H, W, 3)``.

@@ -60,7 +60,7 @@ class ModelPool:
 
     Args:
         load: Function that loads the colorizer of a registered model.
-        own: Loaded colorizer that the user supplies; it is the default model.
+        own: Colorizer that the user loaded and that becomes the default model; None for registered models.
         default: Name of the default model, for recipes without a model name.
     """
 
@@ -115,7 +115,7 @@ class ModelPool:
             return self._loaded.get(name)
 
     def free_memory(self) -> None:
-        """Clear the stage cache and return freed memory to the operating system."""
+        """Clear the cache of intermediate results; return memory to the operating system."""
         self.cache.clear()
         gc.collect()  # frees propagators, which form a reference cycle with their column cache
         if platform.libc_ver()[0] == "glibc":
@@ -223,7 +223,7 @@ def _drawn_guidance(model: ColoringModel) -> list[str]:
 
 
 def _ranked_for_classes(card: ModelCard) -> bool:
-    """Return whether a model predicts classes, from its card only."""
+    """Return whether the model card ranks the model for the use case ``classes``."""
     return any(quality.use == "classes" for quality in card.quality)
 
 

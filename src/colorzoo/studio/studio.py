@@ -32,12 +32,12 @@ _MODEL_THREADS = 2  # several threads, so that a download of a model does not bl
 
 
 class Studio:
-    """Service with sessions, models and request queues.
+    """Service that stores sessions, loads models and processes queued requests.
 
     All methods are thread-safe and return without blocking.
 
     Args:
-        colorizer: Loaded model; None loads registered models when they are used.
+        colorizer: Colorizer to use as the default model; None loads registered models on first use.
         model: Name of the default model.
         device: Device of the models.
         limits: Limits of the server.

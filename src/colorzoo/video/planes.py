@@ -172,7 +172,7 @@ def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[N
 
 
 def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Look up a table of `_change_tables`: linear in a and b, nearest in Y'."""
+    """Interpolate a table of `_change_tables` linearly in a and b; round Y' to an entry."""
     side = table.shape[1]
     scale, middle = np.float32(1 / _APART), np.float32(_FARTHEST / _APART)
     # row coordinates are clipped; for columns, OpenCV repeats the table border
@@ -186,10 +186,11 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
 
 @cache
 def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
-    """Return tables of the changes of Y' and of (Cb, Cr) when a color is added to gray.
+    """Return tables of the changes of Y', Cb and Cr when a color is added to gray.
 
-    Changes are in 8-bit levels. A row corresponds to a pair of Y' and b, and a column to a value of a. Two
-    channels of zeros follow Cb and Cr, because OpenCV looks up four channels twice as fast as two channels.
+    The first table contains the change of Y'. The second table contains the changes of Cb and Cr and two
+    channels of zeros, because OpenCV looks up four channels twice as fast as two channels. Changes are in
+    8-bit levels. Each row corresponds to a pair of Y' and b, and each column to a value of a.
     """
     fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
@@ -205,7 +206,7 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _reduced(values: FloatArray, layout: Layout) -> FloatArray:
-    """Subsample values; samples lie at the left pixel of each pair, as in MPEG."""
+    """Subsample chroma; the samples are aligned with left pixels, as in MPEG."""
     if (layout.across, layout.down) == (1, 1):
         return values
     across = np.array([0.25, 0.5, 0.25] if layout.across == 2 else [1], np.float32)

@@ -28,7 +28,7 @@ def shot_entries(
         advance: Function called after each shot, for a progress bar.
 
     Raises:
-        VideoError: The colorized video cannot be read, or has fewer frames than the shots.
+        VideoError: The colorized video cannot be read, or has fewer frames than its shots require.
     """
     result = source.result(out)
     digest = result.digest()
