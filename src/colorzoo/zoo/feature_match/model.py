@@ -32,8 +32,8 @@ class FeatureMatching(ColoringModel):
     The encoder is loaded on first use. It is not part of the state dict.
 
     Args:
-        encoder: Name of a model whose encoder computes the features. None compares the lightness of 4 x 4
-            pixels instead.
+        encoder: Name of a model whose encoder computes the features. None uses the lightness of the 16 pixels
+            in each cell of 4 x 4 pixels.
     """
 
     accepts = frozenset({"exemplar"})
@@ -66,7 +66,7 @@ class FeatureMatching(ColoringModel):
 
 
 def window_features(gray: Tensor) -> Tensor:
-    """Return the pixels of each cell as its features, ``(B, 16, H/4, W/4)``."""
+    """Return features ``(B, 16, H/4, W/4)``: the 16 pixels of each 4 x 4 cell."""
     return F.pixel_unshuffle(gray, CELL)
 
 

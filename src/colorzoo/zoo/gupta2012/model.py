@@ -1,8 +1,8 @@
 """Image Colorization Using Similar Images (Gupta et al., ACM Multimedia 2012).
 
-Superpixels of the image are matched with superpixels of a reference by 172 features. The colors of confident
-matches are corrected by a majority vote in larger segments and drawn as small scribbles. An optimization
-propagates the colors of the scribbles. https://doi.org/10.1145/2393347.2393402
+Superpixels of the image are matched with superpixels of a reference. Each superpixel has 172 features. The
+colors of confident matches are corrected by a majority vote in larger segments and drawn as small scribbles.
+An optimization propagates the colors of the scribbles. https://doi.org/10.1145/2393347.2393402
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Superpixels(NamedTuple):
     """Superpixels of an image.
 
     Attributes:
-        labels: ``(H, W)``, superpixel of each pixel, 0 to N - 1.
-        means: Sparse matrix ``(N, H W)`` that averages pixels.
-        neighbors: Sparse matrix ``(N, N)`` that averages adjacent superpixels; zero rows for superpixels
-            without neighbors.
+        labels: ``(H, W)``, superpixel index of each pixel, 0 to N - 1.
+        means: Sparse matrix ``(N, H W)`` that averages the pixels of each superpixel.
+        neighbors: Sparse matrix ``(N, N)`` that averages the values of adjacent superpixels. The rows of
+            superpixels without neighbors are zero.
     """
 
     labels: Labels
@@ -87,7 +87,7 @@ class Features(NamedTuple):
 
     Attributes:
         gabor: ``(N, 40)``, responses at five periods and eight orientations.
-        descriptor: ``(N, 128)``, DAISY instead of the paper's SURF.
+        descriptor: ``(N, 128)``, DAISY descriptors; the paper uses SURF.
         intensity: ``(N, 2)``, mean intensity of the superpixel and of its neighbors.
         deviation: ``(N, 2)``, mean local standard deviation (5 x 5 pixels) of the superpixel and of its
             neighbors.
@@ -100,7 +100,7 @@ class Features(NamedTuple):
 
 
 def features(gray: Array, cells: Superpixels) -> Features:
-    """Compute superpixel features of an image ``(H, W)`` in [0, 1], mirrored at its borders."""
+    """Compute superpixel features of an image ``(H, W)`` in [0, 1] with mirrored borders."""
 
     def mean(maps: Array) -> Array:
         return cells.means @ maps.reshape(-1, gray.size).T
@@ -194,9 +194,9 @@ class SuperpixelColorization(ColoringModel):
 
 
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
-    """Match superpixels with the reference and return indices and costs, ``(N,)`` each.
+    """Match superpixels with reference superpixels; return indices and costs, each ``(N,)``.
 
-    The four feature types are applied one after another, and each of them discards half of the candidates.
+    The four feature types are applied in turn. Each feature type discards half of the remaining candidates.
     The match is the remaining candidate with the smallest weighted sum of feature distances.
     """
     total = np.zeros((len(ours.gabor), len(theirs.gabor)))
@@ -215,7 +215,10 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
-    """Return the segment ``(N,)`` of each superpixel; segments have at least 20 superpixels."""
+    """Return the segment index ``(N,)`` of each superpixel.
+
+    Each segment has at least the size of 20 superpixels.
+    """
     from skimage.segmentation import felzenszwalb
 
     segments = felzenszwalb(gray, scale=100, sigma=0.8, min_size=_SEGMENT * pixels, channel_axis=None)
@@ -224,11 +227,13 @@ def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
 
 
 def vote(colors: Array, segments: Labels) -> Array:
-    """Replace minority colors of each segment by the majority mean (2-means clustering).
+    """Replace minority colors of each segment with the mean color of the majority.
+
+    Minority and majority are the two clusters of 2-means clustering.
 
     Args:
         colors: ``(N, 2)``, colors of superpixels.
-        segments: ``(N,)``, segments of superpixels.
+        segments: ``(N,)``, segment index of each superpixel.
     """
     voted = colors.copy()
     for segment in np.unique(segments):

@@ -27,7 +27,7 @@ _CHANNELS = 16  # number of channels that are compared at once, which limits mem
 
 
 def pixel_grid(size: Size, device: torch.device) -> Tensor:
-    """Return x and y of all pixels of an image, ``(1, 2, H, W)`` int64."""
+    """Return the x and y coordinates of all pixels, ``(1, 2, H, W)`` int64."""
     y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in size), indexing="ij")
     return torch.stack([x, y])[None]
 
@@ -39,7 +39,7 @@ def inside(matches: Tensor, size: Size) -> Tensor:
 
 
 def read_at(maps: Tensor, matches: Tensor) -> Tensor:
-    """Sample maps ``(B, C, h, w)`` at matches ``(B, 2, H, W)``; positions outside return 0."""
+    """Sample maps ``(B, C, h, w)`` at matches ``(B, 2, H, W)``; values outside the map are 0."""
     size = (maps.shape[2], maps.shape[3])
     return _gather(maps, _rows_of(matches, size)) * inside(matches, size).to(maps.dtype)
 
@@ -70,7 +70,7 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Return the match of each pixel's match, which is a position in the first image.
+    """Follow matches to the second image and back, and return positions in the first image.
 
     Args:
         there: ``(B, 2, H, W)``, matches of the first image in the second image.
@@ -96,8 +96,8 @@ def distances(
 
     Returns:
         Two maps ``(B, 5, H, W)`` of negative cosine similarities at five levels. The first map compares each
-        pixel with its match. The second map compares this match with its own match in the first image. Values
-        are 0 if a match lies outside the image.
+        pixel with its match. The second map compares this match with its own match in the first image. The
+        value is 0 where a match lies outside the image.
     """
     levels = zip(ours, theirs, SCALES, strict=True)
     pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
@@ -160,8 +160,9 @@ def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, 
 
     At the coarsest level (relu5_1), each position is compared with all positions of the other image. At each
     finer level, down to relu2_1, the search covers a window around the match of the coarser level. Positions
-    are compared by the cosine similarity of features that are averaged over 3 x 3 positions and centered over
-    the image. Every match lies inside the other image. This method is not in the paper.
+    are compared by the cosine similarity of features. Before the comparison, the features are averaged over 3
+    x 3 positions, and their mean over the image is subtracted. Every match lies inside the other image. This
+    method is not in the paper.
 
     Args:
         ours: Features of the first image at the levels of `SCALES`.

@@ -1,8 +1,8 @@
 """Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
 
 The colors of a reference are warped to the image by dense matching. A network predicts the colors of the
-image from the warped colors and from the feature distances of the matches at five depths.
-https://arxiv.org/abs/1807.06587
+image. Its inputs are the lightness, the warped colors, and the feature distances of the matches at five
+depths. https://arxiv.org/abs/1807.06587
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ExemplarColorization(ColoringModel):
     """Exemplar colorization with dense matches.
 
     Attributes:
-        features: Frozen gray VGG-19.
+        features: Frozen VGG-19 for gray images.
 
     Args:
         architecture: Settings of the networks.
@@ -125,7 +125,10 @@ class ExemplarColorization(ColoringModel):
         return found[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' weights; add the current sub-net if the file does not contain it."""
+        """Rename the authors' weights.
+
+        If the file does not contain the sub-net, the current weights of the sub-net are added.
+        """
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
 
@@ -148,7 +151,12 @@ def network_input(lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
 
 
 def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
-    """Warp the ab of a reference ``(B, 3, h, w)`` in [0, 1] to the image, ``(B, 2, H, W)``."""
+    """Return the ab ``(B, 2, H, W)`` of a reference, warped to the image.
+
+    Args:
+        reference: RGB ``(B, 3, h, w)`` in [0, 1].
+        aligned: Matches of the image and the reference.
+    """
     return rgb_to_lab(warp(reference.float(), aligned.there))[:, 1:]
 
 

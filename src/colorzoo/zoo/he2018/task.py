@@ -1,8 +1,8 @@
 """Training of Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018, section 4).
 
-Each training image belongs to one of two branches. In the chrominance branch, the input colors are the colors
-of the image, warped to the reference and back, so the network learns which matches are reliable. In the
-perceptual branch, the input colors come from the reference, so the network learns likely colors for
+Each training image is assigned to one of two branches. In the chrominance branch, the input colors are the
+colors of the image, warped to the reference and back, so the network learns which matches are reliable. In
+the perceptual branch, the input colors come from the reference, so the network learns likely colors for
 unreliable matches.
 """
 

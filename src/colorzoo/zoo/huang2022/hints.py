@@ -98,7 +98,10 @@ def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def frequent_color(patch: NDArray[np.uint8]) -> Color:
-    """Return the most frequent color of a patch ``(h, w, 3)``; ties select the smallest."""
+    """Return the most frequent color of a patch ``(h, w, 3)``.
+
+    If several colors are equally frequent, the smallest color in lexicographic order is returned.
+    """
     colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
     red, green, blue = colors[counts.argmax()].tolist()
     return red, green, blue
@@ -113,7 +116,7 @@ class WarpedExemplar(NamedTuple):
     """Exemplar warped to an image.
 
     Attributes:
-        lab: ``(B, 3, h, w)``, at 1/8 of the resized image.
+        lab: ``(B, 3, h, w)``, warped Lab colors at 1/8 of the size of the resized image.
         similarity: ``(B, 1, h, w)``, cosine similarities.
         lightness: ``(B, 1, H, W)``, lightness of the resized image.
     """
@@ -123,7 +126,7 @@ class WarpedExemplar(NamedTuple):
     lightness: Tensor
 
     def image(self) -> Tensor:
-        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the image with amplified warped colors."""
+        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the lightness with the warped colors, amplified."""
         # as published: nearest to half the size, then bilinear
         ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE)
         ab = F.interpolate(ab, scale_factor=_HALF, mode="bilinear")
@@ -135,7 +138,7 @@ class Matcher(nn.Module):
 
     Args:
         features: Feature network.
-        correspondence: Network that projects features to the feature maps for matching.
+        correspondence: Network that projects the features to the descriptors for matching.
     """
 
     def __init__(self, features: Trunk, correspondence: WarpNet) -> None:
@@ -173,8 +176,9 @@ class Users:
 
     Attributes:
         everything: Fraction of the training images with all cells masked.
-        fewest: Minimum number of masked cells in the other training images. The number is drawn uniformly.
-        strokes: Maximum number of hinted cells in a training image.
+        fewest: Minimum number of masked cells in all other training images. The number is distributed
+            uniformly.
+        strokes: Maximum number of cells with a hint in a training image.
         hinted: Fraction of the training images with hints.
     """
 
@@ -241,16 +245,17 @@ def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
 
 
 def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the most frequent color ``(3,)`` of a cell in [-1, 1]."""
+    """Return the most frequent color ``(3,)`` of a cell, with values in [-1, 1]."""
     row, column = (CELL * each for each in cell)
     patch = superpixels[row : row + CELL, column : column + CELL]
     return np.asarray(np.divide(frequent_color(patch), 255) * 2 - 1, dtype=np.float32)
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Fill superpixels of an image ``(H, W, 3)`` with their truncated mean colors.
+    """Replace each pixel of an image ``(H, W, 3)`` with the mean color of its superpixel.
 
-    The authors use OpenCV's contributed modules; this function uses the same algorithm from scikit-image.
+    Mean colors are truncated to integers. The authors use the superpixels of OpenCV's contributed modules.
+    This function uses the same algorithm from scikit-image.
     """
     from skimage.segmentation import slic
 

@@ -45,8 +45,8 @@ class Sampling:
         top_k: Number of most probable codes to sample from; 100 in the authors' code.
         seed: Random seed; different seeds produce different colors.
         passes: Method of computing the logits of a cell. ``published`` computes all tokens for each cell.
-            ``cached`` reuses cached keys and values, unless this approximation could change the sampled code.
-            It is several times faster.
+            ``cached`` is several times faster: it reuses cached keys and values unless this approximation
+            could change the sampled code.
     """
 
     top_k: PositiveInt = 100
@@ -71,7 +71,7 @@ class Matching:
 
 
 class UniColorNetwork(nn.Module):
-    """Module that contains the two networks Chroma-VQGAN and Hybrid-Transformer.
+    """The two networks of UniColor: Chroma-VQGAN and Hybrid-Transformer.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
@@ -85,7 +85,7 @@ class UniColorNetwork(nn.Module):
 
 
 class UniColor(ColoringModel):
-    """Model that samples colors without guidance, from points, or from an exemplar.
+    """Model that samples the colors of an image, optionally guided by points or an exemplar.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
@@ -249,10 +249,10 @@ class UniColor(ColoringModel):
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Convert points to color hints of the cells that they cover.
+    """Convert points to color hints for the cells that the points cover.
 
-    A cell is hinted if points cover at least 12 of its 256 pixels, or if no adjacent cell has more covered
-    pixels.
+    A cell gets a hint if points cover at least 12 of its 256 pixels. A cell with fewer covered pixels gets a
+    hint if no adjacent cell has more covered pixels.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100], from which the RGB color of a point is computed if the point

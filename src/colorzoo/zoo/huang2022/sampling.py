@@ -38,7 +38,7 @@ def sample(
         gray: Gray features ``(1, rows * columns, G)``, row-major.
         codes: Initial codes ``(rows, columns)``; the mask token where a code is unknown.
         cells: Row-major indices of the cells to sample, including hinted cells.
-        hints: Cell colors of image 0.
+        hints: Cell colors of the image, with image index 0.
         draw: Function that samples a code.
 
     Returns:
@@ -76,7 +76,7 @@ def sample_cached(
         gray: Gray features ``(1, rows * columns, G)``, row-major.
         codes: Initial codes ``(rows, columns)``; the mask token where a code is unknown.
         cells: Row-major indices of the cells to sample, including hinted cells.
-        hints: Cell colors of image 0.
+        hints: Cell colors of the image, with image index 0.
         noise: Gumbel noise ``(steps, codes)``.
         top_k: Number of most probable codes to sample from.
     """
@@ -110,7 +110,7 @@ class KeyValueCache:
     Args:
         transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``.
-        hints: Cell colors of image 0.
+        hints: Cell colors of the image, with image index 0.
     """
 
     def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
@@ -170,7 +170,7 @@ def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
 
 
 def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
-    """Return a sampling function with fixed noise among the most probable codes.
+    """Return a function that samples among the most probable codes with fixed noise.
 
     Args:
         noise: Gumbel noise ``(steps, codes)``.

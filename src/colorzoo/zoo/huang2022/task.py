@@ -98,7 +98,7 @@ class Huang2022(SingleOptimizerModule):
 
 
 def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
-    """Replace the masked codes in ``(B, rows, columns)`` by the mask token.
+    """Replace the masked codes in ``(B, rows, columns)`` with the mask token.
 
     Cells with the state `CANDIDATE` keep their true codes although the loss includes them. The authors' code
     has the same effect.
@@ -147,7 +147,8 @@ class VQGANObjective:
         perceptual_weight: Weight of LPIPS; 0 disables VGG-16.
         codebook_weight: Weight of the codebook loss.
         adversarial_weight: Weight of the adversarial loss.
-        disc_start: Steps before the discriminator is used and trained: 6001 for ImageNet, 5001 for COCO.
+        disc_start: Number of steps before the discriminator is used and trained: 6001 for ImageNet, 5001 for
+            COCO.
     """
 
     perceptual_weight: NonNegativeFloat = 1.0
@@ -157,7 +158,7 @@ class VQGANObjective:
 
 
 class LPIPS(nn.Module):
-    """LPIPS with VGG-16 as in taming-transformers, with a small constant in feature norms."""
+    """LPIPS with VGG-16 as in taming-transformers, which adds a constant to feature norms."""
 
     shift: Tensor
     scale: Tensor
@@ -180,7 +181,7 @@ class LPIPS(nn.Module):
         return (rgb - self.shift) / self.scale
 
     def hooks(self, rgb: Tensor) -> list[Tensor]:
-        """Return five feature maps of images in [-1, 1]."""
+        """Return five VGG-16 feature maps of RGB images in [-1, 1]."""
         return outputs_of(self.features, self.normalized(rgb), _TAPS)
 
     def load(self, vgg: Mapping[str, Tensor], linear: Mapping[str, Tensor]) -> None:
@@ -302,7 +303,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         self.discriminator = patch_discriminator(self.discriminator_config.discriminator_width)
 
     def configure_losses(self) -> None:
-        """Defer loading of LPIPS to `setup`."""
+        """Set LPIPS to None, because `setup` loads it."""
         self.lpips = None
 
     def setup(self, stage: str) -> None:
@@ -320,7 +321,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return [{"params": list(self.model.network.vqgan.parameters())}]
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Reconstruct a training batch with gradients; RGB is not clipped to [0, 1]."""
+        """Reconstruct a training batch; RGB is not clipped to [0, 1]."""
         found = self.model.network.vqgan(2 * batch["rgb"] - 1)
         extras = {"codebook": found.quantized.loss, "perplexity": found.quantized.perplexity}
         return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
@@ -333,7 +334,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return generator_total(terms, self.objective, self.current_step())
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the hinge loss, 0 before the discriminator is active."""
+        """Return the hinge loss, or 0 before the discriminator is active."""
         real, fake = (self.discriminator(2 * rgb - 1) for rgb in (batch["rgb"], generated.rgb))
         return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 

@@ -23,8 +23,8 @@ class Hints:
     """Cell colors for a batch of images.
 
     Attributes:
-        cells: ``(n, 3)`` int64: index of the image, row and column of the cell. The last hint of a cell takes
-            effect.
+        cells: ``(n, 3)`` int64: index of the image, row and column of the cell. If a cell has several hints,
+            the last hint is used.
         rgb: ``(n, 3)`` in [-1, 1], color of each hint.
     """
 
@@ -135,7 +135,7 @@ class HybridTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-normalized transformer block of attention and an MLP."""
+    """Pre-norm transformer block with attention and an MLP."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

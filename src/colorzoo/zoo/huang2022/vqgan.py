@@ -32,7 +32,8 @@ class VQGANSizes:
 
     Attributes:
         channels: Channels of the first level.
-        multipliers: Channel multiplier of each of the five levels; each level but the last downsamples by 2.
+        multipliers: Channel multiplier of each of the five levels; every level except the last downsamples by
+            2.
         attention: Indices of the levels with attention.
         blocks: Residual blocks per encoder level; decoder levels have one more.
         latent: Output channels of the color encoder.
@@ -133,7 +134,7 @@ class Quantizer(nn.Module):
         nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
 
     def forward(self, features: Tensor) -> Quantized:
-        """Replace each position of ``(B, C, h, w)`` by its nearest code vector."""
+        """Replace the features at each position of ``(B, C, h, w)`` with the nearest code vector."""
         codes = self.nearest(features)
         vectors = self.vectors(codes)
         loss = F.mse_loss(vectors.detach(), features) + _BETA * F.mse_loss(vectors, features.detach())
@@ -157,12 +158,12 @@ class Quantizer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Encoder of residual blocks at five scales.
+    """Encoder with residual blocks at five scales.
 
     Args:
         fan_in: Input channels.
         fan_out: Output channels.
-        sizes: Sizes of the blocks.
+        sizes: Channel counts and block counts.
     """
 
     def __init__(self, fan_in: int, fan_out: int, sizes: VQGANSizes) -> None:
@@ -193,7 +194,7 @@ class Decoder(nn.Module):
 
     Args:
         fan_in: Channels of the concatenated features.
-        sizes: Sizes of the blocks.
+        sizes: Channel counts and block counts.
     """
 
     def __init__(self, fan_in: int, sizes: VQGANSizes) -> None:

@@ -29,8 +29,8 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
-        normalization: Whether every layer but the last has batch normalization, as in training. In the
-            published weights, these layers are folded into the convolutions.
+        normalization: Whether every layer except the last has batch normalization, as in training. In the
+            published weights, batch normalization is folded into the convolutions.
     """
 
     width: Width = 1.0

@@ -40,7 +40,7 @@ def torch7_white(like: Tensor) -> Tensor:
 
 
 def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    """Multiply the channels of ``(B, 3, H, W)`` by a matrix; autocast has no effect."""
+    """Multiply the channels of ``(B, 3, H, W)`` by a matrix, without autocast."""
     first, second, third = maps.unbind(1)
     return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)
 
@@ -56,13 +56,13 @@ class JointPriorNetwork(nn.Module):
 
     The architecture follows section 3. The local and the global branch share the layers ``low``. The layers
     ``mid`` compute local features. The layers ``scene`` and ``style`` compute the global vector, which is
-    concatenated to the local features at every position. ``color`` is the decoder.
+    concatenated with the local features at every position. The layers ``color`` are the decoder.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
-        normalization: Whether every layer but the last has batch normalization, as in training. In the
-            published weights, these layers are folded into the convolutions.
+        normalization: Whether every layer except the last has batch normalization, as in training. In the
+            published weights, batch normalization is folded into the convolutions.
     """
 
     mean: Tensor
@@ -117,7 +117,7 @@ class JointPriorNetwork(nn.Module):
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ab, scaled to (0, 1), at half the size, and scene features ``(B, 512 * width)``."""
+        """Return half-size ab, scaled to (0, 1), and the scene features ``(B, 512 * width)``."""
         local = self.local_input(gray)
         low = self.low(local)
         scene = self.scene(self._scene_input(local, low))
@@ -173,7 +173,8 @@ def convolutions(
         channels: Input channels, followed by the output channels of each convolution.
         strides: Stride of each convolution.
         normalization: Whether to add batch normalization.
-        first: Number in the name of the first convolution; later convolutions count up.
+        first: Number in the name of the first convolution. The following convolutions have consecutive
+            numbers.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):
@@ -203,7 +204,8 @@ def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize maps along each axis like ``image.scale`` of Torch7.
 
     Upsampling interpolates linearly and aligns the corner pixels of input and output. Downsampling averages
-    areas and weights pixels by the fraction that lies in the area.
+    over the area of each output pixel. Each input pixel is weighted by the fraction of it that lies in this
+    area.
 
     Args:
         maps: ``(B, C, H, W)``.

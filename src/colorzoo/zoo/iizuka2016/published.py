@@ -33,7 +33,7 @@ def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor
         own: State dict of the model, used for the shapes.
 
     Raises:
-        WeightsError: The file contains another network.
+        WeightsError: The file contains a different network.
     """
     layers = [key.removesuffix(".weight") for key in state_dict if key.endswith(".weight")]
     layers = [key for index, key in enumerate(layers) if not _is_copy(key, layers[:index], state_dict)]

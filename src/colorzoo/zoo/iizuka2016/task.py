@@ -110,5 +110,5 @@ class Iizuka2016(SingleOptimizerModule):
 
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return ab of RGB ``(B, 3, H, W)``, scaled to [0, 1] and resized to ``size`` (h, w)."""
+    """Convert RGB ``(B, 3, H, W)`` to ab of ``size`` (h, w), scaled to [0, 1]."""
     return scale((torch7_lab(rgb)[:, 1:] / 100 + 1) / 2, size)

@@ -1,4 +1,4 @@
-"""ConvNeXt, the encoder of the paper, in a separate module because timm is slow to import."""
+"""ConvNeXt, the encoder of the paper; a separate module because timm is slow to import."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConvNextEncoder(nn.Module):
     Args:
         size: Size of the network.
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        depth: Multiplier for the blocks in each stage.
+        depth: Multiplier for the number of blocks in each stage.
     """
 
     stride = 32

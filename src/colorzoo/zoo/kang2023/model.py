@@ -99,7 +99,7 @@ class Architecture:
     Attributes:
         size: Size of the encoder: ``tiny`` is ConvNeXt-T, ``large`` is ConvNeXt-L.
         width: Multiplier for every channel count of encoder and decoders; 1.0 matches the published network.
-        depth: Multiplier for the blocks in each encoder stage; 1.0 matches the published network.
+        depth: Multiplier for the number of blocks in each encoder stage; 1.0 matches the published network.
         queries: Number of color queries.
         layers: Number of layers of the color decoder; each layer attends to one of three scales.
         pretrained: Name of a timm ConvNeXt of this size that provides initial encoder weights; None uses

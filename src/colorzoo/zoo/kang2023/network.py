@@ -48,7 +48,7 @@ class PixelDecoder(nn.Module):
     Args:
         channels: Channels of the encoder's maps, finest first.
         widths: Output channels of the three blocks.
-        factor: Upsampling factor of the last step, to the image size.
+        factor: Upsampling factor of the last step, whose output has the size of the image.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int], factor: int) -> None:
@@ -94,7 +94,7 @@ class ColorDecoder(nn.Module):
         self.color_embed = nn.ModuleList([nn.Linear(hidden, hidden) for _ in range(3)])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return color embeddings ``(B, queries, hidden)`` for feature maps, coarsest first."""
+        """Return color embeddings ``(B, queries, hidden)``; the maps are sorted coarsest first."""
         levels = [self._tokens(level, each) for level, each in enumerate(maps)]
         state = self.query_feat.weight.expand(maps[0].shape[0], -1, -1)
         place = self.query_embed.weight
@@ -190,9 +190,9 @@ class DDColorNetwork(nn.Module):
         return self.combine(self.color_decoder(maps), maps[-1], image)
 
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
-        """Multiply color embeddings and pixel features and refine the product (section 3.4).
+        """Compute ab from color embeddings and pixel features (section 3.4).
 
-        The paper multiplies color embeddings and pixel features to one map per query. Then a 1 x 1
+        In the paper, the product of color embeddings and pixel features is one map per query. Then a 1 x 1
         convolution computes ab from these maps and the image. All these operations are linear, so their order
         can change. This function applies the convolution to the color embeddings first. It therefore computes
         only two maps.

@@ -39,11 +39,11 @@ class Objective:
         pixel_weight: Weight of the L1 loss on ab in CIE units.
         perceptual_weight: Weight of the L1 loss on VGG-16 features; 0 disables VGG-16.
         adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
-        colorfulness_weight: Weight of the colorfulness loss, which is averaged over the batch. The published
-            code uses the weight 0.5, sums the loss over the four images of each device, and averages the
-            gradients of four devices.
-        saturation: Factor on the saturation of the ground truth that the perceptual loss and the
-            discriminator receive.
+        colorfulness_weight: Weight of the colorfulness loss, which is averaged over the batch. The default is
+            equivalent to the published code, which uses the weight 0.5 for the sum over the four images of
+            each device.
+        saturation: Factor for the saturation of the ground truth in the perceptual loss and in the
+            discriminator.
     """
 
     pixel_weight: NonNegativeFloat = 0.1
@@ -114,7 +114,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
-        """Return the unweighted generator losses with a nonzero weight.
+        """Return the generator losses before weighting, except losses with the weight 0.
 
         Args:
             lab: ``(B, 3, H, W)``, ground truth.
@@ -141,7 +141,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
-        """Return the sum of the cross-entropies of real and generated images."""
+        """Return the sum of the cross-entropies for real and for generated images."""
         rgb = batch["rgb"]
         # the order matters, because each call runs a power iteration of the spectral norm
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
@@ -185,7 +185,7 @@ def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
 def colorfulness_of(rgb: Tensor) -> Tensor:
     """Return the colorfulness ``(B,)`` of RGB ``(B, 3, H, W)`` in [0, 1].
 
-    In contrast to Hasler and Suesstrunk (2003), opponent colors are absolute values in [0, 1], and the
+    Unlike in Hasler and Suesstrunk (2003), the opponent colors are absolute values in [0, 1], and the
     variance is unbiased.
     """
     red, green, blue = rgb.unbind(dim=1)

@@ -29,9 +29,9 @@ class Architecture:
     """Settings of the network E.
 
     Attributes:
-        hidden: Hidden channels of E for each feature hook, or one number for all hooks. By default, large
-            maps have fewer channels, which is faster than 64 channels for each hook at an equal number of
-            weights.
+        hidden: Hidden channels of E for each feature hook, or one number for all hooks. By default, the
+            branches of large maps have fewer channels. E is then faster than with 64 channels in every
+            branch, which would be the same number of weights.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)
@@ -126,7 +126,7 @@ class EdgeAwareColorization(ColoringModel):
     def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
         """Colorize a batch from the output of `encode` with scribbles.
 
-        In training mode, ``extras`` contains the change of each refined activation map, divided by
+        In training mode, ``extras`` contains the residual that is added to each activation map, divided by
         `FeatureHook.scale`.
         """
         lightness, drawn = encoded.lightness, scribbles.mask

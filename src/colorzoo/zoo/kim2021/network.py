@@ -1,6 +1,6 @@
-"""Network E of Kim et al. 2021, which computes changes of activation maps from scribbles.
+"""Network E of Kim et al. 2021, which computes residuals for activation maps.
 
-`Extensions` contains settings that are not in the paper, which the add-ons with embedded weights use. The
+`Extensions` contains settings that are not in the paper. The add-ons with embedded weights use them. The
 published model disables all extensions.
 """
 
@@ -35,7 +35,7 @@ class Extensions:
     """Extensions of E and its losses that are not in the paper.
 
     Attributes:
-        read_lightness: Whether the lightness of the image is a further input of E.
+        read_lightness: Whether E also receives the lightness of the image.
         reach: Distance in pixels from a scribble within which E changes feature maps. With None, E
             changes whole maps, as in the paper.
         propagation: Radius in pixels of the layer `Propagation`, which is applied to the final colors; 0
@@ -87,7 +87,7 @@ class Propagation(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return the change of the colors, ``(B, 2, H, W)`` in CIE units.
+        """Return the residual to add to ``ab``, ``(B, 2, H, W)`` in CIE units.
 
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
@@ -127,7 +127,7 @@ class Propagation(nn.Module):
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:
-    """Return loss weights ``(B,)``, computed from the errors ``(B,)`` without scribbles.
+    """Return loss weights ``(B,)`` for the errors ``(B,)`` of results without scribbles.
 
     If ``relative`` is false, all weights are 1. Otherwise the weight is 1 / (error + c) with a small constant
     c.
@@ -177,9 +177,9 @@ class DilatedResidual(nn.Module):
 
 
 class HookBranch(nn.Module):
-    """Branch of the edge-enhancing network E that changes one feature map of the backbone.
+    """Branch of the edge-enhancing network E for one feature map of the backbone.
 
-    The initial change is zero.
+    The branch computes a residual, which is initially zero.
 
     Args:
         hook: Description of the feature map.
@@ -197,7 +197,7 @@ class HookBranch(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return the change of the feature map ``(B, C, h, w)``, divided by `FeatureHook.scale`.
+        """Return the residual to add to the feature map, divided by `FeatureHook.scale`.
 
         Args:
             activation: ``(B, C, h, w)``, feature map of the backbone.
@@ -233,11 +233,11 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return the weights by which the changes of feature maps are multiplied.
+        """Return the factors by which the residuals of feature maps are multiplied.
 
-        The weights decrease from 1 at the scribbles to 0 at the distance `Extensions.reach`, with the shape
-        ``(B, 1, H, W)``. If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the weight is 0 for images
-        without scribbles.
+        The factors have the shape ``(B, 1, H, W)``. They decrease from 1 at the scribbles to 0 at the
+        distance `Extensions.reach`. If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the factor is 1
+        for images with scribbles and 0 for all other images.
         """
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
@@ -246,12 +246,12 @@ class EdgeNetwork(nn.Module):
     def forward(
         self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor, near: Tensor
     ) -> Tensor:
-        """Return the change of an activation map, divided by `FeatureHook.scale`.
+        """Return the residual to add to an activation map, divided by `FeatureHook.scale`.
 
         Args:
             index: Index of the feature hook.
             activation: ``(B, C, h, w)``, activation map.
-            scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is zero for an image without scribbles.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}; the residual of an image without scribbles is zero.
             lightness: ``(B, 1, H, W)`` in [0, 100].
             near: Output of `near` for the scribbles, shared by all hooks.
         """
@@ -320,7 +320,7 @@ def _ends(marked: Tensor, margin: int) -> slice:
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
-    """Return weights ``(B, 1, H, W)``: 1 within ``reach / 2`` pixels, 0 beyond ``reach``."""
+    """Return factors ``(B, 1, H, W)``: 1 within ``reach / 2`` pixels, 0 beyond ``reach``."""
     flat, ramp = reach - reach // 2, reach // 2
     for axis in (0, 1):  # separable, because a square window is much slower
         scribbles = _along(F.max_pool2d, scribbles, flat, axis)

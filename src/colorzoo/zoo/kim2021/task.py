@@ -37,7 +37,7 @@ class Objective:
     """Settings of the loss L_edge + con_weight * L_con + reg_weight * L_reg.
 
     Attributes:
-        gradient: Gradients in the edge losses: signed derivatives or magnitudes.
+        gradient: Image gradients that the edge losses compare: signed derivatives or magnitudes.
         con_weight: Weight of L_con (lambda_con).
         reg_weight: Weight of L_reg (lambda_reg).
     """
@@ -56,8 +56,8 @@ class Users:
         empty: Fraction of the training images without scribbles.
         strokes: Maximum number of scribbles for a training image.
         jitter: Maximum distance in pixels of a scribble from its edge.
-        lost: Minimum fraction of a true color edge that is missing in the result without scribbles. Only
-            edges above this minimum get scribbles.
+        lost: An edge gets scribbles only if the result without scribbles lacks at least this fraction of the
+            true edge magnitude.
     """
 
     hints: Fraction = 0.5
@@ -169,7 +169,7 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def compute_losses(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> EdgeLosses:
-        """Return the loss terms that the authors' slides define, and the additional terms.
+        """Return the loss terms of the authors' slides and the additional terms.
 
         Args:
             found: Prediction with scribbles.

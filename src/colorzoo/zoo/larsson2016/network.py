@@ -100,7 +100,7 @@ def to_rgb(
         chroma_shares: Chroma histograms ``(B, 32, H, W)``.
         hue: Decoding rule of the hue.
         chroma: Decoding rule of the chroma.
-        boost: Factor on the saturation.
+        boost: Factor by which the saturation is multiplied.
 
     Returns:
         RGB ``(B, 3, H, W)`` in [0, 1].
@@ -144,9 +144,10 @@ def histograms_of(rgb: Tensor) -> Tensor:
 
 
 def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
-    """Multiply histograms by one factor per bin that changes their mean to a target histogram.
+    """Reweight the bins of histograms so that their mean matches a target histogram.
 
-    The factors are computed by iterative proportional fitting. They are equal to a bias on the logits.
+    Each bin has one factor for all positions. The factors are computed by iterative proportional fitting.
+    Multiplication by the factors is equivalent to adding a bias to the logits.
 
     Args:
         shares: ``(B, 32, H, W)``.
@@ -232,7 +233,7 @@ class Architecture:
             quartile).
         hue: Decoding rule of the hue: ``expectation``, ``median``, ``mode``, or ``expectation-cf``, which
             reduces the chroma where the hue is uncertain.
-        boost: Factor on the saturation.
+        boost: Factor by which the saturation is multiplied.
     """
 
     width: Width = 1.0
@@ -245,7 +246,7 @@ class Architecture:
 
 
 class HypercolumnNetwork(nn.Module):
-    """Fully convolutional VGG-16 with a head on the hypercolumn of all layers.
+    """Fully convolutional VGG-16 with a prediction head on the hypercolumn of all layers.
 
     Args:
         architecture: Settings of the network. ``width`` does not change the number of bins.
@@ -311,7 +312,7 @@ class HypercolumnNetwork(nn.Module):
         return cast(Tensor, total).relu()
 
     def logits_at(self, gray: Tensor, positions: Tensor) -> Histograms:
-        """Return the logits ``(B P, 32)`` at sampled positions, for training.
+        """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions for training.
 
         Args:
             gray: ``(B, 1, H, W)``, gray level minus `Architecture.mean`; H and W are multiples of 32.
@@ -320,7 +321,7 @@ class HypercolumnNetwork(nn.Module):
         return self.logits_of(columns(self.features(gray), positions, SCALES, [(s - 1) / 2 for s in SCALES]))
 
     def logits_of(self, column: Tensor) -> Histograms:
-        """Return the logits ``(N, 32)`` of hypercolumns ``(N, C)``."""
+        """Return hue and chroma logits, each ``(N, 32)``, of hypercolumns ``(N, C)``."""
         hidden = F.linear(column, self.hidden.weight.flatten(1), self.hidden.bias).relu()
         hidden = F.dropout(hidden, self.dropout, self.training)[:, :, None, None]
         return Histograms(self.hue(hidden).float().flatten(1), self.chroma(hidden).float().flatten(1))

@@ -55,7 +55,7 @@ class Target(NamedTuple):
     """Ground truth at the sampled positions of a batch.
 
     Attributes:
-        shares: Histograms ``(N, 32)``.
+        shares: Hue and chroma histograms, each ``(N, 32)``.
         hue_weight: ``(N, 1)``, loss weight: the chroma at the position.
         chroma_weight: ``(N, 1)``, loss weight, lower for dark and bright positions.
     """
@@ -86,7 +86,7 @@ class Larsson2016(SingleOptimizerModule):
         super().__init__(HypercolumnColorization(architecture), **optimization)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return parameter groups of weights and biases.
+        """Return separate parameter groups for weights and biases.
 
         Biases have twice the learning rate and no weight decay.
         """
@@ -101,7 +101,7 @@ class Larsson2016(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, rgb: Tensor, places: Tensor) -> dict[str, Tensor]:
-        """Return the hue and chroma losses and their weighted sum ``loss``.
+        """Return the hue loss, the chroma loss and their weighted sum, ``loss``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].

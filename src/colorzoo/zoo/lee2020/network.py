@@ -124,8 +124,8 @@ class Decoder(nn.Module):
     All convolutions except the first also receive a feature map of the encoder.
 
     Args:
-        features: Channels of the attended features. The decoder receives these features and their output of
-            the residual blocks, so its input has twice as many channels.
+        features: Channels of the attended features. The input of the decoder has twice as many channels,
+            because it concatenates these features with the output of the residual blocks.
         channels: Channels of the encoder's ten feature maps, from large to small.
     """
 
@@ -196,7 +196,7 @@ class SCFTNetwork(nn.Module):
 
 
 class SketchDiscriminator(nn.Module):
-    """PatchGAN discriminator of image and sketch with spectral normalization and BatchNorm.
+    """PatchGAN discriminator for image and sketch, with spectral norm and BatchNorm.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
@@ -218,7 +218,7 @@ class SketchDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return unbounded patch scores ``(B, 1, H/16, W/16)`` of ``(B, 4, H, W)``."""
+        """Return unbounded patch scores ``(B, 1, H/16, W/16)`` for inputs ``(B, 4, H, W)``."""
         return self.layers(x)
 
 

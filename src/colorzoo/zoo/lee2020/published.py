@@ -1,4 +1,4 @@
-"""Parameter names of the re-implementation kunkun0w0/SGA: generator, discriminator or both."""
+"""Parameter names of kunkun0w0/SGA, a re-implementation: generator and discriminator."""
 
 from __future__ import annotations
 

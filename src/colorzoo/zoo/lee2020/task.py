@@ -41,8 +41,9 @@ class Objective:
     Attributes:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
         reconstruction_weight: Weight of the L1 distance between pixels.
-        perceptual_weight: Weight of the L1 distance between relu1_2 and relu2_2 of VGG-19.
-        style_weight: Weight of the L1 distance between the Gram matrices of relu1_2 and relu2_2.
+        perceptual_weight: Weight of the L1 distance between VGG-19 features of generated and true images, at
+            relu1_2 and relu2_2.
+        style_weight: Weight of the L1 distance between the Gram matrices of these features.
         triplet_weight: Weight of the triplet loss on queries and keys of the attention.
         margin: Margin of the triplet loss.
     """
@@ -60,8 +61,9 @@ class Users:
     """Settings of the generated references.
 
     Attributes:
-        color_shift: Maximum shift of each channel of an image before its reference is generated, so the
-            network cannot rely on typical object colors. The value is a choice of this project.
+        color_shift: Maximum random shift of each color channel. The shift is applied before the reference is
+            generated, so that the network cannot rely on typical object colors. The value is a choice of this
+            project.
     """
 
     color_shift: Fraction = 0.2
@@ -163,7 +165,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return the unweighted generator losses with nonzero weight.
+        """Return the generator losses before weighting, except losses with the weight 0.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].

@@ -1,8 +1,8 @@
 """Colorization using Optimization (Levin, Lischinski and Weiss, SIGGRAPH 2004).
 
 Neighboring pixels of similar lightness get similar colors. The colors are the solution of a sparse linear
-system. In this system, the color of a pixel without a point is the weighted mean of its neighbors' colors.
-https://doi.org/10.1145/1015706.1015780
+system. In this system, the color of a pixel without a user point is the weighted mean of its neighbors'
+colors. https://doi.org/10.1145/1015706.1015780
 """
 
 from __future__ import annotations

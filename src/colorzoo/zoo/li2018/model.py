@@ -1,8 +1,7 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018).
 
-The network PhotoWCT changes the mean and covariance of content features to the values of style features. A
-smoothing step then removes structure that the content image does not contain.
-https://arxiv.org/abs/1802.06474
+The network PhotoWCT matches the mean and covariance of content features to the style features. A smoothing
+step then removes structure that the content image does not contain. https://arxiv.org/abs/1802.06474
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders.
 
-Between encoder and decoder, the whitening and coloring transform changes the mean and covariance of the
-content features to the values of the style features. Label maps can restrict the transform to regions with
-equal labels. The decoder unpools values to the positions of the pooling maxima, which preserves edges.
+Between encoder and decoder, the whitening and coloring transform matches the mean and covariance of the
+content features to the style features. Label maps can restrict the transform to regions with equal labels.
+The decoder unpools values to the positions of the pooling maxima, which preserves edges.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
-    """Change the mean and covariance of content features to the values of style features.
+    """Match the mean and covariance of content features to style features.
 
     Args:
         content: Content features ``(B, C, h, w)``.
@@ -118,7 +118,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder that mirrors an `Encoder` without its 1 x 1 input layer.
+    """Decoder that mirrors an `Encoder`, except for the 1 x 1 input layer.
 
     Args:
         level: Resolution level from 1 (full size) to 4 (1/8 of the size).

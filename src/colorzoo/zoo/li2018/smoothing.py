@@ -157,7 +157,8 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
     Args:
         models: Output of `affine_models`.
-        content: Content image ``(3, H, W)`` in [0, 1]. Positions with a similar color have a higher weight.
+        content: Content image ``(3, H, W)`` in [0, 1]. Positions whose color is similar to the center have a
+            higher weight.
         radius: Radius of the window in pixels. The spatial Gaussian has the standard deviation radius / 3.
         edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
     """

@@ -77,5 +77,5 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only validation setting ``self``, with references made from the images."""
+        """Return the only validation setting, ``self``: references are generated from the images."""
         return ("self",)

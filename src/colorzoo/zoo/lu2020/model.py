@@ -2,8 +2,7 @@
 
 The decoder receives two kinds of reference features: features of the best matching reference positions, and
 features of the reference's color histogram. A learned gate estimates the reliability of each match and blends
-both kinds.
-https://doi.org/10.1145/3394171.3413594
+both kinds of features accordingly. https://doi.org/10.1145/3394171.3413594
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from colorzoo.zoo.lu2020.published import NAMES
 
 
 class GatedTransfer(GatedColorization, ColoringModel):
-    """Model that colorizes an image with matched colors and the histogram of a reference.
+    """Model that colorizes an image with matched reference colors and a reference histogram.
 
     Args:
         architecture: Settings of the network.

@@ -33,9 +33,9 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square to which references are resized; a multiple of 8. It
-            fixes the number of inputs of the gate, which are similarities with reference positions of stride
-            2.
+        reference_side: Side in pixels of the square to which references are resized; a multiple of 8. The
+            gate has one input for each reference position at stride 2, so trained weights require their
+            training value.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
     """

@@ -79,8 +79,8 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
     """Yield eight sets of patch descriptors, each ``(N, D)`` for N patch centers.
 
-    Image borders are mirrored. The L1 distance between cumulative histograms equals the L1 distance between
-    the sorted values, because all patches have the same number of values.
+    Image borders are mirrored. Cumulative histograms are represented by the sorted values of the patch. The
+    L1 distances are equal, because all patches have the same number of values.
 
     Args:
         luminance: ``(1, 1, H, W)``.
@@ -144,7 +144,7 @@ def choose(
     tau: float = 5.0,
     rho: float = 1000.0,
 ) -> Tensor:
-    """Select one candidate color per pixel and smooth the result by a primal-dual algorithm.
+    """Select one candidate color per pixel and smooth the result (primal-dual algorithm).
 
     Args:
         luminance: ``(1, H, W)`` in [0, 255].

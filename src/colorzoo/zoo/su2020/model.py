@@ -140,7 +140,7 @@ def torchvision_detector(path: str) -> Detector:
         path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
 
     Raises:
-        WeightsError: The file is missing or contains the weights of another network.
+        WeightsError: The file is missing or contains the weights of a different network.
     """
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
@@ -156,7 +156,7 @@ def torchvision_detector(path: str) -> Detector:
 
 
 class InstanceColorization(ColoringModel):
-    """Model that colorizes an image with bounding boxes of its objects and with color points.
+    """Model that colorizes an image, guided by bounding boxes of objects and color points.
 
     Attributes:
         detector: `Detector` that is used if the guidance contains no boxes.

@@ -193,10 +193,11 @@ class FusionState(HookState):
     """`HookState` of the full-image network and the fusion network.
 
     Attributes:
-        boxed: True for images with boxes.
+        boxed: Whether each image has boxes.
         full: Input of the decoder of the full-image network; None if all images have boxes.
         fusion: Input of the decoder of the fusion network; None if no image has boxes.
-        sums: Instance sums of each image for each map; empty for an image without boxes.
+        sums: Instance sums of each image, keyed by the name of the fused map; empty for an image without
+            boxes.
     """
 
     boxed: tuple[bool, ...]

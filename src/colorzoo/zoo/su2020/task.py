@@ -60,7 +60,7 @@ class Su2020(SingleOptimizerModule):
             images, ``"instance"`` trains the instance network on boxes, and ``"fusion"`` trains the fusion
             layers and the last layers of the fusion network.
         start: Model that provides the initial weights. A Local Hints model of equal shape initializes all
-            three networks. A model of this class is used like ``--init_from``; see `continue_from`.
+            three networks. A model of this class is loaded as with ``--init_from``; see `continue_from`.
         most_boxes: Maximum number of boxes per training image; the first boxes are used.
         delta: Distance in CIE units above which the loss is linear; 1 in the paper.
         detector: State dict file of the detector; see `InstanceColorization`.
@@ -149,7 +149,7 @@ class Su2020(SingleOptimizerModule):
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
-        """Return empty guidance and the boxes of the batch, each with its setting name."""
+        """Return pairs of setting name and guidance: empty guidance, and the boxes of the batch."""
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 

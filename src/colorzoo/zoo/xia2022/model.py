@@ -1,7 +1,7 @@
 """Disentangled Image Colorization via Global Anchors (Xia et al., SIGGRAPH Asia 2022).
 
 The network divides an image into superpixels. k-means selects a few superpixels as anchors, and each anchor
-receives one of 313 colors. The network propagates the anchor colors to all other superpixels.
+receives one of 313 colors. A transformer propagates the anchor colors to all other superpixels.
 https://doi.org/10.1145/3550454.3555432
 """
 
@@ -138,10 +138,10 @@ class AnchorColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        A superpixel that contains color points becomes an anchor. Its color is the mean color of the points,
-        and it replaces the anchor of its cluster. ``extras["logits"]`` contains the color logits
-        ``(B, 313, h, w)`` of the superpixels. ``extras["anchors"]`` is a mask ``(B, 1, h, w)`` in {0, 1} of
-        the anchors.
+        A superpixel that contains color points becomes an anchor. Its color is the mean color of the points.
+        It replaces the existing anchor of its cluster. ``extras["logits"]`` contains the color logits ``(B,
+        313, h, w)`` of the superpixels. ``extras["anchors"]`` is a mask ``(B, 1, h, w)`` in {0, 1} of the
+        anchors.
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))

@@ -1,4 +1,4 @@
-"""Networks of Xia et al. 2022: superpixels, features, two transformers and a refinement.
+"""Networks of Xia et al. 2022 for superpixels, features, transformers and refinement.
 
 The image is divided into square cells of 16 x 16 pixels, and each cell has one superpixel. The superpixel
 network predicts nine weights per pixel. The weights assign the pixel to the superpixels of its cell and of
@@ -140,7 +140,7 @@ _BINS = len(hull_centers())
 
 
 class FeatureNetwork(nn.Module):
-    """Network of Zhang et al. 2017 with spectral norm and one skip, but without dilation.
+    """Network of Zhang et al. 2017 with spectral norm, one skip connection and no dilation.
 
     Block names match the authors' code.
 
@@ -330,7 +330,7 @@ class EncodedImage(NamedTuple):
 
 
 class AnchorNetwork(nn.Module):
-    """Network of DISCO: superpixels, two transformer branches and a refinement.
+    """Network of DISCO: superpixels, two transformer branches and a refinement network.
 
     The first branch predicts a color distribution for each superpixel. The second branch propagates the
     colors of the anchors.

@@ -1,8 +1,7 @@
 """Training of DISCO (Xia et al. 2022) as in the authors' code.
 
 Stage ``superpixels`` trains the superpixel network. Stage ``colors`` trains all other layers with two
-cross-entropies of the superpixel colors and a perceptual loss.
-https://doi.org/10.1145/3550454.3555432
+cross-entropy losses on superpixel colors and a perceptual loss. https://doi.org/10.1145/3550454.3555432
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ class Objective:
 
     Attributes:
         colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
-            colors. It does not change the value of the loss.
+            colors. Rebalancing does not change the value of the loss.
         perceptual_weight: Weight of the VGG-19 perceptual loss; 0 disables the loss and VGG-19.
-        pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. Without VGG-19 it is the
-            only loss of the refinement.
+        pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. Without VGG-19, the L1
+            loss is the only loss of the refinement network.
     """
 
     colorfulness: Fraction = 0.5
@@ -125,9 +124,10 @@ class Xia2022(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses of stage ``colors``, with their sum ``loss``, and the predicted ab.
+        """Return the losses of stage ``colors`` and the predicted ab.
 
-        The predicted ab is divided by 110. In training, the anchors have their true colors.
+        The losses include their sum, ``loss``. The predicted ab is divided by 110. In training, the anchors
+        have their true colors.
 
         Args:
             lab: Ground truth ``(B, 3, H, W)``; height and width are multiples of 16.
@@ -177,7 +177,7 @@ def true_bins(cells: Tensor) -> Tensor:
 
 
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return the superpixel losses of colors and positions, with their sum ``loss``.
+    """Return the color loss and the position loss of superpixels, and their sum ``loss``.
 
     Each pixel is compared with the weighted mean of the superpixels to which it is assigned.
 

@@ -34,8 +34,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        level: Image side at the last level, in pixels. The authors use the largest level that does not exceed
-            the longer image side.
+        level: Side in pixels of the square image at the last level. The authors use the largest level that
+            does not exceed the longer image side.
     """
 
     width: Width = 1.0

@@ -17,7 +17,7 @@ _TEMPERATURE = 2.0  # temperature of the decoded colors; the loss uses 1
 
 
 def color_codes(ab: Tensor) -> Tensor:
-    """Return the soft encoding ``(B, 313, h, w)`` over the ten nearest of the 313 colors.
+    """Soft-encode ab as weights ``(B, 313, h, w)`` of the ten nearest of the 313 colors.
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.

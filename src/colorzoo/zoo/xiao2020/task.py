@@ -34,9 +34,9 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the color frequencies from which the weights of the
-            colors are computed. With 1, all colors have equal weight. The weights change the gradient but not
-            the value of the loss.
+        uniform: Fraction of the uniform distribution in its mixture with the color frequencies. The loss
+            weights of the colors are computed from this mixture. With 1, all colors have equal weight. The
+            weights change the gradient but not the value of the loss.
     """
 
     uniform: Fraction = 0.5
@@ -87,7 +87,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of the color distribution that the level of this stage predicts.
+        """Compute the loss of the color distribution that the network of this stage predicts.
 
         Raises:
             DataError: The image sides are not multiples of 16.

@@ -29,7 +29,7 @@ _OURS = "network.color.unet."
 
 
 class StylizationColorization(ColoringModel):
-    """Model that colorizes an image with the colors of a reference and with color points.
+    """Model that colorizes an image, guided by a reference and color points.
 
     Args:
         architecture: Settings of the sub-nets.
@@ -85,7 +85,7 @@ class StylizationColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with a reference, or automatically without a reference.
 
-        ``extras["logits"]`` contains the logits of the last colorization. With a reference,
+        ``extras["logits"]`` contains the logits of the last colorization pass. With a reference,
         ``extras["automatic"]`` is the ab before the transfer, and ``extras["transferred"]`` is the ab after
         the transfer.
         """
@@ -127,8 +127,8 @@ class StylizationColorization(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys in a checkpoint of the authors' encoder, decoder or color network.
 
-        The network is detected from the keys. Weights that are missing in the checkpoint keep their
-        current values. The authors published their code, but no checkpoints.
+        The network is detected from the keys. Weights that are missing from the checkpoint keep their current
+        values. The authors published their code, but no checkpoints.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
 

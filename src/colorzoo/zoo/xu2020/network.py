@@ -41,9 +41,9 @@ class Extensions:
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
         backbone: Name of a Local Hints model (Zhang et al. 2017) that initializes the colorization sub-net.
             Weight files store only the weights that differ from the weights of this model.
-        transfer_error: Standard deviation in CIE units that a transfer from a suitable reference has. If set,
-            transferred and automatic colors are averaged; see `weigh_transfer`. None uses only the
-            transferred colors.
+        transfer_error: Expected error (standard deviation in CIE units) of a transfer from a suitable
+            reference. If set, transferred and automatic colors are averaged; see `weigh_transfer`. None uses
+            only the transferred colors.
         none_share: Fraction of the training images without points.
         grid_share: Fraction of the training images whose hints form a grid (see `grid_hints`) of true colors.
         transferred_share: Fraction of the training images whose hints form a grid of colors that were
@@ -91,7 +91,7 @@ class ExemplarOutput(NamedTuple):
 
 
 class ExemplarNetwork(nn.Module):
-    """Network that colorizes an image, transfers colors, selects hints and colorizes it again.
+    """Pipeline that colors an image, transfers colors, selects hints and recolors the image.
 
     Args:
         architecture: Settings of both sub-nets.

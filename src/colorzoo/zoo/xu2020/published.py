@@ -24,7 +24,8 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the keys of the encoder, the decoder or the colorization network.
 
     Unknown keys are unchanged, so a strict load reports them. Layers of torchvision's VGG-19 after relu4_1
-    are dropped. VGG-19 does not contain the first layer of the encoder (normalization).
+    are dropped. VGG-19 has no counterpart of the first encoder layer (normalization), so its keys are missing
+    from the result.
     """
     if _ONLY_VGG19 in state_dict:
         return _from_vgg19(state_dict)

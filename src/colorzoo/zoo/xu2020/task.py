@@ -158,7 +158,7 @@ class Xu2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Sample points as in the paper; for some images, replace them by a grid of hints.
+        """Sample points as in the paper; replace them with a grid of hints for some images.
 
         `Extensions` defines the fractions of these images.
         """
@@ -170,7 +170,7 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings: no reference, a related and an unrelated reference."""
+        """Return the validation settings: no reference, related reference, unrelated reference."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -213,8 +213,8 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
     """Return the loss of stage ``encoder``: the squared error after a transfer.
 
-    The transfer sub-net must recover the image from changed colors. The reference is a crop of the image or a
-    reference in the data.
+    The transfer sub-net must recover the image from a copy with changed colors. The reference is a crop of
+    the image or a reference in the data.
     """
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
@@ -228,7 +228,7 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
 def exposed_hints(
     network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of some training images by a grid of hints; see `grid_hints`.
+    """Replace the hints of some training images with a grid of hints; see `grid_hints`.
 
     The colors of the grid are true colors or transferred colors.
 

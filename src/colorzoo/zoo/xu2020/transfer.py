@@ -82,8 +82,8 @@ def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) 
     Args:
         content: Content maps ``(B, C, H, W)``.
         style: Statistics of the ``B`` style maps.
-        alpha: Interpolation between the statistics of content (0) and style (1), as a number or a tensor
-            ``(B, 1, 1, 1)``.
+        alpha: Interpolation weight as a number or a tensor ``(B, 1, 1, 1)``: 0 keeps the statistics of the
+            content, 1 uses the statistics of the style.
     """
     own = moments(content)
     scale = alpha * style.std / own.std + (1 - alpha)
@@ -101,7 +101,7 @@ def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     Args:
         content: Content map ``(B, C, H, W)``.
         style: Style map ``(B, C, H', W')``.
-        alpha: Interpolation between content (0) and style (1).
+        alpha: Interpolation weight between the content (0) and the full transform (1).
     """
     return match_moments(content, moments(style), alpha)
 
@@ -115,7 +115,7 @@ def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     Args:
         content: Content map ``(B, C, H, W)``.
         style: Style map ``(B, C, H', W')``.
-        alpha: Interpolation between content (0) and style (1).
+        alpha: Interpolation weight between the content (0) and the full transform (1).
     """
     flat = content.flatten(2).float()
     centered, _, covariance = covariance_of(flat)
@@ -151,7 +151,7 @@ class EncoderMaps(NamedTuple):
 
     Attributes:
         bottom: Output of relu4_1, ``(B, C, H/8, W/8)``.
-        pools: Outputs of pool1 to pool3, as replaced by the argument ``adapt`` of the encoder.
+        pools: Outputs of pool1 to pool3, after replacement by the function ``adapt``.
         maps: Feature maps before pooling, from conv1_2, conv2_2 and conv3_4.
     """
 
@@ -225,7 +225,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder of three levels: convolve, upsample, concatenate both skips, convolve.
+    """Decoder with three levels; each level upsamples and concatenates two encoder maps.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -346,12 +346,12 @@ def keep(place: str, maps: Tensor) -> Tensor:
 
 
 def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
-    """Return a function that matches feature statistics at the layers of some sets.
+    """Return a function that matches feature statistics at the layers of the named sets.
 
     Args:
         targets: Feature statistics of each layer; see `TransferNetwork.split_embedding`.
         sets: Names of layer sets in `PLACE_SETS`. Figure 5 of the paper compares the sets.
-        alpha: Interpolation between the statistics of content (0) and style (1).
+        alpha: Interpolation weight between the statistics of the content (0) and of the style (1).
     """
 
     def adapt(place: str, maps: Tensor) -> Tensor:
@@ -362,7 +362,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the layer whose reference statistics are the target for a feature map.
+    """Return the layer whose reference statistics a feature map is matched to.
 
     The result is None if the feature map is not matched, because its layer is not in ``sets``.
     """

@@ -19,7 +19,7 @@ from colorzoo.zoo.yin2021.published import NAMES
 
 
 class AttentiveTransfer(GatedColorization, ColoringModel):
-    """Model that colorizes an image with matched colors and common colors of a reference.
+    """Model that colorizes an image with matched reference colors and weighted common colors.
 
     Args:
         architecture: Settings of the network.

@@ -45,8 +45,9 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square to which references are resized; a multiple of 16. It
-            fixes the number of inputs of the gate, which are matching weights at stride 4.
+        reference_side: Side in pixels of the square to which references are resized; a multiple of 16. The
+            gate has one input for each reference position at stride 4, so trained weights require their
+            training value.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
         dropout: Dropout probability in the gate.
@@ -162,7 +163,7 @@ def kept_bins(device: torch.device | None = None) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return the normalized histogram ``(B, 198)`` of the common colors.
+    """Return the normalized histogram ``(B, 198)`` over the common colors.
 
     The histogram of an image without common colors is 0.
 

@@ -108,7 +108,7 @@ class Yun2023(SingleOptimizerModule):
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Sample a fixed number of hints per image; an image has equal hints in every epoch."""
+        """Sample a fixed number of hints per image; the hints are the same in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 

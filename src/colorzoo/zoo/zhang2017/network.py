@@ -2,7 +2,7 @@
 
 `SteeredNetwork` is not in the paper. It conditions a Local Hints network on global statistics, which are a
 color histogram or a mean saturation. The predicted color distribution of each position is multiplied by one
-weight per color. The weights are equal at all positions. They are computed so that the mean distribution has
+weight per color. The same weights apply to all positions. They are computed so that the mean distribution has
 the target histogram or saturation. Each position then gets the mean color of its reweighted distribution.
 """
 
@@ -165,10 +165,10 @@ class LocalHintsNetwork(PointNetwork):
 
 
 class VectorNorm(nn.BatchNorm2d):
-    """BatchNorm of 1 x 1 maps that uses running statistics for a training batch of one image.
+    """BatchNorm for 1 x 1 maps that uses running statistics for a training batch of one image.
 
-    A batch of one vector has the vector as its mean, so normalization with batch statistics would return 0
-    and remove the information.
+    The mean of a single vector is the vector itself. Normalization with batch statistics would therefore
+    return 0 and remove the information.
     """
 
     def forward(self, vectors: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[s
 
 
 def ab_scale_of(layers: CaffeLayers) -> float:
-    """Return the factor of the output tanh from the scalar blob of the file, or the default."""
+    """Return the factor of the tanh output: the scalar in the file, or else the default."""
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
     return factors.pop() if len(factors) == 1 else OUTPUT_SCALE

@@ -137,7 +137,7 @@ class Zhang2017Local(SingleOptimizerModule):
         copy_shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images with simulated points and return the weighted loss."""
+        """Colorize images with simulated points and return the weighted sum of the losses."""
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]

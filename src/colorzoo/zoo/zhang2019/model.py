@@ -105,7 +105,7 @@ class DeepExemplar(ColoringModel):
 
     Attributes:
         features: The frozen feature network.
-        correspondence: Network that maps the features to the descriptors that are matched.
+        correspondence: Network that maps the features to the descriptors for matching.
 
     Args:
         architecture: Settings of the networks.

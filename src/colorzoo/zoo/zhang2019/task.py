@@ -154,8 +154,8 @@ class Zhang2019(ExemplarGANModule):
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
     """Return shifted copies of the images as simulated previous frames ``(B, 3, H, W)``.
 
-    The shift is at most 5 % of the image side. For images without a previous frame, L is 50, and a and b are
-    0.
+    The shift is at most 5 % of the image side. Images without a previous frame get a gray frame with L = 50
+    and a = b = 0.
 
     Args:
         lab: Lab images ``(B, 3, H, W)``.

@@ -150,7 +150,7 @@ class Down(nn.Module):
 class Up(nn.Module):
     """Upsampling block with a skip and a modulated convolution.
 
-    Every fourth channel of the skip is concatenated.
+    Only every fourth channel of the skip is used.
 
     Args:
         fan_in: Input channels.

@@ -120,8 +120,8 @@ def reference_of(batch: Batch) -> Tensor:
 def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
     """Generate references ``(B, 3, H, W)`` in [0, 1] from images as in the authors' code.
 
-    The steps are uniform noise, a thin plate spline that moves two points of the diagonal, mirroring, and a
-    rotation.
+    The steps are uniform noise, a thin plate spline that moves two points on the image diagonal, mirroring,
+    and a rotation.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -147,7 +147,7 @@ def whole_levels(levels: Tensor) -> Tensor:
 
 
 def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
-    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise by nearest neighbor.
+    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise (nearest neighbor).
 
     Pixels outside the image are black. The result is identical to torchvision's result for Pillow images.
 
