@@ -31,26 +31,26 @@ The evaluated models have about a sixteenth as many parameters as the papers' mo
 thousands of images, not a million. Therefore this page compares effects, such as a gain in PSNR, not absolute
 values. The verdict depends on the 95 % bootstrap interval of the measured effect:
 
-- **reproduced**: the interval has the sign of the published effect, and the measured effect is at least half
-  as large.
-- **sign only**: the interval has the published sign, but the measured effect is less than half as large.
-- **sign reproduced**: the interval has the published sign, and the paper states no comparable number. For a
-  claim that something does no harm, the interval lies above the margin in the verdict column.
+- **reproduced**: the interval lies on the same side of zero as the published effect, and the measured
+  effect is at least half as large.
+- **sign only**: the interval lies on this side of zero, but the effect is less than half as large.
+- **sign reproduced**: the interval lies on this side of zero, and the paper states no comparable number.
+  For a claim of no harm, the interval lies above the margin in the verdict column.
 - **inconclusive**: the interval contains zero or the margin, or p is at least 0.05 after Holm's correction
   for all claims.
-- **not reproduced**: the interval has the opposite sign.
+- **not reproduced**: the interval lies on the other side of zero.
 
-The mark † means that earlier weights or code were measured (`stale` in [claims.json](claims.json)).
+† marks claims that were measured with earlier weights or code (`stale` in [claims.json](claims.json)).
 *Recalled* numbers were quoted from memory. A dash means that the paper states no comparable number.
-`docs/claims/data` contains the values for each image.
+`docs/claims/data` contains the per-image values.
 
-In the plots, each row has its own scale, centered on zero. The bar is the measured interval, and the cross is
-the published effect."""
+In the plots, each row has its own scale, centered on zero. Bars are measured intervals, and crosses are
+published effects."""
 LOOKS_NOTE = """## Repeated evaluation
 
 Repeated evaluation of an image set weakens the evidence, so [looks.csv](looks.csv) lists all evaluations.
-60 images in `photos/val` were used to select the weights of `zhang2017_local_small`, and 24 COCO images
-were used to reject a training run of `su2020_small`."""
+The weights of `zhang2017_local_small` were selected on 60 images in `photos/val`. A `su2020_small` training
+run was rejected based on 24 COCO images."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(

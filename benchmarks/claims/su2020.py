@@ -22,10 +22,10 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
-INTRO = """`su2020_small` colorizes COCO images outside its training set (central squares of 192 pixels),
-with and without the three largest true object boxes of each image. The published gains are from table 1
-(COCO-Stuff), with boxes from a detector. With any box, the fusion network predicts paler colors, which
-raises PSNR. Therefore true boxes are also compared with a small box in a corner."""
+INTRO = """`su2020_small` colorizes COCO images not used in its training (central squares of 192 pixels),
+with and without each image's three largest true object boxes. The published gains are from table 1
+(COCO-Stuff), with boxes from a detector. Any box, even a wrong box, causes paler colors, which raises PSNR.
+Therefore true boxes are also compared with a small box in a corner."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square

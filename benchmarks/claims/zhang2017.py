@@ -23,8 +23,8 @@ from colorzoo.simulation.points import uniform_points
 PAPER = "zhang2017"
 TITLE = "Zhang et al. 2017: Real-Time User-Guided Image Colorization"
 INTRO = """`zhang2017_local_small` and `zhang2017_global_small` colorize the central 256 x 256 pixels of
-photos outside their training sets. Points of 6 x 6 pixels have the mean true color and uniformly random
-positions. Histogram and saturation come from the ground truth. The metric is PSNR over 8-bit RGB. The
+photos not used in their training. Each point sets the mean true color of 6 x 6 pixels at a uniformly random
+position. Histogram and saturation come from the ground truth. The metric is PSNR over 8-bit RGB. The
 published numbers are from figure 4 and table 1 (1,000 ImageNet photos). The comparison with Levin et al.
 2004 uses the `Colorizer`, which reproduces all point colors exactly."""
 LOCAL, GLOBAL = "zhang2017_local_small", "zhang2017_global_small"
