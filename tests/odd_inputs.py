@@ -199,7 +199,7 @@ ODD_INPUTS = (
     OddInput(LONG, pil(L)),
     OddInput("no ending", raw(encoded(L, "PNG"))),
     OddInput("gone.png", with_nothing_in_it, refused="no such file"),
-    OddInput("folder.png", lambda path: path.mkdir(), refused="contains no image"),
+    OddInput("folder.png", lambda path: path.mkdir(), refused="no image found"),
 )
 
 

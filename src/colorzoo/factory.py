@@ -63,7 +63,10 @@ def create_task(
 def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
     """Download weights from the Hugging Face Hub; return registered name and path."""
     if weights != "default":
-        raise WeightsError(f"weights must be omitted for {name}, which includes weights; got {weights!r}.")
+        raise WeightsError(
+            f"weights must be omitted for {name}, because this repository contains the weights; "
+            f"got {weights!r}."
+        )
     return hub_weights(name, offline=offline)
 
 
@@ -234,6 +237,6 @@ def _authors_own(
 def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:
     if found is not None and (foreign := [key for key in _stored(found) if key not in known]):
         raise WeightsError(
-            f"{found.path} does not match {card.name}, which has no setting {', '.join(foreign)}. The file "
-            f"belongs to {model_of_file(found.path) or 'another model'}. Use that model."
+            f"{found.path} does not match {card.name}: the model has no setting {', '.join(foreign)}. The "
+            f"file belongs to {model_of_file(found.path) or 'another model'}. Use that model."
         )

@@ -198,7 +198,7 @@ class ColoringModel(nn.Module):
         """
         if not self.published_names:
             raise WeightsError(
-                f"{type(self).__name__} has no published checkpoint. Load weights trained by colorzoo."
+                f"{type(self).__name__} has no published checkpoint. Load weights trained with colorzoo."
             )
         from colorzoo.networks.renaming import rename_keys, reshape_like
 
@@ -341,7 +341,9 @@ def features(
         with torch.set_grad_enabled(gradients):
             maps = found.feature_maps(lightness.to(found.device))
     if not maps:
-        raise ColorzooError(f"{type(found).__name__} has no feature maps. Use a model such as colorzoo2026.")
+        raise ColorzooError(
+            f"{type(found).__name__} does not expose feature maps. Use a model such as colorzoo2026."
+        )
     selected = range(len(maps)) if levels is None else levels
     for level in selected:
         if not -len(maps) <= level < len(maps):

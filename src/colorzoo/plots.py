@@ -85,7 +85,9 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
     key = next((key for key in report["metrics"] if key.startswith(metric)), None)
     if key is None:
         known = ", ".join(report["metrics"])
-        raise ColorzooError(f"metric must be the start of a name in {results} ({known}), got {metric!r}.")
+        raise ColorzooError(
+            f"metric must be a metric of {results} ({known}) or the start of its name, got {metric!r}."
+        )
     points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:
         score = [row["scores"][key][part] for part in ("value", "low", "high")]

@@ -114,8 +114,8 @@ def load_model_class(card: ModelCard) -> type[Any]:
     """
     if not card.model:
         raise ColorzooError(
-            f"the card of {card.name} must set model='package.module:Class' to the ColoringModel of the task "
-            f"{card.task!r}; see docs/paper.md."
+            f"the card of {card.name} must set model to the ColoringModel of the task {card.task!r}, in the "
+            "form 'package.module:Class'; see docs/paper.md."
         )
     return _load(card.model)
 

@@ -142,7 +142,7 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
             [good, new, "--model", "zhang2017_local_small", "--reference", gray],
             "--key and --reference",
         ),
-        "sketches": ([good, new, "--model", "cho2023_small"], "sketches"),
+        "sketches": ([good, new, "--model", "cho2023_small"], "a sketch model"),
         "steady": ([good, new, "--steady", "2"], "--steady"),
     }
 

@@ -73,8 +73,8 @@ def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
     [
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "labels"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "labels"),
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "integers from 0 to 15"),
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "integers from 0 to 15"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "from 0 to 15"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "from 0 to 15"),
     ],
 )
 def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) -> None:

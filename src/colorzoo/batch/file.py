@@ -149,7 +149,7 @@ def _read(
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-            "Use --frames first to colorize only the first image."
+            "Use --frames first to colorize only the first frame or page."
         )
     images = read_frames(source, frames, max_pixels=task.max_pixels)
     return next(images), frames, images

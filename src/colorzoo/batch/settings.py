@@ -61,7 +61,7 @@ class ColorSettings(ModelSettings):
         metavar="OLD=NEW",
     )
     engine: Engine = option("torch", "inference engine: torch (default), or onnxruntime on the CPU", MODEL)
-    allow_untrained: bool = option(False, "allow models with random weights, for tests", MODEL)
+    allow_untrained: bool = option(False, "allow models with random weights (for testing)", MODEL)
     quality: Annotated[int, Range(1, 100)] = option(
         95, "quality of JPEG, WebP and AVIF files, 1 to 100 (default: 95)", FILES
     )
@@ -81,7 +81,8 @@ class GuidanceOptions(ColorSettings):
 
     point: list[str] = option(
         [],
-        "color (#rrggbb or an HTML name) at pixel X,Y with a radius of R pixels; may be repeated",
+        "color point at pixel X,Y with a radius of R pixels; COLOR is #rrggbb or an HTML name; REACH "
+        "overrides --reach; may be repeated",
         metavar="X,Y[,R]=COLOR[@REACH]",
     )
     recipe: str | None = option(None, "JSON file with color points and settings", metavar="R.json")
@@ -103,14 +104,15 @@ class GuidanceOptions(ColorSettings):
     )
     finish: str | None = option(
         None,
-        "adjustments of the result: temperature, tint, vibrance, shadows and highlights, -100 to 100",
+        "adjustments of the result: temperature, tint, vibrance, shadows, highlights, each from -100 to 100",
         COLORS,
         metavar="NAME=N,...",
     )
     saturation: Fraction | None = option(None, "target mean saturation of the result, 0 to 1", COLORS)
     border: str | None = option(
         None,
-        "area to colorize: automatic (default; excludes scan borders), none (all), or X,Y,WIDTH,HEIGHT",
+        "area to colorize: automatic (default; excludes scan borders), none (whole image), or "
+        "X,Y,WIDTH,HEIGHT",
         COLORS,
     )
     crop: str | None = option(
@@ -119,11 +121,14 @@ class GuidanceOptions(ColorSettings):
         COLORS,
     )
     classes: str | None = option(
-        None, "label image whose pixel values are the class numbers of the image", REFERENCES, metavar="IMG"
+        None,
+        "label image of IMAGE, whose pixel values are class numbers",
+        REFERENCES,
+        metavar="IMG",
     )
     reference_classes: str | None = option(
         None,
-        "label image whose pixel values are the class numbers of the reference",
+        "label image of the reference, whose pixel values are class numbers",
         REFERENCES,
         metavar="IMG",
     )
@@ -159,20 +164,27 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     )
     skip_colored: bool = option(False, "skip images that already have colors", FILES)
     provenance: Literal["embed", "none"] = option(
-        "embed", "embed (default) stores a record of source, model and recipe in each result", FILES
+        "embed",
+        "embed (default) records source, model and recipe in each result; none disables the record",
+        FILES,
     )
     from_list: str | None = option(
         None, "text file with one image path per line", RUN, "--from", metavar="LIST"
     )
     failed: str | None = option(
-        None, "write the paths of failed images to a .txt file, which --from accepts", RUN, metavar="LIST"
+        None,
+        "write the paths of failed images to a .txt file that can be passed to --from",
+        RUN,
+        metavar="LIST",
     )
     report: list[str] = option([], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE")
     sign: str | None = option(
-        None, "add C2PA signatures to the results with the private key in a PEM file", RUN, metavar="PEM"
+        None, "sign each result (C2PA) with the certificate and private key in a PEM file", RUN, metavar="PEM"
     )
     jobs: Annotated[int, Range(1, 64)] = option(
-        min(core_count(), 8), "number of threads that read and write files", RUN
+        min(core_count(), 8),
+        "number of threads that read and write files (default: one per core, at most 8)",
+        RUN,
     )
     explain: bool = option(False, "print the processing stages of each image with their durations", RUN)
     dry_run: bool = option(False, "print the planned output files without writing them", RUN)
@@ -184,7 +196,7 @@ class VideoOptions(ModelSettings):
     """Options of ``colorzoo video``."""
 
     source: str = argument("video file or folder of frames", "IN")
-    output: str = argument("output file (.mp4 .mov .mkv .webm) or folder", "OUT")
+    output: str = argument("output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT")
     model: str | None = option(None, "name of a registered model (default: the best locally available model)")
     reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
     key: list[str] = option(
@@ -195,7 +207,8 @@ class VideoOptions(ModelSettings):
     )
     border: str = option(
         "automatic",
-        "area to colorize: automatic (default; excludes scan borders), none (all), or X,Y,WIDTH,HEIGHT",
+        "area to colorize: automatic (default; excludes scan borders), none (whole image), or "
+        "X,Y,WIDTH,HEIGHT",
         COLORS,
     )
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
@@ -207,11 +220,11 @@ class VideoOptions(ModelSettings):
         None, "constant rate factor, 0 (best quality) to 51", FILES
     )
     provenance: Literal["embed", "none"] = option(
-        "embed", "embed (default) writes a provenance record to OUT.xmp", FILES
+        "embed", "embed (default) writes a provenance record to OUT.xmp; none disables the record", FILES
     )
     dry_run: bool = option(False, "print the planned output without writing it", FILES)
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
     report: list[str] = option([], "write a report (.html or .csv); may be repeated", FILES, metavar="FILE")
     frame: Annotated[int, Range(0)] | None = option(
-        None, "only write frame number FRAME, counted from 0, as the image file OUT", FILES
+        None, "write only frame FRAME, counted from 0, to the image file OUT", FILES
     )

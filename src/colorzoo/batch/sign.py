@@ -45,8 +45,8 @@ def load_signer(path: Path) -> Signer:
         raise ColorzooError(f"--sign {path}: {error.strerror or error}") from error
     except (ValueError, C2paError) as error:
         raise ColorzooError(
-            f"--sign must be a PEM file with the certificate chain, signer's certificate first, and an "
-            f"unencrypted private key, got {path}: {error}"
+            "--sign must be a PEM file that contains the certificate chain (signer's certificate first) and "
+            f"an unencrypted private key, got {path}: {error}"
         ) from error
     return signer
 

@@ -310,8 +310,7 @@ def _parse_box(text: str) -> BoxHint:
         return BoxHint(x, y, width, height)
     except ValueError:
         raise GuidanceError(
-            "--box must be none, or X,Y,WIDTH,HEIGHT in pixels of the image, for example 40,30,200,120; "
-            f"got {text!r}"
+            f"--box must be none or X,Y,WIDTH,HEIGHT in image pixels, for example 40,30,200,120; got {text!r}"
         ) from None
 
 

@@ -123,7 +123,9 @@ def numbers(text: str | list[float]) -> list[float]:
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a list of numbers such as 2,1, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"must be a list of numbers (for example 2,1), got {text!r}"
+        ) from None
 
 
 def _joined_values(words: Iterable[str]) -> list[str]:

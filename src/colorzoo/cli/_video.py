@@ -138,7 +138,7 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
     found = read_provenance(out)
     if found is None or (found.source, found.settings) != (origin.source, origin.settings):
         raise VideoError(
-            f"{out} already exists but has another source or other settings; use --overwrite to replace it"
+            f"{out} already exists and has a different source or settings; use --overwrite to replace it"
         )
 
 

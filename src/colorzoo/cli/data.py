@@ -76,7 +76,7 @@ class ShardCommandOptions:
     chunk: PositiveInt = option(1024, "images per chunk file (default: 1024)", metavar="N")
     val_fraction: Probability = option(
         0.05,
-        "fraction of images used for validation if IN has no folders train and val (default: 0.05)",
+        "fraction of images used for validation if IN has no train and val folders (default: 0.05)",
         metavar="X",
     )
     keep_gray: bool = option(False, "keep gray training images (default: skip them)")

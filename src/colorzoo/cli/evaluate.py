@@ -23,7 +23,7 @@ colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpip
 torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_PROTOCOL, _MACHINE = "overrides of the protocol", "weights and machine"
+_PROTOCOL, _MACHINE = "protocol overrides", "weights and machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,8 @@ def run(args: EvaluateOptions) -> int:
         interactions = None if counts is None else protocol.check_interactions(counts)
     except ValueError as error:
         raise ColorzooError(
-            f"--interactions must be whole numbers such as 0,1,10, got {args.interactions!r} ({error})"
+            f"--interactions must be a list of whole numbers (for example 0,1,10), got {args.interactions!r} "
+            f"({error})"
         ) from error
     outcome = evaluate(
         Plan(

@@ -49,7 +49,7 @@ examples:
   colorzoo fit --config zhang2017/local.yaml --data.root photos
   colorzoo predict --config zhang2017/local.yaml --data.root photos --output colored
 
-`colorzoo {verb} --model NAME --help` lists every option of trainer, model and data."""
+`colorzoo {verb} --model NAME --help` lists all trainer, model and data options."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

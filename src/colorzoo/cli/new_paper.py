@@ -46,7 +46,9 @@ def run(args: NewPaperOptions) -> int:
     """
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
-        raise ColorzooError(f"--zoo requires the folder {_ZOO}; run it in the root of a colorzoo checkout")
+        raise ColorzooError(
+            f"--zoo requires the folder {_ZOO}; run the command in the root of a colorzoo checkout"
+        )
     for path in contents:
         if path.exists():
             raise ColorzooError(f"{path} already exists; choose another NAME or delete the file")
@@ -77,7 +79,9 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ColorzooError(f"NAME must be an author and a year such as smith2030, got {name!r}")
+        raise ColorzooError(
+            f"NAME must consist of an author and a year (for example smith2030), got {name!r}"
+        )
     if name in list_models():
         raise ColorzooError(f"model {name} already exists; choose another name")
     test = f"test_{_TEMPLATE_NAME}.py"

@@ -55,7 +55,7 @@ class StudioOptions:
     fast: bool = option(False, "use a small model included in the package; ignored with --model")
     host: str = option(
         "127.0.0.1",
-        "address to listen on; 0.0.0.0 admits other machines, which need the printed token",
+        "address to listen on; 0.0.0.0 allows access from other machines with the printed token",
         _NETWORK,
     )
     allow_host: list[str] = option(
@@ -88,7 +88,7 @@ def run(args: StudioOptions) -> int:
     if args.model:
         model_card(args.model)  # raises an error for an unknown name
     if len(args.images) > 1:
-        raise ColorzooError("IMAGE must be a single file without --static; drop other images onto the pad")
+        raise ColorzooError("without --static, IMAGE must be a single file; drop other images onto the pad")
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
     # do not import torch before this line, so that the address is printed without delay
@@ -112,7 +112,7 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     if args.recipe:
         raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the drawing pad")
     if not is_loopback(args.host):
-        raise ColorzooError("--host must be a loopback address such as 127.0.0.1 to serve a report")
+        raise ColorzooError("if IMAGE is a report, --host must be a loopback address, for example 127.0.0.1")
     return serve_report(path)
 
 

@@ -38,7 +38,7 @@ class StylizeOptions(ModelOptions):
     )
     labels: list[Path] | None = option(
         None,
-        "label maps as large as their images; colors are transferred between regions with equal labels",
+        "label maps of the same size as CONTENT and STYLE; colors are transferred between equal labels",
         metavar=("CONTENT_PNG", "STYLE_PNG"),
         nargs=2,
     )
@@ -73,7 +73,8 @@ def run(args: StylizeOptions) -> int:
     require_color(style, str(args.style))
     if is_gray(content):
         raise ColorzooError(
-            f"{source} must be a color image; use `colorzoo colorize {source} --reference {args.style}`"
+            f"{source} must be a color image; to colorize a gray image, run `colorzoo colorize {source} "
+            f"--reference {args.style}`"
         )
     notes = write_notes(out, content)  # called first, because unsupported formats raise an error here
     colorizer = Colorizer(choice, device=args.device, size=args.size)

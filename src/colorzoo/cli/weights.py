@@ -40,8 +40,8 @@ class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
     name: str = argument(
-        "model name or alias, metrics (their networks), best (models for the most common uses), or "
-        f"a use: {', '.join(USES)}",
+        "model name or alias; metrics for the networks of metrics; best for the models of the most common "
+        f"uses; or a single use: {', '.join(USES)}",
         "NAME",
     )
     tag: str = option("published", "tag of the weights (default: published)")
@@ -224,7 +224,7 @@ COMMANDS = {
         _verify,
     ),
     "convert": Command(
-        "convert a weight file of the authors or a checkpoint to safetensors, including the model settings",
+        "convert a weight file of the authors or a checkpoint to safetensors, and store the model settings",
         "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors\n"
         "colorzoo weights convert zhang2017_local last.ckpt local.safetensors --half",
         ConvertOptions,

@@ -99,7 +99,8 @@ def read_boxes(file: Path, sources: Sources) -> BoxTable:
         boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{str(file)!r} must be a COCO instances file ({type(error).__name__}: {error}). Unpack it again."
+            f"{str(file)!r} must be a COCO instances file ({type(error).__name__}: {error}). Unpack "
+            "annotations_trainval2017.zip again."
         ) from error
     none = torch.empty(0, 4)
     return BoxTable.of(boxes.get(basename(source), none) for source in sources)

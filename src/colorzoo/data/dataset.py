@@ -172,7 +172,9 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
         stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]))
     except UNREADABLE as error:
         reason = why_unreadable(error)
-        raise DataError(f"class map {source.name!r} cannot be read ({reason}). Unpack it again.") from error
+        raise DataError(
+            f"class map {source.name!r} cannot be read ({reason}). Unpack the archive of class maps again."
+        ) from error
     return torch.from_numpy(maps.table[stored][np.newaxis])
 
 

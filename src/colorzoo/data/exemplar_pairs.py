@@ -165,7 +165,10 @@ class ExemplarPairsDataModule(FolderDataModule):
         val = self.filter_images(self.find_images("val"), drop_gray=False)
         if not len(train) or not len(val):
             kind = "validation" if len(train) else "training"
-            raise DataError(f"all {kind} images in {self.hparams.root!r} are broken or gray.")
+            raise DataError(
+                f"all {kind} images in {self.hparams.root!r} are broken or gray. Run `colorzoo data verify` "
+                "for a list."
+            )
         return train, val
 
     def _index(self) -> Neighbors | None:
@@ -280,7 +283,9 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                 line = f"line {reader.line_num} of {str(file)!r}"
                 split = (row.get("split") or "").strip()
                 if split not in ("", "train", "val"):
-                    raise DataError(f"split must be train or val, but {line} has {split!r}.")
+                    raise DataError(
+                        f"the column split must contain train or val, but {line} contains {split!r}."
+                    )
                 paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
                 for path in paths:
                     if not path.is_file():

@@ -92,8 +92,8 @@ class FolderDataModule(ImageDataModule):
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
-                f"no validation image in {str(root)!r} with val_fraction {self.hparams.val_fraction}. "
-                "Increase --data.val_fraction."
+                f"--data.val_fraction {self.hparams.val_fraction} selects no validation image from "
+                f"{str(root)!r}. Increase --data.val_fraction."
             )
         return self._label(found, root)
 

@@ -111,8 +111,8 @@ def _in_synsets(root: Path, split: Split) -> ImageTable:
     folder = _split_folder(root, split)
     if not any(map(_SYNSET.match, class_folders(folder))):
         raise DataError(
-            f"no synset folder in {str(folder)!r}. Labels require {str(folder / 'n01440764')!r} and 999 more "
-            "folders, as torchvision.datasets.ImageNet writes them."
+            f"no synset folder in {str(folder)!r}. Labels require 1000 folders such as "
+            f"{str(folder / 'n01440764')!r}, which torchvision.datasets.ImageNet creates."
         )
     return labeled_by_folder(folder, synsets)
 

@@ -126,7 +126,8 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
         raise DataError(f"{str(file)!r} lists no image; expected lines like 'a/abbey/1.jpg 0'.")
     if not Path(found[0].path).is_file():
         raise DataError(
-            f"{found[0].path!r}, the first image of {str(file)!r}, does not exist. Unpack the data set there."
+            f"{found[0].path!r}, the first image listed in {str(file)!r}, does not exist. Unpack the data "
+            f"set in {str(folder)!r}."
         )
     return ImageTable(found, labels=tensor_of(labels, torch.int64))
 

@@ -53,7 +53,7 @@ def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callabl
             total, images = total + frequencies, images + 1
         tick()
     if not images:
-        raise DataError("no image could be read. Run `colorzoo data verify` for the reasons.")
+        raise DataError("no image could be read. Run `colorzoo data verify` to see the reasons.")
     smooth = smooth_frequencies(total / images)
     return Prior(smooth, images, tuple(broken))
 

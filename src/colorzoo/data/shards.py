@@ -113,9 +113,7 @@ def shard_folder(
     options = options or ShardOptions()
     litdata = load_litdata()
     if out.resolve().is_relative_to(source.resolve()):
-        raise DataError(
-            f"the output folder {str(out)!r} must be outside of the input folder {str(source)!r}."
-        )
+        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}.")
     if out.exists() and any(out.iterdir()):
         raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
     found, classes = _find(source, options.val_fraction)
@@ -128,7 +126,10 @@ def shard_folder(
         report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
         images = found[split].select(checked.rows)
         if not len(images):
-            raise DataError(f"all {split} images in {str(source)!r} are broken or gray.")
+            raise DataError(
+                f"all {split} images in {str(source)!r} are broken or gray. Run `colorzoo data verify` for a "
+                "list."
+            )
         if split == "train":
             images = images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
             names = (os.path.relpath(each.name, source) for each in images.sources)

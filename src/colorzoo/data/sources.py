@@ -202,7 +202,7 @@ def require_folder(folder: Path) -> None:
         DataError: The path is a file or does not exist.
     """
     if folder.is_file():
-        raise DataError(f"the data must be a folder of images, got the file {str(folder)!r}.")
+        raise DataError(f"the data must be a folder of images (--data.root), got the file {str(folder)!r}.")
     if not folder.is_dir():
         raise DataError(
             f"data folder {str(folder)!r} does not exist. Choose a folder of images (--data.root)."
@@ -257,14 +257,14 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
                 if any(is_hidden(part) for part in member.name.split("/") if part != "."):
                     continue
                 if member.issparse():  # a 512-byte header can declare any size
-                    raise DataError(f"{member.name!r} in {path!r} is sparse. Pack the tar without --sparse.")
+                    raise DataError(f"{member.name!r} in {path!r} is sparse. Run tar without --sparse.")
                 yield StoredImage(path, member.name, member.offset_data, member.size)
             stream: Any = archive.fileobj
             stream.seek(archive.offset)
             if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile treats a damaged header as the end
                 raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
     except tarfile.TarError as error:
-        raise DataError(f"{path!r} is not a plain (uncompressed) tar, or is truncated: {error}.") from error
+        raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}.") from error
     except OSError as error:
         raise DataError(f"{path!r} cannot be read: {error.strerror or error}.") from error
 

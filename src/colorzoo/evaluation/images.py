@@ -246,7 +246,7 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     size = (int(image.shape[1]), int(image.shape[2]))
     if size != truth.size:
         raise ImageError(
-            f"{path} must have {truth.size[1]} x {truth.size[0]} pixels like {name}, "
+            f"{path} must have the size of {name}, {truth.size[1]} x {truth.size[0]} pixels, "
             f"got {size[1]} x {size[0]}"
         )
     return _resized(image, protocol, truth.rgb.device)

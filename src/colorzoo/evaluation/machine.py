@@ -59,6 +59,7 @@ def shared_machine(device: torch.device, processes: int) -> Machine:
     dist.all_gather_object(found, own)
     if other := next((each for each in found if each != own), None):
         raise DataError(
-            f"all processes must run on identical machines, because results can differ; got {own} and {other}"
+            "all processes must run on identical machines, because results can differ between machines; "
+            f"got {own} and {other}"
         )
     return own

@@ -119,7 +119,7 @@ def truth_method() -> Method:
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     if not folder.is_dir():
-        raise DataError(f"the folder of --models {name}=FOLDER must exist, got {str(folder)!r}")
+        raise DataError(f"--models {name}=FOLDER requires an existing folder, got {str(folder)!r}")
     files = {Path(path).relative_to(folder).with_suffix(""): Path(path) for path in walk_files(str(folder))}
 
     def color_function(item: Item, truth: Truth) -> ColorFunction:

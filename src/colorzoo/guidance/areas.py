@@ -125,13 +125,13 @@ class Area:
     def __post_init__(self) -> None:
         if self.action not in ACTIONS or self.lightness not in LIGHTNESSES:
             raise GuidanceError(
-                f"Area.action must be {', '.join(ACTIONS)} and Area.lightness {' or '.join(LIGHTNESSES)}; "
-                f"got {self.action!r}, {self.lightness!r}."
+                f"Area.action must be one of {', '.join(ACTIONS)}, got {self.action!r}. Area.lightness must "
+                f"be {' or '.join(LIGHTNESSES)}, got {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
             raise GuidanceError("Area must have either path or mask, not both.")
         if (self.action == "color") != (self.color is not None):
-            raise GuidanceError("Area.color '#rrggbb' is required if and only if action is 'color'.")
+            raise GuidanceError("Area.color must be '#rrggbb' if action is 'color', and None otherwise.")
         if self.color is not None:
             hex_color(self.color, "Area.color")
 
@@ -148,7 +148,9 @@ def parse_area(fields: Fields) -> Area:
     """
     action = fields.choice("action", MISSING, names=ACTIONS)
     if (action == "color") != (fields.get("color") is not None):
-        raise GuidanceError(f"{fields.name}.color '#rrggbb' is required if and only if action is 'color'.")
+        raise GuidanceError(
+            f"{fields.name}.color must be '#rrggbb' if action is 'color', and must be omitted otherwise."
+        )
     if fields.get("mask") is not None and fields.get("path") is not None:
         raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined.")
     mask = parse_mask(fields)

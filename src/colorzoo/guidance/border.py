@@ -85,8 +85,8 @@ def read_border(value: object, name: str) -> BorderSetting:
         if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE:
             return Rectangle(x, y, width, height)
     raise GuidanceError(
-        f"{name} must be 'automatic', 'none' or X,Y,WIDTH,HEIGHT of the image within its border in whole "
-        f"pixels, WIDTH and HEIGHT at least {_LEAST_SIDE}; got {value!r}."
+        f"{name} must be 'automatic', 'none' or X,Y,WIDTH,HEIGHT of the area inside the border "
+        f"(whole pixels; WIDTH and HEIGHT at least {_LEAST_SIDE}), got {value!r}."
     )
 
 

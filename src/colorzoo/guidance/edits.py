@@ -94,8 +94,8 @@ class Crop:
                 turned = f", rotated by {self.angle:g} degrees," if self.angle else ""
                 raise GuidanceError(
                     f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the image "
-                    f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}). Make it smaller "
-                    "or move it."
+                    f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}). Make the crop "
+                    "smaller, or move the crop."
                 )
 
     def to_text(self) -> str:
@@ -175,7 +175,7 @@ def parse_finish_text(text: str, name: str) -> Finish:
                 f"{name} must have the form NAME=N,... where each N is a number, got {text!r}."
             ) from None
         if key not in FINISH_NAMES:
-            raise GuidanceError(f"{name} must use the names {', '.join(FINISH_NAMES)}, got {key!r}.")
+            raise GuidanceError(f"each NAME in {name} must be one of {', '.join(FINISH_NAMES)}, got {key!r}.")
     return Fields(found, name).parse(Finish)
 
 

@@ -341,7 +341,7 @@ class Recipe:
         if expected != (width, height):
             raise GuidanceError(
                 f"recipe is for an image of {expected[0]} x {expected[1]} pixels, but this image has "
-                f"{width} x {height}; coordinates must be pixels of the original image."
+                f"{width} x {height} pixels; use the image for which the recipe was made."
             )
         if self.crop is not None:
             self.crop.check_inside(width, height)

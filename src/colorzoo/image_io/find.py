@@ -254,7 +254,9 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
         raise ImageError(f"{name}: no such file or folder")
     found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
     if all(_is_video(image.path) for image in found) and len(errors) == failures:
-        raise ImageError(f"{name} contains no image; extensions must be .jpg, .png, .tif or similar")
+        raise ImageError(
+            f"no image found in {name}; image files have an extension such as .jpg, .png or .tif"
+        )
     return found
 
 

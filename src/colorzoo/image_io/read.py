@@ -323,7 +323,7 @@ def _load(image: Image.Image, name: str) -> None:
         image.load()
     except MemoryError:
         raise ImageError(
-            f"{name} does not fit into memory: {image.width} x {image.height} pixels; resize the image"
+            f"{name} ({image.width} x {image.height} pixels) does not fit into memory; resize the image"
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
         raise ImageError(f"{name} is damaged or truncated: {_one_line(error)}") from error

@@ -126,7 +126,7 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
         raise ImageError(
-            f"{name} does not fit into memory: {page.size[0]} x {page.size[1]} pixels; resize the image"
+            f"{name} ({page.size[0]} x {page.size[1]} pixels) does not fit into memory; resize the image"
         ) from None
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())

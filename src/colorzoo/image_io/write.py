@@ -153,7 +153,10 @@ def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
     """Raise `ValueError` if a result has the wrong shape or type or is not finite."""
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
-        raise ValueError(f"rgb must have shape {(height, width, 3)}, got {rgb.shape} of {rgb.dtype}")
+        raise ValueError(
+            f"rgb must have shape {(height, width, 3)} and type uint8, uint16 or float, got {rgb.shape} and "
+            f"{rgb.dtype}"
+        )
     # NaN propagates to the minimum and the maximum
     if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):
         raise ValueError("rgb must be finite, got NaN or infinite values")

@@ -378,7 +378,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
-        raise GuidanceError("classes.file requires border 'none', because it covers the whole image.")
+        raise GuidanceError("classes.file requires border 'none', because the file covers the whole image.")
     points = tuple(
         replace(point, x=point.x - inside.x, y=point.y - inside.y)
         for point in recipe.points

@@ -240,7 +240,10 @@ def prepare_image(
     notes = (*ignored, *notes)
     if inside is not None:
         if not isinstance(guidance, Recipe):
-            raise GuidanceError("border must be 'none' for guidance as tensors, which cover the whole image.")
+            raise GuidanceError(
+                "border must be 'none' if guidance is passed as tensors, because the tensors cover the whole "
+                "image."
+            )
         guidance, lost = crop_recipe(guidance, image.size, inside)
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
     task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
@@ -328,7 +331,7 @@ def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[Point
     if points is None:
         return ()
     if len(points.mask) != 1:
-        raise GuidanceError(f"guidance must be for one image, got points for {len(points.mask)}.")
+        raise GuidanceError(f"guidance must be for one image, got points for {len(points.mask)} images.")
     rows, columns = points.mask.shape[-2:]
     x_scale, y_scale = width / columns, height / rows
     found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))

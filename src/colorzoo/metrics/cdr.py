@@ -222,7 +222,9 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
         DataError: The shapes differ.
     """
     if tuple(ab.shape) != truth.edges.shape:
-        raise DataError(f"ab must have the shape of the truth {truth.edges.shape}, got {tuple(ab.shape)}")
+        raise DataError(
+            f"ab must have the shape of the ground truth {truth.edges.shape}, got {tuple(ab.shape)}"
+        )
     planes = zip(truth.labels, cluster_ab(ab), truth.edges, strict=True)
     scores = [edge_scores(true, found, edge, kernel_size=kernel_size) for true, found, edge in planes]
     return torch.from_numpy(np.array([score.mean() if len(score) else np.nan for score in scores]))

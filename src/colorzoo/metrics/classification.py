@@ -110,8 +110,8 @@ class ClassifierAccuracy(ColorMetric):
         count, classes = scores.shape
         if tuple(labels.shape) != (count,) or labels.is_floating_point() or not _in_range(labels, classes):
             raise DataError(
-                f"labels must be integers from 0 to {classes - 1} of shape ({count},), "
-                f"got {labels.dtype} {tuple(labels.shape)}"
+                f"labels must have shape ({count},) and integer values from 0 to {classes - 1}, "
+                f"got shape {tuple(labels.shape)} and type {labels.dtype}"
             )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
         ranks = (scores > true_scores).sum(dim=1)  # ties count as correct

@@ -59,7 +59,9 @@ class HistogramIntersection(ImageMean):
         for images in (ab, reference_ab):
             require_images(images, 2, values=self.validate_args)
         if len(ab) != len(reference_ab):
-            raise DataError(f"reference_ab must have {len(ab)} images like ab, got {len(reference_ab)}")
+            raise DataError(
+                f"reference_ab must contain as many images as ab ({len(ab)}), got {len(reference_ab)}"
+            )
         self.add(histogram_intersection(ab, reference_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

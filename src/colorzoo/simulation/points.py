@@ -254,8 +254,8 @@ class ProposedPoints:
         """Return the function that provides the guidance; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
-                f"model must have a method propose_points, got {type(model).__name__}. Use the "
-                "simulated user uniform_points."
+                f"model must have a method propose_points, got {type(model).__name__}. For other models, use "
+                "the simulated user uniform_points."
             )
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side

@@ -78,7 +78,8 @@ def image(card: ModelCard, prediction: Prediction) -> Tensor:
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
         raise ContractError(
-            f"{card.name}: the card declares the output {card.output}, but got {type(prediction).__name__}"
+            f"{card.name}: the card declares the output {card.output}, but the model returned "
+            f"{type(prediction).__name__}"
         )
     return prediction.colors
 

@@ -130,7 +130,7 @@ class ZooCLI(LightningCLI):
         add = partial(parser.add_argument, default=False, type=bool)
         add(
             "--allow_untrained",
-            help="Allow random weights in test and predict, and in frozen networks in fit.",
+            help="Allow random weights: for all networks in test and predict, for frozen networks in fit.",
         )
         add("--compile", help="Compile the training step with torch.compile.")
 
@@ -291,7 +291,10 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     if card is not None:
         found = resolve_weights(card, tag)
         if found is None:
-            raise WeightsError(f"--init_from {source!r}: {card.name} has no weights on this machine.")
+            raise WeightsError(
+                f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
+                f"`colorzoo weights fetch {card.name}`, or use another model."
+            )
         path, published = found.path, found.published
     content = read_weights(path)
     model.load_weights(content.state_dict, name=source, published=published)

@@ -54,7 +54,7 @@ def find_config(name: str) -> Path:
         f"{group}/{path.name}" for folder, _ in folders for path in (folder / group).glob("*.yaml")
     )
     known = f", such as {', '.join(similar)}" if similar else ""
-    raise ColorzooError(f"--config must be a file or a configuration of the package{known}; got {name!r}.")
+    raise ColorzooError(f"--config must be a file or a built-in configuration{known}; got {name!r}.")
 
 
 def config_folders() -> list[Path]:

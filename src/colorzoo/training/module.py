@@ -489,8 +489,8 @@ class TrainingFreeModule(ColorizationModule):
     def training_step(self, *_: Any) -> NoReturn:
         """Raise `ColorzooError`, because there are no weights to train."""
         raise ColorzooError(
-            f"--model must be a model with trainable weights (see `colorzoo models`) for fit, got "
-            f"{type(self).__name__}."
+            f"--model must have trainable weights for fit, got {type(self).__name__}. `colorzoo models` "
+            "lists all models."
         )
 
     def configure_optimizers(self) -> NoReturn:

@@ -49,7 +49,7 @@ class FrameColorer:
         strength: float = 1.0,
     ) -> None:
         if colorizer.is_sketch_model:
-            raise VideoError(f"--model must be a model for photographs, got {colorizer.name} for sketches")
+            raise VideoError(f"--model must be a model for photographs, got {colorizer.name}, a sketch model")
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
         for number, image in self._keys.items():

@@ -328,7 +328,9 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
         name = head.rindex(b"\x53\x6e", 0, end)  # followed by a length byte and the text
         video = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, end)
         if video is None:
-            raise VideoError(f"{path}: cannot write the pixel aspect ratio; found no video track header")
+            raise VideoError(
+                f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
+            )
         shorter = bytes([head[name + 2] - len(size)]) + head[name + 3 : end - len(size)]
         start, length = video.start() + 1, head[video.start() + 1] & 0x7F
         rest = head[start + 1 : start + 1 + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)

@@ -147,8 +147,8 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
     if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
         raise GuidanceError(
-            f"label image {str(path)!r} must have the aspect ratio of the image that it labels ({width} x "
-            f"{height} at the size of the network input), got {columns} x {rows} pixels."
+            f"label image {str(path)!r} must have the same aspect ratio as the image that it labels "
+            f"({width} x {height} pixels as network input), got {columns} x {rows} pixels."
         )
     return labels
 

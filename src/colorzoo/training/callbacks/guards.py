@@ -68,7 +68,7 @@ class NonFiniteGuard(Callback):
         write_text(path, json.dumps(report, indent=1))
         raise ColorzooError(
             f"the loss is {loss} at step {step} ({trainer.precision}). {path!r} contains the names "
-            "of the images. Lower the learning rate, or use --trainer.precision 32-true."
+            "of the images in this batch. Lower the learning rate, or use --trainer.precision 32-true."
         )
 
 
@@ -92,7 +92,7 @@ class ResumeGuard(Callback):
         if trainer.state.fn == TrainerFn.FITTING and "current_model_state" in checkpoint and not averaging:
             raise WeightsError(
                 "the checkpoint contains averaged weights, but the run has no averaging callback. Add "
-                "EMAWeightAveraging to trainer.callbacks, or start a new training with --init_from."
+                "EMAWeightAveraging to trainer.callbacks, or start a new run with --init_from."
             )
 
 

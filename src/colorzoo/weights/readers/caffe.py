@@ -99,7 +99,7 @@ def _read_blob(blob: memoryview) -> NDArray[np.float32]:
     values = np.frombuffer(raw, dtype="<f4").astype(np.float32)
     if math.prod(shape) != values.size:
         raise _MalformedError(
-            f"the size of a blob must match its shape {tuple(shape)}, found {values.size} values"
+            f"the number of values in a blob must match its shape {tuple(shape)}, got {values.size}"
         )
     return values.reshape(shape)
 
@@ -177,7 +177,9 @@ def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError as error:
-        raise WeightsError(f"{path} is HDF5, which requires h5py. Run python -m pip install h5py.") from error
+        raise WeightsError(
+            f"{path} is an HDF5 file, which requires h5py. Run `python -m pip install h5py`."
+        ) from error
     found: dict[str, Tensor] = {}
 
     def add(name: str, item: Any) -> None:

@@ -130,7 +130,7 @@ class _File:
     def _tensor(self) -> NDArray[Any]:
         axes = self._int()
         if not 0 <= axes <= _MOST_AXES:
-            raise _MalformedError(f"unsupported tensor with {axes} axes")
+            raise _MalformedError(f"tensors with {axes} axes are not supported")
         shape = [self._unpack("<q") for _ in range(axes)]
         strides = [self._unpack("<q") for _ in range(axes)]
         offset, storage = self._unpack("<q") - 1, self.read()  # offsets start at 1
@@ -210,5 +210,7 @@ def read_torch7(path: Path) -> dict[str, Tensor]:
             f"{path} is truncated or not a Torch7 file ({error}). Download or copy the file again."
         ) from error
     if not state_dict:
-        raise WeightsError(f"{path} contains no network with weights; expected a network of nn or nngraph")
+        raise WeightsError(
+            f"{path} contains no network with weights; expected a Torch7 network (nn or nngraph)"
+        )
     return state_dict

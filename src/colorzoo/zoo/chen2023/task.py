@@ -160,8 +160,8 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
             taken[key].shape != kept[key].shape for key in taken
         ):
             raise ColorzooError(
-                f"start must be a model of Zhang et al. 2019 with the same features and widths, got a "
-                f"different {part}."
+                "start must be a model of Zhang et al. 2019 with the features and widths of the model to "
+                f"train, got a different {part}."
             )
         own.load_state_dict({**kept, **taken})
 

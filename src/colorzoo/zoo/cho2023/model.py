@@ -193,6 +193,6 @@ def _all_segments(regions: Regions) -> Regions:
     if not is_traced():
         low, high = regions.rgb.aminmax()
         if not 0 <= low <= high <= 1:
-            raise GuidanceError(f"colors of regions must lie in [0, 1], got {low:g} .. {high:g}.")
+            raise GuidanceError(f"region colors must be in [0, 1], got {low:g} to {high:g}.")
     pad = nn.functional.pad
     return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))

@@ -114,7 +114,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         if self.i2v_weights is None:
             raise WeightsError(
                 "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "
-                "not trained. Alternatively, set --model.architecture.local_features to trained."
+                "frozen. Alternatively, set --model.architecture.local_features to trained."
             )
         state = load_state_dict_file(Path(self.i2v_weights))
         layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}

@@ -224,7 +224,7 @@ class EdgeNetwork(nn.Module):
         widths = [hidden[0]] * len(hooks) if len(hidden) == 1 else hidden
         if len(widths) != len(hooks):
             raise ColorzooError(
-                f"hidden must have 1 or {len(hooks)} numbers (feature hooks "
+                f"hidden must contain one number, or {len(hooks)} numbers (one for each of the feature hooks "
                 f"{', '.join(hook.name for hook in hooks)}), got {len(hidden)}."
             )
         pairs = zip(hooks, widths, strict=True)

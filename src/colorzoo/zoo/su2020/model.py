@@ -79,7 +79,7 @@ class InstanceExtensions:
             raise ColorzooError(
                 "--model.extensions.trunk requires --model.extensions.keep_trunk. Set "
                 "--model.extensions.keep_trunk true. To train all layers, replace --model.extensions.trunk "
-                "by --model.start."
+                "with --model.start."
             )
 
 

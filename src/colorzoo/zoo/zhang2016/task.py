@@ -109,7 +109,7 @@ def read_prior(path: str) -> Tensor:
     bins = len(prior_probabilities())
     if prior.shape != (bins,) or bool((prior < 0).any()) or not 0.99 < float(prior.sum()) < 1.01:
         raise ColorzooError(
-            f"prior {path!r} must contain {bins} frequencies with sum 1. Run `colorzoo data prior`."
+            f"prior {path!r} must contain {bins} frequencies that sum to 1. Run `colorzoo data prior`."
         )
     return prior
 
@@ -135,7 +135,9 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
         if all(value.shape == target[key].shape for key, value in copied.items()):
             network.load_state_dict({**target, **copied})
             return
-    raise ColorzooError("--model.start must name a zhang2017 model with the width of the trained model.")
+    raise ColorzooError(
+        "--model.start must name a zhang2017 model that has the same width as the model to train."
+    )
 
 
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
