@@ -56,7 +56,7 @@ function createExport(pad) {
   };
   const side = number(t("Long edge in pixels"));
   const dpi = number(t("Print resolution in dpi"), 9999);
-  setAttr(dpi.input, "placeholder", t("as in the photo"));
+  setAttr(dpi.input, "placeholder", t("Original"));
   const size = h("p", { class: "cz-hint" });
   const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {}, action: "export-now" });
   go.autofocus = true;

@@ -323,7 +323,7 @@ export function endCut(pad) {
   if (!stroke || stroke.path.length < 2) return;
   const path = stroke.path.map(([x, y]) => [Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
   const closed = isLoop(path, pad.ui.view.scale);
-  pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("draw region") : t("split region"));
+  pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("add region") : t("split region"));
 }
 
 function isLoop(path, scale) {

@@ -258,7 +258,7 @@ export function createRegionsPanel(pad) {
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Choose a color for the selected region, or skip the region. Shift-click to select several regions. Draw a line across a region to split it.") : t("Find the regions of the drawing to color them one by one."));
+    setText(words, items.length ? t("Choose a color for the selected region, or skip the region. Shift-click to select several regions. Draw a line across a region to split it, or draw a closed line to add a region.") : t("Find the regions of the drawing to color them one by one."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);

@@ -38,7 +38,7 @@ const DRAG_DISTANCE = 3;
 export const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Color points: click a spot, then choose its color", key: "V", also: "p", kind: "points" },
   { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke whose color spreads over the object", key: "B", kind: "points" },
-  { id: "region", icon: "region", name: "Regions", label: "Regions: color the regions of a drawing, or draw a line to split a region", key: "D", kind: "regions" },
+  { id: "region", icon: "region", name: "Regions", label: "Regions: color the regions of a drawing, or draw a line to split or add a region", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", name: "Edge brush", label: "Edge brush: draw along an edge to stop colors from bleeding across it", key: "G", kind: "scribbles" },
   { id: "box", icon: "box", name: "Object box", label: "Object box: draw a box around an object to color it separately", key: "U", kind: "boxes", manual: true, tab: "layers" },
   { id: "paint", icon: "paint", name: "Paint", label: "Paint: apply a color exactly where you paint", key: "Shift+B", kind: null, manual: true, layers: PAINT_LAYERS },
