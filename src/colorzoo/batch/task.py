@@ -167,7 +167,9 @@ class FileTask:
 
     @cached_property
     def origin(self) -> ImageProvenance:
-        """Provenance record of the result, except its source. The model is not loaded.
+        """Provenance record of the result, without the source image.
+
+        The weight file may be downloaded, but the model is not loaded.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.

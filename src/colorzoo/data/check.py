@@ -175,7 +175,7 @@ def cache_file(root: Path, kind: str) -> Path:
 
     Args:
         root: Data folder.
-        kind: Kind of the cached values, which is the name of the subfolder.
+        kind: Kind of the cached values; also the name of the subfolder.
     """
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return cache_home() / kind / f"{name}.npz"

@@ -78,7 +78,10 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], dep
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the sorted names of the direct subfolders (or tars, without suffix) of a folder."""
+    """Return the sorted names of the direct subfolders of a folder.
+
+    Tar files count as subfolders. Their names are returned without ``.tar``.
+    """
     with os.scandir(folder) as entries:
         return sorted(
             entry.name.removesuffix(".tar")

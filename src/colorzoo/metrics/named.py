@@ -168,7 +168,7 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
 
 
 def numbers_of(name: str, result: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the values of a metric by the names under which they are logged.
+    """Return a dictionary that maps logged names to the values of a metric.
 
     A single value is logged under the name of the metric. Several values keep their own names, such as
     ``cdr_a``. The number of excluded images is not logged.

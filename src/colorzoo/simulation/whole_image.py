@@ -38,7 +38,9 @@ class ExemplarUser:
 
 @dataclass(frozen=True)
 class TrueStatistics:
-    """Simulated user that provides the true color statistics in one interaction.
+    """Simulated user that provides true color statistics in one interaction.
+
+    Zhang et al. 2017 evaluate their global hints with these statistics.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 64, 64)
@@ -48,10 +50,9 @@ class TrueStatistics:
         >>> TrueStatistics().begin(target, gray, None)(1, gray).guidance.kinds()
         ('statistics',)
 
-    Zhang et al. 2017 evaluate their global hints with these statistics.
-
     Attributes:
-        give: Statistics to provide: the color ``"histogram"``, the mean ``"saturation"``, or ``"both"``.
+        give: Statistics to provide. ``"histogram"`` is the color histogram, ``"saturation"`` is the mean
+            saturation, and ``"both"`` provides both statistics.
     """
 
     give: Literal["histogram", "saturation", "both"] = "histogram"

@@ -44,7 +44,8 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
         True
 
     Args:
-        configs: Folder of training configurations; None searches the same folders as the command line.
+        configs: Folder of training configurations; None searches the folders that
+            `colorzoo fit` searches.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

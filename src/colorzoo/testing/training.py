@@ -104,7 +104,8 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
     Args:
         card: Card of the model; a model without a configuration passes.
-        configs: Folder of training configurations; None searches the same folders as the command line.
+        configs: Folder of training configurations; None searches the folders that
+            `colorzoo fit` searches.
     """
     if card.config is None:
         return
@@ -180,7 +181,7 @@ def _check_refusal(card: ModelCard) -> None:
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Find a configuration in ``configs``, or in the same folders as the command line.
+    """Find a configuration in ``configs``, or in the folders that `colorzoo fit` searches.
 
     Raises:
         ContractError: The file does not exist.

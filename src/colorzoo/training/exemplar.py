@@ -102,7 +102,7 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Mixin that validates a task without references and with self-references.
+    """Mixin that validates a task twice: without references and with self-references.
 
     A self-reference is an augmented copy of the target image.
     """

@@ -109,7 +109,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define configure_discriminator()")
 
     def generate(self, batch: Batch) -> P:
-        """Colorize a training batch with gradients."""
+        """Colorize a training batch and track gradients."""
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
