@@ -54,7 +54,7 @@ STABLE = replace(
     ARTISTIC,
     name="antic2019_stable",
     title="DeOldify, the stable model and its video weights",
-    summary="Colorizes an image with fewer failures and less vivid colors; `video` weights flicker less.",
+    summary="Colorizes an image with fewer failures and less vivid colors; `video` weights reduce flicker.",
     parameters=218_222_197,
     aliases=("deoldify_stable",),
     hparams={"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "content_weight": 1.5},
