@@ -272,7 +272,8 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         raise ColorzooError(f"{expected}, got {found}. Compute lightness with rgb_to_lab(rgb)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
-            f"guidance must be a Guidance, got {type(guidance).__name__}. Guidance.from_json reads recipes."
+            f"guidance must be a Guidance, got {type(guidance).__name__}. Load a recipe with "
+            "Guidance.from_json."
         )
     if model.training or is_traced() or lightness.is_meta or not lightness.numel():
         return

@@ -86,7 +86,8 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
     if key is None:
         known = ", ".join(report["metrics"])
         raise ColorzooError(
-            f"metric must be a metric of {results} ({known}) or the start of its name, got {metric!r}."
+            f"metric must be the name, or the start of the name, of a metric in {results} ({known}), got "
+            f"{metric!r}."
         )
     points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:

@@ -34,7 +34,7 @@ def test_labels_are_read_from_a_table(photos: Path) -> None:
     assert read_truth(found[0].hashed(), TINY, CPU).label == 7
     for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
         table.write_text(wrong)
-        with pytest.raises(DataError, match="must have the columns image and label"):
+        with pytest.raises(DataError, match=r"must have the columns .image. and .label."):
             select_images(photos, TINY, None, None)
 
 

@@ -99,7 +99,7 @@ def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> Non
 
 def test_label_images_need_one_reference(tmp_path: Path) -> None:
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
-    with pytest.raises(GuidanceError, match="exactly one reference image"):
+    with pytest.raises(GuidanceError, match="exactly one reference"):
         asked(torch.zeros(1, 3, 1, 1), **files)
 
 

@@ -103,5 +103,5 @@ def test_wrong_clips_are_an_error() -> None:
     with pytest.raises(DataError, match="frames"):
         metrics.color_consistency(torch.rand(2, 3, 8, 8))
     for metric in (metrics.chroma_flicker, metrics.warping_error):
-        with pytest.raises(DataError, match="must have the shape"):
+        with pytest.raises(DataError, match="must have the same shape"):
             metric(torch.rand(1, 2, 3, 8, 8), torch.rand(1, 1, 3, 8, 8))

@@ -248,7 +248,7 @@ def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
     outside = {"x": 1e6, "y": 3, "color": "#ffffff"}
     place = {"recipe": {}, "x": 1, "y": 1}
     for kind, fields, code, said in [
-        ("color", {}, "bad_recipe", "recipe must be an object"),
+        ("color", {}, "bad_recipe", "recipe must be a JSON object"),
         ("color", {"recipe": {"points": [{"x": 1}]}}, "bad_recipe", "points[0]"),
         ("color", {"recipe": {"points": [outside]}}, "bad_recipe", "outside"),
         ("color", {"recipe": {"points": [POINT] * 3000}}, "bad_recipe", "3,000 entries"),

@@ -298,7 +298,8 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
     except ValueError:
         raise GuidanceError(
             f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
-            "COLOR is #rrggbb, #rgb or an HTML name such as teal."
+            "COLOR is #rrggbb, #rgb or an HTML name such as teal. RADIUS is in pixels. REACH is how far the "
+            "color spreads."
         ) from None
 
 

@@ -113,7 +113,7 @@ def _existing_source(args: VideoOptions) -> Path:
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is also the source; choose another output")
+        raise VideoError(f"{out} is also the source; choose another output path")
     check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 

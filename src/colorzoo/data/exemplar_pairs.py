@@ -118,8 +118,8 @@ class ExemplarPairsDataModule(FolderDataModule):
             found = self._index()
             if found is None:
                 raise DataError(
-                    f"the index {str(self.index_path)!r} does not match these images and this encoder; "
-                    "call prepare_data() to build the index."
+                    f"the index {str(self.index_path)!r} does not match the images and the encoder; "
+                    "call prepare_data() to build a new index."
                 )
             self.train_data = self._referenced(train.sources, train.sources, found.train, train=True)
             val = val.first(self.hparams.val_limit)
@@ -276,15 +276,16 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
             reader = csv.DictReader(stream)
             if missing := {"target", "reference"} - set(reader.fieldnames or ()):
                 raise DataError(
-                    f"the header of {str(file)!r} must contain the columns target and reference, but "
-                    f"{min(missing)!r} is missing."
+                    f"the header of {str(file)!r} must contain the columns 'target' and 'reference', "
+                    f"but {min(missing)!r} is missing."
                 )
             for row in reader:
                 line = f"line {reader.line_num} of {str(file)!r}"
                 split = (row.get("split") or "").strip()
                 if split not in ("", "train", "val"):
                     raise DataError(
-                        f"the column split must contain train or val, but {line} contains {split!r}."
+                        f"the column 'split' must contain only 'train' or 'val', but {line} contains "
+                        f"{split!r}."
                     )
                 paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
                 for path in paths:

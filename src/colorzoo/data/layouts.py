@@ -119,14 +119,18 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
                 name, _, label = line.replace(",", " ").strip().rpartition(" ")
                 if not name or not label.isdigit():
                     raise DataError(
-                        f"line {number} of {str(file)!r} is {line.strip()!r}; expected 'path.jpg 17'."
+                        f"line {number} of {str(file)!r} is {line.strip()!r}; expected a path and a class "
+                        "number, such as 'path.jpg 17'."
                     )
                 labels.append(int(label))
                 yield StoredImage(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
 
     found = Sources.of(sources(), folder)
     if not found:
-        raise DataError(f"{str(file)!r} lists no image; expected lines like 'a/abbey/1.jpg 0'.")
+        raise DataError(
+            f"{str(file)!r} lists no image; each line must contain a path and a class number, such as "
+            "'a/abbey/1.jpg 0'."
+        )
     if not Path(found[0].path).is_file():
         raise DataError(
             f"{found[0].path!r}, the first image listed in {str(file)!r}, does not exist. Unpack the data "

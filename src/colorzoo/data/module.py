@@ -139,7 +139,7 @@ class ImageDataModule(LightningDataModule):
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
         if not (_listed(crop) and _listed(batch_size)):
-            raise DataError("crop and batch_size must be numbers or nonempty lists.")
+            raise DataError("crop and batch_size must each be a number or a nonempty list.")
         if resize is not None and resize < (largest := max(_listed(crop))):
             raise DataError(f"resize must be at least crop ({largest}), got {resize}.")
         self.train_data: Dataset[Any] | None = None

@@ -103,8 +103,8 @@ def select_images(
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
     if not (folder / pairs).is_file():
         raise DataError(
-            f"protocol {protocol.name} requires {pairs} in {str(folder)!r} (CSV with the columns target and "
-            "reference); create the file, or set --pairs"
+            f"protocol {protocol.name} requires {pairs} in {str(folder)!r} (a CSV file with the columns "
+            "'target' and 'reference'); create the file, or set --pairs"
         )
     items = []
     for target, reference in read_pairs(folder, pairs, pairs)[1]:
@@ -125,7 +125,7 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
                 labels[row["image"]] = int(row["label"])
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(
-                    f"{str(file)!r} must have the columns image and label (an integer), got {dict(row)}"
+                    f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got {dict(row)}"
                 ) from error
     return [replace(item, label=labels.get(item.name)) for item in items]
 

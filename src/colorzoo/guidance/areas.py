@@ -129,7 +129,7 @@ class Area:
                 f"be {' or '.join(LIGHTNESSES)}, got {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("Area must have either path or mask, not both.")
+            raise GuidanceError("Area must have exactly one of path and mask.")
         if (self.action == "color") != (self.color is not None):
             raise GuidanceError("Area.color must be '#rrggbb' if action is 'color', and None otherwise.")
         if self.color is not None:

@@ -85,7 +85,7 @@ def read_border(value: object, name: str) -> BorderSetting:
         if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE:
             return Rectangle(x, y, width, height)
     raise GuidanceError(
-        f"{name} must be 'automatic', 'none' or X,Y,WIDTH,HEIGHT of the area inside the border "
+        f"{name} must be 'automatic', 'none', or the area inside the border as X,Y,WIDTH,HEIGHT "
         f"(whole pixels; WIDTH and HEIGHT at least {_LEAST_SIDE}), got {value!r}."
     )
 

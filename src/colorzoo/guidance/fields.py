@@ -117,7 +117,7 @@ class Fields:
 
     def __init__(self, values: object, name: str) -> None:
         if not isinstance(values, dict):
-            raise GuidanceError(f"{name} must be an object, got {type(values).__name__}.")
+            raise GuidanceError(f"{name} must be a JSON object, got {type(values).__name__}.")
         self.name = name
         self._values: dict[str, Any] = dict(values)
 

@@ -311,7 +311,7 @@ class Guidance(TensorFields):
         """
         recipe = Recipe.from_json(source)
         if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image must contain width and height.")
+            raise GuidanceError("recipe.image must contain 'width' and 'height'.")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
 
 

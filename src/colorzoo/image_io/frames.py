@@ -214,7 +214,9 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
         stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
         directory, strip = encode_page(stored, like.metadata, offset)
         if offset + len(directory) + len(strip) > _MAX_TIFF:
-            raise ImageError("a TIFF must be smaller than 4 GB; use --frames first to write only one page")
+            raise ImageError(
+                "a TIFF must be smaller than 4 GB; use --frames first to write only the first page"
+            )
         file.write(directory)
         file.write(strip)
         file.seek(link)

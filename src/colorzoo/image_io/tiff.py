@@ -166,7 +166,7 @@ def _samples(page: Any, file_size: int) -> Samples:
             f"is a {bits}-bit {page.photometric.name} TIFF, which is not supported; save it as RGB"
         )
     if page.imagedepth > 1:
-        raise SamplesError("is a volumetric TIFF, which is not supported; save the slices as pages")
+        raise SamplesError("is a volumetric TIFF, which is not supported; save each slice as a page")
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=file_size + 1) > file_size:  # tifffile reads missing samples as zeros
         raise SamplesError("is truncated: some pixels are missing")
@@ -302,11 +302,15 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     are below a sixteenth of this level, the values are stretched to [0, 1] instead.
     """
     if stored.dtype.kind not in "iuf":
-        raise SamplesError("contains complex numbers, which are not supported; save it with real numbers")
+        raise SamplesError(
+            "contains complex numbers, which are not supported; save the file with real numbers"
+        )
     values = stored.astype(np.float64)
     invalid = values.size - int(np.count_nonzero(np.isfinite(values)))
     if invalid:
-        raise SamplesError(f"contains NaN or infinite values ({invalid} of {values.size}); replace them")
+        raise SamplesError(
+            f"contains NaN or infinite values ({invalid} of {values.size}); replace these values"
+        )
     low, high = float(values.min()), float(values.max())
     scales: tuple[float, ...] = (255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1)
     slack = 0.0

@@ -292,7 +292,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
             truths = [truth_clusters(image) for image in target_ab]
         require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
-            raise DataError(f"truths must have one entry for each of {len(ab)} images, got {len(truths)}")
+            raise DataError(f"truths must have one entry per image ({len(ab)}), got {len(truths)}")
         pairs = zip(ab, truths, strict=True)
         found = [cluster_discrepancy(*pair, kernel_size=self.kernel_size) for pair in pairs]
         ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)

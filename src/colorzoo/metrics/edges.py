@@ -42,7 +42,7 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
     if kernel_size is None:
         return marked.amax(dim=(1, 2, 3), keepdim=True).expand_as(marked)
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size must be odd and positive, or None, got {kernel_size}")
+        raise ValueError(f"kernel_size must be None or a positive odd number, got {kernel_size}")
     return F.max_pool2d(marked, kernel_size, stride=1, padding=kernel_size // 2)
 
 

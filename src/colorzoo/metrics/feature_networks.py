@@ -318,7 +318,8 @@ def load_by_name(
     missing = [name for name in names.values() if name not in found]
     if missing:
         raise WeightsError(
-            f"the weights for {what} must have torchvision's parameter names, but {missing[0]} is missing"
+            f"the weights for {what} must have torchvision's parameter names, but the parameter "
+            f"{missing[0]} is missing"
         )
     try:
         network.load_state_dict({key: found[name] for key, name in names.items()})

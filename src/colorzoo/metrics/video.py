@@ -223,7 +223,7 @@ def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
     _require_clips(frames)
     if frames.shape != target_frames.shape:
         raise DataError(
-            f"target_frames must have the shape of frames {tuple(frames.shape)}, "
+            f"target_frames must have the same shape as frames, {tuple(frames.shape)}, "
             f"got {tuple(target_frames.shape)}"
         )
 

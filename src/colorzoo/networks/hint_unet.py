@@ -376,7 +376,7 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     if theirs != (mask_center, AB_SCALE):
         raise ColorzooError(
             f"{purpose} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
-            f"{theirs[0]} and {theirs[1]}."
+            f"mask_center {theirs[0]} and ab_scale {theirs[1]}."
         )
     return dict(state)
 

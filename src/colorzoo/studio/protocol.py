@@ -229,7 +229,7 @@ def parse_json_object(text: str | bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(body, dict):
-        raise ValueError(f"expected an object, got {type(body).__name__}")
+        raise ValueError(f"expected a JSON object, got {type(body).__name__}")
     return body
 
 

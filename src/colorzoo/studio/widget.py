@@ -49,7 +49,7 @@ class Pad(anywidget.AnyWidget):
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
-    recipe = traitlets.Dict(help="The recipe as plain JSON types.").tag(sync=True)
+    recipe = traitlets.Dict(help="The recipe as a JSON-serializable dict.").tag(sync=True)
 
     def __init__(
         self,

@@ -124,13 +124,17 @@ class ZooCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of this package."""
         add = partial(parser.add_argument, default=None, type=str | None)
-        add("--init_from", help="Initial weights: a file, a tag from the model card, or a registered model.")
+        add(
+            "--init_from",
+            help="Initial weights: a file, a tag from the model card, or the name of a registered model.",
+        )
         add("--metrics", help="Metrics for validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
-        add("--output", help="Output folder of predict, local or s3://BUCKET/FOLDER.")
+        add("--output", help="Output folder of predict: a local path or s3://BUCKET/FOLDER.")
         add = partial(parser.add_argument, default=False, type=bool)
         add(
             "--allow_untrained",
-            help="Allow random weights: for all networks in test and predict, for frozen networks in fit.",
+            help="Allow random weights. In test and predict, this applies to all networks; in fit, only to "
+            "frozen networks.",
         )
         add("--compile", help="Compile the training step with torch.compile.")
 
@@ -260,7 +264,7 @@ class ZooCLI(LightningCLI):
         """
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(
-                f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}."
+                f"--data must be an ImageDataModule to run predict, got {type(datamodule).__name__}."
             )
         task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
         options = {**options, "return_predictions": False}

@@ -162,7 +162,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
         if limit is None:
             raise ColorzooError(
                 "lr_scheduler requires the number of training steps. Set --trainer.max_steps or "
-                "--trainer.max_epochs, or total_steps of the schedule."
+                "--trainer.max_epochs, or set total_steps of lr_scheduler."
             )
         return limit
     # this makes the Trainer set up the data; the result ignores accumulation under manual optimization

@@ -158,8 +158,8 @@ class PiecewiseConstant(LRScheduler):
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:
         if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
             raise ColorzooError(
-                "milestones must be in ascending order, with one factor per milestone, got "
-                f"{list(milestones)} and {list(factors)}."
+                "milestones must be in ascending order and have one factor each, got milestones "
+                f"{list(milestones)} and factors {list(factors)}."
             )
         self.milestones, self.factors = list(milestones), list(factors)
         super().__init__(optimizer)

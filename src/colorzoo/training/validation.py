@@ -130,4 +130,6 @@ def require_images(batch: object) -> None:
     """Raise `DataError` unless a batch is a mapping with images and their seeds."""
     if not isinstance(batch, Mapping) or not {"rgb", "seed"} <= batch.keys():
         found = type(batch).__name__ if not isinstance(batch, Mapping) else f"keys {', '.join(batch)}"
-        raise DataError(f"a batch must be a mapping with rgb and seed (docs/data.md), got {found}.")
+        raise DataError(
+            f"a batch must be a mapping with the keys 'rgb' and 'seed' (docs/data.md), got {found}."
+        )

@@ -96,7 +96,7 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
-                "--reference-classes requires exactly one reference image, not several references or an "
+                "--reference-classes requires exactly one reference, which must be an image rather than an "
                 "embedding."
             )
         return ClassMap(moved, read_labels(reference_file, reference))

@@ -141,7 +141,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             return
         if self.stage is None:
             raise ColorzooError(
-                f"stage must be one of {', '.join(STAGES)}, got None. Train the stages in this order."
+                f"stage must be one of {', '.join(STAGES)}, got None. Train the stages in the listed order."
             )
         if not (self.trained or self.allow_untrained):
             self._load_start()
@@ -240,7 +240,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
             raise WeightsError(
-                "encoder_weights must be set because stage frozen does not train the encoder's convolutions."
+                "encoder_weights must be set because the stage 'frozen' does not train the encoder's "
+                "convolutions."
             )
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:

@@ -44,7 +44,8 @@ class SparseColorization(ColoringModel):
         side, count = architecture.side, (architecture.side // CELL) ** 2
         if max(architecture.important, architecture.scattered) > count:
             raise ColorzooError(
-                f"important and scattered must each be at most {count}, the number of cells for side {side}."
+                f"'important' and 'scattered' must each be at most {count}, the number of cells for side "
+                f"{side}."
             )
         super().__init__(SparseNetworks(architecture), architecture=architecture)
         self.working_size = side

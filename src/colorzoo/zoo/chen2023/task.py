@@ -160,8 +160,8 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
             taken[key].shape != kept[key].shape for key in taken
         ):
             raise ColorzooError(
-                "start must be a model of Zhang et al. 2019 with the features and widths of the model to "
-                f"train, got a different {part}."
+                "start must be a Zhang et al. 2019 model with the same features and widths as the model to "
+                f"train, but {part!r} differs."
             )
         own.load_state_dict({**kept, **taken})
 

@@ -114,7 +114,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         if self.i2v_weights is None:
             raise WeightsError(
                 "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "
-                "frozen. Alternatively, set --model.architecture.local_features to trained."
+                "frozen. Alternatively, set --model.architecture.local_features trained."
             )
         state = load_state_dict_file(Path(self.i2v_weights))
         layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}
@@ -168,8 +168,9 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         rgb, side = batch["rgb"], self.architecture.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
-                f"training images must be {side} x {side} for the discriminator, got {rgb.shape[-2]} x "
-                f"{rgb.shape[-1]}. Set --data.crop or --model.architecture.discriminator_side."
+                f"training images must have {side} x {side} pixels for the discriminator, got "
+                f"{rgb.shape[-2]} x {rgb.shape[-1]}. Set --data.crop or "
+                "--model.architecture.discriminator_side."
             )
         share = draw_uniform(image_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
         terms = self.discriminator_terms(

@@ -85,8 +85,8 @@ class Iizuka2016(SingleOptimizerModule):
             losses = self.losses(maps, target, self.classifier(scene), batch["label"])
         else:
             raise DataError(
-                "--model.objective.classes must be 0 for data without labels. Set it to 0, or load "
-                "labels with --data.labels true."
+                "--model.objective.classes must be 0 for data without labels. Set this option to "
+                "0, or load labels with --data.labels true."
             )
         self.log_losses(losses, len(rgb))
         return losses["loss"]

@@ -224,8 +224,8 @@ class EdgeNetwork(nn.Module):
         widths = [hidden[0]] * len(hooks) if len(hidden) == 1 else hidden
         if len(widths) != len(hooks):
             raise ColorzooError(
-                f"hidden must contain one number, or {len(hooks)} numbers (one for each of the feature hooks "
-                f"{', '.join(hook.name for hook in hooks)}), got {len(hidden)}."
+                f"hidden must contain one number, or one number for each of the {len(hooks)} feature hooks "
+                f"({', '.join(hook.name for hook in hooks)}), got {len(hidden)} numbers."
             )
         pairs = zip(hooks, widths, strict=True)
         self.branches = nn.ModuleList(

@@ -105,8 +105,8 @@ class Xia2022(SingleOptimizerModule):
         if full and not (self.trained or self.allow_untrained):
             raise WeightsError(
                 "--model.stage colors requires a trained superpixel network. Set --init_from to a checkpoint "
-                "trained with --model.stage superpixels, or to the authors' file converted with "
-                "`colorzoo weights convert`."
+                "trained with --model.stage superpixels, or convert the authors' file with "
+                "`colorzoo weights convert` and set --init_from to the output."
             )
         if self.objective.perceptual_weight:
             self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)

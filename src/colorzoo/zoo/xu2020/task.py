@@ -125,7 +125,8 @@ class Xu2020(SingleOptimizerModule):
             return
         if self.stage == "decoder":
             raise ColorzooError(
-                f"--model.start must name an xu2020 model for stage decoder, got {type(source).__name__}."
+                f"--model.start must name an xu2020 model for the stage 'decoder', got "
+                f"{type(source).__name__}."
             )
         unet, theirs = self.model.network.color.unet, source.model.network
         unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))
