@@ -15,6 +15,8 @@ __all__ = [
     "DiskFullError",
     "GuidanceError",
     "ImageError",
+    "OtherImageError",
+    "RecipeVersionError",
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
@@ -50,6 +52,14 @@ class DiskFullError(ImageError):
 
 class GuidanceError(ColorzooError, ValueError):
     """Error for a recipe or guidance that does not match its schema, the image or the model."""
+
+
+class OtherImageError(GuidanceError):
+    """Error for a recipe that does not match the image, such as a point outside the image."""
+
+
+class RecipeVersionError(GuidanceError):
+    """Error for a recipe that requires a newer version of colorzoo."""
 
 
 class DataError(ColorzooError):

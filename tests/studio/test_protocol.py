@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorzoo.errors import ColorzooError, GuidanceError, UnknownModelError
+from colorzoo.errors import (
+    ColorzooError,
+    GuidanceError,
+    OtherImageError,
+    RecipeVersionError,
+    UnknownModelError,
+)
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.studio.protocol import Message, StudioError, describe_error, error_message, pack, unpack
 
 
@@ -55,8 +62,11 @@ def test_unexpected_errors_reveal_no_details() -> None:
     ("error", "first"),
     [
         (GuidanceError("recipe.points[3].x must be a number, got 'a'."), "These edits are damaged. "),
-        (GuidanceError("recipe is for an image of 8 x 8 pixels"), "These edits belong to another photo. "),
-        (GuidanceError("recipe.version must be at most 2. Install a newer version"), "These edits require "),
+        (OtherImageError("recipe is for an image of 8 x 8 pixels"), "These edits belong to another photo. "),
+        (
+            RecipeVersionError("recipe.version must be at most 2. Install a newer version"),
+            "These edits require ",
+        ),
         (UnknownModelError("unknown model 'x'"), "This coloring model cannot be used. "),
     ],
 )
@@ -64,6 +74,15 @@ def test_errors_begin_with_a_plain_sentence(error: ColorzooError, first: str) ->
     text = describe_error(error)[1]
     assert text.startswith(first)
     assert text.endswith(f"Details: {error}")
+
+
+def test_recipes_of_other_images_and_versions_raise_these_errors() -> None:
+    with pytest.raises(RecipeVersionError, match=r"recipe\.version"):
+        Recipe.from_json('{"version": 99}')
+    with pytest.raises(OtherImageError, match="8 x 8"):
+        Recipe(width=8, height=8).check_inside(9, 9)
+    with pytest.raises(OtherImageError, match=r"points\[0\]"):
+        Recipe(points=(PointHint(x=50, y=2, color="#c04020"),)).check_inside(9, 9)
 
 
 def test_errors_in_plain_language_have_no_details() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import GuidanceError
+from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance.fields import Fields, Reach, entry, plain_fields
 
 Blend = Literal["color", "hue", "saturation"]
@@ -87,12 +87,12 @@ class Crop:
         """Check that the crop lies within an image of this size.
 
         Raises:
-            GuidanceError: A corner of the crop lies outside the image.
+            OtherImageError: A corner of the crop lies outside the image.
         """
         for x, y in self.corners:
             if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
                 turned = f", rotated by {self.angle:g} degrees," if self.angle else ""
-                raise GuidanceError(
+                raise OtherImageError(
                     f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the image "
                     f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}). Make the crop "
                     "smaller, or move the crop."

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
 
-from colorzoo.errors import GuidanceError
+from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
 from colorzoo.files import whole_file
 from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BorderSetting, read_border
@@ -335,11 +335,11 @@ class Recipe:
         """Check that the recipe fits an image of this size.
 
         Raises:
-            GuidanceError: The recipe is for an image of another size, or a hint lies outside the image.
+            OtherImageError: The recipe is for an image of another size, or a hint lies outside the image.
         """
         expected = (self.width or width, self.height or height)
         if expected != (width, height):
-            raise GuidanceError(
+            raise OtherImageError(
                 f"recipe is for an image of {expected[0]} x {expected[1]} pixels, but this image has "
                 f"{width} x {height} pixels; use the image for which the recipe was made."
             )
@@ -351,7 +351,7 @@ class Recipe:
         corners += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
         for name, x, y in corners:
             if not (0 <= x <= width and 0 <= y <= height):
-                raise GuidanceError(
+                raise OtherImageError(
                     f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)."
                 )
 
@@ -383,7 +383,7 @@ def _load(source: str | Path) -> dict[str, Any]:
 def _parse(fields: Fields) -> Recipe:
     version = fields.integer("version", VERSION, low=1)
     if version > VERSION:
-        raise GuidanceError(
+        raise RecipeVersionError(
             f"recipe.version must be at most {VERSION}, got {version}. Install a newer version of colorzoo."
         )
     reach = "everywhere" if version == 1 else DEFAULT_REACH

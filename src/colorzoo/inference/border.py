@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.color.lab import lightness_of_levels
-from colorzoo.errors import GuidanceError
+from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance import Area, Mask, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
@@ -335,7 +335,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
     Raises:
-        GuidanceError: The rectangle extends beyond the image.
+        OtherImageError: The rectangle extends beyond the image.
     """
     if setting == "none":
         return None
@@ -353,11 +353,11 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """Validate a rectangle within an image; return None if it covers the whole image.
 
     Raises:
-        GuidanceError: The rectangle extends beyond the image.
+        OtherImageError: The rectangle extends beyond the image.
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
-        raise GuidanceError(f"border must lie within the image ({width} x {height} pixels), got {inside}.")
+        raise OtherImageError(f"border must lie within the image ({width} x {height} pixels), got {inside}.")
     return None if inside == Rectangle(0, 0, width, height) else inside
 
 

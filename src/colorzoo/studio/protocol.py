@@ -16,25 +16,33 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.errors import ColorzooError, GuidanceError, ImageError, UnknownModelError, WeightsError
+from colorzoo.errors import (
+    ColorzooError,
+    GuidanceError,
+    ImageError,
+    OtherImageError,
+    RecipeVersionError,
+    UnknownModelError,
+    WeightsError,
+)
 
 if TYPE_CHECKING:
     from colorzoo.guidance.fields import Fields
 
 _log = logging.getLogger(__name__)
 _HEADER = struct.Struct("<I")
-_PLAIN_SENTENCES = (  # pattern of the messages of `GuidanceError`, and the sentence that precedes them
+_NO_MODEL = "This coloring model cannot be used. Choose another coloring model."
+_PLAIN_SENTENCES: tuple[tuple[type[Exception], str], ...] = (  # sentence before the messages of these errors
     (
-        re.compile("^recipe is for|outside the image|within the image|for this image"),
+        OtherImageError,
         "These edits belong to another photo. Open that photo, or choose “Load edits” and another file.",
     ),
-    (re.compile("newer version"), "These edits require a newer version of colorzoo."),
-    (
-        re.compile(r"^(recipe|border|crop|classes)\b"),
-        "These edits are damaged. Choose “Load edits” and another file.",
-    ),
+    (RecipeVersionError, "These edits require a newer version of colorzoo."),
+    (UnknownModelError, _NO_MODEL),
+    (WeightsError, _NO_MODEL),
 )
-_NO_MODEL = "This coloring model cannot be used. Choose another coloring model."
+_RECIPE_FIELD = re.compile(r"(recipe|border|crop|classes)\b")  # start of messages about a field of a recipe
+_DAMAGED = "These edits are damaged. Choose “Load edits” and another file."
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (ImageError, "bad_image"),
     (GuidanceError, "bad_recipe"),
@@ -121,7 +129,8 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     for kind, code in _CODES:
         if isinstance(error, kind):
             text = " ".join(str(error).split())
-            return code, text if kind is ImageError else _explained(text, code)  # some start with a file name
+            # messages about images are not changed, because they can start with a file name
+            return code, text if kind is ImageError else _explained(error, text)
     _log.error("a request of the drawing pad failed", exc_info=error)
     return "internal", (
         "Something went wrong. Your edits are kept. Try again. If it happens again, restart colorzoo. "
@@ -129,11 +138,11 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     )
 
 
-def _explained(text: str, code: str) -> str:
+def _explained(error: BaseException, text: str) -> str:
     """Add a plain sentence before messages that name recipe fields or options of the command line."""
-    plain = _NO_MODEL if code == "no_model" else None
-    if code == "bad_recipe":
-        plain = next((sentence for pattern, sentence in _PLAIN_SENTENCES if pattern.search(text)), None)
+    plain = next((sentence for kind, sentence in _PLAIN_SENTENCES if isinstance(error, kind)), "")
+    if not plain and isinstance(error, GuidanceError) and _RECIPE_FIELD.match(text):
+        plain = _DAMAGED
     if plain:
         return f"{plain} Details: {text}"
     return text if re.match(r"\w+[.\[]", text) else _sentence(text)  # field names keep their case

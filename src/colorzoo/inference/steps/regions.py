@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.errors import GuidanceError
+from colorzoo.errors import OtherImageError
 from colorzoo.guidance import RegionColor, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.guidance.objects import Division
@@ -54,12 +54,12 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
     If a region has several colors, the last color applies.
 
     Raises:
-        GuidanceError: The recipe colors a region that does not exist.
+        OtherImageError: The recipe colors a region that does not exist.
     """
     rgb, given = regions.rgb.clone(), regions.given.clone()
     for region in colors:
         if region.index >= rgb.shape[1]:
-            raise GuidanceError(
+            raise OtherImageError(
                 f"recipe.regions: index must be from 0 to {rgb.shape[1] - 1} for this image and model, "
                 f"got {region.index}."
             )
