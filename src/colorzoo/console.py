@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol, TextIO
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # control characters in file names, such as line breaks
+
 
 class Advance(Protocol):
     """Function that advances a progress bar."""
@@ -81,9 +83,6 @@ def record_interrupts() -> list[int]:
     with suppress(ValueError):  # only the main thread can handle signals
         signal.signal(signal.SIGINT, handle)
     return interrupts
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # control characters in file names, such as line breaks
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -23,6 +23,10 @@ T = TypeVar("T")
 
 NOT_TRIED = "not tried: the disk is full"
 _MAX_PIXELS = 200_000_000  # maximum number of pixels of all images in memory; a pixel takes about 10 bytes
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Open = Callable[[Item], Callable[[], Callable[[], Result]]]
+"""First step of an item; returns the second step, which returns the third step."""
 
 
 @dataclass
@@ -118,13 +122,6 @@ def _pixels(task: FileTask) -> int:
         with suppress(Exception), open_image(task.source) as image:
             return image.width * image.height
     return 0
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-Open = Callable[[Item], Callable[[], Callable[[], Result]]]
-"""First step of an item; returns the second step, which returns the third step."""
 
 
 def overlapped(

@@ -36,6 +36,7 @@ Status = Literal["colored", "skipped", "failed", "planned"]
 ALREADY_DONE = "already exists with the same source and settings"
 _LOADED = LRUCache(most_bytes=2 << 30)  # caches of loaded models and encoded references
 _LOADING = threading.Lock()
+FileUse = Literal["reference", "classes"]
 
 
 @dataclass(frozen=True)
@@ -284,9 +285,6 @@ def _without_files(document: Any) -> Any:
         return document
     kept = document.keys() - {"path", "file", "reference_file"}
     return {name: _without_files(document[name]) for name in kept}
-
-
-FileUse = Literal["reference", "classes"]
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,9 @@ _EXISTS = {
 }
 _IS_INPUT = "is an input of this run. Choose another output with -o."
 _COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
+_POINT = re.compile(
+    r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
+)
 
 
 def color(args: ColorizeOptions) -> int:
@@ -242,11 +245,6 @@ def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> li
                 raise KeyboardInterrupt
             advance()
     return results
-
-
-_POINT = re.compile(
-    r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
-)
 
 
 def recipe_of(args: GuidanceOptions) -> Recipe:

@@ -33,6 +33,11 @@ _RGB_TO_XYZ = (
 LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]
 _CUBIC_FROM = 0.2068966
 _SLOPE = 1 / 7.787  # slope of the linear segment below `_CUBIC_FROM`
+FloatArray = NDArray[np.floating[Any]]
+_SHADES = 2**19  # luminance steps; the largest step, near black, is 0.002 of L
+_GUARD_BITS = 3  # extra bits below one step while the channels are summed
+_LEAST_LUMINANCE = 1e-9  # far below one 16-bit level
+_STEPS = 2**18  # steps of linear light; the largest step, near black, is 0.01 of an 8-bit level
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -165,14 +170,6 @@ def _inverse_f(f: Tensor) -> Tensor:
     # the linear segment continues below `_CUBIC_FROM`; `torch.where` would take six times as long
     cubic = f.clamp(min=_CUBIC_FROM)
     return (cubic**3).add(f - cubic, alpha=_SLOPE)
-
-
-FloatArray = NDArray[np.floating[Any]]
-
-_SHADES = 2**19  # luminance steps; the largest step, near black, is 0.002 of L
-_GUARD_BITS = 3  # extra bits below one step while the channels are summed
-_LEAST_LUMINANCE = 1e-9  # far below one 16-bit level
-_STEPS = 2**18  # steps of linear light; the largest step, near black, is 0.01 of an 8-bit level
 
 
 def lightness_of_levels(levels: NDArray[Any]) -> Tensor:

@@ -25,6 +25,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
 
+_MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
+_SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
+
 
 @dataclass(frozen=True)
 class TensorFields:
@@ -317,10 +320,6 @@ class Guidance(TensorFields):
 
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):
     register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # inputs of exported graphs
-
-
-_MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
-_SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
 def rasterize_points(

@@ -32,6 +32,11 @@ from colorzoo.image_io.write import (
     whole_file,
 )
 
+_MAX_TIFF = 2**32 - 2**16
+# maximum duration in milliseconds and maximum number of repetitions that all formats support
+_MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
+_KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -139,12 +144,6 @@ def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int)
             except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
                 raise ImageError(f"{title} is damaged ({' '.join(str(error).split())})") from error
             yield ImageFrame(from_pil(image, file, title), float(image.info.get("duration") or 0))
-
-
-_MAX_TIFF = 2**32 - 2**16
-# maximum duration in milliseconds and maximum number of repetitions that all formats support
-_MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
-_KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
 _MAX_SCATTER = 2.5  # maximum deviation of ab from its mean at each lightness in a tinted image, in CIE units
 IN_COLOR = "already in color"
 """Note of `chroma_note` for an image that has colors."""
+_BAND = 64  # rows that fit into the CPU cache
 
 
 @dataclass(frozen=True)
@@ -207,9 +208,6 @@ def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
     lab: NDArray[np.float64] = linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
     return lab
-
-
-_BAND = 64  # rows that fit into the CPU cache
 
 
 @dataclass(frozen=True)

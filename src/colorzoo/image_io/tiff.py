@@ -54,6 +54,9 @@ _COLOR_CHANNELS = {
     5: 4,
 }  # number of color channels by photometric interpretation; a palette image has one index channel
 _PALETTE, _YCBCR, _JPEG = 3, 6, 7
+_OVERSHOOT = 0.1  # tolerated overshoot of resampling filters, as a fraction of the full scale
+_DARK = 1 / 16  # if the maximum is a smaller fraction of the full scale, the scale may be wrong
+_SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2000 codestream
 
 
 class Directory(NamedTuple):
@@ -226,11 +229,6 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     for tag, value in tags.items():
         directory[tag] = value
     return directory.tobytes(offset), strip
-
-
-_OVERSHOOT = 0.1  # tolerated overshoot of resampling filters, as a fraction of the full scale
-_DARK = 1 / 16  # if the maximum is a smaller fraction of the full scale, the scale may be wrong
-_SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2000 codestream
 
 
 class SamplesError(ValueError):

@@ -42,10 +42,7 @@ _LAYERS = (2, 2, 3)  # minimum number of clear sides of nested borders, from out
 _NEAR, _FAR = 3, 8  # range of pixels inside a line that must differ from the tone outside
 _EVEN = (5.0, 12.0)  # maximum deviation from the tone in CIE units, in clean and in noisy scans
 _MOST_DIRT = 0.3  # maximum fraction of deviating pixels in a border: lettering, holes, stains
-_CLEAR, _FAINT = (
-    0.72,
-    0.25,
-)  # fraction of columns with a step: clear lines, lines beside clear lines
+_CLEAR, _FAINT = 0.72, 0.25  # fraction of columns with a step: clear lines, lines beside clear lines
 _FAIR = 0.45  # fraction of columns with a step, of lines on all four sides
 _CLOSE = 0.6  # fraction of the maximum support above which a line further outside is preferred
 _DARK, _LIGHT = 20.0, 72.0  # L of borders on fewer than four sides: at most 20 or at least 72
@@ -61,6 +58,8 @@ _MARGIN = 0.08  # maximum distance of a bar from a side, as a fraction of the si
 
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
+_SAMPLED = 1024  # about the longer side in pixels of the subsampled image that `find_border` receives
+NO_AB = torch.zeros(2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -303,10 +302,6 @@ def _even_rows(image: Array, tone: float, even: float) -> int:
     return int(np.cumprod(full).sum())
 
 
-_SEARCHED = 1024  # longer side in pixels of the downscaled image in which a border is searched
-NO_AB = torch.zeros(2, 1, 1)
-
-
 @dataclass(frozen=True)
 class Surroundings:
     """Whole image that contains the colorized part; pixels outside the part stay gray.
@@ -341,7 +336,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
         return None
     if setting != "automatic":
         return check_inside(setting, image.size)
-    step = max(1, max(image.size) // _SEARCHED)
+    step = max(1, max(image.size) // _SAMPLED)
     found = find_border(lightness_of_levels(image.levels[::step, ::step]).numpy())
     if found is None:
         return None

@@ -58,6 +58,10 @@ from colorzoo.weights.load import model_of_file
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
 ReferenceLike = ImageLike | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
+_UNTRAINED = (
+    "{} is untrained: its weights are random. "
+    "Pass allow_untrained=True (--allow-untrained) to colorize with random weights."
+)
 
 
 class Colorizer:
@@ -323,12 +327,6 @@ def _as_image(image: ImageLike) -> RasterImage:
         image = image.detach().cpu().movedim(0, -1)
         image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())
     return image if isinstance(image, RasterImage) else read_image(image)
-
-
-_UNTRAINED = (
-    "{} is untrained: its weights are random. "
-    "Pass allow_untrained=True (--allow-untrained) to colorize with random weights."
-)
 
 
 def load_model(

@@ -49,6 +49,7 @@ _SAFE_GLOBALS_LOCK = threading.Lock()
 
 REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
 """Training settings of earlier versions, which are ignored in checkpoints."""
+_FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
 @dataclass(frozen=True)
@@ -419,9 +420,6 @@ def _sort_metadata(data: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # aligns the tensors
     return len(text).to_bytes(8, "little") + text + data[end:]
-
-
-_FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
 @dataclass(frozen=True)
