@@ -41,7 +41,8 @@ values. The verdict depends on the 95 % bootstrap interval of the measured effec
 - **not reproduced**: the interval lies on the other side of zero.
 
 † marks claims that were measured with earlier weights or code (`stale` in [claims.json](claims.json)).
-*Recalled* numbers were quoted from memory. A dash means that the paper states no comparable number.
+Published numbers marked *recalled* were not checked against the paper. A dash means that the paper states
+no comparable number.
 `docs/claims/data` contains the per-image values.
 
 In the plots, each row has its own scale, centered on zero. Bars are measured intervals, and crosses are

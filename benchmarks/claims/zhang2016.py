@@ -27,7 +27,7 @@ TITLE = "Zhang et al. 2016: Colorful Image Colorization"
 STEPS, BATCH, CROP = 200, 16, 64
 INTRO = f"""*Rebalancing* increases the loss weight of rare colors. `zhang2016_small` is trained twice from
 the same initial weights: with lambda 0.5 and with lambda 1 (no rebalancing). Each run has {STEPS} steps
-with {BATCH} crops of {CROP} pixels. After a [longer
+with {BATCH} crops of {CROP} pixels. With [longer
 training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four metrics change as in the paper. The
 evaluation follows table 1 of the paper (central 256 x 256 pixels). The *annealed mean* uses temperature
 0.38, and the *mean* uses temperature 1. The classifier is EfficientNet-Lite0 instead of VGG-16, and its

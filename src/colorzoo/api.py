@@ -59,7 +59,7 @@ def colorize(
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
         fast: Whether to select the default model only among models whose weights ship with the package.
-        settings: Settings of the command line. ``device`` and ``strength`` take precedence over them.
+        settings: Options of ``colorzoo colorize`` as an object. ``device`` and ``strength`` take precedence.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
@@ -118,7 +118,7 @@ def colorize_file(
         fast: Whether the default model must be a model whose weights are included in the package.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
         overwrite: Whether an existing target may be replaced. The source is never replaced.
-        settings: Settings of the command line, as for `colorize`.
+        settings: Options of ``colorzoo colorize`` as an object; see `colorize`.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:

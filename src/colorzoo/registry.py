@@ -114,8 +114,8 @@ def load_model_class(card: ModelCard) -> type[Any]:
     """
     if not card.model:
         raise ColorzooError(
-            f"the card of {card.name} must set model to the ColoringModel of the task {card.task!r}, in the "
-            "form 'package.module:Class'; see docs/paper.md."
+            f"in the card of {card.name}, 'model' must name the ColoringModel class for the task "
+            f"{card.task!r} as 'package.module:Class'; see docs/paper.md."
         )
     return _load(card.model)
 

@@ -162,7 +162,7 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
-    """Return name, range and value of each number that is out of range."""
+    """Return the name, range and value of each number outside the `Range` of its type hint."""
     return [
         (name, limits, value)
         for name, hint in hints.items()

@@ -46,7 +46,7 @@ class ResultBucket:
             raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)}).") from error
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
-        """Read the provenance of the object that belongs to a local path.
+        """Read the provenance record of the bucket object that corresponds to a local path.
 
         Returns:
             The provenance; None if the object does not exist or has no provenance.

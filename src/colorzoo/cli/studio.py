@@ -112,7 +112,7 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     if args.recipe:
         raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the drawing pad")
     if not is_loopback(args.host):
-        raise ColorzooError("if IMAGE is a report, --host must be a loopback address, for example 127.0.0.1")
+        raise ColorzooError("to open a report, --host must be a loopback address, for example 127.0.0.1")
     return serve_report(path)
 
 

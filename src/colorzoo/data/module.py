@@ -167,7 +167,7 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def global_batches(self) -> list[int]:
-        """Training batch sizes over all processes, used cyclically."""
+        """Global training batch sizes, summed over all processes; training cycles through the list."""
         return _listed(self.hparams.batch_size)
 
     @property

@@ -192,5 +192,5 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
     try:
         base64.b64decode(png, validate=True)
     except binascii.Error:
-        raise GuidanceError(f"{given.name}.png must be base64 text.") from None
+        raise GuidanceError(f"{given.name}.png must be base64-encoded text.") from None
     return KeptColors(png, low, step)

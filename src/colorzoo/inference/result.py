@@ -36,14 +36,14 @@ class ColorizedImage:
     Attributes:
         colors: Colors at the size of the network input.
         part: The part of the image that was colorized.
-        recipe: Recipe that was applied, in pixels of the part.
+        recipe: Recipe that was applied; its coordinates are in pixels of the part.
         model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
         extras: Additional output maps of the model by name, such as ``"logits"``.
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change, or None for an unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the processing stages; `levels` appends a record.
-        crop: Crop of the whole image; None for no crop.
+        crop: Crop rectangle in pixels of the whole image; None for no crop.
     """
 
     colors: Colors

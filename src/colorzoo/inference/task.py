@@ -160,7 +160,7 @@ class ColorizeTask:
         tensors: Guidance as tensors; maps may have any size.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
-        crop: Crop of the whole image; None for no crop.
+        crop: Crop rectangle in pixels of the whole image; None for no crop.
         run: Runner of the stages.
     """
 

@@ -302,11 +302,11 @@ class Output:
 
 
 def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean over images from summed states.
+    """Return the mean over images from accumulated sums.
 
-    The last axis of ``moments`` contains the sum of the values, the number of images without error, and the
-    number of other images. The mean excludes images without error. It is inf if all images are without error,
-    and NaN without images.
+    The last axis of ``moments`` contains the sum of the values, the number of images with zero error, and the
+    number of other images. The mean excludes images with zero error. It is inf if every image has zero error,
+    and NaN if there are no images.
 
     Examples:
         >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))

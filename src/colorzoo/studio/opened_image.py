@@ -240,7 +240,7 @@ class OpenedImage:
         """Return the fields of the message ``photo``.
 
         Args:
-            network: Shorter side of most network inputs in pixels.
+            network: Usual length of the shorter side of the network input, in pixels.
         """
         width, height = self.size
         return {
@@ -265,7 +265,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         data: Content of the image file.
         name: File name on the client.
         limits: Limits on the number of pixels and on the size of the preview.
-        network: Shorter side of most network inputs in pixels.
+        network: Usual length of the shorter side of the network input, in pixels.
 
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.

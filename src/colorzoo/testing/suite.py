@@ -37,7 +37,7 @@ class Check:
 
 
 def contract_checks(configs: Path | str | None = None) -> list[Check]:
-    """Return all contract checks.
+    """Return the checks that every model must pass, such as gradients and export.
 
     Examples:
         >>> len(contract_checks()) > 10

@@ -208,7 +208,10 @@ def limit_extent(
 
 
 def is_small(hint: PointHint) -> bool:
-    """Return whether the reach of a point is a factor of at most `ReachConstants.probed`."""
+    """Return whether the reach of a point is a small multiple of the automatic reach.
+
+    Small means at most `ReachConstants.probed`.
+    """
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 

@@ -243,11 +243,11 @@ def build_segmenter(
     """Build a segmenter.
 
     Args:
-        kind: ``stego``, ``stego_supervised``, or ``clusters``, which classifies feature maps of ``trunk``.
-            None returns None.
+        kind: ``stego``, ``stego_supervised`` or ``clusters``. The segmenter ``clusters`` classifies feature
+            maps of ``trunk``. If ``kind`` is None, the function returns None.
         trunk: Feature network.
         classes: Number of classes after merging; see `ClusterSegmenter`.
-        merging: Whether to merge before (``pre``) or after (``post``) the classification.
+        merging: When classes are merged: ``pre`` (before the classification) or ``post`` (after it).
 
     Raises:
         ColorzooError: ``kind`` is unknown or incompatible with ``trunk``.

@@ -108,7 +108,7 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy weights, including VGG-19, for all layers except those that are new in SPColor."""
+        """Copy weights, including VGG-19, for all layers except the new layers of SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 

@@ -138,7 +138,13 @@ def network_input(rgb: Tensor, mean: float) -> Tensor:
 
 
 def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
-    """Return the ground truth at positions ``(B, P, 2)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
+    """Return the ground truth at positions in an image: histograms of hue and chroma.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        places: ``(B, P, 2)``, integer row and column of each position.
+        window: Side in pixels of the square around a position from which the histograms are computed.
+    """
     hue, chroma = hue_and_chroma(rgb)
     gray = sample(_THIRD * rgb.sum(1, keepdim=True), places).flatten(0, 1)
     return Target(

@@ -95,7 +95,7 @@ def weights(shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel like `weights`, but for a hard assignment.
+    """Return the size of each superpixel for a hard assignment of pixels.
 
     Each pixel is assigned to the superpixel with the largest weight. If several superpixels have this weight,
     the pixel is assigned to all of them.
