@@ -23,9 +23,9 @@ from colorzoo.metrics.psnr import psnr_8bit
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
 INTRO = """`su2020_small` colorizes COCO images not used in its training (central squares of 192 pixels),
-with and without each image's three largest true object boxes. The published gains are from table 1
+with and without each image's three largest ground-truth boxes. The published gains are from table 1
 (COCO-Stuff), with boxes from a detector. Any box, even a wrong box, causes paler colors, which raises PSNR.
-Therefore true boxes are also compared with a small box in a corner."""
+Therefore ground-truth boxes are also compared with a small box in a corner."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square
@@ -117,7 +117,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         claim = make_claim(text, ours, unit, result, paper_number=number, stated=stated, recalled=recalled)
         rows.append(claim)
     for name in ("psnr", "psnr in the boxes"):
-        text = f"true boxes are better than a box in a corner ({name})"
+        text = f"ground-truth boxes are better than a box in a corner ({name})"
         rows.append(make_claim(text, result.gain(f"fused {name}", f"corner {name}"), "dB", result))
     text = "boxes lower LPIPS (here replaced by a distance of features)"
     ours = result.gain("full distance", "fused distance")
