@@ -18,8 +18,8 @@ def augment_batch(
 ) -> dict[str, Any]:
     """Crop random windows, resize them to squares, and flip them with probability 0.5.
 
-    The entries ``sketch``, ``classes`` and ``boxes`` of the batch are transformed like ``rgb``. Boxes smaller
-    than a pixel are dropped.
+    The entries ``sketch``, ``classes`` and ``boxes`` are transformed like ``rgb``. Boxes smaller than a pixel
+    are dropped.
 
     Args:
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
@@ -53,7 +53,7 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        degrees: Largest rotation of the hue; 40 in the published code, 180 covers all hues.
+        degrees: Maximum hue rotation; 40 in the published code, 180 for all hues.
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)
     light, tint = (draws[:, :2] < 0.5).float().unbind(1)
@@ -80,8 +80,8 @@ def random_windows(
         min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
             uniformly from [``min_scale``, 1].
         device: Device of the result.
-        max_stretch: Maximum aspect ratio of the window. The aspect ratio is drawn log-uniformly between ``1 /
-            max_stretch`` and ``max_stretch``.
+        max_stretch: Maximum aspect ratio of the window, which is drawn log-uniformly from
+            [``1 / max_stretch``, ``max_stretch``].
 
     Returns:
         ``(count, 2, 3)`` float32 matrices for `F.affine_grid`.
@@ -141,7 +141,7 @@ _MIN_MEAN = 1e-3  # lower bound of a channel mean
 
 
 def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
-    """Partially remove warm color casts of random images, like a camera's white balance.
+    """Partially remove warm color casts from random images, like a camera's white balance.
 
     Each channel is multiplied by (mean of all channels / mean of this channel) ** t, where t is uniform on
     [0.4, 1], following the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened.
@@ -150,7 +150,7 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        prob: Probability that an image with a warm cast is corrected, in [0, 1].
+        prob: Correction probability of an image with a warm cast, in [0, 1].
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1].

@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 GRAY_RANGE = 5.0
 """Images are gray if the ranges of a and b sum to less than this value (Zhang et al. 2017); CIE units."""
 _SIDE = 32  # pixels; shorter side of the decoded images
-_METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
+_METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # results cached by other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache
-_MIN_PROGRESS = 1000  # number of images from which a progress bar is shown
+_MIN_PROGRESS = 1000  # minimum number of images for a progress bar
 
 _UNKNOWN, _COLORED, _GRAY = -1, 0, 1
 
@@ -68,13 +68,13 @@ class CheckResult:
 def check_images(
     sources: Sequence[StoredImage], *, drop_gray: bool, cache: ValueCache | None = None
 ) -> CheckResult:
-    """Decode every image at a small size and list broken images and, optionally, gray images.
+    """Decode every image at a small size to find broken images and, optionally, gray images.
 
     Args:
         sources: The images.
-        drop_gray: Exclude images without color.
-        cache: Cache of results, to which new results are added. Only images that are not cached are decoded.
-            Broken images are not cached, because a temporary disk error may be the cause.
+        drop_gray: Whether to exclude images without color.
+        cache: Cache of earlier results; only other images are decoded, and their results are added. Broken
+            images are not cached, because a temporary disk error may be the cause.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
@@ -111,7 +111,7 @@ def is_gray(rgb: Tensor) -> bool:
 
 
 def check_image(source: StoredImage) -> bool | str:
-    """Return whether the image is gray, or the reason if it cannot be decoded."""
+    """Return whether an image is gray, or the reason why it cannot be decoded."""
     try:
         with torch.inference_mode():
             return is_gray(decode_rgb(source.read(), short_side=_SIDE))
@@ -120,11 +120,11 @@ def check_image(source: StoredImage) -> bool | str:
 
 
 class ValueCache:
-    """File cache that stores one integer per image, under a key from `image_keys`.
+    """File cache of one integer per image; `image_keys` computes the keys.
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
-        dtype: Data type of the values. Values must be at least 0, because -1 marks an unknown value.
+        dtype: Data type of the values, which must be at least 0 because -1 marks unknown values.
     """
 
     def __init__(self, path: Path, dtype: torch.dtype = torch.int8) -> None:
@@ -186,7 +186,7 @@ def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
 
     Args:
         sources: The images.
-        method: Name of the cached quantity, which is part of the hashed text.
+        method: Name of the cached quantity, also part of the hash.
     """
     keys, path, stamp = array("q"), "", ""
     for source in sources:
@@ -211,12 +211,12 @@ Result = TypeVar("Result")
 
 
 def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply a function in a thread pool; yield the results in order with bounded look-ahead.
+    """Apply a function in a thread pool and yield the results in order with bounded look-ahead.
 
     ``ThreadPoolExecutor.map`` submits all items at once, which requires gigabytes of memory for ImageNet.
 
     Args:
-        function: Function that releases the GIL, such as decoding.
+        function: Function that releases the GIL, such as a decoder.
         items: Items, consumed one by one.
         threads: Number of threads.
     """
@@ -230,7 +230,7 @@ def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threa
             yield pending.popleft().result()
 
 
-_SPLIT_METHOD = "sha256"  # hash of the bytes, converted to a number in [0, 1)
+_SPLIT_METHOD = "sha256"  # the hash is converted to a number in [0, 1)
 _UNREADABLE = 1.0
 
 
@@ -239,13 +239,13 @@ def split_by_content(
 ) -> tuple[Sources, Sources]:
     """Split images into training and validation images by a hash of their bytes.
 
-    Duplicates are always in the same split, regardless of their names and of other files. Unreadable files
-    are assigned to the training split, where `check_images` reports them.
+    Duplicates are always in the same split. Unreadable files are assigned to the training split, where
+    `check_images` reports them.
 
     Args:
         sources: All images.
         val_fraction: Expected fraction of validation images, in [0, 1).
-        cache: Cache of hashes, to which new hashes are added. Only new and changed files are read.
+        cache: Cache of hashes; only new and changed files are read, and their hashes are added.
     """
     hashes = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
     keys = None if cache is None else image_keys(sources, _SPLIT_METHOD)
@@ -267,5 +267,5 @@ def split_by_content(
 
 
 def split_cache(root: str) -> ValueCache:
-    """Open the cache of image hashes that `split_by_content` uses for a data folder."""
+    """Open the cache of image hashes for a data folder."""
     return ValueCache(cache_file(Path(root), "splits"), torch.float64)

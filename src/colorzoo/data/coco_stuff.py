@@ -32,16 +32,15 @@ class CocoStuffDataModule(ImageDataModule):
         >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
         torch.Size([16, 1, 224, 224])
 
-    Cropping, zooming and flipping also transform boxes and class maps. Boxes smaller than a pixel are
-    dropped.
+    Augmentation also transforms boxes and class maps. Boxes smaller than a pixel are dropped.
 
     Args:
         root: Folder that contains ``train2017`` and ``val2017``.
-        boxes: Add object boxes (``boxes``) to batches; crowd annotations are ignored. Requires
+        boxes: Whether to add object boxes (``boxes``) to batches; crowd annotations are ignored. Requires
             ``annotations/instances_*.json``.
-        classes: Add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for stuff, 0 for
-            unlabeled. Requires ``stuffthingmaps/{train,val}2017``.
-        only_with_boxes: Exclude images without a box, as in Su et al. 2020.
+        classes: Whether to add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for
+            stuff, 0 for unlabeled. Requires ``stuffthingmaps/{train,val}2017``.
+        only_with_boxes: Whether to exclude images without a box, as in Su et al. 2020.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -94,7 +93,7 @@ def coco_stuff_images(
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
-    """Read bounding boxes from an ``instances_*.json``; images not in the file have no boxes."""
+    """Read bounding boxes from an ``instances_*.json``; images absent from the file have no boxes."""
     try:
         boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:

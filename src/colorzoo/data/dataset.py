@@ -20,7 +20,7 @@ from colorzoo.errors import DataError
 
 
 class Batch(TypedDict):
-    """A batch for training or validation.
+    """Batch for training or validation.
 
     Examples:
         >>> from colorzoo.testing import sample_batch
@@ -29,16 +29,16 @@ class Batch(TypedDict):
         (torch.Size([2, 3, 32, 48]), torch.Size([2]))
 
     Attributes:
-        rgb: ``(B, 3, H, W)``: uint8 from the DataLoader workers, float32 in [0, 1] after the
+        rgb: ``(B, 3, H, W)`` images: uint8 from the DataLoader workers, float32 in [0, 1] after the
             transfer to the device.
-        seed: ``(B,)`` int64: random seed of each image.
+        seed: ``(B,)`` int64 random seed of each image.
         name: Names of the images.
-        label: ``(B,)`` int64: class of each image.
-        classes: ``(B, 1, H, W)`` uint8: class of each pixel; 0 is unlabeled.
-        boxes: For each image ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
-        sketch: ``(B, 1, H, W)`` float32 in [0, 1]: 1 is paper, 0 is ink.
-        reference: ``(B, 3, h, w)`` float32 in [0, 1]: reference image (exemplar) of each image.
-        self_made: ``(B,)`` bool: whether the reference was derived from the target image.
+        label: ``(B,)`` int64 class of each image.
+        classes: ``(B, 1, H, W)`` uint8 class of each pixel; 0 is unlabeled.
+        boxes: ``(K, 4)`` float32 boxes of each image: left, top, right, bottom in pixels of ``rgb``.
+        sketch: ``(B, 1, H, W)`` float32 sketches in [0, 1]: 1 is paper, 0 is ink.
+        reference: ``(B, 3, h, w)`` float32 reference image (exemplar) of each image, in [0, 1].
+        self_made: ``(B,)`` bool; True if the reference was derived from the target image.
     """
 
     rgb: Tensor
@@ -53,22 +53,22 @@ class Batch(TypedDict):
 
 
 def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches ``(B, 1, H, W)`` of a batch; compute missing sketches with XDoG."""
+    """Return the sketches ``(B, 1, H, W)`` of a batch, computed with XDoG if missing."""
     return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 class Sample(TypedDict):
-    """Sample returned by a DataLoader worker.
+    """Sample from a DataLoader worker.
 
     Attributes:
-        rgb: ``(3, H, W)`` uint8.
-        seed: int64 scalar: random seed of the sample.
+        rgb: ``(3, H, W)`` uint8 image.
+        seed: int64 scalar random seed.
         name: Name of the image.
-        label: int64 scalar.
-        classes: ``(1, H, W)`` uint8.
-        boxes: ``(K, 4)`` float32.
-        sketch: ``(1, H, W)`` uint8: 255 is paper, 0 is ink.
-        reference: ``(3, h, w)`` uint8.
+        label: int64 scalar class.
+        classes: ``(1, H, W)`` uint8 class map.
+        boxes: ``(K, 4)`` float32 boxes.
+        sketch: ``(1, H, W)`` uint8 sketch: 255 is paper, 0 is ink.
+        reference: ``(3, h, w)`` uint8 reference image.
     """
 
     rgb: Tensor
@@ -82,7 +82,7 @@ class Sample(TypedDict):
 
 
 class Square(NamedTuple):
-    """A square region of an image, in pixels."""
+    """Square region of an image, in pixels."""
 
     top: int
     left: int
@@ -98,11 +98,11 @@ class ImageDataset(Dataset[Sample]):
     """Dataset of square uint8 image crops with labels, class maps and boxes.
 
     Args:
-        images: Images with labels, class maps and boxes, or only the locations of the images.
+        images: Table of images, or locations of images without annotations.
         resize: Shorter side of the decoded image in pixels.
         crop: Side of the square crop in pixels.
-        random_crop: Whether the seed of the sample determines the position of the crop; otherwise the crop is
-            centered.
+        random_crop: Whether to crop at a random position, determined by the sample seed, instead of the
+            center.
         cache: Whether to keep decoded images in memory.
     """
 
@@ -124,7 +124,7 @@ class ImageDataset(Dataset[Sample]):
         return len(self.sources)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample for ``key``, a pair of index and seed."""
+        """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         rgb = self._decode(index)
         square = place_square(rgb, self.crop, seed if self.random_crop else None)
@@ -188,7 +188,7 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
     """Choose the position of a square crop in a ``(3, H, W)`` image.
 
     Args:
-        rgb: Image whose sides are at least ``side``.
+        rgb: Image with sides of at least ``side`` pixels.
         side: Side of the square in pixels.
         seed: Seed for a random position; None centers the square.
     """
@@ -200,17 +200,17 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
 
 
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
-    """Crop a ``(C, H, W)`` image to the square that `place_square` returns."""
+    """Crop a ``(C, H, W)`` image to a square; see `place_square`."""
     return place_square(rgb, side, seed).cut(rgb)
 
 
 def read_square(source: StoredImage, side: int) -> Tensor:
-    """Return the center crop of an image: ``(3, side, side)`` in [0, 1]."""
+    """Read an image and return its center crop ``(3, side, side)`` in [0, 1]."""
     return crop_square(decode_rgb(source.read(), side), side).float() / 255
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield center crops of up to ``limit`` evenly spaced images; see `read_square`."""
+    """Yield center crops of up to ``limit`` evenly spaced images in a folder."""
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

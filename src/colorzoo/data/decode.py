@@ -1,4 +1,4 @@
-"""Decoding of images to uint8 RGB tensors; training and evaluation use the same decoder."""
+"""Decoding of images to uint8 RGB tensors, used in training and evaluation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError)
 
 
 def why_unreadable(error: Exception) -> str:
-    """Return the reason why an image cannot be decoded, as one line."""
+    """Return a one-line reason why an image cannot be decoded."""
     if isinstance(error, UnidentifiedImageError):  # its message contains a memory address
         return "unknown image format"
     return " ".join(f"{type(error).__name__}: {error}".split())
@@ -32,12 +32,12 @@ def why_unreadable(error: Exception) -> str:
 def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     """Decode an image and apply its EXIF orientation.
 
-    Large JPEGs are decoded at a reduced size of at least twice the target size. Reduced decoding takes a
-    quarter of the time of full decoding and changes the result by 0.5 of 255 levels.
+    Large JPEGs are decoded at a reduced size of at least twice the target size. This takes a quarter of the
+    time of full decoding and changes the result by 0.5 of 255 levels.
 
     Args:
         data: Bytes of a JPEG, PNG, WebP or other image file.
-        short_side: Resize the shorter side to this many pixels; None keeps the size.
+        short_side: Target length of the shorter side in pixels; None keeps the size.
 
     Returns:
         ``(3, H, W)`` uint8.
@@ -62,7 +62,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
 
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode a class map to ``(H, W)`` uint8, resized to ``size`` (W, H) with nearest neighbor."""
+    """Decode a class map to ``(H, W)`` uint8 and resize it to ``size`` (W, H) with nearest neighbor."""
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")

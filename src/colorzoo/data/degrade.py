@@ -1,8 +1,8 @@
 """Degradation of training images: emulsion, blur, fading, scratches and borders.
 
-Degradations change only the lightness. The ab channels are unchanged except in added borders, so that a
-network learns to predict true colors for damaged images. The strengths were chosen by visual comparison with
-scans of historical photographs.
+Degradations change only the lightness, except in added borders, so that a network learns to predict true
+colors for damaged images. The strengths were chosen by visual comparison with scans of historical
+photographs.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        prob: Probability that an image is degraded, in [0, 1].
+        prob: Probability of degrading an image, in [0, 1].
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]. In degraded images the chroma of colors outside sRGB is reduced; borders
-        are gray.
+        ``(B, 3, H, W)`` in [0, 1]. In degraded images, the chroma of colors outside sRGB is reduced and
+        borders are gray.
     """
     draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # on the CPU, to avoid a sync
     chosen = (draws.numpy()[:, 0] < prob).nonzero()[0].tolist()
@@ -75,7 +75,7 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        lightness: ``(B, 1, H, W)`` in [0, 100]; returned unchanged for images that are not selected.
+        lightness: ``(B, 1, H, W)`` in [0, 100]; unchanged in images that are not selected.
         generators: A random generator for the batch, or a generator for each image.
     """
     chance, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
@@ -89,7 +89,7 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
 def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
     """Add noisy dark or light borders to random sides of random images.
 
-    The width of a border is 1 to 9 % of the image side.
+    A border covers 1 to 9 % of the image side.
     """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
@@ -169,4 +169,4 @@ DEGRADATIONS: tuple[tuple[Degradation, float], ...] = (
     (_grain, 0.6),
     (_jpeg_blocks, 0.4),
 )
-"""Degradation functions in the order of application, each with its probability in a degraded image."""
+"""Degradation functions in order of application, with their probabilities in a degraded image."""

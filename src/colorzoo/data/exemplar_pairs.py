@@ -1,4 +1,4 @@
-"""`ExemplarPairsDataModule`: adds a reference image to each target image."""
+"""DataModule that adds a reference image to each target image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """DataModule for exemplar models: adds a reference image to each target image.
+    """DataModule for exemplar models; adds a reference image to each target image.
 
     Examples:
         >>> data = ExemplarPairsDataModule("album", pairing="self", batch_size=2, crop=32, num_workers=0)
@@ -59,11 +59,11 @@ class ExemplarPairsDataModule(FolderDataModule):
         pairs: For ``list``: CSV file relative to ``root``.
         val_pairs: For ``list``: CSV file of validation pairs; None splits ``pairs``.
         encoder: For ``nearest``: name of a timm model.
-        neighbors: For ``nearest``: number of nearest images from which training draws.
+        neighbors: For ``nearest``: number of candidate references per training image.
         index_file: For ``nearest``: index file; None selects ``neighbors-ENCODER.npz`` in ``root``.
-        self_reference: Method that derives a reference from the target.
-        self_reference_prob: Probability that the reference of a training image is derived from the target
-            itself, for any ``pairing`` (SPColor: 0.2).
+        self_reference: Method for deriving a reference from the target.
+        self_reference_prob: Probability of deriving the reference of a training image from the target, for
+            any ``pairing`` (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -88,7 +88,7 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @property
     def encoder_name(self) -> str:
-        """Encoder name that is stored in the index; override it together with `build_encoder`."""
+        """Encoder name in the index; override it together with `build_encoder`."""
         return f"timm:{self.hparams.encoder}:pretrained"
 
     @property
@@ -109,7 +109,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         """Find the images and their references; later calls have no effect.
 
         Raises:
-            DataError: The images, the list of pairs or the index are missing.
+            DataError: The images, the list of pairs or the index is missing.
         """
         if self.hparams.pairing != "nearest":
             super().setup(stage)
@@ -160,7 +160,7 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @cached_property
     def _library(self) -> tuple[ImageTable, ImageTable]:
-        """Checked images of both splits; references are chosen among the training images."""
+        """Checked images of both splits; references come from the training images."""
         train = self.filter_images(self.find_images("train"), drop_gray=self.hparams.drop_gray)
         val = self.filter_images(self.find_images("val"), drop_gray=False)
         if not len(train) or not len(val):
@@ -195,12 +195,12 @@ class ReferencedDataset(Dataset[Sample]):
     Args:
         targets: The targets.
         references: All references.
-        candidates: ``(M, k)`` int64: indices of the possible references of each target. The seed of the
-            sample selects a reference.
+        candidates: ``(M, k)`` int64 indices of the possible references of each target. The sample seed
+            selects a reference.
         side: Side of the target in pixels.
         reference_side: Side of the reference in pixels.
-        random_crop: Whether the seed of the sample determines the position of the target crop; otherwise the
-            crop is centered.
+        random_crop: Whether to crop the target at a random position, determined by the sample seed, instead
+            of the center.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class ReferencedDataset(Dataset[Sample]):
         return len(self.targets)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample for ``key``, a pair of index and seed."""
+        """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         candidates = self.candidates[index]
         target, reference = self.targets[index], self.references[int(candidates[seed % len(candidates)])]
@@ -231,7 +231,7 @@ class ReferencedDataset(Dataset[Sample]):
 
 
 class Pair(NamedTuple):
-    """Locations of a target image and of its reference image."""
+    """Locations of a target image and its reference image."""
 
     target: StoredImage
     reference: StoredImage

@@ -23,11 +23,11 @@ class Column(Protocol):
 
 
 class _Ragged:
-    """A variable number of entries per image, stored consecutively.
+    """Variable number of entries per image, stored consecutively.
 
     Args:
         values: All entries.
-        ends: ``(N,)`` int64: index in ``values`` after the last entry of each stored image.
+        ends: ``(N,)`` int64 index in ``values`` after the last entry of each stored image.
         rows: Rows of the stored images in this view; None selects all rows.
     """
 
@@ -66,7 +66,7 @@ class BoxTable(_Ragged):
 
 
 class Partners(_Ragged):
-    """Locations of the sketches or the reference that belong to each image (`Sources`)."""
+    """Locations of the sketches or the reference of each image (`Sources`)."""
 
     @classmethod
     def of(cls, per_image: Iterable[Sequence[StoredImage]]) -> Partners:
@@ -81,7 +81,7 @@ class ClassMaps:
 
     Attributes:
         sources: Class map of each image: a single-channel image of the same size.
-        table: ``(256,)`` uint8: class of each stored value; 0 is unlabeled.
+        table: ``(256,)`` uint8 class of each stored value; 0 is unlabeled.
     """
 
     sources: Sources

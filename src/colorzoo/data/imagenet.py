@@ -46,11 +46,11 @@ class ImageNetDataModule(ImageDataModule):
 
     Args:
         root: Folder that contains ``train`` and ``val``, such as Kaggle's ``ILSVRC/Data/CLS-LOC``.
-        labels: Add ``label`` to batches: the index of the image's synset in the sorted list of training
-            synsets. ``val`` must have a subfolder for each synset, as `torchvision.datasets.ImageNet` creates
-            them.
-        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images whose indices Larsson et al. 2016 published;
-            or ``"first5k"``, the first 5,000 images by file number, as in recent papers.
+        labels: Whether to add ``label`` to batches: the index of the image's synset in the sorted list of
+            training synsets. ``val`` must have a subfolder for each synset, as in
+            `torchvision.datasets.ImageNet`.
+        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016; or ``"first5k"``, the
+            first 5,000 images by file number, as in recent papers.
         kwargs: Arguments of `ImageDataModule`.
     """
 

@@ -26,7 +26,7 @@ def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
     Args:
         name: Name of the file or folder in the error message.
         paths: Possible locations.
-        help_text: Instruction in the error message on how to obtain the file or folder.
+        help_text: Download instruction in the error message.
 
     Raises:
         DataError: No path exists.
@@ -53,7 +53,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Ima
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Return class numbers ``(N,)`` int64, determined by the folder or tar of each image.
+    """Return the class numbers ``(N,)`` int64 of images from their folders or tar files.
 
     Args:
         sources: The images.
@@ -78,10 +78,7 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], dep
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the sorted names of the direct subfolders of a folder.
-
-    Tar files count as subfolders. Their names are returned without ``.tar``.
-    """
+    """Return the sorted names of the direct subfolders and tar files of a folder, without ``.tar``."""
     with os.scandir(folder) as entries:
         return sorted(
             entry.name.removesuffix(".tar")
@@ -91,7 +88,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return class names: each image's folder, relative to ``root`` or to its tar file."""
+    """Return each image's folder relative to ``root`` or to its tar file, as the class name."""
     names = []
     for source in sources:
         path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)

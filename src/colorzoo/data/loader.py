@@ -1,4 +1,4 @@
-"""Data loading under Lightning: seeded samplers, resumable loaders, and process groups."""
+"""Data loading with Lightning: seeded samplers, resumable loaders, and process groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.data.dataset import Batch, Sample
 from colorzoo.errors import DataError
 
 _LAST_SECONDS = 60
-_CHUNK = 4096  # (index, seed) pairs that exist as Python objects at once; all of ImageNet would need 200 MB
+_CHUNK = 4096  # number of (index, seed) pairs in memory; all pairs of ImageNet would need 200 MB
 
 Found = TypeVar("Found")
 
@@ -26,17 +26,17 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     """Resumable distributed sampler of ``(index, seed)`` pairs.
 
     The pairs depend only on the seed and the epoch. The seed in a pair determines all random numbers of the
-    sample. In training, samples are shuffled in each epoch. In evaluation, each sample is used exactly once,
-    in the order of the data set. Samples are distributed round-robin over the processes, so their global
-    order does not depend on the number of processes.
+    sample. Training shuffles the samples in each epoch. Evaluation uses each sample exactly once, in the
+    order of the data set. Samples are distributed round-robin over the processes, so their global order does
+    not depend on the number of processes.
 
-    Lightning would wrap any other sampler in a `DistributedSampler` and distribute the samples twice. This
-    class therefore derives from `DistributedSampler`.
+    The base class is `DistributedSampler`, because Lightning would wrap any other sampler in a
+    `DistributedSampler` and distribute the samples twice.
 
     Args:
         length: Number of samples.
         seed: Seed for the sample order and the random numbers of each sample.
-        shuffle: True for training.
+        shuffle: Whether to shuffle the samples; True for training.
         weights: ``(length,)`` weights for sampling with replacement when shuffling; None draws each sample
             once per epoch.
         rank: Index of this process.
@@ -44,7 +44,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         drop_last: Whether to drop samples at the end of a shuffled epoch if the number of samples is not a
             multiple of the number of processes. By default, samples are repeated instead.
         skip: Function that returns the number of samples to skip at the start of an epoch, over all
-            processes. A resumed run skips the samples that it has already trained on.
+            processes, such as samples used before a run was resumed.
 
     Raises:
         DataError: A process would have no sample to evaluate, so the other processes would hang.
@@ -102,7 +102,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
 
 def require_one_each(images: int, processes: int) -> None:
-    """Raise if there are fewer validation images than processes.
+    """Require at least one validation image per process.
 
     Raises:
         DataError: A process would have no image to evaluate, so the other processes would hang.
@@ -115,7 +115,7 @@ def require_one_each(images: int, processes: int) -> None:
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
-    """Batch sampler for `BatchedDataset` that uses a list of batch sizes cyclically.
+    """Batch sampler for `BatchedDataset` with a cyclic list of batch sizes.
 
     The base class is `DistributedSampler` for the same reason as in `SeededSampler`.
 
@@ -123,8 +123,8 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
         samples: Sampler of this process.
         sizes: Batch sizes, used cyclically.
         drop_last: Whether to drop an incomplete last batch of an epoch.
-        batches_done: Function that returns the number of batches of this epoch that a resumed run has already
-            trained on. The sampler ``samples`` starts after these batches.
+        batches_done: Function that returns the number of batches of this epoch used before the run was
+            resumed. ``samples`` must start after these batches.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
 
 
 class BatchedDataset(Dataset[list[Sample]]):
-    """Dataset of whole batches; the index is a list of keys from a `CyclicBatchSampler`.
+    """Dataset of whole batches, indexed by the key lists of a `CyclicBatchSampler`.
 
     Args:
         data: Dataset of samples.
@@ -176,12 +176,12 @@ class BatchedDataset(Dataset[list[Sample]]):
 
 
 def cyclic_value(values: Sequence[int], number: int) -> int:
-    """Return the value at index ``number`` when the list is repeated cyclically."""
+    """Return the value at index ``number`` of the cyclically repeated list."""
     return values[number % len(values)]
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:
-    """Return image weights that sample each class in proportion to its size raised to a power.
+    """Return image weights that sample each class in proportion to a power of its size.
 
     Args:
         labels: ``(N,)`` int64 class of each image; -1 (none) counts as a class.
@@ -197,7 +197,7 @@ def class_weights(labels: Tensor, power: float) -> Tensor:
 def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draw ``count`` indices with replacement in proportion to the weights.
 
-    Unlike `torch.multinomial`, this function supports more than 2**24 weights.
+    Unlike `torch.multinomial`, the function supports more than 2**24 weights.
     """
     ends = weights.double().cumsum(0)
     draws = torch.rand(count, generator=generator, dtype=torch.float64) * ends[-1]
@@ -207,8 +207,8 @@ def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Te
 class ResumableDataLoader(DataLoader[Sample]):
     """DataLoader that starts its workers when the first batch is requested.
 
-    Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed
-    run. Workers that start prefetching at that time would repeat the beginning of the epoch.
+    Lightning calls ``iter`` before it restores the position of a resumed run. Workers that start prefetching
+    at that time would repeat the beginning of the epoch.
     """
 
     def __iter__(self) -> Any:  # torch declares its private iterator class
@@ -228,8 +228,8 @@ def delay_signals(worker: int) -> None:
     """Make a worker ignore signals until the main process stops the run.
 
     Ctrl+C and cluster managers send signals to all processes, but the main process needs batches from its
-    workers to finish the current step. A worker exits one minute after a signal if the main process has not
-    stopped it.
+    workers to finish the current step. A worker exits one minute after SIGTERM or SIGUSR1 if the main process
+    has not stopped it.
 
     Args:
         worker: Number of the worker; unused.
@@ -243,7 +243,7 @@ def delay_signals(worker: int) -> None:
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Collate samples into a batch; ``boxes`` become a list, because their number varies."""
+    """Collate samples into a batch; ``boxes`` become a list because their number varies."""
     columns: dict[str, Any] = {}
     for name in samples[0]:
         values = [cast(dict[str, Any], sample)[name] for sample in samples]
@@ -254,14 +254,14 @@ def collate(samples: list[Sample]) -> Batch:
 def call_on_rank_zero(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
     """Call a function in the first process and return its result in all processes.
 
-    All processes must call this function together.
+    All processes must call `call_on_rank_zero` together.
 
     Args:
-        trainer: The trainer; None means a single process.
+        trainer: The Trainer; None means a single process.
         find: Function that is called in the first process. Its result is pickled for the other processes.
 
     Raises:
-        DataError: Raised in all processes if ``find`` raises it in the first process.
+        DataError: ``find`` raised a `DataError`, which is raised in all processes.
     """
     if trainer is None or trainer.world_size == 1:
         return find()

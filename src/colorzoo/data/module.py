@@ -1,13 +1,12 @@
-"""`ImageDataModule`, the base class of all DataModules; a subclass only finds the images.
+"""Base class of all DataModules; a subclass only finds the images.
 
 Every batch is a `colorzoo.data.Batch`. A batch is computed in three steps:
 
 1. A worker decodes an image, crops a square (random in training, centered in evaluation) and returns uint8.
-2. On the device, `on_after_batch_transfer` converts the images to float. In training, the method then calls
-   `augment`, which applies the same random window and flip to image, sketch, class map and boxes. The method
-   also corrects the white balance of random images (`white_balance`) and degrades random images
-   (`degrade_images`).
-3. `complete` adds entries that are computed from the augmented images.
+2. On the device, `on_after_batch_transfer` converts the images to float. In training, it also augments all
+   entries (`augment`), corrects the white balance of random images (`white_balance`) and degrades random
+   images (`degrade_images`).
+3. `complete` adds entries computed from the augmented images.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same in
 training and evaluation.
@@ -55,7 +54,7 @@ log = logging.getLogger(__name__)
 
 
 class ImageDataModule(LightningDataModule):
-    """Base DataModule: loaders, sampling, image check and augmentation.
+    """Base DataModule with loaders, sampling, image check and augmentation.
 
     Examples:
         >>> class Album(ImageDataModule):
@@ -73,18 +72,15 @@ class ImageDataModule(LightningDataModule):
 
     Args:
         root: Folder of the data set.
-        batch_size: Number of images per training batch over all processes, or a list of sizes that the
-            batches of an epoch use cyclically. Each process loads its part of a batch, so results do not
-            depend on the number of processes.
-        crop: Side of the training crops in pixels, or a list of sides that the batches of an epoch use
-            cyclically.
+        batch_size: Number of images per training batch over all processes, or a cyclic list of batch sizes.
+            Each process loads its part of a batch, so results do not depend on the number of processes.
+        crop: Side of the training crops in pixels, or a cyclic list of sides for successive batches.
         resize: Shorter side of a decoded training image in pixels; None uses 1.25 times the largest crop.
         min_scale: Minimum side of the random window relative to the side of the decoded square.
-        max_stretch: Largest aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
+        max_stretch: Maximum aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
             ratio.
-        degrade_prob: Probability that a training image is degraded like an old photograph, see
-            `degrade_images`; validation images are unchanged.
-        white_balance_prob: Probability that a warm color cast of a training image is reduced, see
+        degrade_prob: Probability of degrading a training image like an old photograph; see `degrade_images`.
+        white_balance_prob: Probability of reducing a warm color cast of a training image; see
             `white_balance`.
         class_power: Exponent p for class-balanced sampling. A class of n images is drawn with a probability
             proportional to n ** p. The value 1 draws each image once per epoch. Values below 1 require labels
@@ -92,26 +88,26 @@ class ImageDataModule(LightningDataModule):
         val_size: Side of the validation images in pixels. The shorter side is resized to this length, then
             the image is center-cropped to a square.
         val_batch_size: Number of images per validation batch.
-        val_limit: Number of validation images to use, from the start of the list; None uses all.
-        check: Decode every image at a small size before the first training, to find broken and gray images.
-            Results are cached until a file changes.
-        drop_gray: Exclude training images without color, as Zhang et al. (2016, 2017) and SPColor did;
-            requires ``check``. Gray validation images are kept, as in published results.
-        cache: Keep decoded training images in memory. Use ``num_workers=0``, because each worker process
-            would keep its own copy.
+        val_limit: Maximum number of validation images, from the start of the list; None uses all.
+        check: Whether to decode every image at a small size before the first training, to find broken and
+            gray images. Results are cached until a file changes.
+        drop_gray: Whether to exclude training images without color, as in Zhang et al. (2016, 2017) and
+            SPColor; requires ``check``. Gray validation images are kept, as in published results.
+        cache: Whether to keep decoded training images in memory. Use ``num_workers=0``, because each worker
+            process would keep its own copy.
         num_workers: Number of worker processes per loader.
         seed: Seed for the sample order, crops, augmentation and simulated hints.
-        first_crop: Side in pixels of the training crops in the first part of the run; only values below
-            ``crop`` have an effect. The random windows stay the same but are resized to this lower
-            resolution, so a step takes less time. None uses ``crop`` in the whole run.
-        first_crop_fraction: Fraction of the run that uses ``first_crop``.
+        first_crop: Side in pixels of the training crops in the first part of the run, which makes steps
+            faster; only values below ``crop`` have an effect. The random windows stay the same but are
+            resized to this lower resolution. None uses ``crop`` in the whole run.
+        first_crop_fraction: Fraction of the run with ``first_crop``.
 
     Raises:
         ColorzooError: A number is out of range.
     """
 
     originals_title: ClassVar[str] = "validation images"
-    """Description of the images that `originals` returns, for messages of ``colorzoo predict``."""
+    """Description of the images from `originals` in messages of ``colorzoo predict``."""
 
     def __init__(
         self,
@@ -167,7 +163,7 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def global_batches(self) -> list[int]:
-        """Global training batch sizes, summed over all processes; training cycles through the list."""
+        """Training batch sizes over all processes, used cyclically."""
         return _listed(self.hparams.batch_size)
 
     @property
@@ -176,17 +172,17 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def train_side(self) -> int:
-        """Side in pixels of the square crops that workers return for training."""
+        """Side in pixels of the square training crops from the workers."""
         return int(self.hparams.resize or round(max(self.crops) * 1.25))
 
     @property
     def label_count(self) -> int:
-        """Number of image classes; 0 if images have no labels. All labels are below this number."""
+        """Number of image classes, which exceeds all labels; 0 without labels."""
         return 0
 
     @property
     def class_count(self) -> int:
-        """Number of pixel classes; 0 without class maps. All class numbers are below this number."""
+        """Number of pixel classes, which exceeds all class numbers; 0 without class maps."""
         return 0
 
     def find_images(self, split: str) -> ImageTable:
@@ -195,13 +191,13 @@ class ImageDataModule(LightningDataModule):
         The method must not open the images, because data sets can contain millions of images.
 
         Raises:
-            DataError: A file or folder is missing. The message states the expected path and the
-                download page.
+            DataError: A file or folder is missing. The message states the expected path and the download
+                page.
         """
         raise NotImplementedError(f"{type(self).__name__} must define find_images(split)")
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
-        """Return the dataset of images; its samples are indexed by ``(index, seed)``."""
+        """Return a dataset of samples, indexed by ``(index, seed)`` pairs."""
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
@@ -228,7 +224,7 @@ class ImageDataModule(LightningDataModule):
             self.val_data = self.make_dataset(self._find_once("val"), train=False)
 
     def filter_images(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
-        """Return the images that can be decoded and, if requested, have color; log all others."""
+        """Return the images that can be decoded and, if requested, have color; log the other images."""
         if not self.hparams.check:
             return images
         cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
@@ -296,7 +292,7 @@ class ImageDataModule(LightningDataModule):
         return None if power == 1 else class_weights(labels_of(self.train_data, "class_power"), power)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch to the device; keep the seeds on the CPU, where generators are seeded."""
+        """Move a batch to the device, except the seeds, because generators are seeded on the CPU."""
         moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return {**moved, "seed": batch["seed"]} if isinstance(batch, dict) and "seed" in batch else moved
 
@@ -329,7 +325,7 @@ class ImageDataModule(LightningDataModule):
         """Return the side of the training crops at the current step.
 
         Raises:
-            DataError: ``first_crop`` is set, but neither the steps nor the epochs of the run are limited.
+            DataError: ``first_crop`` is set, but the run has neither a step limit nor an epoch limit.
         """
         hp = self.hparams
         crop = cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
@@ -338,14 +334,13 @@ class ImageDataModule(LightningDataModule):
         return min(hp.first_crop, crop) if run_progress(self.trainer) < hp.first_crop_fraction else crop
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Add entries that are computed from the augmented images; none by default."""
+        """Add entries computed from the augmented images; none by default."""
         return batch
 
     def digest(self) -> dict[str, Any] | None:
-        """Return the number and a hash of the training images.
+        """Return the number and a hash of the training images, or None if they are not files.
 
-        The result is None if the images are not stored as files in a folder. The hash covers the names below
-        the root and the file sizes, so moving the folder does not change it.
+        The hash covers the file names below the root and the file sizes.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
         if sources is None:
@@ -354,7 +349,7 @@ class ImageDataModule(LightningDataModule):
         return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
 
     def ranks(self) -> dict[str, Any]:
-        """Return ``rank`` and ``world_size`` as arguments of samplers."""
+        """Return ``rank`` and ``world_size`` as sampler arguments."""
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
@@ -368,19 +363,17 @@ class ImageDataModule(LightningDataModule):
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def samples_done(self) -> int:
-        """Return the number of samples of this epoch already trained on, over all processes."""
+        """Return the number of samples trained in this epoch, over all processes."""
         sizes = self.global_batches
         rounds, rest = divmod(self.batches_done(), len(sizes))
         return rounds * sum(sizes) + sum(sizes[:rest])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the batch sizes to store in a checkpoint; they define the position in an epoch."""
+        """Return the batch sizes, which define the position in an epoch."""
         return {"global_batches": self.global_batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that the batch size equals the batch size of the checkpoint.
-
-        Lightning counts the position in an epoch in batches, so another batch size would change the position.
+        """Check that the batch size is unchanged, because Lightning stores the position in batches.
 
         Raises:
             DataError: The batch size differs from the batch size of the checkpoint.
@@ -426,7 +419,7 @@ class ImageDataModule(LightningDataModule):
             drop_last=drop_last,
             num_workers=workers,
             collate_fn=collate,
-            # without a trainer, scripts stop their workers by signals
+            # without a Trainer, scripts stop their workers with signals
             worker_init_fn=None if self.trainer is None else delay_signals,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
@@ -438,7 +431,7 @@ def labels_of(data: Any, setting: str) -> Tensor:
 
     Args:
         data: The dataset.
-        setting: Name of the setting that requires labels; part of the error message.
+        setting: Name of the setting for the error message.
 
     Raises:
         DataError: The dataset has no labels.

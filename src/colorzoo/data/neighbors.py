@@ -1,4 +1,4 @@
-"""Nearest training images by encoder features, stored in an index file."""
+"""Search for the nearest training images by encoder features, and index files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FeatureEncoder:
     """Encoder of image features for finding similar images.
 
     Attributes:
-        name: Name that is stored in the index. An index with a different name is outdated.
+        name: Name in the index. An index with a different name is outdated.
         features: Function that computes features ``(B, D)`` of RGB images ``(B, 3, S, S)`` in [0, 1].
         size: Input side S in pixels.
         device: Device of the encoder.
@@ -61,7 +61,7 @@ def timm_encoder(name: str) -> FeatureEncoder:
         name: Model name from ``timm.list_models()``, optionally followed by a dot and a weight tag.
 
     Raises:
-        DataError: timm has no such model, or its weights cannot be downloaded.
+        DataError: The timm model does not exist, or its weights cannot be downloaded.
     """
     import timm
     from torchvision.transforms import Normalize
@@ -87,15 +87,15 @@ def build_neighbors(
     k: int,
     batch: int = 32,
 ) -> Neighbors:
-    """Find each image's nearest training images by cosine similarity; write an index file.
+    """Find each image's nearest training images by cosine similarity, and write an index file.
 
-    The search is exact and processes the images in blocks. On a GPU it is fast enough for a million images.
+    The search is exact. On a GPU it is fast enough for a million images.
 
     Args:
-        train: Training images, which are the candidates.
+        train: Training images, the candidates.
         val: Validation images.
         encoder: The encoder.
-        file: The ``.npz`` file to write.
+        file: Output ``.npz`` file.
         k: Number of neighbors, less than the number of training images.
         batch: Number of images per forward pass of the encoder.
 
@@ -163,7 +163,7 @@ def load_neighbors(
 
 
 def images_hash(*lists: Sequence[StoredImage]) -> str:
-    """Return a hash of the names and the order of images."""
+    """Return a hash of the names and order of images."""
     digest = hashlib.sha256()
     for sources in lists:
         digest.update(b"list")

@@ -15,7 +15,7 @@ from colorzoo.image_io.find import find_existing, find_tars
 
 @dataclass(frozen=True)
 class Original:
-    """An image file or tar member to colorize at full size.
+    """Image file or tar member to colorize at full size.
 
     Attributes:
         name: Name in reports.

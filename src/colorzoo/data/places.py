@@ -1,4 +1,4 @@
-"""Places205 and Places365-Standard in their unpacked layouts.
+"""DataModule for Places205 and Places365-Standard in their unpacked layouts.
 
 Download the data from places.csail.mit.edu and places2.csail.mit.edu.
 """
@@ -40,8 +40,8 @@ class PlacesDataModule(ImageDataModule):
     Args:
         root: Folder that contains the unpacked archives; see the layouts above.
         edition: ``"205"`` or ``"365"``.
-        labels: Add ``label`` to batches: class numbers from the list files, or indices of the sorted class
-            folders.
+        labels: Whether to add ``label`` to batches: class numbers from the list files, or indices of the
+            sorted class folders.
         kwargs: Arguments of `ImageDataModule`.
     """
 

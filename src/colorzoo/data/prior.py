@@ -1,4 +1,4 @@
-"""Color frequencies of a data set: the prior for class rebalancing (Zhang et al. 2016)."""
+"""Color frequencies of a data set, the prior for class rebalancing (Zhang et al. 2016)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHORT_SIDE = 64  # pixels; neighboring pixels of larger images have nearly equa
 
 @dataclass(frozen=True)
 class Prior:
-    """The color frequencies of a data set.
+    """Color frequencies of a data set.
 
     Attributes:
-        frequencies: ``(313,)`` float64: smoothed frequencies of the bins inside the sRGB hull, with sum 1.
+        frequencies: ``(313,)`` float64 smoothed frequencies of the bins inside the sRGB hull, with sum 1.
         images: Number of counted images.
         broken: Names of images that could not be decoded.
     """
@@ -34,7 +34,7 @@ class Prior:
 
 
 def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callable[[], None]) -> Prior:
-    """Count the colors of images; each image has equal weight.
+    """Measure the color frequencies of images, with equal weight for each image.
 
     Args:
         sources: The images.

@@ -56,11 +56,11 @@ def warp_jitter_reference(
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        bend: Largest shift of a control point relative to the image side. The paper does not state its value;
+        bend: Maximum shift of a control point relative to the image side. The paper does not state its value;
             the default warps visibly without folding.
         points: Number of control points along each side.
-        degrees: Largest rotation; the angle is drawn uniformly from [0, ``degrees``].
-        jitter: Largest shift of each channel; the shift is drawn uniformly.
+        degrees: Maximum rotation; the angle is drawn uniformly from [0, ``degrees``].
+        jitter: Maximum shift of each channel; the shift is drawn uniformly.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1]; rotated images are padded by reflection.
@@ -79,10 +79,10 @@ def warp_jitter_reference(
 def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tensor:
     """Return the sampling grid of a thin-plate-spline warp.
 
-    The control points form a regular grid, so the linear system is the same for all images.
+    The control points form a regular grid.
 
     Args:
-        shifts: ``(B, points ** 2, 2)``: x and y shift of each control point; the image side has length 2.
+        shifts: ``(B, points ** 2, 2)`` x and y shift of each control point; the image side has length 2.
         points: Number of control points along each side. The points are ordered row by row from the top left.
         size: Height and width of the sampling grid.
 

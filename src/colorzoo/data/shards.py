@@ -1,10 +1,10 @@
-"""Shards that ``colorzoo data shard`` writes with `litdata.optimize`, read by index.
+"""Shards written by ``colorzoo data shard`` with `litdata.optimize` and read by index.
 
 Two features of litdata 0.2.76 are not used:
 
 - The sampler of litdata does not resume exactly under Lightning: if the DataLoader uses workers, the epoch
   after a resumed epoch is truncated.
-- The downloader of litdata does not support S3 endpoints with ``http://``. With indexed access it downloads
+- The downloader of litdata does not support S3 endpoints with ``http://``, and indexed access downloads
   each sample again in each epoch. fsspec downloads the chunks instead.
 """
 
@@ -43,15 +43,15 @@ SPLITS = ("train", "val")
 INDEX = "index.json"
 """Name of litdata's list of chunks."""
 MANIFEST = "shards.json"
-"""Name of the file that describes a folder of shards; it is written last."""
+"""Name of the description file of a shard folder; it is written last."""
 
 Record = tuple[bytes, int, str]
-"""A stored image: encoded bytes, class number or -1, and name."""
+"""Stored image: encoded bytes, class number or -1, and name."""
 
 
 @dataclass(frozen=True)
 class ShardOptions:
-    """Options that determine the content of shards.
+    """Options for the content of shards.
 
     Attributes:
         short_side: Maximum shorter side of stored images in pixels; larger images are downscaled.
@@ -59,7 +59,7 @@ class ShardOptions:
         chunk: Number of images per chunk file.
         val_fraction: Expected fraction of validation images if the input has no folders ``train`` and
             ``val``.
-        drop_gray: Exclude training images without color, as in published training code.
+        drop_gray: Whether to exclude training images without color, as in published training code.
     """
 
     short_side: int = 256
@@ -77,9 +77,9 @@ class ShardReport:
         images: Number of images by split.
         chunks: Number of chunk files by split.
         size: Total size of all chunk files in bytes.
-        gray: Number of gray training images, which are excluded.
+        gray: Number of excluded gray training images.
         broken: Name and reason of each image that cannot be decoded.
-        classes: Names of the classes, in the order of their numbers.
+        classes: Class names in the order of their numbers.
         digest: Number and hash of the training images.
     """
 
@@ -103,7 +103,7 @@ def shard_folder(
         source: Folder that is searched recursively for images, as files or in ``.tar`` files. The folder of
             an image is its class. Subfolders ``train`` and ``val`` are the splits if both exist.
         out: Output folder for ``train``, ``val`` and ``shards.json``.
-        options: Options that determine the content.
+        options: Options for the content.
         workers: Number of processes; None uses one process per core. Scripts need the guard
             ``if __name__ == "__main__":``, because processes are spawned.
 
@@ -159,7 +159,7 @@ def shard_folder(
 
 
 def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
-    """Return the images of both splits with the numbers of their classes, and the names of the classes."""
+    """Return the images of both splits with their class numbers, and the class names."""
     if all((source / name).is_dir() for name in SPLITS):
         found = {name: find_sources(source / name) for name in SPLITS}
         roots = {name: source / name for name in SPLITS}
@@ -187,14 +187,14 @@ def _record(images: ImageTable, root: str, options: ShardOptions, index: int) ->
 
 
 def encode(data: bytes, short_side: int, quality: int) -> bytes:
-    """Return the JPEG to store for an image.
+    """Encode an image as a JPEG for storage.
 
     Small JPEGs are stored unchanged. Other images are decoded as in training and encoded without chroma
     subsampling, because color is the training target.
 
     Args:
         data: Encoded image of any format.
-        short_side: Upper bound of the shorter side in pixels; smaller images are not enlarged.
+        short_side: Maximum shorter side in pixels; smaller images are not enlarged.
         quality: JPEG quality, up to 100.
     """
     with open_image(BytesIO(data)) as image:
@@ -245,7 +245,7 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
 
 
 class ShardReader:
-    """Sequence of the sharded images of a split. Readers can be pickled for worker processes.
+    """Sequence of the sharded images of a split; supports pickling for worker processes.
 
     Args:
         root: Folder written by `shard_folder`, or the address of a copy.
@@ -287,7 +287,7 @@ class ShardReader:
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> Record:
-        """Return encoded bytes, class number (-1 without a class) and name of an image."""
+        """Return the encoded bytes, class number (-1 without a class) and name of an image."""
         chunk = self._chunks[bisect_right(self._ends, index)]
         path = self._folder / chunk["filename"]
         if self._remote is not None and not path.exists():
@@ -342,7 +342,7 @@ def _require(path: Path, size: int) -> None:
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks until the remaining chunks have at most ``limit`` bytes."""
+    """Delete the oldest chunks until at most ``limit`` bytes remain."""
     chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in chunks)
     while chunks and total > limit:

@@ -1,4 +1,4 @@
-"""`SketchDataModule`: color images with sketches, computed on the fly or read from files."""
+"""DataModule for color images with sketches, computed on the fly or read from files."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from colorzoo.settings import NonNegativeFloat
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
-"""Folders of the three Tag2Pix sketch types; at least one folder must exist."""
+"""Folders of the three Tag2Pix sketch types, at least one of which must exist."""
 
 
 class SketchDataModule(FolderDataModule):
-    """DataModule for color images with sketches: adds ``sketch`` to batches.
+    """DataModule for color images with sketches; adds ``sketch`` to batches.
 
     Examples:
         >>> data = SketchDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -43,7 +43,7 @@ class SketchDataModule(FolderDataModule):
     Layouts of ``root``:
 
     - ``xdog``: a folder of color images, with or without subfolders ``train`` and ``val``. Sketches are
-      computed on the device from the augmented images. Training uses a random line width for each image.
+      computed on the device from the augmented images.
     - ``pairs`` (Yumi's Cells, CelebA and others as in GuidingPainter): ``train`` and ``val``, each with
       ``color`` and ``sketch``; the files of a pair have the same name except for the suffix.
     - ``tag2pix``: for training, ``rgb_train`` and at least one of ``keras_train``, ``xdog_train`` and
@@ -51,14 +51,14 @@ class SketchDataModule(FolderDataModule):
 
     Args:
         root: Folder of the data set.
-        layout: One of the layouts above; ``auto`` detects it from the folders.
+        layout: A layout from the list above, or ``auto`` to detect the layout from the folders.
         sigmas: Line widths of computed sketches, as standard deviations of XDoG in pixels. Training draws a
             width for each image; validation uses the middle width.
-        extract: Function that replaces XDoG, such as ``colorzoo.color.canny_sketch`` or a network. It
-            converts images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
-        jitter: Jitter the colors of training images after computing their sketches
+        extract: Replacement for XDoG, such as ``colorzoo.color.canny_sketch`` or a network: a function from
+            images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
+        jitter: Whether to jitter the colors of training images after computing their sketches
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color hint.
-        jitter_hue: Largest hue rotation of ``jitter`` in degrees; 40 in the paper, 180 covers all hues.
+        jitter_hue: Maximum hue rotation of ``jitter`` in degrees; 40 in the paper, 180 for all hues.
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -77,7 +77,7 @@ class SketchDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split, with their sketches if the layout contains sketch files.
+        """Return the images of a split, with sketches if the layout contains sketch files.
 
         Raises:
             DataError: A folder or a sketch is missing.
@@ -145,10 +145,10 @@ class SketchedDataset(Dataset[Sample]):
 
     Args:
         colors: The color images.
-        sketches: Sketches of each image. The seed of the sample selects a sketch.
+        sketches: Sketches of each image. The sample seed selects a sketch.
         side: Side of the crop in pixels.
-        random_crop: Whether the seed of the sample determines the position of the crop; otherwise the crop is
-            centered.
+        random_crop: Whether to crop at a random position, determined by the sample seed, instead of the
+            center.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class SketchedDataset(Dataset[Sample]):
         return len(self.colors)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample for ``key``, a pair of index and seed."""
+        """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         rgb = read_rgb(self.colors[index], self.side)
         drawn = self.sketches[index]
@@ -175,7 +175,7 @@ class SketchedDataset(Dataset[Sample]):
 
 
 def pair_sketches(colors: Path, sketches: Sequence[Path]) -> ImageTable:
-    """Match each image of a folder with the sketches that have the same name.
+    """Match each image of a folder with the sketches of the same name.
 
     Args:
         colors: Folder of color images.

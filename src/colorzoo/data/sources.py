@@ -1,4 +1,4 @@
-"""Search for images: files in folders and members of plain ``.tar`` files."""
+"""Search for images in folders and plain ``.tar`` files."""
 
 from __future__ import annotations
 
@@ -48,16 +48,14 @@ class StoredImage(NamedTuple):
 class Sources(Sequence[StoredImage]):
     """Immutable, compact sequence of `StoredImage` that all workers share.
 
-    The sequence uses about 40 bytes per image. Create it with `Sources.of`. Slices and `select` return views
-    without copying names.
+    The sequence uses about 40 bytes per image. Create it with `Sources.of`. Slices and `select` return views.
 
     Args:
         root: Common prefix of the file names.
-        names: Names of the images. The name of a file is its path below ``root``. The name of a tar member is
-            its path inside the tar.
+        names: Path of each image: below ``root`` for a file, inside the tar for a tar member.
         archives: Paths of the tar files.
-        members: ``(N, 3)`` int64: index into ``archives`` (-1 for files), offset and size; None if there are
-            no tar members.
+        members: ``(N, 3)`` int64 index into ``archives`` (-1 for files), offset and size; None without tar
+            members.
         rows: Rows of the stored images in this view, in order; None selects all rows.
     """
 
@@ -74,7 +72,7 @@ class Sources(Sequence[StoredImage]):
 
     @classmethod
     def of(cls, sources: Iterable[StoredImage], root: str | Path = "") -> Sources:
-        """Pack an iterable of sources without storing all sources in a list.
+        """Pack an iterable of sources without storing it in a list.
 
         Args:
             sources: Sources in their final order.
@@ -119,7 +117,7 @@ class Sources(Sequence[StoredImage]):
         return (self[index] for index in range(len(self)))
 
     def select(self, rows: Tensor) -> Sources:
-        """Return a view of the images at ``rows`` (int64 or int32) in that order."""
+        """Return a view of the images at ``rows`` (int64 or int32), in that order."""
         chosen = rows.to(torch.int32) if self._rows is None else self._rows[rows.long()]
         return Sources(self._root, self._names, self._archives, self._members, chosen)
 
@@ -128,12 +126,12 @@ class PackedStrings:
     """Immutable sequence of file names, stored in two flat tensors.
 
     A list of a million strings takes 150 MB, and each forked worker would soon have its own copy, because
-    reading a Python object changes its reference count. Tensors are shared by all workers, even with the
-    start method ``spawn``.
+    reading a Python object changes its reference count. All workers share the tensors, even with the start
+    method ``spawn``.
 
     Args:
-        blob: uint8: the concatenated encoded names.
-        ends: int64: end of each name in ``blob``.
+        blob: Concatenated encoded names, uint8.
+        ends: End of each name in ``blob``, int64.
     """
 
     def __init__(self, blob: Tensor, ends: Tensor) -> None:
@@ -141,7 +139,7 @@ class PackedStrings:
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> PackedStrings:
-        """Pack an iterable of strings without storing all strings in a list."""
+        """Pack an iterable of strings without storing it in a list."""
         blob, ends = bytearray(), array("q")
         for string in strings:
             blob += os.fsencode(string)
@@ -196,7 +194,7 @@ def find_sources(folder: Path) -> Sources:
 
 
 def require_folder(folder: Path) -> None:
-    """Raise unless the path is a folder.
+    """Check that a path is a folder.
 
     Raises:
         DataError: The path is a file or does not exist.
@@ -220,7 +218,7 @@ def byte_count(source: StoredImage) -> int:
 
 
 def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the sorted paths of the files below a folder, one folder at a time.
+    """Yield the sorted paths of the files below a folder.
 
     Args:
         folder: The folder.
@@ -270,5 +268,5 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
 
 
 def suffix_of(path: str) -> str:
-    """Return the extension of a path in lower case, such as ``.jpg``."""
+    """Return the lowercase extension of a path, such as ``.jpg``."""
     return os.path.splitext(path)[1].lower()  # noqa: PTH122 - called per image

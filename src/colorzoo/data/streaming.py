@@ -1,4 +1,4 @@
-"""`StreamingDataModule`: train on shards, local or in cloud storage."""
+"""DataModule for image shards, local or in cloud storage."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class StreamingDataModule(ImageDataModule):
     def digest(self) -> dict[str, Any] | None:
         """Return the number and a hash of the training images.
 
-        The result is None for shards written by colorzoo versions before 0.3.
+        The result is None for shards from colorzoo versions before 0.3.
         """
         return read_manifest(self.hparams.root, self.hparams.cache_dir).get("digest")
 
@@ -124,9 +124,9 @@ class ShardDataset(Dataset[Sample]):
     Args:
         reader: Reader of the images.
         side: Shorter side of the decoded image and side of the crop, in pixels.
-        random_crop: Whether the seed of the sample determines the position of the crop; otherwise the crop is
-            centered.
-        limit: Use only the first images; None uses all.
+        random_crop: Whether to crop at a random position, determined by the sample seed, instead of the
+            center.
+        limit: Maximum number of images, from the start; None uses all.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class ShardDataset(Dataset[Sample]):
         return self._length
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample for ``key``, a pair of index and seed."""
+        """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         data, label, name = self.reader[index]
         rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)
@@ -147,7 +147,7 @@ class ShardDataset(Dataset[Sample]):
 
 
 class ShardSampler(SeededSampler):
-    """`SeededSampler` whose order requires only a few chunks at a time.
+    """`SeededSampler` with an order that requires only a few chunks at a time.
 
     Args:
         sizes: Number of images in each chunk.
@@ -160,7 +160,7 @@ class ShardSampler(SeededSampler):
         self.sizes, self.window = torch.tensor(sizes), window
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
-        """Return the indices of all images: chunks are shuffled, then windows of images."""
+        """Return the indices of all images: shuffle chunks first, then windows of images."""
         chunks = torch.randperm(len(self.sizes), generator=generator)
         sizes = self.sizes[chunks]
         starts = (self.sizes.cumsum(0) - self.sizes)[chunks]

@@ -31,7 +31,7 @@ Kind = Literal["broken", "wrong extension", "gray", "tiny"]
 Fact = tuple[Kind, str]
 
 TINY = 64
-"""Minimum shorter side in pixels; training would enlarge smaller images, which are reported as tiny."""
+"""Minimum shorter side in pixels; smaller images are reported as tiny, because training enlarges them."""
 
 _SPLITS: tuple[Split, ...] = ("train", "val")
 _SIDE = 32  # pixels; shorter side of the decoded images
@@ -49,12 +49,12 @@ LAYOUTS: Mapping[str, Callable[[Path, Split], ImageTable]] = {
     "places365": partial(places_images, labels=True),
     "coco_stuff": partial(coco_stuff_images, boxes=True, classes=True),
 }
-"""Functions that find the images of a split with all labels, by name of the layout."""
+"""Functions by layout name; each function finds the images of a split with all labels."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem of an image file: broken, wrong extension, gray or tiny."""
+    """Problem of an image file: broken, wrong extension, gray or tiny."""
 
     path: str
     kind: Kind
@@ -69,8 +69,8 @@ class VerifyReport:
         root: Folder of the data set.
         layout: Name of the layout.
         splits: Number of images by split; a folder without ``train`` and ``val`` has the split ``all``.
-        mistakes: Errors that the DataModule would raise, one line each.
-        findings: All findings, sorted by file name.
+        mistakes: One-line errors that the DataModule would raise.
+        findings: All findings, in the order of the images.
         duplicates: Groups of images with identical bytes.
     """
 
@@ -102,7 +102,7 @@ def verify(
     threads: int | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> VerifyReport:
-    """Verify that a DataModule finds the images of a data set, and examine every image.
+    """Check the layout of a data set and examine every image.
 
     Args:
         root: Folder of the data set.
@@ -152,12 +152,12 @@ def _examine(source: StoredImage) -> tuple[str, bytes, list[Fact]]:
 
 
 def examine(name: str, data: bytes) -> list[Fact]:
-    """Return the findings about an encoded image as pairs of kind and detail.
+    """Return the findings about an encoded image as ``(kind, detail)`` pairs.
 
     A broken image has only the finding ``broken``.
 
     Args:
-        name: File name, for its extension.
+        name: File name; its extension is checked.
         data: Bytes of the file.
     """
     try:

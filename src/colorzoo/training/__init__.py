@@ -1,4 +1,4 @@
-"""Training: the base LightningModules, stages, schedules, validation and callbacks."""
+"""Training of models: LightningModules, stages, schedules, validation and callbacks."""
 
 from colorzoo.lazy import attach_stub
 

@@ -1,4 +1,4 @@
-"""Preparation of `fit`, `validate`, `test` and `predict` arguments for LightningCLI."""
+"""Preparation of the arguments of `fit`, `validate`, `test` and `predict` for LightningCLI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from colorzoo.registry import task_paths
 from colorzoo.training.configs import find_config, load_config
 
-# a field of a dataclass of settings, but not an argument of an optimizer or schedule
+# a field of a settings dataclass, but not an argument of an optimizer or schedule
 _FIELD = re.compile(
     r"(--model(?:\.init_args)?\.(?!\w*(?:optimizer|scheduler)\b)(?!init_args\.)\w+)\.(\w+)=null"
 )
@@ -21,7 +21,7 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     """Convert arguments to the form ``--NAME=VALUE`` and resolve configuration paths.
 
     Raises:
-        ColorzooError: A configuration does not exist, or is not a YAML mapping.
+        ColorzooError: A configuration does not exist or is not a YAML mapping.
     """
     joined: list[str] = []
     for word in words:
@@ -48,16 +48,15 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
 
 
 def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
-    """Set a flag in the arguments to a value, or remove the flag if the value is None."""
+    """Set a flag to a value, or remove the flag if the value is None."""
     others = [word for word in words if not word.startswith(f"{flag}=")]
     return others if value is None else [*others, f"{flag}={value}"]  # overrides the value of a config
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the task classes that arguments and configurations name.
+    """Import the task classes named in arguments and configurations, or else all task classes.
 
-    LightningCLI resolves a class name only if the class has been imported. If no task is named, all tasks are
-    imported.
+    LightningCLI resolves the name of a class only after the class has been imported.
     """
     known = task_paths()
     text = " ".join(words)

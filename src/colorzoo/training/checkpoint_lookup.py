@@ -15,15 +15,15 @@ from colorzoo.settings import nest_arguments
 from colorzoo.training.arguments import value_of, with_value
 
 SUFFIX = ".ckpt"
-"""File name extension of checkpoints."""
+"""File extension of checkpoints."""
 
 
 def find_checkpoint(path: str, *, begins: bool) -> str | None:
-    """Return the path of a checkpoint file, or of the newest checkpoint below a folder.
+    """Return the path of a checkpoint file, or of the newest checkpoint in a folder.
 
     Args:
-        path: A file or a folder of runs, such as ``s3://BUCKET/FOLDER``.
-        begins: Whether to return None for a folder without checkpoints instead of raising an error.
+        path: A checkpoint file or a folder of runs; URLs such as ``s3://BUCKET/FOLDER`` are supported.
+        begins: Whether to return None, instead of raising an error, for a folder without checkpoints.
 
     Raises:
         WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be

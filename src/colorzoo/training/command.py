@@ -1,4 +1,4 @@
-"""The commands ``fit``, ``validate``, ``test`` and ``predict``, based on LightningCLI."""
+"""Commands ``fit``, ``validate``, ``test`` and ``predict``, based on LightningCLI."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def run(verb: str, words: Sequence[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
-        verb: The command.
-        words: The arguments of the command.
+        verb: Name of the command.
+        words: Command-line arguments.
 
     Returns:
         Exit code: 0, or 1 if ``predict`` failed for at least one image.
 
     Raises:
-        ColorzooError: An option or value is invalid, a file is missing, weights do not match, a disk is full,
-            read-only or disconnected, or another process of the run has ended.
+        ColorzooError: An option or value is invalid, a file is missing, the weights do not match, a disk
+            error occurred, or another process of the run has ended.
     """
     filter_messages()
     try:
@@ -94,7 +94,7 @@ class ZooCLI(LightningCLI):
 
     Args:
         verb: ``fit``, ``validate``, ``test`` or ``predict``.
-        words: The arguments of the command.
+        words: Command-line arguments.
 
     Attributes:
         exit_code: 1 if ``predict`` failed for at least one image, else 0.
@@ -118,7 +118,7 @@ class ZooCLI(LightningCLI):
         )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # a static method there
-        """Return only the current command, because building each parser takes 0.1 s."""
+        """Return only the current command, because building the parser of each command takes 0.1 s."""
         return {self._verb: super().subcommands()[self._verb]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -145,7 +145,7 @@ class ZooCLI(LightningCLI):
         """Set the folders of configured loggers before the loggers are created.
 
         A local ``save_dir`` becomes a path below ``trainer.default_root_dir``. A logger with the default name
-        gets the version of the run, so that its files are written to the run folder.
+        writes to the run folder.
         """
         config = self.config[str(self.subcommand)]
         configured = config["trainer"].get("logger")
@@ -159,7 +159,7 @@ class ZooCLI(LightningCLI):
                     arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the Trainer, with default callbacks and loggers where none are configured."""
+        """Build the Trainer; add default callbacks and loggers if none are configured."""
         config = self._get(self.config_init, "trainer", default={})
         configured = _as_list(config.get("callbacks"))
         if config.get("overfit_batches"):
@@ -221,7 +221,7 @@ class ZooCLI(LightningCLI):
         return [RunLock(), *always, *missing_checkpoints(configured, monitor), SignalCheckpoint()]
 
     def prepare(self) -> None:
-        """Check the checkpoint path, set the metrics and load initial weights."""
+        """Set the metrics, record the configuration files and load initial weights."""
         model = self.model
         assert isinstance(model, ColorizationModule)
         model.allow_untrained = self._get(self.config, "allow_untrained")
@@ -242,7 +242,7 @@ class ZooCLI(LightningCLI):
     before_fit = before_validate = before_test = before_predict = prepare
 
     def fit(self, model: ColorizationModule, **options: Any) -> None:
-        """Train the model; LightningCLI calls this method instead of ``Trainer.fit``."""
+        """Train the model."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
         if self._get(self.config, "compile"):
@@ -257,7 +257,7 @@ class ZooCLI(LightningCLI):
         self.trainer.fit(model, **options)
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
-        """Colorize a data set at full size; LightningCLI calls this method for ``predict``.
+        """Colorize a data set at full size.
 
         Raises:
             DataError: The DataModule is not an `ImageDataModule`, or has no images.
@@ -281,10 +281,10 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
 
     Args:
         model: The task.
-        source: A weight file or checkpoint, a tag of the model card, or the name of a registered model.
+        source: A weight file or checkpoint, a tag from the model card, or the name of a registered model.
 
     Raises:
-        WeightsError: The weights do not exist or do not match.
+        WeightsError: The weights do not exist or do not match the model.
     """
     card: ModelCard | None
     try:

@@ -1,4 +1,4 @@
-"""Lookup of training configurations: user files and files of installed packages."""
+"""Lookup of training configurations in user files and installed packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.registry import plugin_packages
 
 
 def load_config(path: Path) -> Any:
-    """Return the content of a configuration as a mapping; interpolations are not resolved.
+    """Return a configuration as a mapping without resolving interpolations.
 
     Raises:
         ColorzooError: The file cannot be read or is not a YAML mapping.
@@ -58,6 +58,6 @@ def find_config(name: str) -> Path:
 
 
 def config_folders() -> list[Path]:
-    """Return the existing configuration folders of the wheel and the source checkout."""
+    """Return the existing configuration folders of the installed package and the source checkout."""
     package = Path(colorzoo.__path__[0])
     return [folder for folder in (package / "configs", package.parents[1] / "configs") if folder.is_dir()]

@@ -1,4 +1,4 @@
-"""Creation of registered models wrapped in their LightningModules (tasks)."""
+"""Creation of registered models as LightningModules (tasks)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def create_model(
         torch.Size([1, 2, 32, 48])
 
     Args:
-        name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` (with an optional
-            ``@REVISION``) selects a repository of the Hugging Face Hub with a ``model.safetensors`` that
-            ``colorzoo weights convert`` wrote.
-        weights: ``"default"`` loads the authors' weights from the cache. If they are not in the cache, it
-            loads the weights in the package or, for a model without such weights, downloads the authors'
-            weights. If no weights are available, the model has random weights and a warning explains how to
-            get trained weights. ``"published"`` requires the authors' weights. None selects random weights.
-            Any other value is the path of a weight file or checkpoint.
-        offline: Do not open network connections.
-        **hparams: Model settings by name (``width=0.25``), or dataclasses of settings.
+        name: Name or alias from `list_models`. ``hf-hub:OWNER/NAME`` (with an optional ``@REVISION``)
+            selects a Hugging Face Hub repository with a ``model.safetensors`` written by
+            ``colorzoo weights convert``.
+        weights: ``"default"`` uses the first available weights of these: the authors' weights in the cache,
+            the weights in the package, or, for a model without weights in the package, a download of the
+            authors' weights. If none are available, the model has random weights and a warning explains how
+            to get trained weights. ``"published"`` requires the authors' weights. None selects random
+            weights. Any other value is the path of a weight file or checkpoint.
+        offline: Whether to disable network connections.
+        **hparams: Model settings by name (``width=0.25``), or settings dataclasses.
 
     Returns:
         The LightningModule. Its attribute ``model`` is the `ColoringModel`; ``trained`` is False for random
@@ -37,6 +37,6 @@ def create_model(
 
     Raises:
         UnknownModelError: The model is not registered; the message suggests similar names.
-        WeightsError: The weights are missing or damaged, or belong to another model.
+        WeightsError: The weights are missing, damaged or from another model.
     """
     return create_task(name, weights, kind=ColorizationModule, offline=offline, **hparams)

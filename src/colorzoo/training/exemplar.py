@@ -41,15 +41,15 @@ class ExemplarObjective:
 
     Attributes:
         l1_weight: Weight of the L1 loss of self-referenced images.
-        perceptual_weight: Weight of the squared distance between the deepest features of result and ground
-            truth.
+        perceptual_weight: Weight of the squared distance between the deepest features of the result and the
+            ground truth.
         semantic: Whether to weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
             False selects the unweighted perceptual loss of Zhang et al. 2019.
         smooth_weight: Weight of the edge-aware smoothness loss.
         smooth_alpha: Scale of the squared Lab distance in the smoothness loss.
         adversarial_weight: Weight of the relativistic adversarial loss.
-        contextual_weight: Weight of the contextual loss between result and reference, which is in SPColor's
-            code but not in the paper.
+        contextual_weight: Weight of the contextual loss between the result and the reference. SPColor's code
+            contains this loss, but the paper does not.
     """
 
     l1_weight: float = 2.0
@@ -77,7 +77,7 @@ class ExemplarDiscriminator:
 
 @dataclass(frozen=True)
 class ExemplarSimulation:
-    """Settings of the noise that is added to the network input during training.
+    """Settings of the noise added to the network input during training.
 
     Attributes:
         lightness_noise: Standard deviation of Gaussian noise on L in CIE units, as in the published code.
@@ -88,7 +88,7 @@ class ExemplarSimulation:
 
 @dataclass(frozen=True, kw_only=True)
 class ExemplarPrediction(AbPrediction):
-    """Prediction for a training batch, and other inputs of the losses.
+    """Prediction for a training batch, with other inputs of the losses.
 
     Attributes:
         warped: Reference colors at the matching positions of the target image.
@@ -102,23 +102,23 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Mixin that validates a task twice: without references and with self-references.
+    """Mixin that validates a task without references and with self-references.
 
     A self-reference is an augmented copy of the target image.
     """
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return ``automatic`` (no reference) and ``self`` (reference is an augmented copy)."""
+        """Return ``automatic`` (no reference) and ``self`` (self-reference)."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return no guidance, or references derived from the images, depending on ``setting``."""
+        """Return no guidance for ``automatic``, or self-references for ``self``."""
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Derive references from images ``(B, 3, H, W)``; the default crops and flips randomly."""
+        """Derive references from images ``(B, 3, H, W)``; by default, random flipped crops."""
         return _self_reference(rgb, seeds)
 
 
@@ -147,7 +147,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the color network and of the correspondence network."""
+        """Return the parameter groups of the color network and the correspondence network."""
         own_rate = {} if self.matching_lr is None else {"lr": self.matching_lr}
         matching = [{**group, **own_rate} for group in parameter_groups(self.model.correspondence)]
         return [*parameter_groups(self.model.network), *matching]
@@ -174,10 +174,10 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
 
 
 def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
-    """Return the references of a batch, and ``(B,)`` flags that mark self-references with 1.
+    """Return the references of a batch, and ``(B,)`` flags that are 1 for self-references.
 
-    If the data contains no references, each reference is a self-reference: a large random crop of the image,
-    flipped with probability 0.5.
+    If the batch contains no references, each reference is a large random crop of the image, flipped with
+    probability 0.5.
     """
     rgb = batch["rgb"]
     given = batch.get("reference")
@@ -201,20 +201,19 @@ def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that depends on every parameter of a network.
 
-    If no image shares a class with its reference, the losses do not depend on the correspondence network. DDP
-    would then wait forever for the gradients of this network. Adding this zero to the loss prevents the
-    deadlock.
+    The losses do not depend on the correspondence network if no image shares a class with its reference. DDP
+    then blocks on the missing gradients. Adding this zero to the loss prevents the deadlock.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
 def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
-    """Return the weighted losses of the generator by name; losses with weight 0 are omitted.
+    """Return the weighted generator losses by name; losses with weight 0 are omitted.
 
     Args:
         task: The task.
         lab: ``(B, 3, H, W)`` ground truth.
-        generated: The prediction for the batch.
+        generated: Prediction for the batch.
     """
     weigh, ours = task.objective, task.extensions
     ab, true = generated.ab, lab[:, 1:]
@@ -259,11 +258,11 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     """Return the mean L1 distance between warped reference colors and true colors.
 
-    This loss is not in the papers. The mean is computed over the matched positions of all images, in all
-    processes, whose reference is an augmented copy.
+    The mean is computed over the matched positions of all self-referenced images in all processes. This loss
+    is not in the papers.
 
     Args:
-        generated: The prediction for the batch.
+        generated: Prediction for the batch.
         true: ``(B, 2, H, W)`` ground truth in CIE units.
     """
     counted = generated.warped.matched.float() * generated.self_referenced[:, None, None, None]

@@ -1,12 +1,11 @@
-"""Base class of the tasks with a discriminator: manual optimization of two networks.
+"""Base class of tasks with a discriminator, which optimize two networks manually.
 
 Differences from tasks with one optimizer:
 
 - A batch trains both networks and counts as one global step in ``max_steps``, schedules and checkpoint names.
-  Lightning would count one step per optimizer.
 - `colorzoo fit` sets `accumulate` and `clip` from ``--trainer.accumulate_grad_batches`` and
   ``--trainer.gradient_clip_val``. In Python, set these attributes yourself, because Lightning rejects the
-  options under manual optimization.
+  Trainer options under manual optimization.
 - With several processes, DDP must accept unused parameters, because each loss uses only one of the networks.
   `colorzoo fit` therefore replaces ``--trainer.strategy ddp`` with ``ddp_find_unused_parameters_true``. In
   Python, set this strategy yourself.
@@ -68,15 +67,15 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     A subclass defines `configure_discriminator`, `generate`, `generator_loss` and `discriminator_loss`.
 
     Attributes:
-        accumulate: Number of batches whose gradients are averaged for one optimizer step.
-        clip: Largest gradient norm of each network; 0 disables clipping.
-        discriminator: The discriminator, or a module that contains several discriminators.
+        accumulate: Number of batches per optimizer step; their gradients are averaged.
+        clip: Maximum gradient norm of each network; 0 disables clipping.
+        discriminator: A discriminator, or a module that contains several discriminators.
 
     Args:
         model: The generator.
         stage: A key of `stages`; None if the task has no stages.
-        start: Trained model from which initial layers are copied, see `initialize_from`.
-        **optimization: Optimizers and schedules of both networks, see `AdversarialOptimization`.
+        start: Trained model that provides initial layers; see `initialize_from`.
+        **optimization: Optimizers and schedules of both networks; see `AdversarialOptimization`.
     """
 
     discriminator: nn.Module
@@ -109,7 +108,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define configure_discriminator()")
 
     def generate(self, batch: Batch) -> P:
-        """Colorize a training batch and track gradients."""
+        """Colorize a training batch with gradient tracking."""
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
@@ -121,7 +120,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, generated)")
 
     def regenerate(self, batch: Batch, generated: P) -> P:
-        """Return the prediction for the discriminator step; by default ``generated``, detached."""
+        """Return the prediction for the discriminator step; by default, detach ``generated``."""
         return generated.detach()
 
     def is_adversarial(self) -> bool:
@@ -129,7 +128,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the generator, then the discriminator on the same batch."""
+        """Train the generator and then the discriminator on the same batch."""
         steps = self.ends_group(batch_idx)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
@@ -155,7 +154,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             require_unscaled_gradients(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the generator; by default the network's parameters."""
+        """Return the parameter groups of the generator."""
         return parameter_groups(self.model.network)
 
     def configure_optimizers(self) -> Any:
@@ -172,10 +171,10 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def progress(self) -> float:
-        """Return the completed fraction of the training steps, from 0 to 1.
+        """Return the completed fraction of the training steps, in [0, 1].
 
         Raises:
-            ColorzooError: Neither the steps nor the epochs of the training are limited.
+            ColorzooError: The training has neither a step limit nor an epoch limit.
         """
         steps = planned_steps(self.trainer, accumulate=self.accumulate)
         return min(1.0, self.trainer.global_step / max(1, steps))
@@ -209,9 +208,9 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Accumulate the gradients of a batch; step after the last accumulated batch.
 
         Args:
-            optimizer: The optimizer of the trained network.
-            loss: The loss of the batch.
-            steps: Whether the batch is the last batch whose gradients are accumulated for this step.
+            optimizer: Optimizer of the trained network.
+            loss: Loss of the batch.
+            steps: Whether the optimizer steps after this batch.
             counts: Whether the step increases ``trainer.global_step``.
         """
         self.manual_backward(loss / self.accumulate)
@@ -228,7 +227,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         optimizer.zero_grad()
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint, including the discriminator if the checkpoint contains it.
+        """Load the authors' checkpoint, including the discriminator if present.
 
         Raises:
             WeightsError: Keys or shapes do not match.
@@ -238,10 +237,10 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
 
 class DiscriminatorFirst(GANColorizationModule[P]):
-    """Base class of tasks that update the discriminator before the generator in each step."""
+    """Base class of tasks that update the discriminator before the generator."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the discriminator, then the generator on the same batch."""
+        """Train the discriminator and then the generator on the same batch."""
         steps = self.ends_group(batch_idx)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):

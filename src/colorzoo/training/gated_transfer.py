@@ -41,9 +41,10 @@ class GatedTransferObjective:
 
     Attributes:
         pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three scales.
-        histogram_weight: Weight of the chi-square distance between the histograms of result and reference.
+        histogram_weight: Weight of the chi-square distance between the histograms of the result and the
+            reference.
         variation_weight: Weight of the total variation of ab / 110.
-        class_weight: Weight of the image classification cross-entropy. If 0, labels are not required.
+        class_weight: Weight of the cross-entropy of the image class. If 0, labels are not required.
         adversarial_weight: Weight of the least-squares adversarial loss. If 0, no discriminator is trained.
     """
 
@@ -56,11 +57,11 @@ class GatedTransferObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedPrediction(AbPrediction):
-    """Prediction for a training batch, and other inputs of the losses.
+    """Prediction for a training batch, with other inputs of the losses.
 
     Attributes:
         found: Output of the network.
-        truth: ``(B, 3, H, W)``, L / 50 - 1 and ab / 110 of the images.
+        truth: ``(B, 3, H, W)`` ground truth as L / 50 - 1 and ab / 110.
         histogram: ``(B, 441)`` histograms of the references; None without references.
     """
 
@@ -72,8 +73,8 @@ class GatedPrediction(AbPrediction):
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
     """Base class of tasks for gated color transfer.
 
-    A subclass defines `read_references`. The model of the task defines ``generate(lightness, reference)``,
-    and the network of the model has a ``classifier``.
+    A subclass defines `read_references`. The model defines ``generate(lightness, reference)``, and its
+    network has a ``classifier``.
     """
 
     model: Any
@@ -89,7 +90,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
             self.model.network.classifier.requires_grad_(False)  # DDP waits for its gradients
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, whose input is L / 50 - 1 and ab / 110."""
+        """Build the discriminator for the input L / 50 - 1 and ab / 110."""
         self.discriminator = pixel_patch_discriminator(self.discriminator_config.discriminator_width)
 
     @property
@@ -98,10 +99,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references for ``generate`` and their soft histograms ``(B, 441)``.
-
-        If the method returns None, the batch is colorized without references.
-        """
+        """Return the references and their soft histograms ``(B, 441)``, or None without references."""
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 
     def generate(self, batch: Batch) -> GatedPrediction:
@@ -123,7 +121,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         """Return the unweighted generator losses by name.
 
         Args:
-            generated: The prediction for the batch.
+            generated: Prediction for the batch.
             label: ``(B,)`` image classes, or None.
         """
         truth, ab = generated.truth, generated.ab / AB_SCALE

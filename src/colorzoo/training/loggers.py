@@ -1,4 +1,4 @@
-"""Run folder and loggers."""
+"""Run folders and loggers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lightning.pytorch.loggers.tensorboard import TensorBoardLogger
 from PIL import Image
 
 RUNS = "runs"
-"""Folder of all runs below ``trainer.default_root_dir``."""
+"""Name of the folder of all runs in ``trainer.default_root_dir``."""
 RECORD, TABLE = "run.json", "metrics.csv"
-"""File names of the training record and of the metrics table in a run folder."""
+"""File names of the training record and the metrics table in a run folder."""
 
 
 def run_folder(trainer: Trainer) -> str:
-    """Return the folder of the first logger, or ``default_root_dir`` if there is no logger.
+    """Return the folder of the first logger, or ``default_root_dir`` without loggers.
 
     All processes must call this function together, because the folder name is broadcast.
     """
@@ -30,17 +30,17 @@ def run_folder(trainer: Trainer) -> str:
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a text file to a disk or bucket and create missing folders."""
+    """Write a text file to a disk or bucket, and create missing folders."""
     with fsspec.open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
 def run_version(root: str, checkpoint: str | None) -> str | None:
-    """Return the folder name of the run that contains the checkpoint; None for a new run.
+    """Return the folder name of the run that contains a checkpoint, or None.
 
     Args:
         root: ``trainer.default_root_dir``.
-        checkpoint: The checkpoint to resume from; None for a new run.
+        checkpoint: Checkpoint to resume from; None for a new run.
     """
     runs = f"{_absolute(root)}/{RUNS}/"
     if checkpoint is None or not _absolute(checkpoint).startswith(runs):
@@ -49,7 +49,7 @@ def run_version(root: str, checkpoint: str | None) -> str | None:
 
 
 def default_loggers(root: str, version: str | None) -> list[Logger]:
-    """Return a CSV logger and, for local runs, a TensorBoard logger if it is installed.
+    """Return a CSV logger and, for a local run, a TensorBoard logger if it is installed.
 
     Args:
         root: ``trainer.default_root_dir``.
@@ -66,7 +66,7 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
 
 def keep_table(folder: str) -> None:
-    """Rename the metrics table of an earlier run so that the CSV logger does not delete it."""
+    """Rename the metrics table of an earlier run to protect it from the CSV logger."""
     fs, path = url_to_fs(folder)
     earlier = f"{path}/{TABLE}"
     if fs.isfile(earlier):
@@ -75,10 +75,10 @@ def keep_table(folder: str) -> None:
 
 
 def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int) -> None:
-    """Log an image with the loggers that support images: Weights & Biases and TensorBoard.
+    """Log an image to Weights & Biases and TensorBoard loggers.
 
     Args:
-        loggers: The loggers of the Trainer.
+        loggers: Loggers of the Trainer.
         tag: Name of the image.
         image: The image.
         step: Optimizer step.

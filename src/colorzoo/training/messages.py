@@ -1,4 +1,4 @@
-"""One-line errors for exceptions of other libraries, and a filter for their messages."""
+"""Conversion of other libraries' exceptions to one-line errors, and a message filter."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def translated(error: Exception) -> ColorzooError | None:
 
 
 def explain(message: str) -> ColorzooError:
-    """Convert a message of the argument parser to an error."""
+    """Convert an argument parser message to an error."""
     option = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
     lines = [" ".join(line.strip(" -").split()).rstrip(".") for line in message.splitlines()]
     problem = ", ".join(dict.fromkeys(line for line in lines if not _NOISE.search(line)))

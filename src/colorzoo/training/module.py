@@ -1,7 +1,7 @@
 """Base classes of the LightningModules ("tasks") of all models.
 
 The task of a model subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`
-and defines ``training_step``. The base classes provide validation, stages of training and provenance.
+and defines ``training_step``. The base classes provide validation, training stages and provenance.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class _ModelAttribute(Generic[T]):
-    """Attribute of a task that reads and sets the model attribute of the same name."""
+    """Attribute of a task that reads and sets the model attribute with the same name."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class ColorizationModule(LightningModule):
         >>> isinstance(task, ColorizationModule), sorted(task.accepts)
         (True, ['points'])
 
-    The ``__init__`` parameters of a subclass are dataclasses of settings (`colorzoo.settings`). ``__init__``
+    The ``__init__`` parameters of a subclass are settings dataclasses (`colorzoo.settings`). ``__init__``
     builds the model and calls ``super().__init__``, which records the arguments, sets each dataclass as an
     attribute and calls `configure_losses`.
 
@@ -81,10 +81,10 @@ class ColorizationModule(LightningModule):
         input_kind: Input of the model: lightness or a sketch.
         output_kind: Output of the model: ab or RGB.
         trained: Whether the weights of the model were trained or loaded.
-        provenance: Record of how the weights were trained.
+        provenance: Training record of the weights.
         stages: Training stages by name; empty if the training has a single stage.
-        label_setting: Command-line option that sets the number of classes; it is named in error messages.
-        stage: The current stage.
+        label_setting: Command-line option for the number of classes, named in error messages.
+        stage: Current stage.
         validation_metrics: Names of the validation metrics; may be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
@@ -116,7 +116,7 @@ class ColorizationModule(LightningModule):
         Args:
             model: The model to train.
             stage: A key of `stages`; None if the task has no stages.
-            start: Trained model whose layers initialize the same layers of this model; see `initialize_from`.
+            start: Trained model that provides initial layers; see `initialize_from`.
 
         Raises:
             ColorzooError: The stage is unknown, or a setting is out of range.
@@ -166,7 +166,7 @@ class ColorizationModule(LightningModule):
         Args:
             state_dict: Tensors by name.
             name: Name of the weights in error messages.
-            published: Whether the names are the authors' parameter names.
+            published: Whether the keys are the authors' parameter names.
 
         Raises:
             WeightsError: Keys are missing or unexpected, or a shape differs.
@@ -179,7 +179,7 @@ class ColorizationModule(LightningModule):
         """Load the weights of modules outside the model, such as a discriminator.
 
         Args:
-            state_dict: Tensors by name. Modules whose tensors are missing keep their weights.
+            state_dict: Tensors by name. Modules without tensors in the mapping keep their weights.
             name: Name of the weights in error messages.
 
         Raises:
@@ -196,16 +196,15 @@ class ColorizationModule(LightningModule):
         self.model.load_published_state_dict(state_dict)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all layers except frozen layers, which stay in evaluation mode."""
+        """Set the training mode; frozen layers stay in evaluation mode."""
         super().train(mode)
         set_frozen_layers_to_eval(self)
         return self
 
     def setup(self, stage: str) -> None:
-        """Check labels and frozen networks before training, and load initial layers.
+        """Before ``fit``, check labels and frozen networks and load initial layers.
 
-        The layers that this model shares with the model ``start`` are copied, unless other weights were
-        loaded. The method does nothing if ``stage`` is not ``"fit"``.
+        The layers of ``start`` are copied unless other weights were loaded.
 
         Raises:
             WeightsError: The model ``start`` or a submodel has random weights.
@@ -236,7 +235,7 @@ class ColorizationModule(LightningModule):
     def label_count(self) -> int:
         """Number of image classes that the model predicts; 0 for a model without classification.
 
-        If the number is not 0, ``fit`` raises `DataError` for data without labels or with more classes.
+        For a positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         """
         return 0
 
@@ -252,7 +251,7 @@ class ColorizationModule(LightningModule):
             raise DataError(f"{predicted}, but the data has {found}. Set {self.label_setting} {found}.")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that another task's model shares with this model.
+        """Copy the layers that this model shares with the model of another task.
 
         Raises:
             ColorzooError: No layers are shared, or shapes differ.
@@ -265,21 +264,20 @@ class ColorizationModule(LightningModule):
     def continue_from(self, stage: str | None) -> None:
         """Prepare the current stage after weights of an earlier stage have been loaded.
 
-        The default implementation does nothing.
+        The default does nothing.
 
         Args:
-            stage: Stage in which the loaded weights were trained; None if the file does not record it.
+            stage: Stage that trained the loaded weights; None if the file does not record it.
         """
 
     def record_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
-        """Record in the provenance which weights the training starts from."""
+        """Record the initial weights of the training in the provenance."""
         self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
 
     def on_fit_start(self) -> None:
-        """Set training mode and build the metrics.
+        """Set training mode, because `create_model` returns a model in evaluation mode.
 
-        `create_model` returns a model in evaluation mode, and the Trainer does not change the mode. The
-        metrics are built before the first step, so that missing metric weights raise an error early.
+        The metrics are built here so that missing metric weights raise an error before the first step.
         """
         if self.training:
             set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set
@@ -288,7 +286,7 @@ class ColorizationModule(LightningModule):
         self.metrics_of("val")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Add the number of images in the batch to the image count of the provenance.
+        """Add the batch size to the image count of the provenance.
 
         Raises:
             DataError: The batch is not a mapping with images and seeds.
@@ -311,17 +309,17 @@ class ColorizationModule(LightningModule):
         """Return the names of the validation settings.
 
         A validation setting defines the simulated guidance of the images, such as ``10`` for ten points. Each
-        image is colorized once for each setting.
+        image is colorized once per setting.
         """
         return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the simulated guidance for a validation setting, such as a number of points.
+        """Return the simulated guidance for a validation setting.
 
         Args:
             setting: A name from `validation_settings`.
             lab: ``(B, 3, H, W)`` ground truth.
-            seeds: ``(B,)`` seeds of the images, the same in every epoch.
+            seeds: ``(B,)`` seeds of the images, equal in all epochs.
         """
         if not self.validation_points:
             return Guidance()
@@ -330,7 +328,7 @@ class ColorizationModule(LightningModule):
         return Guidance(points=points)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
-        """Yield the name and guidance of each validation setting (see `validation_settings`).
+        """Yield the name and guidance of each validation setting.
 
         Args:
             batch: The batch, with ``sketch`` if the model input is a sketch.
@@ -340,7 +338,7 @@ class ColorizationModule(LightningModule):
             yield setting, self.validation_guidance(setting, lab, batch["seed"])
 
     def metrics_of(self, stage: MetricStage) -> StageMetrics:
-        """Return the metrics of ``"val"`` or ``"test"``, rebuilt if the metric names have changed.
+        """Return the metrics of ``"val"`` or ``"test"``; rebuild them if their names have changed.
 
         Raises:
             DataError: A metric is unknown or requires inputs that batches do not contain.
@@ -389,7 +387,7 @@ class ColorizationModule(LightningModule):
 
     def _log_metrics(self, stage: MetricStage) -> None:
         metrics = self.metrics_of(stage)
-        # the values are equal in all processes already; without sync_dist Lightning warns
+        # all processes have equal values already; sync_dist only prevents a warning of Lightning
         self.log_dict(metrics.compute(), sync_dist=True)
         metrics.reset()
 
@@ -406,7 +404,7 @@ class ColorizationModule(LightningModule):
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the provenance and `trained`; the default of `trained` is True."""
+        """Restore `trained` and the provenance; `trained` is True if the checkpoint does not store it."""
         self.trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
@@ -446,8 +444,8 @@ class SingleOptimizerModule(ColorizationModule):
     Args:
         model: The model to train.
         stage: A key of `stages`; None if the task has no stages.
-        start: Trained model from which initial layers are copied, see `initialize_from`.
-        **optimization: Optimizer and learning rate schedule, see `Optimization`.
+        start: Trained model that provides initial layers; see `initialize_from`.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     def __init__(
@@ -467,7 +465,7 @@ class SingleOptimizerModule(ColorizationModule):
         return parameter_groups(self)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizer and its schedule, which counts optimizer steps."""
+        """Return the optimizer and its schedule."""
         groups = self.optimized_parameters()
         optimizer, scheduler = build(self.make_optimizer, self.make_scheduler, groups, self.trainer)
         if scheduler is None:
@@ -476,14 +474,13 @@ class SingleOptimizerModule(ColorizationModule):
 
 
 class TrainingFreeModule(ColorizationModule):
-    """Base class of algorithms without weights, which do not support ``fit``.
+    """Base class of algorithms without weights; ``validate`` and ``test`` work, ``fit`` does not.
 
     Examples:
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
         True
 
-    The commands ``validate`` and ``test`` support these algorithms. The field ``limits`` of
-    their model cards contains ``"training"``.
+    The field ``limits`` of the model card contains ``"training"``.
     """
 
     def training_step(self, *_: Any) -> NoReturn:

@@ -2,7 +2,7 @@
 
 The optimizer follows Jordan et al. 2024, https://kellerjordan.github.io/posts/muon, with the coefficients of
 Polar Express (Amsel et al. 2025, https://arxiv.org/abs/2505.16932) and the step size of Liu et al. 2025,
-https://arxiv.org/abs/2502.16982. `torch.optim.Muon` does not support convolution kernels.
+https://arxiv.org/abs/2502.16982. Unlike `torch.optim.Muon`, it supports convolution kernels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 
 class Muon(Optimizer):
-    """Optimizer that uses Muon in groups with ``orthogonalize=True``, AdamW in other groups.
+    """Optimizer with Muon updates for groups with ``orthogonalize=True``, AdamW for other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)
@@ -46,7 +46,7 @@ class Muon(Optimizer):
         momentum: Nesterov momentum of Muon.
         betas: Coefficients of AdamW.
         weight_decay: Decoupled weight decay of Muon and AdamW.
-        steps: Number of iterations of the orthogonalization, 1 to 5.
+        steps: Number of orthogonalization steps, 1 to 5.
     """
 
     def __init__(
@@ -117,16 +117,16 @@ class Muon(Optimizer):
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters whose gradients can be clipped.
+    """Return the parameters whose gradients are clipped.
 
-    Muon updates have a fixed norm, so gradients of parameters that Muon updates are excluded from clipping.
+    Muon updates have a fixed norm, so their parameters are excluded.
     """
     groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
     return [parameter for group in groups for parameter in group["params"]]
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Return an approximation of the nearest orthogonal matrix, computed with Polar Express.
+    """Approximate the nearest orthogonal matrix with Polar Express.
 
     Products are computed in bfloat16 if the hardware supports it, otherwise in float32.
 
@@ -152,8 +152,7 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
 
     Args:
         module: The module.
-        excluded: Substrings of parameter names, for example names of the first and last layers. Parameters
-            whose names contain one of these substrings are optimized with AdamW.
+        excluded: Substrings of the names of parameters for AdamW, such as the first and last layers.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

@@ -58,13 +58,13 @@ class AdversarialOptimization(Optimization, total=False):
 
 
 class Factory(Generic[P, R]):
-    """Callable that builds an optimizer or a schedule and is not copied by `copy.deepcopy`.
+    """Callable that builds an optimizer or a schedule, and that `copy.deepcopy` does not copy.
 
     Weight averaging deep-copies the task. A callable from LightningCLI references the argument parser and the
     Trainer, which cannot be copied in runs with several processes.
 
     Args:
-        make: The function that builds the object.
+        make: Function that builds the object.
     """
 
     def __init__(self, make: Callable[P, R]) -> None:
@@ -91,11 +91,11 @@ def optional_factory(make: Callable[P, R] | None) -> Factory[P, R] | None:
 
 
 DEFAULT_OPTIMIZER: OptimizerCallable = partial(torch.optim.Adam, lr=1e-4)
-"""Builds the optimizer if the configuration does not set an optimizer."""
+"""Optimizer factory for configurations without an optimizer."""
 
 
 def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
-    """Return the trainable parameters of modules in two groups, with and without weight decay.
+    """Return the trainable parameters of modules in groups with and without weight decay.
 
     Parameters with at most one dimension, such as biases and normalization weights, have no weight decay.
     """
@@ -127,11 +127,11 @@ def schedule(
     Args:
         make: Function that builds the schedule; None keeps the learning rate constant.
         optimizer: The optimizer.
-        trainer: The Trainer of the run.
+        trainer: Trainer of the run.
         accumulate: Number of batches per step if the task itself accumulates gradients.
 
     Raises:
-        ColorzooError: The schedule requires the number of steps and the run has no limit, or the schedule
+        ColorzooError: The schedule requires the number of steps but the run has no limit, or the schedule
             depends on a metric.
     """
     if make is None:
@@ -150,11 +150,11 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
     """Return the total number of optimizer steps of the run.
 
     Args:
-        trainer: The Trainer of the run.
+        trainer: Trainer of the run.
         accumulate: Number of batches per step if the task itself accumulates gradients.
 
     Raises:
-        ColorzooError: Neither the steps nor the epochs of the run are limited.
+        ColorzooError: The run has neither a step limit nor an epoch limit.
     """
     limit = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
@@ -165,7 +165,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
                 "--trainer.max_epochs, or set total_steps of lr_scheduler."
             )
         return limit
-    # this makes the Trainer set up the data; the result ignores accumulation under manual optimization
+    # the Trainer sets up the data here; the result ignores accumulation under manual optimization
     automatic = int(trainer.estimated_stepping_batches)
     if accumulate == 1:
         return automatic

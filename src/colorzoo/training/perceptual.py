@@ -1,4 +1,4 @@
-"""VGG features for perceptual losses, with the layers, names and weights of torchvision."""
+"""VGG features for perceptual losses, with torchvision's layers, names and weights."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ URLS = {
 
 
 def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
-    """Return a VGG-16 with BatchNorm that is frozen and excluded from state dicts.
+    """Return a frozen VGG-16 with BatchNorm; its weights are excluded from state dicts.
 
     Args:
-        layers: Indices of the layers whose outputs are returned, in ascending order.
+        layers: Indices of the output layers, in ascending order.
         untrained: Whether to keep random weights, for tests.
 
     Raises:
-        WeightsError: The weights are not available, or do not match.
+        WeightsError: The weights are not available or do not match.
     """
     network = VGGOutputs(16, layers, batch_norm=True)
     return frozen_vgg(network, "VGG-16 with BatchNorm", untrained=untrained)
 
 
 def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwork:
-    """Return a VGG feature network that is frozen and excluded from state dicts.
+    """Freeze a VGG feature network and exclude its weights from state dicts.
 
     Args:
         network: The network, with parameter names of torchvision.
@@ -41,7 +41,7 @@ def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwo
         untrained: Whether to keep random weights, for tests.
 
     Raises:
-        WeightsError: The weights are not available, or do not match.
+        WeightsError: The weights are not available or do not match.
     """
     if not untrained:
         load_torchvision(network, published_weights(URLS[name]), name)
@@ -52,7 +52,7 @@ def load_vgg19(layers: nn.Module) -> None:
     """Load the first layers of torchvision's VGG-19 without BatchNorm.
 
     Raises:
-        WeightsError: The weights are not available, or do not match.
+        WeightsError: The weights are not available or do not match.
     """
     names = {key: f"features.{key}" for key in layers.state_dict()}
     load_by_name(layers, names, published_weights(URLS["VGG-19"]), "VGG-19")

@@ -1,4 +1,4 @@
-"""``colorzoo predict``: colorize a data set at full size with any number of processes."""
+"""Full-size colorization of a data set with any number of processes (``colorzoo predict``)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
-"""Name of the file in the output folder that lists failed images; absent without failures."""
+"""File in the output folder that lists failed images; absent if no image failed."""
 
 
 class FullSizePrediction(LightningModule):
     """LightningModule for `Trainer.predict` that colorizes files like ``colorzoo colorize``.
 
-    Each step colorizes one image, so the Trainer's progress bar and limits count images. Files are read and
-    written in ``num_workers`` threads. The images are distributed over the processes. An image is skipped if
-    its result exists and was computed from the same file content and settings.
+    Each step colorizes one image, so the Trainer's progress bar and limits count images. The images are
+    distributed over the processes; each process reads and writes files in ``num_workers`` threads. An image
+    is skipped if its result was computed from the same file content and settings.
 
     Args:
         model: The task; the weights of ``--ckpt_path`` are loaded into it.
@@ -112,7 +112,7 @@ class FullSizePrediction(LightningModule):
         return FileTask(original.source, target, original.name, bucket=self._bucket, **options)
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
-        """Colorize the next image, unless its result exists."""
+        """Colorize the next image unless its result exists."""
         with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
             result = next(self._results)
         self.summary.add(result)
@@ -157,8 +157,8 @@ class FullSizePrediction(LightningModule):
 def _end_on_sigterm(trainer: Trainer) -> None:
     """Make SIGTERM end this process and its child processes immediately.
 
-    This is safe because results are written atomically. Lightning's handler would ignore the first SIGTERM
-    during prediction, and after a second SIGTERM to one process all processes would block.
+    Results are written atomically and stay valid. Lightning's handler would ignore the first SIGTERM during
+    prediction, and a second SIGTERM to one process would block all processes.
     """
 
     def end(signum: int, _: object) -> None:

@@ -15,10 +15,9 @@ from colorzoo.files import remove_leftovers, write_atomic
 class CheckpointFile(TorchCheckpointIO):
     """Checkpoint plugin that writes checkpoints atomically.
 
-    Lightning writes a checkpoint to the system's temporary folder and then moves it. If the target is on
-    another file system, the move is a copy, and a process that is killed during the copy leaves a truncated
-    checkpoint. This plugin writes a temporary file to the folder of the target and renames it. Uploads to a
-    bucket are atomic already.
+    Lightning moves checkpoints from the system's temporary folder. If this folder is on another file system,
+    a process killed during the move leaves a truncated checkpoint. The plugin writes the temporary file to
+    the target folder and renames it. Uploads to a bucket are already atomic.
     """
 
     def save_checkpoint(
@@ -27,12 +26,12 @@ class CheckpointFile(TorchCheckpointIO):
         """Write a checkpoint.
 
         Args:
-            checkpoint: The state of the training.
-            path: The file, or a URL such as ``s3://bucket/run/last.ckpt``.
+            checkpoint: State of the training.
+            path: A file, or a URL such as ``s3://bucket/run/last.ckpt``.
             storage_options: Must be None; see `TorchCheckpointIO`.
 
         Raises:
-            OSError: The file cannot be written; an existing file with this name is unchanged.
+            OSError: The file cannot be written; an existing file is unchanged.
         """
         if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)

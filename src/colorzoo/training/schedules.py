@@ -1,7 +1,6 @@
 """Learning rate schedules over a whole run, counted in optimizer steps.
 
-A configuration may name any class of ``torch.optim.lr_scheduler`` or a class of this module. If
-``total_steps`` is None, the task sets it to the number of steps of the run.
+If ``total_steps`` is None, the task sets it to the number of steps of the run.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class RunSchedule(LRScheduler):
 
     Args:
         optimizer: The optimizer; its learning rates are the maximum rates of the schedule.
-        warmup_steps: Number of steps of linear warmup.
+        warmup_steps: Number of linear warmup steps.
         total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
     """
 
@@ -49,7 +48,7 @@ class RunSchedule(LRScheduler):
         """Return the fraction of the maximum learning rate after the warmup; 1 at step 0.
 
         Args:
-            step: Number of steps after the warmup.
+            step: Number of steps since the end of the warmup.
             total: Total number of steps after the warmup.
         """
         raise NotImplementedError(f"{type(self).__name__} must define factor(step, total)")
@@ -121,9 +120,9 @@ class HoldThenLinear(RunSchedule):
 
     Args:
         optimizer: The optimizer; its learning rates are the maximum rates of the schedule.
-        warmup_steps: Number of steps of linear warmup.
+        warmup_steps: Number of linear warmup steps.
         total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
-        hold: Fraction of the steps after the warmup during which the learning rate is constant; below 1.
+        hold: Constant fraction of the schedule after the warmup; below 1.
     """
 
     def __init__(
@@ -133,15 +132,13 @@ class HoldThenLinear(RunSchedule):
         super().__init__(optimizer, warmup_steps, total_steps)
 
     def factor(self, step: int, total: int) -> float:
-        """Return 1 during the fraction `hold` of the steps, then decay linearly."""
+        """Return 1 for the first fraction `hold` of the steps, then decay linearly."""
         constant = self.hold * total
         return 1 - max(0.0, step - constant) / (total - constant + 1)
 
 
 class PiecewiseConstant(LRScheduler):
     """Constant learning rate between milestones, with one factor per milestone.
-
-    Unlike PyTorch's `MultiStepLR`, the factors are independent of each other.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -152,7 +149,8 @@ class PiecewiseConstant(LRScheduler):
     Args:
         optimizer: The optimizer.
         milestones: Steps at which the learning rate changes, in ascending order.
-        factors: Factors by which the initial learning rate is multiplied from each milestone on.
+        factors: Multipliers of the initial learning rate after each milestone. Unlike the factors of
+            PyTorch's `MultiStepLR`, they do not accumulate.
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:

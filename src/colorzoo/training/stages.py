@@ -1,4 +1,4 @@
-"""Stages of training, frozen layers, and the initial weights of a training."""
+"""Training stages, frozen layers and initial weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from colorzoo.errors import WeightsError
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a paper's training procedure, which trains a subset of the parameters.
+    """Stage of a paper's training procedure, in which a subset of the parameters is trained.
 
     Examples:
         >>> Stage(trains=("model.network.*",), leaves=("*.trunk.*",)).trained("model.network.head.weight")
@@ -23,14 +23,14 @@ class Stage:
     Attributes:
         trains: Shell-style patterns of parameter names (``model.network.*``); all other parameters are
             frozen.
-        leaves: Patterns of parameter names that are excluded from ``trains``; these parameters stay frozen.
+        leaves: Patterns of frozen parameters within ``trains``.
     """
 
     trains: tuple[str, ...] = ("*",)
     leaves: tuple[str, ...] = ()
 
     def trained(self, name: str) -> bool:
-        """Return True if the stage trains the parameter with this name."""
+        """Return True if the stage trains the named parameter."""
         return _matches(name, self.trains) and not _matches(name, self.leaves)
 
 
@@ -59,21 +59,21 @@ class Start:
 
     @classmethod
     def of(cls, value: Start | Mapping[str, Any] | str | None) -> Start | None:
-        """Return a `Start` from a model name or from the mapping in a checkpoint."""
+        """Return a `Start` for a model name or a mapping from a checkpoint."""
         if value is None or isinstance(value, Start):
             return value
         return cls(value) if isinstance(value, str) else cls(**value)
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:
-    """Freeze all parameters that the stage does not train; other parameters are unchanged."""
+    """Freeze all parameters that the stage does not train."""
     for name, parameter in module.named_parameters():
         if not stage.trained(name):
             parameter.requires_grad_(False)
 
 
 def set_frozen_layers_to_eval(module: nn.Module) -> None:
-    """Set every layer whose parameters are all frozen to evaluation mode.
+    """Set layers with only frozen parameters to evaluation mode.
 
     Frozen BatchNorm layers then keep their running statistics.
     """
@@ -88,8 +88,8 @@ def require_frozen(trained: bool, use: str, convert: str) -> None:
 
     Args:
         trained: Whether weights were loaded.
-        use: Beginning of the error message, which states the use of the network: ``"Name2018 compares ..."``.
-        convert: Arguments of ``colorzoo weights convert`` that create the weight file.
+        use: Start of the error message with the purpose of the network: ``"Name2018 compares ..."``.
+        convert: Arguments of ``colorzoo weights convert`` for creating the weight file.
     """
     if not trained:
         raise WeightsError(

@@ -26,8 +26,7 @@ class StageMetrics(nn.Module):
 
     Args:
         stage: ``"val"`` or ``"test"``, the prefix of the logged names.
-        settings: Names of the guidance settings, such as numbers of hints. They are the suffixes of the
-            logged names.
+        settings: Names of the guidance settings, such as numbers of hints; suffixes of the logged names.
         names: Names of the metrics; see `colorzoo.metrics.named`.
 
     Raises:
@@ -54,8 +53,7 @@ class StageMetrics(nn.Module):
 
         Args:
             setting: Name of the setting.
-            inputs: Inputs of the metrics by name. Metrics that require an exemplar are skipped if there is no
-                exemplar.
+            inputs: Metric inputs by name. Without an exemplar, exemplar metrics are skipped.
 
         Raises:
             DataError: A metric requires labels, but ``inputs`` contains no labels.
@@ -75,7 +73,7 @@ class StageMetrics(nn.Module):
         return frozenset(key for inputs in self.inputs.values() for key in inputs)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the metrics over all processes' images, indexed by names such as ``val/psnr_10``.
+        """Return the metrics over all processes' images by name, such as ``val/psnr_10``.
 
         A metric without images is NaN. All processes must call this method together.
         """
@@ -100,17 +98,17 @@ class StageMetrics(nn.Module):
 def metric_inputs(
     batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, used: frozenset[str]
 ) -> dict[str, Tensor]:
-    """Return the metric inputs for a batch that was colorized in one guidance setting.
+    """Return the metric inputs for a colorized batch.
 
     Args:
         batch: The batch.
         lab: ``(B, 3, H, W)`` ground truth.
         colors: RGB and ab of the prediction; see `clip_colors`.
-        guidance: The guidance of the prediction.
-        used: Names of the inputs that the metrics require.
+        guidance: Guidance of the prediction.
+        used: Names of the inputs of the metrics.
 
     Returns:
-        ``rgb`` and the available inputs among ``used``.
+        ``rgb`` and the available inputs in ``used``.
     """
     makers: dict[str, Callable[[], Tensor]] = {
         "rgb": lambda: colors[0],
@@ -127,7 +125,7 @@ def metric_inputs(
 
 
 def require_images(batch: object) -> None:
-    """Raise `DataError` unless a batch is a mapping with images and their seeds."""
+    """Raise `DataError` unless a batch is a mapping with images and seeds."""
     if not isinstance(batch, Mapping) or not {"rgb", "seed"} <= batch.keys():
         found = type(batch).__name__ if not isinstance(batch, Mapping) else f"keys {', '.join(batch)}"
         raise DataError(

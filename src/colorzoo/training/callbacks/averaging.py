@@ -1,4 +1,4 @@
-"""Weight averaging with a warmup of the decay."""
+"""Weight averaging with a decay warmup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from colorzoo.settings import Fraction, check_arguments
 
 
 class GrowingWeightAveraging(WeightAveraging):
-    """Exponential moving average of the weights with a warmup of the decay.
+    """Exponential moving average of the weights with a decay warmup.
 
     The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay near 1, as in
     Lightning's `EMAWeightAveraging`, the average would consist mostly of initial weights for many steps.
@@ -21,7 +21,7 @@ class GrowingWeightAveraging(WeightAveraging):
     Args:
         decay: Final decay, in [0, 1].
         device: Device of the averaged weights; None selects the model's device.
-        use_buffers: Whether to also average buffers.
+        use_buffers: Whether to average buffers too.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Checkpoint callbacks: best checkpoint, last checkpoint, and interrupted runs."""
+"""Checkpoint callbacks for the best state, the last state and interrupted runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch import distributed
 from colorzoo.training.loggers import run_folder
 
 SAVE_EVERY = 1000
-"""Default number of steps between two updates of ``last.ckpt``."""
+"""Default number of steps between updates of ``last.ckpt``."""
 
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as in shells
 if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM sends it before the time limit; missing on Windows
@@ -27,12 +27,12 @@ if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM sends it before the ti
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Callback that updates ``last.ckpt`` at an interval of steps and after the last step.
+    """Callback that saves ``last.ckpt`` at an interval of steps and after the last step.
 
-    `ModelCheckpoint` does not save the last step if its number is not a multiple of the interval.
+    `ModelCheckpoint` saves the last step only if its number is a multiple of the interval.
 
     Args:
-        every_n_train_steps: Number of steps between two updates.
+        every_n_train_steps: Number of steps between updates.
     """
 
     def __init__(self, every_n_train_steps: int = SAVE_EVERY) -> None:
@@ -61,14 +61,14 @@ class SignalCheckpoint(Checkpoint):
     """Callback that saves ``interrupted.ckpt`` and ends the run on a signal.
 
     The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step, all
-    processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A run that is resumed from the
-    checkpoint gives the same result as an uninterrupted run. After SIGUSR1 the job is requeued. In a
-    single-process run, a second Ctrl+C ends the run immediately.
+    processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A resumed run gives the same result
+    as an uninterrupted run. After SIGUSR1, the job is requeued. In a single-process run, a second Ctrl+C ends
+    the run immediately.
 
-    This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning saves at the
-    moment of the signal, possibly before the batch counter is incremented, so a resumed run would train on a
-    batch twice. In runs with several processes, Lightning's SIGTERM handler can deadlock, because only one
-    process enters a collective operation.
+    This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning can save before
+    the batch counter is incremented, so a resumed run would train on a batch twice. In runs with several
+    processes, Lightning's SIGTERM handler can deadlock, because only one process enters a collective
+    operation.
 
     The base class is `Checkpoint` because Lightning calls checkpoint callbacks last.
 
@@ -115,7 +115,7 @@ class SignalCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save ``interrupted.ckpt`` after an optimizer step if any process was interrupted."""
+        """Save ``interrupted.ckpt`` after an optimizer step if any process received a signal."""
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
         if (batch_idx + 1) % group == 0 or trainer.is_last_batch:
             self._reduced = self._reduce()
@@ -123,12 +123,12 @@ class SignalCheckpoint(Checkpoint):
                 trainer.save_checkpoint(self._path)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save ``interrupted.ckpt`` again, now with the validation metrics."""
+        """Save ``interrupted.ckpt`` again, with the validation metrics."""
         if self._reduced and not trainer.sanity_checking:
             trainer.save_checkpoint(self._path)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Delete the file of an earlier interruption, because this run has continued from it."""
+        """Delete ``interrupted.ckpt``, because the run is complete."""
         trainer.strategy.remove_checkpoint(self._path)
 
     def _install_handlers(self) -> None:
@@ -157,11 +157,11 @@ class SignalCheckpoint(Checkpoint):
 
 
 def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:
-    """Return the checkpoint callbacks (best and last) that the configuration does not contain.
+    """Return the default checkpoint callbacks (best and last) that are not configured.
 
     Args:
-        configured: The callbacks of the configuration.
-        monitor: Name of the metric that selects the best checkpoint; higher is better.
+        configured: Callbacks of the configuration.
+        monitor: Name of the metric for the best checkpoint; higher is better.
     """
     checkpoints = [callback for callback in configured if isinstance(callback, ModelCheckpoint)]
     missing: list[ModelCheckpoint] = []
@@ -188,7 +188,7 @@ def _ends(trainer: Trainer) -> bool:
 
 
 def _requeue_job() -> None:
-    """Requeue this SLURM job; `scontrol` prints the reason of a failure."""
+    """Requeue this SLURM job; `scontrol` prints the reason for a failure."""
     job = os.environ.get("SLURM_JOB_ID", "")
     done = subprocess.run(["scontrol", "requeue", job], check=False)
     state = "was not requeued" if done.returncode else "was requeued"

@@ -14,16 +14,16 @@ from torch import Tensor
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.loggers import run_folder, write_text
 
-_CHECKED_STEPS = 16  # number of GPU losses that are checked in one synchronization
+_CHECKED_STEPS = 16  # number of GPU losses checked in one synchronization
 
 
 class NonFiniteGuard(Callback):
     """Callback that stops training at a NaN or infinite loss and saves the image names.
 
     On a CPU, the loss is checked in each step before the weights are updated. On a GPU, the losses of several
-    steps are checked together, to avoid a synchronization in each step. Losses are also checked before a
-    checkpoint is saved, so checkpoints never contain weights that were updated with a non-finite loss. The
-    step, the loss and the image names are written to ``nonfinite_rank<N>.json`` in the run folder.
+    steps are checked together, to avoid a synchronization in each step. Losses are also checked before each
+    checkpoint, so checkpoints never contain weights that were updated with a non-finite loss. The step, the
+    loss and the image names are written to ``nonfinite_rank<N>.json`` in the run folder.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -73,10 +73,9 @@ class NonFiniteGuard(Callback):
 
 
 class ResumeGuard(Callback):
-    """Callback that refuses to resume averaged weights without the averaging callback.
+    """Callback that prevents resuming from averaged weights without an averaging callback.
 
-    Without the averaging callback, Lightning would continue training from the averaged weights with an
-    optimizer state that belongs to the current weights.
+    Lightning would train the averaged weights with the optimizer state of the current weights.
     """
 
     def on_load_checkpoint(
@@ -85,7 +84,7 @@ class ResumeGuard(Callback):
         """Check that the run averages weights if the checkpoint contains averaged weights.
 
         Raises:
-            WeightsError: The checkpoint contains averages and the run has no averaging callback.
+            WeightsError: The checkpoint contains averaged weights and the run has no averaging callback.
         """
         callbacks = cast(list[Callback], cast(Any, trainer).callbacks)
         averaging = any(isinstance(callback, WeightAveraging) for callback in callbacks)
@@ -100,7 +99,7 @@ _STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and
 
 
 class StepSeed(Callback):
-    """Callback that seeds torch before each batch with run seed, batch number and process.
+    """Callback that seeds torch before each batch from the run seed, batch number and process.
 
     Lightning's checkpoints do not contain the state of the random number generators. With these seeds, a
     resumed run draws the same random numbers, for example for dropout, as an uninterrupted run.

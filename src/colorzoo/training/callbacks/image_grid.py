@@ -1,4 +1,4 @@
-"""Example grids of validation images: a row for each image, a column for each view."""
+"""Example grids of validation images, with a row for each image and a column for each view."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from colorzoo.training.loggers import log_image, run_folder
 from colorzoo.training.module import ColorizationModule
 
 HINT_MARGIN = 1
-"""Width in pixels of the dark outline around a hint, for contrast."""
+"""Width in pixels of the dark outline around a hint."""
 
 
 class ImageGrid(Callback):
     """Callback that saves a grid of colorized validation images.
 
-    Each row shows an image of the first validation batch: the gray image, then hints and result for each
-    guidance setting (such as the number of hints), then the ground truth. The grid is written to
-    ``images/step-<N>.png`` in the run folder and sent to loggers that support images. No grid is saved for
-    models whose input is a sketch.
+    Each row shows an image of the first validation batch: the gray image, then the hints and the result for
+    each guidance setting (such as the number of hints), then the ground truth. The grid is written to
+    ``images/step-<N>.png`` in the run folder and sent to loggers that support images. Models with sketch
+    input are not supported.
 
     Args:
         count: Maximum number of images.
@@ -52,7 +52,7 @@ class ImageGrid(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Save the grid after the first batch, from the averaged weights if the run has them."""
+        """Save the grid after the first batch, with averaged weights if the run has them."""
         gray = isinstance(pl_module, ColorizationModule) and pl_module.input_kind == "gray"
         if batch_idx or dataloader_idx or trainer.sanity_checking or not (gray and trainer.is_global_zero):
             return

@@ -32,7 +32,7 @@ class RunLock(Callback):
         """Lock the run folder.
 
         Raises:
-            ColorzooError: Another run uses the folder. The error is raised in all processes.
+            ColorzooError: Another run uses the folder. All processes raise the error.
         """
         folder, problem = run_folder(trainer), ""
         if trainer.is_global_zero and "://" not in folder:
@@ -59,7 +59,7 @@ class RunLock(Callback):
 
 
 class RunRecord(Callback):
-    """Callback that records how a run was started, in ``run.json`` and in the provenance.
+    """Callback that records the start of a run in ``run.json`` and in the provenance.
 
     ``run.json`` contains the command line, versions and the Git commit. The provenance of the weights
     contains the commit and a hash of the training data. If a run is resumed with another commit or other
