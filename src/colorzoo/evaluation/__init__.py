@@ -1,4 +1,4 @@
-"""Evaluation of models by named protocols, and reports of the results."""
+"""Evaluation of models with named protocols, and reports of the results."""
 
 from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.protocol import Protocol, list_protocols, load_protocol

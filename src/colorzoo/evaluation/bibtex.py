@@ -18,7 +18,7 @@ _KINDS = {"conference-paper": ("inproceedings", "booktitle"), "article": ("artic
 
 @cache
 def citation() -> Mapping[str, Any]:
-    """Return the content of ``CITATION.cff``, from the package or the checkout."""
+    """Return the content of ``CITATION.cff``."""
     package = Path(colorzoo.__path__[0])
     path = next(
         path for path in (package / "CITATION.cff", package.parents[1] / "CITATION.cff") if path.is_file()
@@ -27,7 +27,7 @@ def citation() -> Mapping[str, Any]:
 
 
 def key_of_model(name: str) -> str:
-    """Return the citation key of a model, or an empty string if no model has this name."""
+    """Return the citation key of a model, or an empty string for an unknown name."""
     try:
         return model_card(name).task.split(".")[2]
     except UnknownModelError:
@@ -35,15 +35,15 @@ def key_of_model(name: str) -> str:
 
 
 def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
-    """Return the citation keys of colorzoo, of models and of metrics.
+    """Return the citation keys of colorzoo, the models and the metrics.
 
     Examples:
         >>> cited_keys(["zhang2016_small"], ["ssim"])
         ['colorzoo', 'zhang2016', 'wang2004']
 
     Args:
-        models: Names of models; unknown names are skipped.
-        metrics: Names of metrics, without the name of a network.
+        models: Model names; unknown names are skipped.
+        metrics: Metric names without network names.
     """
     names = {*map(key_of_model, models), *metrics}
     return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if names & {*keys})]

@@ -1,4 +1,4 @@
-"""Cache of results, so that an interrupted evaluation can resume."""
+"""Cache of results for resuming an interrupted evaluation."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
-_VERSION = "4"  # increment it when the meaning of stored values changes
+_VERSION = "4"  # increment this number when the meaning of stored values changes
 _BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
 
 
 @dataclass
 class Entry:
-    """Cached results of one image colorized by one method.
+    """Cached results of one method for one image.
 
     Attributes:
-        moments: Metric states of the image (`colorzoo.metrics.base` defines moments). The outer keys are
-            numbers of interactions, the inner keys are output keys.
+        moments: Metric states of the image (moments, see `colorzoo.metrics.base`), by number of interactions
+            and output key.
         features: Feature vectors for set metrics such as FID, with the same keys as ``moments``.
-        actual_interactions: Number of interactions that were possible for each requested number.
-        thumbnails: JPEG thumbnails by key. The key is `TRUE_IMAGE` for the ground truth, `REFERENCE` for the
-            reference, and the largest number of interactions for the result after these interactions.
+        actual_interactions: Actual number of interactions by requested number.
+        thumbnails: JPEG thumbnails by key: `TRUE_IMAGE` for the ground truth, `REFERENCE` for the reference,
+            and the largest number of interactions for the result.
         skipped: Reason why the image was not evaluated; empty if it was evaluated.
         gray: Whether the ground truth has no color.
     """
@@ -62,7 +62,7 @@ class Cache:
         folder: Folder of the cache.
         protocol: The protocol. Its settings are hashed into the folder name, except metrics and numbers of
             interactions, which can be added later.
-        machine: The machine. It is also hashed into the folder name, because results differ between machines.
+        machine: The machine, also hashed into the folder name because results differ between machines.
     """
 
     def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
@@ -78,14 +78,14 @@ class Cache:
         self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(settings))[:12]}"
 
     def read(self, method: str, image: str) -> Entry:
-        """Return the entry of a method and an image, or an empty entry if it is not in the cache."""
+        """Return the entry for a method and an image, or an empty entry if none is cached."""
         try:
             return _from_json(json.loads(self._path(method, image).read_bytes()))
         except (OSError, ValueError, KeyError):  # missing or damaged entries are computed again
             return Entry()
 
     def write(self, method: str, image: str, entry: Entry) -> None:
-        """Store the entry of a method and an image."""
+        """Store the entry for a method and an image."""
         write_atomic(self._path(method, image), json.dumps(vars(entry), default=_json_value).encode())
 
     def _path(self, method: str, image: str) -> Path:

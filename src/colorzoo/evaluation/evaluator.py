@@ -1,4 +1,4 @@
-"""Evaluation of single images by all methods, with cached results."""
+"""Evaluation of single images with all methods and cached results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Evaluator:
     device: torch.device
 
     def evaluate(self, item: Item) -> None:
-        """Evaluate one image with all methods; cached results are reused."""
+        """Evaluate an image with all methods; reuse cached results."""
         keys = [output.key for measure in self.measures for output in measure.outputs]
         entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
         missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
@@ -62,7 +62,7 @@ class Evaluator:
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:
-        """Return the simulated user; None if the method does not accept this kind of guidance."""
+        """Return the simulated user, or None if the method does not accept its kind of guidance."""
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 
@@ -87,7 +87,7 @@ class Evaluator:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
     def _background_guidance(self, method: Method, scene: TargetImage) -> Guidance | None:
-        """Return the guidance that is set before the first interaction, or None."""
+        """Return the guidance before the first interaction, or None."""
         choice = self.protocol.background
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
@@ -96,7 +96,7 @@ class Evaluator:
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
     def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
-        """Compute the measures that are missing in the entry."""
+        """Compute the missing measures of the entry."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
         result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
@@ -115,7 +115,7 @@ class Evaluator:
 
 
 def thumbnail(rgb: Tensor) -> bytes:
-    """Downscale RGB ``(1, 3, H, W)`` in [0, 1] and return it as JPEG data."""
+    """Downscale RGB ``(1, 3, H, W)`` in [0, 1] and encode it as a JPEG."""
     levels = (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(levels)
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)

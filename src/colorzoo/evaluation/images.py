@@ -32,14 +32,14 @@ PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 @dataclass(frozen=True)
 class Item:
-    """An image to evaluate, without its pixels.
+    """Image to evaluate, without its pixels.
 
     Attributes:
         name: Path relative to the data folder.
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        sha256: SHA-256 of the image file; set by `hashed`, otherwise empty.
+        sha256: SHA-256 of the image file; empty before `hashed`.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.
     """
@@ -54,11 +54,11 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Hash of the image, its reference and its label, used in the path of the cache entry."""
+        """Hash of the image, its reference and its label; used in the path of the cache entry."""
         return digest(self.sha256, self.reference_sha256, str(self.label))
 
     def hashed(self) -> Item:
-        """Return a copy of the item with the hashes of its files.
+        """Return a copy with the hashes of the files.
 
         Raises:
             ImageError: A file cannot be read.
@@ -78,13 +78,12 @@ def select_images(
 
     Args:
         folder: Folder of images or tar shards.
-        protocol: Protocol that defines the subset and the references.
+        protocol: Protocol with the subset and the kind of references.
         pairs: CSV file of image pairs in ``folder``; `PAIRS_FILE` by default.
         limit: Maximum number of images.
 
     Returns:
-        The images, and a note that describes how they differ from the images of the protocol. The note is
-        empty if they do not differ.
+        The images, and a note on deviations from the images of the protocol (empty without deviations).
 
     Raises:
         DataError: The folder is missing or empty, or does not contain the required pairs file.
@@ -165,10 +164,10 @@ class Truth:
     """Ground-truth image at the protocol's size; derived values are computed once.
 
     Args:
-        rgb: ``(1, 3, H, W)`` in [0, 1].
+        rgb: ``(1, 3, H, W)`` image in [0, 1].
         size: Height and width before resizing.
         reference: ``(1, 3, H', W')`` reference image in [0, 1], or None.
-        seed: Random seed for this image.
+        seed: Random seed of the image.
         label: Class index, or None if it is unknown.
     """
 
@@ -202,12 +201,12 @@ class Truth:
 
     @cached_property
     def gray_scene(self) -> TargetImage:
-        """Image to colorize, for models whose input is lightness."""
+        """Image to colorize for models with lightness input."""
         return TargetImage(self.lab[:, :1], self.rgb, self.ab, self.seed, self.reference)
 
     @cached_property
     def sketch_scene(self) -> TargetImage:
-        """Image to colorize, for models whose input is a sketch (extracted with XDoG)."""
+        """Image to colorize for models with sketch input; the sketch is extracted with XDoG."""
         return TargetImage(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
 
 
@@ -265,7 +264,7 @@ def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
 
 
 def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
-    """Hash all items; return the readable items, and name and error of the unreadable items."""
+    """Hash all items; return the readable items, and the name and error of each unreadable item."""
     readable, unreadable = [], []
     for item in items:
         try:

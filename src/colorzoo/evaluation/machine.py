@@ -1,4 +1,4 @@
-"""Hardware and library versions that can change the last digits of measured values."""
+"""Hardware and library versions that can affect the last digits of results."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Machine:
 
     Attributes:
         device: Name of the GPU, or ``cpu``.
-        threads: Number of CPU threads that torch uses.
+        threads: Number of CPU threads of torch.
         processor: Name of the CPU.
-        instructions: Largest instruction set that torch uses on this CPU.
+        instructions: Largest CPU instruction set used by torch, such as ``AVX2``.
         versions: Versions of the packages that affect results.
     """
 
@@ -36,7 +36,7 @@ class Machine:
 
 
 def this_machine(device: torch.device) -> Machine:
-    """Return a description of this machine, with torch's current number of threads."""
+    """Describe this machine with torch's current number of threads."""
     return Machine(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
@@ -47,7 +47,7 @@ def this_machine(device: torch.device) -> Machine:
 
 
 def shared_machine(device: torch.device, processes: int) -> Machine:
-    """Return the description of this machine; check that it is equal in all processes.
+    """Describe this machine and check that all processes run on identical machines.
 
     Raises:
         DataError: The processes run on different machines.

@@ -28,13 +28,13 @@ from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_n
 from colorzoo.simulation import ColorizedImage, bled_edges
 
 Values = list[list[float]]
-"""Metric states (moments) of one image, as one list for each output of a measure."""
+"""Metric states (moments) of one image, with a list for each output of a measure."""
 
 SCRIBBLE_RADIUS = 16  # pixels; colors may change within this distance from a scribble
 
 
 class Bleeding:
-    """Color bleeding in the result of a method before the first interaction.
+    """Color bleeding in a method's result before the first interaction.
 
     Args:
         first: The method's result without interactions.
@@ -46,7 +46,7 @@ class Bleeding:
 
     @cached_property
     def edges(self) -> Tensor:
-        """``(1, 1, H, W)`` mask of true color edges that the result lacks; one pixel wide."""
+        """``(1, 1, H, W)`` mask of true color edges missing from the result; one pixel wide."""
         return bled_edges(self.first.ab, self._truth.ab)
 
     @cached_property
@@ -57,14 +57,14 @@ class Bleeding:
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """Result of a method with its ground truth.
+    """Result of a method, with its ground truth.
 
     Attributes:
         rgb: ``(1, 3, H, W)`` result in [0, 1].
         ab: ``(1, 2, H, W)`` result in CIE units.
         truth: The ground truth.
-        bleeding: Color bleeding in the result of the method before the first interaction.
-        guidance: Guidance with which the result was computed.
+        bleeding: Color bleeding in the method's result before the first interaction.
+        guidance: Guidance of the result.
     """
 
     rgb: Tensor
@@ -81,10 +81,10 @@ class Measure:
     Attributes:
         name: Name in protocols and ``--metrics``.
         outputs: Definitions of the output numbers.
-        run: Function that computes the metric states (moments) of each output from a result. If ``distance``
-            is set, the function returns image features instead.
-        distance: Function that computes the distance between two sets of images from their features, as for
-            FID. None for measures of single images.
+        run: Function that computes the metric states (moments) of each output from a result, or image
+            features if ``distance`` is set.
+        distance: Function that computes the distance between two image sets from their features, as for FID;
+            None for measures of single images.
     """
 
     name: str
@@ -109,18 +109,16 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
     "reference_ab": lambda result: result.truth.reference_ab,
     "labels": lambda result: None if result.truth.label is None else torch.tensor([result.truth.label]),
 }
-"""Functions that return the inputs of metrics by name; they return None if an image lacks the input."""
+"""Functions by input name; each function returns a metric input, or None if an image lacks the input."""
 
 
 def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
-    """Return a measure that computes a metric.
-
-    The value is NaN for an image that lacks an input of the metric.
+    """Return a measure that computes a metric; NaN for an image that lacks an input.
 
     Args:
         name: Name in protocols.
         metric: Metric to compute.
-        suffix: Suffix of the report keys, see `ColorMetric.outputs`.
+        suffix: Suffix of the report keys; see `ColorMetric.outputs`.
     """
     outputs = metric.outputs(suffix)
     if not outputs:
@@ -140,9 +138,9 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return constructors of the measures that are not metrics, by name.
+    """Return constructors, by name, of the measures that are not metrics.
 
-    These measures compare a result with the result of the same method before the first interaction.
+    These measures compare a result with the method's result before the first interaction.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -165,13 +163,13 @@ def _mean_measure(
     *,
     digits: int,
 ) -> Measure:
-    """Return a measure whose output is the mean of ``function`` over images."""
+    """Return a measure that averages ``function`` over images."""
     output = Output(key, title, "dB" if "psnr" in key else "", better, mean_of_moments, digits)
     return Measure(name, (output,), lambda result: [value_moments(float(function(result)))])
 
 
 def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measure:
-    """Return the measure of PSNR gained by interactions, in a band around edges."""
+    """Return the measure of the PSNR gain from interactions, in a band around edges."""
 
     def gain(result: MeasuredImage) -> Tensor:
         band = edge_band(result.bleeding.edges, kernel_size)
@@ -202,7 +200,7 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     """Return a measure by name.
 
     Args:
-        name: A name from `list_metrics`. It may include a network and a weight file; see
+        name: A name from `list_metrics`, optionally with a network and a weight file; see
             `colorzoo.metrics.named`.
         device: Device of the metric's network.
 
@@ -230,10 +228,9 @@ def list_metrics() -> list[str]:
 def choose_measures(
     protocol: Protocol, metrics: tuple[str, ...] | None, device: torch.device
 ) -> tuple[list[Measure], tuple[str, ...]]:
-    """Build the measures of a protocol, or the measures that the user selected.
+    """Build the measures of a protocol, or the measures selected by the user.
 
-    If the weights of a metric's network are missing, the metric is skipped with a note, unless the user
-    selected it.
+    A protocol metric with missing network weights is skipped with a note.
 
     Args:
         protocol: The protocol.
@@ -246,7 +243,7 @@ def choose_measures(
 
     Raises:
         DataError: A metric does not exist.
-        WeightsError: Network weights are missing for a metric that the user selected.
+        WeightsError: Network weights are missing for a metric selected by the user.
     """
     measures, notes = [], []
     for name in dict.fromkeys(metrics or protocol.metrics):

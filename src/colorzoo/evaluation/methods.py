@@ -47,8 +47,8 @@ class Method:
         color_function: Function that returns a colorization function for an image and its ground truth.
         accepts: Accepted kinds of guidance.
         input_kind: ``"gray"`` or ``"sketch"``.
-        module: Function that returns an object with the method ``propose_points`` or ``propose``, which a
-            simulated user calls. The function returns None if the method proposes neither points nor regions.
+        module: Function that returns an object with the method ``propose_points`` or ``propose`` for
+            simulated users, or None if the method proposes neither points nor regions.
         about: Properties of the method for the report, such as its training data.
     """
 
@@ -91,7 +91,7 @@ def open_methods(
 
 
 def registered_name(name: str) -> str:
-    """Replace an alias by the model's registered name; return other names unchanged."""
+    """Replace an alias with the registered model name; return other names unchanged."""
     try:
         return model_card(name).name
     except UnknownModelError:
@@ -181,7 +181,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
 
 
 def _training(weights: ResolvedWeights | None) -> str:
-    """Return the training data stated in the model card or in the metadata of the weight file."""
+    """Return the training data from the model card or the weight file's metadata."""
     if weights is None:
         return "nothing"
     if weights.entry is not None and weights.entry.trained_on:
@@ -205,7 +205,7 @@ def model_function(model: ColoringModel) -> ColorFunction:
 def colorizer_function(model: ColoringModel) -> ColorFunction:
     """Return a function that runs the `Colorizer` at the working size of the model.
 
-    The function computes in float32, so that measurements are reproducible.
+    The function computes in float32, so measurements are reproducible.
     """
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32")
@@ -217,7 +217,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
             exemplar = colorizer.exemplar([ReadReference(_image(guidance.exemplar.rgb))])
         rest = replace(guidance, exemplar=None).to("cpu")
         colored = colorizer.colorize(_image(image), rest if rest.kinds() else None, reference=exemplar)
-        # a model without weights has no device, and the truth is on the device that the user selected
+        # a model without weights has no device, but the truth is on the device that the user selected
         rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
         return ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
 
@@ -235,7 +235,7 @@ class Proposer:
     model: ColoringModel
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
-        """Return the row and column of the next point, shape ``(1, 2)``; see `ProposesPoints`."""
+        """Return the row and column of the next point, ``(1, 2)``; see `ProposesPoints`."""
         with torch.inference_mode():
             distribution = Distribution.of(self.model(lightness, guidance))
         if distribution is None:  # without a trained distribution, propose the center
@@ -248,6 +248,6 @@ class Proposer:
 
 
 def proposer_of(model: ColoringModel) -> object:
-    """Return the object that proposes points or regions: the model, or a `Proposer` of points."""
+    """Return the model if it proposes points or regions; otherwise wrap it in a `Proposer`."""
     proposes = isinstance(model, ProposesPoints | ProposesRegions)
     return model if proposes or "points" not in model.accepts else Proposer(model)

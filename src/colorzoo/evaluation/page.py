@@ -1,4 +1,4 @@
-"""Report as a self-contained HTML file with curves and a gallery."""
+"""Self-contained HTML report with curves and a gallery."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _notes(summary: Summary) -> list[str]:
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:
-    """Return, for each method, a curve of its finite values over the number of interactions."""
+    """Return a curve for each method: its finite values over the number of interactions."""
     points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
     for row in summary.rows:
         found = row.scores[output.key].estimate
@@ -79,7 +79,7 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
 
 
 def draw(summary: Summary, output: Output) -> str:
-    """Draw the curves of all methods for an output and return the SVG as a ``data:`` URL."""
+    """Draw the curves of all methods for an output and return an SVG ``data:`` URL."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -109,7 +109,7 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
 
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:
-    """Return one gallery row: URLs of truth and reference, and each method's name, URL and value."""
+    """Return a gallery row: URLs of truth and reference, and each method's name, URL and value."""
     item = summary.items[index]
     exhibit: dict[str, Any] = {"item": item, "reference": "", "results": []}
     for method in summary.setup.methods:

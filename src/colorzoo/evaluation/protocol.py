@@ -1,4 +1,4 @@
-"""Evaluation protocols: versioned YAML files that contain all settings except the models."""
+"""Evaluation protocols: versioned YAML files with all settings except the models."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Suffix that identifies the resizing in the metric keys of reports."""
+        """Suffix for the metric keys of reports that identifies the resizing."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class Protocol:
     Attributes:
         name: Name of the protocol.
         version: Version number, incremented with every change that affects results.
-        title: Description in one line.
+        title: One-line description.
         source: Paper and section that the protocol follows.
         resize: Initial resizing of the images.
         coloring: ``colorizer`` runs `colorize` with the network at its working size. ``network`` runs the
@@ -80,8 +80,8 @@ class Protocol:
         references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
             references.
         user: Simulated user; None for automatic colorization.
-        background: Simulated user whose guidance is set before the first interaction and does not change;
-            None for no such guidance. Its kind of guidance should differ from the kind that ``user`` sets.
+        background: Simulated user that sets constant guidance before the first interaction, or None. Its kind
+            of guidance should differ from the kind that ``user`` sets.
         interactions: Numbers of interactions after which results are measured, ascending.
         metrics: Names of the metrics.
         seed: Seed for all random numbers.
@@ -112,7 +112,7 @@ class Protocol:
 
     @property
     def coloring_note(self) -> str:
-        """Sentence that describes the size at which the images were colorized."""
+        """Sentence on the size at which the images were colorized."""
         if self.coloring == "colorizer":
             return "Images were colorized with the default settings of `colorzoo colorize`."
         side = "the size of the images" if self.resize.mode == "none" else f"{self.resize.size} pixels"
@@ -120,7 +120,7 @@ class Protocol:
 
 
 def list_protocols() -> list[str]:
-    """Return the names of the protocols that the package contains.
+    """Return the names of the built-in protocols.
 
     Examples:
         >>> "automatic" in list_protocols()
@@ -157,7 +157,7 @@ def load_protocol(name: str) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Parse a protocol from YAML text; error messages contain the name ``where``.
+    """Parse a protocol from YAML text; error messages start with the name ``where``.
 
     Raises:
         DataError: The text is invalid.
@@ -178,7 +178,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:
-    """Validate numbers of interactions and return them sorted and without duplicates.
+    """Check numbers of interactions, and return them sorted and without duplicates.
 
     Raises:
         ValueError: The list is empty, or a value is not an integer from 0 to `MAX_INTERACTIONS`.

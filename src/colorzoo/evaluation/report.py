@@ -1,4 +1,4 @@
-"""Files of a report: HTML page, JSON, CSV, tables for papers, and manifest."""
+"""Report files: HTML page, JSON, CSV, tables for papers, and manifest."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return all data that are required to reproduce the results.
+    """Return all data required to reproduce the results.
 
     The manifests of repeated evaluations differ only in the key ``run``.
     """

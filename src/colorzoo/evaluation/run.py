@@ -1,4 +1,4 @@
-"""Run an evaluation in one or several processes and write its report."""
+"""Evaluation in one or several processes, with a report."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Plan:
         models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` for a folder of existing results.
         data: Folder of images.
         output: Folder of the report.
-        protocol: Protocol to follow.
+        protocol: Evaluation protocol.
         interactions: Numbers of interactions; None uses the numbers of the protocol.
         metrics: Names of metrics; None uses the metrics of the protocol.
         weights: Weight files by model name.
         compare: Names of two methods for a paired comparison.
         pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
-        limit: Number of images to evaluate, from the start of the list; None evaluates all images.
+        limit: Maximum number of images, from the start of the list; None evaluates all images.
         cache: Folder of the cache; by default a folder in ``output``.
         device: Device of the models.
-        threads: Number of CPU threads for torch; it affects the last digits of results.
+        threads: Number of CPU threads for torch; affects the last digits of results.
         resamples: Number of bootstrap resamples.
     """
 
@@ -83,7 +83,7 @@ class Outcome:
 
     Attributes:
         summary: The results; None in processes that do not write the report.
-        skipped: Name of each skipped image and the reason for skipping it.
+        skipped: Name and reason for each skipped image.
         notes: Notes for the user, such as skipped metrics.
     """
 
@@ -136,7 +136,7 @@ def _with_registered_names(plan: Plan) -> Plan:
 
 @contextmanager
 def join_processes() -> Iterator[tuple[int, int]]:
-    """Initialize the process group under torchrun or Lightning, and yield rank and world size."""
+    """Initialize the process group under torchrun or Lightning; yield the rank and the world size."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, 1
         return

@@ -1,8 +1,7 @@
 """Metric values over an image set, with confidence intervals from a seeded bootstrap.
 
-A metric value is computed from sums of per-image numbers (moments, see `colorzoo.metrics.base`). The sums of
-all bootstrap resamples are computed with one matrix product. All values and comparisons use the same
-resamples.
+A metric value is computed from sums of per-image numbers (moments, see `colorzoo.metrics.base`). All values
+and comparisons use the same resamples.
 """
 
 from __future__ import annotations
@@ -54,19 +53,19 @@ class Difference:
 
 
 def bootstrap_weights(images: int, resamples: int, seed: int) -> Weights:
-    """Return the count ``(resamples, images)`` of each image in each bootstrap resample."""
+    """Return the count of each image in each bootstrap resample, ``(resamples, images)``."""
     generator = np.random.default_rng(seed)
     share = np.full(images, 1 / images)
     return generator.multinomial(images, share, size=resamples).astype(np.float64)
 
 
 def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
-    """Return a value and its percentile bootstrap interval.
+    """Return a value with its percentile bootstrap interval.
 
     Args:
         moments: ``(N, k)`` metric states of N images.
         finish: Function that computes the metric value from states summed over images.
-        weights: ``(R, N)`` from `bootstrap_weights`.
+        weights: ``(R, N)`` result of `bootstrap_weights`.
     """
     value = float(finish(moments.sum(0)))
     if len(moments) < 2 or not np.isfinite(value):
@@ -75,13 +74,13 @@ def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
 
 
 def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -> Difference:
-    """Compare two methods on the images for which both methods have a value.
+    """Compare two methods on the images with a value for both methods.
 
     Args:
         one: ``(N, k)`` metric states of the first method.
         other: ``(N, k)`` metric states of the second method, for the same images in the same order.
         finish: Function that computes the metric value from states summed over images.
-        weights: ``(R, N)`` from `bootstrap_weights`.
+        weights: ``(R, N)`` result of `bootstrap_weights`.
     """
     # the last two metric states, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
@@ -92,7 +91,7 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
         return Difference(Estimate(value), float("nan"), int(both.sum()))
     differences = finish(weights @ one) - finish(weights @ other)
     differences = differences[np.isfinite(differences)]
-    # plus one, so that no p-value is below the resolution of the resamples
+    # plus 1, so that no p-value is below the resolution of the resamples
     below = (1 + (differences <= 0).sum()) / (1 + len(differences))
     above = (1 + (differences >= 0).sum()) / (1 + len(differences))
     p_value = min(1.0, 2 * float(min(below, above)))
@@ -100,15 +99,15 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
 
 
 def jackknife(distance: Distance, results: Features, truths: Features) -> Estimate:
-    """Return a distance between results and ground truth with its jackknife interval.
+    """Return the distance between results and ground truth with its jackknife interval.
 
     A bootstrap repeats images, which biases distances such as FID. The jackknife divides the images into
     `GROUPS` groups and computes the distance with each group left out in turn. The interval uses the variance
     for groups of unequal size (Busing, Meijer and van der Leeden 1999, *Delete-m Jackknife for Unequal m*)
-    and Student's t distribution. The interval does not account for the bias of FID for small samples.
+    and Student's t distribution. It does not account for the bias of FID for small samples.
 
     Args:
-        distance: Function that returns the distance between two sets of features.
+        distance: Function that returns the distance between two feature sets.
         results: ``(N, D)`` features of the results.
         truths: ``(N, D)`` features of the ground truth, for the same images in the same order.
 

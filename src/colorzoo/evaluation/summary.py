@@ -1,4 +1,4 @@
-"""Summary of an evaluation: scores with intervals and comparisons, from cached results."""
+"""Summary of cached evaluation results: scores with intervals, and comparisons."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class EvaluationSetup:
     """Setup of an evaluation.
 
     Attributes:
-        protocol: Protocol that the evaluation follows.
-        methods: Methods listed in the report.
+        protocol: Evaluation protocol.
+        methods: Methods in the report.
         counts: Numbers of interactions by method name.
         measures: Measures of each result.
-        deviation: Description of how the images differ from the protocol's images; empty if they do not.
+        deviation: Description of deviations from the protocol's images; empty without deviations.
         notes: Notes for the user.
         resamples: Number of bootstrap resamples.
         machine: Machine that ran the evaluation.
@@ -65,7 +65,7 @@ class EvaluationSetup:
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
-        """Return the key of an output with a suffix that identifies the protocol's resizing."""
+        """Return the key of an output with the suffix of the protocol's resizing."""
         return f"{output.key}@{self.protocol.resize.key}"
 
 
@@ -110,7 +110,7 @@ class Comparison:
 
     Attributes:
         count: Number of interactions.
-        output: Output number that is compared.
+        output: Compared output number.
         difference: Value of the first method minus value of the second method, on the same images.
         adjusted: p-value adjusted for multiple comparisons (Holm 1979).
     """
@@ -155,11 +155,11 @@ class Summary:
     Attributes:
         setup: Setup of the evaluation.
         items: The evaluated images.
-        skipped: Name of each skipped image and the reason for skipping it.
+        skipped: Name and reason for each skipped image.
         gray: Names of evaluated images whose ground truth has no color.
         tables: Metric states of each image, by method and number of interactions.
         rows: Scores by method and number of interactions.
-        best: The best methods by output key and number of interactions; see `best_methods`.
+        best: Names of the best methods by output key and number of interactions; see `best_methods`.
         compared: Names of the two compared methods, or None.
         comparisons: Differences between the two compared methods.
     """
@@ -181,7 +181,7 @@ class Summary:
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
-        """Note on the images whose ground truth is gray; empty if there are no such images."""
+        """Note on images with gray ground truth; empty without such images."""
         if not self.gray:
             return ()
         return (
@@ -243,7 +243,7 @@ def _skipped_and_gray(
 ) -> tuple[list[str], list[str]]:
     """Return the reason for skipping each item (or an empty string), and the names of gray items.
 
-    The reasons are listed by position because one target image can occur with several references.
+    The reasons are in the order of the items, because a target image can occur with several references.
     """
     reasons: list[str] = []
     gray: list[str] = []
@@ -345,7 +345,7 @@ def _comparisons(
     one, other = compare
     rows = []
     for count in sorted({*setup.counts[one], *setup.counts[other]}):
-        # a method that does not accept this guidance has only its automatic result
+        # a method that does not accept this guidance has only an automatic result
         nearest = [count if count in setup.counts[name] else setup.counts[name][0] for name in compare]
         first, second = (tables[key] for key in zip(compare, nearest, strict=True))
         for output in setup.outputs:

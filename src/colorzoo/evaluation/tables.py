@@ -41,7 +41,7 @@ DIGITS = 6  # significant digits in files; hides rounding errors
 
 
 def number(value: float, digits: int) -> str:
-    """Format a number with ``digits`` decimals; infinity as ``∞``, NaN as a dash."""
+    """Format a number with ``digits`` decimals, infinity as ``∞``, and NaN as a dash."""
     if math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -51,14 +51,14 @@ def number(value: float, digits: int) -> str:
 
 
 def interval(estimate: Estimate, digits: int) -> str:
-    """Format an interval as ``low to high``, or as an empty string if it is undefined."""
+    """Format an interval as ``low to high``; return an empty string if it is undefined."""
     if math.isnan(estimate.low):
         return ""
     return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
 
 
 def heading(output: Output) -> str:
-    """Return a column heading: title, unit, and an arrow in the direction of better values."""
+    """Return a column heading with title, unit, and an arrow in the direction of better values."""
     unit = f" [{output.unit}]" if output.unit else ""
     return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 
@@ -96,7 +96,7 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
 
     Args:
         summary: Results of the evaluation.
-        write: Function that formats a cell from value, interval and a flag that marks the best value.
+        write: Function that formats a cell from value, interval and best-value flag.
     """
     outputs = summary.setup.outputs
     guided = any(row.count for row in summary.rows)
