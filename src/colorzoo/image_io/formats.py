@@ -50,18 +50,14 @@ _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
 
 
-def open_image(source: str | Path | IO[bytes], plugins: tuple[str, ...] = ()) -> Image.Image:
+def open_image(source: str | Path | IO[bytes]) -> Image.Image:
     """Open an image of one of the `FORMATS` without decoding it.
-
-    Args:
-        source: Path or binary stream of the file.
-        plugins: Names of additional Pillow readers, registered by `Plugin.load`.
 
     Raises:
         PIL.UnidentifiedImageError: The format of the file is not enabled.
         OSError: The file cannot be read.
     """
-    return Image.open(source, formats=(*FORMATS, *plugins))
+    return Image.open(source, formats=FORMATS)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from PIL import Image
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import Levels, RasterImage
-from colorzoo.image_io.read import MAX_PIXELS, from_pil, is_tiff, open_pil, open_source, read_tiff_page
-from colorzoo.image_io.tiff import TIFF_HEADER, Directory, encode_page, find_pages
+from colorzoo.image_io.read import MAX_PIXELS, from_pil, open_pil, open_source, read_tiff_page
+from colorzoo.image_io.tiff import TIFF_HEADER, TIFF_SIGNATURES, Directory, encode_page, find_pages
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     check_result_pixels,
@@ -82,10 +82,11 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         and HEIC, because only the first image of such a file is supported.
     """
     try:
-        if is_tiff(file):
+        file.seek(0)
+        head = file.read(12)
+        if head[:4] in TIFF_SIGNATURES:
             pages = find_pages(file)
             return Frames("pages", len(pages), pages=pages) if len(pages) > 1 else None
-        head = file.read(12)
         if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
             with open_pil(file, name) as image:
                 return _animation(image)

@@ -17,12 +17,12 @@ from PIL import Image, UnidentifiedImageError
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import (
     CAMERA_RAW,
+    FORMATS,
     JPEG_XL,
     Plugin,
     check_pixel_count,
     develop_raw,
     jxl_size,
-    open_image,
     plugin_for,
 )
 from colorzoo.image_io.metadata import ORIENTATION, Metadata, clean_exif, clean_xmp, valid_orientation
@@ -115,18 +115,11 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
     Raises:
         ImageError: The file is not an image, is damaged, or requires a library other than Pillow.
     """
-    if is_tiff(file):
+    file.seek(0)
+    if file.read(4) in TIFF_SIGNATURES:
         return _first_page(find_pages(file), name).size
     with open_pil(file, name) as image:
         return image.size
-
-
-def is_tiff(file: IO[bytes]) -> bool:
-    """Return whether a file starts with the signature of a TIFF."""
-    file.seek(0)
-    head = file.read(4)
-    file.seek(0)
-    return head in TIFF_SIGNATURES
 
 
 @contextmanager
@@ -145,22 +138,19 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         yield io.BytesIO(source), "the image"
         return
     path = Path(source)
-    with _open_file(path) as file:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise ImageError(f"{path} is empty (0 bytes); copy the file again")
-        file.seek(0)
-        yield file, str(path)
-
-
-def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder; choose an image file")
-        return path.open("rb")
+        opened = path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    with opened as file:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise ImageError(f"{path} is empty (0 bytes); copy the file again")
+        file.seek(0)
+        yield file, str(path)
 
 
 def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
@@ -174,10 +164,11 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:
         raster = develop_raw(file, name, max_pixels)
-    elif plugin is None and is_tiff(file):
+    elif plugin is None and file.read(4) in TIFF_SIGNATURES:
         pages = find_pages(file)
         raster = read_tiff_page(file, _first_page(pages, name), name, max_pixels)
-        raster = replace(raster, notes=(*_count_notes(len(pages), "pages"), *raster.notes))
+        if len(pages) > 1:
+            raster = replace(raster, notes=(f"first of {len(pages)} pages", *raster.notes))
     else:
         if plugin is JPEG_XL and (size := jxl_size(file)):
             check_pixel_count(name, size, max_pixels)
@@ -201,17 +192,6 @@ def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int)
 
 
 @contextmanager
-def _without_pixel_limit() -> Iterator[None]:
-    """Disable Pillow's global pixel limit while a file is opened; `check_pixel_count` replaces it."""
-    with _pixel_limit_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-@contextmanager
 def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
     """Open an image with Pillow without decoding it.
 
@@ -222,8 +202,12 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
         plugin.load(name)
     file.seek(0)
     try:
-        with _without_pixel_limit():
-            image = open_image(file, (plugin.reader,) if plugin else ())
+        with _pixel_limit_lock:  # `check_pixel_count` replaces the global limit of Pillow
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(file, formats=(*FORMATS, plugin.reader) if plugin else FORMATS)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
     except UnidentifiedImageError:
         raise ImageError(
             f"{name} is not an image that can be read; use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
@@ -252,26 +236,7 @@ def from_pil(
     Raises:
         ImageError: The image is damaged.
     """
-    try:
-        samples = None if file is None else _decode_without_pillow(image, file)
-        if samples is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
-            _load(image, name)
-        if samples is None and image.mode.startswith(("I", "F")):
-            samples = _deep_samples(image)
-        if samples is None:
-            pixels = image_pixels(image)
-        else:
-            pixels = sample_pixels(samples, image.info.get("icc_profile") or None)
-    except SamplesError as error:
-        raise ImageError(f"{name} {error}") from error
-    except (ImageError, MemoryError):
-        raise
-    except (
-        Exception
-    ) as error:  # as in `_load`, errors have many types; a GIF without a palette raises AssertionError
-        raise ImageError(
-            f"{name} has an unsupported color mode ({image.mode}: {error}); convert it to RGB or grayscale"
-        ) from error
+    pixels = _decode(image, file, name)
     orientation, block = 1, None
     try:
         exif = image.getexif()
@@ -280,20 +245,54 @@ def from_pil(
         block = clean_exif(exif)
     except Exception:  # Pillow raises many types of errors for damaged EXIF
         notes += ("the EXIF metadata is damaged and was discarded",)
-    metadata = replace(_metadata(image, orientation), exif=block)
+    info = image.info
+    comment, iptc = info.get("comment"), (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
+    texts = getattr(image, "text", {}) if image.format == "PNG" else {}
+    dpi = info.get("dpi")
+    if dpi is not None:
+        dpi = (float(dpi[0]), float(dpi[1]))
+        dpi = dpi if min(dpi) > 1 else None  # 1 x 1 is a pixel aspect ratio, not a resolution
+    metadata = Metadata(
+        exif=block,
+        xmp=clean_xmp(info.get("xmp"), turned=orientation != 1),
+        dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
+        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
+        comment=comment if isinstance(comment, bytes) else None,
+        iptc=iptc if isinstance(iptc, bytes) else None,
+        format="JPEG" if image.format == "MPO" else image.format,
+    )
     return _assemble(replace(pixels, notes=notes + pixels.notes), metadata, orientation)
 
 
-def _decode_without_pillow(image: Image.Image, file: IO[bytes]) -> Samples | None:
-    """Decode images whose pixel values Pillow would change; return None for other images."""
-    if image.format == "JPEG2000":
-        return decode_jpeg2000(file)
-    if image.format == "JXL":
-        return decode_jxl(file)
-    is_deep = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the first tile
-    if is_deep and not getattr(image, "is_animated", False):  # only Pillow composites frames, at 8 bits
-        return decode_png(file)
-    return None
+def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
+    """Decode an opened image and convert its pixels to sRGB.
+
+    Formats whose pixel values Pillow would change are decoded from ``file``.
+    """
+    samples = None
+    try:
+        if file is not None and image.format == "JPEG2000":
+            samples = decode_jpeg2000(file)
+        elif file is not None and image.format == "JXL":
+            samples = decode_jxl(file)
+        elif file is not None and image.format == "PNG" and ";16" in str(getattr(image, "tile", "")):
+            # the raw mode of the first tile has 16 bits; Pillow composites animations, but only at 8 bits
+            samples = None if getattr(image, "is_animated", False) else decode_png(file)
+        if samples is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
+            _load(image, name)
+        if samples is None and image.mode.startswith(("I", "F")):
+            samples = _deep_samples(image)
+        if samples is None:
+            return image_pixels(image)
+        return sample_pixels(samples, image.info.get("icc_profile") or None)
+    except SamplesError as error:
+        raise ImageError(f"{name} {error}") from error
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # as in `_load`; a GIF without a palette raises AssertionError
+        raise ImageError(
+            f"{name} has an unsupported color mode ({image.mode}: {error}); convert it to RGB or grayscale"
+        ) from error
 
 
 def _deep_samples(image: Image.Image) -> Samples:
@@ -309,13 +308,8 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         count = getattr(image, "n_frames", 1)
     except Exception:  # the first page is readable even if a later page is damaged
         return ("later frames are damaged and were discarded",)
-    return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
-
-
-def _count_notes(count: int, unit: str) -> tuple[str, ...]:
-    if count < 2:
-        return ()
-    return (f"first of {count} {unit}",)
+    unit = "pages" if image.format == "TIFF" else "frames"
+    return (f"first of {count} {unit}",) if count > 1 else ()
 
 
 def _load(image: Image.Image, name: str) -> None:
@@ -327,29 +321,6 @@ def _load(image: Image.Image, name: str) -> None:
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
         raise ImageError(f"{name} is damaged or truncated: {_one_line(error)}") from error
-
-
-def _as_bytes(value: object) -> bytes | None:
-    return value if isinstance(value, bytes) else None
-
-
-def _metadata(image: Image.Image, orientation: int) -> Metadata:
-    info = image.info
-    dpi = info.get("dpi")
-    if dpi is not None:
-        dpi = (float(dpi[0]), float(dpi[1]))
-        dpi = dpi if min(dpi) > 1 else None  # 1 x 1 is a pixel aspect ratio, not a resolution
-    if dpi is not None and orientation >= 5:
-        dpi = dpi[::-1]
-    texts = getattr(image, "text", {}) if image.format == "PNG" else {}
-    return Metadata(
-        xmp=clean_xmp(info.get("xmp"), turned=orientation != 1),
-        dpi=dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
-        comment=_as_bytes(info.get("comment")),
-        iptc=_as_bytes((info.get("photoshop") or {}).get(_IPTC_RESOURCE)),
-        format="JPEG" if image.format == "MPO" else image.format,
-    )
 
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
