@@ -9,17 +9,17 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights import catalog, encoder
-from colorzoo.weights.catalog import embedded_folder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
 
-FILES = sorted(embedded_folder().glob("*.safetensors"))
+FILES = sorted(EMBEDDED_FOLDER.glob("*.safetensors"))
 
 
 def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = str(model_card("zhang2016_small").weights["default"].file)
-    data = bytearray((embedded_folder() / name).read_bytes())
+    data = bytearray((EMBEDDED_FOLDER / name).read_bytes())
     data[-1] ^= 1
     (tmp_path / name).write_bytes(data)
-    monkeypatch.setattr(catalog, "embedded_folder", lambda: tmp_path)
+    monkeypatch.setattr(catalog, "EMBEDDED_FOLDER", tmp_path)
     with pytest.raises(WeightsError, match=f"{name}.*Reinstall"):
         create_coloring_model("zhang2016_small")
 
@@ -31,7 +31,7 @@ def test_every_embedded_file_belongs_to_a_card() -> None:
 
 @pytest.mark.parametrize("weights", encoder.FILES)
 def test_the_encoder_is_the_file_that_the_weights_were_trained_with(weights: encoder.EncoderWeights) -> None:
-    assert sha256_of(embedded_folder() / encoder.FILES[weights]) == encoder.SHA256[weights]
+    assert sha256_of(EMBEDDED_FOLDER / encoder.FILES[weights]) == encoder.SHA256[weights]
     model = encoder.frozen_imagenet_encoder(weights)
     assert not list(model.parameters())  # nothing trains it
     assert not model.state_dict()  # and no checkpoint holds it

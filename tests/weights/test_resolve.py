@@ -79,7 +79,7 @@ def test_offline_opens_no_socket_and_says_what_to_do(
 def test_the_published_file_in_the_cache_goes_before_the_embedded_one(
     card, entry: Entry, tmp_path: Path, payload: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "embedded_folder", lambda: tmp_path)
+    monkeypatch.setattr(catalog_module, "EMBEDDED_FOLDER", tmp_path)
     model = card(default=entry(file="lee.safetensors", hparams={"width": 2}), published=entry("http://x/y"))
     assert resolve_weights(model, None) is None
     with pytest.raises(WeightsError, match=r"lee\.safetensors .*missing. Reinstall"):

@@ -23,7 +23,7 @@ def zoo(
 ) -> dict[str, ModelCard]:
     """Return a model with an intact embedded file and a published one that is not fetched."""
     (tmp_path / "small.safetensors").write_bytes(payload)
-    monkeypatch.setattr(catalog_module, "embedded_folder", lambda: tmp_path)
+    monkeypatch.setattr(catalog_module, "EMBEDDED_FOLDER", tmp_path)
     published = entry(server.url("good"), published=True)
     lee = card(default=entry(file="small.safetensors"), published=published)
     cards = {"lee2099": lee, "may2098": card("may2098")}

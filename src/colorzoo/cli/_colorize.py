@@ -63,7 +63,7 @@ def color(args: ColorizeOptions) -> int:
     signer = _load_signer(Path(args.sign)) if args.sign else None
     shared = _task(args)
     assert shared.choice is not None
-    report = partial(_print_result, args, shared.choice.named)
+    report = partial(_print_result, args, shared.choice.ranked is None)
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
     tasks, results = _plan(args, names, shared, report)
     if args.dry_run:

@@ -92,7 +92,7 @@ def run(args: StylizeOptions) -> int:
         size=args.size,
     )
     write_image(out, result, content, quality=args.quality, overwrite=args.overwrite)
-    shown = notes if choice.named else (choice.name, *notes)
+    shown = notes if choice.ranked is None else (choice.name, *notes)
     print(f"{out} ({'; '.join(shown)})" if shown else out)
     return 0
 

@@ -362,12 +362,13 @@ def load_model(
         loaded, reason = coloring_model(model), ""
     else:
         choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
+        file, unavailable = choice.found
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
-            loaded = create_coloring_model(choice.name, choice.file, **settings)
+            loaded = create_coloring_model(choice.name, file, **settings)
         name, reason = choice.name, loaded.untrained_reason
-        if choice.untrained:
-            reason = f"{choice.name} is untrained here: {choice.untrained}"
+        if unavailable:
+            reason = f"{choice.name} is untrained here: {unavailable}"
         if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
             reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
     if not (loaded.trained or allow_untrained):

@@ -18,7 +18,7 @@ from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.worker_pool import stop_if_cancelled
-from colorzoo.weights.catalog import default_tags, list_weights
+from colorzoo.weights.catalog import default_files
 from colorzoo.weights.choice import choose_model, rank_models
 
 _MAX_LOADED = 2  # maximum number of loaded models
@@ -159,8 +159,7 @@ def _detects(colorizer: Colorizer) -> bool:
 
 def _entry(name: str) -> dict[str, Any]:
     card = model_card(name)
-    wanted = default_tags(card)
-    rows = [row for row in list_weights([card]) if row.tag in wanted]
+    rows = default_files(card)
     return menu_entry(card) | {
         "ready": not card.trainable or any(row.where != "missing" for row in rows),
         "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -19,6 +18,8 @@ from colorzoo.files import sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
 
 Where = Literal["embedded", "cached", "missing"]
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+"""Folder of the weights that are part of the package."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         raise WeightsError(f"weights must be a tag of {card.name}, got {tag!r}: {known_tags(card)}.")
     weights = card.weights[tag]
     if weights.file is not None:
-        return WeightFile(card.name, tag, weights, embedded_folder() / weights.file)
+        return WeightFile(card.name, tag, weights, EMBEDDED_FOLDER / weights.file)
     ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
     if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
         ending = ".weights"
@@ -144,14 +145,14 @@ def weights_path(card: ModelCard, tag: str) -> Path:
     return weight_file(card, tag).path
 
 
-def default_tags(card: ModelCard) -> list[str]:
-    """Return the tags of a card that ``"default"`` selects, in order of preference.
+def default_files(card: ModelCard) -> list[WeightFile]:
+    """Return the weight files of a card that ``"default"`` selects, in order of preference.
 
     The order is: the published file if it is in the cache, the embedded file, a download of the published
     file.
     """
-    tags = [tag for tag in ("default", "published") if tag in card.weights]
-    return sorted(tags, key=lambda tag: weight_file(card, tag).where != "cached")
+    found = [weight_file(card, tag) for tag in ("default", "published") if tag in card.weights]
+    return sorted(found, key=lambda file: file.where != "cached")
 
 
 def known_tags(card: ModelCard) -> str:
@@ -160,11 +161,6 @@ def known_tags(card: ModelCard) -> str:
         return "the model has no trainable weights"
     tags = ", ".join(map(repr, card.weights))
     return f"known tags are {tags}" if tags else "its model card lists no weights"
-
-
-def embedded_folder() -> Path:
-    """Return the folder of the weights that are part of the package."""
-    return Path(str(files("colorzoo.weights"))) / "embedded"
 
 
 def file_problem(file: WeightFile) -> str:

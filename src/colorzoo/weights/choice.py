@@ -2,12 +2,12 @@
 
 Model cards rank the models for each use case, such as ``"automatic"`` (`colorzoo.card.Quality`). The default
 is the highest-ranked model whose weights are in the package or in the cache. This module does not import
-torch. Only `ModelChoice.file` opens network connections.
+torch. Only `ModelChoice.found` opens network connections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
 from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
+from colorzoo.weights.catalog import WeightFile, cache_home, default_files
 from colorzoo.weights.load import model_of_file
 from colorzoo.weights.resolve import ResolvedWeights, find_weights
 
@@ -56,7 +56,7 @@ class RankedModel:
     @property
     def available(self) -> bool:
         """Whether the weights are on this machine."""
-        return self.state in ("embedded", "downloaded", "no weights needed")
+        return not self.card.trainable if self.file is None else self.file.where != "missing"
 
     @property
     def embedded(self) -> bool:
@@ -87,28 +87,16 @@ class ModelChoice:
     weights: str | Path | None
     ranked: RankedModel | None = None
 
-    @property
-    def named(self) -> bool:
-        """Whether the user, a recipe or a weight file selected the model."""
-        return self.ranked is None
+    @cached_property
+    def found(self) -> tuple[ResolvedWeights | None, str]:
+        """Weight file, and the reason if it is not available.
 
-    @property
-    def file(self) -> ResolvedWeights | None:
-        """The weight file, downloaded if necessary; None for a model without weights.
+        The file is downloaded if necessary. It is None for a model without weights.
 
         Raises:
             WeightsError: The requested weights do not exist or are not available.
         """
-        return self._found[0]
-
-    @property
-    def untrained(self) -> str:
-        """Reason why the model's weights are not available, or an empty string.
-
-        Raises:
-            WeightsError: The requested weights do not exist or are not available.
-        """
-        return self._found[1]
+        return find_weights(model_card(self.name), self.weights)
 
     @cached_property
     def sha256(self) -> str:
@@ -117,11 +105,8 @@ class ModelChoice:
         Raises:
             WeightsError: The requested weights do not exist or are not available.
         """
-        return "" if self.file is None else self.file.sha256 or sha256_of(self.file.path)
-
-    @cached_property
-    def _found(self) -> tuple[ResolvedWeights | None, str]:
-        return find_weights(model_card(self.name), self.weights)
+        file, _ = self.found
+        return "" if file is None else file.sha256 or sha256_of(file.path)
 
 
 @dataclass(frozen=True)
@@ -183,9 +168,10 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
     if downloaded or registry.plugins():
         return None
     card = model_card(SHIPPED[wanted[0]])
-    if not (len(wanted) == 1 or {*wanted} <= {*card.guidance}) or not _implements(card, able):
+    supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
+    if not supports_all or (able is not None and not issubclass(load_model_class(card), able)):
         return None
-    row = next(_ranked(card, quality) for quality in card.quality if quality.use == wanted[0])
+    (row,) = rank_models(wanted[0], [card])
     return row if row.available else None
 
 
@@ -199,28 +185,23 @@ def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> R
         if usable:
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    return next((row for row in order if _implements(row.card, able)), None)
+    return next((row for row in order if able is None or issubclass(load_model_class(row.card), able)), None)
 
 
-def _implements(card: ModelCard, able: type | None) -> bool:
-    return able is None or issubclass(load_model_class(card), able)
+def rank_models(use: Use, cards: Iterable[ModelCard] | None = None) -> list[RankedModel]:
+    """Return the models for a use case by descending rank, with their weight files.
 
-
-def rank_models(use: Use) -> list[RankedModel]:
-    """Return the models for a use case by descending rank, with their weight files."""
+    Args:
+        use: Use case.
+        cards: Cards of the models; None ranks all models.
+    """
     found = [
-        (quality, card)
-        for card in registry.all_cards().values()
+        RankedModel(card, quality, next(iter(default_files(card)), None))
+        for card in (registry.all_cards().values() if cards is None else cards)
         for quality in card.quality
         if quality.use == use
     ]
-    found.sort(key=lambda pair: (-pair[0].rank, pair[1].name))
-    return [_ranked(card, quality) for quality, card in found]
-
-
-def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
-    tags = default_tags(card) if card.trainable else []
-    return RankedModel(card, quality, weight_file(card, tags[0]) if tags else None)
+    return sorted(found, key=lambda row: (-row.quality.rank, row.card.name))
 
 
 def all_defaults() -> dict[Use, DefaultModel]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
-from colorzoo.weights.catalog import embedded_folder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
 from colorzoo.weights.load import read_weights
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEnc
     with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()
     if device.type != "meta":  # a meta model has shapes only
-        encoder.load_state_dict(read_weights(embedded_folder() / FILES[weights]).state_dict, assign=True)
+        encoder.load_state_dict(read_weights(EMBEDDED_FOLDER / FILES[weights]).state_dict, assign=True)
     for layer in encoder.modules():
         if isinstance(layer, nn.Conv2d):
             for name, value in list(layer.named_parameters(recurse=False)):
@@ -52,5 +52,5 @@ def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
     from colorzoo.networks.click_segmenter import ClickSegmenter  # used only by object selections
 
     network = ClickSegmenter()
-    network.load_state_dict(read_weights(embedded_folder() / SEGMENTER_FILE).state_dict)
+    network.load_state_dict(read_weights(EMBEDDED_FOLDER / SEGMENTER_FILE).state_dict)
     return frozen_imagenet_encoder(), network.eval().requires_grad_(False)

@@ -19,7 +19,7 @@ from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import begins_with, megabytes, sha256_of
 from colorzoo.registry import model_card
-from colorzoo.weights.catalog import WeightFile, default_tags, file_problem, known_tags, weight_file
+from colorzoo.weights.catalog import WeightFile, default_files, file_problem, known_tags, weight_file
 from colorzoo.weights.load import existing_file, model_of_file, read_hparams
 
 HUB = "hf-hub:"
@@ -105,32 +105,20 @@ def find_weights(
         raise WeightsError(
             f"weights must be None for {card.name}, got {_short(weights)}: {known_tags(card)}."
         )
-    if weights == "default":
-        return _find_default(card, offline)
-    if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-        return _resolve_tag(card, weights, offline), ""
-    return _resolve_path(card, weights), ""
-
-
-def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    reason = "its model card lists no weights. Set weights to the path of a file"
-    if card.weights:
-        reason = f"{known_tags(card)}. Set weights to a tag or to the path of a file"
-    for tag in default_tags(card):
+    if weights != "default":
+        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
+            return fetch(weight_file(card, weights), offline=offline), ""
+        return _resolve_path(card, weights), ""
+    reason = ""
+    for file in default_files(card):
         try:
-            return _resolve_tag(card, tag, offline), ""
+            return fetch(file, offline=offline), ""
         except WeightsError as error:
-            if card.weights[tag].file is not None:  # the installation is damaged
+            if file.weights.file is not None:  # the installation is damaged
                 raise
             reason = str(error)
-    return None, reason
-
-
-def _resolve_tag(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
-    file = weight_file(card, tag)
-    fetch(file, offline=offline)
-    entry = file.weights
-    return ResolvedWeights(file.path, entry, entry.hparams, file.sha256, is_first_use=file.sha256 is None)
+    choices = "a tag or to the path of a file" if card.weights else "the path of a file"
+    return None, reason or f"{known_tags(card)}. Set weights to {choices}"
 
 
 def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
@@ -173,8 +161,8 @@ def is_offline() -> bool:
     return is_on(_OFFLINE)
 
 
-def fetch(file: WeightFile, *, offline: bool = False) -> None:
-    """Download a weight file unless an intact file exists.
+def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
+    """Return a weight file of a model card; download the file unless an intact file exists.
 
     The URLs of the card are tried in order. A download whose hash does not match the card is deleted.
 
@@ -186,9 +174,14 @@ def fetch(file: WeightFile, *, offline: bool = False) -> None:
         WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
             package and damaged.
     """
-    problem = file_problem(file)
-    if not problem:
-        return
+    if problem := file_problem(file):
+        _replace(file, problem, offline)
+    sha256 = file.sha256
+    return ResolvedWeights(file.path, file.weights, file.weights.hparams, sha256, is_first_use=sha256 is None)
+
+
+def _replace(file: WeightFile, problem: str, offline: bool) -> None:
+    """Download a missing or damaged file; see `fetch`."""
     if file.weights.file is not None:
         raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
     if problem != "missing" and file.weights.sha256 is None:
