@@ -1,7 +1,7 @@
 """Metrics as torchmetrics classes and as functions.
 
 Images are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE units
-(``ab``, ``target_ab``). Argument names are the same in all metrics, so a ``torchmetrics.MetricCollection``
+(``ab``, ``target_ab``). All metrics use the same argument names, so a ``torchmetrics.MetricCollection``
 passes each metric the inputs that it accepts. `image_metrics` builds a collection from metric names.
 """
 

@@ -50,7 +50,7 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
-        target_ab: ``(B, 2, H, W)`` truth in CIE units.
+        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
         weights: ``(B, H, W)`` weight of each pixel; 1 by default.
 
     Returns:
@@ -65,7 +65,7 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
 def area_under_curve(histogram: Tensor) -> Tensor:
     """Return the area under the curve of accuracy over tolerance (0 to 150), scaled to [0, 1].
 
-    Accuracy is the fraction of pixels whose error is at most the tolerance.
+    Accuracy is the fraction of pixels with an error of at most the tolerance.
 
     Args:
         histogram: ``(..., 152)`` counts from `tolerance_histogram`.
@@ -78,9 +78,9 @@ def area_under_curve(histogram: Tensor) -> Tensor:
 
 
 def area_of_moments(moments: Moments) -> Moments:
-    """Return `area_under_curve` from the summed states (moments) of `AbAUC`.
+    """Return the `area_under_curve` of summed `AbAUC` states (moments).
 
-    The moments are a histogram, followed by the number of exact images and the number of other images.
+    The moments are a histogram, the number of exact images, and the number of other images.
     """
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
@@ -95,8 +95,8 @@ def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
 class AbAUC(ColorMetric):
     """Area under the accuracy-tolerance curve of ab (Zhang et al. 2016, Table 1).
 
-    The value ``auc`` weights all pixels equally. For ``auc_rebalanced``, the weight of a pixel depends on its
-    color: rare colors have larger weights.
+    The value ``auc`` weights all pixels equally. The value ``auc_rebalanced`` gives pixels of rare colors
+    larger weights.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)

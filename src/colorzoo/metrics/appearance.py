@@ -1,11 +1,11 @@
 """Metrics of visible color faults, such as grayness, oversaturation and color casts.
 
-Lightness alone does not determine the color, so these metrics do not measure the distance from each true
-color:
+Lightness alone does not determine the color, so these metrics do not measure the distance from the true
+color of each pixel:
 
 - `Colorfulness` and `ColorfulnessRatio` measure the whole image.
 - `NeutralChroma` measures the chroma of pixels that are neutral in the ground truth.
-- `RightHue` counts pixels whose hue is similar to the ground truth.
+- `RightHue` counts pixels with a hue similar to the ground truth.
 - `GrayGain` compares the PSNR of the result with the PSNR of the uncolored image.
 
 Two definitions of colorfulness (CF) are published. ``"hasler"`` uses the mean and standard deviation of the
@@ -39,7 +39,7 @@ from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
 
 Form = Literal["hasler", "absolute"]
 NEUTRAL_BELOW = 5.0  # mean chroma of the ground truth over a window, in CIE units
-NEUTRAL_WINDOW = 9  # pixels; JPEG noise has chroma, but its mean is near 0
+NEUTRAL_WINDOW = 9  # pixels; JPEG noise has chroma, but the mean over a window is near 0
 COLORED_ABOVE = 15.0  # chroma of the ground truth
 VISIBLE_ABOVE = 6.0  # chroma of a result above which its hue is visible
 HUE_TOLERANCE = math.radians(35)
@@ -55,8 +55,8 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        form: Definition of colorfulness: ``"hasler"`` uses the mean and standard deviation of the opponent
-            colors. ``"absolute"`` uses the mean and standard deviation of their absolute values.
+        form: ``"hasler"`` uses the mean and standard deviation of the opponent colors, ``"absolute"`` the
+            mean and standard deviation of their absolute values.
 
     Returns:
         ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 for slightly, 45 for averagely and
@@ -156,9 +156,7 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessRatio(Ratio):
-    """Mean colorfulness of results divided by mean colorfulness of the ground truth.
-
-    The ideal value is 1.
+    """Mean colorfulness of results divided by mean colorfulness of the ground truth; ideally 1.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -180,13 +178,13 @@ class ColorfulnessRatio(Ratio):
 
 
 def chroma(ab: Tensor) -> Tensor:
-    """Return the ``(B, 1, H, W)`` chroma of ``(B, 2, H, W)`` colors, float32 in CIE units."""
+    """Return the chroma ``(B, 1, H, W)`` of ab ``(B, 2, H, W)``, float32 in CIE units."""
     length: Tensor = torch.linalg.vector_norm(ab.float(), dim=1, keepdim=True)
     return length
 
 
 def neutral_area(target_ab: Tensor) -> Tensor:
-    """Return the mask of neutral pixels of the ground truth.
+    """Return the mask of neutral ground-truth pixels.
 
     A pixel is neutral if the mean chroma in its 9 x 9 neighborhood is below 5 CIE units.
 
@@ -198,7 +196,7 @@ def neutral_area(target_ab: Tensor) -> Tensor:
         target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
 
     Returns:
-        ``(B, 1, H, W)`` bool; at the image border the mean covers only pixels inside the image.
+        ``(B, 1, H, W)`` bool; at the image border, the mean covers only pixels inside the image.
     """
     padding = NEUTRAL_WINDOW // 2
     mean = F.avg_pool2d(chroma(target_ab), NEUTRAL_WINDOW, 1, padding, count_include_pad=False)
@@ -206,7 +204,7 @@ def neutral_area(target_ab: Tensor) -> Tensor:
 
 
 def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum of chroma and the number of pixels in the `neutral_area` of each image.
+    """Return the chroma sum and the pixel count in the `neutral_area` of each image.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -251,7 +249,7 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
-        target_ab: ``(B, 2, H, W)`` truth in CIE units.
+        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
 
     Returns:
         Two ``(B,)`` counts: colored pixels with a hue close to the true hue, and colored pixels. A pixel is
@@ -299,7 +297,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` result in [0, 1].
-        target: ``(B, 3, H, W)`` truth in [0, 1].
+        target: ``(B, 3, H, W)`` ground truth in [0, 1].
 
     Returns:
         ``(B,)`` in dB.
@@ -310,7 +308,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean `gray_gain` in dB over images whose ground truth is not gray; see `MeanDecibels`.
+    """Mean `gray_gain` in dB, without images with a gray ground truth; see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -333,7 +331,7 @@ class GrayGain(MeanDecibels):
 
 
 class WorseThanGray(ImageMean):
-    """Fraction of images whose PSNR is lower than the PSNR of the uncolored image.
+    """Fraction of images with a lower PSNR than the uncolored image.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)

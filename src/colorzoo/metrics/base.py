@@ -27,7 +27,7 @@ _SLACK = 2e-3  # tolerance for rounding errors of float16; half an 8-bit level
 
 
 class ColorMetric(Metric):
-    """Base class of metrics that validate their inputs and define columns of reports.
+    """Base class of metrics that validate their inputs and define report columns.
 
     Examples:
         >>> from colorzoo.metrics import MeanSSIM
@@ -46,8 +46,7 @@ class ColorMetric(Metric):
         names: Constructor options by metric name.
         default_network: Name of the default network; empty for a metric without a network. The first two
             arguments of the constructor are the network and the path of a weight file.
-        of_whole_set: Whether the metric compares two sets of images, as FID does, instead of averaging over
-            images.
+        of_whole_set: Whether the metric compares two image sets, like FID, instead of averaging over images.
         needs_color: Whether the metric is undefined for images with a gray ground truth.
     """
 
@@ -61,12 +60,10 @@ class ColorMetric(Metric):
         self.validate_args = validate_args
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric.
-
-        The tuple is empty if the metric is available only in training.
+        """Return the report columns of this metric; empty if it is available only in training.
 
         Args:
-            suffix: Suffix of the keys that distinguishes a user's weight file from the published weights.
+            suffix: Key suffix that distinguishes a user's weight file from the published weights.
         """
         return ()
 
@@ -81,7 +78,7 @@ class ColorMetric(Metric):
         """Return the distance between two sets of image features.
 
         Args:
-            one: ``(N, D)`` features of the colorized images, as computed by `image_moments`.
+            one: ``(N, D)`` features of the colorized images from `image_moments`.
             other: ``(N, D)`` features of the ground-truth images.
         """
         raise NotImplementedError(f"{type(self).__name__} must define distance() if of_whole_set is True")
@@ -93,7 +90,7 @@ class ColorMetric(Metric):
             inputs: Keyword arguments of ``update``.
 
         Returns:
-            One list of numbers (moments) for each output. Reports sum these numbers over images.
+            A list of numbers (moments) for each output. Reports sum these numbers over images.
         """
         self.reset()
         self.update(**inputs)
@@ -110,9 +107,8 @@ class ImageMean(ColorMetric, ABC):
         >>> error.compute()
         tensor(2.)
 
-    The value is NaN for images on which the metric is undefined, such as images without edges. These images
-    are excluded from the mean and counted. A subclass implements ``update``, which computes the values and
-    passes them to `add`.
+    Images with the value NaN, such as images without edges, are excluded from the mean and counted. A
+    subclass implements ``update``, which computes the values and passes them to `add`.
 
     Args:
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
@@ -133,7 +129,7 @@ class ImageMean(ColorMetric, ABC):
         """Add the ``(B,)`` values of a batch."""
         values = values.to(self.total.device)
         missing = values.isnan()
-        # Not in place: states may be created in inference mode and updated outside of it.
+        # Not in place: states may be created in inference mode and updated outside inference mode.
         self.total = self.total + values.masked_fill(missing, 0.0).double().sum()
         self.count = self.count + (~missing).sum()
         self.excluded = self.excluded + missing.sum()
@@ -195,7 +191,7 @@ def require_images(image: Tensor, channels: int, *, values: bool = True) -> None
     Args:
         image: RGB in [0, 1], or ab in CIE units.
         channels: 3 for RGB, 2 for ab.
-        values: Whether to validate the values too; see `require_values`.
+        values: Whether to validate the values; see `require_values`.
 
     Raises:
         DataError: The shape or the values are invalid.
@@ -238,7 +234,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
         image: Results; see `require_images`.
         target: Ground truth; ab must be in [-128, 128].
         channels: 3 for RGB, 2 for ab.
-        values: Whether to validate the values too.
+        values: Whether to validate the values.
 
     Raises:
         DataError: A batch is not ``(B, channels, H, W)``, the shapes differ, or the values are invalid.
@@ -278,17 +274,15 @@ class Output:
         3
 
     Attributes:
-        key: Unique name with the details of the computation, such as color space, truncation and network.
+        key: Unique name with details of the computation, such as color space, truncation and network.
             Reports append the resizing method of the protocol to the key.
         title: Column heading.
         unit: ``dB``, ``%`` or empty.
         better: Whether higher or lower values are better.
-        finish: Function that computes values ``(...)`` from metric states ``(..., k)`` that are summed over
-            images.
+        finish: Function that computes values ``(...)`` from metric states ``(..., k)`` summed over images.
         digits: Number of decimals in tables.
         per_image: Whether the value is defined for a single image.
-        detail: Whether the value is a component of another value; such values are excluded from curves and
-            comparisons.
+        detail: Whether the value is a component of another value and is excluded from curves and comparisons.
     """
 
     key: str
@@ -302,7 +296,7 @@ class Output:
 
 
 def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean over images from accumulated sums.
+    """Return the mean over images from summed metric states.
 
     The last axis of ``moments`` contains the sum of the values, the number of images with zero error, and the
     number of other images. The mean excludes images with zero error. It is inf if every image has zero error,
@@ -329,10 +323,10 @@ def no_finish(moments: Moments) -> Moments:
 
 
 def value_moments(value: float) -> list[float]:
-    """Return the state of a single value, which `mean_of_moments` accepts after summation.
+    """Return the metric state of a single value for `mean_of_moments`.
 
-    The state is the value, the number of images without error, and the number of other images. An infinite
-    value marks an image without error. For NaN, all three numbers are 0.
+    The state contains the value, the number of images without error, and the number of other images. An
+    infinite value marks an image without error. For NaN, all three numbers are 0.
     """
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
@@ -340,5 +334,5 @@ def value_moments(value: float) -> list[float]:
 
 
 def sums(totals: list[float], counts: list[float]) -> list[list[float]]:
-    """Return the states of several means from their sums and counts."""
+    """Return the metric states of several means from their sums and counts."""
     return [[float(total), 0.0, float(count)] for total, count in zip(totals, counts, strict=True)]

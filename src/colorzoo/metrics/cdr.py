@@ -1,8 +1,7 @@
 """Cluster Discrepancy Ratio (CDR): fraction of true color edges that a result preserves.
 
 The metric is defined in Kim et al. 2021, sec. 4. The clusters equal the output of scikit-image's SLIC on a
-gray RGB image (authors' code, ``cdr.py``). Here SLIC runs on the lightness, which is faster because it has
-one channel instead of three.
+gray RGB image (authors' code, ``cdr.py``). Here SLIC runs on the lightness alone, which is faster.
 """
 
 from __future__ import annotations
@@ -47,11 +46,11 @@ class TruthClusters:
         >>> truth.labels.shape, truth.edges.shape
         ((2, 32, 32), (2, 32, 32))
 
-    Compute them once with `truth_clusters` and use them for all methods with the same ground truth.
+    Compute the clusters once with `truth_clusters` and reuse them for all methods.
 
     Attributes:
         labels: ``(2, H, W)`` cluster labels of the a plane and the b plane, starting at 1.
-        edges: ``(2, H, W)`` bool: Canny edges of the a plane and the b plane.
+        edges: ``(2, H, W)`` bool Canny edges of the a plane and the b plane.
     """
 
     labels: Labels
@@ -70,7 +69,7 @@ def truth_clusters(ab: Tensor) -> TruthClusters:
         ab: ``(2, H, W)`` in CIE units.
 
     Raises:
-        DataError: The tensor is not ``(2, H, W)``, or not finite.
+        DataError: The tensor is not ``(2, H, W)`` or not finite.
     """
     edges = np.stack([find_edges(plane) for plane in _planes(ab)])
     return TruthClusters(cluster_ab(ab), edges)
@@ -83,7 +82,7 @@ def cluster_ab(ab: Tensor) -> Labels:
         ab: ``(2, H, W)`` in CIE units.
 
     Raises:
-        DataError: The tensor is not ``(2, H, W)``, or not finite.
+        DataError: The tensor is not ``(2, H, W)`` or not finite.
     """
     return np.stack([cluster_plane(plane) for plane in _planes(ab)])
 
@@ -116,8 +115,8 @@ def cluster_plane(plane: Plane) -> Labels:
 def find_edges(plane: Plane) -> NDArray[np.bool_]:
     """Return the ``(H, W)`` bool Canny edges of a plane in CIE units (Kim et al. 2021, code).
 
-    A plane whose values span less than `FLAT` has no edges. The published code detects edges even in the
-    rounding errors of a gray image, because its thresholds are quantiles.
+    A plane with a range below `FLAT` has no edges. The published code detects edges even in the rounding
+    errors of a gray image, because its thresholds are quantiles.
     """
     from skimage.feature import canny
 
@@ -165,8 +164,8 @@ def edge_scores(
         True
 
     A score below 1 means that the result merges pixels that the ground truth separates. A is the set of
-    pixels, in a window around the edge pixel, whose true cluster differs from the true cluster of the edge
-    pixel. B is the subset of A that the result assigns to the cluster of the edge pixel.
+    window pixels whose true cluster differs from the true cluster of the edge pixel. B is the subset of A
+    that the result assigns to the cluster of the edge pixel.
 
     As in the published code, the window covers rows and columns ``-k .. k - 1`` relative to the edge pixel.
     Pixels outside the image belong to A but not to B.
@@ -174,7 +173,7 @@ def edge_scores(
     Args:
         truth_labels: ``(H, W)`` cluster labels of the ground truth, starting at 1.
         labels: ``(H, W)`` cluster labels of the result, starting at 1.
-        edges: ``(H, W)`` bool: edge pixels.
+        edges: ``(H, W)`` bool edge pixels.
         kernel_size: ``k``, half the side of the window in pixels.
 
     Returns:
@@ -187,7 +186,7 @@ def edge_scores(
     truth, result = (np.pad(plane, kernel_size).ravel() for plane in (truth_labels, labels))
     truth_here, result_here = truth[middle], result[middle]
     others, merged = (np.zeros(len(middle), dtype=np.uint32) for _ in range(2))
-    # One pass over all edge pixels per window offset; the whole window at once would need too much memory.
+    # One pass over all edge pixels per window offset; all offsets at once would need too much memory.
     for down in range(-kernel_size, kernel_size):
         for right in range(-kernel_size, kernel_size):
             there = middle + (down * width + right)
@@ -212,10 +211,10 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
     Args:
         ab: ``(2, H, W)`` result in CIE units.
         truth: Result of `truth_clusters` for the ground truth.
-        kernel_size: Half the side of the window around an edge pixel, see `edge_scores`.
+        kernel_size: Half the side of the window around an edge pixel; see `edge_scores`.
 
     Returns:
-        ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without an edge, for which the published
+        ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without edges, for which the published
         code returns 1.
 
     Raises:
@@ -231,7 +230,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
 
 
 def clusters_name() -> str:
-    """Return the name of the clustering for output keys, including the scikit-image version."""
+    """Return the name of the clustering for output keys, with the scikit-image version."""
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
@@ -243,13 +242,12 @@ class ClusterDiscrepancyRatio(ColorMetric):
         >>> ClusterDiscrepancyRatio()(truth, truth).keys()
         dict_keys(['cdr_a', 'cdr_b', 'cdr', 'excluded'])
 
-    ``cdr_a`` and ``cdr_b`` are means over the images in which the channel has edges. ``cdr`` is the
-    mean over images, where the value of an image is the mean of its channels with edges. ``excluded`` counts
-    images without any edge. Report the version of scikit-image with the value, because the cluster labels
-    depend on it.
+    ``cdr_a`` and ``cdr_b`` are means over the images in which the channel has edges. ``cdr`` first averages
+    the channels with edges in each image, then the images. ``excluded`` counts images without any edge.
+    Report the version of scikit-image with the value, because the cluster labels depend on it.
 
     Args:
-        kernel_size: Half the side of the window around an edge pixel, see `edge_scores`.
+        kernel_size: Half the side of the window around an edge pixel; see `edge_scores`.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
@@ -279,8 +277,8 @@ class ClusterDiscrepancyRatio(ColorMetric):
 
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.
-            target_ab: ``(B, 2, H, W)`` ground truth in CIE units; unused if ``truths`` is not None.
-            truths: B results of `truth_clusters`, which can be computed once for several methods.
+            target_ab: ``(B, 2, H, W)`` ground truth in CIE units; unused with ``truths``.
+            truths: B results of `truth_clusters`, reusable for several methods.
 
         Raises:
             DataError: The shapes or batch sizes differ, or the ground truth is missing.

@@ -61,8 +61,8 @@ class ClassifierAccuracy(ColorMetric):
     download.
 
     Args:
-        classifier: Network that returns the logits of the classes, or a name for `classifier_network`; None
-            uses `default_network`.
+        classifier: Network that returns class logits, or a name for `classifier_network`; None uses
+            `default_network`.
         weights: Weight file; used only if ``classifier`` is a name or None.
         best: Values of k, such as 1 and 5.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
@@ -99,7 +99,7 @@ class ClassifierAccuracy(ColorMetric):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            labels: ``(B,)`` int64: true classes, numbered as in the classifier.
+            labels: ``(B,)`` int64 true classes, with the class numbers of the classifier.
 
         Raises:
             DataError: The number of labels differs from the number of images, or a label is out of range.

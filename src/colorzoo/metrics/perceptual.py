@@ -37,7 +37,7 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
         ``(B,)`` float32; 1 for equal images.
 
     Raises:
-        DataError: The image is smaller than the window.
+        DataError: The images are smaller than the window.
     """
     if min(rgb.shape[-2:]) < WINDOW:
         raise DataError(f"images must have at least {WINDOW} x {WINDOW} pixels, got {tuple(rgb.shape[-2:])}")
@@ -72,7 +72,7 @@ class MeanSSIM(ImageMean):
 
 
 def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
-    """Build the LPIPS network of torchmetrics, which includes the linear layers (version 0.1).
+    """Build the LPIPS network of torchmetrics with its linear layers (version 0.1).
 
     Examples:
         >>> lpips = lpips_network("alex")  # doctest: +SKIP
@@ -85,7 +85,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         spatial: Whether to return a distance map at image size instead of one number per image.
 
     Returns:
-        Frozen network whose inputs are two RGB batches in [-1, 1].
+        Frozen network; its inputs are two RGB batches in [-1, 1].
 
     Raises:
         WeightsError: The backbone does not exist, or its weights are missing or do not match.
@@ -122,8 +122,8 @@ class MeanLPIPS(ImageMean):
         >>> MeanLPIPS("alex")(rgb, truth)  # doctest: +SKIP
 
     Args:
-        net: Backbone; its name becomes part of the result key.
-        weights: Weight file of the backbone, see `lpips_network`; None downloads the weights once.
+        net: Backbone, named in the result key.
+        weights: Weight file of the backbone; see `lpips_network`. None downloads the weights once.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 

@@ -1,4 +1,4 @@
-"""Variants of PSNR that colorization papers report."""
+"""PSNR variants of colorization papers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pa
 
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
-    """Return the ``(B,)`` mean squared error of each image of two ``(B, C, H, W)`` batches."""
+    """Return the mean squared error ``(B,)`` of each image pair in two ``(B, C, H, W)`` batches."""
     return (image.float() - target.float()).square().mean(dim=(1, 2, 3))
 
 
@@ -21,7 +21,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
     Args:
         image: ``(B, C, H, W)``.
         target: ``(B, C, H, W)`` in the same units.
-        peak: Largest possible difference between two values; 1 for RGB in [0, 1].
+        peak: Maximum difference between two values; 1 for RGB in [0, 1].
 
     Returns:
         ``(B,)`` float32 in dB; inf for equal images.
@@ -53,12 +53,12 @@ def decibels(mse: Tensor, peak: float) -> Tensor:
 
 
 def to_8bit(rgb: Tensor) -> Tensor:
-    """Return ``rgb`` in [0, 1] truncated to 8-bit levels (0 to 255), as float32.
+    """Truncate RGB in [0, 1] to 8-bit levels (0 to 255), as float32.
 
-    Values that represent 8-bit levels keep their level in any floating point precision, even bfloat16.
+    Values that represent 8-bit levels keep their level in any floating-point precision, even bfloat16.
     """
-    # The slack keeps an 8-bit value from dropping by one level after a round trip through float. It is half
-    # of the spacing of numbers below 1 in float16 and bfloat16, and 1e-4 of a level in float32.
+    # The slack prevents an 8-bit value from dropping by one level after a round trip through float. The slack
+    # is half of the spacing of numbers below 1 in float16 and bfloat16, and 1e-4 of a level in float32.
     slack = max(1e-4, 255 * torch.finfo(rgb.dtype).eps / 4)
     return (rgb.float().clamp(0, 1) * 255 + slack).floor()
 
@@ -66,7 +66,7 @@ def to_8bit(rgb: Tensor) -> Tensor:
 class MeanDecibels(ImageMean):
     """Mean PSNR over images in dB.
 
-    Images without error have infinite PSNR. They are excluded from the mean and counted in ``exact``.
+    Images without error have infinite PSNR, so they are excluded from the mean and counted in ``exact``.
     """
 
     higher_is_better = True

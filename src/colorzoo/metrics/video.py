@@ -1,4 +1,4 @@
-"""Metrics for the temporal consistency of colors in videos."""
+"""Metrics of the temporal consistency of colors in videos."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Sample an image bilinearly at the positions to which a flow points; 0 outside the image.
+    """Sample an image bilinearly at the target positions of a flow; 0 outside the image.
 
     Args:
         image: ``(B, C, H, W)``.
@@ -103,7 +103,7 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
         >>> color_consistency(clip)
         tensor([0., 0.])
 
-    CDC measures how much the histograms of R, G and B change over time. Two frames are compared by the
+    CDC measures the change of the R, G and B histograms over time. Two frames are compared with the
     Jensen-Shannon divergence (natural logarithm) of their 256-level histograms, averaged over channels. CDC
     is the mean divergence over all frame pairs with the same interval, averaged over ``intervals``.
 
@@ -155,9 +155,8 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
-        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: ground truth or gray frames, from which the flow is
-            estimated.
-        flow: Function that estimates the optical flow, see `colorzoo.metrics.video.Flow`.
+        target_frames: ``(B, T, 3, H, W)`` ground truth or gray frames in [0, 1], for estimating the flow.
+        flow: Function that estimates the optical flow; see `colorzoo.metrics.video.Flow`.
 
     Returns:
         ``(B,)`` float32, lower is more consistent; NaN for clips of one frame or without a pixel visible in
@@ -184,9 +183,8 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
-        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: ground truth or gray frames, from which the flow is
-            estimated.
-        flow: Function that estimates the optical flow, see `colorzoo.metrics.video.Flow`.
+        target_frames: ``(B, T, 3, H, W)`` ground truth or gray frames in [0, 1], for estimating the flow.
+        flow: Function that estimates the optical flow; see `colorzoo.metrics.video.Flow`.
 
     Returns:
         ``(B,)`` float32 in CIE units, lower is more consistent; NaN for clips of one frame or without a pixel
@@ -205,7 +203,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
 def _mean_over_pairs(
     values: Tensor, target_frames: Tensor, flow: Flow, size: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Return the mean change of ``(B, T, C, H, W)`` values along motion, measured by ``size``."""
+    """Return the mean change of ``(B, T, C, H, W)`` values along the motion, measured by ``size``."""
     made, true = values.unbind(dim=1), target_frames.float().unbind(dim=1)
     means = []
     for number in range(len(made) - 1):

@@ -1,1 +1,1 @@
-"""Colorize videos and folders of frames with temporally stable colors."""
+"""Colorization of videos and folders of frames with temporally stable colors."""

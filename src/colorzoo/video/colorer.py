@@ -26,12 +26,11 @@ class FrameColorer:
 
     Args:
         colorizer: Colorizer with the loaded model.
-        keys: Frames that the user has colorized, indexed by frame number. Each key frame is the reference for
-            the frames up to the next key frame. If ``reference`` is None, the first key frame is also the
-            reference for earlier frames.
-        reference: Reference for the frames before the first key frame. Without key frames, the reference for
-            all frames.
-        strength: Factor by which the chroma is multiplied.
+        keys: Frames colorized by the user, by frame number. Each key frame is the reference for the frames up
+            to the next key frame. If ``reference`` is None, the first key frame is also the reference for
+            earlier frames.
+        reference: Reference for the frames before the first key frame, or for all frames without key frames.
+        strength: Multiplier for the chroma.
 
     Attributes:
         notes: Notes for the user about the current shot, as the keys of a dict.
@@ -80,7 +79,7 @@ class FrameColorer:
         self._previous, self.notes = None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether a frame is a key frame and its key image has the frame's aspect ratio."""
+        """Return whether a frame has a key image with the frame's aspect ratio."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
@@ -98,7 +97,7 @@ class FrameColorer:
 
         Args:
             frame: Frame to colorize.
-            lightness: Lightness of the frame at the size of the network input, ``(1, 1, h, w)``.
+            lightness: ``(1, 1, h, w)`` lightness of the frame at the size of the network input.
         """
         if self.is_key(frame, lightness):
             rgb = torch.from_numpy(self._keys[frame.number].rgb).permute(2, 0, 1)[None]
@@ -110,10 +109,10 @@ class FrameColorer:
         return ab
 
     def predict(self, lightness: Tensor, number: int) -> Tensor:
-        """Return the ab ``(1, 2, h, w)`` that the model predicts for a frame.
+        """Predict the ab ``(1, 2, h, w)`` of a frame with the model.
 
         Args:
-            lightness: Lightness of the frame, ``(1, 1, h, w)``.
+            lightness: ``(1, 1, h, w)`` lightness of the frame.
             number: Frame number, which selects the reference.
         """
         exemplar = self._exemplar_for(number)

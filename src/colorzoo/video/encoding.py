@@ -28,10 +28,10 @@ CONTAINERS = {
 }
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, visually lossless
-_PRESET = "superfast"  # preset of libx264 that is five times as fast as the default; files are 20 % larger
+_PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
-_PADDING = "\x01" * 14  # end of the track name, which the two elements of the display size replace
+_PADDING = "\x01" * 14  # end of the track name, replaced by the two elements of the display size
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -43,7 +43,7 @@ class Encoding:
 
     Attributes:
         codec: A key of `CODECS`.
-        crf: Constant rate factor; lower values give higher quality. None uses the default for the codec.
+        crf: Constant rate factor; lower values give higher quality. None uses the default of the codec.
     """
 
     codec: str
@@ -56,16 +56,16 @@ class StreamPlan:
 
     Attributes:
         encoding: Codec and quality.
-        width: Width of the stored frames of the source in pixels, before rotation.
-        height: Height of the stored frames of the source in pixels, before rotation.
+        width: Width of the stored source frames in pixels, before rotation.
+        height: Height of the stored source frames in pixels, before rotation.
         layout: Pixel format.
         time_base: Unit of the timestamps in seconds.
         rate: Mean number of frames per second.
         tags: FFmpeg codes of color range, matrix, primaries and transfer, by attribute name.
         aspect: Pixel aspect ratio; None if the source does not specify it.
-        matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty if there is
-            no display matrix.
-        light: HDR parameters in the syntax of x264 or x265; empty if the source has no HDR metadata.
+        matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty without a
+            display matrix.
+        light: HDR parameters in the syntax of x264 or x265; empty without HDR metadata.
     """
 
     encoding: Encoding
@@ -88,7 +88,7 @@ class StreamPlan:
         return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
     def add_to(self, container: Any) -> Any:
-        """Add the video stream to an output container and return the stream."""
+        """Add the video stream to an output container, and return the stream."""
         codec = self.encoding.codec
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
@@ -105,7 +105,7 @@ class StreamPlan:
         if codec != "ffv1":
             context.max_b_frames = 0  # shots can only be joined if decoding order equals display order
         if codec == "vp9":
-            context.bit_rate = 0  # 0 removes the limit of the bit rate on the quality
+            context.bit_rate = 0  # no bit rate limit; only the crf determines the quality
         for name, value in self.tags.items():
             setattr(context, name, value)
         if self.aspect:
@@ -118,7 +118,7 @@ class StreamPlan:
 def side_data_of(frame: Any) -> dict[str, bytes]:
     """Return the side data of a frame, such as HDR metadata, by type.
 
-    If the frame has a type that PyAV does not support, the result is empty.
+    The result is empty if PyAV does not support a type.
     """
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
@@ -130,7 +130,7 @@ def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[
     """Return HDR parameters for x264 or x265, and a note if HDR metadata is dropped.
 
     Args:
-        side_data: Side data of a frame, see `side_data_of`.
+        side_data: Side data of a frame; see `side_data_of`.
         codec: A key of `CODECS`.
     """
     display = _mastering_display(side_data.get("MASTERING_DISPLAY_METADATA", b""))
@@ -169,8 +169,8 @@ def write_errors(path: Path) -> Iterator[None]:
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     """Choose the encoding of an output file.
 
-    The extension determines the container and the default codec. If ``codec`` or ``crf`` is None, the default
-    is used.
+    The extension determines the container and the default codec. None selects the default ``codec`` or
+    ``crf``.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -191,7 +191,7 @@ def require_sound(source: Path, out: Path) -> None:
     The check reads only the stream headers, so it can run before colorization.
 
     Raises:
-        VideoError: The container of ``out`` does not support an audio codec of the source.
+        VideoError: The container does not support an audio codec of the source.
     """
     av = import_av()
     with (
@@ -209,9 +209,7 @@ def require_sound(source: Path, out: Path) -> None:
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
-    """Return the pixel format of the output and notes for the user.
-
-    A note describes each property of the source that is lost, such as a bit depth above 10.
+    """Return the pixel format of the output, and notes for the user on lost properties.
 
     Args:
         source: Pixel format of the source.
@@ -237,7 +235,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
     """Return the color tags of the output, by attribute name.
 
-    Color matrix and range come from ``layout``. The other tags come from the frame.
+    The color matrix and range come from ``layout``; the other tags come from the frame.
     """
     return {
         "color_range": FULL_RANGE if layout.full else 1,
@@ -255,12 +253,10 @@ def join_parts(
     last: int,
     origin: ImageProvenance | None,
 ) -> list[str]:
-    """Join the colorized shots into one file and copy the other source streams.
-
-    The other streams are not re-encoded.
+    """Join the colorized shots into one file, and copy the other source streams without re-encoding.
 
     Args:
-        source: Source video, from which audio, subtitles, cover art, chapters and metadata are copied.
+        source: Source video with audio, subtitles, cover art, chapters and metadata to copy.
         parts: Colorized shots in order.
         result: Output file.
         plan: Properties of the video stream.
@@ -312,12 +308,12 @@ def join_parts(
 
 
 def _xmp_box(packet: bytes) -> bytes:
-    """Return the box that stores XMP in an MP4 or QuickTime file (XMP specification, part 3)."""
+    """Return the XMP box for an MP4 or QuickTime file (XMP specification, part 3)."""
     return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
 def _set_display_size(path: Path, width: int, height: int) -> None:
-    """Write the display size of a Matroska video track in place of the padding of the track name.
+    """Overwrite the padding of the track name with the display size of a Matroska video track.
 
     FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
     """
@@ -370,7 +366,7 @@ def _stream_tags(stream: Any) -> dict[str, str]:
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
     """Yield the packets of all parts with durations up to the next packet.
 
-    The last packet lasts for ``last`` units of the time base.
+    The last packet has a duration of ``last`` units of the time base.
     """
     waiting: Any = None
     for part in parts:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _SIDE = 48  # shorter side in pixels of compared frames; suppresses grain and slight motion
-_BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by its cube root
+_BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by the cube root of the factor
 _LEAST, _MOST = 0.7, 1.45  # range of the factor
 _USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels
-_RETURN = 0.06  # fraction of an exposure change accepted per frame, so that true lighting changes remain
+_RETURN = 0.06  # fraction of an exposure change accepted per frame, to keep true lighting changes
 
 
 class ExposureHold:
@@ -31,7 +31,7 @@ class ExposureHold:
         """Return the factor for `exposed` that matches a frame's exposure to the previous frames.
 
         Args:
-            lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
+            lightness: ``(1, 1, h, w)`` lightness of the frame in [0, 100].
         """
         height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
@@ -52,7 +52,7 @@ def exposed(lightness: Tensor, factor: float) -> Tensor:
 
 
 def _factor(lightness: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Return the factor on L* + 16 that best maps the lightness of one frame to another frame."""
+    """Return the factor on L* + 16 that best maps a frame's lightness to a target frame."""
     low, high = _USABLE
     usable = (lightness > low) & (lightness < high) & (target > low) & (target < high)
     if np.count_nonzero(usable) < lightness.size // 20:

@@ -1,4 +1,4 @@
-"""Video files: decode frames, and encode colorized frames shot by shot.
+"""Video files: decoding of frames, and encoding of colorized frames shot by shot.
 
 Damaged packets are skipped and reported.
 """
@@ -49,7 +49,7 @@ _COMPLETE = 0.9  # a file that ends before this fraction of its declared duratio
 
 @dataclass(frozen=True)
 class FileImage:
-    """A decoded frame of a video file.
+    """Decoded frame of a video file.
 
     Attributes:
         decoded: PyAV frame.
@@ -151,7 +151,7 @@ class VideoFile:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return frame size, frame count, frame rate, and formats of the source and the result."""
+        """Return the frame size, frame count, frame rate, and formats of the source and the result."""
         plan = self.plan
         return {
             "width": plan.width,
@@ -167,7 +167,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order; time codes of damaged packets are added to ``issues``."""
+        """Decode all frames in order; add the time codes of damaged packets to ``issues``."""
         self.issues.broken.clear()
         turns, pts = round(self._first.rotation / 90) % 4, None
         for number, decoded in enumerate(self._decoded()):
@@ -183,11 +183,11 @@ class VideoFile:
             )
 
     def result(self, path: Path) -> VideoFile:
-        """Open the colorized video at ``path``, to read its frames."""
+        """Open the colorized video at ``path`` for reading."""
         return VideoFile(path, self._encoding)
 
     def part(self, path: Path) -> FilePart:
-        """Return an encoder that writes one shot to ``path``."""
+        """Return an encoder for one shot."""
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
@@ -254,8 +254,8 @@ class FilePart:
 
         Args:
             frame: Source frame.
-            ab: Colors of the frame, ``(2, h, w)`` in CIE units.
-            inside: Part of the frame that ``ab`` covers; pixels outside stay gray. None for the whole frame.
+            ab: ``(2, h, w)`` colors of the frame in CIE units.
+            inside: Part of the frame covered by ``ab``; pixels outside stay gray. None for the whole frame.
         """
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)
@@ -296,7 +296,7 @@ def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
 
 
 def _time_code(seconds: Fraction) -> str:
-    """Format a time as hours, minutes, seconds and milliseconds: ``1:02:03.450``."""
+    """Format a time as hours, minutes, seconds and milliseconds, such as ``1:02:03.450``."""
     minutes, rest = divmod(round(abs(seconds) * 1000), 60_000)
     sign = "-" if seconds < 0 else ""
     return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"

@@ -1,4 +1,4 @@
-"""Folders of frames as video sources; frames are in natural order of their file names.
+"""Folders of frames as video sources, in natural order of the file names.
 
 Each output file has the name of its source file.
 """
@@ -31,7 +31,7 @@ from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
 
 @dataclass(frozen=True)
 class FolderImage:
-    """Frame that is read from an image file.
+    """Frame from an image file.
 
     Attributes:
         image: Decoded image.
@@ -78,7 +78,7 @@ class FrameFolder:
             raise VideoError(f"no image file in {path} can be read; check the files")
 
     def describe(self) -> dict[str, Any]:
-        """Return frame size, frame count, and formats of the source and the result."""
+        """Return the frame size, frame count, and formats of the source and the result."""
         assert self._first is not None
         width, height = self._first.size
         return {
@@ -97,7 +97,7 @@ class FrameFolder:
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all images in order; names of unreadable images are added to ``issues``."""
+        """Read all images in order; add the names of unreadable images to ``issues``."""
         self.issues.broken.clear()
         number = 0
         for file in self.files:
@@ -109,7 +109,7 @@ class FrameFolder:
             number += 1
 
     def result(self, path: Path) -> FrameFolder:
-        """Open the folder of colorized frames at ``path``."""
+        """Open the folder of colorized frames at ``path`` for reading."""
         return FrameFolder(path)
 
     def part(self, path: Path) -> FolderPart:

@@ -1,4 +1,4 @@
-"""Frames of a video and problems found while a video is read."""
+"""Frames of a video, and problems found while reading the video."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class VideoFrame:
 
 @dataclass
 class ReadIssues:
-    """Problems found while a video or a folder of frames is read.
+    """Problems found while reading a video or a folder of frames.
 
     Attributes:
         broken: Time codes of damaged packets, or file names of unreadable frames.

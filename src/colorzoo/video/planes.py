@@ -1,8 +1,8 @@
 """Conversion between the Y'CbCr planes of a video frame and CIE Lab.
 
 The conversion uses the color matrix and range of the frame. The lightness is computed from Y' alone, so
-adding ab = 0 does not change a gray frame. Colors are converted in float32 by this module and not by swscale,
-because swscale rounds intermediate values and treats every untagged frame as BT.601.
+adding ab = 0 does not change a gray frame. This module converts colors in float32, because swscale rounds
+intermediate values and treats every untagged frame as BT.601.
 
 The output planes are interpolated from tables, which is five times as fast as a conversion of each pixel.
 """
@@ -67,13 +67,13 @@ class Layout:
 
     @property
     def chroma_scale(self) -> tuple[float, float]:
-        """Neutral level of Cb and Cr, and difference between their highest and lowest level."""
+        """Neutral level of Cb and Cr, and difference between their highest and lowest levels."""
         unit = 2.0 ** (self.bits - 8)
         return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
 
 
 def layout_of(frame: Any) -> Layout:
-    """Return the YUV layout of a frame; a frame that stores RGB is treated as YUV 4:4:4."""
+    """Return the YUV layout of a frame; RGB frames are treated as YUV 4:4:4."""
     parts, height = frame.format.components, frame.format.height
     bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
@@ -94,7 +94,7 @@ def is_rgb(form: Any) -> bool:
 
 
 def read_luma(frame: Any) -> NDArray[Any]:
-    """Return the luma Y' ``(H, W)`` of a frame in the format that `layout_of` returns."""
+    """Return the luma Y' ``(H, W)`` of a frame in the format of `layout_of`."""
     layout = layout_of(frame)
     gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
     names = {layout.name, layout.name.replace("yuv", "yuvj")}
@@ -114,7 +114,7 @@ def read_luma(frame: Any) -> NDArray[Any]:
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:
-    """Return the samples of a PyAV plane as a view ``(H, W)``."""
+    """Return a view of the samples of a PyAV plane, ``(H, W)``."""
     kind = np.uint8 if bits == 8 else np.uint16
     rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, -1)
     return rows[:, : plane.width]
@@ -137,10 +137,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Convert RGB ``(H, W, 3)`` in [0, 1] to the planes Y', Cb and Cr.
-
-    Cb and Cr are subsampled as ``layout`` specifies.
-    """
+    """Convert RGB ``(H, W, 3)`` in [0, 1] to the planes Y', Cb and Cr, with chroma subsampling."""
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)
     y = red * r + (1 - red - blue) * g + blue * b
@@ -156,8 +153,8 @@ def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[N
     """Add colors to a gray frame and return the planes Y', Cb and Cr.
 
     Args:
-        luma: Luma Y' ``(H, W)`` of the gray frame, with the bit depth of ``layout``.
-        ab: Colors ``(2, H, W)`` in CIE units. The chroma of colors outside sRGB is reduced at constant
+        luma: ``(H, W)`` luma Y' of the gray frame, with the bit depth of ``layout``.
+        ab: ``(2, H, W)`` colors in CIE units. The chroma of colors outside sRGB is reduced at constant
             lightness and hue.
         layout: Pixel format and color matrix.
     """
@@ -175,7 +172,7 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
     """Interpolate a table of `_change_tables` linearly in a and b; round Y' to an entry."""
     side = table.shape[1]
     scale, middle = np.float32(1 / _APART), np.float32(_FARTHEST / _APART)
-    # row coordinates are clipped; for columns, OpenCV repeats the table border
+    # row coordinates are clipped here; for columns, OpenCV repeats the table border
     row = (b * scale + middle).clip(0, side - 1)
     row += np.rint(luma) * np.float32(side)
     found: FloatArray = cv2.remap(

@@ -22,7 +22,7 @@ def shot_entries(
 
     Args:
         source: Source video.
-        out: Colorized video, which is read up to the middle frame of the last shot.
+        out: Colorized video; read up to the middle frame of the last shot.
         shots: Shots of the video.
         origin: Provenance of the result.
         advance: Function called after each shot, for a progress bar.

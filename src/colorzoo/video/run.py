@@ -34,13 +34,13 @@ from colorzoo.video.shots import ShotDetector
 from colorzoo.video.steady import SteadyColors
 
 Source = VideoFile | FrameFolder
-_WAITING_BYTES = 2**28  # memory in bytes for frames that wait for the colors of later frames
+_WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A shot of a video.
+    """Shot of a video.
 
     Attributes:
         first: Number of the first frame.
@@ -49,7 +49,7 @@ class Shot:
         end: Time code or file name of the last frame.
         border: ``X,Y,WIDTH,HEIGHT`` of the colorized part of each frame; empty if whole frames were
             colorized.
-        notes: Notes about the colorization, for the user.
+        notes: Notes for the user about the colorization.
     """
 
     first: int
@@ -66,17 +66,17 @@ class Shot:
 
 
 class PartsFolder:
-    """Folder ``OUT.parts`` that stores the finished shots of a video.
+    """Folder ``OUT.parts`` with the finished shots of a video.
 
     The folder contains a video file or folder for each shot. A JSON file marks each finished shot.
 
     Args:
         out: Path of the result.
-        settings: Text that identifies source and settings. An existing folder that stores a different text is
+        settings: Text that identifies source and settings. An existing folder with a different text is
             deleted.
 
     Raises:
-        VideoError: The folder cannot be created, or a folder of this name was not created by colorzoo.
+        VideoError: The folder cannot be created, or a folder with this name was not created by colorzoo.
     """
 
     def __init__(self, out: Path, settings: str) -> None:
@@ -95,7 +95,7 @@ class PartsFolder:
             write_whole(note, settings.encode())
 
     def finished(self, first: int) -> Shot | None:
-        """Return the shot that starts at frame ``first``; None if this shot is not finished."""
+        """Return the shot that starts at frame ``first``, or None if it is not finished."""
         try:
             found = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
             return replace(found, notes=tuple(found.notes))
@@ -119,7 +119,7 @@ class PartsFolder:
         try:
             if (
                 out.is_dir()
-            ):  # an existing folder is not replaced as a whole, because it may contain other files
+            ):  # do not replace an existing folder as a whole, because it may contain other files
                 for frame in sorted(result.iterdir()):
                     frame.replace(out / frame.name)
             else:
@@ -133,7 +133,7 @@ class PartsFolder:
 
 
 def parts_path(out: Path) -> Path:
-    """Return the path of the folder that contains the shots of a result."""
+    """Return the path of the folder with the shots of a result."""
     return out.with_name(f"{out.name}.parts")
 
 
@@ -157,7 +157,7 @@ def color_video(
         colorer: Colorizer of single frames.
         parts: Folder of shots; finished shots of earlier runs are reused.
         out: Path of the result, which is written atomically.
-        steady: Strength of the temporal stabilization, see `SteadyColors`; 0 colorizes each frame
+        steady: Strength of the temporal stabilization; see `SteadyColors`. 0 colorizes each frame
             independently.
         size: Shorter side of the network input in pixels.
         border: Part of the frames to colorize; ``"automatic"`` detects the border once per shot.
@@ -165,7 +165,7 @@ def color_video(
         origin: Provenance to store in the result; None stores no provenance.
 
     Returns:
-        The shots, and the number of frames that earlier runs had finished.
+        The shots, and the number of frames reused from earlier runs.
 
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
@@ -201,7 +201,7 @@ def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFra
     """Yield the frames with the listed numbers, in the order of the video.
 
     Raises:
-        VideoError: The source has no frame with one of the numbers.
+        VideoError: The source lacks one of the frames.
     """
     missing = set(numbers)
     for frame in source.frames():
@@ -227,7 +227,7 @@ def gray_frame(source: Source, number: int) -> RasterImage:
 
 
 class _ActiveShot:
-    """Shot that is being colorized; see `color_video` for the arguments."""
+    """Shot during colorization; see `color_video` for the arguments."""
 
     def __init__(
         self,
@@ -269,7 +269,7 @@ class _ActiveShot:
         )
 
     def _predict(self, frame: VideoFrame, factor: float) -> Tensor:
-        """Return the ab ``(1, 2, h, w)`` that the model predicts for a frame."""
+        """Predict the ab ``(1, 2, h, w)`` of a frame with the model."""
         lightness = self._lightness(frame)
         small = shrink_lightness(lightness, self._working_size(lightness))
         return self._colorer.color(frame, exposed(small, factor))
@@ -304,7 +304,7 @@ class _ActiveShot:
 
 
 def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale lightness ``(1, 1, H, W)`` by a fast method, for motion estimation."""
+    """Downscale lightness ``(1, 1, H, W)`` with a fast method, for motion estimation."""
     is_near = lightness.shape[-1] < 2 * size[1]  # bilinear sampling has no aliasing below a factor of 2
     interpolation = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
     small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=interpolation)

@@ -1,8 +1,8 @@
 """Shot boundary detection.
 
-A frame starts a shot if it passes two tests. The histograms of its quadrants must differ from the histograms
-of the previous frame, and the two frames must be uncorrelated. One test alone is not sufficient: fast motion
-also makes frames uncorrelated, and a flash also changes the histograms.
+A frame starts a shot if it passes two tests: the histograms of its quadrants differ from the histograms of
+the previous frame, and the two frames are uncorrelated. One test alone is not sufficient, because fast
+motion also makes frames uncorrelated, and a flash also changes the histograms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_CORRELATION = 0.6
 class ShotDetector:
     """Detector of the first frame of each shot.
 
-    Each frame is compared with the previous frame. Frames must be passed in order.
+    Frames must be passed in order, because each frame is compared with the previous frame.
     """
 
     def __init__(self) -> None:

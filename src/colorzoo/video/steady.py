@@ -1,8 +1,8 @@
 """Temporally stable colors by propagation along the optical flow.
 
 The model colorizes only a few selected frames. Optical flow propagates their colors to the other frames. If
-the colors of several selected frames reach a pixel, the pixel gets the mean color. The color is kept as long
-as the pixel can be tracked.
+the colors of several selected frames reach a pixel, the pixel gets the mean color. The pixel keeps this color
+as long as it can be tracked.
 
 Propagation stops at occluded pixels. A pixel counts as occluded if the forward and backward flow are
 inconsistent or if the lightness does not match.
@@ -29,13 +29,13 @@ _FINEST = 1  # finest pyramid level of the flow: half of the size
 _LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences at which the propagation weight is 0 and 1
 _FEWEST_BETWEEN = 20  # minimum number of frames per colorized frame
 _UNREACHED = 0.03  # tolerated fraction of a frame that propagated colors do not reach
-_FEW = 12  # maximum number of frames of a window for which one frame is colorized first
-_PARTS = (0.0, 1.0)  # relative positions of the two frames that are colorized first in longer windows
+_FEW = 12  # maximum window length in frames for which only one frame is colorized first
+_PARTS = (0.0, 1.0)  # relative positions of the two frames colorized first in longer windows
 _COARSE = 2  # subsampling in pixels of the maps that select frames
 _FILLED = 8  # subsampling in pixels of the maps that fill pixels without a color
 _SURROUNDINGS_WEIGHT = 0.05  # weight of the surrounding colors relative to the confidence of a pixel
 _FILLED_CONFIDENCE = 0.3  # confidence of filled colors when they are propagated to later frames
-_FIXED = 8.0  # weight of a frame that the user colorized, relative to other frames
+_FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
 
 Array = NDArray[np.float32]
 Predict = Callable[[], Tensor]
@@ -47,8 +47,8 @@ class Motion:
     """Optical flow from a frame to an adjacent frame.
 
     Attributes:
-        flow: Displacements ``(h, w, 2)`` in pixels, to the right and down.
-        trust: Confidence ``(h, w)`` of the flow in [0, 1]; low for occluded pixels.
+        flow: ``(h, w, 2)`` displacements in pixels, to the right and down.
+        trust: ``(h, w)`` confidence of the flow in [0, 1]; low for occluded pixels.
     """
 
     flow: Array
@@ -56,7 +56,7 @@ class Motion:
 
     @property
     def weight(self) -> Array:
-        """Weight ``(h, w)`` in [0, 1] of colors that are propagated along the flow."""
+        """Weight ``(h, w)`` in [0, 1] of colors propagated along the flow."""
         scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
         weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
         return weight
@@ -83,7 +83,7 @@ class Motion:
 
 @dataclass
 class _Frame:
-    """Frame that is buffered until the window is complete.
+    """Frame buffered until the window is complete.
 
     Attributes:
         gray: Lightness at half the size in 8 bits, for motion estimation.
@@ -113,10 +113,9 @@ class SteadyColors:
     The channel of zeros exists because OpenCV warps four channels twice as fast as three channels.
 
     Args:
-        strength: Weight in [0, 1] of propagated colors relative to the model's colors; applies to frames that
-            the model colorizes. If the weight is 0, colors are not propagated, and the model colorizes each
-            frame.
-        window: Number of frames that are processed together.
+        strength: Weight in [0, 1] of propagated colors relative to the model's colors, for frames that the
+            model colorizes. With 0, colors are not propagated, and the model colorizes each frame.
+        window: Number of frames per window.
         every: Whether to run the model on every frame, as models that use the previous frame require.
     """
 
@@ -129,7 +128,7 @@ class SteadyColors:
         """Add a frame and return the ab ``(1, 2, h, w)`` of each finished frame.
 
         Args:
-            lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
+            lightness: ``(1, 1, h, w)`` lightness of the frame in [0, 100].
             predict: Function that runs the model on the frame; called only if the frame is selected.
             fixed: Whether the user colorized this frame. Its colors are then kept and propagated to other
                 frames.
@@ -148,7 +147,7 @@ class SteadyColors:
         return self._finish() if len(self._frames) >= self._window else []
 
     def flush(self) -> list[Tensor]:
-        """Return the colors of all buffered frames; call this at the end of a shot."""
+        """Return the colors of all buffered frames at the end of a shot."""
         rest = self._finish()
         self._last = None
         return rest
@@ -193,7 +192,7 @@ def _color(frame: _Frame) -> None:
 
 
 def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
-    """Return, for each frame, the sum of its own colors and colors of later frames."""
+    """Return, for each frame, the sum of its own colors and the propagated colors of later frames."""
     found = []
     colors: Array | None = None
     for frame in reversed(frames):
@@ -213,8 +212,7 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
 
     Args:
         frames: Frames of the window.
-        known: Confidence ``(h, w)`` of the colors of the frame before the window; None at the start of a
-            shot.
+        known: ``(h, w)`` color confidence of the frame before the window; None at the start of a shot.
     """
     shape = frames[0].gray[::_COARSE, ::_COARSE].shape
     reached = [np.zeros(shape, np.float32) for _ in frames]
@@ -329,7 +327,7 @@ def _weighted(values: Array, weight: Array) -> Array:
 
 
 def _targets(flow: Array) -> Array:
-    """Return the coordinates ``(h, w, 2)`` to which the vectors of a flow point."""
+    """Return the target coordinates ``(h, w, 2)`` of the vectors of a flow."""
     found: Array = _grid(*flow.shape[:2]) + flow
     return found
 
@@ -358,7 +356,7 @@ def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
-    """Estimate the flow ``(h, w, 2)`` by dense inverse search (Kroeger et al. 2016)."""
+    """Estimate the flow ``(h, w, 2)`` with dense inverse search (Kroeger et al. 2016)."""
     if min(first.shape) < 16:  # a frame smaller than the patches of the method
         return np.zeros((*first.shape, 2), np.float32)
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
