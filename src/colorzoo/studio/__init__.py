@@ -1,4 +1,4 @@
-"""Drawing pad, an editor that colorizes images in a browser or a notebook (`Pad`)."""
+"""Drawing pad: an editor for colorizing images in a browser or a notebook (`Pad`)."""
 
 from colorzoo.lazy import attach_stub
 

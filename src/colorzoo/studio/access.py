@@ -1,8 +1,8 @@
 """Access control of the server, and security headers of responses.
 
 The server checks the host, the origin and the token of each request. As in Jupyter, the printed address
-contains the token. The response to this address sets a cookie that contains the token, and the browser sends
-the cookie with later requests. Scripts send the header ``Authorization: Bearer TOKEN`` instead.
+contains the token. The response to this address sets a cookie with the token, which the browser sends with
+later requests. Scripts send the header ``Authorization: Bearer TOKEN`` instead.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Access:
 
     Attributes:
         host: Address on which the server listens.
-        token: Token that requests for data must contain; None disables the check.
-        names: Additional host names that are accepted.
+        token: Token required in requests for data; None disables the check.
+        names: Additional accepted host names.
     """
 
     host: str
@@ -71,7 +71,7 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie that stores the token; contains a hash of the token.
+        """Name of the token cookie, with a hash of the token.
 
         Browsers share cookies between the ports of a host, so each server requires a different cookie name.
         """
@@ -106,8 +106,8 @@ class AccessMiddleware:
     """ASGI middleware that enforces access rules and adds security headers to responses.
 
     Args:
-        app: The application to protect.
-        access: The access rules.
+        app: Application to protect.
+        access: Access rules.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:

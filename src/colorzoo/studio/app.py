@@ -1,4 +1,4 @@
-"""Starlette application of the studio: page, uploads, downloads and the websocket."""
+"""Starlette application of the studio: page, uploads, downloads and websocket."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STATIC = {
     "icon.svg": "image/svg+xml",
 }
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
-_MAX_UNREAD = 256  # maximum number of queued messages; a client with more messages is disconnected
+_MAX_UNREAD = 256  # maximum number of queued messages before a client is disconnected
 MAX_UNREAD_BYTES = 64 * 2**20  # maximum size of the queued messages of a client
 _TRY_LATER = 1013  # websocket close code "try again later"
 
@@ -63,19 +63,19 @@ class StudioLoader:
 
     @classmethod
     def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
-        """Return a loader whose studio is already loaded."""
+        """Return a loader with a loaded studio."""
         loader = cls(studio.limits)
         loader.finish(studio, recipe)
         return loader
 
     @property
     def studio(self) -> Studio | None:
-        """The studio; None until it is loaded."""
+        """Studio, or None before it is loaded."""
         done = self._future.done() and self._future.exception() is None
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the path of the photo in the URL of a drawing pad; None if there is no photo.
+        """Return the path of the photo in the URL of a drawing pad; None without a photo.
 
         Raises:
             StudioError: The photo does not exist or is not in the report.
@@ -253,7 +253,7 @@ async def _websocket(socket: WebSocket) -> None:
         studio = await loader.wait()
         image_path = loader.named(socket.query_params)
         session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, image_path)
-    except Exception as error:  # loading failed or there are too many sessions; the client reconnects later
+    except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))
             await socket.close(_TRY_LATER)
@@ -263,7 +263,7 @@ async def _websocket(socket: WebSocket) -> None:
         while (frame := await _next_frame(socket, sending)) is not None:
             try:
                 studio.handle(session, unpack(frame), reply)
-            except StudioError as error:  # an invalid frame is reported, and the connection stays open
+            except StudioError as error:  # after an invalid frame, the connection stays open
                 reply(error_message(error, None))
     finally:
         studio.disconnect(session)
@@ -289,7 +289,7 @@ class Outgoing:
         self.sending = asyncio.create_task(self._send_all())
 
     def reply(self, message: Message) -> None:
-        """Add a message to the queue without blocking; thread-safe."""
+        """Queue a message without blocking; thread-safe."""
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._loop.call_soon_threadsafe(self._put, message)
 

@@ -1,10 +1,10 @@
-"""Bundle the scripts of the drawing pad into one ES module.
+"""Bundling of the drawing pad's scripts into one ES module.
 
 A bundle is needed because a notebook widget cannot import a second file. The sources in ``static/js`` are ES
 modules with imports at the top and ``export`` before declarations.
 
 The bundle contains each module after its imports, without import statements and ``export`` keywords. All
-modules share one scope. Therefore, two modules must not declare the same name.
+modules share one scope, so two modules must not declare the same name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const)\b)", r
 def pad_module() -> str:
     """Return the drawing pad as one ES module.
 
-    The default export is ``{render}``, which anywidget requires.
+    The default export is ``{render}``, as anywidget requires.
     """
     modules: dict[str, str] = {}
     _collect("pad", modules)
@@ -30,10 +30,7 @@ def pad_module() -> str:
 
 
 def pad_style() -> str:
-    """Return the style sheet of the drawing pad.
-
-    The rules apply only inside elements of the class ``colorzoo-pad``.
-    """
+    """Return the style sheet of the drawing pad, limited to the class ``colorzoo-pad``."""
     return _read("pad.css")
 
 

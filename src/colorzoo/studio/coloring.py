@@ -28,7 +28,7 @@ _STAGES = ("prepare", "network", "join", "encode")
 
 
 def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return the location in the reference that the model matched to each pixel.
+    """Return the reference location that the model matched to each pixel.
 
     Returns:
         x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
@@ -43,10 +43,10 @@ class PadRequest:
 
     Attributes:
         colorizer: Colorizer with the loaded model.
-        opened: Photo that is open in the drawing pad, or the part of the photo within the border of a scan.
+        opened: Photo in the drawing pad, or the part of the photo within the border of a scan.
         recipe: Hints and settings, with coordinates in pixels of ``opened``.
         reference: Reference image as an `Exemplar`, or None.
-        cache: Cache of intermediate results, which accelerates edits.
+        cache: Cache of intermediate results for faster edits.
     """
 
     colorizer: Colorizer
@@ -60,7 +60,7 @@ class PadRequest:
         return self.opened.network_lightness(self.colorizer.size)
 
     def task(self) -> ColorizeTask:
-        """Return the task that colorizes the photo.
+        """Return the colorization task of the photo.
 
         Raises:
             GuidanceError: The recipe does not match the photo.

@@ -58,16 +58,15 @@ _MIME_TYPES = {
 
 @dataclass(frozen=True)
 class Context:
-    """Request of a drawing pad, with the session and the services that handlers use.
+    """Request of a drawing pad, with its session and the services of the server.
 
     Attributes:
         session: Session of the drawing pad.
-        message: Message that contains the request.
+        message: Message with the request.
         pool: Cache of loaded models.
         limits: Limits of the server.
-        inline_files: Whether responses contain exported files. If False, responses contain a download
-            address.
-        network: Shorter side of most network inputs in pixels. The drawing pad specifies brush sizes in
+        inline_files: Whether responses contain exported files instead of a download address.
+        network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
             pixels of an image with this size.
         received: Time of the request, by `time.perf_counter`.
     """
@@ -85,7 +84,7 @@ class Context:
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
     def opened(self) -> OpenedImage:
-        """Return the photo that is open in the session.
+        """Return the open photo of the session.
 
         Raises:
             StudioError: No photo is open.
@@ -106,18 +105,18 @@ class Context:
         return _inside(x, y, self.opened())
 
     def full_recipe(self) -> Recipe:
-        """Parse the recipe of the request, or raise `GuidanceError` if the recipe is invalid."""
+        """Parse the recipe of the request; raise `GuidanceError` if it is invalid."""
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
         """Parse the recipe of the request and remove the paths of label files.
 
-        The paths are removed because the server must not open paths that clients send.
+        The server must not open paths from clients.
         """
         return _without_files(self.full_recipe())
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
-        """Load the model that a recipe selects and return the inputs of the colorization.
+        """Load the model of a recipe and return the inputs of the colorization.
 
         Unless the model colorizes sketches, the photo is cropped to the part within the border of the scan,
         and the coordinates of the recipe are converted to pixels of this part.
@@ -337,7 +336,7 @@ def _classes(ctx: Context) -> Iterator[Message]:
 
 
 def _match(ctx: Context) -> Iterator[Message]:
-    """Find the location in the reference that the model matched to a location in the photo."""
+    """Find the reference location that the model matched to a photo location."""
     fields = ctx.message.fields()
     x, y = fields.required_number("x"), fields.required_number("y")
     request = ctx.pad_request()
@@ -403,13 +402,13 @@ def _export(ctx: Context) -> Iterator[Message]:
 
 
 def _reduced(image: RasterImage, side: int | None) -> RasterImage:
-    """Return an image whose longer side has at most ``side`` pixels."""
+    """Downscale an image to a longer side of at most ``side`` pixels."""
     alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
     return replace(image, levels=_reduced_levels(image.levels, side), alpha=alpha)
 
 
 def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
-    """Return ``(H, W)`` or ``(H, W, 3)`` levels whose longer side has at most ``side`` pixels."""
+    """Downscale ``(H, W)`` or ``(H, W, 3)`` levels to a longer side of at most ``side`` pixels."""
     height, width = levels.shape[:2]
     scale = 1 if side is None else side / max(height, width)
     if scale >= 1:
@@ -451,11 +450,11 @@ Handler = Callable[[Context], Iterator[Message]]
 
 @dataclass(frozen=True)
 class Request:
-    """Handler and scheduling of one request type.
+    """Handler and scheduling of a request type.
 
     Attributes:
         handler: Generator function that yields the responses.
-        uses_model: Whether the request runs in the worker thread for models instead of a worker thread for
+        uses_model: Whether the request runs in a worker thread for models instead of a worker thread for
             files.
         newest_only: Whether a newer request replaces waiting requests of this type in the session.
         rank: Priority among the requests of a session; the lowest rank runs first.

@@ -1,6 +1,6 @@
 """Export of colors as layers: a transparent PNG or an OpenRaster file.
 
-The result is reproduced by normal alpha compositing of the layers. No blend modes are used, so all programs
+Normal alpha compositing of the layers reproduces the result. No blend modes are used, so all programs
 display the file correctly. Each layer has the lowest alpha that reproduces the result. Paint strokes are
 stored in a separate layer.
 """
@@ -26,13 +26,13 @@ LAYERED = {"layer": ".colors.png", "ora": ".color.ora"}
 """Suffixes of the export formats with layers."""
 
 _THUMBNAIL = 256
-_ROWS = 256  # number of rows per step; intermediate values take 16 times the memory of the pixels
+_ROWS = 256  # number of rows per step, because intermediate values take 16 times the memory of the pixels
 
 
 def encode_layers(
     kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
-    """Encode a result as a PNG that contains only the color layer, or as an OpenRaster file.
+    """Encode a result as a PNG of the color layer, or as an OpenRaster file.
 
     Args:
         kind: A key of `LAYERED`.
@@ -65,7 +65,7 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return an RGBA layer ``(H, W, 4)`` that reproduces a result when placed over an image.
+    """Return an RGBA layer ``(H, W, 4)`` that reproduces a result over an image.
 
     The layer is combined with the image by normal alpha compositing.
 

@@ -54,13 +54,11 @@ _AUTHOR_AND_YEAR = re.compile(r"([a-z]+)((?:19|20)\d\d)")
 
 
 class ModelPool:
-    """Cache of loaded models.
-
-    If more than two models are loaded, the least recently used model is unloaded.
+    """Cache of up to two loaded models; the least recently used model is unloaded first.
 
     Args:
         load: Function that loads the colorizer of a registered model.
-        own: Colorizer that the user loaded and that becomes the default model; None for registered models.
+        own: Colorizer loaded by the user, which becomes the default model; None for registered models.
         default: Name of the default model, for recipes without a model name.
     """
 
@@ -78,13 +76,13 @@ class ModelPool:
         self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def get(self, name: str | None) -> Colorizer:
-        """Return the colorizer of a model, and load it if necessary.
+        """Return the colorizer of a model; load the model if necessary.
 
         Args:
             name: Name or alias of the model; None selects the default model.
 
         Raises:
-            UnknownModelError: No model has this name.
+            UnknownModelError: The model name is unknown.
             ColorzooError: The weights of the model are not available.
         """
         if self._own is not None and name in (None, self._own.name):
@@ -115,7 +113,7 @@ class ModelPool:
             return self._loaded.get(name)
 
     def free_memory(self) -> None:
-        """Clear the cache of intermediate results; return memory to the operating system."""
+        """Clear the cache of intermediate results and return memory to the operating system."""
         self.cache.clear()
         gc.collect()  # frees propagators, which form a reference cycle with their column cache
         if platform.libc_ver()[0] == "glibc":

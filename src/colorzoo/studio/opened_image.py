@@ -1,4 +1,4 @@
-"""Photo that is open in a drawing pad: its file, and downscaled maps for fast edits."""
+"""Open photo of a drawing pad: its file, and downscaled maps for fast edits."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _NETWORK = 256  # shorter side of most network inputs in pixels
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
 class OpenedImage:
-    """Photo that is open in a drawing pad.
+    """Open photo of a drawing pad.
 
     The photo is stored as its file and as downscaled maps. Exports decode the file again at full size.
 
     Attributes:
-        name: File name for display and for exports, without folders.
+        name: File name for display and exports, without folders.
         data: Content of the image file.
         sha256: SHA-256 of the image file.
         size: Width and height in pixels.
@@ -69,8 +69,7 @@ class OpenedImage:
         around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches; their pixels are inpainted.
         last_healed: Cache of the last result of `healed`.
-        opaque: Whether the photo has no transparent pixels. True also if transparent pixels were filled with
-            white.
+        opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with white.
         last_on_paper: Cache of the result of `on_paper`.
     """
 
@@ -120,7 +119,7 @@ class OpenedImage:
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
-        """Return the photo with the pixels under healing strokes inpainted.
+        """Inpaint the pixels under healing strokes and return the photo.
 
         The detected border and the original image (*Before* in the drawing pad) do not change. If the strokes
         differ from the previous call, the file is decoded again.
@@ -135,10 +134,7 @@ class OpenedImage:
         return self.last_healed[0]
 
     def on_paper(self) -> OpenedImage:
-        """Return the photo with transparent pixels filled with white, for sketch models.
-
-        An opaque photo is returned unchanged.
-        """
+        """Return the photo with transparent pixels filled with white, for sketch models."""
         if self.opaque:
             return self
         if not self.last_on_paper:
@@ -146,7 +142,7 @@ class OpenedImage:
         return self.last_on_paper[0]
 
     def _changed(self, **changes: Any) -> OpenedImage:
-        """Return a copy with changed fields, whose maps are computed from the file again."""
+        """Return a copy with changed fields; compute its maps from the file again."""
         fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
         opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
         width, height = self.size
@@ -159,8 +155,8 @@ class OpenedImage:
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of the photo that a border setting selects.
 
-        The part is an `OpenedImage` whose coordinates start at its top-left corner. If the setting selects
-        the whole photo, the photo is returned unchanged.
+        The coordinates of the part start at its top-left corner. If the setting selects the whole photo, the
+        photo is returned unchanged.
 
         Args:
             setting: Border setting of a recipe.
@@ -199,7 +195,7 @@ class OpenedImage:
         The result is cached. The first call for each size decodes the file.
 
         Args:
-            size: Shorter side of the network input in pixels, see `working_size`.
+            size: Shorter side of the network input in pixels; see `working_size`.
         """
         if size not in self.network_lightnesses:
             width, height = self.size
@@ -212,7 +208,7 @@ class OpenedImage:
         """Approximate `network_lightness` from the preview, without decoding the file.
 
         Args:
-            size: Shorter side of the network input in pixels, see `working_size`.
+            size: Shorter side of the network input in pixels; see `working_size`.
         """
         if size not in self.approximate_lightnesses:
             shape = working_size(self.size[1], self.size[0], size)
@@ -240,7 +236,7 @@ class OpenedImage:
         """Return the fields of the message ``photo``.
 
         Args:
-            network: Usual length of the shorter side of the network input, in pixels.
+            network: Usual shorter side of a network input in pixels.
         """
         width, height = self.size
         return {
@@ -265,7 +261,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         data: Content of the image file.
         name: File name on the client.
         limits: Limits on the number of pixels and on the size of the preview.
-        network: Usual length of the shorter side of the network input, in pixels.
+        network: Usual shorter side of a network input in pixels.
 
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.
@@ -303,7 +299,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
 
 
 def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
-    """Decode an image file that a drawing pad uploaded.
+    """Decode an uploaded image file.
 
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.
@@ -318,7 +314,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 
 
 def without_options(error: ImageError) -> ImageError:
-    """Remove advice about command-line options from the message of an error.
+    """Remove advice about command-line options from an error message.
 
     Users of the drawing pad cannot set these options.
     """
@@ -344,8 +340,8 @@ def safe_name(name: str) -> str:
 def lightness_around(lightness: Tensor, row: int, column: int) -> float:
     """Return the median lightness around a pixel, excluding pixels across an edge.
 
-    Only pixels whose lightness is similar to the lightness of the adjacent pixels are included. Specks of a
-    texture and pixels across an edge therefore do not affect the result.
+    Pixels count only if their lightness is similar to the lightness next to the pixel. Specks of a texture
+    and pixels across an edge therefore do not affect the result.
 
     Args:
         lightness: ``(h, w)`` in [0, 100].
@@ -363,7 +359,7 @@ def lightness_around(lightness: Tensor, row: int, column: int) -> float:
 
 
 def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
-    """Return height and width scaled down so that the longer side is at most ``side``."""
+    """Scale down height and width to a longer side of at most ``side``."""
     scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
@@ -374,9 +370,9 @@ def thumbnail(image: RasterImage) -> bytes:
 
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
-    """Downscale an image to the height and width ``size`` by area averaging."""
-    # an integer factor first, because fractional factors take ten times as long; the remaining rows and
-    # columns at the border are dropped
+    """Downscale an image to ``size`` (height, width) by area averaging."""
+    # an integer factor first, because fractional factors take ten times as long; the last rows and columns
+    # are dropped if the size is not a multiple of the factor
     factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
     height, width = (levels.shape[side] // factor for side in (0, 1))
     levels = levels[: height * factor, : width * factor]
@@ -387,7 +383,7 @@ def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
 
 
 def _rgb_image(levels: Levels) -> Image.Image:
-    """Return levels of any depth as an 8-bit RGB image."""
+    """Convert levels of any bit depth to an 8-bit RGB image."""
     return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
 
 
@@ -399,10 +395,7 @@ def gray_jpeg(lightness: Tensor) -> bytes:
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Encode a preview as JPEG without chroma subsampling.
-
-    Chroma subsampling would blur small colored points.
-    """
+    """Encode a preview as a JPEG without chroma subsampling, which would blur small colored points."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)
     return memory.getvalue()

@@ -27,8 +27,8 @@ def suggestions(
     The fields are ``items`` (suggested colors), ``lightness`` and ``entropy``.
 
     Args:
-        distribution: Color distribution that the model predicts without a hint at ``place``.
-        opened: Photo that is open in the drawing pad.
+        distribution: Color distribution predicted without a hint at ``place``.
+        opened: Open photo of the drawing pad.
         place: Location ``(x, y)`` in photo pixels.
         shape: Height and width of the network input.
         count: Maximum number of colors.
@@ -43,7 +43,7 @@ def suggestions(
 def likely_colorings(found: InformativePoint, opened: OpenedImage) -> dict[str, Any]:
     """Return the fields of the message ``colorings``.
 
-    The fields are the most informative location, in photo pixels, and the likely colors at this location.
+    The fields are the most informative location, in photo pixels, and its likely colors.
     """
     lightness = opened.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
@@ -67,7 +67,7 @@ def suggest_next_point(
 ) -> dict[str, Any]:
     """Return the fields of the message ``next``.
 
-    The fields are the most uncertain location, in photo pixels, and the entropy at this location.
+    The fields are the most uncertain location, in photo pixels, and its entropy.
     """
     x_scale, y_scale = opened.size[0] / shape[1], opened.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]

@@ -65,11 +65,11 @@ class Limits:
         full_pixels: Maximum number of pixels of a full-size preview. Previews of larger photos are
             downscaled. Exports have the full size.
         view_side: Longer side of the standard preview in pixels.
-        memory_bytes: Maximum memory of all photos and caches. If this limit is exceeded, the least recently
-            used photos are removed.
+        memory_bytes: Maximum memory of all photos and caches. Above this limit, the least recently used
+            photos are removed.
         sessions: Maximum number of sessions.
-        idle_seconds: Time after which an idle session expires. If a drawing pad is connected to the session,
-            only the photo of the session expires.
+        idle_seconds: Time after which an idle session expires. If a drawing pad is connected, only the photo
+            of the session expires.
         upload_seconds: Maximum duration of an upload.
         uploads: Maximum number of simultaneous uploads of a session.
         queued: Maximum number of waiting requests per session and queue.
@@ -111,7 +111,7 @@ class StudioError(ColorzooError):
     """Request error with a code for programs and a message for the user.
 
     Args:
-        code: Error code; ``docs/studio_protocol.md`` lists the codes.
+        code: Error code from ``docs/studio_protocol.md``.
         message: One-line message for the user.
     """
 
@@ -121,7 +121,7 @@ class StudioError(ColorzooError):
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    """Return the code and message of an error; unexpected errors are logged."""
+    """Return the code and message of an error; log unexpected errors."""
     if isinstance(error, StudioError):
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
@@ -157,7 +157,7 @@ class Message:
     """Message between the drawing pad and the server.
 
     Attributes:
-        body: The JSON object, with at least ``type``.
+        body: JSON object with at least ``type``.
         buffers: Binary parts.
     """
 
@@ -171,7 +171,7 @@ class Message:
 
     @property
     def id(self) -> int | None:
-        """Id of the request; None if the message has no valid id."""
+        """Id of the request; None without a valid id."""
         value = self.body.get("id")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 

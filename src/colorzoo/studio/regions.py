@@ -61,7 +61,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
     Args:
         request: Photo, recipe, and a model that proposes regions.
-        result: Current result; its mean color in a region is the suggested color for the region.
+        result: Current result; the mean color of each region becomes its suggested color.
 
     Raises:
         GuidanceError: The model does not propose regions.
@@ -92,7 +92,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the row and column of the pixel that is farthest from the region boundary."""
+    """Return the row and column of the pixel farthest from the region boundary."""
     padded = np.pad(inside, 1).astype(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -102,8 +102,8 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
     """Return the fields of the message ``classes``, and class maps in uint16.
 
-    The first class map belongs to the photo. If a reference is attached, a second map belongs to the
-    reference.
+    The first class map belongs to the photo. A second class map belongs to the reference, if a reference is
+    attached.
 
     Raises:
         StudioError: The model does not predict classes.
@@ -157,14 +157,14 @@ def select_at_point(
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
-    """Segment parts of a photo, such as skin and sky, and return their names and masks."""
+    """Segment parts of a photo, such as skin and sky; return their names and masks."""
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     parts = find_parts(lightness, features=_features(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
-    """Return the segmenter features of a lightness from the cache or the network."""
+    """Return the segmenter features of a lightness map from the cache or the network."""
     return StageRunner(request.cache)(segmenter_features, lightness)
 
 
@@ -237,7 +237,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
     Args:
         request: Photo and model.
-        point: Point, with coordinates in photo pixels.
+        point: Point in photo pixels.
     """
     weight = torch.ones(request.lightness().shape[2:])
     if point.reach != "everywhere":
@@ -252,14 +252,14 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
-    """Return the value of each step of the reach slider for a point.
+    """Return the values of the reach slider's steps for a point.
 
-    The reach determines how far the color of a point spreads. Each step multiplies the area that the color
-    covers by the same factor; see `even_reaches`.
+    The reach determines how far the color of a point spreads. Each step multiplies the covered area by the
+    same factor; see `even_reaches`.
 
     Args:
         request: Photo and model.
-        point: Point, with coordinates in photo pixels.
+        point: Point in photo pixels.
     """
     paths, alike = _search(request, point)
     return even_reaches(paths.costs, alike, REACH_STEPS)
@@ -278,7 +278,7 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
-    """Return the paths from a point to all grid cells, and their similarity to the point."""
+    """Return the paths from a point to all grid cells, and the similarity of the cells to the point."""
     task, places = request.task(), PointPatches.of([point], request.opened.size)
     paths = paths_from(task, places)
     similarity = similarity_to(task, places)
@@ -288,13 +288,11 @@ def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
 def matched_place(
     match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
 ) -> tuple[float, float] | None:
-    """Return the location in the reference that matches a location in the photo.
-
-    The result is None if the location has no match.
+    """Return the reference location that matches a photo location, or None without a match.
 
     Args:
-        match: Matching reference positions ``(2, h, w)``: x and y as fractions of the reference's width and
-            height, or NaN where there is no match.
+        match: ``(2, h, w)`` matching reference positions: x and y as fractions of the reference's width and
+            height, or NaN without a match.
         place: Location ``(x, y)`` in photo pixels.
         size: Width and height of the photo.
         reference: Width and height of the reference.

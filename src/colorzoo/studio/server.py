@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
-FIRST_PORT = 8765  # constant, because browsers store autosaved work by address, which includes the port
+FIRST_PORT = 8765  # constant, because browsers store autosaved work by address, including the port
 _PORTS = 10
 _CONNECTIONS = 512  # maximum number of simultaneous connections; further requests get the response 503
 HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
@@ -42,9 +42,9 @@ _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 #: Addresses reserved for documentation, used to look up the network interface; nothing is sent to them.
 _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # constants of malloc.h
-# maximum size in bytes of freed blocks that are kept; larger blocks, such as photos, are returned at once
+# maximum size in bytes of a retained freed block; larger blocks, such as photos, are returned at once
 _LARGEST_KEPT = 32 << 20
-_MOST_KEPT = 128 << 20  # maximum memory in bytes that is kept
+_MOST_KEPT = 128 << 20  # maximum retained memory in bytes
 
 _NOT_ENCRYPTED = (
     "The connection is not encrypted: other users of this network can read the photos and the token. "
@@ -153,8 +153,8 @@ def _load(loader: StudioLoader, make: MakeStudio) -> None:
 def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
     """Yield an event that SIGINT and SIGTERM set, even if the shell disabled these signals.
 
-    While the studio is loading, the signals also raise KeyboardInterrupt. The context manager suppresses this
-    error.
+    While the studio is loading, the signals also raise KeyboardInterrupt, which the context manager
+    suppresses.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -186,7 +186,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         address: Address on which to listen.
 
     Yields:
-        The URL to open, including the token, and the server.
+        The URL with the token, and the server.
 
     Raises:
         ColorzooError: The address cannot be used.
@@ -246,7 +246,7 @@ def _bind(address: Address) -> socket.socket:
 
 
 def url_of(host: str, port: int, token: str) -> str:
-    """Return the URL of the studio, including the token.
+    """Return the URL of the studio with the token.
 
     If the server listens on all addresses, the URL contains the IP address of this machine.
     """
@@ -266,7 +266,7 @@ def _network_address(family: socket.AddressFamily) -> str:
 
 
 def qr_code(url: str) -> str:
-    """Return the QR code of an address as text for a terminal."""
+    """Return the QR code of an address as terminal text."""
     import segno  # installed by the extra `studio`
 
     lines = io.StringIO()
@@ -275,7 +275,7 @@ def qr_code(url: str) -> str:
 
 
 def keep_freed_memory() -> bool:
-    """Configure glibc to keep up to 128 MB of freed memory in the process.
+    """Configure glibc to retain up to 128 MB of freed memory in the process.
 
     By default, glibc returns large freed blocks to the operating system. Allocating these blocks again takes
     a fifth of the duration of an edit. Call this function before threads are started.
@@ -286,7 +286,7 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    # a single arena, because the memory of additional arenas (of threads) is not kept
+    # a single arena, because the memory of additional (thread) arenas is not retained
     options = ((_MMAP_THRESHOLD, _LARGEST_KEPT), (_TRIM_THRESHOLD, _MOST_KEPT), (_ARENA_MAX, 1))
     done = [mallopt(name, value) == 1 for name, value in options]
     return all(done)

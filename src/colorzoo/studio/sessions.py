@@ -15,13 +15,13 @@ from colorzoo.batch.task import UsedFile
 from colorzoo.studio.opened_image import OpenedImage
 from colorzoo.studio.protocol import Limits, StudioError
 
-_MAX_CANCELLED = 16  # maximum number of stored ids of cancelled requests
+_MAX_CANCELLED = 16  # maximum number of stored cancelled request ids
 _MAX_FILES = 4  # maximum number of uploads and exports of a session
 
 
 @dataclass(frozen=True)
 class AttachedReference:
-    """Reference image that a drawing pad uploaded.
+    """Reference image uploaded by a drawing pad.
 
     Attributes:
         rgb: Downscaled image ``(1, 3, h, w)`` in [0, 1].
@@ -49,19 +49,19 @@ class Session:
     """State of one drawing pad.
 
     Attributes:
-        id: Secret random id; a client with this id can access the session.
-        opened: Photo that is open in the drawing pad, or None.
+        id: Secret random id, which gives a client access to the session.
+        opened: Open photo of the drawing pad, or None.
         reference: Attached reference image, or None.
-        files: Uploads and exports, indexed by random keys.
-        offered: Photo from the command line, indexed by its key. All sessions share this photo.
+        files: Uploads and exports by random key.
+        offered: Photo from the command line by key, shared by all sessions.
         uploads: Number of uploads in progress.
-        last_used: Time of the last use in seconds, as returned by the clock of `SessionStore`.
+        last_used: Time of the last use in seconds, by the clock of `SessionStore`.
         connected: Whether a drawing pad is connected. A second drawing pad that requests this session gets a
             new session.
         connection: Number of the current connection; requests of earlier connections are cancelled.
         newest_color: Id of the newest request ``color``.
         newest_final: Id of the newest request ``color`` that is not a preview during a drag.
-        cancelled: Ids of the most recent requests that the drawing pad cancelled.
+        cancelled: Ids of the requests that the drawing pad cancelled most recently.
         lock: Lock for ``opened``, ``reference`` and ``files``, which several threads access.
     """
 
@@ -80,7 +80,7 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def set_opened(self, opened: OpenedImage | None) -> None:
-        """Open a photo in the session and remove the reference of the previous photo."""
+        """Set the open photo and remove the reference of the previous photo."""
         with self.lock:
             self.opened = opened
             self.reference = None
@@ -92,7 +92,7 @@ class Session:
             self.files.clear()
 
     def add_file(self, data: bytes, name: str) -> str:
-        """Store an upload or export and return its key; if there are too many, drop the oldest."""
+        """Store an upload or export and return its key; drop the oldest file if there are too many."""
         key = secrets.token_urlsafe(24)
         with self.lock:
             self.files[key] = TemporaryFile(data, name)
@@ -101,7 +101,7 @@ class Session:
         return key
 
     def offer(self, data: bytes, name: str) -> str:
-        """Store a photo that the session can open any number of times, and return its key."""
+        """Store a photo that the session can open any number of times; return its key."""
         key = secrets.token_urlsafe(24)
         self.offered = {key: TemporaryFile(data, name)}
         return key
@@ -136,7 +136,7 @@ class SessionStore:
     """Store of all sessions, with limits on their number, idle time and memory.
 
     Idle sessions expire. If a drawing pad is connected to an idle session, only the photo is removed, and the
-    drawing pad uploads the photo again when it is needed. If the memory limit is exceeded, the least recently
+    drawing pad uploads the photo again when necessary. If the memory limit is exceeded, the least recently
     used photos are removed.
 
     Args:
@@ -182,7 +182,7 @@ class SessionStore:
         removed first.
 
         Raises:
-            StudioError: There are too many sessions, and a drawing pad is connected to each session.
+            StudioError: There are too many sessions, all with connected drawing pads.
         """
         self.remove_expired()
         session = Session(secrets.token_urlsafe(24))
@@ -205,7 +205,7 @@ class SessionStore:
         return session
 
     def touch(self, session: Session) -> None:
-        """Update the time of last use of a session.
+        """Update the last use of a session.
 
         Raises:
             StudioError: The session has expired.
@@ -239,7 +239,7 @@ class SessionStore:
 
     def _drop_opened(self) -> None:
         total = sum(session.nbytes for session in self._sessions.values())
-        for session in list(self._sessions.values())[:-1]:  # except the session that was used last
+        for session in list(self._sessions.values())[:-1]:  # except the most recently used session
             if total <= self._limits.memory_bytes:
                 break
             total -= session.nbytes

@@ -1,4 +1,4 @@
-"""Static web page that colorizes images with color points in the browser.
+"""Static web page for colorizing images with color points in the browser.
 
 The page contains the ONNX graph of one model. The browser runs the graph with ONNX Runtime Web, which this
 module downloads once from npm.
@@ -49,9 +49,9 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
 
     Args:
         folder: Output folder.
-        card: Card of the model that runs in the page.
-        images: Images to include in the page. By default, the page opens the first image. The URL query
-            ``?photo=NAME`` opens another image.
+        card: Card of the model.
+        images: Example images. By default, the page opens the first image. The URL query ``?photo=NAME``
+            opens another image.
 
     Returns:
         Total size of the files in bytes.
@@ -142,8 +142,8 @@ def _graph_of(card: ModelCard) -> tuple[bytes, int]:
 def halve_weights(path: Path) -> bytes:
     """Store the weights of an ONNX graph in float16 and return the changed graph.
 
-    The graph converts these weights to float32 before it uses them. Tensors stay in float32 if rounding to
-    float16 would cause a large error.
+    The graph converts these weights to float32 before use. Tensors stay in float32 if rounding to float16
+    would cause a large error.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -37,12 +37,11 @@ class Studio:
     All methods are thread-safe and return without blocking.
 
     Args:
-        colorizer: Colorizer to use as the default model; None loads registered models on first use.
+        colorizer: Default model; None loads registered models on first use.
         model: Name of the default model.
         device: Device of the models.
         limits: Limits of the server.
-        inline_files: Whether responses contain exported files. If False, responses contain a download
-            address.
+        inline_files: Whether responses contain exported files instead of a download address.
         tune: Whether to halve the number of PyTorch threads of the process. Set this only if the process does
             no other work with PyTorch.
     """
@@ -65,7 +64,7 @@ class Studio:
             colorizer,
             model,
         )
-        # a parallel operation is as slow as its slowest thread, and a thread that shares a core is slow
+        # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
         if tune:
             torch.set_num_threads(max(1, torch.get_num_threads() // 2))
         self.sessions = SessionStore(limits, on_remove=self._forget)
@@ -140,19 +139,19 @@ class Studio:
         return session
 
     def disconnect(self, session: Session) -> None:
-        """Cancel the requests of a session; a drawing pad can reconnect to the session later."""
+        """Cancel the requests of a session; a drawing pad can reconnect later."""
         session.connected = False
         session.connection += 1
         self._forget(session.id)
 
     def handle(self, session: Session, message: Message, reply: Reply) -> None:
-        """Queue a request; responses and errors are passed to ``reply``."""
+        """Queue a request; pass responses and errors to ``reply``."""
         try:
             self.sessions.touch(session)
             if message.type == "close":  # runs immediately, so that later requests do not use the photo
                 self._forget(session.id)
                 session.release()
-            elif message.type == "cancel":  # runs immediately; in the queue it would wait for the request
+            elif message.type == "cancel":  # runs immediately; in the queue, it would wait for the request
                 session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
                 self._queue(session, message, reply)
@@ -197,7 +196,7 @@ class Studio:
                         reply(answer)
                         stop_if_cancelled()
             except RequestCancelledError:
-                drop()  # not read if the drawing pad has disconnected
+                drop()  # the drawing pad ignores this if it has disconnected
             except Exception as error:  # as in `handle`
                 reply(error_message(error, message.id))
 

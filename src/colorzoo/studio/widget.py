@@ -38,7 +38,7 @@ class Pad(anywidget.AnyWidget):
 
     A notebook displays the pad if the pad is the last expression of a cell. ``pad.recipe`` contains the
     current edits, and assigning a recipe replaces them. ``pad.result()`` returns the colorized image at full
-    size, which equals the result of `colorzoo.colorize` for the image and the recipe.
+    size, equal to the result of `colorzoo.colorize` for the image and the recipe.
 
     Args:
         image: Path, Pillow image or array, as for `colorzoo.colorize`; None starts without an image.
@@ -120,7 +120,7 @@ class Pad(anywidget.AnyWidget):
             self._session = self.studio.connect(self._session.id, self._send_message, recipe)
             return
         if message.type == "color":
-            self._updating = True  # a recipe that comes from an edit is not sent back
+            self._updating = True  # a recipe from an edit is not sent back
             try:
                 with suppress(GuidanceError, traitlets.TraitError):  # the response reports the error
                     self.recipe = cast(Any, message.body.get("recipe"))

@@ -1,4 +1,4 @@
-"""Worker threads that process one queue of requests per session."""
+"""Worker threads with one request queue per session."""
 
 from __future__ import annotations
 
@@ -35,10 +35,7 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Make `stop_if_cancelled` raise an error when ``is_cancelled()`` returns True.
-
-    The context manager affects only the current thread.
-    """
+    """Make `stop_if_cancelled` raise an error in this thread when ``is_cancelled()`` returns True."""
     _local.is_cancelled = is_cancelled
     try:
         yield
@@ -48,7 +45,7 @@ def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class QueuedRequest:
-    """Request that waits in a queue.
+    """Request in a queue.
 
     Attributes:
         kind: Type of the request, such as ``"color"``.
@@ -97,8 +94,8 @@ class Worker:
             queue = self._queues.setdefault(session, deque())
             replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
             if job.drop is not None and replaced:
-                # the newer job takes the position of the older job, because frequent requests would never run
-                # at the end of the queue
+                # the newer job takes the position of the older job; at the end of the queue, frequent
+                # requests would never run
                 queue[queue.index(replaced[0])] = job
             elif len(queue) >= self._max_queued:
                 raise StudioError("busy", "too many requests are waiting; try again in a moment")
@@ -111,7 +108,7 @@ class Worker:
             old.drop()
 
     def cancel(self, session: str, kind: str | None = None) -> None:
-        """Remove the waiting jobs of a session; if ``kind`` is None, remove jobs of all kinds."""
+        """Remove the waiting jobs of a session; None for ``kind`` removes jobs of all kinds."""
         with self._changed:
             queue = self._queues.get(session, deque())
             dropped = [job for job in queue if kind in (None, job.kind)]
@@ -124,7 +121,7 @@ class Worker:
                 job.drop()
 
     def close(self) -> None:
-        """Remove all waiting jobs, and wait until running jobs are finished."""
+        """Remove all waiting jobs, and wait for running jobs to finish."""
         with self._changed:
             self._closed = True
             self._queues.clear()
