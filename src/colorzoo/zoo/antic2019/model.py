@@ -30,7 +30,7 @@ class Architecture:
     """Settings of the generator and its discriminator.
 
     Attributes:
-        encoder: ResNet depth: 34 layers in the artistic model, 101 in the stable model.
+        encoder: ResNet variant: ``resnet18``, ``resnet34`` (artistic) or ``resnet101`` (stable).
         decoder: ``deep`` (two convolutions per block, artistic) or ``wide`` (one convolution, stable).
         nf_factor: Multiplier for the decoder's channel counts: 1.5 (artistic) or 2 (stable).
         width: Multiplier for the encoder's channel counts; 1.0 matches the published network.
@@ -81,7 +81,7 @@ class DeOldify(ColoringModel):
         self.working_size = STRIDE * rendering.render_factor
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with the chroma of the RGB image that the generator predicts."""
+        """Colorize a batch with the chroma of the generated RGB image."""
         height, width = lightness.shape[-2:]
         gray = lightness_to_rgb(lightness)[:, :1]
         generated = self.generate(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
@@ -102,8 +102,6 @@ class DeOldify(ColoringModel):
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
     """Replace the luma Y of an RGB image without changing the chroma channels U and V.
 
-    The difference between new and old luma is added to R, G and B.
-
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         gray: ``(B, 1, H, W)`` in [0, 1], the new luma.
@@ -115,5 +113,5 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def ab_of(generated: Tensor, gray: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` of the generated image after `keep_lightness`."""
+    """Return the ab channels ``(B, 2, H, W)`` of generated images with the luma of ``gray``."""
     return rgb_to_lab(keep_lightness(denormalized(generated.float()).clamp(0, 1), gray.float()))[:, 1:]

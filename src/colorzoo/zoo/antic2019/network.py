@@ -1,4 +1,4 @@
-"""Generators of DeOldify: U-Nets with a ResNet encoder and two types of decoder blocks."""
+"""DeOldify generators: U-Nets with a ResNet encoder and one of two decoder block types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from colorzoo.networks.spectral import (
 )
 
 STRIDE = 16
-"""Height and width are padded to a multiple of 16 pixels, as in the published code."""
+"""Input height and width are padded to a multiple of 16 pixels, as in the published code."""
 
 Encoder = Literal["resnet18", "resnet34", "resnet101"]
 Decoder = Literal["deep", "wide"]
@@ -39,7 +39,7 @@ _RANGE = 3.0  # output bound in ImageNet standard deviations
 
 
 class ResNetEncoder(nn.Module):
-    """ResNet without classification head, with torchvision's blocks and parameter names.
+    """ResNet without a classification head, with torchvision's parameter names.
 
     Args:
         kind: ResNet variant.
@@ -66,7 +66,7 @@ class ResNetEncoder(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Return the feature maps of ``(B, 3, H, W)`` at 1/2, 1/4, 1/8, 1/16 and 1/32 scale."""
+        """Return feature maps of images ``(B, 3, H, W)`` at 1/2, 1/4, 1/8, 1/16 and 1/32 scale."""
         maps = [F.relu(self.bn1(self.conv1(x)))]
         x = F.max_pool2d(maps[0], 3, stride=2, padding=1)
         for group in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -78,7 +78,7 @@ class ResNetEncoder(nn.Module):
 def residual_group(
     block: type[BasicBlock | Bottleneck], fan_in: int, planes: int, count: int, *, stride: int
 ) -> nn.Sequential:
-    """Build a residual stage; its first block applies the stride and changes the channels."""
+    """Build a residual stage; its first block applies the stride and the channel change."""
     fan_out = planes * block.expansion
     shortcut = None
     if stride != 1 or fan_in != fan_out:
@@ -127,14 +127,14 @@ class BlockShape(NamedTuple):
 
 
 def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a deep block; the last block has half the output channels."""
+    """Return the channel counts of a deep block; ``last`` halves the output channels."""
     up = fan_in // 2
     joined = up + skip
     return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
 
 
 def wide_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a wide block; the last block has half the output channels."""
+    """Return the channel counts of a wide block; ``last`` halves the output channels."""
     up = int(_WIDE * nf_factor) // (4 if last else 2)
     return BlockShape(fan_in, skip, up, up)
 
@@ -170,7 +170,7 @@ class Refinement(nn.Module):
         self.second = StoredSpectralConv(channels, channels, kernel, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a feature map with the shape of the input, ``(B, channels, H, W)``."""
+        """Refine a feature map ``(B, channels, H, W)``."""
         return F.relu(self.second(F.relu(self.first(x)))) + x
 
 
@@ -217,7 +217,7 @@ class DeOldifyNetwork(nn.Module):
         return self.finish(x, image)
 
     def finish(self, x: Tensor, image: Tensor) -> Tensor:
-        """Compute the RGB output from the last block's output at half the size of ``image``."""
+        """Compute RGB from ``image`` and the last block's output at half the image size."""
         logits: Tensor = self.head(self.refine(torch.cat([self.up(x), image], dim=1)))
         return 2 * _RANGE * torch.sigmoid(logits.float()) - _RANGE
 
@@ -233,8 +233,7 @@ def weighted_shuffle(channels: int) -> ShuffleUp:
 class NormedConv(nn.Module):
     """Unpadded convolution with weight normalization.
 
-    The parameter names match torch's ``weight_norm`` parametrization, which is not used because its modules
-    cannot be pickled.
+    Parameter names match torch's ``weight_norm`` parametrization, whose modules cannot be pickled.
 
     Args:
         weight: ``(C', C, h, w)``, initial kernels; the bias starts at 0.

@@ -51,12 +51,12 @@ StageName = Literal["frozen", "unfrozen", "critic", "gan"]
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, which are computed on RGB normalized with ImageNet statistics.
+    """Settings of the losses on RGB with ImageNet normalization.
 
     Attributes:
         layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm.
-            The weighted distances are added to the L1 distance between pixels. Zeros disable VGG-16.
-        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
+            Zeros disable VGG-16.
+        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 (artistic) or 1.5 (stable).
         adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
         discriminator_threshold: Discriminator loss below which the next step trains the generator.
         encoder_weights: Initial encoder weights: ``torchvision`` (downloaded once), the path of a
@@ -89,8 +89,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         objective: Settings of the losses.
         stage: ``frozen`` trains the generator except the encoder's convolutions. ``unfrozen`` trains the
             whole generator. ``critic`` trains only the discriminator. ``gan`` alternates between
-            discriminator and generator. None is allowed only if the model is not to be trained, for example
-            in evaluation.
+            discriminator and generator. None is valid only without training, for example in evaluation.
         **optimization: See `AdversarialOptimization`. The generator has three parameter groups: the encoder
             up to 1/8 scale, the rest of the encoder, and the decoder. A one-cycle schedule can set a learning
             rate for each group.
@@ -195,10 +194,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return {"loss": loss.detach()}
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return parameter groups of the early encoder, the late encoder and the decoder.
-
-        The early encoder ends at 1/8 scale.
-        """
+        """Return three parameter groups: encoder up to 1/8 scale, rest of the encoder, decoder."""
         early = ("conv1.", "bn1.", "layer1.", "layer2.")
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, parameter in self.model.network.named_parameters():
@@ -287,8 +283,8 @@ def content_terms(
     The terms match FeatureLoss in the author's code.
 
     Args:
-        generated: ``(B, 3, H, W)``, generated images, normalized.
-        truth: ``(B, 3, H, W)``, ground truth images, normalized; they receive no gradient.
+        generated: Normalized generated images ``(B, 3, H, W)``.
+        truth: Normalized ground truth ``(B, 3, H, W)``, without gradient.
         vgg: VGG-16 with BatchNorm, or None to omit the VGG terms.
         weights: Weights of the VGG layers.
     """
@@ -302,12 +298,12 @@ def content_terms(
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Return the generator's cross-entropy, given discriminator scores of generated images."""
+    """Return the generator's cross-entropy for discriminator scores of generated images."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
 def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the discriminator's cross-entropy, given scores of generated and real images."""
+    """Return the discriminator's cross-entropy for scores of generated and real images."""
     missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return 0.5 * (adversarial_loss(real) + missed)
 

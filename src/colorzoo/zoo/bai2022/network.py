@@ -1,8 +1,4 @@
-"""Networks of SSCN (Bai et al. 2022).
-
-Stage 1 predicts rough colors from the style of the reference. Stage 2 transfers features of selected cells
-of the reference and decodes them.
-"""
+"""Networks of SSCN (Bai et al. 2022)."""
 
 from __future__ import annotations
 
@@ -47,7 +43,7 @@ class ResidualBlock(nn.Module):
 
 
 class ColorEncoder(nn.Module):
-    """Encoder that returns feature maps at five scales and a style vector for a Lab image.
+    """Encoder of a Lab image into five feature maps and a style vector.
 
     Args:
         side: Side of the image in pixels, a multiple of 64.
@@ -63,7 +59,7 @@ class ColorEncoder(nn.Module):
         self.linear = nn.Linear(channels[-1], STYLE)
 
     def forward(self, lab: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return feature maps and style vectors of Lab images.
+        """Encode Lab images.
 
         Args:
             lab: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
@@ -111,13 +107,13 @@ class AdaptiveNorm(nn.Module):
         self.norm, self.fc = InstanceNorm(), nn.Linear(STYLE, 2 * channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Normalize ``(B, C, h, w)`` with styles ``(B, 64)``."""
+        """Normalize ``(B, C, h, w)`` with style vectors ``(B, 64)``."""
         gamma, beta = self.fc(style)[:, :, None, None].chunk(2, dim=1)
         return (1 + gamma) * self.norm(x) + beta
 
 
 class StyleDecoder(nn.Module):
-    """Decoder with adaptive instance normalization (AdaIN) by a style vector at four depths.
+    """Decoder with AdaIN at four depths.
 
     Args:
         width: Multiplier for every channel count.
@@ -137,14 +133,14 @@ class StyleDecoder(nn.Module):
         )
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return unbounded ab / 110 ``(B, 2, 8h, 8w)`` for content features ``(B, 512, h, w)``."""
+        """Decode features ``(B, 512, h, w)`` to unbounded ab / 110 ``(B, 2, 8h, 8w)``."""
         for norm, layer in zip(self.norms, self.layers, strict=True):
             content = layer(norm(content, style))
         return content
 
 
 def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
-    """Build a 3 x 3 convolution and a separate reflection padding, as in the authors' code."""
+    """Build a 3 x 3 convolution with reflection padding."""
     return [nn.ReflectionPad2d(1), nn.Conv2d(fan_in, fan_out, 3)]
 
 
@@ -167,8 +163,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published networks.
-        side: Side in pixels of the square input of both images, a multiple of 64.
-        classes: Number of classes of the classifier whose activation selects cells.
+        side: Side of the square network input in pixels, a multiple of 64.
+        classes: Number of classes of the classifier.
         important: Number of cells selected by class activation (k in the paper).
         scattered: Number of randomly selected cells (r in the paper).
     """
@@ -195,11 +191,11 @@ class Read(NamedTuple):
 
 
 class Colored(NamedTuple):
-    """Output of the networks; ab values are divided by 110.
+    """Network output. The ab channels are divided by 110.
 
     Attributes:
-        rough: ``(B, 2, side, side)``, ab of stage 1, unbounded.
-        ab: ``(B, 2, side, side)``, ab of stage 2 in [-1, 1].
+        rough: ``(B, 2, side, side)``, unbounded ab channels of stage 1.
+        ab: ``(B, 2, side, side)``, ab channels of stage 2 in [-1, 1].
         logits: ``(B, 529, side / 4, side / 4)``, logits over the ab bins.
         classes: ``(B, classes)``, class logits of the reference.
     """
@@ -211,11 +207,11 @@ class Colored(NamedTuple):
 
 
 class Aligner(nn.Module):
-    """Module that converts features of selected cells to inputs of three decoder levels.
+    """Projection of selected reference features to the inputs of three decoder levels.
 
     Args:
         channels: Feature channels of a cell.
-        width: Multiplier for all other channel counts.
+        width: Multiplier for the other channel counts.
     """
 
     def __init__(self, channels: int, width: float = 1.0) -> None:
@@ -243,7 +239,7 @@ class Aligner(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder that adds transferred features to the features of the roughly colorized image.
+    """Decoder that adds transferred reference features to the encoded rough colors.
 
     Args:
         width: Multiplier for every channel count.
@@ -282,7 +278,7 @@ def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Modu
 
 
 class SparseNetworks(nn.Module):
-    """The six SSCN networks, which predict rough colors (stage 1) and refine them (stage 2).
+    """The six SSCN networks: stage 1 predicts rough colors, and stage 2 refines them.
 
     Args:
         architecture: Settings of the networks.
@@ -299,7 +295,7 @@ class SparseNetworks(nn.Module):
         self.important = architecture.important
 
     def read(self, lab: Tensor) -> Read:
-        """Encode references ``(B, 3, side, side)``, scaled to L / 50 - 1 and ab / 110."""
+        """Encode references ``(B, 3, side, side)``: L / 50 - 1 and ab / 110."""
         maps, style = self.encoder(lab)
         return Read(maps, style, self.classifier(maps[4].mean(dim=(2, 3))))
 
@@ -309,8 +305,8 @@ class SparseNetworks(nn.Module):
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
             reference: Encoded references.
-            positions: ``(B, n)`` int64, row-major indices of the reference cells to match. The cell grid
-                has side / 4 rows and columns. Indices may repeat.
+            positions: ``(B, n)`` int64, row-major indices of reference cells, possibly repeated. The grid has
+                side / 4 rows and columns.
         """
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
@@ -322,12 +318,12 @@ class SparseNetworks(nn.Module):
         return Colored(rough, ab, logits, reference.classes)
 
     def activation(self, reference: Read) -> Tensor:
-        """Return the class activation map ``(B, h, w)`` of the most likely class of the reference."""
+        """Return the activation map ``(B, h, w)`` of the reference's most likely class."""
         weight = self.classifier.weight[reference.classes.argmax(dim=1)]
         return torch.einsum("bc,bchw->bhw", weight, reference.maps[4])
 
     def important_places(self, reference: Read) -> Tensor:
-        """Return indices ``(B, k)`` of the reference cells with the largest class activation."""
+        """Return indices ``(B, k)`` of the reference cells with the highest class activation."""
         size = reference.maps[2].shape[-2:]
         fine = F.interpolate(self.activation(reference)[:, None].float(), size=size, mode="bilinear")
         return fine.flatten(1).topk(self.important, dim=1).indices

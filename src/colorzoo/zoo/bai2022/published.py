@@ -5,7 +5,7 @@ from __future__ import annotations
 from colorzoo.networks.renaming import Pattern
 
 FILES = {f"latest_net_{name}.pth": name for name in ("E", "VE", "VD", "CLS", "A", "D")}
-"""File names that the authors' code writes, and the key prefix of each file."""
+"""File name in the authors' code -> key prefix."""
 
 NAMES: tuple[Pattern, ...] = (
     (r"E\.enc_0\.", "encoder.first."),

@@ -29,7 +29,7 @@ class Objective:
         rough_weight: Weight of the smooth L1 loss of stage 1 on ab / 110.
         fine_weight: Weight of the smooth L1 loss of stage 2 on ab / 110.
         class_weight: Weight of the classification loss on the references; 0 makes labels optional.
-        variation_weight: Weight of the total variation of stage 2 on ab / 110.
+        variation_weight: Weight of the total variation of stage 2's ab / 110.
         bin_weight: Weight of the cross-entropy over the ab bins.
     """
 
@@ -66,11 +66,11 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes of the classifier; 0 if the classification loss is disabled."""
+        """Number of classes, or 0 without the classification loss."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images from warped copies of themselves and return the weighted loss."""
+        """Colorize images with warped copies as references and return the weighted loss."""
         rgb, seeds = batch["rgb"], batch["seed"]
         copies = warp_jitter_reference(rgb, image_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
         truth, reference = (

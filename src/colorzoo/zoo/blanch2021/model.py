@@ -1,7 +1,7 @@
 """XCNET, exemplar colorization by attention (Gorriz Blanch et al., MMSP 2021).
 
-Attention adds VGG-19 features of a reference to the VGG-19 features of the image at three scales. A decoder
-predicts ab from the fused features. https://arxiv.org/abs/2105.01705
+At three scales, attention adds VGG-19 features of a reference to the image features. A decoder predicts ab
+from the fused features. https://arxiv.org/abs/2105.01705
 """
 
 from __future__ import annotations

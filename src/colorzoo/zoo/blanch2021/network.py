@@ -28,11 +28,10 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        side: Side in pixels of the square to which the image and the reference are resized; a multiple of 16.
-        attention: ``"axial"`` attends along columns, then rows. ``"full"`` attends to all positions and has
-            no published weights.
+        side: Side of the square network input in pixels, a multiple of 16.
+        attention: ``"axial"`` (along columns, then rows) or ``"full"`` (all positions, no published weights).
         positions: Whether axial attention uses learned relative position embeddings.
-        passes: Number of times that each attention layer is applied.
+        passes: Number of applications of each attention layer.
     """
 
     width: Width = 1.0
@@ -134,7 +133,7 @@ class ReferenceAttention(nn.Module):
         self.target_norm, self.reference_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
 
     def forward(self, target: Tensor, reference: Tensor) -> Tensor:
-        """Return target features ``(B, C, H, W)`` with attended reference features added."""
+        """Add attended reference features to target features ``(B, C, H, W)``."""
         for _ in range(self.passes):
             found = self.attend(self.target_norm(target), self.reference_norm(reference), reference)
             target = F.relu(found + target)
@@ -145,7 +144,7 @@ class Decoder(nn.Module):
     """Decoder level: convolution, 2x upsampling, skip connection, convolution.
 
     Args:
-        channels: Channels of input, skip connection and output.
+        channels: Channels of the input, skip connection and output.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,7 +1,7 @@
 """Parameter names of the authors' files.
 
-The files contain one copy of the shared attention weights for each pass. They also contain relative position
-indices, which this implementation computes from the input size.
+The files repeat the shared attention weights for each pass. They also contain relative position indices,
+which this library computes from the input size.
 """
 
 from __future__ import annotations

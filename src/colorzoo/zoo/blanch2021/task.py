@@ -1,4 +1,4 @@
-"""Training of XCNET (Gorriz Blanch et al., MMSP 2021) with the published losses."""
+"""Training of XCNET (Gorriz Blanch et al., MMSP 2021)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Objective:
     """Settings of the losses; each loss is summed over the four scales.
 
     Attributes:
-        histogram_weight: Weight of the distance between the color histograms of output and reference.
+        histogram_weight: Weight of the color histogram distance between output and reference.
         pixel_weight: Weight of the smooth L1 loss on scaled Lab.
         variation_weight: Weight of the total variation of scaled Lab.
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminators.
@@ -55,14 +55,14 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaledPrediction(AbPrediction):
-    """Prediction for a training batch, and the other inputs of the losses.
+    """Prediction for a training batch, with the other inputs of the losses.
 
-    Loss inputs are in scaled Lab: L / 50 - 1 and ab / 110.
+    The lists contain scaled Lab, L / 50 - 1 and ab / 110, at full, 1/2, 1/4 and 1/8 scale.
 
     Attributes:
-        generated: True L and predicted ab in scaled Lab at full, 1/2, 1/4 and 1/8 scale.
-        truth: Ground truth in scaled Lab at the four scales, each ``(B, 3, h, w)``.
-        reference: References in scaled Lab at the four scales, each ``(B, 3, h, w)``.
+        generated: Ground truth L with predicted ab, each ``(B, 3, h, w)``.
+        truth: Ground truth, each ``(B, 3, h, w)``.
+        reference: References, each ``(B, 3, h, w)``.
     """
 
     generated: list[Tensor]
@@ -105,7 +105,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         )
 
     def is_adversarial(self) -> bool:
-        """Return whether the adversarial weight is positive and at least one discriminator exists."""
+        """Return whether the adversarial loss is enabled and a discriminator exists."""
         return self.objective.adversarial_weight > 0 and len(self.discriminator) > 0
 
     def setup(self, stage: str) -> None:
@@ -120,7 +120,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             load_vgg19(self.model.network.features)
 
     def generate(self, batch: Batch) -> ScaledPrediction:
-        """Resize a batch to the square input of the network and colorize it."""
+        """Resize a batch to the network input size and colorize it."""
         given, _ = references_of(batch)
         rgb, reference = (squashed(each, self.model.side) for each in (batch["rgb"], given.rgb))
         found = self.model(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(reference)))
@@ -146,7 +146,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return weighted_sum(sums, self.objective)
 
     def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
-        """Return the unweighted losses by name; each list has one loss per scale, full size first."""
+        """Return the unweighted losses by name, each as a list with one loss per scale."""
         pairs = zip(generated.generated, generated.reference, strict=True)
         histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
         pairs = zip(generated.generated, generated.truth, strict=True)
@@ -169,7 +169,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return [least_squares_discriminator_loss(*pair) for pair in zip(*scores, strict=True)]
 
     def judge(self, levels: list[Tensor]) -> list[Tensor]:
-        """Return discriminator scores for images in scaled Lab at all scales."""
+        """Return discriminator scores of scaled Lab images, finest scale first."""
         return [
             _precise(discriminator(lab))
             for discriminator, lab in zip(self.discriminator, levels, strict=False)
@@ -177,7 +177,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
 
 def _pyramid(lab: Tensor) -> list[Tensor]:
-    """Return an image and its average-pooled versions by factors 2, 4 and 8."""
+    """Return an image and its average-pooled versions at 1/2, 1/4 and 1/8 scale."""
     levels = [lab]
     while len(levels) < _SCALES:
         levels.append(F.avg_pool2d(levels[-1], 2))

@@ -30,13 +30,13 @@ _ROUNDS = 40
 def find_clusters(
     features: Tensor, *, code: int = 48, clusters: int = 27, whitening: float = 0.5, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Compute the buffers of `ProjectedMaps`.
+    """Compute the buffers of `ProjectedMaps` from image features.
 
     Args:
-        features: ``(N, C)``, features of many images.
+        features: ``(N, C)``, features of sampled positions.
         code: Number of principal components to keep.
         clusters: Number of clusters.
-        whitening: 0 keeps the variances of the components; 1 makes them equal.
+        whitening: Degree of whitening: 0 keeps the component variances; 1 equalizes them.
         seed: Seed for the initial centers.
     """
     shift = features.mean(dim=0)

@@ -1,12 +1,10 @@
 """SPColor: Semantic Prior Guided Exemplar-based Image Colorization (Chen et al. 2023).
 
-Colors of a reference are transferred only between positions of equal class, so that the color of a sky does
-not appear on a face. For classes that the reference lacks, the color network predicts colors without the
-reference.
-https://arxiv.org/abs/2304.06255
+Colors of a reference are transferred only between positions of the same class. The network predicts colors
+for classes absent from the reference. https://arxiv.org/abs/2304.06255
 
-`Extensions` contains the settings of `chen2023_small` that are not in the paper. The published model disables
-all extensions.
+`Extensions` contains settings of `chen2023_small` that are not in the paper; the published model disables
+them.
 """
 
 from __future__ import annotations
@@ -58,15 +56,14 @@ _MOST_CLASSES = 256
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Extensions of SPColor that are not in the paper, in addition to `ExemplarExtensions`.
+    """Extensions that are not in the paper, in addition to `ExemplarExtensions`.
 
-    If these settings are positive, training hides parts of the references. The network then also learns to
-    colorize with incomplete references and without references.
+    Positive values train the network to colorize with incomplete references and without references.
 
     Attributes:
         without_reference: Fraction of training images without a reference.
         hide_classes: Probability of hiding a class of the reference in training.
-        one_class: Fraction of training images that are matched globally, as if all positions had one class.
+        one_class: Fraction of training images with a single class, which are matched globally.
     """
 
     without_reference: Fraction = 0.0
@@ -77,11 +74,9 @@ class Extensions(ExemplarExtensions):
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
 ) -> tuple[Classified, Classified]:
-    """Change the classes of random training images and hide classes of their references.
+    """Merge or hide the classes of random training images and their references.
 
-    For a fraction ``one_class`` of the images, the image and its reference get a single class. Each class of
-    the other references is hidden with probability ``hide_classes``. For a fraction ``without_reference`` of
-    the images, the whole reference is hidden. Hidden positions get the class -1, which has no match.
+    See `Extensions` for the three cases. Hidden positions have the class -1, which has no match.
 
     Args:
         target: Classes of the training images.
@@ -90,7 +85,7 @@ def hide_from_matching(
         extensions: Fractions and probabilities.
 
     Returns:
-        Changed classes of the training images and of the references.
+        Modified classes of the training images and their references.
     """
     if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
         return target, reference
@@ -109,14 +104,13 @@ class Architecture:
     """Settings of the networks (sections III-A and III-D).
 
     Attributes:
-        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers serve as
-            features (not in the paper).
+        features: ``vgg19``, or the name of a zhang2016 model (not in the paper).
         width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
             paper.
         color_width: Multiplier for the channel counts of the color network.
         tau: Temperature of the matching (eq. 8).
-        reference_input: Input of VGG-19 for references. ``rgb`` normalizes references once.
-            ``normalized_twice`` applies ImageNet normalization a second time, as in the published code.
+        reference_input: Reference input of VGG-19: ``rgb`` (normalized once) or ``normalized_twice`` (as in
+            the published code).
     """
 
     features: str = "vgg19"
@@ -131,17 +125,16 @@ class Segmentation:
     """Settings of the classes (sections III-B and III-C).
 
     Attributes:
-        segmenter: ``stego`` as in the paper, or ``stego_supervised`` (Table IV). ``clusters`` classifies
-            features of another model and is not in the paper. None assigns one class to all positions.
-        segmenter_weights: Weight file of the segmenter, required for training. For STEGO, it is the authors'
-            file. For ``clusters``, it is the output of `colorzoo.zoo.chen2023.find_clusters`. The file is not
-            loaded if weights of the whole model are loaded.
-        classes: Number of classes after the 27 clusters of the segmenter are merged. The paper uses 22; 27
-            disables merging.
-        merging: Whether clusters are merged before (``pre``) or after (``post``) the classification; see
-            `ClusterSegmenter`.
-        segmented_target: Version of a training image that is segmented. ``gray`` is used in the paper and in
-            inference, and ``color`` is used in the published code. References are always segmented in color.
+        segmenter: ``stego`` (the paper), ``stego_supervised`` (Table IV) or ``clusters`` (clustered features,
+            not in the paper). None assigns one class to all positions.
+        segmenter_weights: Segmenter weight file, required for training: the authors' STEGO file, or the
+            output of `colorzoo.zoo.chen2023.find_clusters`. The file is not read if weights of the whole
+            model are loaded.
+        classes: Number of classes after merging the segmenter's 27 clusters. The paper uses 22; 27 disables
+            merging.
+        merging: Merging before (``pre``) or after (``post``) classification; see `ClusterSegmenter`.
+        segmented_target: Segmenter input for training images: ``gray`` (paper, inference) or ``color``
+            (published code). References are always segmented in color.
     """
 
     segmenter: Literal["stego", "stego_supervised", "clusters"] | None = "stego"
@@ -157,7 +150,7 @@ class SPColor(ColoringModel):
     Attributes:
         features: Frozen feature network.
         segmenter: Frozen `Segmenter`, or None if all positions have one class.
-        correspondence: Network that projects features to the feature maps for matching.
+        correspondence: Projection network for matching.
 
     Args:
         architecture: Settings of the networks.
@@ -195,7 +188,7 @@ class SPColor(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; without an exemplar or a common class, no colors are transferred.
 
-        The extras ``similarity``, ``warped_ab`` and ``match`` (exemplar positions) have the image size.
+        The extras ``similarity``, ``warped_ab`` and ``match`` (exemplar positions) have the image size;
         ``matched`` ``(B,)`` is the fraction of the image whose class occurs in the exemplar. A class map in
         ``guidance`` replaces the segmenter's labels but not its confidences.
         """
@@ -229,10 +222,10 @@ class SPColor(ColoringModel):
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
-        """Return the class and confidence of each position at a quarter of the image size.
+        """Return the class and confidence of each position at 1/4 scale.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1]. An image that is to be colorized has three equal channels.
+            rgb: ``(B, 3, H, W)`` in [0, 1]; gray images have three equal channels.
             features: Features of the images.
         """
         grid = (rgb.shape[-2] // STRIDE, rgb.shape[-1] // STRIDE)
@@ -247,12 +240,12 @@ class SPColor(ColoringModel):
     def warp(
         self, lightness: Tensor, reference: ReferenceImage, classes: tuple[Classified, Classified]
     ) -> Warped:
-        """Warp reference colors to positions of equal class in the images.
+        """Warp reference colors to image positions of the same class.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 32.
             reference: Reference images, whose height and width are multiples of 32.
-            classes: Classes of target and reference at a quarter of the size.
+            classes: Classes of images and references at 1/4 scale.
         """
         target, other = self.features.of_lightness(lightness), self.reference_features(reference)
         return self.carry_over(target, other, reference, classes)
@@ -287,7 +280,7 @@ class SPColor(ColoringModel):
             target: Features of the images.
             other: Features of the references.
             reference: Reference images.
-            classes: Classes of images and references at a quarter of the size.
+            classes: Classes of images and references at 1/4 scale.
         """
         maps = (
             self.correspondence(unit_features(target.hooks)),
@@ -323,7 +316,7 @@ class SPColor(ColoringModel):
         return with_automatic_colors(warped, features.automatic)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of the authors' networks, including STEGO."""
+        """Rename the parameters of the authors' networks, including STEGO."""
         return convert_published(state_dict)
 
 
@@ -339,7 +332,7 @@ def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Clas
 
 
 def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
-    """Set the class of positions outside an image of height and width ``size`` to -1."""
+    """Set the class to -1 outside the image of height and width ``size``."""
     rows, columns = (
         torch.arange(count, device=found.labels.device) * STRIDE < side
         for side, count in zip(size, found.labels.shape[-2:], strict=True)

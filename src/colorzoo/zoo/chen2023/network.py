@@ -1,6 +1,6 @@
 """Networks of SPColor: segmenters and class-wise warping (sections III-A to III-D).
 
-The conversion functions map parameter names of the authors' VGG-19, WarpNet, ColorVidNet and STEGO.
+The conversion functions rename the parameters of the authors' networks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STEGO: tuple[Pattern, ...] = (
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO weights: head keys get no prefix, ViT keys get ``backbone.vit.``."""
+    """Rename STEGO weights; ViT keys get the prefix ``backbone.vit.``."""
     return rename_keys(state_dict, _STEGO)
 
 
@@ -40,7 +40,7 @@ def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
     """Rename STEGO weights for `StegoEncoder` and drop STEGO's training decoder.
 
     Args:
-        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
+        state_dict: The authors' tensors. Unknown keys are kept for error reports of strict loading.
     """
     kept = {key: value for key, value in state_dict.items() if not key.startswith("decoder.")}
     ours = convert_stego(kept)
@@ -48,10 +48,10 @@ def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO.
+    """Rename the parameters of ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO.
 
     Args:
-        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
+        state_dict: The authors' tensors. Unknown keys are kept for error reports of strict loading.
     """
     ours, left = convert_networks(state_dict)
     stego = convert_stego_encoder(left)
@@ -61,13 +61,13 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 CLUSTERS = 27
 _CODE = 90
 _SIDE = 256
-"""Side in pixels of STEGO's square input."""
+"""Side of STEGO's square input in pixels."""
 _NUDGE = 0.1  # added to the grid size as in DINO, against rounding errors
 
 Segmenter = Callable[[Tensor, Tensor], Classified]
 """Function that maps RGB ``(B, 3, H, W)`` in [0, 1] and a deep feature map to classes.
 
-The class grid may have any size. For an image to be colorized, RGB is gray.
+The class grid may have any size. Images to be colorized have three equal channels.
 """
 
 Encoder = Callable[[Tensor, Tensor], Tensor]
@@ -77,16 +77,16 @@ Merging = Literal["pre", "post"]
 
 
 class ClusterSegmenter(nn.Module):
-    """Classifier by the nearest cluster center, after similar clusters are merged.
+    """Classifier by the nearest cluster center, with optional cluster merging.
 
-    The merging is the category reduction algorithm (CRA) of Chen et al. 2023, section III-C.
+    Merging follows the category reduction algorithm (CRA) of Chen et al. 2023, section III-C.
 
     Args:
-        encode: Module or function that computes features of an image.
+        encode: Feature extractor.
         centers: Cluster centers ``(K, D)``; None uses ``encode.centers``.
         classes: Number of classes after merging; K disables merging.
-        merging: ``pre`` classifies by the means of merged centers, as in the paper. ``post`` classifies by
-            the original centers and merges the labels afterwards.
+        merging: ``pre`` merges the centers before classification, as in the paper. ``post`` merges the labels
+            after classification.
     """
 
     def __init__(
@@ -114,12 +114,12 @@ class ClusterSegmenter(nn.Module):
 
 
 class ProjectedMaps(nn.Module):
-    """Linear projection of the map `TrunkFeatures.deep`, with cluster centers.
+    """Linear projection of the deep feature map, with cluster centers.
 
-    `colorzoo.zoo.chen2023.find_clusters` computes the projection and the centers without labels.
+    `colorzoo.zoo.chen2023.find_clusters` computes the projection and the centers.
 
     Args:
-        channels: Channels of the deep map.
+        channels: Channels of the deep feature map.
         code: Channels of the projection.
         clusters: Number of cluster centers.
     """
@@ -140,7 +140,7 @@ class ProjectedMaps(nn.Module):
 
 
 class DinoBackbone(nn.Module):
-    """DINO's ViT-B/8 for any input size; position embeddings are interpolated as in DINO."""
+    """DINO's ViT-B/8 with interpolated position embeddings for any input size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class DinoBackbone(nn.Module):
 
 
 class StegoHead(nn.Module):
-    """STEGO head that maps DINO features to 90 features, with clusters and a linear probe."""
+    """STEGO head, which converts DINO features to 90 channels, and its two classifiers."""
 
     clusters: Tensor
 
@@ -182,12 +182,12 @@ class StegoHead(nn.Module):
         self.linear = nn.Conv2d(_CODE, CLUSTERS, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return STEGO features ``(B, 90, h, w)`` for DINO features ``(B, 768, h, w)``."""
+        """Return STEGO features ``(B, 90, h, w)`` of DINO features ``(B, 768, h, w)``."""
         return self.linear_code(features) + self.bent_code(features)
 
 
 class StegoEncoder(nn.Module):
-    """STEGO features of an image: DINO ViT-B/8 and a small head (Hamilton et al. 2022)."""
+    """STEGO encoder: DINO ViT-B/8 and a small head (Hamilton et al. 2022)."""
 
     reads_trunk = False
 
@@ -196,14 +196,14 @@ class StegoEncoder(nn.Module):
         self.backbone, self.head = DinoBackbone(), StegoHead()
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return the 90 STEGO features of each position.
+        """Return STEGO features.
 
-        For an input of 256 x 256 pixels, the features have the shape ``(B, 90, 32, 32)``. An input of another
-        size is first resized to 256 x 256 pixels, and its features are resized to ``(B, 90, H, W)``.
+        The result is ``(B, 90, 32, 32)`` for images of 256 x 256 pixels. Other images are resized to 256 x
+        256 pixels, and their features are resized to ``(B, 90, H, W)``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            deep: Not used, because STEGO computes its features from ``rgb``.
+            deep: Not used.
         """
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
@@ -220,10 +220,10 @@ class StegoEncoder(nn.Module):
 
 
 class SupervisedStego(nn.Module):
-    """STEGO with the supervised linear probe instead of clusters (SPColor, Table IV).
+    """STEGO with the supervised linear probe as the classifier (SPColor, Table IV).
 
-    The confidences are probabilities. The published code uses log-probabilities, which make similarities
-    negative.
+    The confidences are probabilities, not log-probabilities as in the published code, where similarities
+    become negative.
     """
 
     def __init__(self) -> None:
@@ -243,11 +243,11 @@ def build_segmenter(
     """Build a segmenter.
 
     Args:
-        kind: ``stego``, ``stego_supervised`` or ``clusters``. The segmenter ``clusters`` classifies feature
-            maps of ``trunk``. If ``kind`` is None, the function returns None.
+        kind: ``stego``, ``stego_supervised``, ``clusters`` (based on feature maps of ``trunk``) or None (no
+            segmenter).
         trunk: Feature network.
         classes: Number of classes after merging; see `ClusterSegmenter`.
-        merging: When classes are merged: ``pre`` (before the classification) or ``post`` (after it).
+        merging: ``pre`` or ``post``; see `ClusterSegmenter`.
 
     Raises:
         ColorzooError: ``kind`` is unknown or incompatible with ``trunk``.
@@ -276,13 +276,13 @@ def warp_reference(
     classes: tuple[Classified, Classified],
     tau: float,
 ) -> Warped:
-    """Warp reference colors to target positions of equal class (eqs. 5 to 15).
+    """Warp reference colors to target positions of the same class (eqs. 5 to 15).
 
     Args:
         correspondence: Correspondence network.
         maps: Features ``(B, C, h, w)`` of the target and ``(B, C, h', w')`` of the reference.
         ab: Reference ab ``(B, 2, h', w')``.
-        classes: Classes of target and reference on the grids of the features.
+        classes: Classes of target and reference at feature resolution.
         tau: Temperature of the matching.
     """
     ours, theirs = classes
@@ -294,12 +294,12 @@ def warp_reference(
 
 
 def reads_trunk(segmenter: object) -> bool:
-    """Return whether a segmenter uses the map `TrunkFeatures.deep`; STEGO does not."""
+    """Return whether a segmenter uses the map `TrunkFeatures.deep`."""
     return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
 
 
 def load_segmenter(segmenter: object, path: str) -> None:
-    """Load segmenter weights from a STEGO file or an output of `find_clusters`.
+    """Load segmenter weights from a STEGO file or a `find_clusters` output file.
 
     Raises:
         WeightsError: The segmenter has no weights, or the file does not match.

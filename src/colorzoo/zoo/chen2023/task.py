@@ -1,6 +1,6 @@
 """Training of SPColor (Chen et al. 2023).
 
-`BorrowedPairsDataModule` uses the features of another model to retrieve training references.
+`BorrowedPairsDataModule` retrieves training references with the features of another model.
 """
 
 from __future__ import annotations
@@ -56,12 +56,11 @@ class Chen2023(ExemplarGANModule):
         architecture: Settings of the networks.
         segmentation: Settings of the classes.
         objective: Settings of the losses.
-        simulation: Settings of the noise that is added to training images.
+        simulation: Settings of the training noise.
         discriminator_config: Settings of the discriminator.
         extensions: Extensions that are not in the paper.
-        matching_lr: Learning rate of the correspondence network; None uses the learning rate of the color
-            network. The schedule applies to both networks.
-        start: Model of Zhang et al. 2019 whose weights initialize the networks.
+        matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
+        start: Zhang et al. 2019 model with the initial weights.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -100,7 +99,7 @@ class Chen2023(ExemplarGANModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Load the segmenter's weight file unless weights of the whole model were loaded."""
+        """Load the segmenter weights unless weights of the whole model are loaded."""
         super().setup(stage)
         path = self.model.segmentation.segmenter_weights
         if stage == "fit" and path is not None and not self.trained:
@@ -108,7 +107,7 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy weights, including VGG-19, for all layers except the new layers of SPColor."""
+        """Copy weights, including VGG-19, except for the layers that are new in SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
@@ -134,7 +133,7 @@ class Chen2023(ExemplarGANModule):
         )
 
     def _training_classes(self, rgb: Tensor, lightness: Tensor, noisy: TrunkFeatures) -> Classified:
-        """Return the classes of training images, computed without training noise."""
+        """Return the classes of training images without training noise."""
         shown = rgb if self.model.segmentation.segmented_target == "color" else lightness_to_rgb(lightness)
         if self.simulation.lightness_noise and reads_trunk(self.model.segmenter):
             noisy = self.model.features.of_lightness(lightness)
@@ -179,7 +178,7 @@ _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """`ExemplarPairsDataModule` that finds neighbors with features of a registered model.
+    """Data module that retrieves references with the features of a registered model.
 
     Args:
         root: Folder of the images; see `ExemplarPairsDataModule`.
@@ -191,12 +190,12 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return an encoder that averages the deepest feature map over a 3 x 3 grid."""
+        """Build an encoder that averages the deepest feature map over a 3 x 3 grid."""
         return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property
     def encoder_name(self) -> str:
-        """Identifier of the features, part of the file name of the neighbor index."""
+        """Identifier of the features in the file name of the neighbor index."""
         return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
 
 

@@ -1,7 +1,7 @@
 """GuidingPainter (Cho et al., WACV 2023): sketch colorization by proposed regions.
 
-A network f divides the sketch into up to 30 ordered segments without supervision. The user colors the first
-n segments, and a network g generates the image. https://arxiv.org/abs/2210.14270
+The segmenter f divides the sketch into up to 30 ordered segments without supervision. The user colors the
+first n segments, and the generator g colorizes the image. https://arxiv.org/abs/2210.14270
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Architecture:
     """Width multipliers of the networks; 1.0 matches the paper.
 
     Attributes:
-        width: Multiplier for the channel counts of g, the generator.
-        segmenter_width: Multiplier for the channel counts of f, the segmenter.
+        width: Multiplier for the channel counts of the generator g.
+        segmenter_width: Multiplier for the channel counts of the segmenter f.
         discriminator_width: Multiplier for the channel counts of the discriminator.
     """
 
@@ -79,9 +79,9 @@ class GuidingPainter(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with the colors of regions.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with region colors.
 
-        If ``guidance`` contains no regions, f divides the sketch, and g receives no color hints.
+        Without regions, the segmenter f divides the sketch, and no hints are used.
 
         Raises:
             GuidanceError: ``guidance`` contains more than 30 regions or colors outside [0, 1].
@@ -90,11 +90,11 @@ class GuidingPainter(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps of g that an add-on may modify."""
+        """Feature maps of the generator that an add-on may modify."""
         return self.network.colorizer.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first feature hook; see `HookedModel`."""
+        """Run the model up to the first feature hook; see `HookedModel`."""
         regions = guidance.regions if guidance is not None else None
         if regions is None:
             regions = _without_colors(self.network.divide(lightness))
@@ -105,16 +105,16 @@ class GuidingPainter(ColoringModel):
         return HookState(maps, (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        """Run the model from the first feature hook to the output; see `HookedModel`."""
         return (self.network.after_hooks(state.maps, visit) + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], the most useful region first.
+        """Propose regions of sketches, the most useful region first.
 
         Args:
-            lightness: Sketches.
-            generator: Random generator for Gumbel noise, which makes the proposal random. By default, no
-                noise is added, and each pixel belongs to its most likely region.
+            lightness: Sketches ``(B, 1, H, W)`` in [0, 1].
+            generator: Random generator for Gumbel noise. By default, each pixel belongs to its most likely
+                region.
         """
         with torch.autocast(
             lightness.device.type, enabled=False
@@ -137,7 +137,7 @@ class PointsSettings:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches g of the paper.
-        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
+        stop_probability: Stop probability of the number of points; see `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss.
         hint_residual: Whether the output is predicted relative to the hint colors; see `Extensions`.
     """
@@ -149,9 +149,9 @@ class PointsSettings:
 
 
 class PointPainter(ColoringModel):
-    """Point baseline: the generator g of GuidingPainter, with color points instead of regions.
+    """Point baseline: the generator g of GuidingPainter with color points as input.
 
-    The baseline in the paper is the network of Zhang et al. 2017, applied to sketches.
+    The paper's baseline is a different network, that of Zhang et al. 2017.
 
     Args:
         settings: Settings of the generator and its training.
@@ -186,7 +186,7 @@ def _without_colors(logits: Tensor) -> Regions:
 
 
 def _all_segments(regions: Regions) -> Regions:
-    """Extend region colors to 30 entries, where the added entries have no hint."""
+    """Pad region colors to 30 entries without hints."""
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
         raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")

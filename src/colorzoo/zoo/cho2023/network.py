@@ -1,11 +1,9 @@
-"""Networks of GuidingPainter: f divides a sketch into segments, g colorizes it.
+"""Networks of GuidingPainter: segmenter f and generator g.
 
-Inside the networks, sketches, colors and images are in [-1, 1], as in the paper. In a sketch, the paper is 1
-and the ink is -1. The published code computes hint maps with a ``(B, 30, 3, H, W)`` tensor. This
-implementation uses matrix products, or a table lookup if no gradient is required.
+Inside the networks, sketches, colors and images are in [-1, 1], and ink is -1.
 
-`Extensions` contains the settings of `cho2023_small` that are not in the paper. The published model disables
-all extensions.
+`Extensions` contains settings of `cho2023_small` that are not in the paper; the published model disables
+them.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ class Hints(NamedTuple):
     """Hint maps of colored segments.
 
     Attributes:
-        color: ``(B, 3, H, W)``, color of the hint; 0 at pixels without a hint.
+        color: ``(B, 3, H, W)``, hint color; 0 at pixels without a hint.
         mask: ``(B, 1, H, W)`` in {0, 1}; 1 at pixels with a hint.
     """
 
@@ -47,16 +45,15 @@ class Hints(NamedTuple):
 
 
 def base_channels(width: float) -> int:
-    """Return the channels of the first level: ``64 * width``, rounded to even, at least 8."""
+    """Return the channel count of the first level: ``64 * width``, even, at least 8."""
     return max(8, round(_FULL_BASE * width / _STEP) * _STEP)
 
 
 def as_residual(color: Tensor) -> Tensor:
-    """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to a residual by the inverse of tanh.
+    """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to pre-tanh residuals; not in the paper.
 
-    The generator g adds the residual to its output before the final tanh. An output of 0 then reproduces the
-    hint colors. Pixels without a hint have the residual 0. The residual is not in the paper. A narrow g that
-    was trained for a short time needs the residual, because it does not learn to copy hues.
+    With the residual, a generator output of 0 reproduces the hint colors. A narrow generator does not learn
+    to copy hues in a short training.
     """
     return torch.atanh(_FULLEST * color)
 
@@ -67,8 +64,8 @@ class GuidingPainterNetwork(nn.Module):
     Args:
         width: Multiplier for the channel counts of g; 1.0 matches the paper.
         segmenter_width: Multiplier for the channel counts of f.
-        segmenter_side: Maximum shorter side in pixels of the input of f. Larger sketches are downsampled for
-            f, and the logits of f are upsampled.
+        segmenter_side: Maximum length in pixels of the shorter side of f's input. Larger sketches are
+            downsampled.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
     """
 
@@ -95,7 +92,7 @@ class GuidingPainterNetwork(nn.Module):
         return F.interpolate(logits, size=sketch.shape[-2:], mode="bilinear")
 
     def _seen(self, sketch: Tensor) -> Tensor:
-        """Downsample a sketch for f by max pooling of the ink, which preserves thin lines."""
+        """Downsample a sketch by max pooling of the ink, which preserves thin lines."""
         height, width = sketch.shape[-2:]
         scale = (self.segmenter_side or min(height, width)) / min(height, width)
         if scale >= 1:
@@ -113,12 +110,12 @@ class GuidingPainterNetwork(nn.Module):
         return self.after_hooks(self.before_hooks(sketch, hints, segments), unchanged)
 
     def before_hooks(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
-        """Run g up to its first feature hook; see `generate` for the arguments."""
+        """Run the generator up to the first feature hook; see `generate` for the arguments."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
         return *self.colorizer.before_hooks(x), hints.color
 
     def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run g from its first feature hook; return images ``(B, 3, H, W)`` in [-1, 1]."""
+        """Run the generator from the first hook; return images ``(B, 3, H, W)`` in [-1, 1]."""
         *inner, color = maps
         height, width = color.shape[-2:]
         generated = self.colorizer.after_hooks(tuple(inner), visit)[..., :height, :width].float()
@@ -133,12 +130,12 @@ def one_hot(index: Tensor, segments: int) -> Tensor:
 
 
 def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> Tensor:
-    """Return one-hot segments ``(B, N, H, W)`` of a straight-through Gumbel softmax.
+    """Draw one-hot segments ``(B, N, H, W)`` with a straight-through Gumbel softmax.
 
     Args:
         logits: ``(B, N, H, W)``.
         noise: Gumbel noise ``(B, N, H, W)``, or None.
-        temperature: Temperature tau of the softmax.
+        temperature: Softmax temperature.
     """
     noisy = logits.float() if noise is None else logits.float() + noise
     soft = torch.softmax(noisy / temperature, dim=1)
@@ -146,13 +143,13 @@ def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> T
 
 
 def gumbel_noise(generators: list[torch.Generator], shape: tuple[int, int, int]) -> Tensor:
-    """Return Gumbel noise ``(B, *shape)`` on the CPU, with one generator per image."""
+    """Draw Gumbel noise ``(B, *shape)`` on the CPU, with one generator per image."""
     draws = torch.stack([torch.rand(shape, generator=each) for each in generators])
     return draws.clamp_(min=_LEAST_DRAW).log_().neg_().log_().neg_()  # faster than exponential_()
 
 
 def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
-    """Return the mean color of each segment, ``(B, N, 3)``; an empty segment gets 0.
+    """Return the mean color of each segment, ``(B, N, 3)``; 0 for empty segments.
 
     Args:
         segments: ``(B, N, H, W)`` one-hot.
@@ -166,7 +163,7 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
 
 
 def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fill segments with their mean colors, differentiable with respect to the segments.
+    """Fill segments with their mean colors; the result is differentiable in the segments.
 
     Args:
         segments: ``(B, N, H, W)``, one-hot.
@@ -174,8 +171,8 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
         given: ``(B, N)`` in {0, 1}, 1 for colored segments.
 
     Returns:
-        Three tensors: an image ``(B, 3, H, W)`` in which all segments are filled, an image ``(B, 3, H, W)``
-        in which only the colored segments are filled, and the mask ``(B, 1, H, W)`` of the colored segments.
+        Image with all segments filled, ``(B, 3, H, W)``; image with only the colored segments filled, ``(B,
+        3, H, W)``; mask of the colored segments, ``(B, 1, H, W)``.
     """
     with torch.autocast(segments.device.type, enabled=False):
         means, active = mean_colors(segments, image), given[..., None].float()
@@ -186,7 +183,7 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
 
 
 def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
-    """Return hint maps from segment indices, which receive no gradient.
+    """Return hint maps from segment indices, without gradient for the indices.
 
     Args:
         index: ``(B, 1, H, W)`` int64, segment of each pixel.
@@ -201,16 +198,16 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
 
 def first_given(counts: Tensor, segments: int) -> Tensor:
-    """Return a mask ``(B, segments)`` that is 1 for the first ``counts`` segments."""
+    """Return a mask ``(B, segments)`` with ones for the first ``counts`` segments."""
     return (torch.arange(segments, device=counts.device) < counts[:, None]).float()
 
 
 def draw_counts(draws: Tensor, stop: float) -> Tensor:
-    """Draw numbers of colored segments from a geometric distribution; return int64 ``(B,)``.
+    """Draw the number of colored segments ``(B,)`` from a geometric distribution.
 
     Args:
         draws: ``(B, N)``, uniform in [0, 1).
-        stop: Parameter of the distribution P(n) = (1 - stop)^n stop for n < N.
+        stop: Stop probability: P(n) = (1 - stop)^n stop for n < N.
     """
     return (draws >= stop).long().cumprod(1).sum(1)
 
@@ -227,14 +224,12 @@ class Extensions:
     """Extensions of GuidingPainter that are not in the paper.
 
     Attributes:
-        segmenter_side: Maximum shorter side in pixels of the input of f. Larger sketches are downsampled, so
-            a narrow f that was trained on small images can segment whole shapes.
-        pieces: Whether to propose the line-enclosed pieces of segments instead of whole segments; see
-            `cut_segments`.
-        needs: Weights of segments for `cut_segments`, measured on training images.
+        segmenter_side: Maximum length in pixels of the shorter side of f's input. Larger sketches are
+            downsampled.
+        pieces: Whether to propose pieces of segments instead of whole segments; see `cut_segments`.
+        needs: Segment weights for `cut_segments`.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
-        recolored: Fraction of the training images of stage ``painter`` whose hinted regions get random
-            colors; see `recolor_hinted`.
+        recolored: Fraction of images with random hint colors in stage ``painter``; see `recolor_hinted`.
     """
 
     segmenter_side: PositiveInt | None = None
@@ -245,19 +240,17 @@ class Extensions:
 
 
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:
-    """Divide segments into pieces that are enclosed by lines, the most useful piece first.
+    """Divide segments into pieces enclosed by lines, the most useful piece first.
 
-    A piece is a connected, ink-free part of a segment. A narrow f does not separate small parts, such as the
-    two sleeves of a coat, but the lines of the sketch separate them. Pieces are sorted by area times the
-    weight of their segment. All ink forms the last piece, because the color of lines is least important. The
-    input of g does not change: g receives the segments of f.
+    A piece is a connected, ink-free part of a segment. Pieces are sorted by area times segment weight. All
+    ink forms the last piece. The generator g still receives the segments, not the pieces.
 
     Args:
-        segments: ``(B, 1, H, W)`` int64, segments of f, the most useful first.
-        sketch: ``(B, 1, H, W)`` in [0, 1]; the paper is 1 and the ink is 0.
+        segments: ``(B, 1, H, W)`` int64, segment of each pixel; segment 0 is the most useful.
+        sketch: ``(B, 1, H, W)`` in [0, 1]; ink is 0.
         most: Maximum number of pieces. Surplus pieces are merged with the nearest piece.
-        needs: Weight of each segment, measured as the error of g without a hint. By default, each weight is
-            7/8 of the previous weight.
+        needs: Weight of each segment: the error of g without a hint. By default, each weight is 7/8 of the
+            previous weight.
 
     Returns:
         Piece of each pixel, ``(B, 1, H, W)`` int64.
@@ -283,7 +276,7 @@ def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[fl
 
 
 def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
-    """Number pieces by decreasing weight; merge small and surplus pieces with neighbors.
+    """Number pieces by decreasing weight; merge small and surplus pieces into the nearest.
 
     The ink, a piece of weight 0, is always kept.
     """
@@ -300,16 +293,16 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 
 
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Replace the mean colors of hinted regions with random colors in some training images.
+    """Replace the mean colors of hinted regions with random colors in some images.
 
-    The generator g thereby learns to use hints with unusual colors.
+    This trains the generator to use hints with unusual colors.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         index: ``(B, 1, H, W)`` int64, region of each pixel.
         given: ``(B, N)`` in {0, 1}, 1 for hinted regions.
         seeds: ``(B,)``, per-image seeds.
-        share: Fraction of the images that are changed.
+        share: Fraction of changed images.
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1]. Clipping may change a mean slightly.

@@ -1,7 +1,8 @@
-"""Training of GuidingPainter (Cho et al., WACV 2023) and of its point baseline.
+"""Training of GuidingPainter (Cho et al., WACV 2023) and its point baseline.
 
-f and g are trained together. A straight-through Gumbel softmax propagates g's gradient to f. Early segments
-are colored more often, so f learns to put the most useful segments first.
+The segmenter f and the generator g are trained together. A straight-through Gumbel softmax propagates
+gradients from g to f. Early segments are colored more often, so f learns to put the most useful segments
+first.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ Smoothness = Literal["four_l1", "eight_l1", "eight_l2"]
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses (section 3.4) and of the Gumbel softmax temperature.
+    """Settings of the losses (section 3.4) and the Gumbel softmax temperature.
 
     Attributes:
         reconstruction_weight: Weight of the L1 loss.
-        variance_weight: Weight of the color variance within segments; its gradient reaches only f.
+        variance_weight: Weight of the color variance within segments, which trains only f.
         smoothness_weight: Weight of the differences between neighboring logits.
         adversarial_weight: Weight of the adversarial loss; 0 disables the discriminator.
-        smoothness_form: Form of the differences between neighboring logits; see `smoothness`.
+        smoothness_form: Form of these differences; see `smoothness`.
         initial_temperature: Temperature in the first step.
         final_temperature: Temperature in the last step; the decay is exponential.
     """
@@ -129,7 +130,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         super().__init__(GuidingPainter(architecture, extensions), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the PatchGAN discriminator, whose input is an image concatenated with its sketch."""
+        """Build the PatchGAN discriminator for images concatenated with their sketches."""
         self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
@@ -140,20 +141,19 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Divide sketches into segments, color the first segments and generate images.
+        """Generate images from sketches with given random draws.
 
-        The output has gradients for f and g.
+        The output has gradients for the segmenter and the generator.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            rgb: ``(B, 3, H, W)`` in [0, 1], ground truth. Its mean color in a region is the hint for the
-                region.
+            rgb: Ground truth ``(B, 3, H, W)`` in [0, 1], the source of the hint colors.
             draws: Random draws.
             temperature: Softmax temperature; None uses the temperature of the current step.
 
         Returns:
-            Generated images. ``extras`` contain ``logits`` and ``filled``: images in [-1, 1] whose segments
-            have their mean colors.
+            Generated images. ``extras`` contains ``logits`` and ``filled``, images in [-1, 1] with segments
+            in their mean colors.
         """
         logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature
@@ -188,7 +188,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return the enabled generator losses (section 3.4) without weights."""
+        """Return the enabled, unweighted generator losses by name (section 3.4)."""
         terms = {"reconstruction": 2 * (generated.rgb - rgb).abs().mean()}
         if "logits" in generated.extras:  # f is trained
             terms["variance"] = total_variance(generated.extras["filled"], 2 * rgb - 1)
@@ -218,7 +218,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return tuple(str(count) for count in VALIDATION_REGIONS)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
-        """Divide each sketch once and color its first regions with their true mean colors."""
+        """Divide each sketch once and color the first regions with their true mean colors."""
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.model.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
@@ -227,7 +227,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
     def draws_of(self, batch: Batch, purpose: str) -> Draws:
-        """Draw Gumbel noise and the number of colored segments from the per-image seeds."""
+        """Draw Gumbel noise and numbers of colored segments from the per-image seeds."""
         rgb, generators = batch["rgb"], image_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
         stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
@@ -281,8 +281,8 @@ def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
 
     Args:
         logits: ``(B, N, H, W)``.
-        form: ``eight_l1`` averages absolute differences over four directions. ``four_l1`` averages absolute
-            differences over two directions. ``eight_l2`` averages squared differences over four directions.
+        form: ``eight_l1`` (absolute differences, four directions), ``four_l1`` (absolute differences, two
+            directions) or ``eight_l2`` (squared differences, four directions).
     """
     pairs = [
         (logits[..., :-1, :], logits[..., 1:, :]),

@@ -1,7 +1,7 @@
 """AlacGAN: User-Guided Deep Anime Line Art Colorization (Ci et al., ACM MM 2018).
 
-Stacks of ResNeXt blocks without normalization colorize line art. Color points are concatenated to the feature
-maps at a quarter of the image size. https://arxiv.org/abs/1808.03240
+ResNeXt blocks without normalization colorize line art. Color points are concatenated to feature maps at 1/4
+scale. https://arxiv.org/abs/1808.03240
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMES: tuple[Pattern, ...] = (
     (r"module\.(?=to|tunnel|exit\.)", ""),
     (r"(?:module\.)?(feed|feed2|out)\.", r"discriminator.\1."),
 )
-"""Patterns that rename the parameters of the authors' files; see `rename_keys`."""
+"""Parameter names of the authors' files; see `rename_keys`."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Architecture:
         blocks: Number of ResNeXt blocks in each of the four stages; 20, 8, 8, 5 in the paper.
         local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
         discriminator_width: Multiplier for the discriminator's channel counts.
-        discriminator_side: Input size of the discriminator and side of the training images in pixels,
-            64 times a power of 2.
+        discriminator_side: Side of the training images in pixels, 64 times a power of 2.
     """
 
     width: Width = 1.0

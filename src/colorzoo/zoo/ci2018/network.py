@@ -1,7 +1,6 @@
 """Networks of AlacGAN (Ci et al. 2018): generator, discriminator and local features.
 
-The networks have no normalization layers. Internally, images and line art are in [-1, 1]. Module names match
-the authors' code.
+Inside the networks, images and line art are in [-1, 1]. Module names match the authors' code.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 
 STRIDE, HINT_STRIDE = 16, 4
 BLOCKS = (20, 8, 8, 5)
-"""Blocks in the stages of the paper's generator at 1/16, 1/8, 1/4 and 1/2 of the size."""
+"""Number of blocks in the paper's generator at 1/16, 1/8, 1/4 and 1/2 scale."""
 
 _SLOPE = 0.2
 _DISCRIMINATOR_CARDINALITY = 8
@@ -34,8 +33,8 @@ class ResNeXtBlock(nn.Module):
 
     Args:
         channels: Input and output channels.
-        cardinality: Number of groups; reduced to the greatest common divisor with the channels.
-        stride: 2 halves the map with a 4 x 4 kernel and average-pools the shortcut.
+        cardinality: Maximum number of groups; reduced to a divisor of the grouped channels.
+        stride: 1, or 2 to halve the resolution with a 4 x 4 kernel.
         dilation: Dilation of the grouped convolution.
     """
 
@@ -56,7 +55,7 @@ class ResNeXtBlock(nn.Module):
         self.conv_expand = nn.Conv2d(half, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, channels, H / stride, W / stride)``."""
+        """Return a feature map ``(B, channels, H / stride, W / stride)``."""
         y = F.leaky_relu(self.conv_reduce(x), _SLOPE)
         y = self.conv_expand(F.leaky_relu(self.conv_conv(y), _SLOPE))
         shortcut = F.avg_pool2d(x, 2) if self.stride == 2 else x
@@ -64,9 +63,9 @@ class ResNeXtBlock(nn.Module):
 
 
 class Illustration2Vec(nn.Module):
-    """First layers of Illustration2Vec (Saito and Matsui 2015), run on line art at half size.
+    """First layers of Illustration2Vec (Saito and Matsui 2015) for line art.
 
-    The layers are frozen, and the authors' file ``i2v.pth`` contains the weights.
+    The layers are frozen; the authors' file ``i2v.pth`` contains the weights.
     """
 
     mean: Tensor
@@ -85,7 +84,7 @@ class Illustration2Vec(nn.Module):
 
 
 class SketchFeatures(nn.Sequential):
-    """Trainable local features in place of Illustration2Vec; not in the paper.
+    """Trainable substitute for Illustration2Vec; not in the paper.
 
     Args:
         channels: Output channels.
@@ -99,13 +98,12 @@ class SketchFeatures(nn.Sequential):
 
 
 class StrokeNetwork(nn.Module):
-    """Generator of AlacGAN, including the network for local features.
+    """Generator of AlacGAN, including the local feature network.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
         blocks: Number of blocks at 1/16, 1/8, 1/4 and 1/2 scale.
-        features: Network that maps line art ``(B, 1, H, W)`` in [-1, 1] to
-            ``(B, features.channels, H/16, W/16)``; None uses `Illustration2Vec`.
+        features: Local feature network; None uses `Illustration2Vec`.
     """
 
     def __init__(
@@ -130,7 +128,7 @@ class StrokeNetwork(nn.Module):
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            hints: ``(B, 4, H/4, W/4)`` with H and W rounded up to multiples of 16; see `quarter_hints`.
+            hints: ``(B, 4, H/4, W/4)``, H and W rounded up to multiples of 16; see `quarter_hints`.
 
         Returns:
             ``(B, 3, H, W)`` in [-1, 1].
@@ -159,11 +157,11 @@ class StrokeNetwork(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Discriminator that scores an image together with the local features of its line art.
+    """Discriminator for images and the local features of their line art.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
-        side: Side of the images in pixels, 64 times a power of 2; 512 in the paper.
+        side: Image side in pixels, 64 times a power of 2; 512 in the paper.
         features: Channels of the local features.
     """
 
@@ -195,7 +193,7 @@ class Discriminator(nn.Module):
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
-    """Average hints over 4 x 4 pixel cells and return color and mask, ``(B, 4, H/4, W/4)``.
+    """Average hints over cells of 4 x 4 pixels; return colors and mask ``(B, 4, H/4, W/4)``.
 
     Args:
         color: ``(B, 3, H, W)`` in [-1, 1].
@@ -207,7 +205,7 @@ def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
 
 
 def with_mask(color: Tensor, mask: Tensor) -> Tensor:
-    """Return hints ``(B, 4, h, w)``: colors ``(B, 3, h, w)`` inside the mask, and the mask."""
+    """Mask colors ``(B, 3, h, w)`` and append the mask; return ``(B, 4, h, w)``."""
     return torch.cat([color * mask, mask], dim=1)
 
 

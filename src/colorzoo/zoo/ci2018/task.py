@@ -44,13 +44,13 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, which are computed on images in [-1, 1].
+    """Settings of the losses on images in [-1, 1].
 
     Attributes:
-        content_weight: Weight of the mean squared error of relu2_2 features of VGG-16.
+        content_weight: Weight of the mean squared error between relu2_2 features of VGG-16.
         adversarial_weight: Weight of the generator's adversarial loss; 0 disables the discriminator.
         penalty_weight: Weight of the discriminator's gradient penalty.
-        drift_weight: Weight of the squared mean score of real images.
+        drift_weight: Weight of the squared mean discriminator score of real images.
     """
 
     content_weight: NonNegativeFloat = 1.0
@@ -65,8 +65,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the losses.
-        hints: Fraction of the training images that receive hints.
-        i2v_weights: Path of the authors' file ``i2v.pth`` for the frozen Illustration2Vec.
+        hints: Fraction of the training images with hints.
+        i2v_weights: Path of the authors' Illustration2Vec file ``i2v.pth``.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -96,7 +96,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         )
 
     def setup(self, stage: str) -> None:
-        """Load weights of Illustration2Vec and of the loss's VGG-16 at the start of ``fit``.
+        """Load the weights of Illustration2Vec and VGG-16 at the start of ``fit``.
 
         Raises:
             WeightsError: The weights of a frozen network are not available.
@@ -124,7 +124,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         """Colorize the line art of a batch with random line contrast and simulated hints.
 
         Returns:
-            Generated images. ``extras`` contain the local ``features``.
+            Generated images. ``extras`` contains the local ``features``.
         """
         rgb, seeds = batch["rgb"], batch["seed"]
         draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 1, rgb.device)
@@ -153,7 +153,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return torch.stack(list(losses.values())).sum()
 
     def content_loss(self, generated: Tensor, true: Tensor) -> Tensor:
-        """Return the mean squared error of relu2_2 features of images ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the mean squared error between the `content_maps` of two images."""
         with torch.no_grad():
             wanted = self.content_maps(true)
         return F.mse_loss(self.content_maps(generated), wanted)
@@ -164,7 +164,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return maps[0].float()
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the sum of `discriminator_terms` with randomly drawn interpolation factors."""
+        """Return the sum of `discriminator_terms` for random interpolation factors."""
         rgb, side = batch["rgb"], self.architecture.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
@@ -187,7 +187,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
             true: Real images ``(B, 3, H, W)`` in [0, 1].
             fake: Generated images ``(B, 3, H, W)`` in [0, 1].
             features: Local features of the images' line art.
-            share: ``(B, 1, 1, 1)``, weight of the real image in the interpolation for the gradient penalty.
+            share: Interpolation weight ``(B, 1, 1, 1)`` of the real images for the gradient penalty.
         """
         weigh = self.objective
         scores = self.discriminator(2 * true - 1, features)
@@ -201,7 +201,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         }
 
     def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
-        """Return the gradient penalty with the norm over the channels of each pixel, as published."""
+        """Return the gradient penalty with per-pixel norms, as in the published code."""
         with torch.enable_grad():
             score = self.discriminator(mixed, features).sum()
             (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
@@ -210,7 +210,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
 
 class Ci2018Pixels(SingleOptimizerModule):
-    """Training task of the small `StrokePainter`, with a mean squared error loss.
+    """Training task of the small `StrokePainter` with a mean squared error.
 
     Args:
         architecture: Settings of the generator.
@@ -241,24 +241,24 @@ class Ci2018Pixels(SingleOptimizerModule):
 
 
 def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
-    """Multiply the line contrast of sketches ``(B, 1, H, W)`` in [0, 1] by ``(B, 1)`` factors."""
+    """Multiply the line contrast of sketches ``(B, 1, H, W)`` in [0, 1] by factors ``(B, 1)``."""
     faded = contrast[..., None, None]
     return sketch * faded + 1 - faded
 
 
 def hint_thresholds(normal: Tensor) -> Tensor:
-    """Convert standard normal samples to hint thresholds: 1 minus their scaled magnitude."""
+    """Convert standard normal samples to hint thresholds slightly below 1."""
     return 1 - _SPREAD * normal.abs()
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
     """Draw a hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells, as in the paper.
 
-    A cell is hinted if a uniform sample is at least the threshold of its image; see `hint_thresholds`.
+    A cell has a hint if its uniform sample reaches the image's threshold; see `hint_thresholds`.
 
     Args:
         seeds: ``(B,)``, per-image seeds.
-        like: ``(B, 3, H, W)``; the mask gets the size, dtype and device of this tensor.
+        like: Images ``(B, 3, H, W)`` that determine size, dtype and device.
         share: Fraction of the images with hints.
     """
     height, width = like.shape[-2:]
@@ -273,10 +273,9 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 
 
 def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return hint colors ``(B, 3, H/4, W/4)`` from a random, resized crop of each image.
+    """Return hint colors ``(B, 3, H/4, W/4)`` from a random crop of each image.
 
-    The crop is slightly smaller than the image and has another aspect ratio. The hint colors are therefore
-    slightly misaligned, so the network cannot copy them.
+    The hint colors are slightly misaligned, so the network cannot copy them.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -298,11 +297,11 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
-    """Compute width and height of a crop from its area and its aspect ratio.
+    """Return the width and height of a crop in pixels.
 
     Args:
         area: Area in pixels.
-        aspect: Ratio of the width to the height.
+        aspect: Ratio of width to height.
         turned: Whether to swap width and height.
     """
     wide, high = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
@@ -310,7 +309,7 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
 
 
 def shrink(image: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Crop (left, top, width, height) from an image ``(3, H, W)``; resize it bicubically."""
+    """Crop (left, top, width, height) from an image ``(3, H, W)`` and resize the crop."""
     left, top, wide, high = box
     cut = image[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)

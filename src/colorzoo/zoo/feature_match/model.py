@@ -1,7 +1,7 @@
 """Global feature matching, a baseline for exemplar colorization.
 
-Each cell of the image gets the color of the exemplar cell with the most similar features. The
-method is the matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587) without their network.
+Each cell of the image gets the color of the exemplar cell with the most similar features, as in the matching
+step of He et al. 2018 (https://arxiv.org/abs/1807.06587).
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ _CHUNK = 1024
 class FeatureMatching(ColoringModel):
     """Color transfer from the reference cells with the most similar features.
 
-    The encoder is loaded on first use. It is not part of the state dict.
+    The encoder is loaded on first use and is not part of the state dict.
 
     Args:
-        encoder: Name of a model whose encoder computes the features. None uses the lightness of the 16 pixels
-            in each cell of 4 x 4 pixels.
+        encoder: Name of a model with an encoder; None uses the lightness of the 16 pixels in each cell.
     """
 
     accepts = frozenset({"exemplar"})
@@ -56,7 +55,7 @@ class FeatureMatching(ColoringModel):
         return AbPrediction(ab=ab[:, :, :height, :width])
 
     def _features(self, lightness: Tensor) -> Tensor:
-        """Return features ``(B, C, H/4, W/4)`` of a lightness map, converted to gray RGB."""
+        """Return features ``(B, C, H/4, W/4)`` of a lightness map."""
         if self.encoder is None:
             return window_features(lightness)
         if not self._encoder_model:
@@ -74,9 +73,9 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
     """Return the color of the most similar source cell for each target cell.
 
     Args:
-        target: Features ``(B, C, h, w)`` of the image.
-        source: Features ``(B, C, h', w')`` of the exemplar.
-        ab: Colors ``(B, 2, h', w')`` of the exemplar.
+        target: Image features ``(B, C, h, w)``.
+        source: Exemplar features ``(B, C, h', w')``.
+        ab: Exemplar colors ``(B, 2, h', w')``.
 
     Returns:
         ``(B, 2, h, w)``.
@@ -91,6 +90,6 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Return features ``(B, N, C)``, centered over the cells and normalized to length 1."""
+    """Return unit features ``(B, N, C)``, centered over the cells."""
     flat = features.flatten(2).float()
     return F.normalize(flat - flat.mean(dim=2, keepdim=True), dim=1).transpose(1, 2)

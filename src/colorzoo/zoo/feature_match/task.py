@@ -10,7 +10,7 @@ class FeatureMatch(TrainingFreeModule):
     """Evaluation task of `FeatureMatching`, which needs no training.
 
     Args:
-        encoder: Name of a model whose encoder computes the features; see `FeatureMatching`.
+        encoder: Name of a model with an encoder; see `FeatureMatching`.
     """
 
     def __init__(self, encoder: str | None = "xu2020_small") -> None:

@@ -10,11 +10,11 @@ from colorzoo.prediction import AbPrediction
 
 
 class GrayModel(ColoringModel):
-    """Baseline that predicts gray for any input."""
+    """Baseline that predicts gray for every pixel."""
 
     def __init__(self) -> None:
         super().__init__(nn.Identity())
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Return zero ab for a batch ``(B, 1, H, W)``."""
+        """Return zero ab for lightness ``(B, 1, H, W)``."""
         return AbPrediction.gray(lightness)

@@ -1,8 +1,8 @@
 """Image Colorization Using Similar Images (Gupta et al., ACM Multimedia 2012).
 
-Superpixels of the image are matched with superpixels of a reference. Each superpixel has 172 features. The
-colors of confident matches are corrected by a majority vote in larger segments and drawn as small scribbles.
-An optimization propagates the colors of the scribbles. https://doi.org/10.1145/2393347.2393402
+Superpixels of the image are matched with superpixels of a reference by 172 features. The colors of confident
+matches are corrected by a majority vote in larger segments and drawn as scribbles. An optimization propagates
+the scribbles. https://doi.org/10.1145/2393347.2393402
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ class Superpixels(NamedTuple):
 
     Attributes:
         labels: ``(H, W)``, superpixel index of each pixel, 0 to N - 1.
-        means: Sparse matrix ``(N, H W)`` that averages the pixels of each superpixel.
-        neighbors: Sparse matrix ``(N, N)`` that averages the values of adjacent superpixels. The rows of
-            superpixels without neighbors are zero.
+        means: Sparse averaging matrix ``(N, H W)`` from pixels to superpixels.
+        neighbors: Sparse averaging matrix ``(N, N)`` over adjacent superpixels, zero without neighbors.
     """
 
     labels: Labels
@@ -88,8 +87,8 @@ class Features(NamedTuple):
     Attributes:
         gabor: ``(N, 40)``, responses at five periods and eight orientations.
         descriptor: ``(N, 128)``, DAISY descriptors; the paper uses SURF.
-        intensity: ``(N, 2)``, mean intensity of the superpixel and of its neighbors.
-        deviation: ``(N, 2)``, mean local standard deviation (5 x 5 pixels) of the superpixel and of its
+        intensity: ``(N, 2)``, mean intensity of the superpixel and its neighbors.
+        deviation: ``(N, 2)``, mean local standard deviation (5 x 5 pixels) of the superpixel and its
             neighbors.
     """
 
@@ -100,7 +99,7 @@ class Features(NamedTuple):
 
 
 def features(gray: Array, cells: Superpixels) -> Features:
-    """Compute superpixel features of an image ``(H, W)`` in [0, 1] with mirrored borders."""
+    """Compute superpixel features of an image ``(H, W)`` in [0, 1]."""
 
     def mean(maps: Array) -> Array:
         return cells.means @ maps.reshape(-1, gray.size).T
@@ -120,7 +119,7 @@ def features(gray: Array, cells: Superpixels) -> Features:
 
 
 def gabor(gray: Array) -> Array:
-    """Return the magnitudes ``(40, H, W)`` of 40 Gabor filters with a bandwidth of one octave."""
+    """Return the response magnitudes ``(40, H, W)`` of 40 Gabor filters."""
     reach = round(_PERIODS[-1])
     padded = np.pad(gray, reach, mode="symmetric")
     shape = [fft.next_fast_len(side) for side in padded.shape]
@@ -138,7 +137,7 @@ def gabor(gray: Array) -> Array:
 
 
 def descriptors(gray: Array) -> Array:
-    """Return DAISY descriptors ``(128, H, W)`` of an image, with 3 rings of 5 histograms."""
+    """Return DAISY descriptors ``(128, H, W)`` with 3 rings of 5 histograms."""
     from skimage.feature import daisy
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
@@ -155,9 +154,9 @@ class SuperpixelColorization(ColoringModel):
     """Exemplar colorization by matching superpixels, one image at a time on the CPU.
 
     Args:
-        pixels: Approximate number of pixels of a superpixel.
-        confident: Fraction of the superpixels that get the color of their match. All other superpixels get
-            propagated colors.
+        pixels: Approximate superpixel area in pixels.
+        confident: Fraction of the superpixels with the color of their match; the others get propagated
+            colors.
     """
 
     accepts = frozenset({"exemplar"})
@@ -177,12 +176,12 @@ class SuperpixelColorization(ColoringModel):
         return AbPrediction(ab=torch.from_numpy(np.stack(found)).float().to(lightness.device))
 
     def color(self, gray: Array, other: Array, ab: Array) -> Array:
-        """Return ab ``(2, H, W)`` in CIE units for one image.
+        """Colorize an image; return ab ``(2, H, W)`` in CIE units.
 
         Args:
             gray: Lightness ``(H, W)`` in [0, 100].
-            other: Lightness ``(H', W')`` of the reference in [0, 100].
-            ab: Colors ``(2, H', W')`` of the reference in CIE units.
+            other: Reference lightness ``(H', W')`` in [0, 100].
+            ab: Reference ab ``(2, H', W')`` in CIE units.
         """
         ours, theirs = (superpixels(each / 100, self.pixels) for each in (gray, other))
         matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
@@ -196,8 +195,8 @@ class SuperpixelColorization(ColoringModel):
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
     """Match superpixels with reference superpixels; return indices and costs, each ``(N,)``.
 
-    The four feature types are applied in turn. Each feature type discards half of the remaining candidates.
-    The match is the remaining candidate with the smallest weighted sum of feature distances.
+    Each of the four feature types discards half of the remaining candidates. The match is the remaining
+    candidate with the smallest weighted sum of feature distances.
     """
     total = np.zeros((len(ours.gabor), len(theirs.gabor)))
     alive = np.ones(total.shape, dtype=bool)
@@ -215,7 +214,7 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
-    """Return the segment index ``(N,)`` of each superpixel.
+    """Return the segment index of each superpixel, ``(N,)``.
 
     Each segment has at least the size of 20 superpixels.
     """
@@ -227,13 +226,13 @@ def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
 
 
 def vote(colors: Array, segments: Labels) -> Array:
-    """Replace minority colors of each segment with the mean color of the majority.
+    """Replace minority colors in each segment with the mean majority color.
 
-    Minority and majority are the two clusters of 2-means clustering.
+    Two-means clustering separates the minority from the majority.
 
     Args:
-        colors: ``(N, 2)``, colors of superpixels.
-        segments: ``(N,)``, segment index of each superpixel.
+        colors: Superpixel colors ``(N, 2)``.
+        segments: Segment index of each superpixel, ``(N,)``.
     """
     voted = colors.copy()
     for segment in np.unique(segments):
@@ -257,11 +256,11 @@ def scribbles(
 
     Args:
         cells: Superpixels.
-        colors: ``(N, 2)``, colors of superpixels.
+        colors: Superpixel colors ``(N, 2)``.
         chosen: Indices of the superpixels to draw.
 
     Returns:
-        Mask ``(H, W)`` of drawn pixels, and ab ``(2, H, W)``, 0 elsewhere.
+        Mask of drawn pixels ``(H, W)``, and their ab ``(2, H, W)``, 0 elsewhere.
     """
     height, width = cells.labels.shape
     given, ab = np.zeros((height, width), dtype=bool), np.zeros((2, height, width))
