@@ -1,8 +1,8 @@
-"""Dense matching of two images, color warping, and feature distances of matches.
+"""Dense matching of two images, color warping and feature distances.
 
-A match map ``(B, 2, H, W)`` int64 contains, for each pixel, the x and y of its match in the other image. The
-authors compute match maps with Deep Image Analogy (Liao et al. 2017). This library uses `dense_matches`
-instead.
+A match map ``(B, 2, H, W)`` int64 contains the x and y coordinates of each pixel's match in the other image.
+This library computes match maps with `dense_matches` instead of the authors' Deep Image Analogy (Liao et al.
+2017).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _CHANNELS = 16  # number of channels that are compared at once, which limits mem
 
 
 def pixel_grid(size: Size, device: torch.device) -> Tensor:
-    """Return the x and y coordinates of all pixels, ``(1, 2, H, W)`` int64."""
+    """Return the x and y coordinates of all pixels, ``(1, 2, H, W)``."""
     y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in size), indexing="ij")
     return torch.stack([x, y])[None]
 
 
 def inside(matches: Tensor, size: Size) -> Tensor:
-    """Return ``(B, 1, H, W)`` bool, True where a match lies inside the other image."""
+    """Return a bool map ``(B, 1, H, W)``: whether each match lies inside the other image."""
     x, y = matches[:, :1], matches[:, 1:]
     return (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
 
@@ -45,15 +45,14 @@ def read_at(maps: Tensor, matches: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, matches: Tensor) -> Tensor:
-    """Warp an image along matches by averaging overlapping 3 x 3 patches.
+    """Warp an image with matches by averaging overlapping 3 x 3 patches.
 
     Args:
-        image: ``(B, C, h, w)``, source image.
-        matches: ``(B, 2, H, W)``, positions in the source image.
+        image: Source image ``(B, C, h, w)``.
+        matches: Positions in the source image, ``(B, 2, H, W)``.
 
     Returns:
-        ``(B, C, H, W)``: mean of the values that the matches of the 3 x 3 neighborhood assign to a pixel, or
-        0 if all these matches lie outside the source image.
+        Warped image ``(B, C, H, W)``, 0 where all patches lie outside the source image.
     """
     size = (image.shape[2], image.shape[3])
     nowhere = -2 - max(size)  # match of padding pixels, outside of the image for every shift
@@ -70,14 +69,15 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Follow matches to the second image and back, and return positions in the first image.
+    """Follow matches to the second image and back to the first image.
 
     Args:
-        there: ``(B, 2, H, W)``, matches of the first image in the second image.
-        back: ``(B, 2, h, w)``, matches of the second image in the first image.
+        there: Matches of the first image in the second image, ``(B, 2, H, W)``.
+        back: Matches of the second image in the first image, ``(B, 2, h, w)``.
 
     Returns:
-        ``(B, 2, H, W)``, x and y. A pixel whose match lies outside the second image maps to itself.
+        Positions ``(B, 2, H, W)`` in the first image. A pixel with a match outside the second image maps to
+        itself.
     """
     stay = pixel_grid((there.shape[2], there.shape[3]), there.device)
     return torch.where(inside(there, (back.shape[2], back.shape[3])), read_at(back, there), stay)
@@ -86,18 +86,18 @@ def round_trip(there: Tensor, back: Tensor) -> Tensor:
 def distances(
     ours: Sequence[Tensor], theirs: Sequence[Tensor], there: Tensor, back: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return feature distances of matches in both directions and at all levels (section 3.1).
+    """Return feature distances of matches in both directions (section 3.1).
 
     Args:
         ours: Features of the first image at the levels of `SCALES`, ``(B, C, ceil(H/s), ceil(W/s))``.
         theirs: Features of the second image at the levels of `SCALES`.
-        there: ``(B, 2, H, W)``, matches of the first image in the second image.
-        back: ``(B, 2, h, w)``, matches of the second image in the first image.
+        there: Matches of the first image in the second image, ``(B, 2, H, W)``.
+        back: Matches of the second image in the first image, ``(B, 2, h, w)``.
 
     Returns:
-        Two maps ``(B, 5, H, W)`` of negative cosine similarities at five levels. The first map compares each
-        pixel with its match. The second map compares this match with its own match in the first image. The
-        value is 0 where a match lies outside the image.
+        Two maps ``(B, 5, H, W)`` of negative cosine similarities at five levels, 0 for matches outside the
+        image. The first map compares each pixel with its match, and the second map compares the match with
+        its own match in the first image.
     """
     levels = zip(ours, theirs, SCALES, strict=True)
     pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
@@ -115,17 +115,17 @@ def errors_of(distance: Tensor) -> Tensor:
 def feature_distances(
     ours: Tensor, theirs: Tensor, there: Tensor, back: Tensor, scale: int
 ) -> tuple[Tensor, Tensor]:
-    """Return negative cosine similarities of pixels and their matches in both directions.
+    """Return negative cosine similarities of matches in both directions.
 
     Args:
-        ours: Features ``(B, C, ceil(H/scale), ceil(W/scale))`` of the first image.
+        ours: Features of the first image, ``(B, C, ceil(H/scale), ceil(W/scale))``.
         theirs: Features of the second image.
-        there: ``(B, 2, H, W)``, matches of the first image; positions outside the image are clamped.
-        back: ``(B, 2, h, w)``, matches of the second image; positions outside the image are clamped.
+        there: Matches of the first image, ``(B, 2, H, W)``, clamped to the second image.
+        back: Matches of the second image, ``(B, 2, h, w)``, clamped to the first image.
         scale: Stride of the features in pixels.
 
     Returns:
-        ``(B, 1, H, W)`` for the pixels of the first image, and ``(B, 1, h, w)`` for the second image.
+        Maps ``(B, 1, H, W)`` for the first image and ``(B, 1, h, w)`` for the second image.
     """
     sizes = [(each.shape[2], each.shape[3]) for each in (there, back)]
     rows = _rows_of(there, sizes[1]), _rows_of(back, sizes[0])
@@ -142,7 +142,7 @@ def feature_distances(
 
 
 def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
-    """Upsample features ``(B, C, ceil(H/scale), ceil(W/scale))`` to the pixels of an image.
+    """Upsample features ``(B, C, ceil(H/scale), ceil(W/scale))`` to pixel resolution.
 
     As in the published code, pixel x samples position (x + scale/2) / scale, a shift of up to half a cell.
     """
@@ -156,13 +156,11 @@ def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
 
 
 def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, other: Size) -> Tensor:
-    """Match every pixel with the most similar position of another image, coarse to fine.
+    """Match every pixel with a position of another image, coarse to fine; not in the paper.
 
-    At the coarsest level (relu5_1), each position is compared with all positions of the other image. At each
-    finer level, down to relu2_1, the search covers a window around the match of the coarser level. Positions
-    are compared by the cosine similarity of features. Before the comparison, the features are averaged over 3
-    x 3 positions, and their mean over the image is subtracted. Every match lies inside the other image. This
-    method is not in the paper.
+    The search covers all positions at relu5_1, then a window around the coarser match at each finer level
+    down to relu2_1. Positions are compared by the cosine similarity of features that are averaged over 3 x 3
+    positions and centered. Every match lies inside the other image.
 
     Args:
         ours: Features of the first image at the levels of `SCALES`.
@@ -184,7 +182,7 @@ def _rows_of(matches: Tensor, size: Size) -> Tensor:
 
 
 def _gather(maps: Tensor, rows: Tensor) -> Tensor:
-    """Gather values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at row-major indices ``(B, H, W)``."""
+    """Gather values ``(B, C, H, W)`` from maps ``(B, C, h, w)`` at row-major indices."""
     positions = rows.flatten(1)[:, None].expand(-1, maps.shape[1], -1)
     return maps.flatten(2).gather(2, positions).view(*maps.shape[:2], *rows.shape[1:])
 
@@ -196,7 +194,7 @@ def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) -> Tensor:
-    """Replace each match by the most similar position within ``reach`` positions."""
+    """Replace each match with the most similar position within ``reach`` positions."""
     rows, other = _rows(ours), _rows(theirs)
     height, width = theirs.shape[-2:]
     shifts = sorted((dx * dx + dy * dy, dx, dy) for dx in _around(reach) for dy in _around(reach))
@@ -217,7 +215,7 @@ def _around(reach: int) -> range:
 
 
 def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
-    """Upsample matches by a factor and keep the offset of each pixel in its coarse cell."""
+    """Upsample matches; keep each pixel's offset in its coarse cell."""
     fine = pixel_grid(size, matches.device)
     coarse = fine // times
     found = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
@@ -226,7 +224,7 @@ def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Average features over 3 x 3 positions, center them and normalize them to length 1."""
+    """Average features over 3 x 3 positions, center them and scale them to length 1."""
     local = F.avg_pool2d(F.normalize(features, dim=1), 3, stride=1, padding=1, count_include_pad=False)
     return F.normalize(local - local.mean(dim=(2, 3), keepdim=True), dim=1)
 
@@ -237,6 +235,6 @@ def _rows(maps: Tensor) -> Tensor:
 
 
 def _take(rows: Tensor, positions: Tensor) -> Tensor:
-    """Select rows ``(B, N, C)`` of ``(B, M, C)`` at indices ``(B, N)``."""
+    """Select ``(B, N, C)`` from rows ``(B, M, C)`` at indices ``(B, N)``."""
     first = torch.arange(len(rows), device=rows.device)[:, None] * rows.shape[1]
     return rows.flatten(0, 1).index_select(0, (positions + first).flatten()).view(*positions.shape, -1)

@@ -1,8 +1,7 @@
 """Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
 
-The colors of a reference are warped to the image by dense matching. A network predicts the colors of the
-image. Its inputs are the lightness, the warped colors, and the feature distances of the matches at five
-depths. https://arxiv.org/abs/1807.06587
+The colors of a reference are warped to the image by dense matching. A network predicts ab from the lightness,
+the warped colors and the feature distances of the matches at five depths. https://arxiv.org/abs/1807.06587
 """
 
 from __future__ import annotations
@@ -45,14 +44,13 @@ class Architecture:
 
 
 class Aligned(NamedTuple):
-    """Reference aligned with an image.
+    """Matches between an image and a reference, with matching errors.
 
     Attributes:
         there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
         back: ``(B, 2, h, w)`` int64, match of each reference pixel in the image.
-        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five levels, coarse first. The first five
-            channels compare the image with its matches in the reference. The last five channels compare these
-            matches with their own matches in the image.
+        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five levels, coarse first: five channels for
+            the matches in the reference, then five channels for the matches of these matches in the image.
     """
 
     there: Tensor
@@ -64,7 +62,7 @@ class ExemplarColorization(ColoringModel):
     """Exemplar colorization with dense matches.
 
     Attributes:
-        features: Frozen VGG-19 for gray images.
+        features: Frozen gray VGG-19.
 
     Args:
         architecture: Settings of the networks.
@@ -83,10 +81,9 @@ class ExemplarColorization(ColoringModel):
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, predict colors from the lightness alone.
+        """Colorize a batch; without a reference, predict colors from lightness alone.
 
-        With a reference, ``extras`` contain ``"warped_ab"``, the aligned colors, and ``"similarity"`` in
-        [0, 1].
+        With a reference, ``extras`` contains ``"warped_ab"`` and ``"similarity"`` in [0, 1].
         """
         if guidance is None or guidance.exemplar is None:
             errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(
@@ -104,7 +101,7 @@ class ExemplarColorization(ColoringModel):
 
     @torch.no_grad()
     def align(self, lightness: Tensor, reference: Tensor) -> Aligned:
-        """Match an image with a reference in both directions and compute the matching errors.
+        """Match images with references in both directions.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -119,15 +116,15 @@ class ExemplarColorization(ColoringModel):
         return Aligned(there, back, errors)
 
     def generate(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, H, W)`` from aligned ab of this shape and errors ``(B, 10, H, W)``."""
+        """Predict ab ``(B, 2, H, W)`` from warped ab and errors ``(B, 10, H, W)``."""
         height, width = lightness.shape[-2:]
         found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
         return found[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' weights.
+        """Rename the authors' parameters.
 
-        If the file does not contain the sub-net, the current weights of the sub-net are added.
+        The current sub-net weights are added if the file lacks the sub-net.
         """
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
@@ -144,27 +141,27 @@ def network_input(lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        ab: ``(B, 2, H, W)``, aligned colors in CIE units.
+        ab: Warped ab ``(B, 2, H, W)`` in CIE units.
         errors: ``(B, 10, H, W)`` in [0, 255].
     """
     return torch.cat([lightness - 50, ab, (errors - _MIDDLE) / 2], dim=1)
 
 
 def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
-    """Return the ab ``(B, 2, H, W)`` of a reference, warped to the image.
+    """Return reference ab ``(B, 2, H, W)``, warped to the image.
 
     Args:
         reference: RGB ``(B, 3, h, w)`` in [0, 1].
-        aligned: Matches of the image and the reference.
+        aligned: Matches between the image and the reference.
     """
     return rgb_to_lab(warp(reference.float(), aligned.there))[:, 1:]
 
 
 def aligned_truth(rgb: Tensor, aligned: Aligned) -> Tensor:
-    """Warp an image's own ab ``(B, 2, H, W)`` to the reference and back.
+    """Return the image's own ab ``(B, 2, H, W)``, warped to the reference and back.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        aligned: Aligned reference.
+        aligned: Matches between the image and the reference.
     """
     return rgb_to_lab(warp(rgb.float(), round_trip(aligned.there, aligned.back)))[:, 1:]

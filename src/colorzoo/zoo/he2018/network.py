@@ -13,10 +13,10 @@ from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width, upc
 from colorzoo.networks.hint_unet import initialize
 
 SCALES = (16, 8, 4, 2, 1)
-"""Strides in pixels of the feature maps, in the order of `GrayFeatures`."""
+"""Strides of the feature maps of `GrayFeatures` in pixels, in field order."""
 
 INPUTS = 13
-"""Input channels of the colorization sub-net: L, aligned ab, and 2 x 5 error maps."""
+"""Input channels of the colorization sub-net: L, warped ab and 2 x 5 error maps."""
 
 _CHANNELS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = (2, 2, 4, 4, 1)  # convolutions per block of VGG-19 up to relu5_1
@@ -63,15 +63,15 @@ class GrayVGG(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Set eval mode for any ``mode``, so that the BatchNorm statistics do not change."""
+        """Set eval mode for any ``mode`` to freeze the BatchNorm statistics."""
         return super().train(False)
 
     def forward(self, lightness: Tensor) -> GrayFeatures:
-        """Return the feature maps of lightness ``(B, 1, H, W)`` in [0, 100]."""
+        """Return the feature maps of lightness maps ``(B, 1, H, W)`` in [0, 100]."""
         return self.of_levels(_LEVELS * lightness)
 
     def of_levels(self, levels: Tensor) -> GrayFeatures:
-        """Return the feature maps of lightness ``(B, 1, H, W)`` in 8-bit levels, 0 to 255."""
+        """Return the feature maps of 8-bit lightness ``(B, 1, H, W)`` in [0, 255]."""
         x, hooks = self.scale(levels.expand(-1, 3, -1, -1)), []
         for number, block in enumerate(self.blocks):
             if number:
@@ -109,7 +109,7 @@ class ColorNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-100, 100] for inputs ``(B, 13, H, W)``.
 
-        H and W must be multiples of 8.
+        H and W are multiples of 8.
         """
         map1 = self.block1(x)
         map2 = self.block2(self.down1(map1))
@@ -127,12 +127,12 @@ def _normalized(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 def _block(*channels: int, dilation: int = 1) -> nn.Sequential:
-    """Build convolutions with ReLU, followed by batch normalization without affine weights."""
+    """Build convolutions with ReLU, followed by BatchNorm without affine parameters."""
     return nn.Sequential(
         *conv_relu_stack(channels, dilation=dilation), nn.BatchNorm2d(channels[-1], affine=False)
     )
 
 
 def _halve(channels: int) -> nn.Conv2d:
-    """Build strided subsampling by 2 with a learned weight per channel."""
+    """Build a subsampling layer by 2 with a learned weight per channel."""
     return nn.Conv2d(channels, channels, 1, stride=2, groups=channels, bias=False)

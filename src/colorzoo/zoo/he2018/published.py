@@ -1,4 +1,4 @@
-"""Map parameter names of the authors' networks to this implementation."""
+"""Parameter names of the authors' networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 
 FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
-"""The authors' files and the key prefix of each file."""
+"""The authors' file name -> key prefix."""
 
 _COUNTER = "num_batches_tracked"  # absent in files written before 2018
 _LAST = {1: 6, 2: 4, 3: 6, 4: 6, 5: 6, 6: 6, 7: 6, 8: 4, 9: 2}  # index of the normalization in its block
@@ -29,11 +29,11 @@ _COLOR_NET: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of the authors' files.
+    """Rename the parameters of the authors' files.
 
     Args:
-        state_dict: Tensors of the Caffe model with the prefix ``vgg.`` and tensors of the colorization
-            sub-net with the prefix ``colornet.``. Unknown names are kept so that strict loading reports them.
+        state_dict: Tensors with the prefix ``vgg.`` (Caffe model) or ``colornet.`` (sub-net). Unknown keys
+            are kept for error reports of strict loading.
     """
     parts: dict[str, dict[str, Tensor]] = {"vgg": {}, "colornet": {}, "": {}}
     for key, value in state_dict.items():
@@ -69,7 +69,7 @@ def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_counters(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Add the batch counters of normalization layers, which do not affect the output."""
+    """Add the unused batch counters of normalization layers."""
     means = [key for key in state_dict if key.endswith(".running_mean")]
     counters = {key.replace("running_mean", _COUNTER): torch.tensor(0) for key in means}
     return {**counters, **state_dict}

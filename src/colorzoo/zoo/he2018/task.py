@@ -1,8 +1,8 @@
 """Training of Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018, section 4).
 
-Each training image is assigned to one of two branches. In the chrominance branch, the input colors are the
-colors of the image, warped to the reference and back, so the network learns which matches are reliable. In
-the perceptual branch, the input colors come from the reference, so the network learns likely colors for
+Each training image belongs to one of two branches. In the chrominance branch, the input colors are the
+image's own colors, warped to the reference and back, so the network learns which matches are reliable. In the
+perceptual branch, the input colors come from the reference, so the network learns likely colors for
 unreliable matches.
 """
 
@@ -36,7 +36,8 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        perceptual_weight: Weight of the mean squared error of relu5_1 features of VGG-19; 0 disables VGG-19.
+        perceptual_weight: Weight of the mean squared error between relu5_1 features of VGG-19; 0 disables
+            VGG-19.
         perceptual_share: Fraction of the images in the perceptual branch.
     """
 
@@ -69,8 +70,8 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         """Load the VGG-19 of the perceptual loss at the start of ``fit``.
 
         Raises:
-            WeightsError: VGG-19 is not available, or the gray VGG-19 has random weights. The error is not
-                raised if `allow_untrained` is set.
+            WeightsError: VGG-19 is not available, or the gray VGG-19 is untrained, and `allow_untrained` is
+                not set.
         """
         super().setup(stage)
         if stage != "fit":
@@ -85,7 +86,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean loss of a batch; the loss of an image depends on its branch."""
+        """Return the mean loss of a batch; each image has the loss of its branch."""
         rgb, weigh = batch["rgb"], self.objective
         lab = rgb_to_lab(rgb)
         reference, _ = references_of(batch)
@@ -105,7 +106,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         return losses.mean()
 
     def _feature_distance(self, lab: Tensor, truth: Tensor) -> Tensor:
-        """Return the mean squared error ``(B,)`` of relu5_1 features."""
+        """Return the mean squared error ``(B,)`` between relu5_1 features."""
         with torch.no_grad():
             wanted = self.vgg(truth)[0].float()
         found = self.vgg(lab_to_rgb(lab))[0].float()

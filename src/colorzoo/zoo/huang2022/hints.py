@@ -1,10 +1,10 @@
-"""Color hints for cells, from an exemplar or simulated for training.
+"""Color hints for cells, from an exemplar or simulated.
 
 A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
 code.
 
-Exemplars are matched by the network of Zhang et al. 2019. Image and exemplar are resized to 432 x 768 pixels,
-as in the published code, and matched at half of this size.
+The network of Zhang et al. 2019 matches exemplars. As in the published code, image and exemplar are resized
+to 432 x 768 pixels and matched at half this size.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def to_hints(found: Sequence[CellColor]) -> Hints:
 
 
 def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -> list[CellColor]:
-    """Return hints for cells with high similarity: the mean color warped from the exemplar.
+    """Return hints with warped exemplar colors for cells of high similarity.
 
     Args:
-        warped: ``(H, W, 3)``, exemplar colors warped to the network input.
-        similarity: ``(h, w)``, cosine similarity of the matches.
+        warped: Warped exemplar ``(H, W, 3)`` at the network input size.
+        similarity: Cosine similarity of the matches, ``(h, w)``.
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     small = shrink_similarity(similarity, (rows, columns))
@@ -77,17 +77,14 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
-    """Resize similarities to the cell grid, bilinearly without antialiasing, as published."""
+    """Resize similarities bilinearly to the cell grid, without antialiasing."""
     large = similarity.repeat(4, axis=0).repeat(4, axis=1)
     shrunk = cv2.resize(large, (cells[1], cells[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shrunk, dtype=np.float32)
 
 
 def to_levels(rgb: Tensor) -> Pixels:
-    """Convert a network image ``(3, H, W)`` in [-1, 1] to 8-bit levels ``(H, W, 3)``.
-
-    Values are truncated, not rounded.
-    """
+    """Convert network output ``(3, H, W)`` in [-1, 1] to truncated 8-bit levels ``(H, W, 3)``."""
     shown = ((rgb.detach().float().clamp(-1, 1) + 1) / 2 * 255).permute(1, 2, 0)
     return shown.cpu().numpy().astype(np.uint8)
 
@@ -100,7 +97,7 @@ def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
 def frequent_color(patch: NDArray[np.uint8]) -> Color:
     """Return the most frequent color of a patch ``(h, w, 3)``.
 
-    If several colors are equally frequent, the smallest color in lexicographic order is returned.
+    Ties are resolved in lexicographic order.
     """
     colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
     red, green, blue = colors[counts.argmax()].tolist()
@@ -116,7 +113,7 @@ class WarpedExemplar(NamedTuple):
     """Exemplar warped to an image.
 
     Attributes:
-        lab: ``(B, 3, h, w)``, warped Lab colors at 1/8 of the size of the resized image.
+        lab: ``(B, 3, h, w)``, warped Lab colors at 1/8 scale.
         similarity: ``(B, 1, h, w)``, cosine similarities.
         lightness: ``(B, 1, H, W)``, lightness of the resized image.
     """
@@ -126,7 +123,7 @@ class WarpedExemplar(NamedTuple):
     lightness: Tensor
 
     def image(self) -> Tensor:
-        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the lightness with the warped colors, amplified."""
+        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the lightness with the amplified warped colors."""
         # as published: nearest to half the size, then bilinear
         ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE)
         ab = F.interpolate(ab, scale_factor=_HALF, mode="bilinear")
@@ -138,7 +135,7 @@ class Matcher(nn.Module):
 
     Args:
         features: Feature network.
-        correspondence: Network that projects the features to the descriptors for matching.
+        correspondence: Projection network for matching.
     """
 
     def __init__(self, features: Trunk, correspondence: WarpNet) -> None:
@@ -146,11 +143,11 @@ class Matcher(nn.Module):
         self.features, self.correspondence = features, correspondence
 
     def forward(self, lightness: Tensor, exemplar: Tensor) -> WarpedExemplar:
-        """Warp an exemplar to an image.
+        """Warp exemplars to images.
 
         Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100], sides multiples of 16.
-            exemplar: RGB ``(B, 3, H, W)`` in [0, 1].
+            lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 16.
+            exemplar: ``(B, 3, H, W)`` in [0, 1].
         """
         small = F.avg_pool2d(lightness, _HALF)
         lab = F.avg_pool2d(rgb_to_lab(exemplar), _HALF)
@@ -163,7 +160,7 @@ class Matcher(nn.Module):
 
 
 SEEN, MASKED, CANDIDATE = 1, 0, -1
-"""States of a cell: its code is known, masked, or masked with a possible hint (candidate)."""
+"""Cell states: known code, masked code, or masked code with a possible hint (candidate)."""
 
 _REGION = 10  # superpixel side in pixels, the default of OpenCV
 _ITERATIONS = 5
@@ -176,9 +173,8 @@ class Users:
 
     Attributes:
         everything: Fraction of the training images with all cells masked.
-        fewest: Minimum number of masked cells in all other training images. The number is distributed
-            uniformly.
-        strokes: Maximum number of cells with a hint in a training image.
+        fewest: Minimum number of masked cells in all other training images.
+        strokes: Maximum number of hinted cells in a training image.
         hinted: Fraction of the training images with hints.
     """
 
@@ -191,9 +187,9 @@ class Users:
 def draw_mask(
     modes: random.Random, numbers: np.random.RandomState, shape: tuple[int, int], users: Users
 ) -> NDArray[np.int8]:
-    """Draw the masked cells of a training image.
+    """Draw the cell states of a training image.
 
-    Random numbers are drawn in the same order as in the authors' code.
+    The order of random draws matches the authors' code.
 
     Args:
         modes: Random generator for the mask type.
@@ -202,7 +198,7 @@ def draw_mask(
         users: Settings of the simulated hints.
 
     Returns:
-        State of each cell, ``(rows, columns)``: `SEEN`, `MASKED` or `CANDIDATE`.
+        Cell states ``(rows, columns)``: `SEEN`, `MASKED` or `CANDIDATE`.
     """
     count = shape[0] * shape[1]
     (full,) = modes.choices((True, False), weights=(users.everything, 1 - users.everything))
@@ -218,12 +214,12 @@ def draw_mask(
 
 
 def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, users: Users) -> list[int]:
-    """Select the candidate cells that get hints and return their row-major indices.
+    """Select candidates to get hints; return their positions in the candidate list.
 
     If few cells are masked, only the first candidates can be selected, as in the authors' code.
 
     Args:
-        mask: State of each cell.
+        mask: Cell states ``(rows, columns)``.
         draws: Random generator.
         users: Settings of the simulated hints.
     """
@@ -240,22 +236,21 @@ def most_hints(mask: NDArray[np.int8], users: Users) -> int:
 
 
 def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
-    """Return row and column of all candidates in row-major order."""
+    """Return the row and column of each candidate in row-major order."""
     return [(int(row), int(column)) for row, column in np.argwhere(mask == CANDIDATE)]
 
 
 def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the most frequent color ``(3,)`` of a cell, with values in [-1, 1]."""
+    """Return the most frequent color ``(3,)`` of a cell in [-1, 1]."""
     row, column = (CELL * each for each in cell)
     patch = superpixels[row : row + CELL, column : column + CELL]
     return np.asarray(np.divide(frequent_color(patch), 255) * 2 - 1, dtype=np.float32)
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replace each pixel of an image ``(H, W, 3)`` with the mean color of its superpixel.
+    """Replace each pixel of an image ``(H, W, 3)`` with its superpixel's mean color.
 
-    Mean colors are truncated to integers. The authors use the superpixels of OpenCV's contributed modules.
-    This function uses the same algorithm from scikit-image.
+    Mean colors are truncated to integers. The authors use OpenCV's implementation of the algorithm.
     """
     from skimage.segmentation import slic
 
@@ -274,7 +269,7 @@ def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: Users) -> tuple[Tensor, Hints]:
-    """Draw masks and hints for a training batch.
+    """Draw cell states and hints for a training batch.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -283,7 +278,7 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
         users: Settings of the simulated hints.
 
     Returns:
-        States of the cells, ``(B, rows, columns)``, and hints, both on the device of the images.
+        Cell states ``(B, rows, columns)``, and hints, on the device of the images.
     """
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

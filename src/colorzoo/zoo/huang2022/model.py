@@ -1,9 +1,8 @@
 """UniColor: multi-modal colorization with a transformer (Huang et al. 2022).
 
-All guidance is converted to one color per cell of 16 x 16 pixels. A transformer predicts a discrete
-color code for each cell, and the codes are sampled cell by cell. The autoencoder Chroma-VQGAN decodes the
-codes and the gray image to colors.
-https://arxiv.org/abs/2209.11223
+Guidance is converted to one color per cell of 16 x 16 pixels. A transformer predicts a discrete color code
+for each cell, and codes are sampled cell by cell. The autoencoder Chroma-VQGAN decodes the codes and the gray
+image to RGB. https://arxiv.org/abs/2209.11223
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, Transfo
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
 MatchedSide = Annotated[int, Range(128, unit="pixels", step=16)]
-"""Side of an image for matching; at 128 pixels, VGG-19's last map has a side of 4."""
+"""Side of an image for matching, at least 128 pixels."""
 _LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
 
 
@@ -42,11 +41,10 @@ class Sampling:
     """Settings of code sampling.
 
     Attributes:
-        top_k: Number of most probable codes to sample from; 100 in the authors' code.
+        top_k: Number of most probable codes to sample from.
         seed: Random seed; different seeds produce different colors.
-        passes: Method of computing the logits of a cell. ``published`` computes all tokens for each cell.
-            ``cached`` is several times faster: it reuses cached keys and values unless this approximation
-            could change the sampled code.
+        passes: Computation of logits: ``published`` (all tokens for each cell) or ``cached`` (several times
+            faster; see `colorzoo.zoo.huang2022.sampling.sample_cached`).
     """
 
     top_k: PositiveInt = 100
@@ -59,10 +57,9 @@ class Matching:
     """Settings of exemplar matching.
 
     Attributes:
-        matcher: Name of a model of the zhang2019 family that matches exemplars. The model is loaded for the
-            first exemplar.
-        matcher_weights: Weights of the matcher: a tag of its model card, or a file.
-        matched_size: Height and width to which image and exemplar are resized.
+        matcher: Name of a zhang2019 model for matching, loaded on first use.
+        matcher_weights: Matcher weights: a tag of the model card, or a file path.
+        matched_size: Height and width of the resized image and exemplar in pixels.
     """
 
     matcher: str = "zhang2019"
@@ -85,7 +82,7 @@ class UniColorNetwork(nn.Module):
 
 
 class UniColor(ColoringModel):
-    """Model that samples the colors of an image, optionally guided by points or an exemplar.
+    """Colorization by sampling, optionally guided by points or an exemplar.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
@@ -132,13 +129,13 @@ class UniColor(ColoringModel):
         self.matcher = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["codes"]`` contains the code of each cell."""
+        """Colorize a batch; ``extras["codes"]`` contains the color codes of the cells."""
         nothing = torch.full(self.cells, self.network.transformer.mask_token, device=lightness.device)
         everything = range(nothing.numel())
         return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps of the gray encoder; the last map is the decoder's input."""
+        """Return the feature maps of the gray encoder, ending with the decoder's input."""
         encoder = self.network.vqgan.gray_encoder
         layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
         gray = 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
@@ -148,13 +145,13 @@ class UniColor(ColoringModel):
     def recolor(
         self, lightness: Tensor, rgb: Tensor, region: Tensor, guidance: Guidance | None = None
     ) -> AbPrediction:
-        """Sample new colors for a region of colorized images.
+        """Resample the colors in a region of colorized images.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            rgb: ``(B, 3, H, W)`` in [0, 1], colorized images.
-            region: ``(B, 1, H, W)``, 1 inside the region; all cells that intersect it are sampled.
-            guidance: Guidance as in `forward`.
+            rgb: Colorized images ``(B, 3, H, W)`` in [0, 1].
+            region: Region mask ``(B, 1, H, W)``, extended to whole cells.
+            guidance: Points and exemplar, as in `forward`.
         """
         codes = self.network.vqgan.encode(2 * self._squash(rgb) - 1)
         touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
@@ -170,7 +167,7 @@ class UniColor(ColoringModel):
         codes: Sequence[Tensor],
         cells: Sequence[Sequence[int]],
     ) -> AbPrediction:
-        """Sample the codes of some cells of each image and decode them.
+        """Sample codes for some cells of each image and decode all codes.
 
         Images are processed one by one, because batch-dependent rounding error could change sampled codes.
         """
@@ -198,11 +195,11 @@ class UniColor(ColoringModel):
         return ab, drawn[None]
 
     def hints(self, lightness: Tensor, guidance: Guidance) -> Hints:
-        """Convert guidance to cell colors; points override exemplar hints.
+        """Convert guidance to cell hints; points override exemplar hints.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: Guidance of this image.
+            guidance: Guidance for the image.
         """
         found = Hints.none(lightness.device)
         if guidance.exemplar is not None:
@@ -213,7 +210,7 @@ class UniColor(ColoringModel):
         return found
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
-        """Sample the codes of an image; all images use the random numbers of one seed."""
+        """Sample the codes of an image; all images use the same random numbers."""
         transformer, top_k = self.network.transformer, self.sampling.top_k
         generator = torch.Generator().manual_seed(self.sampling.seed)
         noise = gumbel_noise(generator, codes.numel(), transformer.mask_token).to(codes.device)
@@ -249,15 +246,14 @@ class UniColor(ColoringModel):
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Convert points to color hints for the cells that the points cover.
+    """Convert points to cell hints.
 
-    A cell gets a hint if points cover at least 12 of its 256 pixels. A cell with fewer covered pixels gets a
-    hint if no adjacent cell has more covered pixels.
+    A cell gets a hint if points cover at least 12 of its 256 pixels, or at least one pixel and no fewer
+    pixels than in any adjacent cell.
 
     Args:
-        lightness: ``(B, 1, H, W)`` in [0, 100], from which the RGB color of a point is computed if the point
-            has no lightness.
-        points: Points, as maps of the image size.
+        lightness: ``(B, 1, H, W)`` in [0, 100], used for points without lightness.
+        points: Points at image resolution.
         cells: Rows and columns of the cell grid.
     """
     chosen = lightness if points.lightness is None else points.lightness

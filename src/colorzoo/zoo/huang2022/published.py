@@ -1,4 +1,4 @@
-"""Map parameter names of the authors' checkpoints to this implementation."""
+"""Parameter names of the authors' checkpoints."""
 
 from __future__ import annotations
 

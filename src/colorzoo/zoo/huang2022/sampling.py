@@ -1,8 +1,7 @@
-"""Sampling of codes cell by cell, as published or with cached keys and values.
+"""Sampling of color codes cell by cell, as published or with cached keys and values.
 
-Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise. A small
-error of the logits changes the sample only if it exceeds half of the difference between the largest and the
-second-largest sum.
+Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise. A logit
+error changes the sample only if it exceeds half the difference between the two largest sums.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ def sample(
     hints: Hints,
     draw: Draw,
 ) -> Tensor:
-    """Sample codes cell by cell with a full transformer pass for each cell.
+    """Sample codes cell by cell with a full transformer pass per cell.
 
     Args:
         transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``, row-major.
-        codes: Initial codes ``(rows, columns)``; the mask token where a code is unknown.
+        codes: Initial codes ``(rows, columns)``, with the mask token for unknown codes.
         cells: Row-major indices of the cells to sample, including hinted cells.
-        hints: Cell colors of the image, with image index 0.
+        hints: Cell hints with image index 0.
         draw: Function that samples a code.
 
     Returns:
@@ -60,23 +59,21 @@ def sample_cached(
     noise: Tensor,
     top_k: int,
 ) -> Tensor:
-    """Sample like `sample` with `gumbel_draw`, but reuse cached keys and values.
+    """Sample like `sample` with `gumbel_draw`, but with cached keys and values.
 
-    A new code changes all tokens, but most tokens change only slightly. Each step recomputes the tokens at
-    and around the sampled cell. It also recomputes a few evenly spaced tokens (witnesses) and adds their mean
-    change to all other tokens.
+    Each step recomputes the tokens at and around the sampled cell and a few evenly spaced tokens (witnesses).
+    The mean change of the witnesses is added to all other tokens.
 
-    If the error of this approximation could change the sampled code, all tokens are computed instead. This
-    full pass updates the cache and measures the error. The function assumes that the error grows linearly
-    with the number of steps after a full pass. The result is therefore very likely, but not guaranteed, to
-    equal the result of `sample`.
+    If the approximation error could change the sampled code, a full pass computes all tokens and measures the
+    error. The error is assumed to grow linearly after a full pass. The result is therefore very likely, but
+    not guaranteed, to equal the result of `sample`.
 
     Args:
         transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``, row-major.
-        codes: Initial codes ``(rows, columns)``; the mask token where a code is unknown.
+        codes: Initial codes ``(rows, columns)``, with the mask token for unknown codes.
         cells: Row-major indices of the cells to sample, including hinted cells.
-        hints: Cell colors of the image, with image index 0.
+        hints: Cell hints with image index 0.
         noise: Gumbel noise ``(steps, codes)``.
         top_k: Number of most probable codes to sample from.
     """
@@ -102,7 +99,7 @@ def sample_cached(
 
 
 class KeyValueCache:
-    """Cache of the keys and values of all tokens of an image.
+    """Cache of the keys and values of an image's tokens.
 
     Attributes:
         passes: Number of full passes.
@@ -110,7 +107,7 @@ class KeyValueCache:
     Args:
         transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``.
-        hints: Cell colors of the image, with image index 0.
+        hints: Cell hints with image index 0.
     """
 
     def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
@@ -120,7 +117,7 @@ class KeyValueCache:
         self._kept: list[tuple[Tensor, Tensor]] = []
 
     def refresh(self, codes: Tensor, cell: int) -> Tensor:
-        """Compute all tokens, cache keys and values, and return the logits ``(codes,)`` of a cell."""
+        """Compute all tokens, fill the cache and return the logits ``(codes,)`` of a cell."""
         self.passes += 1
         self._kept.clear()
         x = self.transformer.embed(self.gray, codes[None], self.hints)
@@ -135,7 +132,7 @@ class KeyValueCache:
         return self.transformer.logits(x[0, 0])
 
     def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
-        """Recompute the tokens of some cells and of the witnesses, and update the cache.
+        """Recompute the tokens of some cells and the witnesses, and update the cache.
 
         Witnesses are evenly spaced tokens; see `sample_cached`.
 
@@ -164,13 +161,13 @@ class KeyValueCache:
 
 
 def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
-    """Return Gumbel noise ``(steps, codes)``."""
+    """Draw Gumbel noise ``(steps, codes)``."""
     exponential = torch.empty(steps, codes, device=generator.device).exponential_(generator=generator)
     return -exponential.log()
 
 
 def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
-    """Return a function that samples among the most probable codes with fixed noise.
+    """Return a sampling function with fixed noise.
 
     Args:
         noise: Gumbel noise ``(steps, codes)``.
@@ -186,7 +183,7 @@ def most_probable(logits: Tensor, top_k: int) -> Tensor:
 
 
 def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
-    """Return the code with the largest sum of logit and noise among the most probable codes."""
+    """Return the code with the largest sum of logit and noise among the top ``top_k`` codes."""
     return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
 
 
@@ -204,9 +201,9 @@ def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int
 
 
 def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
-    """Return half the range of the errors of the largest logits.
+    """Return half the error range of the largest logits.
 
-    A constant error of all logits is ignored, because it does not change the sample.
+    A constant error of all logits does not change the sample.
     """
     counting = logits.topk(min(2 * top_k, len(logits))).indices
     missed = (guess - logits)[counting]

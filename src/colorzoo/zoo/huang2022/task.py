@@ -1,6 +1,6 @@
 """Training of UniColor (Huang et al. 2022): Chroma-VQGAN, then the Hybrid-Transformer.
 
-The losses of Chroma-VQGAN are pixel distance, LPIPS, codebook loss, and an adversarial loss.
+Chroma-VQGAN is trained with the pixel distance, LPIPS, a codebook loss and an adversarial loss.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Huang2022(SingleOptimizerModule):
         sampling: Settings of code sampling in validation.
         matching: Settings of exemplar matching; not used in training.
         users: Settings of the simulated hints.
-        codes_of: ``trained`` requires a trained Chroma-VQGAN. ``random`` accepts random weights, for tests.
+        codes_of: Required Chroma-VQGAN weights: ``trained``, or ``random`` for tests.
         **optimization: See `Optimization`.
     """
 
@@ -66,7 +66,7 @@ class Huang2022(SingleOptimizerModule):
         super().__init__(model, **optimization)
 
     def setup(self, stage: str) -> None:
-        """Require a trained Chroma-VQGAN at the start of ``fit``.
+        """Check at the start of ``fit`` that Chroma-VQGAN is trained.
 
         Raises:
             WeightsError: Chroma-VQGAN has random weights.
@@ -80,7 +80,7 @@ class Huang2022(SingleOptimizerModule):
             )
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return parameter groups; only weights of linear layers have weight decay."""
+        """Return parameter groups with weight decay only for linear weights."""
         return transformer_groups(self.model.network.transformer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -100,21 +100,18 @@ class Huang2022(SingleOptimizerModule):
 def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
     """Replace the masked codes in ``(B, rows, columns)`` with the mask token.
 
-    Cells with the state `CANDIDATE` keep their true codes although the loss includes them. The authors' code
-    has the same effect.
+    `CANDIDATE` cells keep their true codes although the loss includes these cells, as in the authors' code.
     """
     return codes.masked_fill(mask == MASKED, mask_token)
 
 
 def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean cross-entropy over all masked cells, with or without a hint.
-
-    The mean is taken over the cells of all processes.
+    """Return the mean cross-entropy over the masked cells of all processes.
 
     Args:
         logits: ``(B, rows * columns, codes)``.
         codes: ``(B, rows, columns)``.
-        mask: ``(B, rows, columns)``.
+        mask: Cell states ``(B, rows, columns)``.
     """
     counted = (mask != SEEN).flatten()
     terms = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
@@ -124,7 +121,7 @@ def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
 
 
 def transformer_groups(transformer: HybridTransformer) -> list[dict[str, Any]]:
-    """Return parameter groups, with weight decay only for the weights of linear layers."""
+    """Return parameter groups with weight decay only for linear weights."""
     decaying = {module.weight for module in transformer.modules() if isinstance(module, nn.Linear)}
     others = [p for p in transformer.parameters() if p.requires_grad and p not in decaying]
     weights = [p for p in transformer.parameters() if p.requires_grad and p in decaying]
@@ -147,8 +144,7 @@ class VQGANObjective:
         perceptual_weight: Weight of LPIPS; 0 disables VGG-16.
         codebook_weight: Weight of the codebook loss.
         adversarial_weight: Weight of the adversarial loss.
-        disc_start: Number of steps before the discriminator is used and trained: 6001 for ImageNet, 5001 for
-            COCO.
+        disc_start: First step with the discriminator: 6001 for ImageNet, 5001 for COCO.
     """
 
     perceptual_weight: NonNegativeFloat = 1.0
@@ -158,7 +154,7 @@ class VQGANObjective:
 
 
 class LPIPS(nn.Module):
-    """LPIPS with VGG-16 as in taming-transformers, which adds a constant to feature norms."""
+    """LPIPS with VGG-16, with the feature normalization of taming-transformers."""
 
     shift: Tensor
     scale: Tensor
@@ -171,7 +167,7 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1))
 
     def forward(self, rgb: Tensor, target: Tensor) -> Tensor:
-        """Return the five LPIPS terms ``(B, 5)`` for images ``(B, 3, H, W)`` in [-1, 1]."""
+        """Return five LPIPS terms per image, ``(B, 5)``, for images ``(B, 3, H, W)`` in [-1, 1]."""
         pairs = zip(self.linear, self.hooks(rgb), self.hooks(target), strict=True)
         terms = [linear((_unit(a) - _unit(b)).square()).mean(dim=(1, 2, 3)) for linear, a, b in pairs]
         return torch.stack(terms, dim=1)
@@ -181,7 +177,7 @@ class LPIPS(nn.Module):
         return (rgb - self.shift) / self.scale
 
     def hooks(self, rgb: Tensor) -> list[Tensor]:
-        """Return five VGG-16 feature maps of RGB images in [-1, 1]."""
+        """Return five VGG-16 feature maps of RGB in [-1, 1]."""
         return outputs_of(self.features, self.normalized(rgb), _TAPS)
 
     def load(self, vgg: Mapping[str, Tensor], linear: Mapping[str, Tensor]) -> None:
@@ -197,7 +193,7 @@ class LPIPS(nn.Module):
 
 
 def published_lpips() -> LPIPS:
-    """Return LPIPS with torchvision's VGG-16 and the linear layers of torchmetrics.
+    """Load LPIPS with torchvision's VGG-16 and torchmetrics' linear layers.
 
     Raises:
         WeightsError: The weights are not available.
@@ -226,10 +222,10 @@ def patch_discriminator(width: float = 1.0) -> PatchDiscriminator:
 def generator_terms(
     rgb: Tensor, target: Tensor, codebook: Tensor, lpips: nn.Module | None, discriminator: nn.Module
 ) -> dict[str, Tensor]:
-    """Return the unweighted losses of the autoencoder.
+    """Return the unweighted autoencoder losses by name.
 
     Args:
-        rgb: Reconstruction ``(B, 3, H, W)``, not clipped.
+        rgb: Unclipped reconstruction ``(B, 3, H, W)``.
         target: Ground truth ``(B, 3, H, W)`` in [-1, 1].
         codebook: Codebook loss.
         lpips: `LPIPS`, or None to omit the perceptual loss.
@@ -251,12 +247,12 @@ def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step
 
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the discriminator's hinge loss from scores of real images and reconstructions."""
+    """Return the discriminator's hinge loss for scores of images and reconstructions."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def judged(objective: VQGANObjective, step: int) -> float:
-    """Return 1 if the discriminator is active at a step, else 0."""
+    """Return 1 if the discriminator is active at a training step, else 0."""
     return float(step >= objective.disc_start)
 
 
@@ -266,7 +262,7 @@ def _unit(features: Tensor) -> Tensor:
 
 
 class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
-    """Training task of the Chroma-VQGAN of `UniColor`; the transformer is frozen.
+    """Training task of Chroma-VQGAN; the transformer is frozen.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
@@ -299,7 +295,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         super().__init__(model, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, which reads RGB."""
+        """Build the discriminator for RGB."""
         self.discriminator = patch_discriminator(self.discriminator_config.discriminator_width)
 
     def configure_losses(self) -> None:
@@ -321,7 +317,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return [{"params": list(self.model.network.vqgan.parameters())}]
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Reconstruct a training batch; RGB is not clipped to [0, 1]."""
+        """Reconstruct a training batch without clipping RGB."""
         found = self.model.network.vqgan(2 * batch["rgb"] - 1)
         extras = {"codebook": found.quantized.loss, "perplexity": found.quantized.perplexity}
         return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
@@ -339,10 +335,10 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the L1 error of reconstructions, because the VQGAN alone does not colorize."""
+        """Log the L1 error of reconstructions instead of colorization metrics."""
         distance = F.l1_loss(self.generate(batch).rgb, batch["rgb"])
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 
     def current_step(self) -> int:
-        """Return the number of completed steps."""
+        """Return the number of completed training steps."""
         return self.trainer.global_step

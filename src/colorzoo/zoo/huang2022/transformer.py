@@ -1,6 +1,6 @@
 """Hybrid-Transformer: predicts cell codes from gray features, known codes and hints.
 
-Gray tokens precede color tokens; both are in row-major order. Layer names match the authors' code.
+Gray tokens precede color tokens, each in row-major order. Layer names match the authors' code.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ _DEVIATION = 0.02
 
 @dataclass(frozen=True)
 class Hints:
-    """Cell colors for a batch of images.
+    """Cell hints for a batch of images.
 
     Attributes:
-        cells: ``(n, 3)`` int64: index of the image, row and column of the cell. If a cell has several hints,
-            the last hint is used.
+        cells: ``(n, 3)`` int64: image index, row and column. The last hint of a cell is used.
         rgb: ``(n, 3)`` in [-1, 1], color of each hint.
     """
 
@@ -33,7 +32,7 @@ class Hints:
 
     @classmethod
     def none(cls, device: torch.device | None = None) -> Hints:
-        """Return an empty set of hints."""
+        """Return an empty set."""
         rgb = torch.zeros(0, 3, dtype=torch.float32, device=device)
         return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), rgb)
 
@@ -47,11 +46,11 @@ class TransformerSizes:
     """Sizes of the Hybrid-Transformer.
 
     Attributes:
-        embedding: Channels of a token.
+        embedding: Token channels.
         heads: Number of attention heads.
         layers: Number of blocks.
-        rows: Maximum rows of the cell grid.
-        columns: Maximum columns of the cell grid.
+        rows: Maximum number of rows in the cell grid.
+        columns: Maximum number of columns in the cell grid.
     """
 
     embedding: PositiveInt = 512
@@ -93,9 +92,8 @@ class HybridTransformer(nn.Module):
 
         Args:
             gray: Gray features ``(B, rows * columns, G)``, row-major.
-            codes: ``(B, rows, columns)``; `mask_token` where a code is unknown. A smaller grid uses the
-                first position embeddings.
-            hints: Cell colors, which replace codes.
+            codes: Codes ``(B, rows, columns)``, with `mask_token` for unknown codes.
+            hints: Cell hints, which replace codes.
 
         Returns:
             ``(B, rows * columns, codes)``.
@@ -130,7 +128,7 @@ class HybridTransformer(nn.Module):
         return cast(list[Block], list(self.blocks))
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits of color tokens ``(..., C)`` after the last block."""
+        """Return the logits of color tokens ``(..., C)``."""
         return self.head(self.ln_f(x))
 
 
@@ -149,13 +147,13 @@ class Block(nn.Module):
         return self.finish(x, normalized, *self.attn.keys_and_values(normalized))
 
     def finish(self, x: Tensor, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return the output tokens for precomputed keys and values.
+        """Return output tokens for precomputed keys and values.
 
         Args:
-            x: ``(B, n, C)``, a subset of the tokens.
-            normalized: ``(B, n, C)``, these tokens after the first normalization.
-            key: ``(B, heads, N, c)`` of all tokens.
-            value: ``(B, heads, N, c)`` of all tokens.
+            x: Subset of the tokens, ``(B, n, C)``.
+            normalized: The subset after the first normalization, ``(B, n, C)``.
+            key: Keys of all tokens, ``(B, heads, N, c)``.
+            value: Values of all tokens, ``(B, heads, N, c)``.
         """
         x = x + self.attn(normalized, key, value)
         return x + self.mlp(self.ln2(x))
@@ -165,7 +163,7 @@ class Attention(nn.Module):
     """Multi-head attention.
 
     Args:
-        width: Channels of a token.
+        width: Token channels.
         heads: Number of heads.
     """
 
@@ -184,5 +182,5 @@ class Attention(nn.Module):
         return self.proj(taken.transpose(1, 2).flatten(2))
 
     def split(self, x: Tensor) -> Tensor:
-        """Split ``(B, n, C)`` into heads, ``(B, heads, n, c)``."""
+        """Split channels ``(B, n, C)`` into heads ``(B, heads, n, c)``."""
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

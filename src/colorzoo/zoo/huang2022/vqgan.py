@@ -1,6 +1,6 @@
 """Chroma-VQGAN: autoencoder with discrete color codes and continuous gray features.
 
-Images are RGB in [-1, 1] with sides that are multiples of 16. One code represents a cell of 16 x 16 pixels.
+Images are RGB in [-1, 1]; height and width are multiples of 16. One code represents a cell of 16 x 16 pixels.
 Layer names match the authors' code.
 """
 
@@ -32,10 +32,10 @@ class VQGANSizes:
 
     Attributes:
         channels: Channels of the first level.
-        multipliers: Channel multiplier of each of the five levels; every level except the last downsamples by
+        multipliers: Channel multipliers of the five levels; every level except the last downsamples by
             2.
         attention: Indices of the levels with attention.
-        blocks: Residual blocks per encoder level; decoder levels have one more.
+        blocks: Residual blocks per encoder level; decoder levels have one more block.
         latent: Output channels of the color encoder.
         code_width: Channels of code vectors and gray features.
         codes: Number of codes.
@@ -54,7 +54,7 @@ class Quantized(NamedTuple):
     """Quantized color features of a batch.
 
     Attributes:
-        vectors: ``(B, C, h, w)``, code vectors with a straight-through gradient for the features.
+        vectors: ``(B, C, h, w)``, code vectors with a straight-through gradient.
         codes: ``(B, h, w)`` int64.
         loss: Codebook loss, a scalar.
         perplexity: Effective number of codes in the batch, a scalar.
@@ -67,7 +67,7 @@ class Quantized(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """Reconstruction of an image.
+    """Reconstructed images.
 
     Attributes:
         rgb: ``(B, 3, H, W)``, not clipped to [-1, 1].
@@ -95,20 +95,20 @@ class ChromaVQGAN(nn.Module):
         self.decoder = Decoder(2 * sizes.latent, sizes)
 
     def forward(self, rgb: Tensor) -> Reconstruction:
-        """Reconstruct a batch from its codes and its gray version."""
+        """Reconstruct images from their codes and gray versions."""
         quantized = self.quantize(self.color_features(rgb))
         return Reconstruction(self.decode(quantized.vectors, self.gray_encoder(gray_of(rgb))), quantized)
 
     def color_features(self, rgb: Tensor) -> Tensor:
-        """Return the color features ``(B, C, h, w)`` before quantization."""
+        """Return color features ``(B, C, h, w)`` before quantization."""
         return self.quant_conv(self.encoder(rgb))
 
     def gray_features(self, gray: Tensor) -> Tensor:
-        """Return the features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
+        """Return features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
         return self.gray_encoder(gray)
 
     def encode(self, rgb: Tensor) -> Tensor:
-        """Return the codes ``(B, h, w)``."""
+        """Return the codes ``(B, h, w)`` of RGB images."""
         return self.quantize.nearest(self.color_features(rgb))
 
     def decode_codes(self, codes: Tensor, gray_features: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class ChromaVQGAN(nn.Module):
         return self.decode(self.quantize.vectors(codes), gray_features)
 
     def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
-        """Decode code vectors and gray features, both ``(B, C, h, w)``, to RGB ``(B, 3, H, W)``."""
+        """Decode code vectors and gray features, each ``(B, C, h, w)``, to RGB ``(B, 3, H, W)``."""
         return self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
 
 
@@ -134,7 +134,7 @@ class Quantizer(nn.Module):
         nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
 
     def forward(self, features: Tensor) -> Quantized:
-        """Replace the features at each position of ``(B, C, h, w)`` with the nearest code vector."""
+        """Replace each feature vector of ``(B, C, h, w)`` with the nearest code vector."""
         codes = self.nearest(features)
         vectors = self.vectors(codes)
         loss = F.mse_loss(vectors.detach(), features) + _BETA * F.mse_loss(vectors, features.detach())
@@ -182,7 +182,7 @@ class Encoder(nn.Module):
         self.conv_out = conv3x3(before, fan_out)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the features ``(B, fan_out, H/16, W/16)``."""
+        """Return features ``(B, fan_out, H/16, W/16)``."""
         x = self.conv_in(image)
         for level in self.down:
             x = level(x)
@@ -193,7 +193,7 @@ class Decoder(nn.Module):
     """Decoder that mirrors `Encoder`.
 
     Args:
-        fan_in: Channels of the concatenated features.
+        fan_in: Input channels.
         sizes: Channel counts and block counts.
     """
 
@@ -223,7 +223,7 @@ class Decoder(nn.Module):
 
 
 class _Level(nn.Module):
-    """Residual blocks of one scale, each with optional attention, and optional resampling."""
+    """Residual blocks at one scale, with optional attention and resampling."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Let there be Color! (Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2016).
 
-A network fuses local features of the image with a global vector that describes the scene. A second branch
-computes the global vector from the image, resized to a small square. https://doi.org/10.1145/2897824.2925974
+The network fuses local image features with a global vector of the scene, which a second branch computes from
+the resized image. https://doi.org/10.1145/2897824.2925974
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
-        normalization: Whether every layer except the last has batch normalization, as in training. In the
-            published weights, batch normalization is folded into the convolutions.
+        scene_side: Input side of the global branch in pixels, a multiple of 32.
+        normalization: Whether all layers except the last have batch normalization, as in training; folded
+            into the convolutions of the published weights.
     """
 
     width: Width = 1.0
@@ -64,9 +64,8 @@ class LetThereBeColor(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        With an exemplar, the global vector of the exemplar replaces the global vector of the image. The
-        exemplar's colors are not used. ``alpha`` interpolates between the vector of the image (0) and the
-        vector of the exemplar (1).
+        The exemplar's global vector replaces the image's global vector; ``alpha`` interpolates between the
+        image (0) and the exemplar (1). The exemplar's colors are not used.
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -80,5 +79,5 @@ class LetThereBeColor(ColoringModel):
         return self.network.style_of(gray_of(rgb)).unsqueeze(1)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the layers of the authors' Torch7 file."""
+        """Rename the parameters of the authors' Torch7 file."""
         return convert_published(state_dict, self.state_dict())

@@ -1,6 +1,6 @@
 """Network of Iizuka et al. 2016: local features, a global vector and a decoder.
 
-The color conversions match Torch7's image package, which the authors used for training.
+Color conversions match Torch7's image package, which the authors used.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def torch7_lab(rgb: Tensor) -> Tensor:
 
 
 def torch7_white(like: Tensor) -> Tensor:
-    """Return the white point XYZ ``(3, 1, 1)`` with the dtype and device of a tensor."""
+    """Return the XYZ white point ``(3, 1, 1)`` with the dtype and device of a tensor."""
     return torch.tensor(WHITE, dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
 def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    """Multiply the channels of ``(B, 3, H, W)`` by a matrix, without autocast."""
+    """Multiply the channels of images ``(B, 3, H, W)`` by a matrix, without autocast."""
     first, second, third = maps.unbind(1)
     return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)
 
@@ -52,17 +52,15 @@ _MEAN = 0.44505388568813414  # mean gray level of Places, from the authors' file
 
 
 class JointPriorNetwork(nn.Module):
-    """Network that fuses local and global features and predicts ab at half the size.
+    """Network that predicts ab at half size from local and global features (section 3).
 
-    The architecture follows section 3. The local and the global branch share the layers ``low``. The layers
-    ``mid`` compute local features. The layers ``scene`` and ``style`` compute the global vector, which is
-    concatenated with the local features at every position. The layers ``color`` are the decoder.
+    The local and global branches share ``low``. The local branch continues with ``mid``, and the global
+    branch with ``scene`` and ``style``. The decoder ``color`` receives the concatenated features.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
-        normalization: Whether every layer except the last has batch normalization, as in training. In the
-            published weights, batch normalization is folded into the convolutions.
+        scene_side: Input side of the global branch in pixels, a multiple of 32.
+        normalization: Whether all layers except the last have batch normalization.
     """
 
     mean: Tensor
@@ -101,11 +99,11 @@ class JointPriorNetwork(nn.Module):
 
         Args:
             gray: ``(B, 1, H, W)`` in [0, 1].
-            style: ``(B, 256 * width)``, global vector of another image; None uses the vector of the image.
-            alpha: Weight of ``style`` in [0, 1]; the vector of the image has the weight ``1 - alpha``.
+            style: Global vector of another image, ``(B, 256 * width)``, or None.
+            alpha: Weight of ``style`` in [0, 1]; the image's own vector has the weight ``1 - alpha``.
 
         Returns:
-            ``(B, 2, H, W)`` float32, ab in CIE units.
+            ab ``(B, 2, H, W)`` in CIE units, float32.
         """
         local = self.local_input(gray)
         low = self.low(local)
@@ -117,7 +115,7 @@ class JointPriorNetwork(nn.Module):
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Return half-size ab, scaled to (0, 1), and the scene features ``(B, 512 * width)``."""
+        """Return half-size ab in (0, 1) and scene features ``(B, 512 * width)``."""
         local = self.local_input(gray)
         low = self.low(local)
         scene = self.scene(self._scene_input(local, low))
@@ -128,7 +126,7 @@ class JointPriorNetwork(nn.Module):
         return self._style(self.local_input(gray), None)
 
     def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features and the global vector."""
+        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features and a global vector."""
         everywhere = style[:, :, None, None].expand(-1, -1, mid.shape[-2], mid.shape[-1])
         maps: Tensor = self.color(torch.cat([mid, everywhere.to(mid.dtype)], dim=1))
         return maps.float()
@@ -138,18 +136,18 @@ class JointPriorNetwork(nn.Module):
         return scale(gray, whole_cells(gray.shape[-2], gray.shape[-1])) - self.mean
 
     def scene_input(self, local: Tensor) -> Tensor:
-        """Resize a local input to the square input of the global branch."""
+        """Resize the output of `local_input` to the input size of the global branch."""
         return scale(local, (self.scene_side, self.scene_side))
 
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Compute the global vector in float32, because casting its large weights is slow."""
+        """Compute the global vector in float32; casting the large weights is slow."""
         features = self._scene_input(local, low)
         with torch.autocast(features.device.type, enabled=False):
             style: Tensor = self.style(self.scene(features.float()))
         return style
 
     def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Return low-level features of the square input; reuse ``low`` if the sizes are equal."""
+        """Return low-level features at the input size of the global branch."""
         if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
             return low
         return self.low(self.scene_input(local))
@@ -170,11 +168,10 @@ def convolutions(
     """Build named 3 x 3 convolutions with ReLU and optional batch normalization.
 
     Args:
-        channels: Input channels, followed by the output channels of each convolution.
+        channels: Input channels, then output channels of each convolution.
         strides: Stride of each convolution.
         normalization: Whether to add batch normalization.
-        first: Number in the name of the first convolution. The following convolutions have consecutive
-            numbers.
+        first: Number in the name of the first convolution.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):
@@ -186,7 +183,7 @@ def convolutions(
 
 
 def to_ab(maps: Tensor) -> Tensor:
-    """Convert the output of the decoder in (0, 1) to ab in CIE units."""
+    """Convert decoder output in (0, 1) to ab in CIE units."""
     return 200 * maps - 100
 
 
@@ -201,18 +198,17 @@ def _at_least_one(side: int) -> int:
 
 
 def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps along each axis like ``image.scale`` of Torch7.
+    """Resize maps like ``image.scale`` of Torch7.
 
-    Upsampling interpolates linearly and aligns the corner pixels of input and output. Downsampling averages
-    over the area of each output pixel. Each input pixel is weighted by the fraction of it that lies in this
-    area.
+    Upsampling interpolates linearly with aligned corners. Downsampling averages over the area of each output
+    pixel.
 
     Args:
         maps: ``(B, C, H, W)``.
         size: Output height and width.
 
     Returns:
-        ``(B, C, *size)`` float32.
+        Maps ``(B, C, *size)``, float32.
     """
     with torch.autocast(maps.device.type, enabled=False):
         maps = maps.float()
@@ -226,7 +222,7 @@ def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def _weights(old: int, new: int, like: Tensor) -> Tensor:
     """Return the resampling matrix ``(new, old)``.
 
-    Sizes are computed from tensors, so that an exported graph supports any size.
+    Sizes are computed from tensors so that exported graphs support any size.
     """
     column = torch.arange(old, device=like.device, dtype=like.dtype)
     row = torch.arange(new, device=like.device, dtype=like.dtype)[:, None]

@@ -1,6 +1,6 @@
-"""Map the layers of the authors' Torch7 files (``colornet.t7``, ``colornet_imagenet.t7``).
+"""Layer names of the authors' Torch7 files (``colornet.t7``, ``colornet_imagenet.t7``).
 
-The files store unnamed layers in the order of the forward pass, and the mean gray level.
+The files store unnamed layers in forward order and the mean gray level.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ LAYERS = (
 def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Assign parameter names to the unnamed layers of an authors' file.
 
-    The local and the global branch share the low-level layers. If the file contains a second copy of these
-    layers, the copy is dropped. Convolution weights may be stored as matrices.
+    A second copy of the shared low-level layers is dropped. Convolution weights may be stored as matrices.
 
     Args:
         state_dict: Output of the Torch7 reader.
-        own: State dict of the model, used for the shapes.
+        own: State dict of the model with the target shapes.
 
     Raises:
         WeightsError: The file contains a different network.

@@ -1,6 +1,6 @@
 """Training of Let there be Color! (Iizuka et al. 2016): colors and scene classes.
 
-The authors publish no training code, so this module follows the paper.
+The authors have not published training code, so this module follows the paper.
 https://doi.org/10.1145/2897824.2925974
 """
 
@@ -27,7 +27,7 @@ class Objective:
     """Settings of the joint loss.
 
     Attributes:
-        classes: Number of scene classes: 205 for Places, 1,000 for ImageNet; 0 disables the classification.
+        classes: Number of scene classes: 205 for Places, 1,000 for ImageNet; 0 disables the classifier.
         class_weight: Weight of the classification cross-entropy (alpha in the paper).
     """
 
@@ -60,7 +60,7 @@ class Iizuka2016(SingleOptimizerModule):
         super().__init__(LetThereBeColor(architecture), **optimization)
 
     def configure_losses(self) -> None:
-        """Build the classifier, two linear layers on the scene features."""
+        """Build the classifier, which has two linear layers."""
         self.classifier: nn.Sequential | None = None
         if self.objective.classes:
             network = self.model.network
@@ -94,13 +94,13 @@ class Iizuka2016(SingleOptimizerModule):
     def losses(
         self, maps: Tensor, target: Tensor, logits: Tensor | None = None, label: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return the color error, the classification cross-entropy, and the joint ``loss``.
+        """Return the color loss, the classification loss and the joint ``loss``.
 
         Args:
-            maps: ``(B, 2, h, w)``, predicted ab, scaled to (0, 1).
-            target: ``(B, 2, h, w)``, true ab, scaled to [0, 1].
+            maps: Predicted ab ``(B, 2, h, w)``, scaled to (0, 1).
+            target: Ground truth ab ``(B, 2, h, w)``, scaled to [0, 1].
             logits: ``(B, classes)``; None disables the classification loss.
-            label: ``(B,)`` int64, scene classes.
+            label: Scene classes ``(B,)``, int64.
         """
         color = F.mse_loss(maps, target)
         if logits is None or label is None:
@@ -110,5 +110,5 @@ class Iizuka2016(SingleOptimizerModule):
 
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Convert RGB ``(B, 3, H, W)`` to ab of ``size`` (h, w), scaled to [0, 1]."""
+    """Convert RGB ``(B, 3, H, W)`` to ab in [0, 1], resized to ``size`` (h, w)."""
     return scale((torch7_lab(rgb)[:, 1:] / 100 + 1) / 2, size)

@@ -1,4 +1,4 @@
-"""ConvNeXt, the encoder of the paper; a separate module because timm is slow to import."""
+"""ConvNeXt encoder; a separate module because timm is slow to import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEPTHS: dict[Size, tuple[int, ...]] = {"tiny": (3, 3, 9, 3), "large": (3, 3, 27
 
 
 class ConvNextEncoder(nn.Module):
-    """ConvNeXt (Liu et al. 2022) with an additional normalization of each of its four feature maps.
+    """ConvNeXt (Liu et al. 2022) with normalized feature maps at four scales.
 
     Args:
         size: Size of the network.
@@ -38,10 +38,10 @@ class ConvNextEncoder(nn.Module):
         self.norms = nn.ModuleList([LayerNorm2d(channels, eps=1e-6) for channels in self.channels])
 
     def load_pretrained(self, name: str) -> None:
-        """Load the weights of a timm classifier; the additional normalizations are kept.
+        """Load the weights of a timm classifier.
 
         Args:
-            name: Name of a ConvNeXt of the same size, such as ``"convnext_large.fb_in22k"``.
+            name: Name of a ConvNeXt with the same size, such as ``"convnext_large.fb_in22k"``.
 
         Raises:
             WeightsError: The weights are not available or do not match.
@@ -51,6 +51,6 @@ class ConvNextEncoder(nn.Module):
         load_by_name(self.stages, names, found, name)
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the normalized maps at strides 4, 8, 16 and 32; see `Encoder`."""
+        """Return normalized feature maps at strides 4, 8, 16 and 32; see `Encoder`."""
         maps = zip(self.norms, self.stages(image), strict=True)
         return tuple(norm(each) for norm, each in maps)

@@ -1,11 +1,11 @@
 """DDColor: colorization by dual decoders (Kang et al., ICCV 2023).
 
-An encoder computes feature maps of a gray image. A pixel decoder upsamples the maps to pixel features. A
-color decoder computes color embeddings from learned queries, which attend to the maps. ab is predicted from
-the product of pixel features and color embeddings. https://arxiv.org/abs/2212.11613
+An encoder computes feature maps of a gray image, and a pixel decoder upsamples the maps to pixel features. A
+color decoder computes color embeddings from learned queries, which attend to the maps. The product of pixel
+features and color embeddings determines ab. https://arxiv.org/abs/2212.11613
 
-`Extensions` contains the settings of `kang2023_small` that are not in the paper. The published model disables
-all extensions.
+`Extensions` contains settings of `kang2023_small` that are not in the paper; the published model disables
+them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Extensions:
     """Extensions of DDColor that are not in the paper.
 
     Attributes:
-        trunk: Name of a Local Hints model (Zhang et al. 2017) whose layers replace the ConvNeXt encoder.
-            These layers are frozen and not stored in weight files.
-        chroma: Argument ``colorfulness`` of `colorzoo.losses.weighted_by_chroma`, which increases the weight
-            of colorful pixels in the pixel loss; 0 gives equal weights, as in the paper.
+        trunk: Name of a Local Hints model (Zhang et al. 2017) in place of ConvNeXt, frozen and not stored in
+            weight files.
+        chroma: Extra weight of colorful pixels in the pixel loss; 0 gives equal weights, as in the paper. See
+            `colorzoo.losses.weighted_by_chroma`.
     """
 
     trunk: str | None = None
@@ -43,10 +43,9 @@ class Extensions:
 
 
 class TrunkEncoder(nn.Module):
-    """Encoder that consists of layers of a Local Hints network (Zhang et al. 2017).
+    """Encoder made of layers of a Local Hints network (Zhang et al. 2017).
 
-    The network runs without hints. The strides of the four feature maps are half the strides of ConvNeXt. The
-    fourth map is computed from the third map by average pooling.
+    The network runs without hints. The strides of the four feature maps are half the strides of ConvNeXt.
 
     Args:
         model: Trained Local Hints model.
@@ -70,7 +69,7 @@ class TrunkEncoder(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> TrunkEncoder:
-        """Set eval mode for any ``mode``, so that the BatchNorm statistics do not change."""
+        """Set eval mode for any ``mode`` to freeze the BatchNorm statistics."""
         return super().train(False)
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
@@ -97,13 +96,12 @@ class Architecture:
     """Settings of the generator (sections 3.1 to 3.4).
 
     Attributes:
-        size: Size of the encoder: ``tiny`` is ConvNeXt-T, ``large`` is ConvNeXt-L.
-        width: Multiplier for every channel count of encoder and decoders; 1.0 matches the published network.
+        size: Encoder size: ``tiny`` (ConvNeXt-T) or ``large`` (ConvNeXt-L).
+        width: Multiplier for every channel count; 1.0 matches the published network.
         depth: Multiplier for the number of blocks in each encoder stage; 1.0 matches the published network.
         queries: Number of color queries.
-        layers: Number of layers of the color decoder; each layer attends to one of three scales.
-        pretrained: Name of a timm ConvNeXt of this size that provides initial encoder weights; None uses
-            random weights.
+        layers: Number of color decoder layers.
+        pretrained: Name of a timm ConvNeXt with initial encoder weights; None uses random weights.
     """
 
     size: Size = "large"
@@ -152,5 +150,5 @@ class DDColor(ColoringModel):
             self.working_size = _TRUNK_SIZE
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch."""
+        """Colorize a batch; guidance is ignored."""
         return AbPrediction(ab=self.network(lightness))

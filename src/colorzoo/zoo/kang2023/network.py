@@ -20,11 +20,11 @@ CHANNELS: dict[Size, tuple[int, ...]] = {"tiny": (96, 192, 384, 768), "large": (
 
 
 class Encoder(Protocol):
-    """Encoder with four feature maps, each with half the size of the previous map.
+    """Encoder with four feature maps; each map has half the size of the previous map.
 
     Attributes:
         channels: Channels of the maps, finest first.
-        stride: Stride of the coarsest map in pixels; image sides must be multiples of this stride.
+        stride: Stride of the coarsest map in pixels; H and W must be multiples of it.
         finest: Stride of the finest map in pixels.
     """
 
@@ -37,18 +37,18 @@ class Encoder(Protocol):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            image: ``(B, 3, H, W)``, the lightness as gray RGB, normalized for ImageNet.
+            image: Gray RGB ``(B, 3, H, W)`` with ImageNet normalization.
         """
         ...
 
 
 class PixelDecoder(nn.Module):
-    """Pixel decoder (section 3.2), which upsamples the encoder's maps step by step.
+    """Pixel decoder (section 3.2), which upsamples the encoder's feature maps.
 
     Args:
         channels: Channels of the encoder's maps, finest first.
         widths: Output channels of the three blocks.
-        factor: Upsampling factor of the last step, whose output has the size of the image.
+        factor: Upsampling factor from the last block to the image size.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int], factor: int) -> None:
@@ -61,10 +61,7 @@ class PixelDecoder(nn.Module):
         self.last = spectral_shuffle(widths[-1], widths[-1], factor, norm=False)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs of the three blocks, coarsest first.
-
-        The layer `last`, which upsamples to the image size, is not applied.
-        """
+        """Return the outputs of the three blocks, coarsest first, without the layer `last`."""
         x, out = maps[-1], []
         for block, skip in zip(self.blocks, maps[-2::-1], strict=True):
             x = block(x, skip)
@@ -73,11 +70,11 @@ class PixelDecoder(nn.Module):
 
 
 class ColorDecoder(nn.Module):
-    """Color decoder (section 3.3): learned queries that attend to three scales in turn.
+    """Color decoder (section 3.3) with learned queries, which attend to three scales in turn.
 
     Args:
         channels: Channels of the maps, coarsest first.
-        hidden: Channels of queries and tokens; 256 in the paper.
+        hidden: Channels of the queries and tokens; 256 in the paper.
         queries: Number of queries.
         layers: Number of layers; layer i attends to map ``i mod len(channels)``.
         feed: Hidden channels of the feed-forward layers.
@@ -94,7 +91,7 @@ class ColorDecoder(nn.Module):
         self.color_embed = nn.ModuleList([nn.Linear(hidden, hidden) for _ in range(3)])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return color embeddings ``(B, queries, hidden)``; the maps are sorted coarsest first."""
+        """Return color embeddings ``(B, queries, hidden)`` for maps, coarsest first."""
         levels = [self._tokens(level, each) for level, each in enumerate(maps)]
         state = self.query_feat.weight.expand(maps[0].shape[0], -1, -1)
         place = self.query_embed.weight
@@ -116,7 +113,7 @@ class ColorDecoder(nn.Module):
 
 
 class ColorLayer(nn.Module):
-    """Cross-attention to image tokens, self-attention among queries, and a feed-forward layer.
+    """Color decoder layer: cross-attention, self-attention and a feed-forward layer.
 
     Args:
         hidden: Channels.
@@ -132,10 +129,10 @@ class ColorLayer(nn.Module):
         """Update the queries.
 
         Args:
-            state: ``(B, queries, hidden)``, query features.
-            place: ``(queries, hidden)``, positional embedding of the queries.
-            keys: ``(B, n, hidden)``, keys of the image tokens.
-            tokens: ``(B, n, hidden)``, values of the image tokens.
+            state: Query features ``(B, queries, hidden)``.
+            place: Positional embeddings of the queries, ``(queries, hidden)``.
+            keys: Keys of the image tokens, ``(B, n, hidden)``.
+            tokens: Values of the image tokens, ``(B, n, hidden)``.
         """
         state = self.cross(state, state + place, keys, tokens)
         state = self.among(state, state + place, state + place, state)
@@ -143,15 +140,15 @@ class ColorLayer(nn.Module):
 
 
 class DDColorNetwork(nn.Module):
-    """Pixel decoder and color decoder on top of an encoder.
+    """Encoder, pixel decoder and color decoder.
 
     Args:
         encoder: Encoder module.
-        widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. The last number is also
-            the channel count of the queries.
+        widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. The queries have the
+            last channel count.
         queries: Number of color queries.
-        layers: Number of layers of the color decoder.
-        feed: Hidden channels of the feed-forward layers of the color decoder.
+        layers: Number of color decoder layers.
+        feed: Hidden channels of the feed-forward layers.
     """
 
     def __init__(
@@ -179,11 +176,11 @@ class DDColorNetwork(nn.Module):
         return ab.index_select(2, rows).index_select(3, columns).float()
 
     def generate(self, lightness: Tensor, gray: Tensor) -> Tensor:
-        """Predict ab of an image whose sides are multiples of the stride.
+        """Predict ab for images with H and W multiples of the stride.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            gray: ``(B, 3, H, W)``, the gray image in [0, 1].
+            gray: Gray images ``(B, 3, H, W)`` in [0, 1].
         """
         image = normalized(gray)
         maps = self.pixel_decoder(self.encoder(lightness, image))
@@ -192,15 +189,14 @@ class DDColorNetwork(nn.Module):
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
         """Compute ab from color embeddings and pixel features (section 3.4).
 
-        In the paper, the product of color embeddings and pixel features is one map per query. Then a 1 x 1
-        convolution computes ab from these maps and the image. All these operations are linear, so their order
-        can change. This function applies the convolution to the color embeddings first. It therefore computes
-        only two maps.
+        The paper multiplies embeddings by pixel features, which gives one map per query, and then applies a 1
+        x 1 convolution. This function applies the convolution to the embeddings first, so it computes only
+        two maps. The result is the same because all operations are linear.
 
         Args:
-            colors: ``(B, queries, C)``.
-            finest: ``(B, C, h, w)``, output of the last block.
-            image: ``(B, 3, H, W)``, the normalized gray image.
+            colors: Color embeddings ``(B, queries, C)``.
+            finest: Output of the pixel decoder's last block, ``(B, C, h, w)``.
+            image: Normalized gray images ``(B, 3, H, W)``.
         """
         weight = used_weight(self.refine).flatten(1).float()
         queries = colors.shape[1]

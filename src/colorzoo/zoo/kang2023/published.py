@@ -1,8 +1,7 @@
-"""Map parameter names of the authors' files to this implementation.
+"""Parameter names of the authors' generator files.
 
-The files are state dicts of the generator. Tensors that this implementation does not use are dropped. These
-are the encoder's last normalization, the normalization constants of the input, and the classifier head in
-files from before August 2023.
+Unused tensors are dropped: the encoder's last normalization, the input normalization constants and, in files
+from before August 2023, the classifier head.
 """
 
 from __future__ import annotations

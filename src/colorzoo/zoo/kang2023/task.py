@@ -39,11 +39,9 @@ class Objective:
         pixel_weight: Weight of the L1 loss on ab in CIE units.
         perceptual_weight: Weight of the L1 loss on VGG-16 features; 0 disables VGG-16.
         adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
-        colorfulness_weight: Weight of the colorfulness loss, which is averaged over the batch. The default is
-            equivalent to the published code, which uses the weight 0.5 for the sum over the four images of
-            each device.
-        saturation: Factor for the saturation of the ground truth in the perceptual loss and in the
-            discriminator.
+        colorfulness_weight: Weight of the mean colorfulness loss. The default matches the published code,
+            where the weight 0.5 applies to the sum over four images per device.
+        saturation: Saturation factor of the ground truth in the perceptual and adversarial losses.
     """
 
     pixel_weight: NonNegativeFloat = 0.1
@@ -81,11 +79,11 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         super().__init__(DDColor(architecture, extensions), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, which reads RGB."""
+        """Build the discriminator for RGB."""
         self.discriminator = ColorDiscriminator(self.discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
-        """Load ImageNet weights of encoder and perceptual loss at the start of ``fit``.
+        """Load ImageNet weights of the encoder and perceptual loss at the start of ``fit``.
 
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is false.
@@ -100,7 +98,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             encoder.load_pretrained(name)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return a single group, because the authors apply weight decay to all parameters."""
+        """Return a single group; as in the published code, all parameters have weight decay."""
         return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
     def generate(self, batch: Batch) -> AbPrediction:
@@ -114,10 +112,10 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
-        """Return the generator losses before weighting, except losses with the weight 0.
+        """Return the enabled, unweighted generator losses by name.
 
         Args:
-            lab: ``(B, 3, H, W)``, ground truth.
+            lab: Ground truth ``(B, 3, H, W)``.
             generated: Prediction for these images.
         """
         weigh = self.objective
@@ -141,7 +139,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
-        """Return the sum of the cross-entropies for real and for generated images."""
+        """Return the sum of the cross-entropies for real and generated images."""
         rgb = batch["rgb"]
         # the order matters, because each call runs a power iteration of the spectral norm
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
@@ -152,8 +150,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 class ColorDiscriminator(nn.Module):
     """Discriminator with spectral norm and self-attention ("PatchGAN" in the paper).
 
-    The network has four convolutions of stride 2 and a final unpadded convolution. A 3 x 3 convolution
-    precedes each convolution of stride 2 except the first.
+    The network has four convolutions of stride 2, with 3 x 3 convolutions in between, and a final unpadded
+    convolution.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published discriminator.
@@ -177,7 +175,7 @@ class ColorDiscriminator(nn.Module):
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the weighted sum of the L1 distances between five pairs of VGG-16 feature maps."""
+    """Return the weighted sum of L1 distances between five pairs of VGG-16 feature maps."""
     distances = [F.l1_loss(x, y) for x, y in zip(features, target, strict=True)]
     return torch.stack([w * each for w, each in zip(_LAYER_WEIGHTS, distances, strict=True)]).sum()
 
@@ -198,7 +196,7 @@ def colorfulness_of(rgb: Tensor) -> Tensor:
 
 
 def colorfulness_loss(rgb: Tensor) -> Tensor:
-    """Return the mean of 1 - colorfulness over images."""
+    """Return 1 minus the mean colorfulness of images."""
     return (1 - colorfulness_of(rgb)).mean()
 
 
@@ -209,7 +207,7 @@ def saturate(rgb: Tensor, factor: float) -> Tensor:
 
 
 def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
-    """Return the binary cross-entropy of scores ``(B, n)`` with the label ``real`` (0 or 1)."""
+    """Return the binary cross-entropy of scores ``(B, n)`` for a label (1 for real images)."""
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 

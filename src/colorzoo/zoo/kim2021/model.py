@@ -1,9 +1,8 @@
 """Edge-aware interactive colorization against color bleeding (Kim et al., ICCV 2021).
 
-The model is an add-on for a trained model, the backbone. The user draws a scribble without color over an edge
-where color bleeds. A small network E refines the activation maps of the backbone. The color edge becomes
-sharp, and other regions do not change.
-https://arxiv.org/abs/2107.01619
+The model is an add-on for a trained backbone. The user draws a scribble without color over an edge with color
+bleeding. A small network E then refines the backbone's feature maps: the color edge becomes sharp, and other
+regions do not change. https://arxiv.org/abs/2107.01619
 """
 
 from __future__ import annotations
@@ -29,9 +28,7 @@ class Architecture:
     """Settings of the network E.
 
     Attributes:
-        hidden: Hidden channels of E for each feature hook, or one number for all hooks. By default, the
-            branches of large maps have fewer channels. E is then faster than with 64 channels in every
-            branch, which would be the same number of weights.
+        hidden: Hidden channels of E for each feature hook, or one number for all hooks.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)
@@ -39,11 +36,11 @@ class Architecture:
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """State of the backbone at its first feature hook, which does not depend on scribbles.
+    """State of the backbone at the first feature hook, independent of scribbles.
 
     Attributes:
         state: State of the backbone.
-        lightness: ``(B, 1, H, W)``, input of the backbone.
+        lightness: Backbone input ``(B, 1, H, W)``.
     """
 
     state: HookState
@@ -51,13 +48,13 @@ class EncodedImage:
 
 
 class EdgeAwareColorization(ColoringModel):
-    """Edge-enhancing network E of Kim et al. 2021 on top of a frozen backbone.
+    """Edge-enhancing network E on top of a frozen backbone.
 
     Attributes:
-        backbone: Frozen model whose feature maps are refined.
+        backbone: Frozen backbone.
 
     Args:
-        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.HookedModel`).
+        backbone: Name of a registered model with feature hooks (`colorzoo.capabilities.HookedModel`).
         backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: Settings of the network E.
@@ -110,8 +107,8 @@ class EdgeAwareColorization(ColoringModel):
         """Colorize a batch; without scribbles, return the backbone's prediction.
 
         Args:
-            lightness: ``(B, 1, H, W)``, input of the backbone.
-            guidance: Scribbles, and the guidance of the backbone.
+            lightness: Backbone input ``(B, 1, H, W)``.
+            guidance: Scribbles, and guidance for the backbone.
             encoded: Output of `encode` for these inputs; None computes it.
         """
         if guidance is None or guidance.scribbles is None:
@@ -120,13 +117,13 @@ class EdgeAwareColorization(ColoringModel):
         return self.refine(encoded, guidance.scribbles)
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> EncodedImage:
-        """Run the backbone up to its first feature hook; see `forward` for the arguments."""
+        """Run the backbone up to the first feature hook; see `forward` for the arguments."""
         return EncodedImage(self.hooked.before_hooks(lightness, guidance), lightness)
 
     def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
-        """Colorize a batch from the output of `encode` with scribbles.
+        """Colorize a batch with scribbles from the output of `encode`.
 
-        In training mode, ``extras`` contains the residual that is added to each activation map, divided by
+        In training mode, ``extras`` contains the residual of each feature map, divided by
         `FeatureHook.scale`.
         """
         lightness, drawn = encoded.lightness, scribbles.mask

@@ -1,7 +1,6 @@
-"""Network E of Kim et al. 2021, which computes residuals for activation maps.
+"""Network E of Kim et al. 2021, which computes residuals for feature maps.
 
-`Extensions` contains settings that are not in the paper. The add-ons with embedded weights use them. The
-published model disables all extensions.
+`Extensions` contains settings that are not in the paper; the published model disables them.
 """
 
 from __future__ import annotations
@@ -35,14 +34,13 @@ class Extensions:
     """Extensions of E and its losses that are not in the paper.
 
     Attributes:
-        read_lightness: Whether E also receives the lightness of the image.
-        reach: Distance in pixels from a scribble within which E changes feature maps. With None, E
-            changes whole maps, as in the paper.
-        propagation: Radius in pixels of the layer `Propagation`, which is applied to the final colors; 0
-            disables the layer.
-        edge_band: Distance in pixels from the scribbles up to which L_edge and the color error are computed.
-        relative: Whether to divide the losses of each image by the error of its result without
-            scribbles. Images with weak and strong colors then have equal weight.
+        read_lightness: Whether E also receives the lightness.
+        reach: Maximum distance in pixels between a scribble and changed map positions; None changes whole
+            maps, as in the paper.
+        propagation: Radius of the layer `Propagation` in pixels; 0 disables the layer.
+        edge_band: Maximum distance in pixels from the scribbles for L_edge and the color error.
+        relative: Whether to divide the losses of each image by the error without scribbles, so that images
+            with weak and strong colors have equal weight.
         color_weight: Weight of the squared color error near the scribbles.
         hold_weight: Weight of the squared color change away from the scribbles.
     """
@@ -59,10 +57,8 @@ class Extensions:
 class Propagation(nn.Module):
     """Propagation of colors from the surroundings of a scribble, guided by lightness.
 
-    Where color bleeds over an edge, pixels at the edge have mixed colors. Pixels slightly farther away on the
-    same side of the edge have the correct color. This layer computes a weighted mean color of the
-    neighborhood of each pixel. Pixels with similar lightness and features have large weights, and pixels
-    under the scribble have small weights. The layer moves the color of each pixel towards this mean by a
+    The layer moves the color of each pixel towards a weighted mean of its neighborhood. Pixels with similar
+    lightness and features have large weights, and pixels under the scribble have small weights. The step is a
     learned fraction, which is initially 0.
 
     Args:
@@ -87,7 +83,7 @@ class Propagation(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return the residual to add to ``ab``, ``(B, 2, H, W)`` in CIE units.
+        """Return the residual for ``ab``, ``(B, 2, H, W)`` in CIE units.
 
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
@@ -127,10 +123,9 @@ class Propagation(nn.Module):
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:
-    """Return loss weights ``(B,)`` for the errors ``(B,)`` of results without scribbles.
+    """Return loss weights ``(B,)`` for errors ``(B,)`` without scribbles.
 
-    If ``relative`` is false, all weights are 1. Otherwise the weight is 1 / (error + c) with a small constant
-    c.
+    The weights are 1 / (error + c) with a small constant c if ``relative`` is true, else 1.
     """
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
@@ -141,11 +136,11 @@ def color_terms(
     """Return the color error near the scribbles and the color change elsewhere.
 
     Args:
-        found: ``(B, 2, H, W)``, ab with scribbles.
-        truth: ``(B, 2, H, W)``, ground truth ab.
-        first: ``(B, 2, H, W)``, ab without scribbles.
-        near: ``(B, 1, H, W)``, 1 near the scribbles.
-        relative: Whether to divide the losses of each image by its error without scribbles.
+        found: Predicted ab ``(B, 2, H, W)`` with scribbles.
+        truth: Ground truth ab ``(B, 2, H, W)``.
+        first: Predicted ab ``(B, 2, H, W)`` without scribbles.
+        near: Mask ``(B, 1, H, W)``, 1 near the scribbles.
+        relative: Whether to divide the losses of each image by the error without scribbles.
     """
     weight = image_weights(color_error(first, truth, near), relative)
     color = (color_error(found, truth, near) * weight).mean()
@@ -179,12 +174,12 @@ class DilatedResidual(nn.Module):
 class HookBranch(nn.Module):
     """Branch of the edge-enhancing network E for one feature map of the backbone.
 
-    The branch computes a residual, which is initially zero.
+    The residual is initially zero.
 
     Args:
-        hook: Description of the feature map.
+        hook: Feature hook of the map.
         hidden: Number of hidden channels.
-        beside: Number of input channels that are concatenated with the feature map.
+        beside: Number of additional input channels.
     """
 
     def __init__(self, hook: FeatureHook, hidden: int, beside: int) -> None:
@@ -197,11 +192,11 @@ class HookBranch(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return the residual to add to the feature map, divided by `FeatureHook.scale`.
+        """Return the residual of the feature map, divided by `FeatureHook.scale`.
 
         Args:
-            activation: ``(B, C, h, w)``, feature map of the backbone.
-            beside: ``(B, beside, h, w)``, scribbles and optional lightness at the size of the feature map.
+            activation: Feature map ``(B, C, h, w)`` of the backbone.
+            beside: Scribbles and optional lightness, ``(B, beside, h, w)``.
         """
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
         return GAIN * self.leave(self.blocks(x))
@@ -233,11 +228,11 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return the factors by which the residuals of feature maps are multiplied.
+        """Return the factors of the feature map residuals.
 
-        The factors have the shape ``(B, 1, H, W)``. They decrease from 1 at the scribbles to 0 at the
-        distance `Extensions.reach`. If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the factor is 1
-        for images with scribbles and 0 for all other images.
+        The factors ``(B, 1, H, W)`` decrease from 1 at the scribbles to 0 at the distance `Extensions.reach`.
+        If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the factor is 1 for images with scribbles,
+        else 0.
         """
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
@@ -246,14 +241,14 @@ class EdgeNetwork(nn.Module):
     def forward(
         self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor, near: Tensor
     ) -> Tensor:
-        """Return the residual to add to an activation map, divided by `FeatureHook.scale`.
+        """Return the residual of a feature map, divided by `FeatureHook.scale`.
 
         Args:
             index: Index of the feature hook.
-            activation: ``(B, C, h, w)``, activation map.
-            scribbles: ``(B, 1, H, W)`` in {0, 1}; the residual of an image without scribbles is zero.
+            activation: Feature map ``(B, C, h, w)``.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}; without scribbles, the residual is zero.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            near: Output of `near` for the scribbles, shared by all hooks.
+            near: Output of `near` for the scribbles.
         """
         stride = self.strides[index]
         size = (activation.shape[-2], activation.shape[-1])
@@ -269,7 +264,7 @@ class EdgeNetwork(nn.Module):
         return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Apply `Propagation`, if enabled, to ab ``(B, 2, H, W)`` near scribbles."""
+        """Apply `Propagation` to ab ``(B, 2, H, W)`` near scribbles, if enabled."""
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
@@ -297,7 +292,7 @@ class EdgeNetwork(nn.Module):
 
 
 def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
-    """Run a branch only on the part of the map that affects its output inside the window."""
+    """Run a branch only on the map region that affects the output inside the window."""
     change = torch.zeros_like(activation)
     part = _around(window, FIELD)
     if part is not None:
@@ -337,7 +332,7 @@ def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) ->
 
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
-    """Pool a map from image size to the size of an activation map, with replicated borders."""
+    """Pool a map from image size to feature map size, with replicated borders."""
     height, width = size[0] * stride, size[1] * stride
     cut = image[..., :height, :width]  # some networks drop the last row of an odd map
     padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")

@@ -1,7 +1,6 @@
-"""Training of the edge-enhancing network of Kim et al., ICCV 2021.
+"""Training of the edge-enhancing network E (Kim et al., ICCV 2021).
 
-The losses follow the authors' slides, which omit some details. The model page lists the choices of this
-library.
+The losses follow the authors' slides. The model page lists this library's choices for omitted details.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Objective:
     """Settings of the loss L_edge + con_weight * L_con + reg_weight * L_reg.
 
     Attributes:
-        gradient: Image gradients that the edge losses compare: signed derivatives or magnitudes.
+        gradient: Image gradients of the edge losses: signed derivatives or magnitudes.
         con_weight: Weight of L_con (lambda_con).
         reg_weight: Weight of L_reg (lambda_reg).
     """
@@ -54,10 +53,9 @@ class Users:
     Attributes:
         hints: Fraction of the training images with color points, if the backbone accepts points.
         empty: Fraction of the training images without scribbles.
-        strokes: Maximum number of scribbles for a training image.
-        jitter: Maximum distance in pixels of a scribble from its edge.
-        lost: An edge gets scribbles only if the result without scribbles lacks at least this fraction of the
-            true edge magnitude.
+        strokes: Maximum number of scribbles per training image.
+        jitter: Maximum distance in pixels between a scribble and its edge.
+        lost: Minimum lost fraction of the edge magnitude for a simulated scribble.
     """
 
     hints: Fraction = 0.5
@@ -77,12 +75,11 @@ class EdgeLosses(NamedTuple):
     """Unweighted loss terms.
 
     Attributes:
-        edge: L_edge, the difference from the true edges near the scribbles.
-        con: L_con, the difference from the edges of the result without scribbles, away from the scribbles.
-        reg: L_reg, the change of the backbone's activation maps.
-        color: Difference from the true colors near the scribbles (not in the paper).
-        hold: Difference from the colors of the result without scribbles, away from the scribbles (not in the
-            paper).
+        edge: L_edge, the edge error near the scribbles.
+        con: L_con, the edge change away from the scribbles.
+        reg: L_reg, the change of the backbone's feature maps.
+        color: Color error near the scribbles (not in the paper).
+        hold: Color change away from the scribbles (not in the paper).
     """
 
     edge: Tensor
@@ -96,7 +93,7 @@ class Kim2021(SingleOptimizerModule):
     """Training task of `EdgeAwareColorization` with a frozen backbone.
 
     Args:
-        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.HookedModel`).
+        backbone: Name of a registered model with feature hooks (`colorzoo.capabilities.HookedModel`).
         backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: Settings of the network E.
@@ -143,7 +140,7 @@ class Kim2021(SingleOptimizerModule):
         super().setup(stage)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Simulate scribbles where colors bleed and return the loss of the refined colors."""
+        """Simulate scribbles over color bleeding and return the loss of the refined colors."""
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -169,13 +166,13 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def compute_losses(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> EdgeLosses:
-        """Return the loss terms of the authors' slides and the additional terms.
+        """Return the unweighted loss terms.
 
         Args:
             found: Prediction with scribbles.
-            ab: ``(B, 2, H, W)``, ground truth.
-            first: ``(B, 2, H, W)``, ab without scribbles.
-            drawn: ``(B, 1, H, W)`` in {0, 1}, scribbles.
+            ab: Ground truth ab ``(B, 2, H, W)``.
+            first: Predicted ab ``(B, 2, H, W)`` without scribbles.
+            drawn: Scribbles ``(B, 1, H, W)`` in {0, 1}.
         """
         kind, ours, image = self.objective.gradient, self.extensions, found.to_ab()
         near = widened(drawn, ours.edge_band)
@@ -194,14 +191,11 @@ class Kim2021(SingleOptimizerModule):
         return Guidance(points=simulate_points(ab, image_generators(batch["seed"], "points"), simulation))
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings: without and with scribbles."""
+        """Return the two validation settings, without and with scribbles."""
         return SETTINGS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Simulate scribbles over edges where color bleeds.
-
-        An image has the same scribbles in every epoch.
-        """
+        """Simulate scribbles over color bleeding, identical in every epoch."""
         if setting == "plain":
             return Guidance()
         first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()

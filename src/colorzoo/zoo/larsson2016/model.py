@@ -1,8 +1,7 @@
 """Learning Representations for Automatic Colorization (Larsson et al., ECCV 2016).
 
-A network predicts histograms of hue and chroma at each position. A decoding rule converts the histograms to a
-color.
-https://arxiv.org/abs/1603.06668
+A network predicts a hue histogram and a chroma histogram at each position. A decoding rule converts the
+histograms to a color. https://arxiv.org/abs/1603.06668
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class HypercolumnColorization(ColoringModel):
     """Colorization by hue and chroma histograms, optionally matched to a reference.
 
     Args:
-        architecture: Settings of the network and of the decoding.
+        architecture: Settings of the network and the decoding.
     """
 
     accepts = frozenset({"exemplar"})
@@ -63,7 +62,7 @@ class HypercolumnColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        ``alpha`` of an exemplar interpolates between the histograms of the image (0) and of the exemplar (1).
+        An exemplar's ``alpha`` interpolates between the histograms of the image (0) and the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -82,7 +81,7 @@ class HypercolumnColorization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
 
     def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
-        """Change the mean histograms of the image to the exemplar's histograms.
+        """Change the image's mean histograms to the exemplar's histograms.
 
         In the mean hue histogram, positions are weighted by their chroma.
         """

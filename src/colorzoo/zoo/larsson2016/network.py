@@ -1,9 +1,8 @@
 """Network and histogram decoding of Larsson et al. 2016.
 
-A VGG-16 for gray images predicts two histograms of 32 bins for each position: hue and chroma. The input of
-the prediction is the hypercolumn, the concatenated features of all layers at the position. The hue is the HSV
-hue. The chroma is the difference between the largest and the smallest of red, green and blue. The gray level
-is their mean.
+A VGG-16 for gray images predicts a hue histogram and a chroma histogram with 32 bins each from the
+hypercolumn of each position: the concatenated features of all layers. Hue is the HSV hue. Chroma is the range
+of red, green and blue, and the gray level is their mean.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from colorzoo.networks.running_norm import RunningNorm
 from colorzoo.settings import Fraction, Positive, Width
 
 BINS = 32
-"""Number of bins of the hue histogram and of the chroma histogram."""
+"""Number of bins of each histogram."""
 
 ChromaRule = Literal["median", "expectation", "mode", "q75"]
 HueRule = Literal["expectation-cf", "expectation", "median", "mode"]
@@ -33,7 +32,7 @@ _GRAY = 0.01  # mean chroma of an image below which its hues have less weight
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Return hue in [0, 1) and chroma in [0, 1], ``(B, H, W)`` each, of RGB ``(B, 3, H, W)``.
+    """Return hue in [0, 1) and chroma in [0, 1], each ``(B, H, W)``, of RGB images.
 
     The hue of gray pixels is 0.
     """
@@ -50,7 +49,7 @@ def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bins_of(values: Tensor) -> Tensor:
-    """Return the int64 bin indices of hues or chromas in [0, 1]."""
+    """Return int64 bin indices of hue or chroma values in [0, 1]."""
     return (BINS * values).long().clamp(max=BINS - 1)
 
 
@@ -66,8 +65,8 @@ def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
 def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
     """Decode hue histograms ``(B, 32, H, W)`` to hue in [0, 1) and a chroma factor.
 
-    The factor of ``expectation-cf`` (chromatic fading) is below 1 where the histogram has no clear direction.
-    The factor of the other rules is 1.
+    The rule ``expectation-cf`` (chromatic fading) returns factors below 1 for histograms without a clear
+    direction. Other rules return factors of 1.
     """
     if rule in ("mode", "median"):
         hue = (shares.argmax(1).to(shares) + 0.5) / BINS if rule == "mode" else _quantile(shares, 0.5)
@@ -98,9 +97,9 @@ def to_rgb(
         gray: ``(B, 1, H, W)`` in [0, 1].
         hue_shares: Hue histograms ``(B, 32, H, W)``.
         chroma_shares: Chroma histograms ``(B, 32, H, W)``.
-        hue: Decoding rule of the hue.
-        chroma: Decoding rule of the chroma.
-        boost: Factor by which the saturation is multiplied.
+        hue: Hue decoding rule.
+        chroma: Chroma decoding rule.
+        boost: Saturation factor.
 
     Returns:
         RGB ``(B, 3, H, W)`` in [0, 1].
@@ -114,7 +113,7 @@ def to_rgb(
 
 
 def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Shift each pixel so that its mean equals the gray level, and clip to [0, 1]."""
+    """Shift RGB values so that their mean equals the gray level, and clip to [0, 1]."""
     return (rgb + (gray - rgb.mean(1, keepdim=True))).clamp(0, 1)
 
 
@@ -133,8 +132,8 @@ def histograms_of(rgb: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B, 2, 32)``: the hue histogram, in which each pixel is weighted by its chroma, and the chroma
-        histogram. Each histogram sums to 1, but the hue histogram of a gray image sums to about 0.
+        Hue histogram with chroma as pixel weight, and chroma histogram, ``(B, 2, 32)``. Each histogram sums
+        to 1, except for hue histograms of almost gray images, which sum to less.
     """
     hue, chroma = hue_and_chroma(rgb)
     number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
@@ -144,15 +143,15 @@ def histograms_of(rgb: Tensor) -> Tensor:
 
 
 def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
-    """Reweight the bins of histograms so that their mean matches a target histogram.
+    """Reweight histogram bins so that the mean histogram matches a target.
 
-    Each bin has one factor for all positions. The factors are computed by iterative proportional fitting.
-    Multiplication by the factors is equivalent to adding a bias to the logits.
+    Each bin has one factor for all positions, computed by iterative proportional fitting. The factors are
+    equivalent to a bias on the logits.
 
     Args:
-        shares: ``(B, 32, H, W)``.
-        target: ``(B, 32)``, global histogram; zeros leave the histograms unchanged.
-        weight: ``(B, 1, H, W)``, weight of each position in the mean.
+        shares: Histograms ``(B, 32, H, W)``.
+        target: Target histogram ``(B, 32)``; zeros leave the histograms unchanged.
+        weight: Weight of each position in the mean, ``(B, 1, H, W)``.
         alpha: Exponent of the factors: 0 changes nothing, 1 matches the target.
 
     Returns:
@@ -185,7 +184,7 @@ def _centers(like: Tensor) -> Tensor:
 
 
 STRIDE = 32
-"""Height and width of the network input must be multiples of this number of pixels."""
+"""Height and width of the network input are multiples of 32 pixels."""
 
 QUARTER = 4
 """Stride of hypercolumns and histograms in pixels."""
@@ -198,7 +197,7 @@ BLOCKS = (
     (("conv5_1", 512), ("conv5_2", 512), ("conv5_3", 512)),
     (("fc6", 4096), ("fc7", 4096)),
 )
-"""Layers and their channels; every block except the first starts with 2 x 2 pooling."""
+"""Layer names and channels; every block except the first starts with 2 x 2 pooling."""
 
 SCALES = (1, *(2**index for index, block in enumerate(BLOCKS) for _ in block))
 """Strides of the hypercolumn maps: the input and each layer."""
@@ -221,19 +220,18 @@ class Histograms(NamedTuple):
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the network and of the histogram decoding.
+    """Settings of the network and the histogram decoding.
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mean: Gray level subtracted from the input: 0 for the published weights, 0.4488 in training.
-        normalization: Whether every layer of the VGG-16 is followed by BatchNorm, as in training. The
-            published network has no BatchNorm layers.
+        mean: Mean gray level, subtracted from the input: 0 for the published weights, 0.4488 in training.
+        normalization: Whether BatchNorm follows every VGG-16 layer, as in training but not in the published
+            network.
         dropout: Dropout probability after the last layers.
-        chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
-            quartile).
-        hue: Decoding rule of the hue: ``expectation``, ``median``, ``mode``, or ``expectation-cf``, which
-            reduces the chroma where the hue is uncertain.
-        boost: Factor by which the saturation is multiplied.
+        chroma: Chroma decoding rule: ``median``, ``expectation``, ``mode`` or ``q75`` (third quartile).
+        hue: Hue decoding rule: ``expectation``, ``median``, ``mode`` or ``expectation-cf`` (lower chroma for
+            uncertain hues).
+        boost: Saturation factor.
     """
 
     width: Width = 1.0
@@ -246,10 +244,10 @@ class Architecture:
 
 
 class HypercolumnNetwork(nn.Module):
-    """Fully convolutional VGG-16 with a prediction head on the hypercolumn of all layers.
+    """Fully convolutional VGG-16 with a prediction head on hypercolumns.
 
     Args:
-        architecture: Settings of the network. ``width`` does not change the number of bins.
+        architecture: Settings of the network.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -275,16 +273,16 @@ class HypercolumnNetwork(nn.Module):
         nn.init.normal_(self.hidden.weight, std=1e-4)
 
     def forward(self, gray: Tensor) -> Histograms:
-        """Return histograms at a quarter of the image size.
+        """Return histograms at 1/4 scale.
 
         Args:
-            gray: ``(B, 1, H, W)``, gray level minus `Architecture.mean`; H and W are multiples of 32.
+            gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
         """
         hidden = self.hidden_map(self.features(gray))
         return Histograms(self.hue(hidden).float().softmax(1), self.chroma(hidden).float().softmax(1))
 
     def features(self, gray: Tensor) -> list[Tensor]:
-        """Return the hypercolumn maps (input and all layers) at strides `SCALES`."""
+        """Return the hypercolumn maps, the input and all layer outputs, at strides `SCALES`."""
         maps, x = [gray], gray
         for index, block in enumerate(BLOCKS):
             if index:
@@ -295,10 +293,10 @@ class HypercolumnNetwork(nn.Module):
         return maps
 
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
-        """Apply the first head layer and return ``(B, 1024 * width, H/4, W/4)``.
+        """Apply the first head layer; return ``(B, 1024 * width, H/4, W/4)``.
 
-        The layer is linear, so it is applied to the coarse feature maps before upsampling. The 12,417
-        channels of the hypercolumns are therefore never materialized.
+        The linear layer is applied before upsampling, so the 12,417 hypercolumn channels are never
+        materialized.
         """
         total, start = None, 0
         for scale in (QUARTER, *sorted({each for each in SCALES if each > QUARTER})):
@@ -312,11 +310,11 @@ class HypercolumnNetwork(nn.Module):
         return cast(Tensor, total).relu()
 
     def logits_at(self, gray: Tensor, positions: Tensor) -> Histograms:
-        """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions for training.
+        """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions.
 
         Args:
-            gray: ``(B, 1, H, W)``, gray level minus `Architecture.mean`; H and W are multiples of 32.
-            positions: ``(B, P, 2)``, row and column in pixels.
+            gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
+            positions: Rows and columns in pixels, ``(B, P, 2)``.
         """
         return self.logits_of(columns(self.features(gray), positions, SCALES, [(s - 1) / 2 for s in SCALES]))
 
@@ -328,19 +326,19 @@ class HypercolumnNetwork(nn.Module):
 
 
 def at_quarter(maps: Tensor, scale: int) -> Tensor:
-    """Average-pool maps with a stride below 4 to stride 4; other maps are unchanged."""
+    """Average-pool a map with a stride below 4 to stride 4; return other maps unchanged."""
     return F.avg_pool2d(maps, QUARTER // scale) if scale < QUARTER else maps
 
 
 def enlarge(maps: Tensor, factor: int) -> Tensor:
-    """Upsample bilinearly with zero padding, as Caffe's deconvolution does.
+    """Upsample maps bilinearly with zero padding, like Caffe's deconvolution.
 
     Args:
         maps: ``(B, C, H, W)``.
         factor: Integer upsampling factor.
 
     Returns:
-        ``(B, C, factor H, factor W)``; the outer ``factor / 2`` rows and columns are attenuated.
+        Maps ``(B, C, factor H, factor W)`` with attenuated borders of ``factor / 2`` pixels.
     """
     large = F.interpolate(F.pad(maps, (1, 1, 1, 1)), scale_factor=factor, mode="bilinear")
     return large[:, :, factor:-factor, factor:-factor]
@@ -349,17 +347,16 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
 def columns(
     maps: Sequence[Tensor], positions: Tensor, scales: Sequence[int], offsets: Sequence[float]
 ) -> Tensor:
-    """Return the hypercolumns at sampled positions, interpolated bilinearly in each map.
+    """Return the hypercolumns at sampled positions with bilinear interpolation.
 
     Args:
-        maps: ``(B, C, H / scale, W / scale)`` each.
-        positions: ``(B, P, 2)``, row and column in pixels; positions outside the image are clamped to its
-            border.
+        maps: Maps ``(B, C, H / scale, W / scale)``.
+        positions: Rows and columns in pixels, ``(B, P, 2)``, clamped to the image.
         scales: Stride of each map.
         offsets: Offset in pixels of the first element of each map.
 
     Returns:
-        ``(B P, sum of C)``.
+        Hypercolumns ``(B P, sum of C)``.
     """
     parts = [
         sample(each, (positions - offset) / scale)
@@ -369,9 +366,9 @@ def columns(
 
 
 def sample(maps: Tensor, positions: Tensor) -> Tensor:
-    """Interpolate maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` and return ``(B, P, C)``.
+    """Interpolate maps ``(B, C, H, W)`` at positions ``(B, P, 2)``; return ``(B, P, C)``.
 
-    Positions are row and column in map pixels.
+    Positions are rows and columns in map pixels.
     """
     most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
     positions = positions.clamp(min=0).minimum(most)
@@ -390,7 +387,7 @@ def sample(maps: Tensor, positions: Tensor) -> Tensor:
 
 
 def _initialize(layer: nn.Module) -> None:
-    """Initialize weights like Caffe's "xavier" filler."""
+    """Initialize weights with Caffe's "xavier" filler."""
     if isinstance(layer, nn.Conv2d):
         reach = (3 / layer.weight[0].numel()) ** 0.5
         nn.init.uniform_(layer.weight, -reach, reach)

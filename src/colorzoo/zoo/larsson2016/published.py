@@ -1,8 +1,7 @@
 """Parameter names of the authors' Caffe file ``autocolorize.caffemodel.h5``.
 
-``data/LAYER/0`` is the weight of a layer and ``data/LAYER/1`` its bias. Some layers have different names in
-the training network. The bilinear deconvolution kernels (``..._full_reshaped``) are computed instead of
-loaded.
+``data/LAYER/0`` is the weight of a layer, and ``data/LAYER/1`` is its bias. Some layers have different names
+in the training network. Bilinear deconvolution kernels (``..._full_reshaped``) are not loaded.
 """
 
 from __future__ import annotations

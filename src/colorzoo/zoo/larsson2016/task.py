@@ -1,8 +1,7 @@
 """Training of Larsson et al. 2016 with the settings of the authors' files.
 
-The network predicts histograms of hue and chroma at 128 positions of each image. The target is the histogram
-of the true colors in a window around the position.
-https://arxiv.org/abs/1603.06668
+The network predicts hue and chroma histograms at 128 positions per image. The targets are color histograms of
+windows around the positions. https://arxiv.org/abs/1603.06668
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class Objective:
 
     Attributes:
         places: Number of positions per image.
-        margin: Width in pixels of the image margin in which no positions are sampled.
-        window: Side in pixels of the square window that provides the target histogram of a position.
+        margin: Width of the image margin without sampled positions in pixels.
+        window: Side of the square target window in pixels.
         hue_weight: Weight of the hue loss relative to the chroma loss.
     """
 
@@ -56,7 +55,7 @@ class Target(NamedTuple):
 
     Attributes:
         shares: Hue and chroma histograms, each ``(N, 32)``.
-        hue_weight: ``(N, 1)``, loss weight: the chroma at the position.
+        hue_weight: ``(N, 1)``, loss weight, equal to the chroma at the position.
         chroma_weight: ``(N, 1)``, loss weight, lower for dark and bright positions.
     """
 
@@ -86,7 +85,7 @@ class Larsson2016(SingleOptimizerModule):
         super().__init__(HypercolumnColorization(architecture), **optimization)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return separate parameter groups for weights and biases.
+        """Return parameter groups for weights and biases.
 
         Biases have twice the learning rate and no weight decay.
         """
@@ -101,11 +100,11 @@ class Larsson2016(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, rgb: Tensor, places: Tensor) -> dict[str, Tensor]:
-        """Return the hue loss, the chroma loss and their weighted sum, ``loss``.
+        """Return the hue loss, the chroma loss and the weighted sum ``loss``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            places: ``(B, P, 2)``, integer row and column.
+            places: Integer rows and columns, ``(B, P, 2)``.
         """
         target = target_of(rgb, places, self.objective.window)
         found = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
@@ -114,10 +113,10 @@ class Larsson2016(SingleOptimizerModule):
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
-        """Sample positions ``(B, P, 2)`` in each image with the per-image seed.
+        """Sample positions ``(B, P, 2)`` with the per-image seeds.
 
         Raises:
-            DataError: A side of the images is too small or not a multiple of 32.
+            DataError: The image height or width is too small or not a multiple of 32.
         """
         height, width = batch["rgb"].shape[-2:]
         margin, count = self.objective.margin, self.objective.places
@@ -138,12 +137,12 @@ def network_input(rgb: Tensor, mean: float) -> Tensor:
 
 
 def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
-    """Return the ground truth at positions in an image: histograms of hue and chroma.
+    """Return the ground truth at sampled positions.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        places: ``(B, P, 2)``, integer row and column of each position.
-        window: Side in pixels of the square around a position from which the histograms are computed.
+        places: Integer rows and columns, ``(B, P, 2)``.
+        window: Side of the square target window in pixels.
     """
     hue, chroma = hue_and_chroma(rgb)
     gray = sample(_THIRD * rgb.sum(1, keepdim=True), places).flatten(0, 1)
@@ -155,15 +154,15 @@ def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
 
 
 def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
-    """Return the histogram of the square window around each position.
+    """Return the histogram of a square window around each position.
 
     Args:
-        bins: ``(B, H, W)`` int64.
-        places: ``(B, P, 2)``, integer row and column.
+        bins: Bin indices ``(B, H, W)``, int64.
+        places: Integer rows and columns, ``(B, P, 2)``.
         window: Side of the window in pixels; pixels outside the image are ignored.
 
     Returns:
-        ``(B P, 32)`` float32.
+        Histograms ``(B P, 32)``, float32.
     """
     size = torch.tensor(bins.shape[-2:], device=bins.device)
     steps = torch.arange(window, device=bins.device) - window // 2
@@ -178,7 +177,7 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
 
 
 def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted Kullback-Leibler divergence, divided by the number of histograms.
+    """Return the mean weighted Kullback-Leibler divergence of histograms.
 
     Args:
         logits: ``(N, 32)``.

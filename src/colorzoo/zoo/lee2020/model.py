@@ -1,7 +1,6 @@
 """SCFT: Reference-Based Sketch Image Colorization (Lee et al., CVPR 2020).
 
-Attention transfers the features of matching reference positions to each position of a sketch.
-https://arxiv.org/abs/2005.05207
+Attention transfers reference features to matching sketch positions. https://arxiv.org/abs/2005.05207
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Architecture:
 
 
 class ReferencePainter(ColoringModel):
-    """Sketch colorization with the colors of a reference.
+    """Sketch colorization with a reference.
 
     Args:
         architecture: Settings of the networks.
@@ -52,11 +51,11 @@ class ReferencePainter(ColoringModel):
         self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with the colors of the exemplar.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with an exemplar.
 
         Without an exemplar, the sketch serves as the reference.
 
-        In training mode, ``extras`` contains ``query`` and ``key`` of the attention for the triplet loss.
+        In training mode, ``extras`` contains the attention's ``query`` and ``key``.
         """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb

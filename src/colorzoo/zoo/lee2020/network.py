@@ -1,7 +1,7 @@
 """Networks of SCFT (Lee et al., CVPR 2020): generator and discriminator.
 
-The authors published no code. The layers follow the re-implementation kunkun0w0/SGA, which agrees with the
-paper except for normalization layers and biases. Network inputs and outputs are in [-1, 1].
+The authors published no code. The layers follow the re-implementation kunkun0w0/SGA, which matches the paper
+except for normalization layers and biases. Network inputs and outputs are in [-1, 1].
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ _BLOCKS = 4
 
 
 class Encoder(nn.Module):
-    """Encoder of ten convolutions whose outputs are pooled to 1/16 scale and concatenated.
-
-    Four convolutions have stride 2.
+    """Encoder of ten convolutions; outputs are pooled to 1/16 scale and concatenated.
 
     Args:
         in_channels: 1 for sketches, 3 for references.
@@ -47,9 +45,9 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the pooled, concatenated feature maps and the ten unpooled feature maps.
+        """Return the pooled, concatenated feature maps and the ten original feature maps.
 
-        The concatenated feature maps have the shape ``(B, 992 * width, H/16, W/16)``. The unpooled feature
+        The concatenated feature maps have the shape ``(B, 992 * width, H/16, W/16)``. The original feature
         maps are sorted from large to small.
         """
         maps: list[Tensor] = []
@@ -77,10 +75,10 @@ class Attended(NamedTuple):
 
 
 class SpatiallyCorrespondingTransfer(nn.Module):
-    """Spatially corresponding feature transfer: attention from sketch to reference.
+    """Spatially corresponding feature transfer (SCFT): attention from sketch to reference.
 
     Args:
-        channels: Channels of the sketch features and of the reference features.
+        channels: Channels of the sketch and reference features.
     """
 
     def __init__(self, channels: int) -> None:
@@ -100,7 +98,7 @@ class ResidualBlock(nn.Module):
     """Two normalized 3 x 3 convolutions with a residual connection and no final activation.
 
     Args:
-        channels: Channels of input and output.
+        channels: Input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -114,18 +112,15 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a feature map with the shape of ``x``."""
+        """Return a feature map ``(B, channels, H, W)``."""
         return x + self.layers(x)
 
 
 class Decoder(nn.Module):
     """Decoder of ten convolutions with skip connections from the sketch encoder.
 
-    All convolutions except the first also receive a feature map of the encoder.
-
     Args:
-        features: Channels of the attended features. The input of the decoder has twice as many channels,
-            because it concatenates these features with the output of the residual blocks.
+        features: Channels of the attended features, half the decoder's input channels.
         channels: Channels of the encoder's ten feature maps, from large to small.
     """
 
@@ -168,8 +163,7 @@ class Painted(NamedTuple):
 class SCFTNetwork(nn.Module):
     """Generator for sketches and references of any size.
 
-    In the paper, images have 256 x 256 pixels, and all encoder maps are pooled to 16 x 16. In this
-    implementation, all encoder maps are pooled to 1/16 of the image size.
+    All encoder maps are pooled to 1/16 scale. The paper uses only images of 256 x 256 pixels.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
@@ -185,7 +179,7 @@ class SCFTNetwork(nn.Module):
         self.decoder = Decoder(features, channels)
 
     def forward(self, sketch: Tensor, reference: Tensor) -> Painted:
-        """Colorize sketches ``(B, 1, H, W)`` from references ``(B, 3, H', W')``, both in [0, 1]."""
+        """Colorize sketches ``(B, 1, H, W)`` with references ``(B, 3, H', W')``, all in [0, 1]."""
         height, width = sketch.shape[-2:]
         lines, maps = self.encoder_sketch(2 * pad_to_multiple(sketch, STRIDE) - 1)
         colors, _ = self.encoder_reference(2 * pad_to_multiple(reference, STRIDE) - 1)
@@ -196,7 +190,7 @@ class SCFTNetwork(nn.Module):
 
 
 class SketchDiscriminator(nn.Module):
-    """PatchGAN discriminator for image and sketch, with spectral norm and BatchNorm.
+    """PatchGAN discriminator for images with sketches, with spectral norm and BatchNorm.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.

@@ -1,4 +1,4 @@
-"""Parameter names of kunkun0w0/SGA, a re-implementation: generator and discriminator."""
+"""Parameter names of the re-implementation kunkun0w0/SGA."""
 
 from __future__ import annotations
 

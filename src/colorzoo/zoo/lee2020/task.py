@@ -1,7 +1,7 @@
-"""Training of SCFT (Lee et al., CVPR 2020) with warped copies of the images as references.
+"""Training of SCFT (Lee et al., CVPR 2020) with warped images as references.
 
-The reference is the image with changed colors, warped by a thin plate spline. The network must transfer
-colors from the reference, and the spline defines the true correspondence.
+The reference is the image with shifted colors, warped by a thin plate spline. The spline defines the true
+correspondence.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ _LAYERS = (3, 8)  # relu1_2 and relu2_2
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, on images in [-1, 1].
+    """Settings of the losses on images in [-1, 1].
 
     Attributes:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
         reconstruction_weight: Weight of the L1 distance between pixels.
-        perceptual_weight: Weight of the L1 distance between VGG-19 features of generated and true images, at
-            relu1_2 and relu2_2.
+        perceptual_weight: Weight of the L1 distance between VGG-19 features at relu1_2 and relu2_2.
         style_weight: Weight of the L1 distance between the Gram matrices of these features.
-        triplet_weight: Weight of the triplet loss on queries and keys of the attention.
+        triplet_weight: Weight of the triplet loss on attention queries and keys.
         margin: Margin of the triplet loss.
     """
 
@@ -61,23 +60,22 @@ class Users:
     """Settings of the generated references.
 
     Attributes:
-        color_shift: Maximum random shift of each color channel. The shift is applied before the reference is
-            generated, so that the network cannot rely on typical object colors. The value is a choice of this
-            project.
+        color_shift: Maximum random shift of each color channel, so that the network cannot rely on typical
+            object colors. The default is a choice of this project.
     """
 
     color_shift: Fraction = 0.2
 
 
 class MadeReference(NamedTuple):
-    """An image with changed colors, its generated reference, and their correspondence.
+    """Image with shifted colors, generated reference and correspondence.
 
     Attributes:
         target: ``(B, 3, H, W)`` in [0, 1].
         reference: ``(B, 3, H, W)`` in [0, 1].
-        positive: ``(B, N)`` int64, reference position that corresponds to each image position.
-        negative: ``(B, N)`` int64, reference position that does not correspond to the image position.
-        present: ``(B, N)`` in {0, 1}, 0 for positions that the spline moved outside the reference.
+        positive: ``(B, N)`` int64, corresponding reference position of each image position.
+        negative: ``(B, N)`` int64, non-corresponding reference position of each image position.
+        present: ``(B, N)`` in {0, 1}, 0 for image positions outside the reference.
     """
 
     target: Tensor
@@ -113,7 +111,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         super().__init__(ReferencePainter(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, which receives an image and its sketch."""
+        """Build the discriminator for images with sketches."""
         self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
 
     def compares_features(self) -> bool:
@@ -121,7 +119,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return self.objective.perceptual_weight > 0 or self.objective.style_weight > 0
 
     def setup(self, stage: str) -> None:
-        """Load the VGG-19 of the losses before training.
+        """Load the VGG-19 of the losses at the start of ``fit``.
 
         Raises:
             WeightsError: The VGG-19 weights are not available.
@@ -131,7 +129,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Colorize the sketches of a batch with references generated from its images.
+        """Colorize a training batch with generated references.
 
         Returns:
             Generated images. ``extras`` contains ``target`` and the arguments of the triplet loss: ``query``,
@@ -153,7 +151,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
         """Generate the images again for the discriminator.
 
-        As in the re-implementation SGA, this second pass also updates the BatchNorm statistics.
+        As in the re-implementation SGA, the second pass also updates the BatchNorm statistics.
         """
         with torch.no_grad():
             return self.generate(batch)
@@ -165,7 +163,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return the generator losses before weighting, except losses with the weight 0.
+        """Return the enabled, unweighted generator losses by name.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
@@ -189,13 +187,13 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return torch.stack(self.discriminator_terms(batch, generated)).sum()
 
     def discriminator_terms(self, batch: Batch, generated: RgbPrediction) -> tuple[Tensor, Tensor]:
-        """Return the least-squares losses of the real and of the generated images."""
+        """Return the least-squares losses of real and generated images."""
         sketch = sketches_of(batch)
         real = least_squares_loss(self._scores(sketch, generated.extras["target"]))
         return real, self._scores(sketch, generated.rgb.detach()).square().mean()
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return warped copies of the images as references, with unchanged colors."""
+        """Return warped copies of images as references, with unchanged colors."""
         return make_reference(rgb, seeds, 0.0).reference
 
     def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:
@@ -204,13 +202,13 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
 
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
-    """Return the L1 distances of features and of Gram matrices, each summed over the layers.
+    """Return the L1 distances between features and between Gram matrices, summed over layers.
 
-    Each image has its own Gram matrix. The re-implementation computes one Gram matrix for a batch.
+    Each image has a separate Gram matrix; the re-implementation computes one Gram matrix per batch.
 
     Args:
-        found: Feature maps ``(B, C, h, w)`` of the generated images, one for each layer.
-        wanted: Feature maps ``(B, C, h, w)`` of the real images, one for each layer.
+        found: Feature maps ``(B, C, h, w)`` of generated images, one per layer.
+        wanted: Feature maps ``(B, C, h, w)`` of real images, one per layer.
     """
     pairs = list(zip(found, wanted, strict=True))
     features = torch.stack([(a - b).abs().mean() for a, b in pairs])
@@ -219,7 +217,7 @@ def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor
 
 
 def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeReference:
-    """Change the colors of images and generate references from them (section 3.2).
+    """Shift the colors of images and generate references (section 3.2).
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -241,15 +239,14 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
 
 
 def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the position in the warped copy that corresponds to each image position.
+    """Return the corresponding position in the warped copy for each image position.
 
     Args:
-        sources: ``(B, 2, h, w)``, x and y in the image from which each position of the copy was sampled, as
-            fractions of the image sides.
+        sources: Sampling positions ``(B, 2, h, w)`` of the copy: x and y as fractions of the image size.
 
     Returns:
-        Indices ``(B, N)`` int64 of the positions of the copy, and a mask ``(B, N)`` float32. The mask is 0
-        for image positions that the copy does not contain.
+        Indices of the positions in the copy, ``(B, N)``, and a mask ``(B, N)``, 0 for image positions outside
+        the copy.
     """
     batch, _, rows, columns = sources.shape
     sides = sources.new_tensor([columns, rows]).view(2, 1)

@@ -1,8 +1,7 @@
 """Colorization using Optimization (Levin, Lischinski and Weiss, SIGGRAPH 2004).
 
-Neighboring pixels of similar lightness get similar colors. The colors are the solution of a sparse linear
-system. In this system, the color of a pixel without a user point is the weighted mean of its neighbors'
-colors. https://doi.org/10.1145/1015706.1015780
+Neighboring pixels of similar lightness get similar colors. In a sparse linear system, the color of a pixel
+without a user point equals a weighted mean of its neighbors' colors. https://doi.org/10.1145/1015706.1015780
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ class ColorizationByOptimization(ColoringModel):
     """Propagation of color points by a sparse linear solver on the CPU in float64.
 
     Args:
-        variance_share: Variance of the Gaussian weights as a fraction of the lightness variance in a 3 x 3
-            window. Smaller values give sharper color edges.
+        variance_share: Variance of the Gaussian weights as a fraction of the local lightness variance (3 x 3
+            pixels). Smaller values give sharper color edges.
     """
 
     accepts = frozenset({"points"})
@@ -34,7 +33,7 @@ class ColorizationByOptimization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch from its points; without points, the result is gray."""
+        """Colorize a batch; the result is gray without points."""
         points = points_of(guidance, lightness)
         found = [
             propagate(

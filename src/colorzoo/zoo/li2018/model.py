@@ -1,7 +1,7 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018).
 
-The network PhotoWCT matches the mean and covariance of content features to the style features. A smoothing
-step then removes structure that the content image does not contain. https://arxiv.org/abs/1802.06474
+The network PhotoWCT matches the mean and covariance of content features to style features. A smoothing step
+then removes artifacts. https://arxiv.org/abs/1802.06474
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Architecture:
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
         smoothing: ``closed_form`` as in the paper, ``guided`` (the authors' fast filter), or ``none``.
-        last_filter: Whether to apply the last filter of the authors' code; see `last_filter`.
+        last_filter: Whether to apply `last_filter`, as in the authors' code.
     """
 
     width: Width = 1.0
@@ -45,7 +45,7 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Model that transfers the colors of one image to another image.
+    """Color transfer between images.
 
     Colorization of grayscale images from a reference is not part of the paper.
 
@@ -73,7 +73,7 @@ class ClosedFormStylization(ColoringModel):
     ) -> Tensor:
         """Transfer the colors of a style image to a content image; see `Stylizes`.
 
-        ``alpha`` interpolates between the content (0) and the result (1). The paper has no such parameter.
+        ``alpha``, which is not in the paper, interpolates between the content (0) and the result (1).
 
         Raises:
             ColorzooError: ``transform`` is not ``"wct"``.
@@ -85,9 +85,9 @@ class ClosedFormStylization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with the colors of the exemplars.
+        """Colorize a batch with exemplars; the result is gray without an exemplar.
 
-        Only the ab of the stylized images is used. Without an exemplar, the result is gray.
+        Only the ab channels of the stylized images are used.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -99,7 +99,7 @@ class ClosedFormStylization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(rgb)[:, 1:])
 
     def _restyled(self, content: Tensor, style: Tensor, labels: Labels | None) -> Tensor:
-        """Transfer the colors of style images to content images, both ``(B, 3, H, W)`` in [0, 1]."""
+        """Transfer style colors to content images, each ``(B, 3, H, W)`` in [0, 1]."""
         with torch.autocast(content.device.type, enabled=False):  # indices and eigenvectors need float32
             height, width = content.shape[-2:]
             guide = pad_to_multiple(content.float(), 1, SMALLEST)
@@ -108,7 +108,7 @@ class ClosedFormStylization(ColoringModel):
         return found[:, :, :height, :width].clamp(0, 1)
 
     def _smoothed(self, image: Tensor, guide: Tensor) -> Tensor:
-        """Smooth a stylized image ``(3, H, W)`` and preserve the edges of the content ``guide``."""
+        """Smooth a stylized image ``(3, H, W)`` but preserve edges of the content ``guide``."""
         image = image.clamp(0, 1)
         if self.architecture.smoothing != "none":
             planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (image, guide)]
@@ -120,16 +120,16 @@ class ClosedFormStylization(ColoringModel):
         return last_filter(image, guide) if self.architecture.last_filter else image
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""
+        """Return the feature maps relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""
         encoded: Encoded = self.network.encoders[-1](
             pad_to_multiple(lightness_to_rgb(lightness), 1, SMALLEST)
         )
         return encoded.hooks
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 80 keys of ``photo_wct.pth``, or convert torchvision's VGG-19.
+        """Rename the parameters of ``photo_wct.pth`` or of torchvision's VGG-19.
 
-        VGG-19 contains only the weights of the encoders, so the decoders keep their current weights.
+        VGG-19 contains only encoder weights, so the decoders keep their current weights.
         """
         ours = convert_published(state_dict)
         return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}

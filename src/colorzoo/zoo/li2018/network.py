@@ -1,8 +1,8 @@
 """PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders.
 
-Between encoder and decoder, the whitening and coloring transform matches the mean and covariance of the
-content features to the style features. Label maps can restrict the transform to regions with equal labels.
-The decoder unpools values to the positions of the pooling maxima, which preserves edges.
+Between encoder and decoder, the whitening and coloring transform matches the mean and covariance of content
+features to style features. Label maps can restrict the transform to regions with equal labels. Unpooling to
+the positions of the pooling maxima preserves edges.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
     Args:
         content: Content features ``(B, C, h, w)``.
         style: Style features ``(B, C, h', w')``.
-        labels: Label maps of content and style. Each label that both maps contain with a sufficient area is
-            transformed separately; see `usable_labels`. All other positions are unchanged.
+        labels: Label maps of content and style. Labels with sufficient area in each map are transformed
+            separately; other positions are unchanged. See `usable_labels`.
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
@@ -38,9 +38,9 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
 
 
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
-    """Transform features ``(B, C, N)`` to the mean and covariance of features ``(B, C, M)``.
+    """Match features ``(B, C, N)`` to the mean and covariance of features ``(B, C, M)``.
 
-    As in the published program, the identity matrix is added only to the covariance of the content.
+    As in the published code, the identity matrix is added only to the content covariance.
     """
     centered, _, covariance = covariance_of(content)
     _, mean, wanted = covariance_of(style)
@@ -51,7 +51,7 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
 
 LEVELS = (1, 2, 3, 4)
 SMALLEST = 16
-"""Minimum side of an image in pixels; reflection padding needs two positions in the deepest map."""
+"""Minimum height and width of an image in pixels, required by reflection padding."""
 
 _POOL = "pool"
 _STEPS = (
@@ -62,10 +62,10 @@ _BASES = {"1": 64, "2": 128, "3": 256, "4": 512}
 
 
 class Pooled(NamedTuple):
-    """Indices of a max pooling layer, for unpooling.
+    """Max pooling indices for unpooling.
 
     Attributes:
-        positions: ``(B, C, h, w)`` int64, flat index (row * width + column) of each maximum before pooling.
+        positions: ``(B, C, h, w)`` int64, row-major index of each maximum before pooling.
         size: Height and width before pooling.
     """
 
@@ -77,7 +77,7 @@ class Encoded(NamedTuple):
     """Output of an encoder.
 
     Attributes:
-        hooks: Outputs of relu1_1, relu2_1 and so on, up to the level of the encoder.
+        hooks: Outputs of relu1_1, relu2_1 and so on, up to the encoder's level.
         pools: Indices of the pooling layers in forward order.
     """
 
@@ -88,10 +88,10 @@ class Encoded(NamedTuple):
 class Encoder(nn.Module):
     """VGG-19 up to the first convolution of a level, for RGB in [0, 1].
 
-    Pooling drops the last row or column of a map with an odd side.
+    Pooling drops the last row of a map with odd height and the last column of a map with odd width.
 
     Args:
-        level: Resolution level from 1 (full size) to 4 (1/8 of the size).
+        level: Resolution level from 1 (full size) to 4 (1/8 scale).
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
     """Decoder that mirrors an `Encoder`, except for the 1 x 1 input layer.
 
     Args:
-        level: Resolution level from 1 (full size) to 4 (1/8 of the size).
+        level: Resolution level from 1 (full size) to 4 (1/8 scale).
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
@@ -132,7 +132,7 @@ class Decoder(nn.Module):
             self.add_module(name, _reflect_conv(fan_out, fan_in))
 
     def forward(self, features: Tensor, pools: tuple[Pooled, ...]) -> Tensor:
-        """Return unclipped RGB ``(B, 3, H, W)`` from features and the encoder's pooling indices."""
+        """Decode features and pooling indices to unclipped RGB ``(B, 3, H, W)``."""
         x, left = features, list(pools)
         for name in self.steps:
             if name == _POOL:
@@ -145,7 +145,7 @@ class Decoder(nn.Module):
 
 
 class PhotoWCT(nn.Module):
-    """Four autoencoders from coarse to fine; each decoded image is the next encoder's input.
+    """Four autoencoders, coarse to fine; each output image is the next input.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -159,11 +159,11 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Transfer the colors of style images to content images at four depths.
+        """Transfer style colors to content images at four depths.
 
         Args:
-            content: ``(B, 3, H, W)`` in [0, 1], sides of at least 16 pixels.
-            style: ``(B, 3, H', W')`` in [0, 1], sides of at least 16 pixels.
+            content: ``(B, 3, H, W)`` in [0, 1]; H and W are at least 16.
+            style: ``(B, 3, H', W')`` in [0, 1]; H' and W' are at least 16.
             labels: Label maps of content and style; see `recolor`.
 
         Returns:
@@ -182,7 +182,7 @@ def _steps_to(level: int) -> tuple[str, ...]:
 
 
 def _convolutions(steps: tuple[str, ...], width: float) -> list[tuple[str, int, int]]:
-    """Return name, input channels and output channels of the convolutions of an encoder."""
+    """Return the name, input channels and output channels of each encoder convolution."""
     found, fan_in = [], 3
     for name in steps:
         if name != _POOL:
@@ -197,7 +197,7 @@ def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
 
 
 def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
-    """Unpool a map: write each value to the position of the pooled maximum, and 0 elsewhere.
+    """Unpool a map: write each value to the position of its maximum, and 0 elsewhere.
 
     This function replaces ``F.max_unpool2d``, which is not deterministic.
     """

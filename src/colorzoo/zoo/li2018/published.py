@@ -19,10 +19,10 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' 80 keys, which start with ``e1.`` to ``e4.`` or ``d1.`` to ``d4.``.
+    """Rename the authors' keys or convert torchvision's VGG-19 to encoder weights.
 
-    Unknown keys are unchanged. A state dict of torchvision's VGG-19 is converted to the weights of the
-    encoders; the input normalization of VGG-19 becomes the first layer of each encoder.
+    The authors' keys start with ``e1.`` to ``e4.`` or ``d1.`` to ``d4.``. Unknown keys are unchanged. The
+    input normalization of VGG-19 becomes the first layer of each encoder.
     """
     if "features.0.weight" in state_dict:
         return _from_vgg19(state_dict)

@@ -1,7 +1,6 @@
 """Edge-preserving smoothing: closed form (section 3.2), guided filter and last filter.
 
-The smoothing preserves the edges of the content image. Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless
-stated otherwise.
+Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 def smooth_closed_form(
     stylized: FloatImage, content: FloatImage, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
 ) -> FloatImage:
-    """Smooth a stylized image and preserve the edges of the content image (closed form).
+    """Smooth a stylized image but preserve edges of the content image (closed form).
 
-    The result is r = (1 - beta) (I - beta S)^-1 y, where y is the stylized image and S contains the
-    normalized matting affinities of the content. The linear system is solved by conjugate gradients.
+    The result is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content,
+    computed by conjugate gradients.
 
     Args:
         stylized: Stylized image y.
-        content: Content image of equal size; each side must have at least 3 pixels.
+        content: Content image of equal size, at least 3 x 3 pixels.
         beta: Weight of the smoothness in [0, 1); 0 returns the stylized image.
         epsilon: Regularization of the matting affinities; see `affinities`.
     """
@@ -55,11 +54,11 @@ def smooth_closed_form(
 def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_array:
     """Return the matting affinities ``(H W, H W)`` of an image (Levin et al. 2008).
 
-    Each 3 x 3 window adds (1 + (c_i - m)^T C^-1 (c_j - m)) / 9 to the affinity of each pair of its pixels i
-    and j. Here m is the mean and C is the covariance of the colors c in the window.
+    Each 3 x 3 window adds (1 + (c_i - m)^T C^-1 (c_j - m)) / 9 to the affinity of each pixel pair (i, j) in
+    the window, with mean m and covariance C of the window's colors c.
 
     Args:
-        content: The image.
+        content: Content image.
         epsilon: Regularization; epsilon / 9 is added to the diagonal of each covariance matrix.
     """
     height, width = content.shape[:2]
@@ -87,13 +86,13 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
 def smooth_guided(
     stylized: FloatImage, content: FloatImage, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> FloatImage:
-    """Smooth a stylized image with a guided filter, guided by the content (He et al. 2010).
+    """Smooth a stylized image with the content as guide of a guided filter (He et al. 2010).
 
     Args:
-        stylized: Image with values in [0, 255], the range for which ``epsilon`` is defined.
+        stylized: Stylized image with values in [0, 255].
         content: Content image with values in [0, 255], of equal size.
-        radius: Radius of the square windows in pixels. Image borders are mirrored.
-        epsilon: Regularization that is added to the variances of the content.
+        radius: Radius of the square windows in pixels.
+        epsilon: Regularization, added to the content variances.
     """
 
     def mean(maps: FloatImage) -> FloatImage:
@@ -118,16 +117,15 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Approximate a stylized image by local affine functions of the content colors.
+    """Approximate a stylized image by local affine functions of content colors.
 
-    An affine function is fitted in each 3 x 3 window. Then the functions of nearby positions with similar
-    colors are averaged.
+    Functions are fitted in 3 x 3 windows and averaged over nearby positions with similar colors.
 
     Args:
         stylized: Image ``(3, H, W)`` float32 in [0, 1].
         content: Content image ``(3, H, W)`` float32 in [0, 1].
-        radius: Radius in pixels of the window over which functions are averaged.
-        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
+        radius: Radius of the averaging window in pixels.
+        edge: Standard deviation of the Gaussian over color differences.
 
     Returns:
         Unclipped image ``(3, H, W)``.
@@ -137,10 +135,10 @@ def last_filter(
 
 
 def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
-    """Fit an affine map from content colors to image colors in each 3 x 3 window.
+    """Fit an affine map from content colors to stylized colors in each 3 x 3 window.
 
     Returns:
-        ``(3, 4, H, W)`` float32: for each output channel the coefficients of R, G and B, and a constant.
+        Coefficients ``(3, 4, H, W)``: for each output channel, the factors of R, G and B, and a constant.
     """
     ones = torch.ones_like(content[:1])
     terms = torch.cat([content, ones])
@@ -157,10 +155,9 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
     Args:
         models: Output of `affine_models`.
-        content: Content image ``(3, H, W)`` in [0, 1]. Positions whose color is similar to the center have a
-            higher weight.
-        radius: Radius of the window in pixels. The spatial Gaussian has the standard deviation radius / 3.
-        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
+        content: Content image ``(3, H, W)`` in [0, 1].
+        radius: Radius of the window in pixels; the spatial standard deviation is radius / 3.
+        edge: Standard deviation of the Gaussian over color differences.
     """
     height, width = content.shape[-2:]
     flat = models.flatten(0, 1)
@@ -181,7 +178,7 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
 
 def apply_models(models: Tensor, content: Tensor) -> Tensor:
-    """Apply affine models ``(3, 4, H, W)`` to the content image ``(3, H, W)``."""
+    """Apply affine models ``(3, 4, H, W)`` to a content image ``(3, H, W)``."""
     return (models[:, :3] * content).sum(dim=1) + models[:, 3]
 
 

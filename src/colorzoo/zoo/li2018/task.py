@@ -20,17 +20,17 @@ from colorzoo.zoo.li2018.network import LEVELS, PhotoWCT
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the loss of each level.
+    """Settings of the losses.
 
     Attributes:
-        feature_weight: Weight of the squared feature error relative to the pixel error.
+        feature_weight: Weight of the squared feature error; the pixel error has the weight 1.
     """
 
     feature_weight: NonNegativeFloat = 1.0
 
 
 class Li2018(SelfReferenced, SingleOptimizerModule):
-    """Training task of `ClosedFormStylization`: four decoders, with frozen encoders.
+    """Training task of the decoders of `ClosedFormStylization`; the encoders are frozen.
 
     Args:
         architecture: Settings of the network and the smoothing step.
@@ -50,7 +50,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         super().__init__(ClosedFormStylization(architecture), **optimization)
 
     def setup(self, stage: str) -> None:
-        """Check that the encoders have trained weights.
+        """Check at the start of ``fit`` that the encoders have trained weights.
 
         Raises:
             WeightsError: The encoders have random weights, and ``allow_untrained`` is False.
@@ -77,5 +77,5 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only validation setting, ``self``: references are generated from the images."""
+        """Return the only validation setting, ``self``, with references from the images."""
         return ("self",)

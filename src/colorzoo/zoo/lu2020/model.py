@@ -1,8 +1,8 @@
 """Gray2ColorNet: Transfer More Colors from Reference Image (Lu et al., ACM MM 2020).
 
-The decoder receives two kinds of reference features: features of the best matching reference positions, and
-features of the reference's color histogram. A learned gate estimates the reliability of each match and blends
-both kinds of features accordingly. https://doi.org/10.1145/3394171.3413594
+The decoder receives features of matched reference positions and features of the reference's color histogram.
+A learned gate estimates the reliability of each match and blends the features accordingly.
+https://doi.org/10.1145/3394171.3413594
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from colorzoo.zoo.lu2020.published import NAMES
 
 
 class GatedTransfer(GatedColorization, ColoringModel):
-    """Model that colorizes an image with matched reference colors and a reference histogram.
+    """Exemplar colorization with matched colors and a color histogram.
 
     Args:
         architecture: Settings of the network.

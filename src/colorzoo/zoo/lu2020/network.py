@@ -33,9 +33,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square to which references are resized; a multiple of 8. The
-            gate has one input for each reference position at stride 2, so trained weights require their
-            training value.
+        reference_side: Side of the resized reference in pixels, a multiple of 8. Trained weights require the
+            training value, because the gate has one input per reference position.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
     """
@@ -47,7 +46,7 @@ class Architecture:
 
 
 class Gray2ColorNet(GatedNetwork):
-    """Network of Lu et al. 2020 for images whose height and width are multiples of 8.
+    """Network of Lu et al. 2020 for H and W that are multiples of 8.
 
     Args:
         architecture: Settings of the network.
@@ -71,11 +70,11 @@ class Gray2ColorNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six encoder maps ``(B, C, h, w)`` of an image, the first at full size."""
+        """Return six encoder maps ``(B, C, h, w)`` of images, the first at full size."""
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match image and reference positions, and encode the colors of the reference."""
+        """Match image and reference positions, and encode the reference colors."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -89,10 +88,10 @@ class Gray2ColorNet(GatedNetwork):
 
 
 class HistogramVectors(nn.Module):
-    """Histogram encoder ("global network") that returns one vector per decoder level.
+    """Histogram encoder ("global network") with one output vector per decoder level.
 
     Args:
-        channels: Channels of the hidden layers and of the three output vectors.
+        channels: Channels of the hidden layers and the three output vectors.
     """
 
     def __init__(self, channels: tuple[int, int, int, int]) -> None:
@@ -106,6 +105,6 @@ class HistogramVectors(nn.Module):
         self.of_level = nn.ModuleList(nn.Conv2d(hidden, each, 1) for each in outs)
 
     def forward(self, histogram: Tensor) -> list[Tensor]:
-        """Encode histograms ``(B, 441)`` as one ``(B, C, 1, 1)`` map per level, coarsest first."""
+        """Encode histograms ``(B, 441)`` as three vectors ``(B, C, 1, 1)``, coarsest level first."""
         shared = self.shared(histogram[:, :, None, None])
         return [F.relu(layer(shared)) for layer in self.of_level]

@@ -1,7 +1,7 @@
 """Training of Gray2ColorNet (Lu et al., ACM MM 2020).
 
-The authors publish no training code. The losses come from compiled files in their repository. Loss weights
-and learning rates come from a third-party re-implementation. The model page lists the sources.
+The losses come from compiled files in the authors' repository, because the authors publish no training code.
+Loss weights and learning rates come from a third-party re-implementation. The model page lists the sources.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Lu2020(GatedTransferModule):
         super().__init__(GatedTransfer(architecture), stage=stage, **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor] | None:
-        """Return the network inputs of the references and their histograms.
+        """Return the references as network input, and their histograms.
 
-        In stage ``body``, which trains without references, return None.
+        In stage ``body``, the result is None.
         """
         if self.stage == "body":
             return None

@@ -1,9 +1,8 @@
 """Luminance-Chrominance Model for Image Colorization (Pierre et al., SIIMS 2015).
 
-Patches of a reference provide eight candidate colors for each pixel. A primal-dual algorithm selects one
-candidate for each pixel and smooths the result. It minimizes a total variation that couples chrominance edges
-to luminance edges. Luminance Y and chrominance U, V follow BT.601, multiplied by 255.
-https://hal.science/hal-01051308
+Reference patches provide eight candidate colors for each pixel. A primal-dual algorithm selects one candidate
+per pixel and minimizes a total variation that couples chrominance edges to luminance edges. Luminance Y and
+chrominance U, V follow BT.601, multiplied by 255. https://hal.science/hal-01051308
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def yuv_to_rgb(yuv: Tensor) -> Tensor:
 
 
 def into_gamut(yuv: Tensor) -> Tensor:
-    """Scale U and V towards gray until RGB is in [0, 1]; Y is unchanged."""
+    """Scale U and V towards gray until RGB is in [0, 1]; keep Y."""
     gray = yuv[:, :1] / 255
     away = yuv_to_rgb(F.pad(yuv[:, 1:], (0, 0, 0, 0, 1, 0)))
     room = torch.where(away > 0, 1 - gray, gray).clamp(min=0)
@@ -49,15 +48,14 @@ def into_gamut(yuv: Tensor) -> Tensor:
 
 
 def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
-    """Return eight candidate colors per pixel from the most similar patches of a reference.
+    """Return eight candidate colors per pixel from the most similar reference patches.
 
-    Patches are compared by standard deviation, Fourier amplitudes and cumulative histogram, in windows of
-    several sizes. If several patches are equally similar, the first patch is selected.
+    Patches are compared by standard deviation, Fourier amplitudes and cumulative histogram in windows of
+    several sizes. The first of equally similar patches is selected.
 
     Args:
         luminance: ``(1, 1, H, W)`` in [0, 255].
-        reference: YUV ``(1, 3, H', W')``. Its luminance is shifted and scaled to the mean and standard
-            deviation of ``luminance``.
+        reference: YUV ``(1, 3, H', W')``; Y is matched to the mean and standard deviation of ``luminance``.
         step: Distance in pixels between patch centers in the reference.
 
     Returns:
@@ -77,10 +75,10 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 
 
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
-    """Yield eight sets of patch descriptors, each ``(N, D)`` for N patch centers.
+    """Yield eight sets of patch descriptors, each ``(N, D)``.
 
-    Image borders are mirrored. Cumulative histograms are represented by the sorted values of the patch. The
-    L1 distances are equal, because all patches have the same number of values.
+    Image borders are mirrored. Sorted patch values represent cumulative histograms; the L1 distances are
+    equal.
 
     Args:
         luminance: ``(1, 1, H, W)``.
@@ -126,7 +124,7 @@ def gradient(maps: Tensor) -> Tensor:
 def divergence(field: Tensor) -> Tensor:
     """Return the divergence ``(C, H, W)`` of a field ``(2, C, H, W)``.
 
-    The divergence is the negative adjoint of `gradient`.
+    The operator is the negative adjoint of `gradient`.
     """
     down, right = field[0, :, :-1], field[1, :, :, :-1]
     first = F.pad(down, (0, 0, 0, 1)) - F.pad(down, (0, 0, 1, 0))
@@ -144,15 +142,15 @@ def choose(
     tau: float = 5.0,
     rho: float = 1000.0,
 ) -> Tensor:
-    """Select one candidate color per pixel and smooth the result (primal-dual algorithm).
+    """Select one candidate color per pixel and smooth the result.
 
     Args:
         luminance: ``(1, H, W)`` in [0, 255].
         colors: U and V of the candidates, ``(C, 2, H, W)``.
-        fidelity: Weight of the squared distance to the candidate (lambda).
+        fidelity: Weight of the squared distance to the selected candidate (lambda).
         coupling: Weight of the luminance edges in the total variation (gamma).
         iterations: Number of iterations.
-        sigma: Step size of the dual variable; ``8 sigma tau`` must not exceed 1.
+        sigma: Step size of the dual variable; at most ``1 / (8 tau)``.
         tau: Step size of the colors.
         rho: Step size of the candidate weights.
 
@@ -179,7 +177,7 @@ def choose(
 
 
 class CoupledVariation(ColoringModel):
-    """Model that colorizes images by patch matching and coupled total variation.
+    """Exemplar colorization by patch matching and coupled total variation.
 
     Images are processed one at a time.
 
@@ -205,7 +203,7 @@ class CoupledVariation(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar, the result is gray."""
+        """Colorize a batch; the result is gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # float32 for small patch distances
@@ -215,6 +213,6 @@ class CoupledVariation(ColoringModel):
             return AbPrediction(ab=rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:])
 
     def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
-        """Return YUV ``(1, 3, H, W)`` of one colorized image inside the sRGB gamut."""
+        """Return YUV ``(1, 3, H, W)`` of a colorized image inside the sRGB gamut."""
         chosen = choose(luminance[0], candidates(luminance, reference, self.step), **self.options)
         return into_gamut(torch.cat([luminance, chosen[None]], dim=1))
