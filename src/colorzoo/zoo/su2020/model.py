@@ -1,8 +1,7 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
 One network colorizes the whole image, and a second network colorizes each object in its bounding box. A third
-network fuses the features of the first two networks.
-https://arxiv.org/abs/2005.10825
+network fuses the features of these networks. https://arxiv.org/abs/2005.10825
 """
 
 from __future__ import annotations
@@ -40,19 +39,19 @@ _FUSED_END = ("block10.", "ab_head.")  # trained in the third stage together wit
 
 @dataclass(frozen=True)
 class InstanceExtensions:
-    """Extensions in `su2020_small` that are not part of Su et al. 2020.
+    """Extensions of `su2020_small` that are not in the paper.
 
     Attributes:
         hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
-        trunk: Name of a Local Hints model (Zhang et al. 2017) that provides layers of all three networks.
-            This setting requires `keep_trunk`.
-        keep_trunk: Whether the model ``trunk`` serves as the full-image network and as the encoders of the
-            other two networks. These layers are neither trained nor stored in weight files.
-        random_boxes: Number of random boxes for a training image without boxes. With 0, the whole image is
-            the only box.
-        colorfulness: Factor c in the loss weight 1 + c * chroma / 20, where chroma is the true chroma in CIE
-            units. Larger factors counteract desaturated predictions.
+        trunk: Name of a Local Hints model (Zhang et al. 2017) with layers for all three networks; requires
+            `keep_trunk`.
+        keep_trunk: Whether ``trunk`` provides the full-image network and the other encoders, frozen and not
+            stored in weight files; requires `trunk`.
+        random_boxes: Number of random boxes for training images without boxes; 0 uses the whole image as the
+            box.
+        colorfulness: Factor c in the loss weight 1 + c * chroma / 20, with chroma in CIE units. Larger
+            factors counteract desaturated predictions.
         hints: Fraction of the training images with color points.
     """
 
@@ -84,12 +83,12 @@ class InstanceExtensions:
 
 
 def keep_trunk(network: InstanceNetworks) -> None:
-    """Exclude the layers that come from a Local Hints model from training and weight files."""
+    """Exclude the layers of a Local Hints model from training and weight files."""
     borrow(network, [key for key in network.state_dict() if not _own(key)])
 
 
 def _own(key: str) -> bool:
-    """Return whether a weight belongs to the instance decoder or to the fusion layers."""
+    """Return whether a weight belongs to the instance decoder or the fusion layers."""
     part, _, name = key.partition(".")
     own = {
         "full": False,
@@ -110,7 +109,7 @@ LEAST_SCORE, MOST = 0.7, 8
 _LEAST_SIDE = 2.0  # pixels
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Function that maps grayscale RGB ``(3, H, W)`` in [0, 1] to boxes and scores.
+"""Function that maps gray RGB ``(3, H, W)`` in [0, 1] to boxes and scores.
 
 Boxes are ``(K, 4)`` in pixels (left, top, right, bottom), and scores are ``(K,)`` in [0, 1].
 """
@@ -132,9 +131,7 @@ class InstanceArchitecture:
 
 
 def torchvision_detector(path: str) -> Detector:
-    """Load torchvision's Faster R-CNN as a detector.
-
-    The paper uses the boxes of Mask R-CNN.
+    """Load torchvision's Faster R-CNN as a detector; the paper uses Mask R-CNN.
 
     Args:
         path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
@@ -156,17 +153,16 @@ def torchvision_detector(path: str) -> Detector:
 
 
 class InstanceColorization(ColoringModel):
-    """Model that colorizes an image, guided by bounding boxes of objects and color points.
+    """Colorization of an image and each object, guided by boxes and color points.
 
     Attributes:
-        detector: `Detector` that is used if the guidance contains no boxes.
-        detector_file: File from which the detector is loaded on first use.
+        detector: Detector for guidance without boxes.
+        detector_file: Detector weight file, loaded on first use.
 
     Args:
         architecture: Settings of the networks.
         extensions: Extensions that are not in the paper.
-        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if the
-            guidance contains no boxes.
+        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2`` for guidance without boxes.
     """
 
     accepts = frozenset({"points", "boxes"})
@@ -207,9 +203,9 @@ class InstanceColorization(ColoringModel):
         self.detector: Detector | None = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch.
+        """Colorize a batch; ``extras["logits"]`` contains logits over the ab grid.
 
-        ``extras["logits"]`` contains the logits over the ab grid, ``(B, 529, ceil(H/4), ceil(W/4))``.
+        The logits have the shape ``(B, 529, ceil(H/4), ceil(W/4))``.
         """
         out = self.network(lightness, *_points_and_boxes(lightness, guidance))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
@@ -220,7 +216,7 @@ class InstanceColorization(ColoringModel):
         return self.detector is not None or self.detector_file is not None
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Detect the objects of the images.
+        """Detect objects in images.
 
         Raises:
             GuidanceError: The model has no detector.
@@ -237,15 +233,15 @@ class InstanceColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Fused activation maps that an add-on model can modify."""
+        """Fused feature maps that an add-on may modify."""
         return self.network.full.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first feature hook; see `HookedModel`."""
+        """Run the model up to the first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        """Run the model from the first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(cast(FusionState, state), visit)
 
 
@@ -263,11 +259,11 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
 def detect(lightness: Tensor, detector: Detector) -> Boxes:
     """Detect up to `MOST` objects per image with scores of at least `LEAST_SCORE`.
 
-    The boxes are sorted by descending score.
+    Boxes are sorted by descending score.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        detector: Detector, which is called once per image.
+        detector: Detector, called once per image.
     """
     height, width = lightness.shape[-2:]
     scale = torch.tensor([width, height, width, height])

@@ -48,7 +48,7 @@ _ROUNDING = 1e-4  # tolerance in cells, because fractional corners are inexact
 
 
 class Rectangle(NamedTuple):
-    """Rectangle of at least one cell on a feature map, where a cell is a position of the map."""
+    """Rectangle on a feature map, in cells (map positions); at least one cell."""
 
     left: int
     top: int
@@ -59,11 +59,10 @@ class Rectangle(NamedTuple):
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
     """Round boxes to whole cells of a feature map, as in the authors' code.
 
-    The coordinates of box corners are rounded down to whole cells. A rectangle that would have no cells in a
-    direction is extended to one cell.
+    Corners are rounded down to whole cells, and empty rectangles are extended to one cell.
 
     Args:
-        corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image sides.
+        corners: ``(N, 4)``: left, top, right and bottom as fractions of the image size.
         size: Height and width of the image in pixels.
         stride: Pixels per cell.
     """
@@ -86,23 +85,23 @@ def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, in
 def cut(
     image: Tensor, rectangles: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear"
 ) -> Tensor:
-    """Crop rectangles from one image and resize all crops to one size.
+    """Crop rectangles from an image and resize the crops to one size.
 
     Args:
         image: ``(1, C, H, W)``.
         rectangles: N rectangles.
-        size: Height and width of the crops; the aspect ratio is not kept, as in the paper.
+        size: Height and width of the resized crops; as in the paper, the aspect ratio may change.
         mode: Mode of `torch.nn.functional.interpolate`.
 
     Returns:
-        ``(N, C, *size)``.
+        Crops ``(N, C, *size)``.
     """
     crops = [image[:, :, p.top : p.top + p.height, p.left : p.left + p.width] for p in rectangles]
     return torch.cat([F.interpolate(crop, size, mode=mode) for crop in crops])
 
 
 def cut_points(points: Points, rectangles: list[Rectangle], size: tuple[int, int]) -> Points:
-    """Crop the hints of one image like `cut`, with nearest-neighbor interpolation."""
+    """Crop hints like `cut`, with nearest-neighbor interpolation."""
     return Points(
         cut(points.ab, rectangles, size, mode="nearest"), cut(points.mask, rectangles, size, mode="nearest")
     )
@@ -122,7 +121,7 @@ class InstanceSums(NamedTuple):
         largest: ``(1, 1, h, w)``, largest score.
         total: ``(1, 1, h, w)``, sum of exp(score - ``largest``).
         features: ``(1, C, h, w)``, sum of exp(score - ``largest``) times the features.
-        inside: ``(1, 1, h, w)`` bool, True inside at least one box.
+        inside: ``(1, 1, h, w)`` bool, True inside any box.
     """
 
     largest: Tensor
@@ -132,14 +131,13 @@ class InstanceSums(NamedTuple):
 
 
 class FusionLayer(nn.Module):
-    """Fusion of instance features and full-image features by a softmax at each position.
+    """Fusion of instance and full-image features by a softmax at each position.
 
-    The layer predicts a score for each instance and for the full image. The result is the mean of the
-    features, weighted by the softmax of the scores. As in the authors' code, the features of an instance are
-    0 outside its box.
+    The layer predicts a score for each instance and the full image, and averages the features with the
+    softmax of the scores as weights. As in the authors' code, instance features are 0 outside the box.
 
     Args:
-        channels: Channels of the features.
+        channels: Feature channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -150,12 +148,12 @@ class FusionLayer(nn.Module):
     def add(
         self, sums: InstanceSums | None, instance: Tensor, rectangle: Rectangle, size: tuple[int, int]
     ) -> InstanceSums:
-        """Add an instance to the running sums, so its features need not be stored.
+        """Add an instance to the running sums.
 
         Args:
-            sums: Sums of the previous instances; None for the first instance.
-            instance: ``(1, C, h', w')``, features of the crop.
-            rectangle: Rectangle of the crop, in cells of the map.
+            sums: Sums of previous instances, or None.
+            instance: Features of the crop, ``(1, C, h', w')``.
+            rectangle: Rectangle of the crop on the map.
             size: Height and width of the map.
         """
         score = paste(self.instance(instance).float(), rectangle, size)
@@ -175,7 +173,7 @@ class FusionLayer(nn.Module):
         return InstanceSums(largest, total, features, sums.inside | inside)
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
-        """Return the fused features ``(1, C, h, w)``; outside all boxes they equal ``whole``."""
+        """Return fused features ``(1, C, h, w)``, equal to ``whole`` outside all boxes."""
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
         instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
@@ -184,7 +182,7 @@ class FusionLayer(nn.Module):
 
 
 def _scores(channels: int) -> nn.Sequential:
-    """Return three convolutions that predict one nonnegative score channel."""
+    """Build three convolutions that predict a nonnegative score map."""
     return nn.Sequential(*conv_relu_stack((channels, HIDDEN, HIDDEN, 1)))
 
 
@@ -194,10 +192,9 @@ class FusionState(HookState):
 
     Attributes:
         boxed: Whether each image has boxes.
-        full: Input of the decoder of the full-image network; None if all images have boxes.
-        fusion: Input of the decoder of the fusion network; None if no image has boxes.
-        sums: Instance sums of each image, keyed by the name of the fused map; empty for an image without
-            boxes.
+        full: Decoder input of the full-image network; None if all images have boxes.
+        fusion: Decoder input of the fusion network; None if no image has boxes.
+        sums: Instance sums of each image by map name; empty for images without boxes.
     """
 
     boxed: tuple[bool, ...]
@@ -207,7 +204,7 @@ class FusionState(HookState):
 
 
 class InstanceNetworks(nn.Module):
-    """Full-image, instance and fusion networks, for any image size and number of boxes.
+    """Full-image, instance and fusion networks for any image size and number of boxes.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -228,11 +225,11 @@ class InstanceNetworks(nn.Module):
     def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PointNetworkOutput:
         """Colorize images of any size.
 
-        The fusion network colorizes images with boxes, and the full-image network colorizes all other images.
+        The fusion network colorizes images with boxes; the full-image network colorizes other images.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints at the size of ``lightness``.
+            points: Hints at image size.
             boxes: Object boxes of each image.
         """
         state = self.before_hooks(lightness, points, boxes)
@@ -246,7 +243,7 @@ class InstanceNetworks(nn.Module):
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
-        """Run the full-image network and the fusion network up to block 8."""
+        """Run the full-image and fusion networks up to block 8."""
         corners = _corners(boxes, lightness)
         boxed = tuple(len(each) > 0 for each in corners)
         inputs = hint_input(lightness, points, self.mask_center)
@@ -270,12 +267,12 @@ class InstanceNetworks(nn.Module):
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
-        """Colorize images or crops with one network; return ab ``(B, 2, H, W)`` in CIE units.
+        """Colorize images with one network; return ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
             name: ``"full"`` or ``"instance"``.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints at the size of ``lightness``.
+            points: Hints at image size.
         """
         unet: HintUNet = getattr(self, name)
         height, width = lightness.shape[-2:]
@@ -283,14 +280,14 @@ class InstanceNetworks(nn.Module):
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
-        """Return the feature maps of the instance network that are fused, keyed by name.
+        """Return the instance network's feature maps for fusion, by name.
 
-        A ReLU is applied to maps whose names end in "up", although the fusion network fuses its maps before
-        the ReLU. The authors' code has this effect because of an in-place activation. The published weights
-        were trained with this code.
+        A ReLU is applied to maps with names ending in "up", although the fusion network fuses these maps
+        before the ReLU. The authors' code has this effect because of an in-place activation, and the
+        published weights depend on it.
 
         Args:
-            lightness: Lightness ``(N, 1, h, w)`` of the crops in [0, 100].
+            lightness: Lightness of the crops, ``(N, 1, h, w)`` in [0, 100].
             points: Hints in the crops.
         """
         found: dict[str, Tensor] = {}
@@ -305,7 +302,7 @@ class InstanceNetworks(nn.Module):
     def _instance_sums(
         self, lightness: Tensor, points: Points, corners: Sequence[Tensor]
     ) -> list[dict[str, InstanceSums]]:
-        """Run the instance network on all crops and accumulate its maps per image."""
+        """Run the instance network on all crops and accumulate the feature maps per image."""
         size = (lightness.shape[-2], lightness.shape[-1])
         gray = pad_to_multiple(lightness, STRIDE)
         hints = Points(pad_with_zeros(points.ab, STRIDE), pad_with_zeros(points.mask, STRIDE))
@@ -335,7 +332,7 @@ class InstanceNetworks(nn.Module):
         return sums
 
     def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:
-        """Return a map ``(B, C, h, w)`` fused with the instance sums; unchanged without boxes."""
+        """Fuse a map ``(B, C, h, w)`` with instance sums; images without boxes are unchanged."""
         layer = cast(FusionLayer, self.layers[name])
         pairs = zip(torch.split(activation, 1), sums, strict=True)
         return torch.cat([layer.finish(whole, own[name]) if own else whole for whole, own in pairs])

@@ -1,7 +1,6 @@
 """Parameter names of the authors' three files, one per network.
 
-The keys of the fusion network have the prefix ``module.`` (from multi-GPU training). A non-strict load would
-skip these keys (issue 6 of the authors' repository).
+Fusion network keys have the prefix ``module.`` from multi-GPU training.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from colorzoo.networks.hint_unet import HINT_UNET_NAMES
 from colorzoo.networks.renaming import Pattern
 
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
-"""Network name by the key prefix of each published file."""
+"""Key prefix of each published file -> network name."""
 
 UNUSED = r"\.weight_layerout\."
 _LAYERS = {

@@ -56,13 +56,12 @@ class Su2020(SingleOptimizerModule):
     Args:
         architecture: Settings of the networks.
         extensions: Extensions that are not in the paper.
-        stage: Part of the model that is trained. Stage ``"full"`` trains the full-image network on whole
-            images, ``"instance"`` trains the instance network on boxes, and ``"fusion"`` trains the fusion
-            layers and the last layers of the fusion network.
-        start: Model that provides the initial weights. A Local Hints model of equal shape initializes all
-            three networks. A model of this class is loaded as with ``--init_from``; see `continue_from`.
-        most_boxes: Maximum number of boxes per training image; the first boxes are used.
-        delta: Distance in CIE units above which the loss is linear; 1 in the paper.
+        stage: ``"full"`` trains the full-image network, ``"instance"`` trains the instance network on boxes,
+            and ``"fusion"`` trains the fusion layers and the fusion network's last layers.
+        start: Model with the initial weights: a Local Hints model of equal shape, which initializes all three
+            networks, or a model of this class, loaded as with ``--init_from``.
+        most_boxes: Maximum number of boxes per training image.
+        delta: Threshold of the linear loss range in CIE units; 1 in the paper.
         detector: State dict file of the detector; see `InstanceColorization`.
         **optimization: See `Optimization`.
     """
@@ -87,7 +86,7 @@ class Su2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of a Local Hints model, or of another model of this class.
+        """Copy the weights of a Local Hints model or another `Su2020` model.
 
         Raises:
             ColorzooError: The source does not match this model, or ``keep_trunk`` is set.
@@ -103,19 +102,19 @@ class Su2020(SingleOptimizerModule):
             copy_trunk(source.model.network, self.model.network, "--model.start")
 
     def continue_from(self, stage: str | None) -> None:
-        """Copy the full-image network to the networks that no earlier stage has trained.
+        """Copy the full-image network to networks that no earlier stage has trained.
 
-        The authors' training script copies these weights between stages.
+        The authors' training script also copies these weights between stages.
 
         Args:
-            stage: Previous stage. If it is unknown, nothing is copied.
+            stage: Previous stage; unknown names copy nothing.
         """
         network = self.model.network
         for name in COPIES.get((stage or "", self.stage or ""), ()):
             getattr(network, name).load_state_dict(network.full.state_dict())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of colorized images, or of colorized objects in stage ``instance``."""
+        """Return the loss of colorized images or, in stage ``instance``, of colorized objects."""
         lab = rgb_to_lab(batch["rgb"])
         boxes = self.boxes_of(batch)
         if self.stage == "instance":
@@ -128,7 +127,7 @@ class Su2020(SingleOptimizerModule):
         return loss
 
     def _colored(self, lightness: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
-        """Return the ab predicted by the networks of this stage."""
+        """Return the ab predicted by the network of the current stage."""
         if self.stage == "instance":  # the forward pass of the model never returns the colors of this network
             return self.model.network.color("instance", lightness, points)
         guidance = Guidance(points=points)
@@ -137,7 +136,7 @@ class Su2020(SingleOptimizerModule):
         return self.model(lightness, guidance).ab
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
-        """Return 1 to ``most_boxes`` boxes ``(K, 4)`` per image as fractions of the sides."""
+        """Return 1 to ``most_boxes`` boxes ``(K, 4)`` per image as fractions of the image size."""
         generators = image_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
@@ -145,31 +144,30 @@ class Su2020(SingleOptimizerModule):
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the two validation settings: without boxes and with boxes."""
+        """Return the two validation settings, without and with boxes."""
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
-        """Return pairs of setting name and guidance: empty guidance, and the boxes of the batch."""
+        """Return the two validation settings with their guidance."""
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
 
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
-    """Return the smooth L1 loss of the paper, in which nearly gray images have weight 0.
+    """Return the paper's smooth L1 loss; nearly gray images have the weight 0.
 
-    Images with weight 0 are included in the mean. In distributed training, the gradient of a batch therefore
-    equals the mean gradient over the processes.
+    The mean includes images with the weight 0, so distributed training gives the same gradient.
 
     Args:
         errors: Smooth L1 distances ``(B, 1, H, W)`` in CIE units.
-        ab: True colors ``(B, 2, H, W)`` in CIE units.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
     """
     colored = color_range(ab) >= GRAY_BELOW
     return LOSS_SCALE * (errors.mean(dim=(1, 2, 3)) * colored).mean()
 
 
 def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tensor:
-    """Crop one random box of each image ``(B, 3, H, W)`` and resize it to the image size."""
+    """Crop a random box from each Lab image and resize the crop to the image size."""
     size = (lab.shape[-2], lab.shape[-1])
     crops = []
     for row, generator in enumerate(image_generators(batch["seed"], "instance")):
@@ -180,13 +178,13 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
 
 
 def color_range(ab: Tensor) -> Tensor:
-    """Return the range of a plus the range of b of each image, ``(B,)`` in CIE units."""
+    """Return the sum of the ranges of a and b, ``(B,)`` in CIE units."""
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
 
 
 def copy_everything(source: InstanceColorization, model: InstanceColorization) -> None:
-    """Copy all weights of another model of the same class.
+    """Copy all weights of a model of the same class.
 
     Raises:
         ColorzooError: A setting in ``recorded_hparams`` differs between the models.
@@ -201,7 +199,7 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
 
 
 def shares(batch: Batch) -> list[Tensor]:
-    """Return the boxes ``(K, 4)`` of each image as fractions of its sides, on the CPU."""
+    """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU."""
     height, width = batch["rgb"].shape[-2:]
     scale = torch.tensor([width, height, width, height], device="cpu")
     if "boxes" not in batch:
@@ -210,9 +208,9 @@ def shares(batch: Batch) -> list[Tensor]:
 
 
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Return random boxes ``(count, 4)`` as fractions of the sides.
+    """Return random boxes ``(count, 4)`` as fractions of the image size.
 
-    If ``count`` is 0, the whole image is returned as one box.
+    If ``count`` is 0, the whole image is the only box.
     """
     if count == 0:
         return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")

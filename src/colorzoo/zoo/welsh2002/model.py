@@ -1,8 +1,7 @@
 """Transferring Color to Greyscale Images (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002).
 
-Each pixel receives the color of the exemplar sample with the most similar lightness and local standard
-deviation of lightness.
-https://doi.org/10.1145/566570.566576
+Each pixel receives the color of the exemplar sample with the most similar lightness and local lightness
+deviation. https://doi.org/10.1145/566570.566576
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _LEAST_DEVIATION = 1e-3  # minimum deviation in L units, for constant exemplars
 
 
 class ColorTransfer(ColoringModel):
-    """Model that colorizes an image by color transfer from samples of an exemplar.
+    """Color transfer from samples of an exemplar.
 
     Args:
-        samples: Approximate number of exemplar samples, which lie on a jittered square grid.
+        samples: Approximate number of samples on a jittered square grid.
         seed: Seed of the jitter.
     """
 
@@ -42,7 +41,7 @@ class ColorTransfer(ColoringModel):
         self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with colors of the exemplar; without an exemplar, the result is gray."""
+        """Colorize a batch; the result is gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
@@ -53,14 +52,14 @@ class ColorTransfer(ColoringModel):
         return AbPrediction(ab=ab)
 
     def _sample(self, maps: Tensor) -> Tensor:
-        """Return the values ``(B, C, N)`` of maps at the sample positions."""
+        """Return map values ``(B, C, N)`` at the sample positions."""
         height, width = maps.shape[-2:]
         rows = (self.places[:, 0] * height).long().clamp(max=height - 1)
         columns = (self.places[:, 1] * width).long().clamp(max=width - 1)
         return maps[:, :, rows, columns]
 
     def _match(self, lightness: Tensor, features: Tensor, ab: Tensor) -> Tensor:
-        """Return for each pixel the ab of the sample with the nearest features."""
+        """Return the ab of the sample with the nearest features for each pixel."""
         target = torch.cat([lightness, window_deviation(lightness)], dim=1)
         best = torch.full_like(lightness, torch.inf)
         output = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
@@ -74,7 +73,7 @@ class ColorTransfer(ColoringModel):
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:
-    """Shift and scale lightness to the mean and standard deviation of another lightness map."""
+    """Match the mean and standard deviation of a lightness map to another lightness map."""
     dims = (1, 2, 3)
     spread = source.std(dim=dims, keepdim=True, correction=0).clamp(min=_LEAST_DEVIATION)
     scale = target.std(dim=dims, keepdim=True, correction=0) / spread
@@ -82,10 +81,7 @@ def remap(source: Tensor, target: Tensor) -> Tensor:
 
 
 def window_deviation(lightness: Tensor) -> Tensor:
-    """Return the standard deviation of lightness ``(B, 1, H, W)`` in 5 x 5 windows.
-
-    Border pixels are replicated.
-    """
+    """Return the lightness standard deviation in 5 x 5 windows, ``(B, 1, H, W)``."""
     height, width = lightness.shape[-2:]
     padded = F.pad(lightness, 4 * [_WINDOW // 2], mode="replicate")
     mean = F.avg_pool2d(padded, _WINDOW, stride=1)

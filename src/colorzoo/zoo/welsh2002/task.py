@@ -10,7 +10,7 @@ class Welsh2002(TrainingFreeModule):
     """Evaluation task of `ColorTransfer`, which needs no training.
 
     Args:
-        samples: Approximate number of samples of the exemplar.
+        samples: Approximate number of exemplar samples.
         seed: Seed of the sample positions.
     """
 

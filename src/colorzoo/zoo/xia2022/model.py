@@ -1,7 +1,7 @@
 """Disentangled Image Colorization via Global Anchors (Xia et al., SIGGRAPH Asia 2022).
 
-The network divides an image into superpixels. k-means selects a few superpixels as anchors, and each anchor
-receives one of 313 colors. A transformer propagates the anchor colors to all other superpixels.
+A network divides the image into superpixels, and k-means selects a few anchors. Each anchor receives one of
+313 colors, and a transformer propagates the anchor colors to all other superpixels.
 https://doi.org/10.1145/3550454.3555432
 """
 
@@ -35,13 +35,13 @@ _LIKELIEST = 10
 
 
 def starts_of(draws: Tensor, count: int) -> Tensor:
-    """Return the indices ``(B, k)`` int64 of the superpixels that initialize k-means.
+    """Return the indices ``(B, k)`` of superpixels that initialize k-means.
 
-    The superpixels are split into k equal ranges, and one random superpixel is selected from each range.
+    One random superpixel is selected from each of k equal ranges.
 
     Args:
-        draws: Random numbers ``(B, k)``, uniform on [0, 1).
-        count: Number of superpixels. If it is below k, some indices repeat.
+        draws: Uniform random numbers ``(B, k)`` in [0, 1).
+        count: Number of superpixels; below k, indices repeat.
     """
     stretches = torch.arange(draws.shape[1], device=draws.device)
     return ((stretches + draws) * (count / draws.shape[1])).long().clamp(max=count - 1)
@@ -51,12 +51,12 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
     """Select the largest superpixel of each cluster as its anchor.
 
     Args:
-        clusters: Cluster ``(B, N)`` int64 of each superpixel.
-        sizes: Size ``(B, N)`` of each superpixel in cells; see `colorzoo.zoo.xia2022.network.sizes`.
+        clusters: Cluster index of each superpixel, ``(B, N)``.
+        sizes: Size of each superpixel in cells, ``(B, N)``; see `colorzoo.zoo.xia2022.network.sizes`.
         count: Number of clusters.
 
     Returns:
-        ``(B, N)`` bool, True for anchors.
+        Mask ``(B, N)``, True for anchors.
     """
     number = torch.arange(count, device=clusters.device)
     score = (clusters[..., None] == number).to(sizes) + _SIZE_WEIGHT * sizes[..., None]
@@ -66,10 +66,10 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
 
 
 def anchor_bins(logits: Tensor) -> list[Tensor]:
-    """Return three alternative colors per superpixel, each as bins ``(B, N)`` int64.
+    """Return three alternative colors per superpixel, each as bin indices ``(B, N)``.
 
-    The first color is the most likely bin. The second and third colors are selected from the ten most likely
-    bins. The selected bin has the largest sum of distances to the bins that are already selected.
+    The first color is the most likely bin. Each further color is the bin among the ten most likely bins that
+    has the largest summed distance to the bins already selected.
 
     Args:
         logits: Color logits ``(B, 313, N)``.
@@ -94,9 +94,8 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         dropout: Dropout probability of the transformers.
-        anchors: Number of clusters; each cluster has one anchor.
-        alternative: Index of one of three results with different anchor colors; 0 selects the most likely
-            colors.
+        anchors: Number of anchors.
+        alternative: Index of the alternative result; 0 has the most likely anchor colors.
         seed: Seed of the initial k-means centers.
     """
 
@@ -108,7 +107,7 @@ class Architecture:
 
 
 class AnchorColorization(ColoringModel):
-    """Model that colorizes an image from a few anchors, which color points can override.
+    """Colorization from the colors of a few anchors, which color points can override.
 
     Args:
         architecture: Settings of the network and the anchors.
@@ -138,10 +137,9 @@ class AnchorColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        A superpixel that contains color points becomes an anchor. Its color is the mean color of the points.
-        It replaces the existing anchor of its cluster. ``extras["logits"]`` contains the color logits ``(B,
-        313, h, w)`` of the superpixels. ``extras["anchors"]`` is a mask ``(B, 1, h, w)`` in {0, 1} of the
-        anchors.
+        A superpixel with color points replaces the anchor of its cluster and has the mean point color.
+        ``extras["logits"]`` contains the color logits ``(B, 313, h, w)`` of the superpixels, and
+        ``extras["anchors"]`` the anchor mask ``(B, 1, h, w)``.
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
@@ -166,9 +164,9 @@ class AnchorColorization(ColoringModel):
         return kmeans(tokens, starts_of(self.draws, tokens.shape[1]).expand(len(tokens), -1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the tensors of the authors' checkpoint.
+        """Rename the parameters of the authors' checkpoint.
 
-        If the file contains only the superpixel network, all other weights are unchanged.
+        If the file contains only the superpixel network, other weights are unchanged.
         """
         ours = convert_published(state_dict)
         part = all(key.startswith("network.superpixels.") for key in ours)
@@ -181,7 +179,7 @@ def network_input(lightness: Tensor) -> Tensor:
 
 
 def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points) -> tuple[Tensor, Tensor]:
-    """Replace the anchors of clusters that contain color points, and return anchors and bins."""
+    """Replace the anchors of clusters with color points; return anchors and bins."""
     given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
     share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
     held = share[:, 0] > 0
@@ -192,7 +190,7 @@ def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points
 
 
 def initialize(network: nn.Module) -> None:
-    """Initialize all weights with two or more dimensions by Xavier uniform initialization."""
+    """Initialize weights with two or more dimensions by Xavier uniform initialization."""
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter)

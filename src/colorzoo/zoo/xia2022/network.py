@@ -1,8 +1,7 @@
 """Networks of Xia et al. 2022 for superpixels, features, transformers and refinement.
 
-The image is divided into square cells of 16 x 16 pixels, and each cell has one superpixel. The superpixel
-network predicts nine weights per pixel. The weights assign the pixel to the superpixels of its cell and of
-the eight neighboring cells, in row-major order.
+Each square cell of 16 x 16 pixels has one superpixel. The superpixel network predicts nine weights per pixel,
+which assign the pixel to the superpixels of its cell and the eight neighboring cells, in row-major order.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _LEAST = 1e-8
 
 
 class SuperpixelNetwork(nn.Module):
-    """U-Net that predicts the soft assignment of each pixel to nine superpixels.
+    """U-Net that predicts each pixel's assignment weights for nine superpixels.
 
     Layer names match the authors' code.
 
@@ -53,10 +52,10 @@ class SuperpixelNetwork(nn.Module):
         self.layers = nn.ModuleDict(layers)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Return assignment weights ``(B, 9, H, W)``, whose sum is 1 at each pixel.
+        """Return assignment weights ``(B, 9, H, W)`` with a sum of 1 at each pixel.
 
         Args:
-            gray: ``(B, 1, H, W)`` in [-1, 1]; height and width must be multiples of 16.
+            gray: ``(B, 1, H, W)`` in [-1, 1]; H and W are multiples of 16.
         """
         maps, x = [], gray
         for level in range(self.depth):
@@ -76,40 +75,39 @@ def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     """Return the weighted mean of feature maps in each superpixel.
 
     Args:
-        maps: ``(B, C, H, W)``.
+        maps: Feature maps ``(B, C, H, W)``.
         shares: Assignment weights ``(B, 9, H, W)``.
         cell: Side of a cell in pixels.
 
     Returns:
-        ``(B, C, H/cell, W/cell)``.
+        Superpixel features ``(B, C, H/cell, W/cell)``.
     """
     return _gathered(maps, shares, cell) / (weights(shares, cell) + _LEAST)
 
 
 def weights(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel, ``(B, 1, H/cell, W/cell)``.
+    """Return the size of each superpixel in cells, ``(B, 1, H/cell, W/cell)``.
 
-    The size is the sum of the assignment weights of all pixels, divided by the number of pixels in a cell.
+    The size is the sum of the assignment weights, divided by the pixel count of a cell.
     """
     return _gathered(torch.ones_like(shares[:, :1]), shares, cell)
 
 
 def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel for a hard assignment of pixels.
+    """Return the size of each superpixel in cells for a hard assignment of pixels.
 
-    Each pixel is assigned to the superpixel with the largest weight. If several superpixels have this weight,
-    the pixel is assigned to all of them.
+    Each pixel is assigned to the superpixel with the largest weight, or to all tied superpixels.
     """
     return weights((shares == shares.amax(dim=1, keepdim=True)).to(shares), cell)
 
 
 def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
-    """Upsample superpixel features to pixels ``(B, C, H, W)`` by the assignment weights.
+    """Upsample superpixel features to pixels ``(B, C, H, W)`` with the assignment weights.
 
     Superpixels outside the image have the value 0.
 
     Args:
-        cells: Features ``(B, C, H/cell, W/cell)`` of the superpixels.
+        cells: Superpixel features ``(B, C, H/cell, W/cell)``.
         shares: Assignment weights ``(B, 9, H, W)``.
         cell: Side of a cell in pixels.
     """
@@ -123,7 +121,7 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
-    """Return the weighted sum of maps over each superpixel, divided by the area of a cell."""
+    """Return the weighted sum of maps over each superpixel, divided by the cell area."""
     height, width = (side // cell for side in maps.shape[-2:])
     found = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):
@@ -164,13 +162,13 @@ class FeatureNetwork(nn.Module):
         self.conv10_2 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c64, c64)))
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Return the feature map of a gray image.
+        """Return feature maps of gray images.
 
         Args:
             gray: ``(B, 1, H, W)`` in [-1, 1].
 
         Returns:
-            ``(B, 64 * width, H, W)``.
+            Feature maps ``(B, 64 * width, H, W)``.
         """
         third = self.conv3_3(self.conv2_3(self.conv1_2(gray)))
         deep = self.conv7_3(self.conv6_3(self.conv5_3(self.conv4_3(third))))
@@ -192,10 +190,10 @@ def _up(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention over the superpixels of an image, followed by a feed-forward layer.
+    """Self-attention over superpixels, followed by a feed-forward layer.
 
     Args:
-        channels: Channels of a token.
+        channels: Token channels.
         dropout: Dropout probability.
     """
 
@@ -207,17 +205,17 @@ class TransformerLayer(nn.Module):
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Transform tokens ``(B, N, C)`` with position encodings ``(1, N, C)``.
 
-        The position encodings are added to queries and keys.
+        Position encodings are added to queries and keys.
         """
         placed = tokens + positions
         return self.feed(self.attention(tokens, placed, placed, tokens))
 
 
 class Transformer(nn.Module):
-    """Six `TransformerLayer` modules over the superpixels of an image.
+    """Six `TransformerLayer` modules.
 
     Args:
-        channels: Channels of a token.
+        channels: Token channels.
         dropout: Dropout probability.
     """
 
@@ -226,7 +224,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(channels, dropout) for _ in range(_LAYERS))
 
     def forward(self, cells: Tensor) -> Tensor:
-        """Transform superpixel features ``(B, C, h, w)`` without changing their shape."""
+        """Transform superpixel features ``(B, C, h, w)``."""
         height, width = cells.shape[-2:]
         tokens, encoding = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
         for layer in self.layers:
@@ -235,7 +233,7 @@ class Transformer(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Hourglass network that predicts the ab of each pixel.
+    """Hourglass network that predicts ab at each pixel.
 
     Args:
         tokens: Channels of the upsampled tokens.
@@ -284,16 +282,16 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map with the shape of ``x``."""
+        """Return a feature map ``(B, channels, H, W)``."""
         return F.relu(x + self.conv(x))
 
 
 class Rise(nn.Module):
-    """Upsampling by 2, followed by concatenation with a skip and convolutions.
+    """Decoder level: 2x upsampling, skip connection and convolutions.
 
     Args:
         fan_in: Input channels.
-        fan_out: Channels of the skip and the output.
+        fan_out: Channels of the skip connection and the output.
     """
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
@@ -314,13 +312,13 @@ class Rise(nn.Module):
 
 
 class EncodedImage(NamedTuple):
-    """Superpixels of an image with their features and predicted color distributions.
+    """Superpixels with their features and predicted color distributions.
 
     Attributes:
         shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
-        cells: Features ``(B, C, h, w)`` of the superpixels.
-        tokens: Features ``(B, C, h, w)`` after the transformer.
-        palette: Color logits ``(B, 313, h, w)`` of the superpixels.
+        cells: Superpixel features ``(B, C, h, w)``.
+        tokens: Superpixel features after the transformer, ``(B, C, h, w)``.
+        palette: Superpixel color logits ``(B, 313, h, w)``.
     """
 
     shares: Tensor
@@ -332,8 +330,7 @@ class EncodedImage(NamedTuple):
 class AnchorNetwork(nn.Module):
     """Network of DISCO: superpixels, two transformer branches and a refinement network.
 
-    The first branch predicts a color distribution for each superpixel. The second branch propagates the
-    colors of the anchors.
+    The first branch predicts a color distribution per superpixel. The second branch propagates anchor colors.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -355,7 +352,7 @@ class AnchorNetwork(nn.Module):
         """Compute superpixels and their color distributions.
 
         Args:
-            gray: ``(B, 1, H, W)`` in [-1, 1]; height and width must be multiples of 16.
+            gray: ``(B, 1, H, W)`` in [-1, 1]; H and W are multiples of 16.
         """
         shares = self.superpixels(gray)
         cells = pool(self.features(gray), shares)
@@ -365,16 +362,16 @@ class AnchorNetwork(nn.Module):
     def decode(
         self, gray: Tensor, encoded: EncodedImage, anchors: Tensor, bins: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Propagate the anchor colors to all superpixels and pixels.
+        """Propagate anchor colors to all superpixels and pixels.
 
         Args:
             gray: ``(B, 1, H, W)`` in [-1, 1].
             encoded: Output of `encode`.
-            anchors: Mask ``(B, 1, h, w)`` of the anchors in {0, 1}.
-            bins: Anchor colors ``(B, h, w)`` int64 among the 313 bins.
+            anchors: Anchor mask ``(B, 1, h, w)`` in {0, 1}.
+            bins: Bin indices of the anchor colors, ``(B, h, w)``.
 
         Returns:
-            Color logits ``(B, 313, h, w)`` of the superpixels, and ab / 110 ``(B, 2, H, W)`` of the pixels.
+            Superpixel color logits ``(B, 313, h, w)``, and ab / 110 ``(B, 2, H, W)``.
         """
         colors = F.one_hot(bins, _BINS).permute(0, 3, 1, 2).to(encoded.cells) * anchors
         joined = _by_cell(self.join, torch.cat([encoded.cells, colors, anchors], dim=1))

@@ -1,4 +1,4 @@
-"""Conversion of the authors' checkpoints: whole network or superpixel network only."""
+"""Conversion of the authors' checkpoints."""
 
 from __future__ import annotations
 
@@ -29,10 +29,7 @@ _RENAMED = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' 461 tensors.
-
-    Unknown names are unchanged, so a strict load reports them.
-    """
+    """Rename the authors' parameters; unknown names are unchanged."""
     return {f"network.{renamed(key)}": value for key, value in state_dict.items()}
 
 

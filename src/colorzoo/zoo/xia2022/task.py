@@ -1,7 +1,7 @@
 """Training of DISCO (Xia et al. 2022) as in the authors' code.
 
 Stage ``superpixels`` trains the superpixel network. Stage ``colors`` trains all other layers with two
-cross-entropy losses on superpixel colors and a perceptual loss. https://doi.org/10.1145/3550454.3555432
+cross-entropy losses for superpixel colors and a perceptual loss. https://doi.org/10.1145/3550454.3555432
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Objective:
 
     Attributes:
         colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
-            colors. Rebalancing does not change the value of the loss.
-        perceptual_weight: Weight of the VGG-19 perceptual loss; 0 disables the loss and VGG-19.
-        pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. Without VGG-19, the L1
-            loss is the only loss of the refinement network.
+            colors but does not change the loss value.
+        perceptual_weight: Weight of the perceptual loss; 0 disables VGG-19.
+        pixel_weight: Weight of the L1 loss of ab / 110 (not in the paper), the only loss of the refinement
+            network without VGG-19.
     """
 
     colorfulness: Fraction = 0.5
@@ -62,8 +62,7 @@ class Xia2022(SingleOptimizerModule):
     Args:
         architecture: Settings of the network and the anchors.
         objective: Settings of the losses.
-        stage: Part of the model that is trained. ``superpixels`` trains the superpixel network, and
-            ``colors`` trains all other layers.
+        stage: ``superpixels`` trains the superpixel network; ``colors`` trains all other layers.
         **optimization: See `Optimization`.
     """
 
@@ -92,11 +91,11 @@ class Xia2022(SingleOptimizerModule):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def setup(self, stage: str) -> None:
-        """Load the VGG-19 of the perceptual loss before training.
+        """Load the VGG-19 of the perceptual loss at the start of ``fit``.
 
         Raises:
-            WeightsError: VGG-19 is not available, or stage ``colors`` has an untrained superpixel network. If
-                ``allow_untrained`` is True, the error is not raised.
+            WeightsError: VGG-19 is not available, or stage ``colors`` has an untrained superpixel network,
+                and ``allow_untrained`` is not set.
         """
         super().setup(stage)
         if stage != "fit" or self.stage != "colors":
@@ -112,7 +111,7 @@ class Xia2022(SingleOptimizerModule):
             self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of the current training stage."""
+        """Return the loss of the current stage."""
         lab = pad_to_multiple(rgb_to_lab(batch["rgb"]), CELL)
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
@@ -126,12 +125,12 @@ class Xia2022(SingleOptimizerModule):
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the losses of stage ``colors`` and the predicted ab.
 
-        The losses include their sum, ``loss``. The predicted ab is divided by 110. In training, the anchors
-        have their true colors.
+        The losses include the sum ``loss``. The predicted ab is divided by 110. Anchors have ground truth
+        colors.
 
         Args:
-            lab: Ground truth ``(B, 3, H, W)``; height and width are multiples of 16.
-            starts: Indices ``(B, k)`` int64 of the initial k-means centers.
+            lab: Ground truth ``(B, 3, H, W)``; H and W are multiples of 16.
+            starts: Indices of the initial k-means centers, ``(B, k)``.
         """
         gray, network = network_input(lab[:, :1]), self.model.network
         encoded = network.encode(gray)
@@ -153,17 +152,17 @@ class Xia2022(SingleOptimizerModule):
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
 
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
-        """Return the mean cross-entropy of color logits.
+        """Return the mean cross-entropy of superpixel colors.
 
         Args:
-            logits: ``(B, 313, h, w)``.
-            bins: True bins ``(B, h, w)``.
+            logits: Color logits ``(B, 313, h, w)``.
+            bins: Ground truth bins ``(B, h, w)``.
         """
         losses = F.cross_entropy(logits, bins, reduction="none")
         return with_weighted_gradient(losses, self.class_weights[bins]).mean()
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
-        """Return the VGG-19 feature distance of predicted and true ab, both in CIE units."""
+        """Return the VGG-19 feature distance between predicted and true ab in CIE units."""
         found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
         with torch.no_grad():
             true = self.vgg(wanted)
@@ -177,13 +176,13 @@ def true_bins(cells: Tensor) -> Tensor:
 
 
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return the color loss and the position loss of superpixels, and their sum ``loss``.
+    """Return the color loss and position loss of superpixels, and the sum ``loss``.
 
-    Each pixel is compared with the weighted mean of the superpixels to which it is assigned.
+    Each pixel is compared with the weighted mean of its superpixels.
 
     Args:
         shares: Assignment weights ``(B, 9, H, W)``.
-        ab: True colors ``(B, 2, H, W)`` in CIE units.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
     """
     height, width = ab.shape[-2:]
     rows, columns = (torch.arange(side, dtype=ab.dtype, device=ab.device) for side in (height, width))

@@ -1,8 +1,7 @@
 """Example-Based Colourization via Dense Encoding Pyramids (Xiao et al., CGF 2020).
 
-The reference is reduced to a histogram of 313 colors. One network colorizes the image at 64 x 64 pixels (the
-first level). At each later level, which doubles the size, a second network colorizes the image. Its inputs
-include the colors of the previous level.
+The reference is reduced to a histogram of 313 colors. One network colorizes the image at 64 x 64 pixels, the
+first level. Each later level doubles the size, and a second network refines the colors of the previous level.
 https://doi.org/10.1111/cgf.13659
 """
 
@@ -34,8 +33,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        level: Side in pixels of the square image at the last level. The authors use the largest level that
-            does not exceed the longer image side.
+        level: Side of the square image at the last level in pixels. The authors use the largest level up to
+            the longer image side.
     """
 
     width: Width = 1.0
@@ -43,7 +42,7 @@ class Architecture:
 
 
 class PyramidColorization(ColoringModel):
-    """Model that colorizes an image with the color histogram of a reference.
+    """Exemplar colorization with the color histogram of a reference.
 
     Args:
         architecture: Settings of the networks.
@@ -75,11 +74,10 @@ class PyramidColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with the color histogram of the exemplar.
 
-        Without an exemplar, the model uses the mean histogram of ImageNet.
+        Without an exemplar, the mean histogram of ImageNet is used.
 
-        ``alpha`` of an exemplar interpolates between the histograms of ImageNet (0) and the exemplar (1).
-        ``extras["logits"]`` contains the logits ``(B, 313, S/4, S/4)`` of the last level, for the image
-        resized to S x S pixels.
+        An exemplar's ``alpha`` interpolates between the histograms of ImageNet (0) and the exemplar (1).
+        ``extras["logits"]`` contains the logits ``(B, 313, S/4, S/4)`` of the last level with side S.
         """
         images = [_squeezed(lightness, side) for side in self.levels]
         ab, logits = self.network(images, self._histograms(guidance or Guidance(), lightness.shape[0]))
@@ -99,7 +97,7 @@ class PyramidColorization(ColoringModel):
         return usual
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the histograms ``(B, levels, 313)`` of references ``(B, 3, H, W)`` in [0, 1]."""
+        """Return histograms ``(B, levels, 313)`` of references ``(B, 3, H, W)`` in [0, 1]."""
         found = [color_histogram(rgb_to_lab(_squeezed(rgb, side))[:, 1:]) for side in self.levels]
         return torch.stack(found, dim=1)
 
@@ -111,5 +109,5 @@ class PyramidColorization(ColoringModel):
 
 
 def _squeezed(maps: Tensor, side: int) -> Tensor:
-    """Resize ``(B, C, H, W)`` to a square without antialiasing, as the authors do."""
+    """Resize ``(B, C, H, W)`` to a square without antialiasing, as in the authors' code."""
     return F.interpolate(maps.float(), (side, side), mode="bilinear")

@@ -17,7 +17,7 @@ _TEMPERATURE = 2.0  # temperature of the decoded colors; the loss uses 1
 
 
 def color_codes(ab: Tensor) -> Tensor:
-    """Soft-encode ab as weights ``(B, 313, h, w)`` of the ten nearest of the 313 colors.
+    """Encode ab as weights ``(B, 313, h, w)`` of the ten nearest colors.
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.
@@ -27,12 +27,12 @@ def color_codes(ab: Tensor) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return color histograms ``(B, 313)`` of ab ``(B, 2, H, W)`` at 1/4 of the size."""
+    """Return color histograms ``(B, 313)`` of ab ``(B, 2, H, W)`` at 1/4 scale."""
     return color_codes(F.avg_pool2d(ab, QUARTER)).mean(dim=(2, 3))
 
 
 class DenseEncoding(nn.Module):
-    """Four densely connected convolutions; the first output is added to the last output.
+    """Four densely connected convolutions; the last output includes the first output.
 
     Args:
         fan_in: Input channels.
@@ -58,7 +58,7 @@ class DenseEncoding(nn.Module):
 
 
 class ResidualDenseBlock(nn.Module):
-    """Three densely connected convolutions, whose fused output is added to the input.
+    """Three densely connected convolutions with a residual connection.
 
     Args:
         channels: Input and output channels.
@@ -70,7 +70,7 @@ class ResidualDenseBlock(nn.Module):
         self.join = nn.Conv2d(4 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map with the shape of ``x``."""
+        """Return a feature map ``(B, channels, H, W)``."""
         maps = [x]
         for convolution in self.convolutions:
             maps.append(F.relu(convolution(torch.cat(maps, dim=1))))
@@ -82,7 +82,7 @@ class LevelNetwork(nn.Module):
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        coarse: Whether the network is conditioned on the colors of the previous level.
+        coarse: Whether the network receives the colors of the previous level.
     """
 
     coarse: DenseEncoding | None
@@ -105,12 +105,12 @@ class LevelNetwork(nn.Module):
         self.register_buffer("centers", hull_centers().clone(), persistent=False)
 
     def forward(self, lightness: Tensor, histogram: Tensor, coarse_ab: Tensor | None = None) -> Tensor:
-        """Return logits ``(B, 313, S/4, S/4)``.
+        """Return color logits ``(B, 313, S/4, S/4)``.
 
         Args:
-            lightness: ``(B, 1, S, S)`` in [0, 100]; S must be a multiple of 8.
+            lightness: ``(B, 1, S, S)`` in [0, 100]; S is a multiple of 8.
             histogram: Target histogram ``(B, 313)``.
-            coarse_ab: Output ``(B, 2, S/8, S/8)`` of the previous level in CIE units.
+            coarse_ab: ab ``(B, 2, S/8, S/8)`` of the previous level in CIE units.
         """
         x = self.block4(self.block3(self.block2(self.block1(lightness - 50))))
         x = self.block5(x + self.reference(F.pad(histogram, (0, 1), value=1.0)[:, :, None, None]))
@@ -119,12 +119,12 @@ class LevelNetwork(nn.Module):
         return self.class_head(self.block8(self.block7(self.block6(x))))
 
     def colors(self, logits: Tensor) -> Tensor:
-        """Return the annealed mean at temperature 2 as ab ``(B, 2, h, w)`` in CIE units."""
+        """Decode logits to ab ``(B, 2, h, w)`` in CIE units, the annealed mean at temperature 2."""
         return annealed_mean(logits, self.centers, _TEMPERATURE)
 
 
 class PyramidNetwork(nn.Module):
-    """Network of the first level, and network shared by all later levels.
+    """First-level network, and a shared network for all later levels.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -138,11 +138,11 @@ class PyramidNetwork(nn.Module):
         """Colorize images level by level.
 
         Args:
-            lightness: One tensor ``(B, 1, S, S)`` in [0, 100] per level; S doubles at each level.
+            lightness: ``(B, 1, S, S)`` in [0, 100] for each level; S doubles at each level.
             histograms: Target histograms ``(B, len(lightness), 313)``.
 
         Returns:
-            ab ``(B, 2, S/4, S/4)`` in CIE units and logits ``(B, 313, S/4, S/4)``, both of the last level.
+            ab ``(B, 2, S/4, S/4)`` in CIE units and logits ``(B, 313, S/4, S/4)`` of the last level.
         """
         logits = self.first(lightness[0], histograms[:, 0])
         for index in range(1, len(lightness)):

@@ -10,7 +10,7 @@ from torch import Tensor
 from colorzoo.networks.renaming import name_caffe_blobs
 
 FILES = {"DEPN_init.caffemodel": "init", "DEPN_sub.caffemodel": "sub"}
-"""The authors' files and the key prefix of each file."""
+"""The authors' file name -> key prefix."""
 
 _SHARPNESS = "conv8_313_rh.weight"  # factor of the logits; 0.5 if the file does not contain it
 _FIXED = re.compile(r"(class8_ab|data_l_meansub|conv8_313_rh)\.")
@@ -20,12 +20,11 @@ _NORMS = {1: 4, 2: 4, 3: 6, 4: 6, 5: 7, 6: 7, 7: 7}  # layer indices of the norm
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of both files.
+    """Rename the parameters of both files.
 
     Args:
-        state_dict: Weights of the first level with the prefix ``init.``, and weights of the later levels with
-            the prefix ``sub.``. The rest of each name is a Caffe name such as ``conv1_2.weight`` or
-            ``conv1_2.0``. Other names are unchanged, so a strict load reports them.
+        state_dict: Tensors with the prefix ``init.`` (first level) or ``sub.`` (later levels), followed by
+            Caffe names such as ``conv1_2.weight`` or ``conv1_2.0``. Other names are unchanged.
     """
     ours: dict[str, Tensor] = {}
     for prefix, level in _LEVELS.items():

@@ -1,7 +1,7 @@
 """Training of DEPN (Xiao et al. 2020) as in the authors' Caffe files.
 
-The reference is the image itself. Stage ``first`` trains the first level. Stage ``later`` trains the network
-of the later levels, conditioned on the colors of the previous level.
+Each image is its own reference. Stage ``first`` trains the first-level network. Stage ``later`` trains the
+network of the later levels.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Fraction of the uniform distribution in its mixture with the color frequencies. The loss
-            weights of the colors are computed from this mixture. With 1, all colors have equal weight. The
-            weights change the gradient but not the value of the loss.
+        uniform: Fraction of the uniform distribution in the smoothed color frequencies for rebalancing; 1
+            gives equal weights. Rebalancing changes the gradient but not the loss value.
     """
 
     uniform: Fraction = 0.5
@@ -48,7 +47,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the loss.
-        stage: Network that is trained: ``first`` for the first level, ``later`` for the later levels.
+        stage: ``first`` trains the first-level network; ``later`` trains the network of the later levels.
         **optimization: See `Optimization`.
     """
 
@@ -75,22 +74,22 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:
-        """Copy the weights of the first-level network to the network of the later levels.
+        """Copy the first-level network to the network of the later levels.
 
-        The branch for coarse colors keeps its weights, because the first-level network has no such branch.
+        The branch for coarse colors, absent from the first-level network, keeps its weights.
         """
         if (stage, self.stage) == ("first", "later"):
             self.model.network.later.load_state_dict(self.model.network.first.state_dict(), strict=False)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return all trained weights in one group, so that weight decay applies to biases too."""
+        """Return a single parameter group, in which biases also have weight decay."""
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of the color distribution that the network of this stage predicts.
+        """Return the loss of the current stage.
 
         Raises:
-            DataError: The image sides are not multiples of 16.
+            DataError: The image height or width is not a multiple of 16.
         """
         height, width = batch["rgb"].shape[-2:]
         if height % (2 * EIGHTH) or width % (2 * EIGHTH):
@@ -111,14 +110,14 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
 
     @torch.no_grad()
     def below(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return the colors that the first level predicts for half-size images, rounded to 8 bits.
+        """Return the first-level colors of half-size images, rounded to 8 bits.
 
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100].
-            ab: ``(B, 2, S, S)`` in CIE units; its histogram conditions the network.
+            ab: ``(B, 2, S, S)`` in CIE units, the source of the histogram.
 
         Returns:
-            ``(B, 2, S/8, S/8)`` in CIE units.
+            ab ``(B, 2, S/8, S/8)`` in CIE units.
         """
         half = F.avg_pool2d(torch.cat([lightness, ab], dim=1), 2)
         first = self.model.network.first
@@ -129,8 +128,8 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     def loss(self, logits: Tensor, ab: Tensor) -> Tensor:
         """Return the Kullback-Leibler divergence from the true colors, summed over each image.
 
-        The loss is evaluated at every fourth pixel. Rare colors have a higher gradient weight, and gray
-        images have weight 0.
+        The loss uses every fourth pixel. Rare colors have a higher gradient weight, and gray images have the
+        weight 0.
 
         Args:
             logits: ``(B, 313, S/4, S/4)``.
@@ -142,10 +141,10 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return with_weighted_gradient(each, self.weights_of(true, codes)).sum() / len(ab)
 
     def weights_of(self, ab: Tensor, codes: Tensor) -> Tensor:
-        """Return the gradient weights ``(B, h, w)``: class weights, and 0 for gray images."""
+        """Return gradient weights ``(B, h, w)``: class weights, or 0 for gray images."""
         colorful = (ab.abs() > _GRAY_BELOW).flatten(1).any(dim=1)
         return self.class_weights[codes.argmax(dim=1)] * colorful[:, None, None]
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return the images unchanged, because each image is its own reference."""
+        """Return the images unchanged as their own references."""
         return rgb

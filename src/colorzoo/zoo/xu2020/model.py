@@ -1,8 +1,7 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (CVPR 2020).
 
-The model of Xu et al. has two sub-nets. The transfer sub-net changes the colors of an automatically colorized
-image by matching its feature statistics to a reference. Samples of the resulting colors are the hints of the
-colorization sub-net.
+The transfer sub-net of Xu et al. matches the feature statistics of an automatically colorized image to a
+reference. Samples of the resulting colors are hints for the colorization sub-net.
 https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 
@@ -29,7 +28,7 @@ _OURS = "network.color.unet."
 
 
 class StylizationColorization(ColoringModel):
-    """Model that colorizes an image, guided by a reference and color points.
+    """Colorization guided by a reference and color points.
 
     Args:
         architecture: Settings of the sub-nets.
@@ -54,14 +53,14 @@ class StylizationColorization(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the feature statistics ``(B, 2, C)`` of references ``(B, 3, H, W)`` in [0, 1].
+        """Return feature statistics ``(B, 2, C)`` of references ``(B, 3, H, W)`` in [0, 1].
 
-        The statistics are the mean and the standard deviation of each of the C channels.
+        The statistics are the mean and standard deviation of each channel.
         """
         return self.network.transfer.encode_reference(rgb)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 ``(B, C, H/4, W/4)`` of images whose sides are multiples of 8."""
+        """Return relu3_1 ``(B, C, H/4, W/4)`` of images with H and W multiples of 8."""
         return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
@@ -83,11 +82,10 @@ class StylizationColorization(ColoringModel):
         return rgb.clamp(0, 1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with a reference, or automatically without a reference.
+        """Colorize a batch, with or without a reference.
 
         ``extras["logits"]`` contains the logits of the last colorization pass. With a reference,
-        ``extras["automatic"]`` is the ab before the transfer, and ``extras["transferred"]`` is the ab after
-        the transfer.
+        ``extras["automatic"]`` and ``extras["transferred"]`` contain ab before and after the transfer.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -101,11 +99,11 @@ class StylizationColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps of the last pass that an add-on model can modify."""
+        """Feature maps of the last pass that an add-on may modify."""
         return self.network.color.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first feature hook; see `HookedModel`."""
+        """Run the model up to the first feature hook; see `HookedModel`."""
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
@@ -116,7 +114,7 @@ class StylizationColorization(ColoringModel):
         return self.network.color.before_hooks(lightness, hints or Points.none(lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        """Run the model from the first feature hook to the output; see `HookedModel`."""
         return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
@@ -125,10 +123,10 @@ class StylizationColorization(ColoringModel):
         return {} if backbone is None else backbone_weights(backbone)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys in a checkpoint of the authors' encoder, decoder or color network.
+        """Rename the parameters of the authors' encoder, decoder or color network.
 
-        The network is detected from the keys. Weights that are missing from the checkpoint keep their current
-        values. The authors published their code, but no checkpoints.
+        The network is detected from the keys; missing weights keep their current values. The authors
+        published code but no checkpoints.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
 
@@ -146,7 +144,7 @@ def load_backbone(name: str, network: PointNetwork) -> None:
 
 
 def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a Local Hints model with the key names of this model.
+    """Return the weights of a Local Hints model with this model's parameter names.
 
     Raises:
         WeightsError: The model has no trained weights on this machine.
@@ -157,6 +155,6 @@ def backbone_weights(name: str) -> Mapping[str, Tensor]:
 
 @lru_cache(maxsize=1)
 def trained_model(name: str) -> ColoringModel:
-    """Load a model by name with its trained weights; the model of the last call is cached."""
+    """Load a model with trained weights by name; the last model is cached."""
     with torch.inference_mode(False):  # cached tensors must be usable in training
         return create_backbone(name, "backbone")

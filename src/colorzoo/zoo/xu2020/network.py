@@ -23,31 +23,27 @@ from colorzoo.zoo.xu2020.transfer import (
 )
 
 GRID = 8
-"""Number of grid cells along each side; each cell has one hint.
-
-The paper does not define how hints are selected.
-"""
+"""Number of hint grid cells along each image side; the paper does not define the hint selection."""
 
 _PATCH = 5 / 256  # side of a patch as a fraction of the shorter image side
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions that are not part of Xu et al. 2020.
+    """Extensions that are not in Xu et al. 2020.
 
     Attributes:
         color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
         hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
-        backbone: Name of a Local Hints model (Zhang et al. 2017) that initializes the colorization sub-net.
-            Weight files store only the weights that differ from the weights of this model.
-        transfer_error: Expected error (standard deviation in CIE units) of a transfer from a suitable
-            reference. If set, transferred and automatic colors are averaged; see `weigh_transfer`. None uses
-            only the transferred colors.
+        backbone: Name of a Local Hints model (Zhang et al. 2017) with the initial colorization sub-net.
+            Weight files store only weights that differ from this model.
+        transfer_error: Expected standard deviation of a transfer from a suitable reference in CIE units, used
+            to average transferred and automatic colors; see `weigh_transfer`. None uses only transferred
+            colors.
         none_share: Fraction of the training images without points.
-        grid_share: Fraction of the training images whose hints form a grid (see `grid_hints`) of true colors.
-        transferred_share: Fraction of the training images whose hints form a grid of colors that were
-            transferred from a related, an unrelated or a mixed reference.
+        grid_share: Fraction of the training images with a grid of true colors as hints; see `grid_hints`.
+        transferred_share: Fraction of the training images with a grid of transferred colors as hints.
     """
 
     color_width: Width | None = None
@@ -66,8 +62,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        places: Names of the layer sets whose feature statistics are matched (figure 5 of the paper). Possible
-            names are ``"encoder"``, ``"skip"`` and ``"decoder"``.
+        places: Layer sets with matched feature statistics (figure 5): ``"encoder"``, ``"skip"`` and
+            ``"decoder"``.
     """
 
     width: Width = 1.0
@@ -75,13 +71,13 @@ class Architecture:
 
 
 class ExemplarOutput(NamedTuple):
-    """Outputs of the pipeline steps; ab maps are ``(B, 2, H, W)`` in CIE units.
+    """Pipeline output. All ab maps are ``(B, 2, H, W)`` in CIE units.
 
     Attributes:
-        ab: The result.
+        ab: Final ab.
         logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
-        automatic: Colors without a reference, which are the input of the transfer sub-net.
-        transferred: Colors of the transfer sub-net's output.
+        automatic: ab before the transfer.
+        transferred: ab after the transfer.
     """
 
     ab: Tensor
@@ -91,7 +87,7 @@ class ExemplarOutput(NamedTuple):
 
 
 class ExemplarNetwork(nn.Module):
-    """Pipeline that colors an image, transfers colors, selects hints and recolors the image.
+    """Pipeline of automatic colorization, color transfer, hint selection and recoloring.
 
     Args:
         architecture: Settings of both sub-nets.
@@ -119,7 +115,7 @@ class ExemplarNetwork(nn.Module):
         points: Points | None = None,
         alpha: Tensor | float = 1.0,
     ) -> ExemplarOutput:
-        """Colorize images of any size with the feature statistics of a reference.
+        """Colorize images with the feature statistics of a reference.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -136,7 +132,7 @@ class ExemplarNetwork(nn.Module):
     def transferred_hints(
         self, lightness: Tensor, embedding: Tensor, *, points: Points | None, alpha: Tensor | float
     ) -> tuple[Tensor, Tensor, Points]:
-        """Return automatic colors, transferred colors and the hints of the last pass.
+        """Return automatic colors, transferred colors and hints for the last pass.
 
         See `forward` for the arguments.
         """
@@ -151,16 +147,16 @@ class ExemplarNetwork(nn.Module):
     def transferred(
         self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0
     ) -> Tensor:
-        """Apply the transfer sub-net to colorized images and return ab (T_ab in the paper).
+        """Transfer reference colors to colorized images (T_ab in the paper).
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            ab: Colors ``(B, 2, H, W)`` before the transfer, in CIE units.
-            embedding: Feature statistics ``(B, 2, C)`` of the reference.
+            ab: ab ``(B, 2, H, W)`` before the transfer in CIE units.
+            embedding: Reference feature statistics ``(B, 2, C)``.
             alpha: Strength of the transfer in [0, 1].
 
         Returns:
-            ``(B, 2, H, W)`` in CIE units.
+            ab ``(B, 2, H, W)`` in CIE units.
         """
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         rgb = self.transfer(content, self.adapt(embedding, alpha))
@@ -171,7 +167,7 @@ class ExemplarNetwork(nn.Module):
         return match_embedding(self.transfer.split_embedding(embedding), self.architecture.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
-        """Return a function that matches feature maps to the feature maps of a style image."""
+        """Return a function that matches feature maps to a style image."""
         maps = self.transfer.style_maps(style)
 
         def adapt(place: str, content: Tensor) -> Tensor:
@@ -182,9 +178,9 @@ class ExemplarNetwork(nn.Module):
 
 
 def grid_hints(ab: Tensor) -> Points:
-    """Select hints from colors ``(B, 2, H, W)``: one patch per grid cell.
+    """Select hints from ab ``(B, 2, H, W)``: one patch per grid cell.
 
-    Each patch lies at the center of its cell and is filled with the mean color of its pixels.
+    Each patch lies at the cell center and has the mean color of its pixels.
     """
     ab = ab.float()
     height, width = ab.shape[-2:]
@@ -197,7 +193,7 @@ def grid_hints(ab: Tensor) -> Points:
 
 
 def _patches(length: int, side: float, like: Tensor) -> Tensor:
-    """Return a mask ``(GRID, length)`` in {0, 1} of the pixels of each patch along one axis."""
+    """Return a mask ``(GRID, length)`` of each patch's pixels along one axis."""
     pixel = torch.arange(length, device=like.device)
     center = (torch.arange(GRID, device=like.device) + 0.5) * length / GRID
     extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least 1
@@ -213,22 +209,22 @@ def _normalized(patches: Tensor) -> Tensor:
 def weigh_transfer(
     transferred: Tensor, automatic: Tensor, logits: Tensor, centers: Tensor, error: float
 ) -> Tensor:
-    """Average transferred and automatic colors with inverse-variance weights.
+    """Average transferred and automatic colors by inverse variance (not in the paper).
 
-    This step is not in the paper. The variance of an automatic color is the variance of the predicted color
-    distribution. The variance of the transferred colors is estimated for each image. It is the mean squared
-    distance between transferred and automatic colors, minus the variance of the automatic colors, but at
-    least ``error`` squared. The colors of an unsuitable reference therefore have a low weight.
+    The variance of an automatic color is the variance of the predicted color distribution. The variance of
+    the transferred colors is estimated for each image: the mean squared distance between transferred and
+    automatic colors, minus the variance of the automatic colors, but at least ``error`` squared. The colors
+    of an unsuitable reference therefore have a low weight.
 
     Args:
-        transferred: Colors ``(B, 2, H, W)`` after the transfer, in CIE units.
-        automatic: Colors ``(B, 2, H, W)`` before the transfer, in CIE units.
+        transferred: ab ``(B, 2, H, W)`` after the transfer in CIE units.
+        automatic: ab ``(B, 2, H, W)`` before the transfer in CIE units.
         logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
         centers: Bin centers ``(529, 2)`` of the ab grid.
         error: Minimum standard deviation of the transferred colors in CIE units.
 
     Returns:
-        ``(B, 2, H, W)`` in CIE units.
+        Averaged ab ``(B, 2, H, W)`` in CIE units.
     """
     variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
     apart = (transferred - automatic).square().mean(dim=1, keepdim=True)
@@ -237,7 +233,7 @@ def weigh_transfer(
 
 
 def _variance(logits: Tensor, centers: Tensor) -> Tensor:
-    """Return the mean variance of a and b ``(B, 1, h, w)`` of a distribution over the ab grid."""
+    """Return the mean of the variances of a and b, ``(B, 1, h, w)``."""
     with torch.autocast(logits.device.type, enabled=False):  # float32 for differences of large squares
         share = logits.float().softmax(dim=1)
         mean = torch.einsum("bqhw,qc->bchw", share, centers)
@@ -246,7 +242,7 @@ def _variance(logits: Tensor, centers: Tensor) -> Tensor:
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:
-    """Merge user points and hints; a user point replaces the hint at the same pixel."""
+    """Merge user points and hints; user points take precedence at each pixel."""
     if given is None:
         return hints
     ab = torch.where(given.mask > 0, given.ab, hints.ab)

@@ -1,7 +1,6 @@
 """Conversion of the authors' state dicts and torchvision's VGG-19.
 
-The authors' encoder has 20 keys, the decoder has 18 keys, and the colorization network has 107 keys. VGG-19
-can replace the encoder.
+VGG-19 can replace the authors' encoder.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ _COLOR = [(theirs, rf"network.color.unet.{ours}") for theirs, ours in HINT_UNET_
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of the encoder, the decoder or the colorization network.
+    """Rename the parameters of the encoder, decoder or colorization network.
 
-    Unknown keys are unchanged, so a strict load reports them. Layers of torchvision's VGG-19 after relu4_1
-    are dropped. VGG-19 has no counterpart of the first encoder layer (normalization), so its keys are missing
-    from the result.
+    Unknown keys are unchanged. VGG-19 layers after relu4_1 are dropped. The first encoder layer
+    (normalization) has no counterpart in VGG-19, so the result lacks its keys.
     """
     if _ONLY_VGG19 in state_dict:
         return _from_vgg19(state_dict)

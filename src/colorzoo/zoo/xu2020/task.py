@@ -53,11 +53,11 @@ class Objective:
     """Settings of the losses of both sub-nets.
 
     Attributes:
-        image_weight: Weight of the squared pixel error in the loss of the decoder.
-        perceptual_weight: Weight of the squared feature error at relu4_1 in the loss of the decoder. The
-            paper does not state the layer.
-        hint_weight: lambda of the masked Huber loss.
-        delta: delta of the masked Huber loss on ab / 110. The paper does not state the value.
+        image_weight: Weight of the squared pixel error in the decoder loss.
+        perceptual_weight: Weight of the squared error at relu4_1 in the decoder loss. The paper does not
+            state the layer.
+        hint_weight: Parameter lambda of the masked Huber loss.
+        delta: Parameter delta of the masked Huber loss on ab / 110. The paper does not state the value.
     """
 
     image_weight: NonNegativeFloat = 0.8
@@ -73,13 +73,12 @@ class Xu2020(SingleOptimizerModule):
         architecture: Settings of the sub-nets.
         objective: Settings of the losses.
         extensions: Extensions that are not in the paper.
-        stage: Part of the model that is trained. ``"decoder"`` trains the decoder of the transfer sub-net,
-            and ``"color"`` trains the colorization sub-net. Two stages are not in the paper: ``"encoder"``
-            trains the whole transfer sub-net, and ``"exposure"`` trains the decoder of the colorization
-            sub-net on transferred hints.
-        start: Model that provides the initial weights: a Local Hints model for the colorization sub-net, or a
-            model of this class for both sub-nets.
-        stop_probability: p in the distribution P(n) = (1 - p)^n p of the number n of simulated points.
+        stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net. Two
+            stages are not in the paper: ``"encoder"`` trains the whole transfer sub-net, and ``"exposure"``
+            trains the colorization decoder on transferred hints.
+        start: Model with the initial weights: a Local Hints model for the colorization sub-net, or a model of
+            this class for all weights.
+        stop_probability: Stop probability p of the simulated point count: P(n) = (1 - p)^n p.
         **optimization: See `Optimization`.
     """
 
@@ -113,7 +112,7 @@ class Xu2020(SingleOptimizerModule):
             require_frozen(self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of a model of this class, or of a Local Hints model.
+        """Copy the weights of an `Xu2020` model or a Local Hints model.
 
         A Local Hints model initializes the colorization sub-net.
 
@@ -132,7 +131,7 @@ class Xu2020(SingleOptimizerModule):
         unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of the current training stage."""
+        """Return the loss of the current stage."""
         match self.stage:
             case "decoder":
                 losses = self._reconstruction_losses(batch["rgb"])
@@ -144,14 +143,14 @@ class Xu2020(SingleOptimizerModule):
         return losses["loss"]
 
     def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the squared errors of reconstructed images and their features."""
+        """Return the squared errors of reconstructed images and features."""
         weigh, transfer = self.objective, self.model.network.transfer
         image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
         loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
         return {"loss": loss, "image": image, "perceptual": perceptual}
 
     def _color_loss(self, batch: Batch) -> Tensor:
-        """Return the masked Huber loss of images colorized from hints (L_c in the paper)."""
+        """Return the masked Huber loss of colorization from hints (L_c in the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
         points = self.training_hints(lab, batch)
         ab = self.model(lab[:, :1], Guidance(points=points)).ab
@@ -159,9 +158,9 @@ class Xu2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Sample points as in the paper; replace them with a grid of hints for some images.
+        """Sample points as in the paper, or a grid of hints for some images.
 
-        `Extensions` defines the fractions of these images.
+        `Extensions` defines the fractions of images with a grid.
         """
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
@@ -171,11 +170,11 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings: no reference, related reference, unrelated reference."""
+        """Return the validation settings: no reference, self-reference, unrelated reference."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return guidance with references that are generated from the images."""
+        """Return guidance with references generated from the images."""
         if setting == "automatic":
             return Guidance()
         made = self_references(lab_to_rgb(lab), seeds)
@@ -188,23 +187,23 @@ def masked_huber(
     """Return the mean Huber loss with a higher weight at hinted pixels (L_c of the paper).
 
     Args:
-        ab: Predicted colors ``(B, 2, H, W)`` in CIE units.
-        target: True colors ``(B, 2, H, W)`` in CIE units.
+        ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+        target: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         mask: Hint mask ``(B, 1, H, W)`` in {0, 1}.
-        hint_weight: lambda of the paper. Before the loss, all colors are multiplied by ``1 + lambda * mask``.
-        delta: Distance of ab / 110 above which the loss is linear.
+        hint_weight: Factor lambda of the paper: colors are multiplied by ``1 + lambda * mask``.
+        delta: Threshold of the linear loss range in units of ab / 110.
     """
     weight = (1 + hint_weight * mask) / AB_SCALE
     return F.huber_loss(weight * ab, weight * target, delta=delta)
 
 
 def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean squared errors of images and of their relu4_1 features.
+    """Return the mean squared errors of images and relu4_1 features.
 
     Args:
-        encoder: Feature encoder; target features receive no gradient.
+        encoder: Feature encoder.
         rgb: Reconstructed images ``(B, 3, H, W)``.
-        target: True images ``(B, 3, H, W)`` in [0, 1].
+        target: Ground truth ``(B, 3, H, W)`` in [0, 1], without gradient.
     """
     found = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
     wanted = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
@@ -214,8 +213,8 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
     """Return the loss of stage ``encoder``: the squared error after a transfer.
 
-    The transfer sub-net must recover the image from a copy with changed colors. The reference is a crop of
-    the image or a reference in the data.
+    The transfer sub-net must recover the image from a copy with changed colors. The reference comes from the
+    data or is a crop of the image.
     """
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
@@ -229,16 +228,16 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
 def exposed_hints(
     network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of some training images with a grid of hints; see `grid_hints`.
+    """Replace the hints of some training images with a grid of hints.
 
-    The colors of the grid are true colors or transferred colors.
+    The grid contains true colors or transferred colors; see `grid_hints`.
 
     Args:
-        network: Network that transfers the colors.
-        extensions: Settings with the fractions of the images.
-        drawn: Hints of all images, which are kept for images without a grid.
+        network: Network for the color transfer.
+        extensions: Extensions with the fractions of images.
+        drawn: Hints for images without a grid.
         lab: Ground truth ``(B, 3, H, W)``.
-        batch: The batch, which provides the per-image seeds.
+        batch: Training batch with per-image seeds.
     """
     draws = draw_uniform(image_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
     share = draws[..., None, None]
@@ -266,10 +265,9 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
 
 
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the colors before the transfer: automatic colors or shifted true colors.
+    """Return the colors before the transfer: automatic or shifted true colors.
 
-    Shifted true colors are as vivid as the photos that `stylize` receives. They train the network to replace
-    vivid colors.
+    Shifted true colors train the network to replace vivid colors.
     """
     draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
@@ -277,20 +275,20 @@ def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
 
 
 def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or crops of its images if the data has no references."""
+    """Return the references of a batch, or image crops if the batch has no references."""
     given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
     return self_references(batch["rgb"], batch["seed"]) if given is None else given
 
 
 def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return an enlarged crop of each image ``(B, 3, H, W)``; half of the crops are mirrored."""
+    """Return a resized, randomly mirrored crop of each image ``(B, 3, H, W)``."""
     return crop_flip_reference(rgb, image_generators(seeds, "referen"), scale=_AREA)
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Generate substitutes for unrelated references by changing the colors of references.
+    """Substitute unrelated references by references with changed colors.
 
-    Other images of the batch are not used, because the result would then depend on the number of processes.
+    Other images of the batch would make the result depend on the number of processes.
 
     Args:
         rgb: References ``(B, 3, H, W)`` in [0, 1].

@@ -1,9 +1,8 @@
-"""Transfer sub-net of Xu et al. 2020: a VGG-19 encoder and a decoder with skips.
+"""Transfer sub-net of Xu et al. 2020: VGG-19 encoder and decoder with skip connections.
 
-The color transfer changes the feature maps of ten layers. At each of these layers, the networks call a
-function of the type `Adapt` and replace the feature map by the result. Such a function records the feature
-statistics of a reference, or matches the statistics of an image to a reference. Formulas follow section 3.1
-of the paper, AdaIN (Huang and Belongie 2017) and WCT (Li et al. 2017).
+At ten layers, the networks call a function of the type `Adapt` and replace the feature map with the result.
+Such a function records the feature statistics of a reference, or matches an image to these statistics.
+Formulas follow section 3.1 of the paper, AdaIN (Huang and Belongie 2017) and WCT (Li et al. 2017).
 """
 
 from __future__ import annotations
@@ -20,33 +19,27 @@ from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
 STRIDE, SMALLEST = 8, 16
-"""Divisor and minimum of image sides in pixels; reflection padding requires the minimum."""
+"""Divisor and minimum of image height and width in pixels."""
 
 PLACES = (
     *("encoder1", "encoder2", "encoder3", "encoder4"),
     *("skip1", "skip2", "skip3"),
     *("decoder3", "decoder2", "decoder1"),
 )
-"""Names of the ten matched layers in published order.
-
-A name without its number is the name of a set in `PLACE_SETS`.
-"""
+"""Names of the ten matched layers: a set in `PLACE_SETS` and a number."""
 
 PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
-"""Name of the decoder input.
-
-Its statistics are matched if ``decoder`` is selected and ``encoder`` is not selected.
-"""
+"""Name of the decoder input, which is matched if only ``decoder`` is selected, not ``encoder``."""
 
 LEVELS = (1, 2, 3)
-"""Resolution levels of encoder and decoder: full, half and quarter size."""
+"""Resolution levels of the encoder and decoder: full, 1/2 and 1/4 scale."""
 
 _BASES = (64, 128, 256, 512)
 _BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
 _AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
-"""Function that maps a layer name and a feature map to the new feature map of the layer."""
+"""Function that maps a layer name and a feature map to a new feature map."""
 
 EPSILON = 1e-5
 
@@ -56,11 +49,11 @@ Transform = Callable[[Tensor, Tensor, float], Tensor]
 
 
 class Moments(NamedTuple):
-    """Feature statistics: mean and standard deviation of each channel.
+    """Feature statistics: channel means and standard deviations.
 
     Attributes:
-        mean: Mean ``(B, C, 1, 1)`` float32.
-        std: Square root ``(B, C, 1, 1)`` float32 of the unbiased variance plus 1e-5.
+        mean: Means ``(B, C, 1, 1)``, float32.
+        std: Square roots of the unbiased variances plus 1e-5, ``(B, C, 1, 1)``, float32.
     """
 
     mean: Tensor
@@ -68,7 +61,7 @@ class Moments(NamedTuple):
 
 
 def moments(maps: Tensor) -> Moments:
-    """Return the mean and standard deviation of each channel of maps ``(B, C, H, W)``.
+    """Return channel means and standard deviations of maps ``(B, C, H, W)``.
 
     The maps must have at least two pixels.
     """
@@ -77,13 +70,12 @@ def moments(maps: Tensor) -> Moments:
 
 
 def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) -> Tensor:
-    """Shift and scale content maps to the mean and standard deviation of style maps.
+    """Match content maps to channel means and standard deviations of style maps.
 
     Args:
         content: Content maps ``(B, C, H, W)``.
-        style: Statistics of the ``B`` style maps.
-        alpha: Interpolation weight as a number or a tensor ``(B, 1, 1, 1)``: 0 keeps the statistics of the
-            content, 1 uses the statistics of the style.
+        style: Statistics of the style maps.
+        alpha: Interpolation weight between content (0) and style (1), a number or ``(B, 1, 1, 1)``.
     """
     own = moments(content)
     scale = alpha * style.std / own.std + (1 - alpha)
@@ -96,7 +88,7 @@ def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) 
 
 
 def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply adaptive instance normalization to a content map ``(B, C, H, W)``.
+    """Apply adaptive instance normalization.
 
     Args:
         content: Content map ``(B, C, H, W)``.
@@ -107,10 +99,10 @@ def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply the whitening and coloring transform to a content map ``(B, C, H, W)``.
+    """Apply the whitening and coloring transform.
 
-    The identity matrix is added to both covariance matrices. The result is clamped to the range of the
-    content map.
+    The identity matrix is added to the covariance matrices, and the result is clamped to the content map's
+    range.
 
     Args:
         content: Content map ``(B, C, H, W)``.
@@ -132,10 +124,7 @@ TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
 def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
-    """Return a transform that treats each label of maps ``(1, C, H, W)`` separately.
-
-    See `by_label`.
-    """
+    """Return a transform that processes each label separately; see `by_label`."""
 
     def apply(content: Tensor, style: Tensor, alpha: float) -> Tensor:
         def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -151,8 +140,8 @@ class EncoderMaps(NamedTuple):
 
     Attributes:
         bottom: Output of relu4_1, ``(B, C, H/8, W/8)``.
-        pools: Outputs of pool1 to pool3, after replacement by the function ``adapt``.
-        maps: Feature maps before pooling, from conv1_2, conv2_2 and conv3_4.
+        pools: Adapted outputs of pool1 to pool3.
+        maps: Outputs of relu1_2, relu2_2 and relu3_4, before pooling.
     """
 
     bottom: Tensor
@@ -161,7 +150,7 @@ class EncoderMaps(NamedTuple):
 
 
 class ReflectConv(nn.Module):
-    """A 3 x 3 convolution of stride 1 with reflection padding.
+    """3 x 3 convolution of stride 1 with reflection padding.
 
     Args:
         in_channels: Input channels.
@@ -173,14 +162,14 @@ class ReflectConv(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)`` without changing its size; sides must be at least 2."""
+        """Convolve maps ``(B, C, H, W)``; H and W are at least 2."""
         with torch.autocast(x.device.type, enabled=False):  # autocast would pad in float32
             padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
         return self.conv(padded)
 
 
 class Encoder(nn.Module):
-    """VGG-19 up to relu4_1 with average pooling and reflection padding, for RGB in [0, 1].
+    """VGG-19 up to relu4_1 with average pooling and reflection padding.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -205,12 +194,11 @@ class Encoder(nn.Module):
         self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
     def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
-        """Encode images; the map that ``adapt`` returns is the input of the next layer.
+        """Encode images.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            adapt: Function that is called with each layer name and feature map. Its result replaces the
-                feature map.
+            adapt: Function for the matched layers; see `Adapt`.
         """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
         pools, maps = [], []
@@ -225,7 +213,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder with three levels; each level upsamples and concatenates two encoder maps.
+    """Decoder with three levels, each with two skip connections.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -245,12 +233,11 @@ class Decoder(nn.Module):
         return self.conv1_1(self.body(encoded, adapt))
 
     def body(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
-        """Return the features before the last convolution, ``(B, 64 * width, H, W)``.
+        """Return the features ``(B, 64 * width, H, W)`` before the last convolution.
 
         Args:
-            encoded: Output of the encoder.
-            adapt: Function that is called with each layer name and feature map. Its result replaces the
-                feature map.
+            encoded: Encoder output.
+            adapt: Function for the matched layers; see `Adapt`.
         """
         x = adapt(BOTTOM, encoded.bottom)
         for level in LEVELS[::-1]:
@@ -269,7 +256,7 @@ def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
 
 
 class TransferNetwork(nn.Module):
-    """Color transfer from a reference by matching feature statistics at ten layers.
+    """Color transfer by matching feature statistics at ten layers.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -282,12 +269,11 @@ class TransferNetwork(nn.Module):
         self.channels = dict(zip(PLACES, (c1, c2, c3, c4, c1, c2, c3, c3, c2, c1), strict=True))
 
     def forward(self, rgb: Tensor, adapt: Adapt | None = None) -> Tensor:
-        """Return unclipped RGB ``(B, 3, H, W)`` after the transfer.
+        """Transfer colors and return unclipped RGB ``(B, 3, H, W)``.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1], any size.
-            adapt: Function that is called with each layer name and feature map. Its result replaces the
-                feature map. None reconstructs the image without a transfer.
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            adapt: Function for the matched layers; see `Adapt`. None reconstructs the image.
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
@@ -295,12 +281,12 @@ class TransferNetwork(nn.Module):
         return output[:, :, :height, :width].float()
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the feature statistics ``(B, 2, C)`` float32 of references at ten layers.
+        """Return the feature statistics ``(B, 2, C)`` of references.
 
-        C is the total number of channels, 1856 at width 1.
+        C is the channel count of the ten layers, 1856 at width 1.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1], any size.
+            rgb: ``(B, 3, H, W)`` in [0, 1].
         """
         statistics: dict[str, Moments] = {}
 
@@ -313,7 +299,7 @@ class TransferNetwork(nn.Module):
         return self.join_embedding(statistics)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the feature maps of references ``(B, 3, H, W)``, keyed by layer name."""
+        """Return feature maps of references ``(B, 3, H, W)`` by layer name."""
         statistics: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
@@ -324,14 +310,14 @@ class TransferNetwork(nn.Module):
         return statistics
 
     def join_embedding(self, statistics: Mapping[str, Moments]) -> Tensor:
-        """Concatenate the feature statistics of all layers to ``(B, 2, C)``."""
+        """Concatenate feature statistics of all layers to ``(B, 2, C)``."""
         parts = [
             torch.cat([statistics[place].mean, statistics[place].std], dim=3).squeeze(2) for place in PLACES
         ]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
-        """Split an embedding ``(B, 2, C)`` into the feature statistics of each layer."""
+        """Split an embedding ``(B, 2, C)`` into feature statistics by layer name."""
         parts = torch.split(embedding, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
@@ -346,12 +332,12 @@ def keep(place: str, maps: Tensor) -> Tensor:
 
 
 def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
-    """Return a function that matches feature statistics at the layers of the named sets.
+    """Return a function that matches feature statistics at selected layers.
 
     Args:
-        targets: Feature statistics of each layer; see `TransferNetwork.split_embedding`.
-        sets: Names of layer sets in `PLACE_SETS`. Figure 5 of the paper compares the sets.
-        alpha: Interpolation weight between the statistics of the content (0) and of the style (1).
+        targets: Feature statistics by layer name; see `TransferNetwork.split_embedding`.
+        sets: Layer sets in `PLACE_SETS`; see figure 5 of the paper.
+        alpha: Interpolation weight between content (0) and style (1).
     """
 
     def adapt(place: str, maps: Tensor) -> Tensor:
@@ -362,10 +348,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the layer whose reference statistics a feature map is matched to.
-
-    The result is None if the feature map is not matched, because its layer is not in ``sets``.
-    """
+    """Return the layer with the target statistics of a feature map, or None without matching."""
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None

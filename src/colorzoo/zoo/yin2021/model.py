@@ -1,9 +1,8 @@
 """Yes, "Attention Is All You Need", for Exemplar based Colorization (ACM MM 2021).
 
-Yin et al. compute two colors for each position of an image. The first color is the mean color of matching
-reference positions. The second color is a mean of 198 common colors. The weights of this mean are predicted
-from the image features and the histogram of the reference. A learned gate blends features of both colors.
-https://doi.org/10.1145/3474085.3475385
+Yin et al. compute two colors per position: the mean color of matching reference positions, and a weighted
+mean of 198 common colors. The weights are predicted from image features and the reference histogram. A
+learned gate blends features of the two colors. https://doi.org/10.1145/3474085.3475385
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from colorzoo.zoo.yin2021.published import NAMES
 
 
 class AttentiveTransfer(GatedColorization, ColoringModel):
-    """Model that colorizes an image with matched reference colors and weighted common colors.
+    """Exemplar colorization with matched colors and weighted common colors.
 
     Args:
         architecture: Settings of the network.

@@ -1,4 +1,4 @@
-"""Network of Yin et al. 2021: colors from matching and from attention to common colors."""
+"""Network of Yin et al. 2021: color matching and attention to common colors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from colorzoo.settings import Fraction, Positive, PositiveInt, Range, Width
 
 STRIDE = 16
 REDUCED = 4
-"""Stride in pixels of the matched reference positions."""
+"""Stride of the matched reference positions in pixels."""
 
 _STEP, _HALF = 0.1, 10  # bin width of ab / 110, and number of bins on each side of 0
 _SIDE = 2 * _HALF + 1
@@ -33,7 +33,7 @@ _KEPT = (
     *((3, 15, 17), (4, 12, 17), (5, 9, 18), (6, 8, 18), (7, 7, 18), (8, 6, 19), (9, 5, 18), (10, 5, 18)),
     *((11, 4, 18), (12, 3, 17), (13, 2, 17), (14, 2, 17), (15, 1, 17), (16, 1, 16), (17, 0, 16), (18, 5, 6)),
 )
-"""Bin of a, first bin of b and last bin of b, for each run of common colors in the paper."""
+"""Runs of common colors in the paper: bin of a, first bin of b, last bin of b."""
 
 _BIN_SHARPNESS = 100.0
 _GATE_SHARPNESS = 5.0
@@ -45,9 +45,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        reference_side: Side in pixels of the square to which references are resized; a multiple of 16. The
-            gate has one input for each reference position at stride 4, so trained weights require their
-            training value.
+        reference_side: Side of the resized reference in pixels, a multiple of 16. Trained weights require the
+            training value, because the gate has one input per reference position.
         classes: Number of classes of the classifier.
         tau: Softmax temperature of the matching.
         dropout: Dropout probability in the gate.
@@ -61,7 +60,7 @@ class Architecture:
 
 
 class AttentionNet(GatedNetwork):
-    """Network of Yin et al. 2021 for images whose height and width are multiples of 16.
+    """Network of Yin et al. 2021 for H and W that are multiples of 16.
 
     Args:
         architecture: Settings of the network.
@@ -86,11 +85,11 @@ class AttentionNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six encoder maps ``(B, C, h, w)`` of an image, the first at half size."""
+        """Return six encoder maps ``(B, C, h, w)`` of images, the first at half size."""
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Compute matched colors and attended common colors, and encode both as features."""
+        """Compute matched colors and common colors, and encode the colors as features."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -115,8 +114,8 @@ class HistogramAttention(nn.Module):
     """Attention of each position to 198 common colors, conditioned on a histogram.
 
     Args:
-        narrow: Channels of the layers after upsampling.
-        wide: Channels of the image features and of the histogram vector.
+        narrow: Channels after upsampling.
+        wide: Channels of the image features and the histogram vector.
     """
 
     colors: Tensor
@@ -141,14 +140,14 @@ class HistogramAttention(nn.Module):
         self.register_buffer("colors", colors, persistent=False)
 
     def forward(self, x: Tensor, histogram: Tensor) -> Tensor:
-        """Return the weighted mean of the common colors at each position, ab / 110.
+        """Return the weighted mean of the common colors at each position.
 
         Args:
             x: Image features ``(B, C, h, w)``.
-            histogram: Color histogram ``(B, 198)`` of the reference.
+            histogram: Reference histogram ``(B, 198)``.
 
         Returns:
-            ``(B, 2, 2h, 2w)``.
+            ab / 110, ``(B, 2, 2h, 2w)``.
         """
         logits = self.logits(self.body(x * self.vector(histogram[:, :, None, None])))
         chosen = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
@@ -157,15 +156,15 @@ class HistogramAttention(nn.Module):
 
 
 def kept_bins(device: torch.device | None = None) -> Tensor:
-    """Return the indices ``(198,)`` of the common colors in the flattened 21 x 21 ab grid."""
+    """Return the indices ``(198,)`` of common colors in the flattened 21 x 21 ab grid."""
     runs = [torch.arange(_SIDE * a + first, _SIDE * a + last + 1, device=device) for a, first, last in _KEPT]
     return torch.cat(runs)
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return the normalized histogram ``(B, 198)`` over the common colors.
+    """Return normalized histograms ``(B, 198)`` over the common colors.
 
-    The histogram of an image without common colors is 0.
+    Images without common colors have zero histograms.
 
     Args:
         ab: ab / 110, ``(B, 2, H, W)``.
@@ -179,7 +178,7 @@ def color_histogram(ab: Tensor) -> Tensor:
 
 
 def _trust(positions: int, architecture: Architecture) -> nn.Sequential:
-    """Return layers that predict a reliability score from the matching weights of a position."""
+    """Build layers that predict a reliability score from a position's matching weights."""
     hidden = scaled_width(1024, architecture.width)
     return nn.Sequential(
         *(nn.Conv1d(positions, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),

@@ -1,6 +1,6 @@
-"""Training of Yin et al. 2021 (ACM MM), with the losses of Gray2ColorNet (`lu2020`).
+"""Training of Yin et al. 2021 with the losses of Gray2ColorNet (`lu2020`).
 
-The authors publish neither training code nor losses. The model page lists the sources.
+The authors publish neither training code nor losses; the model page lists the sources.
 """
 
 from __future__ import annotations

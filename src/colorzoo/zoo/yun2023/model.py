@@ -1,7 +1,7 @@
 """iColoriT (Yun, Lee, Park, Choo, WACV 2023).
 
-A vision transformer propagates the colors of 2 x 2 pixel hints across the image by attention. A convolution
-over the output tokens, the local stabilizing layer, reduces differences between neighboring patches.
+A vision transformer propagates the colors of 2 x 2 pixel hints by attention. The local stabilizing layer, a
+convolution over the output tokens, reduces differences between neighboring patches.
 https://arxiv.org/abs/2207.06831
 """
 
@@ -18,7 +18,7 @@ from colorzoo.zoo.yun2023.published import NAMES, UNUSED
 
 
 class IColoriT(ColoringModel):
-    """Model that colorizes an image with color points.
+    """Colorization with color points by a vision transformer.
 
     Args:
         architecture: Settings of the transformer.
@@ -37,11 +37,11 @@ class IColoriT(ColoringModel):
         self.working_size = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch of any height and width; see `IColoriTNetwork.forward`."""
+        """Colorize a batch; see `IColoriTNetwork.forward`."""
         return AbPrediction(ab=self.network(lightness, points_of(guidance, lightness)))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the tokens of the last block as a map ``(B, width, side / patch, side / patch)``."""
+        """Return the last block's tokens as a map ``(B, width, side / patch, side / patch)``."""
         (tokens,) = super().feature_maps(lightness)
         side = self.network.side // self.network.patch
         return (tokens.mT.reshape(len(tokens), -1, side, side),)

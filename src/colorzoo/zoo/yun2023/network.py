@@ -1,4 +1,4 @@
-"""Network of iColoriT: a vision transformer on lightness and hints of 2 x 2 pixels."""
+"""Network of iColoriT: a vision transformer for lightness and hints of 2 x 2 pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.networks.scaling import membership
 
 CELL = 2
-"""Side of a hint in pixels, and the only hint size in the authors' training."""
+"""Side of a hint in pixels, the only size in the authors' training."""
 
 _CHANNELS = 4  # lightness, a, b, hint
 _HEADS = 8  # heads of `NeighborAttentionHead`
@@ -29,14 +29,13 @@ class Architecture:
     """Settings of the transformer; the defaults match the published base model.
 
     Attributes:
-        width: Channels of a token: 768 (base), 384 (S), 192 (T).
+        width: Token channels: 768 (base), 384 (S) or 192 (T).
         heads: Number of attention heads; each head has 64 channels in the paper.
         depth: Number of blocks.
-        patch: Side of a patch in pixels.
-        side: Side in pixels of the square to which images are resized without keeping the aspect ratio; a
-            multiple of `patch`.
-        head: Layer that maps tokens to pixels. ``"convolution"`` is the paper's local stabilizing layer; the
-            other layers come from the paper's ablation.
+        patch: Patch side in pixels.
+        side: Side of the resized square image in pixels, a multiple of `patch`.
+        head: Layer from tokens to pixels: ``"convolution"`` (the paper's local stabilizing layer),
+            ``"linear"`` or ``"attention"`` (ablations in the paper).
         mask_center: Value subtracted from the hint mask; 0 in all published files.
     """
 
@@ -50,10 +49,10 @@ class Architecture:
 
 
 class QueryValueLinear(nn.Linear):
-    """Linear layer for queries, keys and values without a key bias, as in BEiT.
+    """Linear query, key and value layer without a key bias, as in BEiT.
 
     Args:
-        width: Channels of a token.
+        width: Token channels.
     """
 
     def __init__(self, width: int) -> None:
@@ -68,10 +67,10 @@ class QueryValueLinear(nn.Linear):
 
 
 class ConvolutionHead(nn.Module):
-    """Local stabilizing layer of the paper: a 3 x 3 convolution over the tokens.
+    """The paper's local stabilizing layer: a 3 x 3 convolution over tokens.
 
     Args:
-        width: Channels of a token.
+        width: Token channels.
         out: Output channels per token.
     """
 
@@ -80,7 +79,7 @@ class ConvolutionHead(nn.Module):
         self.conv = nn.Conv2d(width, out, 3, padding=1, padding_mode="reflect")
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens ``(B, N, width)`` of a square, in row-major order, to ``(B, N, out)``."""
+        """Map row-major tokens ``(B, N, width)`` of a square grid to ``(B, N, out)``."""
         batch, count, width = tokens.shape
         side = round(count**0.5)
         square = tokens.transpose(1, 2).reshape(batch, width, side, side)
@@ -92,9 +91,9 @@ class NeighborAttentionHead(nn.Module):
     """Attention of each token to itself and its eight neighbors.
 
     Args:
-        width: Channels of a token.
+        width: Token channels.
         out: Output channels per token.
-        side: Tokens along each side of the square.
+        side: Number of tokens along each side.
     """
 
     near: Tensor
@@ -108,7 +107,7 @@ class NeighborAttentionHead(nn.Module):
         self.register_buffer("near", apart <= 1, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens ``(B, N, width)`` of a square, in row-major order, to ``(B, N, out)``."""
+        """Map row-major tokens ``(B, N, width)`` of a square grid to ``(B, N, out)``."""
         batch, count, width = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, _HEADS, width // _HEADS)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -119,13 +118,13 @@ class NeighborAttentionHead(nn.Module):
 class IColoriTNetwork(nn.Module):
     """Vision transformer that predicts ab from lightness and hints.
 
-    The network uses the normalization of the paper, (L - 50) / 100 and ab / 110.
+    Inside the network, colors are scaled to (L - 50) / 100 and ab / 110.
 
     Args:
         architecture: Settings of the transformer.
 
     Raises:
-        ColorzooError: ``side`` is not a multiple of ``patch`` and of the hint size.
+        ColorzooError: ``side`` is not an even multiple of ``patch``.
     """
 
     positions: Tensor
@@ -147,21 +146,21 @@ class IColoriTNetwork(nn.Module):
             )
 
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
-        """Colorize images of any size; the transformer processes a copy resized to a square.
+        """Colorize images of any size, resized to a square for the transformer.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints at the size of ``lightness``.
+            points: Hints at image size.
 
         Returns:
-            ``(B, 2, H, W)`` in CIE units.
+            ab ``(B, 2, H, W)`` in CIE units.
         """
         ab = self.generate(hint_image(lightness, points, self.side, self.mask_center))
         size = (lightness.shape[-2], lightness.shape[-1])
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic")
 
     def generate(self, image: Tensor) -> Tensor:
-        """Return ab / 110 ``(B, 2, side, side)`` for the output of `hint_image`."""
+        """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image` output."""
         tokens = self.embed(image) + self.positions
         for block in self.trunk.blocks:
             tokens = block(tokens)
@@ -177,7 +176,7 @@ class IColoriTNetwork(nn.Module):
 
 
 def build_trunk(architecture: Architecture) -> Any:
-    """Build timm's ViT with relative position biases and without class token or key bias."""
+    """Build timm's ViT with relative position biases, without class token and key bias."""
     trunk = VisionTransformerRelPos(
         img_size=architecture.side,
         patch_size=architecture.patch,
@@ -199,7 +198,7 @@ def build_trunk(architecture: Architecture) -> Any:
 def sinusoid(count: int, width: int) -> Tensor:
     """Return sinusoidal position encodings ``(count, width)``.
 
-    Even channels contain sines, and odd channels contain cosines.
+    Even channels are sines, and odd channels are cosines.
     """
     channel = torch.arange(width, dtype=torch.float64)
     period = 10000 ** (2 * (channel // 2) / width)
@@ -219,9 +218,9 @@ def initialize(network: IColoriTNetwork) -> None:
 
 
 def to_pixels(outputs: Tensor, patch: int) -> Tensor:
-    """Rearrange token outputs ``(B, N, patch * patch * 2)`` to pixels ``(B, 2, S, S)``.
+    """Rearrange tokens ``(B, N, patch * patch * 2)`` to pixels ``(B, 2, S, S)``.
 
-    The values of a token are ordered by row, column and channel, unlike the order of ``nn.PixelShuffle``.
+    Unlike in ``nn.PixelShuffle``, token values are ordered by row, column and channel.
     """
     batch, count, _ = outputs.shape
     side = round(count**0.5)
@@ -230,17 +229,17 @@ def to_pixels(outputs: Tensor, patch: int) -> Tensor:
 
 
 def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float) -> Tensor:
-    """Return the network input for an image and its hints.
+    """Return the network input for images and hints.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        points: Hints at the size of ``lightness``.
-        side: Side of the square in pixels.
+        points: Hints at image size.
+        side: Side of the network input in pixels.
         mask_center: Value subtracted from the hint mask.
 
     Returns:
-        ``(B, 4, side, side)`` with the channels (L - 50) / 100, hint a / 110, hint b / 110 and hint mask. At
-        pixels without a hint, a and b are 0.
+        Network input ``(B, 4, side, side)`` with the channels (L - 50) / 100, hint a / 110, hint b / 110 and
+        hint mask. Values of a and b are 0 without a hint.
     """
     gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True)
     ab, mask = hint_cells(points, side // CELL)
@@ -251,15 +250,14 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
 def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
     """Average points over the cells of a square grid.
 
-    A pixel belongs to the cell that contains its center.
+    A pixel belongs to the cell that contains the pixel center.
 
     Args:
         points: Color points at any image size.
         cells: Number of cells along each side.
 
     Returns:
-        ab ``(B, 2, cells, cells)`` in CIE units and the mask ``(B, 1, cells, cells)``. Cells without a hint
-        have ab 0.
+        ab ``(B, 2, cells, cells)`` in CIE units, 0 without a hint, and the mask ``(B, 1, cells, cells)``.
     """
     height, width = points.mask.shape[-2:]
     given = torch.cat([points.ab * points.mask, points.mask], dim=1).float()

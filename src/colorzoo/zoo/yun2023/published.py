@@ -1,4 +1,4 @@
-"""Parameter names of the authors' checkpoints (186 keys, including 12 index tables)."""
+"""Parameter names of the authors' checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of iColoriT (Yun et al., WACV 2023), with the authors' learning rate schedule."""
+"""Training of iColoriT (Yun et al., WACV 2023) with the authors' learning rate schedule."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        delta: Distance in ab / 110 above which the Huber loss is linear.
+        delta: Threshold of the linear Huber loss range in units of ab / 110.
     """
 
     delta: Positive = 0.01
@@ -44,7 +44,7 @@ class Users:
     """Settings of the simulated hints.
 
     Attributes:
-        most_hints: Maximum number of hints per image. The number is uniform on 0 .. ``most_hints``.
+        most_hints: Maximum number of hints per image; the number is uniform in [0, ``most_hints``].
     """
 
     most_hints: NonNegativeInt = 128
@@ -55,9 +55,8 @@ class Extensions:
     """Extensions of the training that are not in the paper.
 
     Attributes:
-        few: Fraction of the training images with a log-uniform number of hints, which increases the number of
-            images with few hints. With the uniform distribution of the paper, only one image in twelve has at
-            most ten hints.
+        few: Fraction of the training images with a log-uniform instead of a uniform number of hints, which
+            gives more images with few hints.
     """
 
     few: Fraction = 0.0
@@ -91,7 +90,7 @@ class Yun2023(SingleOptimizerModule):
         super().__init__(IColoriT(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images with simulated hints and compute the loss."""
+        """Colorize images with simulated hints and return the Huber loss."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = image_generators(batch["seed"], "points")
@@ -103,23 +102,23 @@ class Yun2023(SingleOptimizerModule):
     def huber(self, found: Tensor, ab: Tensor) -> Tensor:
         """Return the Huber loss of ab / 110, divided by delta.
 
-        The loss is summed over a and b and averaged over pixels.
+        The loss is a sum over a and b and a mean over pixels.
         """
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Sample a fixed number of hints per image; the hints are the same in every epoch."""
+        """Sample a fixed number of hints per image, identical in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
 def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
-    """Sample training hints, which have the true colors of random, distinct cells.
+    """Sample training hints: the true colors of random cells.
 
     Args:
-        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         generators: One generator for the batch, or one generator per image.
-        most: Maximum number of hints. The number is uniform on 0 .. ``most``.
-        few: Fraction of the images whose number of hints is log-uniform on 1 .. ``most`` instead.
+        most: Maximum number of hints; the number is uniform in [0, ``most``].
+        few: Fraction of images with a log-uniform number of hints in [1, ``most``].
     """
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, _IMAGE_DRAWS + (height // CELL) * (width // CELL), ab.device)
@@ -132,10 +131,10 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
     """Return the true colors of ``count`` random cells per image as hints.
 
-    Images with fewer cells have a hint in every cell.
+    Images with fewer cells get a hint in every cell.
 
     Args:
-        ab: True colors ``(B, 2, H, W)`` in CIE units.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         count: Number of hints per image.
         generators: One generator for the batch, or one generator per image.
     """
@@ -145,7 +144,7 @@ def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
 
 
 def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
-    """Return hints with the mean colors of the first ``counts`` cells in the order ``order``."""
+    """Return hints with the mean colors of the first ``counts`` cells in ``order``."""
     batch, _, height, width = ab.shape
     if not order.shape[1]:
         return Points.none(ab)
@@ -160,15 +159,15 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
 
 
 class CosineFromZero(Cosine):
-    """Linear warm-up from 0, followed by a half-cosine decay to a final learning rate.
+    """Linear warm-up from 0 with a half-cosine decay to a final learning rate.
 
     The last warm-up step and the first decay step have the full learning rate.
 
     Args:
-        optimizer: The optimizer; its learning rates are the maxima.
-        warmup_steps: Number of steps of linear warmup.
-        total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
-        final: Learning rate of every parameter group one step after the last training step.
+        optimizer: Optimizer with the maximum learning rates.
+        warmup_steps: Number of warm-up steps.
+        total_steps: Number of optimizer steps; None uses the Trainer's limit.
+        final: Learning rate one step after the last training step.
 
     Raises:
         ColorzooError: ``final`` exceeds the learning rate of a parameter group.
@@ -187,7 +186,7 @@ class CosineFromZero(Cosine):
         super().__init__(optimizer, warmup_steps, total_steps)
 
     def get_lr(self) -> list[float | Tensor]:
-        """Return the learning rate of each parameter group at the current step."""
+        """Return the current learning rate of each parameter group."""
         factor, least = self.factor_at(self.last_epoch), self.final
         if self.last_epoch < self.warmup_steps:
             return [base * factor for base in self.base_lrs]

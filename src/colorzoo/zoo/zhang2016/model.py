@@ -1,9 +1,6 @@
 """Colorful Image Colorization (Zhang et al., ECCV 2016).
 
-A network predicts a distribution over 313 ab bins from lightness. The module also converts the authors'
-checkpoint eccv16. In the checkpoint, the weights of the last layer include the temperature, and the bin
-centers are divided by 110. In this module, the logits have temperature 1, and the bin centers are in CIE
-units.
+A network predicts a distribution over 313 ab bins from lightness. https://arxiv.org/abs/1603.08511
 """
 
 from __future__ import annotations
@@ -29,15 +26,13 @@ _CHROMA = 20.0  # approximate mean chroma of natural images in CIE units
 
 
 class DistributionNetwork(nn.Module):
-    """Network of eight blocks that predicts a color distribution at 1/4 of the image size.
+    """Network of eight blocks that predicts a color distribution at 1/4 scale.
 
-    The network is trained as a classifier. The temperature is not part of the logits, so it can be set after
-    training.
+    The temperature is not part of the logits, so this setting can change after training.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        temperature: Temperature of the annealed mean (eq. 5). Temperature 1 returns the mean, and
-            temperatures near 0 return the mode.
+        temperature: Temperature of the annealed mean (eq. 5): 1 gives the mean; values near 0 give the mode.
     """
 
     def __init__(self, width: float = 1.0, *, temperature: float = 0.38) -> None:
@@ -57,13 +52,13 @@ class DistributionNetwork(nn.Module):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature hooks: the output of block 8, and the upsampled ab in CIE units."""
+        """Feature hooks: the output of block 8 and the upsampled ab in CIE units."""
         return FeatureHook("8_3", self.class_head.in_channels, LOGIT_STRIDE), FeatureHook(
             "ab", 2, 1, scale=_CHROMA
         )
 
     def logits(self, lightness: Tensor) -> Tensor:
-        """Return logits ``(B, 313, ceil(H/4), ceil(W/4))``.
+        """Return logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the bins.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -85,7 +80,7 @@ class DistributionNetwork(nn.Module):
         return HookState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the head and return ab ``(B, 2, H, W)`` in CIE units."""
+        """Run the head; return ab ``(B, 2, H, W)`` in CIE units."""
         height, width = state.size
         logits = self._head(visit("8_3", state.maps[0]), state.size)
         return visit("ab", self._decode(logits))[:, :, :height, :width]
@@ -109,8 +104,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        temperature: Temperature of the annealed mean (eq. 5), 0.38 in the paper. Temperature 1 returns the
-            mean, and temperatures near 0 return the mode.
+        temperature: Temperature of the annealed mean (eq. 5), 0.38 in the paper: 1 gives the mean; values
+            near 0 give the mode.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -120,7 +115,7 @@ class Architecture:
 
 
 class ColorfulColorization(ColoringModel):
-    """Model that colorizes an image by a distribution over 313 colors at each position.
+    """Colorization by a distribution over 313 colors at each position.
 
     Args:
         architecture: Settings of the network.
@@ -138,26 +133,26 @@ class ColorfulColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        ``extras["logits"]`` contains the logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the 313 bins.
+        ``extras["logits"]`` contains the logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the bins.
         """
         out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps that an add-on model can modify."""
+        """Feature maps that an add-on may modify."""
         return self.network.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first feature hook; see `HookedModel`."""
+        """Run the model up to the first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness)
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        """Run the model from the first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 82 keys of ``colorization_release_v2-9b330a0b.pth``; see `ColoringModel`."""
+        """Rename the parameters of ``colorization_release_v2-9b330a0b.pth``."""
         return convert_published(state_dict, self.network.temperature)
 
 
@@ -165,11 +160,11 @@ AB_SCALE = 110.0
 
 
 def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Rename the authors' keys and remove the temperature from the last layer.
+    """Rename the authors' parameters and remove the temperature from the last layer.
 
     Args:
-        state_dict: The authors' 82 tensors. Unknown keys are unchanged, so a strict load reports them.
-        temperature: Temperature of the model. At this temperature the model predicts the published colors.
+        state_dict: The authors' tensors; unknown keys are unchanged.
+        temperature: Temperature of the model, at which the result matches the published colors.
     """
     ours = {}
     for key, value in state_dict.items():

@@ -1,7 +1,6 @@
 """Training of Colorful Image Colorization (Zhang et al., ECCV 2016).
 
-The network predicts a distribution over 313 colors, and rare colors have a higher weight in the loss. The
-result is the annealed mean of the distribution.
+The network predicts a distribution over 313 colors. Rare colors have a higher weight in the loss.
 https://arxiv.org/abs/1603.08511
 """
 
@@ -37,12 +36,11 @@ class Objective:
     """Settings of the rebalanced cross-entropy (eq. 2 to 4).
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4), 0.5 in the paper.
-            The value 1 disables rebalancing.
-        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, as written by
-            ``colorzoo data prior``; None uses the published frequencies of ImageNet.
-        neighbors: Number of bins in the soft encoding of the true color: 10 in the published code, 5 in the
-            paper.
+        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4), 0.5 in the paper;
+            1 disables rebalancing.
+        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, written by ``colorzoo
+            data prior``; None uses the ImageNet frequencies.
+        neighbors: Number of bins in the soft encoding: 10 in the published code, 5 in the paper.
     """
 
     uniform: Fraction = 0.5
@@ -56,8 +54,8 @@ class Zhang2016(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         objective: Settings of the loss.
-        start: Name of a zhang2017 model of equal width. Its weights initialize the layers that both models
-            share. (The paper uses a k-means initialization.) None initializes all layers at random.
+        start: Name of a zhang2017 model of equal width with initial weights for the shared layers; None uses
+            random weights. The paper uses a k-means initialization.
         **optimization: See `Optimization`.
     """
 
@@ -82,11 +80,11 @@ class Zhang2016(SingleOptimizerModule):
         self.register_buffer("class_weights", weights, persistent=False)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that a zhang2017 model shares with this model."""
+        """Copy the layers shared with a zhang2017 model."""
         copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the rebalanced cross-entropy of the predicted color distribution."""
+        """Return the rebalanced cross-entropy of the predicted color distributions."""
         lab = rgb_to_lab(batch["rgb"])
         target = lab[:, 1:, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
         logits = self.model(lab[:, :1]).extras["logits"]
@@ -97,7 +95,7 @@ class Zhang2016(SingleOptimizerModule):
 
 
 def read_prior(path: str) -> Tensor:
-    """Read the bin frequencies ``(313,)`` from an ``.npy`` file.
+    """Read bin frequencies ``(313,)`` from an ``.npy`` file.
 
     Raises:
         ColorzooError: The file is not an array of 313 frequencies.
@@ -115,17 +113,16 @@ def read_prior(path: str) -> Tensor:
 
 
 def copy_trunk(model: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that ``network`` shares with a zhang2017 model.
+    """Copy the layers shared with a zhang2017 model.
 
-    Blocks 1 to 7 can be copied although zhang2017 subsamples maps by 2 and this network uses stride 2. Both
-    operations have the same result.
+    Subsampling by 2 in zhang2017 is equivalent to stride 2 in this network.
 
     Args:
         model: Model with a `colorzoo.networks.hint_unet.HintUNet` as ``network.unet``.
         network: `DistributionNetwork` of equal width.
 
     Raises:
-        ColorzooError: The model does not have these layers, or its width differs.
+        ColorzooError: The model lacks the layers or has a different width.
     """
     state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
@@ -150,7 +147,7 @@ def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _class_head(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select the 313 bins of the head and fold the preceding BatchNorm into its weights."""
+    """Select the 313 bins of the head and fold the preceding BatchNorm into the weights."""
     scale = source["block8.5.weight"] / torch.sqrt(source["block8.5.running_var"] + _BATCH_NORM_EPS)
     shift = source["block8.5.bias"] - source["block8.5.running_mean"] * scale
     weight = source["class_head.weight"][hull_mask()]

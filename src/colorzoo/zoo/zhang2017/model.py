@@ -1,8 +1,7 @@
 """Real-Time User-Guided Image Colorization with Learned Deep Priors (SIGGRAPH 2017).
 
-In the method of Zhang et al., a U-Net predicts ab from lightness and any number of color points. A second
-head predicts a distribution over the ab grid, which provides the suggested palette.
-https://arxiv.org/abs/1705.02999
+A U-Net of Zhang et al. predicts ab from lightness and any number of color points. A second head predicts a
+distribution over the ab grid for palette suggestions. https://arxiv.org/abs/1705.02999
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from colorzoo.zoo.zhang2017.network import (
 from colorzoo.zoo.zhang2017.published import GLOBAL_NAMES, NAMES, convert_global, convert_local
 
 NARROW_SIZE = 176
-"""Working size in pixels of narrow networks, which are trained on small crops."""
+"""Working size of narrow networks in pixels; these networks are trained on small crops."""
 
 
 class LocalHints(ColoringModel):
-    """Local Hints: model that colorizes an image with color points.
+    """Local Hints: colorization with color points.
 
     Args:
         architecture: Settings of the network.
@@ -75,35 +74,34 @@ class LocalHints(ColoringModel):
     ) -> AbPrediction:
         """Colorize a batch.
 
-        ``extras["logits"]`` contains the logits of the color distribution at 1/4 of the size.
+        ``extras["logits"]`` contains color distribution logits at 1/4 scale.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Guidance with color points, or None.
-            detach: Head whose gradient does not reach the trunk (the layers before the heads). The argument
-                is used in training.
+            guidance: Color points, or None.
+            detach: Head without gradients for the trunk, the layers before the heads.
         """
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps that an add-on model can modify."""
+        """Feature maps that an add-on may modify."""
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first feature hook; see `HookedModel`."""
+        """Run the model up to the first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, points_of(guidance, lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        """Run the model from the first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights for inference, with the rank layers folded into the next layer.
+        """Return the weights for inference, with rank layers folded into the next layer.
 
-        `LocalExtensions` describes the rank layers.
+        See `LocalExtensions` for the rank layers.
         """
         return fold_rank_layers(super().for_inference(state_dict))
 
@@ -114,7 +112,7 @@ class LocalHints(ColoringModel):
 
 
 class GlobalHints(ColoringModel):
-    """Global Hints: model that colorizes an image with a color histogram or mean saturation.
+    """Global Hints: colorization with a color histogram or mean saturation.
 
     Args:
         architecture: Settings of the network.
@@ -143,20 +141,20 @@ class GlobalHints(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch to match the statistics in ``guidance``; see `ColoringModel.forward`."""
+        """Colorize a batch to match the statistics in ``guidance``."""
         return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps that an add-on model can modify."""
+        """Feature maps that an add-on may modify."""
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first feature hook; see `HookedModel`."""
+        """Run the model up to the first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, _statistics_of(guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        """Run the model from the first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod

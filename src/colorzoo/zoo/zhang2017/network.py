@@ -1,9 +1,9 @@
 """Networks of Zhang et al. 2017: ab from lightness and either points or global statistics.
 
-`SteeredNetwork` is not in the paper. It conditions a Local Hints network on global statistics, which are a
-color histogram or a mean saturation. The predicted color distribution of each position is multiplied by one
-weight per color. The same weights apply to all positions. They are computed so that the mean distribution has
-the target histogram or saturation. Each position then gets the mean color of its reweighted distribution.
+`SteeredNetwork`, which is not in the paper, conditions a Local Hints network on a color histogram or a mean
+saturation. The predicted color distributions of all positions are multiplied by the same color weights,
+computed so that the mean distribution has the target histogram or saturation. Each position then gets the
+mean color of the reweighted distribution.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class LocalArchitecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value subtracted from the hint mask: 0 for the weights converted from Caffe, 0.5 for the
-            weights that the authors retrained in PyTorch.
-        hypercolumn: Whether to use the hypercolumn head of the paper over 313 bins instead of the published
-            head over 529 bins. The gradient of the hypercolumn head does not reach the other layers.
-        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        mask_center: Value subtracted from the hint mask: 0 for weights from Caffe, 0.5 for the authors'
+            weights retrained in PyTorch.
+        hypercolumn: Whether to use the paper's hypercolumn head over 313 bins, without gradients for other
+            layers, instead of the published head over 529 bins.
+        ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -63,7 +63,7 @@ class GlobalArchitecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -78,12 +78,12 @@ class LocalExtensions:
 
     Attributes:
         hint_attention: Whether to propagate hint colors to similar positions; see `HintUNet`.
-        channel_attention: Whether the skips have squeeze-and-excitation layers.
-        rank_layers: Number of linear 1 x 1 layers between encoder and decoder; see `RankLayers`. Weight files
-            store these layers folded into the next layer.
+        channel_attention: Whether the skip connections have squeeze-and-excitation layers.
+        rank_layers: Number of linear 1 x 1 layers between encoder and decoder, folded into the next layer in
+            weight files; see `RankLayers`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
-        colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, where chroma is the true chroma in
-            CIE units. Larger factors counteract desaturated predictions.
+        colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
+            factors counteract desaturated predictions.
         many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
         everywhere: Fraction of the training images with uniformly distributed points; see `PointSimulation`.
     """
@@ -102,8 +102,8 @@ class GlobalExtensions:
     """Extensions of Global Hints that are not in the paper.
 
     Attributes:
-        trunk: Name of a Local Hints model that provides all layers of the U-Net; see `SteeredNetwork`. These
-            layers are neither trained nor stored in weight files. They determine ``width`` and ``ab_scale``.
+        trunk: Name of a Local Hints model as the U-Net, frozen and not stored in weight files; see
+            `SteeredNetwork`. The model determines ``width`` and ``ab_scale``.
     """
 
     trunk: str | None = None
@@ -112,9 +112,8 @@ class GlobalExtensions:
 class HypercolumnHead(nn.Module):
     """Hypercolumn head that predicts color distributions from blocks 3 to 8 (section 3.3).
 
-    The feature maps of the six blocks are projected to equal sizes and channel counts and summed. The sum is
-    equivalent to one layer on the concatenated feature maps. After a ReLU, a 1 x 1 convolution classifies
-    each position. The gradient of the head does not reach the other layers.
+    The sum of the projected feature maps is equivalent to one layer on the concatenated feature maps. The
+    head passes no gradient to other layers.
 
     Args:
         width: Multiplier for every channel count of the network.
@@ -128,7 +127,7 @@ class HypercolumnHead(nn.Module):
         self.classify = nn.Conv2d(c384, len(hull_centers()), 1)
 
     def forward(self, maps: Sequence[Tensor], trunk: Tensor) -> Tensor:
-        """Return logits over the 313 bins, ``(B, 313, H/4, W/4)``.
+        """Return logits ``(B, 313, H/4, W/4)`` over the bins.
 
         Args:
             maps: Outputs of blocks 3 to 7.
@@ -160,15 +159,14 @@ class LocalHintsNetwork(PointNetwork):
         self.hypercolumn = HypercolumnHead(architecture.width) if architecture.hypercolumn else None
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
-        """Return logits ``(B, 529, h, w)``, or ``(B, 313, h, w)`` with a hypercolumn head."""
+        """Return logits ``(B, 529, h, w)``, or ``(B, 313, h, w)`` with the hypercolumn head."""
         return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
 
 
 class VectorNorm(nn.BatchNorm2d):
-    """BatchNorm for 1 x 1 maps that uses running statistics for a training batch of one image.
+    """BatchNorm for vectors, with running statistics for batches of one image.
 
-    The mean of a single vector is the vector itself. Normalization with batch statistics would therefore
-    return 0 and remove the information.
+    Batch statistics would normalize a single vector to 0.
     """
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -180,10 +178,10 @@ class VectorNorm(nn.BatchNorm2d):
 
 
 class GlobalBranch(nn.Module):
-    """Encoder that maps a color histogram and a mean saturation to one vector per image.
+    """Encoder of a color histogram and a mean saturation into one vector per image.
 
     Args:
-        channels: Length of the vector.
+        channels: Vector length.
     """
 
     def __init__(self, channels: int) -> None:
@@ -198,7 +196,7 @@ class GlobalBranch(nn.Module):
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
         """Encode global statistics as ``(batch, channels, 1, 1)``.
 
-        A missing statistic is encoded as zeros with the indicator value 0.
+        Missing statistics are encoded as zeros with the indicator value 0.
         """
         histogram, saturation = known_statistics(statistics, batch, self.histogram.weight)
         has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
@@ -212,8 +210,8 @@ class GlobalNetwork(HintNetwork):
     """Base class of Global Hints networks: a U-Net with a statistics vector after block 4.
 
     Args:
-        unet: The U-Net.
-        ab_scale: CIE units per unit of the output.
+        unet: U-Net.
+        ab_scale: Output scale in CIE units.
     """
 
     def __init__(self, unet: HintUNet, ab_scale: float) -> None:
@@ -225,10 +223,10 @@ class GlobalNetwork(HintNetwork):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            statistics: Color statistics of the images; missing statistics are None.
+            statistics: Color statistics; None for missing statistics.
 
         Returns:
-            ``(B, 2, H, W)`` in CIE units.
+            ab ``(B, 2, H, W)`` in CIE units.
         """
         return self.after_hooks(self.before_hooks(lightness, statistics), unchanged)
 
@@ -238,11 +236,11 @@ class GlobalNetwork(HintNetwork):
 
 
 class GlobalHintsNetwork(GlobalNetwork):
-    """Global Hints network of the paper: a U-Net on lightness without a classification head.
+    """Global Hints network of the paper, without a classification head.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
@@ -258,7 +256,7 @@ class GlobalHintsNetwork(GlobalNetwork):
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Convert statistics to histograms ``(batch, 313)`` and saturations ``(batch, 1)``.
 
-    A missing histogram is encoded as 0, and a missing saturation is encoded as -1.
+    Missing histograms are 0, and missing saturations are -1.
     """
     histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
     return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
@@ -284,17 +282,15 @@ _LEAST = 1e-30
 
 
 class SteeredNetwork(GlobalNetwork):
-    """Local Hints network that is conditioned on global statistics instead of points.
+    """Local Hints network conditioned on global statistics instead of points.
 
-    As in the paper, a branch encodes the statistics as a vector that is added after block 4. Two further
-    steps are not in the paper. First, the predicted color distributions are matched to the statistics.
-    Second, a convolution adds the resulting colors to the feature map 8_3. The Local Hints network adds the
-    colors of points to the same feature map. Without statistics, the output equals the output of the Local
-    Hints network.
+    As in the paper, a branch encodes the statistics as a vector that is added after block 4. In addition, the
+    predicted color distributions are matched to the statistics, and a convolution adds the resulting colors
+    to the feature map 8_3, like the colors of points. Without statistics, the Local Hints output is
+    unchanged.
 
     Args:
-        backbone: Trained Local Hints model that provides the U-Net. Its layers are neither trained nor stored
-            in weight files.
+        backbone: Trained Local Hints model with the U-Net, frozen and not stored in weight files.
 
     Raises:
         ColorzooError: ``backbone`` is not a Local Hints model.
@@ -321,7 +317,7 @@ class SteeredNetwork(GlobalNetwork):
     def begin(self, std: float | None) -> None:
         """Initialize the statistics branch and the convolution that adds matched colors.
 
-        If the U-Net has hint attention, its convolution for hint colors is copied.
+        The U-Net's convolution for hint colors is copied if it exists.
 
         Args:
             std: Standard deviation of the initial weights; None selects He initialization.
@@ -334,7 +330,7 @@ class SteeredNetwork(GlobalNetwork):
                 self.bring.weight.copy_(self.unet.inject.weight)
 
     def train(self, mode: bool = True) -> SteeredNetwork:
-        """Set the mode of all layers except the U-Net, which keeps its running statistics."""
+        """Set the mode of all layers except the U-Net, which stays in eval mode."""
         super().train(mode)
         self.unet.eval()
         return self
@@ -354,7 +350,7 @@ class SteeredNetwork(GlobalNetwork):
         return HookState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return the mean colors ``(B, 2, H/4, W/4)`` of the matched distributions as ab / 110."""
+        """Return mean colors ``(B, 2, H/4, W/4)`` of the matched distributions, ab / 110."""
         rows, columns = cells(lightness.shape[-2], _CELL), cells(lightness.shape[-1], _CELL)
         logits = self.unet.distribution(trunk)[:, self.shown]
         with torch.autocast(trunk.device.type, enabled=False):  # float32 for small probabilities
@@ -366,9 +362,9 @@ class SteeredNetwork(GlobalNetwork):
 
     @torch.no_grad()
     def _weights(self, shares: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return the color weights ``(B, 313)`` that match the statistics of each image.
+        """Return color weights ``(B, 313)`` that match the statistics of each image.
 
-        If an image has both statistics, only the histogram is used. Without statistics, all weights are 1.
+        A histogram takes precedence over a saturation. Without statistics, all weights are 1.
         """
         histogram, saturation = known_statistics(statistics, shares.shape[0], shares)
         weights = torch.ones_like(histogram)
@@ -383,16 +379,16 @@ class SteeredNetwork(GlobalNetwork):
 
 
 def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
-    """Return bin weights for which the mean reweighted distribution equals a histogram.
+    """Return bin weights that match the mean reweighted distribution to a histogram.
 
     The weights are computed by iterative proportional fitting.
 
     Args:
-        shares: Probabilities ``(B, 313, N)`` of the bins at N positions.
+        shares: Bin probabilities ``(B, 313, N)`` at N positions.
         histogram: Target histogram ``(B, 313)``.
 
     Returns:
-        ``(B, 313)``.
+        Bin weights ``(B, 313)``.
     """
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
@@ -402,19 +398,17 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
-    """Return bin weights for which the mean saturation equals a target.
-
-    The mean saturation is the expected saturation of the reweighted distributions, averaged over positions.
+    """Return bin weights that match the mean expected saturation to a target.
 
     The weight of a bin is an exponential function of its chroma. The exponent is computed by bisection.
 
     Args:
-        shares: Probabilities ``(B, 313, N)`` of the bins at N positions.
-        saturations: Saturation ``(B, 313, N)`` of each bin at each position; see `saturation_at`.
+        shares: Bin probabilities ``(B, 313, N)`` at N positions.
+        saturations: Bin saturations ``(B, 313, N)``; see `saturation_at`.
         saturation: Target saturation ``(B, 1)`` in [0, 1].
 
     Returns:
-        ``(B, 313)``.
+        Bin weights ``(B, 313)``.
     """
     saturated = shares * saturations
     chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT
@@ -432,7 +426,7 @@ def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
     """Return the mean colors ``(B, 2, N)`` in CIE units of reweighted distributions.
 
     Args:
-        shares: Probabilities ``(B, 313, N)`` of the bins at N positions.
+        shares: Bin probabilities ``(B, 313, N)`` at N positions.
         weights: Bin weights ``(B, 313)``.
     """
     weighted = weights[:, :, None] * hull_centers().to(shares)
@@ -447,7 +441,7 @@ def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
         table: Output of `saturation_table`.
 
     Returns:
-        ``(B, 313, N)``.
+        Saturations ``(B, 313, N)``.
     """
     table = table.to(lightness)
     place = (lightness / _LIGHTNESS_STEP).clamp(0, table.shape[1] - 1)
@@ -457,7 +451,7 @@ def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
 
 
 def saturation_table() -> Tensor:
-    """Return the HSV saturation ``(313, 21)`` of each bin at lightness 0, 5 .. 100."""
+    """Return HSV saturations ``(313, 21)`` of the bins at lightness 0, 5, ..., 100."""
     with torch.device("cpu"):  # models can be built on the meta device
         lightness = torch.arange(0, 100 + _LIGHTNESS_STEP, _LIGHTNESS_STEP)
         centers = hull_centers()
@@ -471,5 +465,5 @@ def saturation_table() -> Tensor:
 
 
 def _scales(shares: Tensor, weights: Tensor) -> Tensor:
-    """Return the normalization factors ``(B, 1, N)`` of reweighted distributions."""
+    """Return normalization factors ``(B, 1, N)`` of reweighted distributions."""
     return 1 / torch.bmm(weights.unsqueeze(1), shares).clamp_min(_LEAST)

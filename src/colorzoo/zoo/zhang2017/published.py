@@ -1,9 +1,8 @@
 """Conversion of the authors' PyTorch checkpoints and Caffe files.
 
-The checkpoint siggraph17 (Local Hints) has 107 keys, and a converted Global Hints file has 135 keys. The
-Caffe networks subtract 50 from L and do not scale their inputs. The weights of L, ab and the mask (0 or 110
-in Caffe) are therefore multiplied by 100, 110 and 110. Caffe's BatchNorm has no affine parameters. Its mean
-and variance are stored as sums, which must be divided by a third value.
+The Caffe networks subtract 50 from L and do not scale inputs, so the weights of L, ab and the mask (0 or 110
+in Caffe) are multiplied by 100, 110 and 110. Caffe's BatchNorm has no affine parameters and stores mean and
+variance as sums to be divided by a third value.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
-"""Factor of the output tanh if the Caffe file does not contain it."""
+"""Default factor of the output tanh."""
 
 _LIGHTNESS_UNIT, _AB_UNIT = 100.0, 110.0
 _LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
@@ -47,7 +46,7 @@ GLOBAL_NAMES: tuple[Pattern, ...] = (
 
 
 def _numbered(found: re.Match[str]) -> str:
-    """Return the layer name of a block in which convolutions and ReLUs alternate.
+    """Return the layer name in a block of alternating convolutions and ReLUs.
 
     Blocks 8 to 10 start with a ReLU.
     """
@@ -66,14 +65,13 @@ _TRUNK: tuple[Pattern, ...] = (
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Convert the Local Hints network (``model.caffemodel``).
 
-    The Caffe network has no classification head. The weights of the head are set to 0, which predicts a
-    uniform distribution.
+    The Caffe network has no classification head, so the head's weights are set to 0 (uniform distribution).
 
     Args:
-        layers: Layers of the Caffe file, as returned by `read_caffe`.
+        layers: Output of `read_caffe`.
 
     Returns:
-        The 107 tensors of the PyTorch checkpoint, and the constructor arguments of the model.
+        Tensors of the PyTorch checkpoint, and constructor arguments of the model.
 
     Raises:
         WeightsError: A required layer is missing.
@@ -92,10 +90,10 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
     """Convert the Global Hints network (``global_model.caffemodel``).
 
     Args:
-        layers: Layers of the Caffe file, as returned by `read_caffe`.
+        layers: Output of `read_caffe`.
 
     Returns:
-        The 135 tensors of the trunk and the branch, and the constructor arguments of the model.
+        Tensors of the trunk and branch, and constructor arguments of the model.
 
     Raises:
         WeightsError: A required layer is missing.
@@ -109,7 +107,7 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[str, Tensor]:
-    """Return all tensors; trunk tensors have the names of the authors' PyTorch checkpoint."""
+    """Return all tensors, with trunk names from the authors' PyTorch checkpoint."""
     if missing := [name for name in required if name not in layers]:
         raise WeightsError(
             f"The Caffe file must contain a {network} network. Missing layers: {', '.join(missing)}."
@@ -125,7 +123,7 @@ def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[s
 
 
 def ab_scale_of(layers: CaffeLayers) -> float:
-    """Return the factor of the tanh output: the scalar in the file, or else the default."""
+    """Return the factor of the output tanh from the file, or the default."""
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
     return factors.pop() if len(factors) == 1 else OUTPUT_SCALE

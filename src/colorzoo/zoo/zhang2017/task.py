@@ -41,10 +41,10 @@ class LocalObjective:
     """Settings of the losses (eq. 3 and 4, and the authors' ``pix2pix_model.py``).
 
     Attributes:
-        regression_weight: Weight of the mean smooth L1 loss in CIE units. The authors' code uses the weight
-            10 for ab / 110.
+        regression_weight: Weight of the mean smooth L1 loss in CIE units; the default equals the authors'
+            weight 10 for ab / 110.
         classification_weight: Weight of the cross-entropy.
-        delta: Distance in CIE units above which smooth L1 is linear.
+        delta: Threshold of the linear smooth L1 range in CIE units.
     """
 
     regression_weight: NonNegativeFloat = 10 / AB_SCALE
@@ -57,9 +57,9 @@ class LocalUsers:
     """Settings of the simulated hints (section 3.2).
 
     Attributes:
-        hints: Fraction of the training images with points. Use 0 in stages before ``regression``.
-        stop_probability: p in the distribution P(n) = (1 - p)^n p of the number n of points.
-        reveal_all: Fraction of the images that have their true color as a hint at every pixel.
+        hints: Fraction of the training images with points; 0 in stages before ``regression``.
+        stop_probability: Stop probability p of the point count: P(n) = (1 - p)^n p.
+        reveal_all: Fraction of the images with hints at all pixels.
     """
 
     hints: Fraction = 1.0
@@ -72,7 +72,7 @@ class LocalStage(Stage):
     """Training stage of Local Hints.
 
     Attributes:
-        detach: Head whose gradient does not reach the trunk (the layers before the heads).
+        detach: Head without gradients for the trunk, the layers before the heads.
     """
 
     detach: Detach = "none"
@@ -98,13 +98,11 @@ class Zhang2017Local(SingleOptimizerModule):
         objective: Settings of the losses.
         users: Settings of the simulated hints.
         extensions: Extensions that are not in the paper.
-        stage: Layers that are trained, and the losses. ``classification`` trains the trunk (the layers before
-            the heads) with the classification loss, and ``regression`` trains the trunk with the regression
-            loss. ``distribution`` trains only the hypercolumn head. Three stages are not in the paper:
-            ``joint`` uses both losses for all layers, ``scene`` uses both losses for the layers after block
-            7, and ``colors`` trains only the last layers.
-        start: Local Hints model of equal width that initializes the shared layers. Other layers use the
-            default initialization.
+        stage: ``classification`` and ``regression`` train the trunk (the layers before the heads) with the
+            loss of this name. ``distribution`` trains only the hypercolumn head. Three stages are not in the
+            paper: ``joint`` trains all layers with the two losses, ``scene`` trains the layers after block 7
+            with the two losses, and ``colors`` trains only the last layers.
+        start: Local Hints model of equal width with initial weights for the shared layers.
         **optimization: See `Optimization`.
     """
 
@@ -129,11 +127,11 @@ class Zhang2017Local(SingleOptimizerModule):
 
     @property
     def detach(self) -> Detach:
-        """Head whose gradient does not reach the trunk in this stage."""
+        """Head without gradients for the trunk in the current stage."""
         return LOCAL_STAGES[self.stage or "regression"].detach
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that a Local Hints model shares with this model."""
+        """Copy the layers shared with a Local Hints model."""
         copy_shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -153,9 +151,9 @@ class Zhang2017Local(SingleOptimizerModule):
         """Return the smooth L1 loss and the cross-entropy.
 
         Args:
-            predicted: Predicted colors ``(B, 2, H, W)`` in CIE units.
-            logits: Logits of the color distribution, ``(B, C, ceil(H/4), ceil(W/4))``.
-            ab: True colors ``(B, 2, H, W)`` in CIE units.
+            predicted: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            logits: Color logits ``(B, C, ceil(H/4), ceil(W/4))``.
+            ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         """
         errors = smooth_l1_map(predicted, ab, delta=self.objective.delta)
         regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
@@ -166,13 +164,11 @@ class Zhang2017Local(SingleOptimizerModule):
 
 @dataclass(frozen=True)
 class GlobalUsers:
-    """Fractions of the training images that are conditioned on color statistics.
-
-    The paper does not state these fractions.
+    """Fractions of the training images with color statistics; not stated in the paper.
 
     Attributes:
-        histogram_share: Fraction of the training images that are conditioned on their histogram.
-        saturation_share: Fraction of the training images that are conditioned on their saturation.
+        histogram_share: Fraction of the training images with a histogram.
+        saturation_share: Fraction of the training images with a mean saturation.
     """
 
     histogram_share: Fraction = 0.5
@@ -184,10 +180,10 @@ class Zhang2017Global(SingleOptimizerModule):
 
     Args:
         architecture: Settings of the network.
-        users: Fractions of the training images that are conditioned on color statistics.
-        delta: Distance in CIE units above which smooth L1 is linear.
-        start: Local Hints model of equal width that initializes the shared layers, as in the paper. None
-            initializes all layers at random.
+        users: Fractions of the training images with color statistics.
+        delta: Threshold of the linear smooth L1 range in CIE units.
+        start: Local Hints model of equal width with initial weights for the shared layers, as in the paper;
+            None uses random weights.
         extensions: Extensions that are not in the paper.
         **optimization: See `Optimization`.
 
@@ -216,18 +212,15 @@ class Zhang2017Global(SingleOptimizerModule):
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that a Local Hints model shares with this model.
+        """Copy the layers shared with a Local Hints model.
 
-        The output of the branch is initially 0, so the statistics have no effect before training.
+        The branch output is initially 0, so statistics have no effect before training.
         """
         copy_shared_layers(source.model.network, self.model.network)
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of images colorized with their true statistics.
-
-        For some images, the statistics are masked.
-        """
+        """Return the loss of images colorized with their true statistics."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
@@ -237,7 +230,7 @@ class Zhang2017Global(SingleOptimizerModule):
         return loss
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the true histograms and mean saturations, which are masked for some images."""
+        """Return true histograms and mean saturations, randomly masked."""
         users = self.users
         draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
@@ -248,18 +241,18 @@ class Zhang2017Global(SingleOptimizerModule):
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings, which use different color statistics."""
+        """Return the validation settings: the combinations of color statistics."""
         return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return guidance with the true statistics of the images, as in the paper's evaluation."""
+        """Return guidance with the true statistics of the images, as in the paper."""
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
 
 
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample the points of a training batch from the seeds of its images."""
+    """Sample points for a training batch from the per-image seeds."""
     simulation = PointSimulation(
         users.stop_probability,
         reveal_all=users.reveal_all,
@@ -271,11 +264,11 @@ def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, 
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
-    """Return the mean cross-entropy with the soft-encoded ground truth, without class weights.
+    """Return the mean cross-entropy with the soft-encoded ground truth, without rebalancing.
 
     Args:
-        logits: ``(B, 313, H/4, W/4)``.
-        ab: True colors ``(B, 2, H, W)`` in CIE units.
+        logits: Color logits ``(B, 313, H/4, W/4)``.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
     """
     truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
     alike = torch.ones(logits.shape[1], device=logits.device)
@@ -283,13 +276,13 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that a trained network shares with ``network``.
+    """Copy the layers that two networks share.
 
-    Layers without a counterpart are unchanged.
+    Other layers of ``network`` are unchanged.
 
     Args:
         source: Local Hints network of equal width.
-        network: Network with a `HintUNet` as ``unet``.
+        network: Target network with a `HintUNet` as ``unet``.
 
     Raises:
         ColorzooError: The source is not a Local Hints network, or its width differs.
@@ -306,5 +299,5 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
 
 
 def _named(key: str) -> str:
-    """Return the name of a parameter in a network without channel attention."""
+    """Return the parameter name in a network without channel attention."""
     return key.replace(".conv.", ".")

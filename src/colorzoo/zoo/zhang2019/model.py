@@ -1,9 +1,8 @@
 """Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
 
 Each position of a frame gets the mean color of similar reference positions. A color network predicts ab from
-these colors and from the previous colorized frame. SPColor (`chen2023`) extends this method: it matches only
-positions of equal class.
-https://arxiv.org/abs/1906.09909
+these colors and the previous colorized frame. SPColor (`chen2023`) extends this method with class-wise
+matching. https://arxiv.org/abs/1906.09909
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ class Extensions(ExemplarExtensions):
     """Extensions that are not in the paper, in addition to `ExemplarExtensions`.
 
     Attributes:
-        donor: Name of a chen2023 model that provides the weights of the correspondence network and of the
-            color network. Training then changes only the layers of the color network at full and half size.
+        donor: Name of a chen2023 model with weights for the correspondence and color networks. Only the color
+            network's layers at full and 1/2 scale are then trained.
     """
 
     donor: str | None = None
@@ -60,16 +59,16 @@ class Extensions(ExemplarExtensions):
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
     """Copy and freeze the weights of a chen2023 model.
 
-    The layers of the color network at full and half size are copied but not frozen. The copied model has no
-    input for the previous frame, so the weights of this input are set to 0.
+    The color network's layers at full and 1/2 scale are not frozen. The weights of the previous frame are set
+    to 0, because chen2023 has no such input.
 
     Args:
-        donor: Name of the model whose weights are copied.
-        correspondence: Correspondence network that is changed.
-        network: Color network that is changed.
+        donor: Name of the chen2023 model.
+        correspondence: Target correspondence network.
+        network: Target color network.
 
     Raises:
-        WeightsError: The model ``donor`` has no trained weights on this machine.
+        WeightsError: ``donor`` has no trained weights on this machine.
     """
     source: Any = create_backbone(donor, "donor", offline=True)
     correspondence.load_state_dict(source.correspondence.state_dict())
@@ -89,7 +88,7 @@ class Architecture:
         width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
             published network.
         color_width: Multiplier for the channel counts of the color network.
-        tau: Softmax temperature of the matching; at 1e-10 only the best match contributes.
+        tau: Softmax temperature of the matching; at 1e-10, only the best match contributes.
         training_tau: Softmax temperature in training.
     """
 
@@ -101,11 +100,11 @@ class Architecture:
 
 
 class DeepExemplar(ColoringModel):
-    """Model that colorizes an image or a video with the colors of a reference.
+    """Colorization of images or video with the colors of a reference.
 
     Attributes:
-        features: The frozen feature network.
-        correspondence: Network that maps the features to the descriptors for matching.
+        features: Frozen feature network.
+        correspondence: Projection network for matching.
 
     Args:
         architecture: Settings of the networks.
@@ -138,7 +137,7 @@ class DeepExemplar(ColoringModel):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Guidance with an exemplar.
+            guidance: Exemplar, or None.
             previous: Lab ``(B, 3, H, W)`` of the previous colorized frame; None for the first frame.
         """
         guidance = guidance or Guidance()
@@ -159,7 +158,7 @@ class DeepExemplar(ColoringModel):
         return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the image size."""
+        """Return feature maps at 1/2, 1/4, 1/8 and 1/16 scale."""
         return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     @torch.inference_mode()
@@ -168,11 +167,11 @@ class DeepExemplar(ColoringModel):
 
         Args:
             frames: ``(T, 1, H, W)`` in [0, 100].
-            exemplar: One exemplar for all frames.
+            exemplar: Exemplar for all frames.
             previous: Lab ``(1, 3, H, W)`` of the colorized frame before ``frames``; None for a new video.
 
         Returns:
-            ``(T, 2, H, W)`` in CIE units.
+            ab ``(T, 2, H, W)`` in CIE units.
         """
         colored: list[Tensor] = []
         for lightness in torch.split(frames, 1):
@@ -182,11 +181,11 @@ class DeepExemplar(ColoringModel):
         return torch.cat(colored)
 
     def warp(self, features: TrunkFeatures, reference: ReferenceImage, tau: float) -> Warped:
-        """Warp the colors of a reference to similar positions of the image.
+        """Warp reference colors to similar image positions.
 
         Args:
-            features: Features of the image.
-            reference: The reference.
+            features: Image features.
+            reference: Reference images.
             tau: Softmax temperature of the matching.
         """
         other = self.features.of_rgb(reference.rgb)
@@ -197,7 +196,7 @@ class DeepExemplar(ColoringModel):
         return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
 
     def colorize_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
-        """Predict ab ``(B, 2, H, W)`` in CIE units from warped colors and the previous Lab frame.
+        """Predict ab ``(B, 2, H, W)`` in CIE units from warped colors and the previous frame.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -212,7 +211,7 @@ class DeepExemplar(ColoringModel):
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the tensors of the authors' networks; see `convert_published`."""
+        """Rename the parameters of the authors' networks; see `convert_published`."""
         return convert_published(state_dict)
 
 
@@ -220,11 +219,11 @@ _ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; pub
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of the authors' three networks.
+    """Rename the parameters of the authors' three networks.
 
     Args:
-        state_dict: The authors' tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
-            Unknown keys are unchanged, so a strict load reports them.
+        state_dict: Tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``. Unknown keys
+            are unchanged.
     """
     ours, left = convert_networks(state_dict)
     first = "network.conv1.0.weight"

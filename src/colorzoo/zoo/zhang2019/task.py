@@ -1,6 +1,6 @@
 """Training of Deep Exemplar-based Video Colorization (CVPR 2019) on single images.
 
-The temporal loss of Zhang et al. requires optical flow and is omitted. The previous frame is a slightly
+The temporal loss of Zhang et al., which requires optical flow, is omitted. The previous frame is a slightly
 shifted copy of the image.
 """
 
@@ -36,7 +36,7 @@ from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar, Extensions
 class Objective(ExemplarObjective):
     """Settings of the losses (section 3.3) without the temporal loss.
 
-    See `ExemplarObjective` for the attributes. The perceptual loss is unweighted.
+    See `ExemplarObjective` for the attributes.
     """
 
     perceptual_weight: NonNegativeFloat = 0.001
@@ -52,10 +52,9 @@ class Simulation(ExemplarSimulation):
     """Settings of the simulated previous frames; see `ExemplarSimulation` for the noise.
 
     Attributes:
-        previous: Fraction of the training images with a previous frame. The previous frame is a shifted copy
-            of the image, because the training data contains no videos (not in the paper).
-        colored: Fraction of the images whose previous frame has predicted colors instead of the true colors,
-            as in a video (not in the paper).
+        previous: Fraction of the training images with a previous frame, a shifted copy of the image (not in
+            the paper).
+        colored: Fraction of the previous frames with predicted instead of true colors (not in the paper).
     """
 
     previous: Fraction = 0.5
@@ -64,7 +63,7 @@ class Simulation(ExemplarSimulation):
 
 @dataclass(frozen=True)
 class Discriminator(ExemplarDiscriminator):
-    """Settings of the discriminator, whose input is a frame and its previous frame.
+    """Settings of the discriminator for pairs of consecutive frames.
 
     Attributes:
         last_kernel: Kernel size of the last convolution; (3, 6) matches frames of 216 x 384 pixels.
@@ -79,11 +78,10 @@ class Zhang2019(ExemplarGANModule):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the losses.
-        simulation: Settings of the noise and of the previous frames.
+        simulation: Settings of the noise and the previous frames.
         discriminator_config: Settings of the discriminator.
         extensions: Extensions that are not in the paper.
-        matching_lr: Learning rate of the correspondence network; None selects the learning rate of the color
-            network. The schedule applies to both networks.
+        matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -120,7 +118,7 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
-        """Colorize a training batch; some of its images have a previous frame."""
+        """Colorize a training batch, in which some images have a previous frame."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.lightness_noise)
@@ -138,11 +136,11 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Concatenate each frame with its previous frame, ``(B, 6, H, W)``."""
+        """Concatenate each frame with the previous frame to ``(B, 6, H, W)``."""
         return torch.cat([lab, generated.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the Lab images; a fraction of the images has predicted instead of true colors."""
+        """Return the Lab images, some with predicted instead of true colors."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(image_generators(seeds, "colored"), len(lab), 1, lab.device)
@@ -152,10 +150,9 @@ class Zhang2019(ExemplarGANModule):
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return shifted copies of the images as simulated previous frames ``(B, 3, H, W)``.
+    """Simulate previous frames ``(B, 3, H, W)`` by shifting the images.
 
-    The shift is at most 5 % of the image side. Images without a previous frame get a gray frame with L = 50
-    and a = b = 0.
+    The shift is at most 5 % of the image size. Images without a previous frame get a gray frame with L = 50.
 
     Args:
         lab: Lab images ``(B, 3, H, W)``.

@@ -1,6 +1,6 @@
 """Color2Embed: exemplar-based image colorization with color embeddings (Zhao et al. 2021).
 
-A color encoder maps a reference to one vector, which modulates the decoder of a U-Net on lightness.
+A color encoder maps a reference to one vector, which modulates the decoder of a U-Net for lightness.
 https://arxiv.org/abs/2106.08017
 """
 
@@ -32,11 +32,9 @@ class Architecture:
     """Settings of the color encoder and the U-Net.
 
     Attributes:
-        width: Multiplier for every channel count and the length of the color vector; 1.0 matches the
-            published network.
-        reference_side: Side in pixels of the square to which references are resized in inference. In
-            training, references are not resized. Use training crops of this size, because the padding of the
-            convolutions affects the vector.
+        width: Multiplier for every channel count and the vector length; 1.0 matches the published network.
+        reference_side: Side of the resized reference in pixels in inference. Use training crops of this size,
+            because padding affects the vector and training does not resize references.
     """
 
     width: Width = 1.0
@@ -44,7 +42,7 @@ class Architecture:
 
 
 class Color2Embed(ColoringModel):
-    """Model that colorizes an image with the colors of a reference.
+    """Exemplar colorization with one color vector per reference.
 
     Args:
         architecture: Settings of the networks.
@@ -78,13 +76,13 @@ class Color2Embed(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the color vectors ``(B, 1, V)`` of references ``(B, 3, H, W)`` in [0, 1]."""
+        """Return color vectors ``(B, 1, V)`` of references ``(B, 3, H, W)`` in [0, 1]."""
         return self.network.vector(rgb).unsqueeze(1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar, the grayscale image is the reference.
+        """Colorize a batch; without an exemplar, the gray image serves as the reference.
 
-        ``alpha`` of an exemplar interpolates between the vectors of the gray image (0) and the exemplar (1).
+        An exemplar's ``alpha`` interpolates between the vectors of the gray image (0) and the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))

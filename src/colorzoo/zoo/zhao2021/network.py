@@ -1,8 +1,6 @@
 """Networks of Zhao et al. 2021: color encoder and modulated U-Net.
 
-The color encoder maps a reference to a vector, which modulates the convolutions of the U-Net. Two extensions
-are not in the paper: the color encoder can use features of another model, and training can include gray
-references.
+Two extensions are not in the paper: features of another model, and gray references in training.
 """
 
 from __future__ import annotations
@@ -56,8 +54,8 @@ class ColorEncoder(nn.Module):
     """Color encoder: features, four convolutions, average pooling and three linear layers.
 
     Args:
-        features: Module that maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, with the deepest map last.
-            Its attribute ``channels`` is the number of channels of the deepest map.
+        features: Module that maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, deepest last. The attribute
+            ``channels`` is the channel count of the deepest map.
         width: Multiplier for the channel counts and the vector length.
     """
 
@@ -79,20 +77,19 @@ class ColorEncoder(nn.Module):
         )
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return the color vectors ``(B, V)`` float32 of images ``(B, 3, H, W)`` in [0, 1]."""
+        """Return color vectors ``(B, V)`` of images ``(B, 3, H, W)`` in [0, 1]."""
         vector: Tensor = self.to_vector(self.features(rgb)[-1])
         return vector.flatten(1).float()
 
 
 class ModulatedConvolution(nn.Module):
-    """Convolution with weights modulated per input channel and demodulated per output channel.
+    """Convolution modulated per input channel and demodulated per output channel.
 
-    The layer is StyleGAN2's modulated convolution without noise, bias and activation ("SDFT" in the authors'
-    code). The implementation multiplies the channels of the input and of the output by factors, which is
-    equivalent to a separate weight for each image.
+    The layer ("SDFT" in the authors' code) is StyleGAN2's modulated convolution without noise, bias and
+    activation.
 
     Args:
-        channels: Channels of input and output.
+        channels: Input and output channels.
         kernel: Kernel size.
         vector: Length of the modulation vector.
     """
@@ -104,7 +101,7 @@ class ModulatedConvolution(nn.Module):
         self.scale = 1 / math.sqrt(channels * kernel**2)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)``, modulated by vectors ``(B, V)`` or one vector for all images."""
+        """Convolve ``(B, C, H, W)``, modulated by vectors ``(B, V)`` or a single vector."""
         style = self.modulation(vector)
         factor = torch.rsqrt(self.squared_norms(style) + _EPSILON)
         weight = self.scale * self.weight
@@ -112,10 +109,10 @@ class ModulatedConvolution(nn.Module):
         return y * factor[..., None, None].to(y.dtype)
 
     def squared_norms(self, style: Tensor) -> Tensor:
-        """Return the squared norm ``(B, C)`` of the modulated weights of each output channel.
+        """Return the squared weight norm of each output channel, ``(B, C)``.
 
         Args:
-            style: Factors ``(B, C)`` of the input channels.
+            style: Input channel factors ``(B, C)``.
         """
         with torch.autocast(style.device.type, enabled=False):
             squares = (self.scale * self.weight.float()).square().sum(dim=(2, 3))
@@ -142,19 +139,19 @@ class Down(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the downsampled feature map, shape ``(B, fan_out, H/2, W/2)``."""
+        """Return the feature map ``(B, fan_out, H/2, W/2)``."""
         x = self.widen(self.halve(x))
         return (x + self.refine(x)) / math.sqrt(2)
 
 
 class Up(nn.Module):
-    """Upsampling block with a skip and a modulated convolution.
+    """Upsampling block with a skip connection and a modulated convolution.
 
-    Only every fourth channel of the skip is used.
+    Only every fourth channel of the skip connection is used.
 
     Args:
         fan_in: Input channels.
-        skip: Channels of the skip before the selection.
+        skip: Channels of the skip connection before the selection.
         fan_out: Output channels.
         kernel: Kernel size of the modulated convolution.
         vector: Length of the modulation vector.
@@ -172,7 +169,7 @@ class Up(nn.Module):
         self.modulated = ModulatedConvolution(fan_out, kernel, vector)
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return the upsampled feature map, shape ``(B, fan_out, 2H, 2W)``."""
+        """Return the feature map ``(B, fan_out, 2H, 2W)``."""
         x = F.interpolate(x, scale_factor=2, mode="bilinear")
         y = self.join(torch.cat([x, skip[:, ::_SKIP_STEP].to(x.dtype)], dim=1))
         return self.modulated(y, vector) + self.shortcut(x)
@@ -211,8 +208,8 @@ class ColorUNet(nn.Module):
         """Return ab / 110, ``(B, 2, H, W)``.
 
         Args:
-            lightness: ``(B, 1, H, W)``, (L - 50) / 50; height and width are multiples of 16.
-            vector: Modulation vectors ``(B, V)``, or one vector for all images.
+            lightness: ``(B, 1, H, W)``, (L - 50) / 50; H and W are multiples of 16.
+            vector: Modulation vectors ``(B, V)`` or a single vector.
         """
         x1 = self.inc(lightness)
         x2 = self.down1(x1)
@@ -224,12 +221,12 @@ class ColorUNet(nn.Module):
 
 
 class Color2EmbedNetwork(nn.Module):
-    """Color encoder and U-Net with their normalization, for images of any size.
+    """Color encoder and U-Net for images of any size, including normalization.
 
     Args:
-        encoder: The color encoder.
+        encoder: Color encoder.
         width: Multiplier for the U-Net's channel counts.
-        reference_side: Side in pixels of the square to which references are resized.
+        reference_side: Side of the resized reference in pixels.
     """
 
     def __init__(self, encoder: ColorEncoder, width: float, reference_side: int) -> None:
@@ -238,12 +235,12 @@ class Color2EmbedNetwork(nn.Module):
         self.unet = ColorUNet(width, encoder.size)
 
     def vector(self, rgb: Tensor) -> Tensor:
-        """Return the color vectors ``(B, V)`` float32 of references.
+        """Return color vectors ``(B, V)`` of references.
 
         References are resized to a square without antialiasing, as in the authors' script.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1], any size.
+            rgb: ``(B, 3, H, W)`` in [0, 1].
         """
         side = (self.reference_side, self.reference_side)
         square = F.interpolate(rgb.float(), size=side, mode="bilinear")
@@ -253,7 +250,7 @@ class Color2EmbedNetwork(nn.Module):
         """Predict ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100], any size.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             vector: Output of `vector`.
         """
         height, width = lightness.shape[-2:]
@@ -271,13 +268,12 @@ _SPREAD = (25.0, 10.0, 10.0)  # standard deviations of L, a and b in natural ima
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions that are not part of Zhao et al. 2021.
+    """Extensions that are not in Zhao et al. 2021.
 
     Attributes:
-        features: Name of a zhang2016 model that replaces VGG-19 in the color encoder and in the perceptual
-            loss. None uses VGG-19.
-        gray_share: Fraction of the training images with a gray reference. These images train the model to
-            colorize without a reference.
+        features: Name of a zhang2016 model for the color encoder and the perceptual loss; None uses VGG-19.
+        gray_share: Fraction of the training images with a gray reference, which trains colorization without a
+            reference.
     """
 
     features: str | None = None
@@ -285,7 +281,7 @@ class Extensions:
 
 
 class BorrowedFeatures(nn.Module):
-    """Feature network that consists of frozen layers of a zhang2016 model.
+    """Feature network made of frozen layers of a zhang2016 model.
 
     Args:
         name: Name of the zhang2016 model.
@@ -303,10 +299,10 @@ class BorrowedFeatures(nn.Module):
         self.channels = 3 * self.trunk.channels[-1] + 3 * _FOLD**2
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return feature maps of RGB images; the deepest map has the size H/16.
+        """Return feature maps of RGB images; the deepest map is at 1/16 scale.
 
-        The layers process R, G and B as three grayscale images, so their features contain little information
-        about chroma. The Lab colors at H/4, rearranged to H/16, are therefore appended to the deepest map.
+        The layers process R, G and B as three gray images, so the features contain little chroma information.
+        The deepest map therefore also contains the Lab colors.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -321,9 +317,8 @@ class BorrowedFeatures(nn.Module):
 def initialize_large(layers: nn.Module) -> None:
     """Initialize convolutions with He initialization, which preserves the variance.
 
-    PyTorch's default weights are smaller, which is sufficient for the large activations of VGG-19.
-    Activations of other feature networks are smaller. With default weights, they would nearly vanish after
-    seven convolutions, and all color vectors would be nearly equal.
+    PyTorch's smaller default weights suffice for the large activations of VGG-19. Smaller activations of
+    other networks would nearly vanish after seven convolutions, so all color vectors would be nearly equal.
     """
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
@@ -331,7 +326,7 @@ def initialize_large(layers: nn.Module) -> None:
 
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Remove the colors of a random fraction of the references ``(B, 3, H, W)``.
+    """Remove the colors of a random fraction of references.
 
     Args:
         reference: RGB ``(B, 3, H, W)`` in [0, 1].

@@ -43,7 +43,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     """Training task of `Color2Embed`.
 
     Attributes:
-        perceptual: Feature network of the perceptual loss; None uses the feature network of the encoder.
+        perceptual: Feature network of the perceptual loss; None uses the encoder's feature network.
 
     Args:
         architecture: Settings of the networks.
@@ -68,10 +68,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Load torchvision's VGG-19 before training.
-
-        The VGG-19 computes the perceptual loss. It also initializes an untrained color encoder.
-        """
+        """Load VGG-19 for the perceptual loss and untrained encoders at the start of ``fit``."""
         super().setup(stage)
         features = self.model.network.encoder.features
         if stage != "fit" or not isinstance(features, VGGFeatures):
@@ -100,19 +97,19 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         return loss
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return the feature distance of predicted and true images ``(B, 3, H, W)``."""
+        """Return the feature distance between predicted and true images ``(B, 3, H, W)``."""
         network = self.perceptual or self.model.network.encoder.features
         with torch.no_grad():
             wanted = network(true)
         return feature_distance(network(colored), wanted)
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Generate references from the images; see `made_reference`."""
+        """Generate references from images; see `made_reference`."""
         return made_reference(rgb, seeds)
 
 
 def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or references generated from its images."""
+    """Return the references of a batch, or references generated from the batch images."""
     given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
     return made_reference(batch["rgb"], batch["seed"]) if given is None else given
 
@@ -120,8 +117,8 @@ def reference_of(batch: Batch) -> Tensor:
 def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
     """Generate references ``(B, 3, H, W)`` in [0, 1] from images as in the authors' code.
 
-    The steps are uniform noise, a thin plate spline that moves two points on the image diagonal, mirroring,
-    and a rotation.
+    The steps are uniform noise, a thin plate spline that moves two points on the image diagonal, mirroring
+    and rotation.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -137,24 +134,25 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
-    """Add noise to images ``(B, 3, H, W)`` in [0, 255] and clip the result."""
+    """Add noise to images ``(B, 3, H, W)`` in [0, 255] and clip to this range."""
     return (levels.float() + noise.to(levels)).clamp(0, 255)
 
 
 def whole_levels(levels: Tensor) -> Tensor:
-    """Truncate values to 8-bit levels, as the authors' byte arrays do."""
+    """Truncate values to 8-bit levels, as in the authors' byte arrays."""
     return levels.clamp(0, 255).floor()
 
 
 def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
-    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise (nearest neighbor).
+    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise.
 
-    Pixels outside the image are black. The result is identical to torchvision's result for Pillow images.
+    The result is identical to torchvision's nearest-neighbor result for Pillow images. Pixels outside the
+    image are black.
 
     Args:
         images: Images of any value range.
-        mirrored: ``(B, 2)`` bool: mirror horizontally, mirror vertically.
-        degrees: ``(B,)`` rotation angles in degrees.
+        mirrored: Horizontal and vertical mirroring, ``(B, 2)`` bool.
+        degrees: Rotation angles in degrees, ``(B,)``.
     """
     height, width = images.shape[-2:]
     lines = (torch.arange(length, device=degrees.device) for length in (height, width))
