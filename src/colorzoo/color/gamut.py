@@ -13,7 +13,7 @@ removes the approximation error.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -58,7 +58,7 @@ _FARTHEST = 4.0  # upper search bound, relative to the chroma of the color; dark
 _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the chroma, well below one 8-bit level
 _TINY_CONE = 1e-9
 
-# constants of `_bracket` and its table
+# constants of the table of bounds and of `fit_chroma`
 _LIGHTNESS_CELLS, _HUE_CELLS = 128, 1024  # number of table cells along each axis
 _MAX_S = 1.0  # upper bound of s; sRGB reaches 0.71
 _PRECISION = 1e-4  # precision of s at the corners of a cell
@@ -138,7 +138,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         # store one plane per channel; three values per pixel would take more than twice the time
         pixels = planes.flatten(1).clone()
         linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = _outside(linear)
+        outside = (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
         if outside.numel():
             lightness = pixels[0, outside]
             fitted = linear_rgb_to_lab(fit_chroma(linear[:, outside], lightness, _TOLERANCE / 2))[1:]
@@ -160,7 +160,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         planes = lab.float().movedim(-3, 0)
         pixels = planes.flatten(1)
         linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = _outside(linear)
+        outside = (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
         if outside.numel():
             fitted = fit_chroma(
                 linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
@@ -193,7 +193,9 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
 def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
     """Set the lightness of colors at constant Oklab hue.
 
-    The chroma decreases only as far as sRGB requires.
+    The chroma decreases only as far as sRGB requires. The search for the largest chroma divides the remaining
+    interval into eight parts in each iteration, which takes a third of the operations of a bisection. For few
+    colors the number of operations determines the run time.
 
     Examples:
         >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
@@ -213,13 +215,16 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         luminance = lightness_to_luminance(target)
         linear = lab_to_linear_rgb(pixels, dim=0)
         path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
-
-        def fits(linear: Tensor) -> Tensor:
-            pale: Tensor = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
-            return _within_cube(linear, _TOLERANCE / 2) & pale
-
-        found = linear_rgb_to_lab(_farthest(path, fits, torch.full_like(target, _FARTHEST)))
-        return torch.cat([target[None], found[1:]]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
+        share, step = torch.zeros_like(target), _FARTHEST
+        for _ in range(_ROUNDS):
+            step /= _PARTS
+            shares = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]
+            linear = path.at(shares)
+            pale = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
+            inside = _within_cube(linear, _TOLERANCE / 2) & pale
+            share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
+        ab = linear_rgb_to_lab(path.at(share))[1:]
+        return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
 
 
 def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
@@ -288,7 +293,11 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
     slopes = _cone_slopes(a * inverse, b * inverse)
-    low, high = _bracket(lightness, a, b)
+    # the table contains bounds of the ratio s at which the cell of each color leaves sRGB
+    row = (lightness.detach() * (_LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=_LIGHTNESS_CELLS - 1)
+    turn = torch.atan2(b.detach(), a.detach()) * (_HUE_CELLS / math.tau) + _HUE_CELLS / 2
+    cell = row * _HUE_CELLS + turn.to(torch.int32).clamp(0, _HUE_CELLS - 1)
+    low, high = (bound.to(lightness.device).index_select(0, cell) for bound in _table())
     inner, outer = (_on_curve(slopes, s, luminance) for s in (low, high))
     near = low + _crossing(inner, outer, tolerance) * (high - low)
     outer = _on_curve(slopes, near, luminance)
@@ -323,15 +332,6 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
         step = end - start + _TINY
         shares.append(torch.maximum((1 + tolerance - start) / step, (-tolerance - start) / step))
     return torch.minimum(torch.minimum(shares[0], shares[1]), shares[2]).clamp(_LEAST, _BEYOND)
-
-
-def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``(N,)`` bounds of the ratio s (see `max_chroma`) at which each hue leaves sRGB."""
-    row = (lightness.detach() * (_LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=_LIGHTNESS_CELLS - 1)
-    turn = torch.atan2(b.detach(), a.detach()) * (_HUE_CELLS / math.tau) + _HUE_CELLS / 2
-    cell = row * _HUE_CELLS + turn.to(torch.int32).clamp(0, _HUE_CELLS - 1)
-    low, high = _table()
-    return low.to(lightness.device).index_select(0, cell), high.to(lightness.device).index_select(0, cell)
 
 
 @cache
@@ -371,27 +371,6 @@ def _to_oklab(linear: Tensor) -> Tensor:
 
 def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
     return planes.new_tensor(matrix) @ planes
-
-
-def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
-    """Return the colors ``(3, N)`` that are farthest from gray and satisfy ``fits``.
-
-    The search covers fractions from 0 to ``end`` of the path. Each iteration divides the remaining interval
-    into eight parts, which takes a third of the operations of a bisection. For few colors the number of
-    operations determines the run time.
-    """
-    low, step = torch.zeros_like(end), end
-    for _ in range(_ROUNDS):
-        step = step / _PARTS
-        shares = low + step * torch.arange(1, _PARTS, device=end.device)[:, None]
-        inside = fits(path.at(shares))
-        low = low + step * inside.int().cumprod(dim=0).sum(dim=0)
-    return path.at(low)
-
-
-def _outside(linear: Tensor) -> Tensor:
-    """Return the indices of the ``(3, N)`` linear colors outside sRGB."""
-    return (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
 
 
 def _within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array, linalg
 
 Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 VARIANCE_SHARE = 0.3
 """Variance of the Gaussian weights relative to the lightness variance of a 3 x 3 window."""
@@ -134,9 +133,12 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     height, width = lightness.shape
     flat = lightness.ravel()
     variance = np.maximum(variance_share * window_variance(lightness).ravel(), LEAST_VARIANCE)
-    pairs = [_neighbors(height, width, dy, dx) for dy, dx in _NEIGHBORS]
-    rows = np.concatenate([pixels for pixels, _ in pairs])
-    columns = np.concatenate([others for _, others in pairs])
+    index = np.arange(flat.size).reshape(height, width)
+    pixels, neighbors = [], []
+    for dy, dx in _NEIGHBORS:
+        pixels.append(index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)].ravel())
+        neighbors.append(index[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)].ravel())
+    rows, columns = np.concatenate(pixels), np.concatenate(neighbors)
     exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
     least = np.full(flat.size, np.inf)
     np.minimum.at(least, rows, exponent)
@@ -152,11 +154,3 @@ def window_variance(lightness: Array) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     variance: Array = windows.var(axis=(2, 3))
     return variance
-
-
-def _neighbors(height: int, width: int, dy: int, dx: int) -> tuple[Indices, Indices]:
-    """Return the flat indices of all pixels with a neighbor at ``(dy, dx)``, and of the neighbors."""
-    index = np.arange(height * width).reshape(height, width)
-    pixels = index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
-    others = index[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)]
-    return pixels.ravel(), others.ravel()
