@@ -277,7 +277,8 @@ def test_invalid_masks_and_areas_are_errors() -> None:
     mask = {"width": 4, "height": 2, "runs": "1 2 4"}
     with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
-    for wrong in ({"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
+    word = {"action": "color", "color": "red"}
+    for wrong in (word, {"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
         with pytest.raises(GuidanceError, match="Area"):
             Area(**{"action": "lock", "path": ((0, 0), (1, 0), (0, 1)), **wrong})
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from colorzoo.errors import ImageError
 from colorzoo.image_io.raster_image import RasterImage, chroma_note, is_gray
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import to_pil, write_image
+from colorzoo.image_io.write import quantized, to_pil, write_image
 
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
@@ -65,6 +65,22 @@ def test_formats_with_loss_keep_alpha_exact(tmp_path, name):
     again = read_image(write_image(tmp_path / name, raster.rgb, raster))
     np.testing.assert_array_equal(again.alpha, ALPHA)
     assert np.abs(again.rgb - raster.rgb).mean() < 0.02
+
+
+def test_webp_of_quality_100_has_no_loss(tmp_path):
+    raster = read_image(NOISE)
+    for quality in (99, 100):
+        again = read_image(write_image(tmp_path / f"{quality}.webp", raster.rgb, raster, quality=quality))
+        assert np.array_equal(again.rgb, raster.rgb) == (quality == 100)
+
+
+def test_alpha_has_the_depth_of_the_result():
+    alpha = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    levels = np.zeros((256, 256, 3), np.uint16)
+    deep = RasterImage(levels, alpha=alpha, bit_depth=16)
+    np.testing.assert_array_equal(np.asarray(to_pil(levels, deep))[..., 3], np.rint(alpha / 257))
+    shallow = RasterImage(levels, alpha=alpha.astype(np.uint8))
+    np.testing.assert_array_equal(quantized(levels, shallow, 16)[..., 3], shallow.alpha.astype(int) * 257)
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):

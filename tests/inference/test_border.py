@@ -207,6 +207,16 @@ def test_the_border_stays_gray_and_the_inside_is_that_of_the_image_alone() -> No
     assert np.array_equal(whole[around], levels[around][:, None].repeat(3, 1))
 
 
+def test_a_border_of_a_large_scan_ends_at_the_image() -> None:
+    """Every second row and column is searched, so the number of rows is not a multiple of the step."""
+    inside = (scene(1551, 2301) * 2.55).astype(np.uint8)
+    levels = np.pad(inside, ((150, 0), (200, 0)), constant_values=5)
+    found = select_part(RasterImage(levels), "automatic")
+    assert found is not None
+    assert (found.x + found.width, found.y + found.height) == (2501, 1701)
+    assert (found.x, found.y) == (216, 162)
+
+
 def test_points_on_the_border_are_ignored_with_a_note() -> None:
     levels = (bordered(4) * 2.55).astype(np.uint8)
     recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), border=INSIDE)

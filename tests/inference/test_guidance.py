@@ -26,7 +26,7 @@ from colorzoo.guidance import (
 )
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.network import resize_maps
+from colorzoo.inference.network import resize_maps, resize_points
 from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
@@ -90,6 +90,19 @@ def test_tensors_of_another_size_are_told_at_that_of_the_network() -> None:
         assert torch.equal(resized, wide + more)
     assert found.classes.exemplar is index
     assert resize_maps(given, size=(24, 48)) == given
+
+
+def test_many_points_are_reduced_to_the_mean_of_their_cells() -> None:
+    mask = torch.tensor([[1.0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0]])[None, None]
+    ab = torch.where(mask > 0, torch.arange(24.0).view(1, 2, 2, 6), 99)
+    given = Points(ab, mask, 50 * mask, exact=torch.tensor([1.0, 0]).view(1, 1, 2, 1) * mask)
+    found = resize_points(given, size=(1, 3))
+    maps = [found.mask, found.ab, found.lightness, found.exact]
+    assert [each.flatten().tolist() for each in maps if each is not None] == [
+        *([1, 0, 1], [3.5, 0, 4, 15.5, 0, 16]),  # the first cell has two points
+        *([50, 0, 50], [0, 0, 1]),
+    ]
+    assert resize_points(given, size=(2, 6)) is given
 
 
 def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels() -> None:

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from scipy import ndimage
 from skimage import data
@@ -11,9 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Mask
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.selection import (
     find_parts,
+    resize_mask,
     segmenter_features,
     select_at,
     select_outlined,
@@ -77,6 +80,28 @@ def test_selections_are_those_of_before() -> None:
     for name, kind in list(STORED):
         wanted = np.array(STORED[name, kind].split(), float).reshape(-1, 3)
         np.testing.assert_allclose(answers(name, kind), wanted, rtol=0, atol=1e-3)
+
+
+def test_a_mask_is_dilated_and_eroded() -> None:
+    rows, columns = np.mgrid[:120, :120]
+    disc = np.hypot(rows - 60, columns - 60) <= 30
+    mask, dot = Mask.of(disc), Mask.of(np.eye(9, dtype=bool))
+    for size, radius in ((1, 0), (1.01, 1), (0.99, -1), (2, 4), (0.5, -4)):
+        found = resize_mask(mask, size).array()
+        assert np.sqrt(found.sum() / np.pi) == pytest.approx(30 + radius, abs=0.5)
+        assert ndimage.center_of_mass(found) == pytest.approx((60, 60))
+    assert resize_mask(dot, 0.5) == dot
+
+
+def test_objects_larger_than_the_visible_part_are_not_selected() -> None:
+    lightness = lab_of("coffee.jpg")[:, :1]
+    size, features = (lightness.shape[3], lightness.shape[2]), cache(segmenter_features)
+    place = (0.3 * size[0], 0.3 * size[1])
+    less, whole, hidden = (
+        select_at(lightness, place, size, scale, visible=visible, features=features)
+        for scale, visible in ((0.8, 1), (1, 0.5), (1, 0.2))
+    )
+    assert hidden == less != whole
 
 
 def test_sizes_select_larger_things_and_then_move_the_border() -> None:

@@ -49,6 +49,7 @@ def test_no_path_serves_another_file(client: TestClient) -> None:
         "/static/../app.py",
         "/static/..%2fapp.py",
         "/static/js/pad.js",
+        "/static/index.html",
         "/api/download/..%2f..%2fapp.py",
         "/report/none.html",
     ]:
@@ -83,6 +84,7 @@ def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> No
     with socket_pad(client) as pad:
         address = f"/api/upload?session={pad.hello['session']}"
         assert client.post(address, content=b"x" * 200_001).status_code == 413
+        assert client.post("/api/upload?session=guess", content=b"x").status_code == 404
         answer = client.post(address, content=endless())
         assert answer.status_code == 413
         assert "limit" in answer.json()["error"]["message"]

@@ -79,7 +79,6 @@ def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
     assert "2 correct" in str(page.text_content("#state"))
 
 
-@pytest.mark.nightly
 def test_photos_outside_the_report_are_refused(report: Path, tmp_path: Path) -> None:
     Image.fromarray(gray_image(60, 90)).save(tmp_path / "private.png")
     private, named = quote(str(tmp_path / "private.png")), quote(str(tmp_path / "c.png"))
@@ -108,7 +107,6 @@ def greeting(client: TestClient, query: str) -> dict[str, Any]:
         return message
 
 
-@pytest.mark.nightly
 def test_a_lost_page_of_a_report_is_named(report: Path) -> None:
     second = report.with_name("r 1-2.html")
     second.write_text("<p>no data")

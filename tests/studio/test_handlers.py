@@ -3,6 +3,7 @@
 import io
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,10 @@ def test_suggestions_and_the_next_point_are_in_pixels_of_the_photo(pad: DirectPa
     assert found["lightness"] == opened.lightness_around((150, 90))
     assert [each["ab"] for each in found["items"]] == [list(each.ab) for each in wanted]
     assert found["entropy"] == pytest.approx(bits(shares), rel=1e-4)
+    wanted = suggest_colors(shares, distribution.centers, found["lightness"], count=32)
+    for options, count in (({}, 9), ({"count": 32}, 32), ({"count": 100}, 32)):
+        items = pad.ask("suggest", recipe=recipe, x=150, y=90, **options).body["items"]
+        assert len(items) == min(count, len(wanted))
     bordered = pad.ask("next", recipe=recipe | {"border": [100, 40, 60, 50]}).body
     assert 100 <= bordered["x"] <= 160
     assert 40 <= bordered["y"] <= 90
@@ -242,6 +247,35 @@ def test_an_offered_photo_can_be_opened_again(studio: Studio, monkeypatch: pytes
         pad.send("close")
     assert pad.ask("color", recipe={}).body["code"] == "no_photo"
     studio.disconnect(pad.session)
+
+
+def test_waiting_requests_that_must_be_answered_are_not_replaced(pad: DirectPad) -> None:
+    pad.open()
+    area = {"action": "lock", "path": [[5, 5], [40, 5], [40, 40]]}
+    for kind, fields in (
+        *(("check", {"recipe": {}}), ("export", {"recipe": {}}), ("keep", {"recipe": {}, "area": area})),
+        *(("model", {}), ("attach", {"detach": True}), ("open", {"upload": "gone"})),
+    ):
+        numbers = [pad.send(kind, **fields) for _ in range(5)]
+        answers = [pad.next() for _ in numbers]
+        assert [answer.body["re"] for answer in answers] == numbers
+        assert "dropped" not in {answer.type for answer in answers}
+
+
+def test_two_models_stay_loaded() -> None:
+    loaded: list[str] = []
+    own: Any = SimpleNamespace(name="own", model=torch.nn.Identity())
+
+    def load(name: str) -> Any:
+        loaded.append(name)
+        return own
+
+    pool = models.ModelPool(load, own)
+    assert (pool.has(None), pool.has("own"), pool.get("own"), pool.has("gray")) == (True, True, own, False)
+    for name in ("gray", "levin2004", "gray", "welsh2002", "gray", "levin2004"):
+        pool.get(name)
+        assert pool.has(name)
+    assert loaded == ["gray", "levin2004", "welsh2002", "levin2004"]
 
 
 def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -123,6 +124,15 @@ def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> Non
     command = ["node", "--input-type=module", "--eval", script]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert found == pytest.approx([lightness_around(lightness, *place) for place in PLACES])
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+def test_alpha_is_shown_in_8_bits_at_the_size_of_the_preview(scale: int) -> None:
+    levels = np.full((80, 120, 4), 100 * scale, (np.uint8, np.uint16)[scale > 1])
+    levels[:, 60:, 3] = 200 * scale
+    opened = open_upload(imagecodecs.png_encode(levels), "cut.png", Limits(view_side=60), 64)
+    assert opened.describe(64)["transparent"]
+    assert np.array_equal(pixels(opened.alpha), np.repeat([[100, 200]], 40, axis=0).repeat(30, axis=1))
 
 
 def test_transparent_line_art_lies_on_paper() -> None:

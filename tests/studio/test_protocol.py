@@ -88,3 +88,4 @@ def test_recipes_of_other_images_and_versions_raise_these_errors() -> None:
 def test_errors_in_plain_language_have_no_details() -> None:
     assert describe_error(GuidanceError("the reference has no color."))[1] == "The reference has no color."
     assert describe_error(GuidanceError("suggest.x is missing."))[1] == "suggest.x is missing."
+    assert describe_error(MemoryError())[0] == "too_large"

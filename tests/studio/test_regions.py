@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from pads import DirectPad, pixels
 
 from colorzoo.guidance import Mask, Recipe
@@ -40,24 +41,26 @@ def test_a_click_selects_an_object_at_several_sizes(pad: DirectPad) -> None:
 
 def test_an_outline_selects_something_inside_of_it(pad: DirectPad) -> None:
     pad.open()
-    inside = mask_of(pad.ask("select", recipe={}, path=OUTLINE).body["mask"])
-    height, width = inside.shape
-    rows, columns = np.nonzero(inside)
-    assert inside.sum() > 0
-    assert rows.max() <= 40 / 80 * height + 1
-    assert columns.max() <= 40 / 96 * width + 1
+    for recipe in ({}, {"model": "levin2004"}):  # levin2004 predicts no colors without strokes
+        inside = mask_of(pad.ask("select", recipe=recipe, path=OUTLINE).body["mask"])
+        height, width = inside.shape
+        rows, columns = np.nonzero(inside)
+        assert inside.sum() > 0
+        assert rows.max() <= 40 / 80 * height + 1
+        assert columns.max() <= 40 / 96 * width + 1
 
 
-def test_locked_areas_keep_their_colors(pad: DirectPad) -> None:
+@pytest.mark.parametrize("border", [{}, {"border": [22, 22, 70, 56]}])
+def test_locked_areas_keep_their_colors(pad: DirectPad, border: dict) -> None:
     pad.open()
     area = {"action": "lock", "path": OUTLINE}
-    before = pixels(pad.ask("color", recipe={"points": [POINT]}).buffers[0]).astype(int)
-    kept = pad.ask("keep", recipe={"points": [POINT]}, area=area).body["kept"]
+    before = pixels(pad.ask("color", recipe={"points": [POINT], **border}).buffers[0]).astype(int)
+    kept = pad.ask("keep", recipe={"points": [POINT], **border}, area=area).body["kept"]
     areas = [{**area, "kept": kept}]
-    other = {"points": [{**POINT, "x": 20, "y": 20, "color": "#2040c0"}, POINT]}
+    other = {"points": [{**POINT, "x": 30, "y": 30, "color": "#2040c0"}, POINT], **border}
     free = pixels(pad.ask("color", recipe=other).buffers[0]).astype(int)
     held = pixels(pad.ask("color", recipe={**other, "areas": areas}).buffers[0]).astype(int)
-    inside = np.s_[14:30, 14:30]
+    inside = np.s_[24:36, 24:36]
     assert np.abs(free - before)[inside].max() > 20
     assert np.abs(held - before)[inside].mean() < 1.5  # JPEG; exact in tests/inference/test_area_maps.py
     assert np.abs(held - before)[inside].max() < 12

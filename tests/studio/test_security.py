@@ -91,24 +91,35 @@ def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
             assert unpack(pad.recv()).type == "checked"
 
 
-def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("count", "size", "reads", "ends"),
+    [
+        *((256, 0, False, False), (257, 0, False, True), (2, 500, False, False), (2, 501, False, True)),
+        (300, 400, True, False),
+    ],
+)
+def test_a_client_that_does_not_read_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch, count: int, size: int, reads: bool, ends: bool
+) -> None:
     monkeypatch.setattr(app, "MAX_UNREAD_BYTES", 1000)
 
-    async def run() -> list[Message]:
+    async def run() -> None:
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
             sent.append(message)
-            await asyncio.Event().wait()  # the client reads nothing
+            if not reads:
+                await asyncio.Event().wait()
 
         outgoing = app.Outgoing(send)
-        for number in range(4):
-            outgoing.reply(Message({"type": "colored", "id": number}, (bytes(400),)))
-        await asyncio.wait({outgoing.sending}, timeout=10)
-        assert outgoing.sending.cancelled()
-        return sent
+        for number in range(count):
+            outgoing.reply(Message({"type": "colored", "id": number}, (bytes(size),)))
+            if reads:
+                await asyncio.sleep(0)
+        await asyncio.wait({outgoing.sending}, timeout=0.05)
+        assert (outgoing.sending.cancelled(), len(sent)) == (ends, count if reads else not ends)
 
-    assert len(asyncio.run(run())) <= 1
+    asyncio.run(run())
 
 
 @pytest.mark.nightly

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import socket
-from typing import NoReturn
+import sys
+import webbrowser
+from types import SimpleNamespace
+from typing import Any, NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -17,14 +21,24 @@ from colorzoo.studio.server import FIRST_PORT, Address, run_server, serve
 
 @pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_the_terminal_says_that_nothing_is_encrypted(
-    host: str, warned: bool, capsys: pytest.CaptureFixture[str]
+    host: str, warned: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A report is opened in the browser instead of the drawing pad."""
+    opened: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr(webbrowser, "open", opened.put)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    report: Any = SimpleNamespace(name="r 1.html")
+
     def fail() -> NoReturn:
         raise ColorzooError("no model")
 
     with pytest.raises(ColorzooError, match="no model"):
-        serve(fail, Address(host, 0), browser=False)
-    assert ("not encrypted" in capsys.readouterr().out) is warned
+        serve(fail, Address(host, 0), browser=warned, report=report if warned else None)
+    text = capsys.readouterr().out
+    assert ("not encrypted" in text, "▄" in text, "/report/r%201.html?token=" in text) == (warned,) * 3
+    if warned:
+        assert opened.get(timeout=10) in text
+    assert opened.empty()
 
 
 def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,6 @@ def test_a_folder_with_other_files_is_kept(folder: Path) -> None:
         write_page(folder / "thesis.txt", model_card(MODEL), [])
 
 
-@pytest.mark.nightly
 def test_models_that_cannot_run_in_a_page_are_refused(folder: Path) -> None:
     for name in ["levin2004", "cho2023_small", "zhang2016"]:
         with pytest.raises(ColorzooError, match=f"--model {name}"):

@@ -48,7 +48,7 @@ def test_truncated_files_are_reported(tmp_path):
     [
         ("ffv1", ".mkv"),
         ("h264", ".mp4"),
-        *(pytest.param(*case, marks=pytest.mark.nightly) for case in (("vp9", ".webm"), ("hevc", ".mkv"))),
+        *(("vp9", ".webm"), ("hevc", ".mkv")),
     ],
 )
 def test_pixel_aspect_ratio_is_kept(tmp_path, codec, extension):

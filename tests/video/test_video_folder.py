@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorzoo.guidance.border import Rectangle
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.frames import VideoError
 from colorzoo.video.run import PartsFolder, Shot, color_video, gray_frame, parts_path
@@ -45,6 +46,19 @@ def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     import imagecodecs
 
     assert imagecodecs.imread(str(out / "f004.png")).dtype == np.uint16
+
+
+def test_frames_are_colorized_within_their_border_beside_other_files(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").touch()
+    folder, inside = FrameFolder(source), Rectangle(10, 8, 44, 32)
+    color_video(folder, StubColorer(20), PartsFolder(out, "a"), out, steady=0, size=32, border=inside)
+    assert (out / "notes.txt").exists()
+    (first, *_) = FrameFolder(out).frames()
+    is_colored = np.ptp(first.image.levels(), axis=2) > 0.05
+    assert is_colored[inside.slices].all()
+    assert is_colored.sum() == 44 * 32
 
 
 def test_a_broken_image_is_reported_and_left_out(tmp_path: Path) -> None:
