@@ -83,9 +83,8 @@ def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
     row = (y * (rows - 1))[:, None]
     below = level[:, 0].floor().clamp(0, count - 2)
     stacked = sums.flatten(2, 3)
-
-    def read(number: Tensor) -> Tensor:
+    samples = []
+    for number in (below, below + 1):
         place = 2 * (number * rows + row) / (count * rows - 1) - 1
-        return F.grid_sample(stacked, torch.stack([column, place], dim=-1), align_corners=True)
-
-    return torch.lerp(read(below), read(below + 1), (level[:, 0] - below)[:, None])
+        samples.append(F.grid_sample(stacked, torch.stack([column, place], dim=-1), align_corners=True))
+    return torch.lerp(samples[0], samples[1], (level[:, 0] - below)[:, None])

@@ -95,12 +95,14 @@ class ImageNetEncoder(nn.Module):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100]; H and W must be multiples of 32.
         """
-        maps = _activate(self.stem(_pad((lightness * 2.55 - 127) / 128, 3)))
+        padded = F.pad((lightness * 2.55 - 127) / 128, (0, 1, 0, 1))  # as in `InvertedResidual.forward`
+        # in place, because the convolution output is not used elsewhere
+        maps = F.relu6(self.stem(padded), inplace=True)
         found = []
         for stage in self.stages:
             maps = stage(maps)
             found.append(maps)
-        vector = _activate(self.head(maps)).mean((2, 3))
+        vector = F.relu6(self.head(maps), inplace=True).mean((2, 3))
         return ImageNetFeatures(found[1], found[2], found[4], found[6], vector)
 
 
@@ -128,25 +130,14 @@ class InvertedResidual(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Apply the block to maps ``(B, width, h, w)`` and return ``(B, wider, h, w)``."""
-        inner = maps if self.expand is None else _activate(self.expand(maps))
+        inner = maps if self.expand is None else F.relu6(self.expand(maps), inplace=True)
         if self.depthwise.stride[0] == 2:
-            inner = _pad(inner, self.depthwise.kernel_size[0])
-        found: Tensor = self.project(_activate(self.depthwise(inner)))
+            # TensorFlow's SAME padding of a map with even sides: more at the bottom and right
+            kernel = self.depthwise.kernel_size[0]
+            before, after = (kernel - 2) // 2, (kernel - 1) // 2
+            inner = F.pad(inner, (before, after, before, after))
+        found: Tensor = self.project(F.relu6(self.depthwise(inner), inplace=True))
         return maps + found if self.is_added else found
-
-
-def _activate(maps: Tensor) -> Tensor:
-    """Apply ReLU6 in place, because the convolution output is not used elsewhere."""
-    return F.relu6(maps, inplace=True)
-
-
-def _pad(maps: Tensor, kernel: int) -> Tensor:
-    """Apply TensorFlow's SAME padding for stride 2 to a map with even sides.
-
-    The bottom and the right side get one row or column more than the top and the left side.
-    """
-    before, after = (kernel - 2) // 2, (kernel - 1) // 2
-    return F.pad(maps, (before, after, before, after))
 
 
 def folded_lite_weights(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

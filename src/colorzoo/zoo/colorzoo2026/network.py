@@ -29,6 +29,8 @@ AB_SCALE = 50.0
 """CIE units per unit of the network output."""
 BINS = 313
 """Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
+SLOPE = 0.1
+"""Negative slope of the leaky ReLU."""
 INITIAL_SCALE = 0.1  # factor on the initial weights of the last layer of each block and head
 
 
@@ -116,14 +118,17 @@ class Network(nn.Module):
         Args:
             lightness: ``(B, 1, H, W)``, L in [0, 100]; H and W are multiples of 32.
         """
-        known = self.encoder(_enlarged(lightness))
-        x = scaled_lightness(lightness)
-        maps4 = self.stem_norm(_convolve(self.stem_quarter, _activate(_convolve(self.stem_half, x))))
+        # upsample by 1.4 for the frozen encoder, and round the sides up to multiples of 32; integer
+        # arithmetic, so that an exported graph supports all sizes
+        sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
+        known = self.encoder(F.interpolate(lightness, sides, mode="bilinear"))
+        half = F.leaky_relu(_convolve(self.stem_half, scaled_lightness(lightness)), SLOPE)
+        maps4 = self.stem_norm(_convolve(self.stem_quarter, half))
         maps8 = self.stage8(self.known8(known.maps8, self.down8(maps4)))
         maps16 = self.stage16(self.known16(known.maps16, self.down16(maps8)))
         maps32 = self.stage32(self.known32(known.maps32, self.down32(maps16)))
         vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
-        vector = _activate(self.known_vector.of_vector(known.vector, vector))
+        vector = F.leaky_relu(self.known_vector.of_vector(known.vector, vector), SLOPE)
         decoded = self.up16(maps32, maps16, vector)
         decoded = self.up8(decoded, maps8, vector)
         features = self.head_norm(self.up4(decoded, maps4, vector))
@@ -175,7 +180,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape."""
-        return maps + _convolve(self.second, _activate(_convolve(self.first, self.norm(maps))))
+        inner = F.leaky_relu(_convolve(self.first, self.norm(maps)), SLOPE)
+        return maps + _convolve(self.second, inner)
 
 
 class AttentionBlock(nn.Module):
@@ -213,7 +219,7 @@ class AttentionBlock(nn.Module):
         share = (query @ F.normalize(key.float(), dim=-1).transpose(-1, -2)).softmax(-1)
         attended = (share.to(value.dtype) @ value).transpose(1, 2).reshape(maps.shape)
         maps = maps + self.merge(attended)
-        return maps + self.mlp_out(_activate(self.mlp_in(self.mlp_norm(maps))))
+        return maps + self.mlp_out(F.leaky_relu(self.mlp_in(self.mlp_norm(maps)), SLOPE))
 
 
 class Downscale(nn.Module):
@@ -260,13 +266,6 @@ class Upscale(nn.Module):
         return self.block(maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None])
 
 
-def _enlarged(lightness: Tensor) -> Tensor:
-    """Upsample lightness by 1.4 for the frozen encoder; round sides up to multiples of 32."""
-    # integer arithmetic, so that an exported graph supports all sizes
-    sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
-    return F.interpolate(lightness, sides, mode="bilinear")
-
-
 def scaled_lightness(lightness: Tensor) -> Tensor:
     """Rescale lightness ``(B, 1, H, W)`` in [0, 100] to ``(B, H, W, 1)`` in [-1, 1]."""
     return ((lightness - 50) / 50).permute(0, 2, 3, 1)
@@ -276,7 +275,3 @@ def _convolve(layer: nn.Conv2d, maps: Tensor) -> Tensor:
     """Apply a convolution to channels-last maps."""
     found: Tensor = layer(maps.permute(0, 3, 1, 2))
     return found.permute(0, 2, 3, 1)
-
-
-def _activate(maps: Tensor) -> Tensor:
-    return F.leaky_relu(maps, 0.1)
