@@ -34,6 +34,7 @@ from colorzoo.zoo.colorzoo2026.points import (
     Posterior,
     boost_chroma,
     bound_change,
+    cell_correlation,
     cell_covariance,
     observe,
     pool_logits,
@@ -88,12 +89,10 @@ class Automatic(NamedTuple):
     Attributes:
         analysis: Network output.
         ab: ``(B, 2, H, W)`` in CIE units, the mean color upsampled to the image size.
-        columns: Cached covariance columns of the cells; None outside of `Colorzoo2026.edit`.
     """
 
     analysis: Analysis
     ab: Tensor
-    columns: CovarianceColumns | None = None
 
 
 class Colorzoo2026(ColoringModel):
@@ -127,8 +126,7 @@ class Colorzoo2026(ColoringModel):
         reference. It is NaN where the color predicted without guidance has more weight than the matched
         color.
         """
-        automatic = self._automatic(self.analyze(lightness), lightness, guidance)
-        return self._color(automatic, lightness, guidance)
+        return self._color(self._automatic(lightness, guidance), lightness, guidance)
 
     def init_cache(self) -> LRUCache:
         """Return an empty cache for `edit`; see `Edits`."""
@@ -136,15 +134,18 @@ class Colorzoo2026(ColoringModel):
 
     def edit(self, lightness: Tensor, guidance: Guidance, cache: LRUCache) -> AbPrediction:
         """Colorize an image with new guidance; reuse the cached network output (see `Edits`)."""
-        automatic = self._cached_automatic(lightness, cache)
+        key = key_of(lightness)
+        automatic = cache.get(key, partial(self._automatic, lightness))
+        columns = cache.get(f"{key} columns", partial(CovarianceColumns, automatic.analysis.cells))
         if guidance.exemplar is not None or guidance.statistics is not None:
             conditions = Guidance(
                 exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
             )
             automatic = cache.get(
-                key_of(lightness, conditions), partial(self._conditioned, automatic, lightness, conditions)
+                key_of(lightness, conditions),
+                partial(self._automatic, lightness, conditions, automatic.analysis),
             )
-        return self._color(automatic, lightness, guidance)
+        return self._color(automatic, lightness, guidance, columns)
 
     def similarity(self, lightness: Tensor, mask: Tensor, cache: LRUCache) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
@@ -152,11 +153,12 @@ class Colorzoo2026(ColoringModel):
         The similarity is the largest color correlation with a cell inside the mask, in [0, 1]. See
         `ComputesSimilarity`.
         """
-        analysis = self._cached_automatic(lightness, cache).analysis
+        analysis = cache.get(key_of(lightness), partial(self._automatic, lightness)).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
-            correlation = self.covariance.correlation(analysis.cells, points)
-        return _maps(correlation[..., None], analysis.grid)
+            correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
+            largest = (correlation * points.valid[:, None]).amax(-1)
+        return _maps(largest[..., None], analysis.grid)
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the frozen encoder's feature maps at 1/4, 1/8, 1/16 and 1/32 of the image size."""
@@ -190,7 +192,10 @@ class Colorzoo2026(ColoringModel):
     def _run(self, lightness: Tensor) -> Analysis:
         """Resize the input so that its sides are multiples of 32, and run the network."""
         # integer arithmetic, and a resize even at equal size, so that an exported graph supports all sizes
-        sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
+        multiples = [  # round(side / 32); halves are rounded to even
+            (side + MULTIPLE // 2 - 1 + side // MULTIPLE % 2) // MULTIPLE for side in lightness.shape[2:]
+        ]
+        sides = [max(1, multiple) * MULTIPLE for multiple in multiples]
         lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
         return self.embed(self.network(lightness), lightness)
 
@@ -207,8 +212,18 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _automatic(self, analysis: Analysis, lightness: Tensor, guidance: Guidance | None) -> Automatic:
-        """Return the prediction before points, conditioned on the reference and the statistics."""
+    def _automatic(
+        self, lightness: Tensor, guidance: Guidance | None = None, analysis: Analysis | None = None
+    ) -> Automatic:
+        """Return the prediction before points, conditioned on the reference and the statistics.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Reference and statistics; points are ignored.
+            analysis: Cached result of `analyze`; None runs the network.
+        """
+        if analysis is None:
+            analysis = self.analyze(lightness)
         if guidance is not None and guidance.exemplar is not None:
             analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
         if guidance is not None and guidance.statistics is not None:
@@ -236,19 +251,21 @@ class Colorzoo2026(ColoringModel):
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
 
-    def _cached_automatic(self, lightness: Tensor, cache: LRUCache) -> Automatic:
-        def analyze() -> Automatic:
-            found = self._automatic(self.analyze(lightness), lightness, None)
-            return found._replace(columns=CovarianceColumns(found.analysis.cells))
+    def _color(
+        self,
+        automatic: Automatic,
+        lightness: Tensor,
+        guidance: Guidance | None,
+        columns: CovarianceColumns | None = None,
+    ) -> AbPrediction:
+        """Apply color points to a prediction.
 
-        return cache.get(key_of(lightness), analyze)
-
-    def _conditioned(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
-        """Condition a cached prediction on a reference and statistics."""
-        found = self._automatic(automatic.analysis, lightness, guidance)
-        return found._replace(columns=automatic.columns)
-
-    def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
+        Args:
+            automatic: Prediction before points.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Color points, or None.
+            columns: Cached covariance columns of the cells; None computes the columns of the points.
+        """
         analysis = automatic.analysis
         points = None if guidance is None else guidance.points
         if points is None:
@@ -261,7 +278,6 @@ class Colorzoo2026(ColoringModel):
         observations = observe(residual, points.mask, analysis.grid)
         with torch.autocast(lightness.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
-            columns = automatic.columns
             if columns is None:
                 across = cell_covariance(analysis.cells.double(), observations.cell)
             else:
@@ -295,11 +311,6 @@ class Colorzoo2026(ColoringModel):
         """
         distance = (mean[..., None, :] - self.centers).square().sum(-1)
         return logits - precision[..., None] * distance
-
-
-def _rounded_quotient(side: int, divisor: int) -> int:
-    """Return ``round(side / divisor)`` in integer arithmetic; halves are rounded to even."""
-    return (side + divisor // 2 - 1 + side // divisor % 2) // divisor
 
 
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
