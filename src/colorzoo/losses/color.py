@@ -23,7 +23,7 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 
     Args:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
-        target: ``(B, 2, H, W)`` truth in CIE units.
+        target: ``(B, 2, H, W)`` ground truth in CIE units.
         delta: Error in CIE units at which the loss changes from quadratic to linear with slope 1. The paper
             uses 1 (eq. 3-4); 0 gives the L1 loss.
 
@@ -41,8 +41,8 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
         >>> weighted_by_chroma(errors, truth, colorfulness=1.0)
         tensor([[[[0.4000, 1.6000]]]])
 
-    The weight of a pixel is 1 + ``colorfulness`` * chroma / 20, divided by the mean weight of the image. The
-    weighting does not come from a paper.
+    The weight of a pixel is 1 + ``colorfulness`` * chroma / 20, divided by the mean weight of the image. This
+    weighting is not from a paper.
 
     Args:
         errors: ``(B, 1, H, W)`` error of each pixel.
@@ -58,7 +58,7 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
 
 
 def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
-    """Multiply the gradients of losses by weights without changing the values.
+    """Multiply the gradients of losses by weights without changing the losses.
 
     Examples:
         >>> losses = torch.ones(3, requires_grad=True)
@@ -66,11 +66,11 @@ def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
         >>> losses.grad
         tensor([0., 1., 2.])
 
-    The Caffe code of Zhang et al. 2016 and derived code use this method to rebalance classes.
+    The Caffe code of Zhang et al. 2016 rebalances classes with this method.
 
     Args:
         losses: Tensor of any shape.
-        weights: Tensor with the shape of ``losses`` that does not require gradients.
+        weights: Tensor with the shape of ``losses``, without gradients.
     """
     return losses.detach() + weights * (losses - losses.detach())
 
@@ -82,12 +82,12 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
         >>> grid_cross_entropy(torch.zeros(2, 529, 4, 4), torch.zeros(2, 2, 16, 16), stride=4)
         tensor(6.2710)
 
-    Each position of the logits covers ``stride`` x ``stride`` pixels. Its target is the bin that contains the
-    true color of the top-left pixel, as in the training code of Zhang et al. 2017.
+    Each position of the logits covers ``stride`` x ``stride`` pixels. Its target is the bin of the true color
+    at the top-left pixel, as in the training code of Zhang et al. 2017.
 
     Args:
         logits: ``(B, 529, h, w)``.
-        ab: ``(B, 2, H, W)`` truth in CIE units; H is about ``stride * h``, and W is about ``stride * w``.
+        ab: ``(B, 2, H, W)`` ground truth in CIE units; H is about ``stride * h``, W about ``stride * w``.
         stride: Number of pixels per position in each direction.
     """
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
@@ -100,13 +100,13 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
         >>> bilinear_cross_entropy(torch.zeros(2, 313, 4, 4), torch.zeros(2, 2, 4, 4))
         tensor(5.7462)
 
-    The target of a pixel has four nonzero probabilities, for the four bins around the true color. The mean of
-    the bin centers, weighted with these probabilities, is the true color. If one of the four bins is not
-    among the 313 bins, the nearest of the 313 bins replaces it.
+    The target of a pixel has nonzero probabilities for the four bins around the true color. The mean of the
+    bin centers, weighted with these probabilities, is the true color. A bin outside the 313 bins is replaced
+    with the nearest of the 313 bins.
 
     Args:
         logits: ``(B, 313, h, w)``.
-        ab: ``(B, 2, h, w)`` truth in CIE units.
+        ab: ``(B, 2, h, w)`` ground truth in CIE units.
     """
     index, share = bilinear_bins(ab)
     log_share = F.log_softmax(logits.float(), dim=1)
@@ -120,8 +120,7 @@ def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
         >>> soft_cross_entropy(torch.zeros(2, 313, 4, 4), torch.full((2, 313, 4, 4), 1 / 313)).shape
         torch.Size([2, 4, 4])
 
-    The class weights of eq. 2 are not applied. The minimum of the loss equals the entropy of the target, not
-    0.
+    The class weights of eq. 2 are not applied. The minimum of the loss is the entropy of the target, not 0.
 
     Args:
         logits: ``(B, Q, h, w)``.
@@ -148,10 +147,10 @@ def rebalanced_cross_entropy(
 
     Args:
         logits: ``(B, 313, h, w)``.
-        ab: ``(B, 2, h, w)`` truth in CIE units.
+        ab: ``(B, 2, h, w)`` ground truth in CIE units.
         class_weights: ``(313,)`` weights of the bins; see `colorzoo.color.rebalancing_weights` (eq. 4).
         neighbors: Number of bins in the soft encoding; see `colorzoo.color.soft_encode`.
-        gray_below: An image counts as gray if no ``|a|`` or ``|b|`` exceeds this value in CIE units.
+        gray_below: Maximum ``|a|`` and ``|b|`` of a gray image in CIE units.
 
     Returns:
         ``(B, h, w)`` float32.

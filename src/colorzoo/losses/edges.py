@@ -22,7 +22,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
         ab: ``(B, 2, H, W)`` in CIE units.
         kind: ``"signed"`` returns the four derivatives of a and b along x and y. ``"magnitude"`` returns the
             gradient magnitudes of a and b, which do not distinguish edges of opposite sign. The paper does
-            not specify which kind it uses.
+            not specify the kind.
 
     Returns:
         ``(B, 4, H, W)`` or ``(B, 2, H, W)`` float32.
@@ -37,7 +37,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Return the mean squared difference ``(B,)`` of two batches of maps inside a mask.
 
-    The squared difference is summed over channels. The mask provides the weights of the mean over pixels.
+    The squared difference is summed over channels. The mask weights the pixels.
 
     Args:
         one: ``(B, C, H, W)`` maps.
@@ -49,7 +49,7 @@ def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
 
 def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> Tensor:
-    """Return the ``(B,)`` `masked_error` between the edge maps of two ab images.
+    """Return the `masked_error` ``(B,)`` between the edge maps of two ab images.
 
     Args:
         one: ``(B, 2, H, W)`` in CIE units.
@@ -61,10 +61,10 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> T
 
 
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the ``(B,)`` `masked_error` between two ab images, each divided by 110."""
+    """Return the `masked_error` ``(B,)`` between two ab images, each divided by 110."""
     return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)
 
 
 def widened(mask: Tensor, reach: int) -> Tensor:
-    """Dilate a ``(B, 1, H, W)`` mask by a square of side ``2 * reach + 1`` pixels."""
+    """Dilate a mask ``(B, 1, H, W)`` with a square of side ``2 * reach + 1`` pixels."""
     return F.max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach)

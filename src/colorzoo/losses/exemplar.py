@@ -21,8 +21,8 @@ def sum_over_processes(values: Tensor) -> Tensor:
         >>> sum_over_processes(torch.tensor([1.0, 2.0]))
         tensor([1., 2.])
 
-    Without a process group, the function returns ``values``. Losses that use this sum do not depend on how a
-    batch is split among processes. Every process must pass values of the same shape.
+    Without a process group, the function returns ``values``. Losses that use this sum do not depend on the
+    distribution of a batch over processes. Every process must pass values of the same shape.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return values
@@ -44,7 +44,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
     Args:
         ab: ``(B, 2, H, W)`` prediction.
         target: ``(B, 2, H, W)`` ground truth.
-        chosen: ``(B,)`` in {0, 1}: 1 for self-referenced images. If all values are 0, the loss is 0.
+        chosen: ``(B,)``, 1 for self-referenced images, else 0. If all values are 0, the loss is 0.
     """
     chosen = chosen.float()
     weights = chosen / sum_over_processes(chosen.sum()).clamp(min=1)
@@ -52,7 +52,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
-    """Return the squared feature distance, weighted by one minus the matching similarity.
+    """Return the squared feature distance, weighted with 1 - matching similarity.
 
     This is the similarity-masked perceptual loss (SMP) of Chen et al. 2023, eq. 12.
 
@@ -62,10 +62,10 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
         tensor(0.5000)
 
     Args:
-        features: ``(B, C, h, w)`` of the prediction.
-        target: ``(B, C, h, w)`` of the truth.
-        similarity: ``(B, 1, H, W)`` matching similarity. It is detached and resized by nearest neighbor. If
-            all values are 0, the loss is the unweighted perceptual loss.
+        features: ``(B, C, h, w)`` features of the prediction.
+        target: ``(B, C, h, w)`` features of the ground truth.
+        similarity: ``(B, 1, H, W)`` matching similarity, which is detached and resized with nearest neighbor.
+            All zeros give the unweighted perceptual loss.
     """
     weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:])
     return (weight * (features - target).square()).mean()
@@ -74,8 +74,8 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     """Penalize ab differences between neighboring pixels with similar true colors.
 
-    The loss is the mean squared difference between ``ab`` and the mean color of the neighbors. Neighbors
-    with similar true colors have large weights in this mean; see `neighbor_mean`.
+    The loss is the mean squared difference between ``ab`` and its `neighbor_mean`, in which neighbors with
+    similar true colors have large weights.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -92,7 +92,7 @@ def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Ten
 
 
 def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the ``(B, 2, H, W)`` weighted mean ab over the 3 x 3 window of each pixel.
+    """Return the weighted mean ab ``(B, 2, H, W)`` over the 3 x 3 window of each pixel.
 
     The weights are a softmax of -d / ``alpha``, where d is the squared Lab distance between the true colors
     of the pixel and its neighbor. Windows at the image border are zero-padded.
@@ -121,8 +121,8 @@ def contextual_loss(
         torch.Size([2])
 
     Args:
-        features: Features ``(B, C, h, w)`` of the prediction.
-        reference: Features ``(B, C, h', w')`` of the reference.
+        features: ``(B, C, h, w)`` features of the prediction.
+        reference: ``(B, C, h', w')`` features of the reference.
         bandwidth: Bandwidth of the similarity; smaller values favor a single best match.
         every: ``"result"`` matches every position of the prediction with the best position of the reference,
             as published for this loss. ``"reference"`` matches every position of the reference with the best
@@ -182,7 +182,7 @@ def triplet_loss(
         query: ``(B, N, C)`` queries of image positions.
         positive: ``(B, N, C)`` keys of the corresponding reference positions.
         negative: ``(B, N, C)`` keys of other reference positions.
-        present: ``(B, N)`` in {0, 1}: 0 excludes positions without a corresponding reference position.
+        present: ``(B, N)``, 0 for excluded positions without a corresponding reference position, else 1.
         margin: Similarity difference above which the loss is 0.
     """
     difference = (query * (negative - positive)).sum(dim=2) / math.sqrt(query.shape[2])
@@ -191,9 +191,7 @@ def triplet_loss(
 
 
 def gram_matrix(maps: Tensor) -> Tensor:
-    """Return Gram matrices of feature maps (Gatys et al. 2016).
-
-    The matrices are divided by ``C * h * w``.
+    """Return Gram matrices of feature maps, divided by ``C * h * w`` (Gatys et al. 2016).
 
     Examples:
         >>> gram_matrix(torch.ones(2, 4, 6, 8))[0, 0, 0]

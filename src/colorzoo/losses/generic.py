@@ -1,4 +1,4 @@
-"""Losses that several papers use: feature distances, GAN losses and weighted sums."""
+"""Losses of several papers: feature distances, GAN losses and weighted sums."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
         >>> float(feature_distance([each + 1 for each in maps], maps))
         1.25
 
-    Five maps have the weights 1/32, 1/16, 1/8, 1/4 and 1, which Zhao et al. 2021 and Xia et al. 2022 use for
-    five layers of VGG-19.
+    Five maps have the weights 1/32, 1/16, 1/8, 1/4 and 1, as in Zhao et al. 2021 and Xia et al. 2022 for five
+    layers of VGG-19.
 
     Args:
         found: ``(B, C, h, w)`` feature maps of the predicted images; at most five, shallow layers first.
@@ -32,7 +32,7 @@ def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
 
 
 def least_squares_loss(scores: Tensor) -> Tensor:
-    """Return the least-squares generator loss, whose target score is 1.
+    """Return the least-squares generator loss with target 1.
 
     Examples:
         >>> least_squares_loss(torch.zeros(2, 1, 6, 6))
@@ -61,6 +61,6 @@ def weighted_sum(terms: Mapping[str, Tensor], objective: object) -> Tensor:
 
     Args:
         terms: Losses by name.
-        objective: Settings with an attribute ``NAME_weight`` for each loss.
+        objective: Settings with the weights.
     """
     return torch.stack([getattr(objective, f"{name}_weight") * term for name, term in terms.items()]).sum()

@@ -23,8 +23,8 @@ def soft_histogram(ab: Tensor) -> Tensor:
         ab: ``(B, 2, H, W)`` ab divided by 110.
 
     Returns:
-        ``(B, 21, 21)`` fractions of pixels. The first bin axis is a, and the second bin axis is b. The
-        fractions sum to 1 if all values are in [-1, 1].
+        ``(B, 21, 21)`` fractions of pixels, with axis 1 for a and axis 2 for b. The fractions sum to 1 if all
+        values are in [-1, 1].
     """
     with torch.autocast(ab.device.type, enabled=False):  # half precision would lose fractions below 1/256
         ab = ab.to(torch.promote_types(ab.dtype, torch.float32))
@@ -42,7 +42,7 @@ def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5)
         tensor([1.3330])
 
     Args:
-        found: ``(B, ...)`` histograms, each of which sums to 1.
+        found: ``(B, ...)`` histograms with sum 1.
         wanted: Target histograms of the same shape.
         epsilon: Constant added to the denominator, because corresponding bins may both be empty.
 
@@ -56,8 +56,8 @@ def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5)
 def total_variation(maps: Tensor) -> Tensor:
     """Return the total variation loss: squared differences of neighboring pixels.
 
-    The mean squared difference of vertical neighbors and the mean squared difference of horizontal neighbors
-    are added, and the sum is multiplied by 2.
+    The loss is twice the sum of two means: the mean squared difference of vertical neighbors, and the mean
+    squared difference of horizontal neighbors.
 
     Examples:
         >>> total_variation(torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))

@@ -42,18 +42,18 @@ class PointSimulation:
     In the attributes, "the paper" is Zhang et al. 2017.
 
     Attributes:
-        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p, where n is the number
-            of points. The paper uses 1/8, for which the mean is 7.
-        max_side: Largest side of a patch in pixels. Sides are uniformly distributed from 1 to ``max_side``.
+        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p of the number n of
+            points. The paper uses 1/8, so the mean is 7.
+        max_side: Maximum side of a patch in pixels. Sides are uniformly distributed from 1 to ``max_side``.
         spread: Standard deviation of the Gaussian positions, as a fraction of the image size minus the patch
             size.
         reveal_all: Fraction of images whose true colors are revealed at every pixel.
-        many: Fraction of images whose number of points is log-uniformly distributed from 1 to ``most``.
-            These images train the network to use many points. The fraction is 0 in the paper.
-        most: Largest number of points in the images selected by ``many``.
-        none: Fraction of images without points; it takes precedence over the other settings.
-        everywhere: Fraction of images whose points have a uniform distribution, as in the evaluation of the
-            paper (sec. 4.1). The Gaussian distribution places few points near the image borders.
+        many: Fraction of images with a log-uniform number of points from 1 to ``most``. These images train
+            the network to use many points. The fraction is 0 in the paper.
+        most: Maximum number of points in the images selected by ``many``.
+        none: Fraction of images without points; takes precedence over the other settings.
+        everywhere: Fraction of images with uniformly distributed points, as in the evaluation of the paper
+            (sec. 4.1). The Gaussian distribution places few points near the image borders.
     """
 
     stop_probability: float = 1 / 8
@@ -71,7 +71,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        generators: One random generator for the batch, or one generator per image. With one generator per
+        generators: A random generator for the batch, or a generator for each image. With a generator for each
             image, the points of an image do not depend on the rest of the batch.
         simulation: Distribution of the points; None selects the distribution of Zhang et al. 2017.
     """
@@ -109,7 +109,7 @@ def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
         count: Number of patches per image; 0 returns no hints.
-        generators: One random generator for the batch, or one generator per image.
+        generators: A random generator for the batch, or a generator for each image.
         side: Side of a patch in pixels.
     """
     batch, _, height, width = ab.shape
@@ -128,10 +128,10 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        corner: ``(B, N, 2)`` int64: row and column of each patch's top-left pixel.
-        side: ``(B, N)`` int64: side of each patch in pixels; patches must lie inside the image.
-        valid: ``(B, N)`` bool: False for entries that pad the number of patches to N.
-        largest: Largest value of ``side``.
+        corner: ``(B, N, 2)`` int64 row and column of each patch's top-left pixel.
+        side: ``(B, N)`` int64 side of each patch in pixels; patches must lie inside the image.
+        valid: ``(B, N)`` bool; False for padding entries.
+        largest: Maximum value of ``side``.
     """
     batch, channels, height, width = ab.shape
     step = torch.arange(largest, device=ab.device)
@@ -167,8 +167,8 @@ class UniformPoints:
         >>> given.interactions, given.guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
 
-    The evaluation of Zhang et al. 2017 (sec. 4.1) uses such points. Positions depend neither on the result
-    nor on the total number of points.
+    The evaluation of Zhang et al. 2017 (sec. 4.1) uses such points. Their positions depend neither on the
+    result nor on the total number of points.
 
     Attributes:
         side: Side of a patch in pixels; each patch is filled with its mean true color.
@@ -226,7 +226,7 @@ class MostWrongPoints:
 
 @dataclass(frozen=True)
 class ProposedPoints:
-    """Simulated user that places points at the positions that the model proposes.
+    """Simulated user that places points at positions proposed by the model.
 
     Examples:
         >>> class Center:
@@ -299,7 +299,7 @@ def _true_lab(target: TargetImage) -> Tensor:
 
 
 def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
-    """Return ``(B,)`` numbers of points from ``(B, 5)`` uniform random numbers."""
+    """Return the numbers of points ``(B,)`` for uniform random numbers ``(B, 5)``."""
     geometric = ((1 - draws[:, 0]).log() / math.log(1 - simulation.stop_probability)).floor()
     log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
     counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)

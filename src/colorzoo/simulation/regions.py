@@ -113,7 +113,7 @@ class SuperpixelRegions:
 
 
 def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> InputFunction:
-    """Return an input function that fills one region per interaction, in the given order."""
+    """Return an input function that fills one region per interaction in the specified order."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
     def give_input(count: int, result: ColorizedImage) -> UserInput:

@@ -43,7 +43,7 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
 
     Args:
         name: A name from `list_users`.
-        **options: Constructor arguments of the user's class, such as ``side=6``.
+        **options: Constructor arguments of the user, such as ``side=6``.
 
     Raises:
         GuidanceError: The name or an option is unknown.

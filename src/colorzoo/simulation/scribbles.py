@@ -1,13 +1,13 @@
 """Simulated scribbles along true color edges that are missing in a colorized image.
 
 Kim et al. 2021 state only that scribbles are derived from the Sobel maps of the true image and the colorized
-image. This library defines the counts, widths and thresholds. The documentation page of ``kim2021`` describes
-them. There are two simulations:
+image. The counts, widths and thresholds are defined here and described on the documentation page of
+``kim2021``. There are two simulations:
 
 - `simulate_scribbles` is used for training. It is batched and runs on the device of the images. A stroke
   grows along one connected edge from a random pixel.
 - `BledEdgeScribbles` is used for evaluation. It traces whole edges on the CPU and draws the edges with the
-  largest missing magnitude first. `bled_edges` marks the edge pixels that the metrics use.
+  largest missing magnitude first. `bled_edges` marks the edge pixels for the metrics.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetIma
 
 _AB_SCALE = 110.0
 _GRID = 8  # cells along each side of the coarse displacement field
-_MIN_EDGE = 0.02  # smallest Sobel magnitude of ab / 110 that counts as an edge
+_MIN_EDGE = 0.02  # minimum Sobel magnitude of ab / 110 at an edge
 _EDGE_QUANTILE = 0.9  # quantile of the true magnitude above which a pixel is an edge
-_LOST_SHARE = 0.3  # an edge is missing if at least this fraction of its magnitude is missing in the result
+_LOST_SHARE = 0.3  # minimum fraction of the true magnitude that the result lacks at a missing edge
 MIN_RUN, MAX_RUN = 10, 120  # length of a stroke along its edge in pixels
 _BEND = 12  # distance in pixels along a stroke between two random offsets
 
@@ -41,18 +41,18 @@ Run = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ScribbleSimulation:
-    """Distribution of the strokes that `simulate_scribbles` draws.
+    """Distribution of the strokes of `simulate_scribbles`.
 
     Attributes:
-        least: Smallest Sobel magnitude of ab / 110 that counts as an edge.
-        quantile: A pixel counts as an edge if its true Sobel magnitude exceeds this quantile of the image.
-        lost: An edge counts as missing if the result lacks at least this fraction of the true edge magnitude.
-        most: Largest number of strokes per image. The number is uniformly distributed from 1 to ``most``.
-        shortest: Smallest number of pixels along the edge; shorter strokes are dropped.
-        reach: Smallest and largest distance in pixels that a stroke extends along the edge in each direction
+        least: Minimum Sobel magnitude of ab / 110 at an edge.
+        quantile: Quantile of the image's true Sobel magnitude above which a pixel counts as an edge.
+        lost: Minimum fraction of the true edge magnitude that the result lacks at a missing edge.
+        most: Maximum number of strokes per image. The number is uniformly distributed from 1 to ``most``.
+        shortest: Minimum number of pixels along the edge; shorter strokes are dropped.
+        reach: Minimum and maximum distance in pixels that a stroke extends along the edge in each direction
             from its first pixel.
         widths: Odd stroke widths in pixels, drawn with equal probability.
-        jitter: Largest displacement of a stroke along each axis in pixels.
+        jitter: Maximum displacement of a stroke along each axis in pixels.
         none: Fraction of images without strokes.
     """
 
@@ -72,12 +72,12 @@ def simulate_scribbles(
 ) -> Scribbles:
     """Draw strokes over true color edges that are missing in a colorized image.
 
-    If no edge of an image is missing, strokes are drawn over any true edge.
+    If no edge is missing, strokes are drawn over any true edge.
 
     Args:
         ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
         true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
-        generators: One random generator for the batch, or one generator per image.
+        generators: A random generator for the batch, or a generator for each image.
         simulation: Distribution of the strokes.
     """
     s = simulation or ScribbleSimulation()
@@ -142,7 +142,7 @@ def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
 
 
 def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
-    """Return ``(B, N, H, W)`` masks of the edge pixels at most ``steps`` away from each seed."""
+    """Return masks ``(B, N, H, W)`` of the edge pixels at most ``steps`` away from each seed."""
     batch, _, height, width = edges.shape
     left = edges.new_zeros(batch, seeds.shape[1], height * width)
     left.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
@@ -157,7 +157,7 @@ def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
 
 
 def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
-    """Dilate each of the ``(B, N, H, W)`` strokes to a randomly chosen width."""
+    """Dilate each of the strokes ``(B, N, H, W)`` to a randomly chosen width."""
     choice = (draws * len(widths)).long()[:, :, None, None]
     wide = torch.zeros_like(lines)
     for index, width in enumerate(widths):
@@ -194,9 +194,9 @@ class BledEdgeScribbles:
         torch.Size([1, 1, 32, 48])
 
     Attributes:
-        width: Width of a stroke in pixels, odd.
-        jitter: Largest displacement of a stroke along each axis in pixels; the displacement varies smoothly.
-        coverage: Fraction of each edge that is covered by one stroke at a random position.
+        width: Odd width of a stroke in pixels.
+        jitter: Maximum displacement of a stroke along each axis in pixels; the displacement varies smoothly.
+        coverage: Fraction of each edge covered by a stroke, which has a random position.
     """
 
     width: int = 5
@@ -225,7 +225,7 @@ class BledEdgeScribbles:
         return give_input
 
     def _draw(self, run: Run, random: np.random.Generator) -> Run:
-        """Cut a random piece from an edge and displace it smoothly, like hand-drawn strokes."""
+        """Cut a random piece from an edge and displace it smoothly, like a hand-drawn stroke."""
         length = max(1, round(self.coverage * len(run)))
         start = int(random.integers(len(run) - length + 1))
         piece = run[start : start + length]
@@ -241,7 +241,7 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
 
     Args:
         runs: Row and column ``(N, 2)`` of the pixels of each stroke; pixels outside the image are ignored.
-        width: Width of the strokes in pixels, odd.
+        width: Odd width of the strokes in pixels.
         like: ``(1, 1, H, W)`` tensor that determines size, dtype and device of the result.
 
     Returns:

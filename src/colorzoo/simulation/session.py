@@ -2,9 +2,8 @@
 
 `SimulatedUser.begin` starts a session with an image and returns an `InputFunction`. This function returns the
 guidance of the user after n interactions; `play` calls it with increasing n. Some users place hints at
-locations that the model proposes. The model's method ``propose(lightness)`` returns `Regions` in the order in
-which they are colored. The method ``propose_points(lightness, guidance)`` returns row and column of the next
-point.
+locations proposed by the model. The model's method ``propose(lightness)`` returns `Regions` in coloring
+order. The method ``propose_points(lightness, guidance)`` returns the row and column of the next point.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from colorzoo.guidance import Guidance
 
 @dataclass(frozen=True)
 class TargetImage:
-    """Image to colorize, with its ground truth.
-
-    Only the simulated user accesses the ground truth.
+    """Image to colorize, with its ground truth for the simulated user.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -72,8 +69,8 @@ class UserInput:
         ()
 
     Attributes:
-        guidance: Guidance of the kind that the user provides.
-        interactions: Number of interactions. It is smaller than the requested number if no further hint is
+        guidance: Guidance from the user.
+        interactions: Number of interactions; smaller than the requested number if no further hint is
             possible.
     """
 
@@ -110,7 +107,7 @@ class SimulatedUser(Protocol):
             model: Model to guide. Some users call its method ``propose`` or ``propose_points``.
 
         Raises:
-            GuidanceError: The image or the model lacks data that the user needs.
+            GuidanceError: The image or the model lacks data required by the user.
         """
         ...
 
@@ -128,7 +125,7 @@ class Turn:
         count: Requested number of interactions.
         interactions: Actual number of interactions.
         result: Result of the model.
-        guidance: Complete guidance from which the result was computed.
+        guidance: Complete guidance of the result.
     """
 
     count: int
@@ -161,13 +158,13 @@ def play(
         target: Image to colorize.
         counts: Requested numbers of interactions, ascending.
         model: Model that proposes points or regions to the user, or None.
-        background: Guidance of other kinds that is used throughout the session.
+        background: Constant guidance of other kinds.
 
     Yields:
-        One `Turn` per count. A turn without new input repeats the previous result.
+        A `Turn` for each count. A turn without new input repeats the previous result.
 
     Raises:
-        GuidanceError: The image or the model lacks data that the user needs.
+        GuidanceError: The image or the model lacks data required by the user.
     """
     guidance = base = background or Guidance()
     result = color(target, base)

@@ -51,8 +51,8 @@ class TrueStatistics:
         ('statistics',)
 
     Attributes:
-        give: Statistics to provide. ``"histogram"`` is the color histogram, ``"saturation"`` is the mean
-            saturation, and ``"both"`` provides both statistics.
+        give: Statistics to provide: ``"histogram"`` (color histogram), ``"saturation"`` (mean saturation) or
+            ``"both"``.
     """
 
     give: Literal["histogram", "saturation", "both"] = "histogram"

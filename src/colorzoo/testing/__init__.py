@@ -7,9 +7,9 @@ Test the models of your own package with these lines::
     def test_contract(check, card):
         check(card)
 
-The field ``contract_test`` of a model card describes a small variant of the model that runs in seconds on a
-CPU. The field ``limits`` lists features that the model does not support. The checks of these features are
-skipped, or they verify that the feature is not supported.
+The field ``contract_test`` of a model card describes a small model variant that runs in seconds on a CPU. The
+field ``limits`` lists unsupported features. The checks of these features are skipped, or they verify that the
+feature is not supported.
 
 Run the checks on one thread (``torch.set_num_threads(1)``), which is faster for small tensors. One check
 starts processes, so a script requires the guard ``if __name__ == "__main__":``.

@@ -42,7 +42,7 @@ class _Run:
     Attributes:
         metrics: Validation metrics before the first step, by name.
         losses: Losses of each step: one loss, or the generator and discriminator losses.
-        gradients: Gradients that the optimizer receives in the first step, by parameter name.
+        gradients: Gradients of the first optimizer step, by parameter name.
     """
 
     metrics: dict[str, float]
@@ -59,7 +59,7 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     own batch statistics. Models without weights pass.
 
     Args:
-        card: Card of the model.
+        card: Model card.
         steps: Number of training steps.
 
     Raises:
@@ -172,7 +172,7 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
 
 
 def _use_sgd(model: ColorizationModule) -> None:
-    """Replace the optimizers by SGD.
+    """Replace the optimizers with SGD.
 
     Adam scales rounding errors of small gradients to full steps. The learning rate is smaller for GANs,
     because large gradients of randomly initialized networks amplify rounding errors in each step.

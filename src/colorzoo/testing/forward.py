@@ -35,12 +35,12 @@ from colorzoo.training.module import ColorizationModule
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
 _ROUNDING = 1e-5  # rounding errors of float32 sums in a different order
-_OTHER_KERNELS = 1e-4  # rounding errors of other algorithms, amplified by matching at a temperature of 0.01
+_OTHER_KERNELS = 1e-4  # rounding errors of other kernels, amplified by matching at a temperature of 0.01
 _BFLOAT16 = 0.05  # fraction of the full scale, at the worst pixel
 
 
 def check_card_matches_class(card: ModelCard) -> None:
-    """Check that the card refers to a model and its task and describes them correctly."""
+    """Check that the card names a model and its task and describes them correctly."""
     task, model_class = load_task_class(card), load_model_class(card)
     require(issubclass(task, ColorizationModule), f"{card.task} is not a ColorizationModule")
     require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
@@ -210,8 +210,7 @@ def check_memory_format(card: ModelCard) -> None:
 def check_gradient_reaches_input(card: ModelCard) -> None:
     """Check that the output is differentiable with respect to the input.
 
-    If ``limits`` of the model card contains ``"gradient"``, the check verifies that no gradient reaches the
-    input.
+    If ``limits`` of the model card contains ``"gradient"``, no gradient must reach the input.
     """
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()

@@ -25,13 +25,13 @@ _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
 
 
 class ContractError(AssertionError):
-    """Error raised if a model fails a contract test."""
+    """Error for a model that fails a contract test."""
 
 
 def require(condition: bool, message: str) -> None:
     """Raise `ContractError` with a message if a condition is false.
 
-    Unlike ``assert``, the function also works under ``python -O``.
+    Unlike ``assert``, the function works under ``python -O``.
     """
     if not condition:
         raise ContractError(message)
@@ -49,7 +49,7 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
     predict nearly 0 for every input.
 
     Args:
-        card: Card of the model.
+        card: Model card.
         seed: Seed of the random weights.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -68,13 +68,13 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return sample input for a model, and sample guidance of every kind that it accepts."""
+    """Return sample input for a model, with sample guidance of every accepted kind."""
     lightness = sample_input(card.input, size, batch=batch, seed=seed)
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def image(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Return the ab or RGB tensor of a prediction after checking its type."""
+    """Check the type of a prediction and return its ab or RGB tensor."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
         raise ContractError(
@@ -109,7 +109,7 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Set torch's default device to ``meta`` to detect tensors created on the wrong device.
+    """Set torch's default device to ``meta`` to detect tensors on the wrong device.
 
     Raises:
         ContractError: A tensor on the default device is combined with an input tensor.
@@ -123,7 +123,7 @@ def elsewhere(card: ModelCard) -> Iterator[None]:
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
-    """Return the largest difference of two predictions as a fraction of the full scale.
+    """Return the largest difference between two predictions as a fraction of the full scale.
 
     The full scale is 100 CIE units for ab and 1 for RGB.
     """

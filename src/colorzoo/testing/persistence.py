@@ -1,4 +1,4 @@
-"""Checks of saving, loading and copying weights."""
+"""Checks for saving, loading and copying weights."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ _PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once 
 def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1) -> list[int | None]:
     """Run a function in new single-threaded processes and return their exit codes.
 
-    If there are several processes, they receive the environment variables of torchrun. A process that exceeds
-    the timeout is killed; its exit code is the negative signal number.
+    Several processes receive the environment variables of torchrun. A process that exceeds the timeout is
+    killed; its exit code is the negative signal number.
 
     Args:
         work: Module-level function that returns an exit code, or None for 0.
-        *args: Arguments of the function; they are pickled.
+        *args: Arguments of the function, which are pickled.
         processes: Number of processes.
     """
     context = _fork_server()
@@ -57,8 +57,8 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
 def _fork_server() -> ForkServerContext | SpawnContext:
     """Return a multiprocessing context whose processes have already imported large packages.
 
-    Forking this process could copy locks that its threads hold, so processes are forked from a new server.
-    The server starts once per test run. Windows does not support forking.
+    Forking this process could copy locks held by its threads, so processes are forked from a new server. The
+    server starts once per test run. Windows does not support forking.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -71,7 +71,7 @@ def _work(
     environment: dict[str, str], folder: Path, work: Callable[..., int | None], args: tuple[Any, ...]
 ) -> None:
     torch.set_num_threads(1)
-    os.environ.clear()  # remove the environment in which the server was started
+    os.environ.clear()  # remove the environment of the server
     os.environ.update(environment)
     os.chdir(folder)
     raise SystemExit(work(*args))

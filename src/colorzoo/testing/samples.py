@@ -33,9 +33,7 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write PNG images to the folders ``train`` and ``val`` and return their paths.
-
-    Each folder contains half of the images.
+    """Write half of the PNG images to ``train`` and half to ``val``; return their paths.
 
     Examples:
         >>> len(write_sample_images(Path("images"), count=4, size=(40, 48)))

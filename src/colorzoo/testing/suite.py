@@ -1,4 +1,4 @@
-"""Collection of all contract checks, found by scanning the modules of this package."""
+"""Collection of all contract checks from the modules of this package."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from colorzoo.card import ModelCard
 
 @dataclass(frozen=True)
 class Check:
-    """Contract check that is called with a model card.
+    """Contract check, called with a model card.
 
     Examples:
         >>> Check("nothing", lambda card: None)(colorzoo.model_card("gray"))
 
     Attributes:
         name: Name of the check.
-        run: Function that raises `ContractError` if the model of a card fails the check.
+        run: Function that raises `ContractError` if the model fails the check.
     """
 
     name: str
@@ -44,8 +44,7 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
         True
 
     Args:
-        configs: Folder of training configurations; None searches the folders that
-            `colorzoo fit` searches.
+        configs: Folder of training configurations; None selects the search folders of `colorzoo fit`.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

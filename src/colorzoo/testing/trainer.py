@@ -17,7 +17,7 @@ from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
-    """Return a Trainer for the CPU that prints nothing and writes only to ``folder``.
+    """Return a CPU Trainer that prints nothing and writes only to ``folder``.
 
     ``options`` override the default arguments of the Trainer.
     """

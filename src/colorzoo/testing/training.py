@@ -1,4 +1,4 @@
-"""Checks of gradients and of training configurations."""
+"""Checks of gradients and training configurations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TRAIN_BATCH, _STEPS = 3, 2
 def check_gradients(card: ModelCard) -> None:
     """Check that a training step computes a gradient for every trainable weight.
 
-    Weights that the card lists in ``without_gradient`` must have no gradient. If ``limits`` of the card
+    Weights listed in ``without_gradient`` of the card must have no gradient. If ``limits`` of the card
     contains ``"training"``, the model must have no weights and must raise an error in training.
     """
     if not card.trainable:
@@ -103,9 +103,8 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
     """Check that the training configuration of the card runs; see `train_config`.
 
     Args:
-        card: Card of the model; a model without a configuration passes.
-        configs: Folder of training configurations; None searches the folders that
-            `colorzoo fit` searches.
+        card: Model card; a model without a configuration passes.
+        configs: Folder of training configurations; None selects the search folders of `colorzoo fit`.
     """
     if card.config is None:
         return
@@ -181,7 +180,7 @@ def _check_refusal(card: ModelCard) -> None:
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Find a configuration in ``configs``, or in the folders that `colorzoo fit` searches.
+    """Find a configuration in ``configs``, or in the search folders of `colorzoo fit`.
 
     Raises:
         ContractError: The file does not exist.
