@@ -1,4 +1,4 @@
-"""Python API to colorize one image, one file, or many files."""
+"""Python API for colorizing one image, one file, or many files."""
 
 from __future__ import annotations
 
@@ -48,12 +48,13 @@ def colorize(
     Args:
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
             [0, 1].
-        model: Registered name. None selects the model specified in the recipe. If the recipe specifies no
-            model, the best model for the guidance is selected among the models with local weights.
+        model: Registered name. None selects the model of the recipe or, without a model in the recipe, the
+            best model for the guidance among the models with local weights.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1 without a recipe.
+        strength: Multiplier for the chroma, 0 to 1.5; None uses the strength of the recipe, or 1 without a
+            recipe.
         reference: Reference image whose colors are transferred, for models that support references.
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
@@ -63,8 +64,8 @@ def colorize(
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
-        A Pillow image with the alpha channel of the input. The image has the size of the input, or the size
-        of the crop if the recipe crops the image.
+        A Pillow image with the alpha channel of the input, and with the size of the input or the size of the
+        recipe's crop.
 
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
@@ -113,11 +114,11 @@ def colorize_file(
         guidance: Guidance or recipe, as for `colorize`; used for all frames.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
+        strength: Multiplier for the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
         reference: Reference image, for models that support references.
-        fast: Whether the default model must be a model whose weights are included in the package.
+        fast: Whether to select the default model only among models whose weights ship with the package.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
-        overwrite: Whether an existing target may be replaced. The source is never replaced.
+        overwrite: Whether to replace an existing target. The source is never replaced.
         settings: Options of ``colorzoo colorize`` as an object; see `colorize`.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 

@@ -1,8 +1,8 @@
 """Capabilities: optional methods of a `ColoringModel` in addition to ``forward``.
 
-Each capability is a protocol. A model has the capability if it defines the methods of the protocol; it does
-not inherit from the protocol. Callers test this with ``isinstance``, which compares only method names.
-A model must not use these method names for other purposes.
+Each capability is a protocol. A model has the capability if it defines the methods of the protocol, without
+inheriting from the protocol. Callers test this with ``isinstance``, which compares only method names, so a
+model must not use these names for other purposes.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 Transform = Literal["adain", "wct"]
-"""Feature statistics that `Stylizes.stylize` matches: means and deviations, or covariances (WCT)."""
+"""Feature statistics for `Stylizes.stylize`: means and deviations (AdaIN), or covariances (WCT)."""
 
 
 @runtime_checkable
 class ColorsFrames(Protocol):
     """Model that conditions each video frame on the previous frame, such as ``zhang2019``.
 
-    If the model has this capability, ``colorzoo video --reference`` processes frames sequentially.
+    ``colorzoo video --reference`` then processes frames sequentially.
     """
 
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
@@ -82,7 +82,7 @@ class ComputesSimilarity(Protocol):
 class Edits(Protocol):
     """Model that caches intermediate results between edits of one image.
 
-    The drawing pad updates an image without running the whole network if the model has this capability.
+    With such a model, the drawing pad updates an image without running the whole network.
     """
 
     def init_cache(self) -> Any:
@@ -123,8 +123,7 @@ class FindsBoxes(Protocol):
 class FindsClasses(Protocol):
     """Model that transfers colors between regions of the same class, such as ``chen2023``.
 
-    Optional attributes: ``class_count``, the number of classes, and ``class_names``, a mapping from index to
-    name.
+    Optional attributes: ``class_count``, the number of classes, and ``class_names``, the names by index.
     """
 
     def segment(self, lightness: Tensor) -> Tensor:
@@ -162,10 +161,10 @@ class EncodesReference(Protocol):
 
 @runtime_checkable
 class MixesReferences(Protocol):
-    """Model that defines how the embeddings of several references are mixed.
+    """Model that defines how to mix the embeddings of several references.
 
-    Without this capability, the embeddings are averaged. For models such as ``colorzoo2026``, the average is
-    not a valid embedding.
+    Other models average the embeddings. For models such as ``colorzoo2026``, the average is not a valid
+    embedding.
     """
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -179,10 +178,10 @@ class MixesReferences(Protocol):
 
 @runtime_checkable
 class ProposesPoints(Protocol):
-    """Model that proposes where the user should set the next point.
+    """Model that proposes the position of the user's next point.
 
-    The simulated user ``proposed_points`` follows the proposals. If a model does not have this capability,
-    ``proposed_points`` selects positions from the predicted color distribution.
+    The simulated user ``proposed_points`` follows the proposals. For other models, ``proposed_points``
+    selects positions from the predicted color distribution.
     """
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
@@ -199,13 +198,13 @@ class ProposesPoints(Protocol):
 
 @runtime_checkable
 class ProposesRegions(Protocol):
-    """Model that divides an image into regions that the user can color, such as ``cho2023``.
+    """Model that divides an image into regions for the user to color, such as ``cho2023``.
 
     The drawing pad shows the regions, and recipes refer to the regions by index.
     """
 
     def propose(self, lightness: Tensor) -> Regions:
-        """Propose uncolored regions, the most useful to color first.
+        """Propose uncolored regions, the most useful region first.
 
         Args:
             lightness: Lightness in [0, 100] or sketches in [0, 1], ``(B, 1, H, W)``.
@@ -223,7 +222,7 @@ class RefinesScribbles(Protocol):
         """Run the encoder on the arguments of ``forward``; scribbles are ignored."""
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
-        """Predict colors from the output of `encode` and all scribbles drawn so far."""
+        """Predict colors from the output of `encode` and all scribbles."""
 
 
 @runtime_checkable
@@ -249,8 +248,8 @@ class Stylizes(Protocol):
             style: RGB ``(B, 3, H', W')`` in [0, 1].
             transform: Feature statistics to match.
             alpha: Strength of the transfer in [0, 1].
-            labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. If specified,
-                feature statistics are matched separately for each label, and the batch size must be 1.
+            labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. With label
+                maps, feature statistics are matched separately for each label, and the batch size must be 1.
 
         Returns:
             RGB ``(B, 3, H, W)`` in [0, 1].
@@ -274,7 +273,7 @@ class HookedModel(Protocol):
         ...
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model on the arguments of ``forward``, up to the first feature hook."""
+        """Run the model on the arguments of ``forward`` up to the first feature hook."""
         ...
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:

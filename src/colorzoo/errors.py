@@ -35,7 +35,7 @@ class UnknownModelError(ColorzooError, KeyError):
 
 
 class WeightsError(ColorzooError):
-    """Error for weights that are missing, damaged, or belong to another model."""
+    """Error for weights that are missing, damaged or from another model."""
 
 
 class UntrainedWarning(UserWarning):

@@ -1,7 +1,6 @@
 """Plots for papers and notebooks: curves, difference maps and histograms of ab.
 
-Functions draw into ``axes``, or into a new figure if ``axes`` is None. matplotlib is imported when a function
-draws.
+Functions draw into ``axes``, or into a new figure if ``axes`` is None. matplotlib is imported on first use.
 
 >>> from colorzoo import plots
 >>> plots.draw_curves(plots.report_curves("report/results.json", "psnr"))  # doctest: +SKIP
@@ -39,9 +38,9 @@ __all__ = [
 ]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
-"""Curve colors that color-blind readers can distinguish (Okabe and Ito 2008, and two more)."""
+"""Curve colors that color-blind readers can distinguish (Okabe and Ito 2008, plus two colors)."""
 _SWATCH_LIGHTNESS = 65.0  # at this lightness most color bins are inside sRGB
-_MAX_AREA = 900.0  # marker area in square points of a bin that contains all pixels
+_MAX_AREA = 900.0  # marker area in square points for a bin with all pixels
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def draw_curves(
         'PSNR [dB]'
 
     A curve with a single position is drawn as a dashed horizontal line. The scale of the horizontal axis is
-    log(1 + x), so that the axis can start at 0.
+    log(1 + x), so the axis can start at 0.
 
     Args:
         curves: Curves in the order of the legend.
@@ -160,8 +159,8 @@ def draw_difference(
         image: Colorized image, as an 8-bit sRGB array ``(H, W, 3)`` or a Pillow image.
         truth: Original color image, with the same size as ``image``.
         axes: Axes to draw into; None creates a new figure.
-        largest: Distance at the upper end of the color scale, in CIE units. Use the same value for all maps
-            that are compared.
+        largest: Distance at the upper end of the color scale, in CIE units. Use the same value for all
+            compared maps.
 
     Raises:
         ColorzooError: The sizes of the images differ.
@@ -184,8 +183,8 @@ def draw_difference(
 def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
     """Draw a histogram of an image over the 313 ab bins of Zhang et al. 2016.
 
-    Each bin is drawn in its own color. The area of a bin is proportional to the square root of the
-    fraction of pixels that it contains.
+    Each bin is drawn in its own color. The area of a bin is proportional to the square root of its fraction
+    of pixels.
 
     Examples:
         >>> axes = draw_gamut(np.full((32, 48, 3), 128, dtype=np.uint8))

@@ -1,4 +1,4 @@
-"""Random numbers that are seeded for each image.
+"""Random numbers seeded for each image.
 
 The numbers do not depend on batch, process or device. Two processes with half of a batch each draw the same
 numbers as one process with the whole batch.
@@ -46,7 +46,7 @@ def draw_uniform(generators: Generators, batch: int, columns: int, device: torch
     """Draw a ``(batch, columns)`` float32 tensor from the uniform distribution on [0, 1).
 
     Args:
-        generators: One generator for the batch, or one generator per image.
+        generators: A random generator for the batch, or a generator for each image.
         batch: Number of images.
         columns: Number of random numbers per image.
         device: Device of the result; the generators may be on another device.
@@ -61,7 +61,7 @@ def draw_uniform(generators: Generators, batch: int, columns: int, device: torch
 def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
     """Draw a ``(batch, *shape)`` float32 tensor from the standard normal distribution.
 
-    `draw_uniform` documents the arguments.
+    The arguments are described in `draw_uniform`.
     """
     if isinstance(generators, torch.Generator):
         return torch.randn(batch, *shape, generator=generators, device=generators.device).to(device)

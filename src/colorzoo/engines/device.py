@@ -1,4 +1,4 @@
-"""Selection of device and precision."""
+"""Selection of the device and the precision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if hardware supports it."""
+    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if the hardware supports it."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     fast = False

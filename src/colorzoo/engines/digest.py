@@ -1,4 +1,4 @@
-"""Hash of a model, which identifies results and cached graphs."""
+"""Model hash that identifies results and cached graphs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colorzoo.model import ColoringModel
 
 
 def model_digest(model: ColoringModel, *more: Any) -> bytes:
-    """Return a hash of colorzoo's version and of a model's class, arguments and weights.
+    """Return a hash of colorzoo's version and a model's class, arguments and weights.
 
     Args:
         model: Model to identify.

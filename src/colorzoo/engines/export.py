@@ -1,4 +1,4 @@
-"""Export of models to ONNX, followed by a comparison of graph and model.
+"""Export of models to ONNX, with a comparison of graph and model.
 
 Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
 ``points_ab`` and ``points_mask``. Zeros encode missing guidance, except for references, because a reference
@@ -37,7 +37,7 @@ Sample = tuple[Tensor, Guidance]
 """Arguments of a model: lightness and guidance."""
 
 TOLERANCE = 1e-4
-"""Largest accepted difference between graph and model, as a fraction of the full scale."""
+"""Maximum accepted difference between graph and model, as a fraction of the full scale."""
 
 _FULL_SCALE: Mapping[str, float] = {"ab": 100.0, "rgb": 1.0}
 _CONVENTIONS = (
@@ -54,11 +54,11 @@ class ExportedGraph:
     """Summary of an exported graph.
 
     Attributes:
-        path: The ONNX file.
+        path: ONNX file.
         inputs: Names of the inputs, in order.
         outputs: Names of the outputs, in order.
-        differences: Largest difference between the outputs of graph and model, as a fraction of the full
-            scale, by height and width of the image.
+        differences: Largest output difference between graph and model, as a fraction of the full scale, by
+            height and width of the image.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class ExportedGraph:
 
 
 class _TensorModel(nn.Module):
-    """Wrapper for export that passes guidance as a list of tensors.
+    """Export wrapper that passes guidance as a list of tensors.
 
     Args:
         model: Model to export.
@@ -126,7 +126,7 @@ def export_model(
 def graph_samples(
     card: ModelCard, traced: Size = _TRACED, compared: Sequence[Size] = _COMPARED
 ) -> tuple[Sample, list[Sample]]:
-    """Return random inputs with all kinds of guidance that a model accepts.
+    """Return random inputs with all accepted kinds of guidance.
 
     Args:
         card: Model card.
@@ -151,7 +151,7 @@ def write_graph(
 
     Args:
         model: Model in evaluation mode on the CPU.
-        traced: Sample of two images for tracing, with the guidance that the graph accepts.
+        traced: Sample of two images for tracing, with the guidance of the graph.
         others: Samples of other image and batch sizes for the comparison.
         out: Output file.
         metadata: Additional metadata of the file.
@@ -182,8 +182,7 @@ def compare_traced(
         others: Samples of other image and batch sizes for the comparison.
 
     Returns:
-        Largest difference between the outputs, as a fraction of the full scale, by height and width of the
-        image.
+        Largest output difference as a fraction of the full scale, by height and width of the image.
 
     Raises:
         ColorzooError: The model cannot be exported, or the graph does not support a sample.
@@ -197,7 +196,7 @@ def compare_traced(
 
 @contextmanager
 def _atomic_file(out: Path) -> Iterator[Path]:
-    """Yield a temporary path that is renamed to ``out`` if no error occurs."""
+    """Yield a temporary path; rename the file to ``out`` if no error occurs."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings of the exporters about their own code
@@ -207,7 +206,7 @@ def _atomic_file(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
-    """Convert any error of the exporters except `OSError` to a one-line `ColorzooError`."""
+    """Convert any exporter error except `OSError` to a one-line `ColorzooError`."""
     try:
         yield
     except OSError:
@@ -226,7 +225,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
     Args:
         model: Model in evaluation mode.
         lightness: ``(2, 1, H, W)``; torch.export would treat a batch size of 1 as a constant.
-        guidance: Guidance that the graph accepts.
+        guidance: Guidance of the graph.
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
@@ -295,7 +294,7 @@ def _write_onnx(
 
 
 def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
-    """Load an ONNX file for inference with as many threads as torch uses.
+    """Load an ONNX file for inference with torch's number of threads.
 
     Args:
         path: ONNX file.
@@ -352,7 +351,7 @@ def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
 
 
 def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the metadata of a graph, including the bin colors of a color distribution."""
+    """Return the metadata of a graph, with the bin colors of a color distribution."""
     hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
     metadata = {"hparams": hparams, "conventions": _CONVENTIONS}
     if "logits" not in outputs:
@@ -363,7 +362,7 @@ def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, 
 
 
 def require_onnx() -> None:
-    """Raise `ColorzooError` if a package that ONNX export requires is missing."""
+    """Raise `ColorzooError` if a package for ONNX export is missing."""
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401

@@ -1,8 +1,8 @@
 """Inference with ONNX Runtime and cached graphs.
 
 A separate graph is exported for each combination of guidance tensors. The file name of a cached graph
-contains a hash of weights, settings, guidance and versions. Each graph is compared with the model before it
-is stored.
+contains a hash of weights, settings, guidance and versions. Each graph is compared with the model before
+storage.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class OnnxModel:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def _graph(self, key: str, given: Guidance) -> Graph:
-        """Load the cached graph; export it if it is missing or damaged."""
+        """Load the cached graph; export the graph if it is missing or damaged."""
         path = cache_home() / "graphs" / f"{self._name}-{key}.onnx"
         inputs = ["lightness", *guidance_tensors(given)]
         if path.is_file():
@@ -142,7 +142,7 @@ class OnnxModel:
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``(B, C, H, W)`` tensors of any dtype by nearest-neighbor interpolation."""
+    """Resize ``(B, C, H, W)`` tensors of any dtype with nearest-neighbor interpolation."""
     rows, columns = (torch.arange(new) * old // new for new, old in zip(size, maps.shape[-2:], strict=True))
     return maps[..., rows[:, None], columns]
 

@@ -72,4 +72,4 @@ TRANSLATIONS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.cholesky_solve.default: _cholesky_solve,
     torch.ops.aten.linalg_solve_triangular.default: _solve_triangular,
 }
-"""Translation function of each torch operator, for ``torch.onnx.export``."""
+"""Translation functions for ``torch.onnx.export``, by torch operator."""

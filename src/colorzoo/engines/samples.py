@@ -41,9 +41,7 @@ def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
 
 
 def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return random model inputs ``(batch, 1, *size)``.
-
-    The inputs are lightness in [0, 100] or sketches in [0, 1].
+    """Return random lightness in [0, 100] or sketches in [0, 1], ``(batch, 1, *size)``.
 
     Examples:
         >>> sample_input("gray", (32, 48)).shape
@@ -56,7 +54,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return random guidance of the given kinds.
+    """Return random guidance of the specified kinds.
 
     Examples:
         >>> sample_guidance(["points"], (32, 48)).kinds()
