@@ -211,7 +211,7 @@ Result = TypeVar("Result")
 
 
 def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply a function in a thread pool and yield the results in order with bounded look-ahead.
+    """Apply a function in a thread pool; yield the results in order with bounded look-ahead.
 
     ``ThreadPoolExecutor.map`` submits all items at once, which requires gigabytes of memory for ImageNet.
 

@@ -93,7 +93,7 @@ def coco_stuff_images(
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
-    """Read bounding boxes from an ``instances_*.json``; images absent from the file have no boxes."""
+    """Read bounding boxes from an ``instances_*.json``; unlisted images have no boxes."""
     try:
         boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:

@@ -224,7 +224,7 @@ class ImageDataModule(LightningDataModule):
             self.val_data = self.make_dataset(self._find_once("val"), train=False)
 
     def filter_images(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
-        """Return the images that can be decoded and, if requested, have color; log the other images."""
+        """Return the images that can be decoded and, if requested, have color; log the rest."""
         if not self.hparams.check:
             return images
         cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
@@ -373,7 +373,7 @@ class ImageDataModule(LightningDataModule):
         return {"global_batches": self.global_batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that the batch size is unchanged, because Lightning stores the position in batches.
+        """Check that the batch size is unchanged; Lightning stores the position in batches.
 
         Raises:
             DataError: The batch size differs from the batch size of the checkpoint.

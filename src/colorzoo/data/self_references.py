@@ -105,7 +105,7 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
 
 
 def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
-    """Return x and y of a regular grid over [-1, 1], from edge to edge (``ends``) or at pixel centers."""
+    """Return x and y of a regular grid over [-1, 1]; ``ends`` includes the end points."""
     lines = [
         torch.linspace(-1, 1, n, dtype=torch.float64, device=device)
         if ends

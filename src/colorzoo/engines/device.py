@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if the hardware supports it."""
+    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if it is supported."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     fast = False

@@ -264,7 +264,7 @@ def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
 
 
 def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
-    """Hash all items; return the readable items, and the name and error of each unreadable item."""
+    """Hash all items; return readable items, and names and errors of unreadable items."""
     readable, unreadable = [], []
     for item in items:
         try:

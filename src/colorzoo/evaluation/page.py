@@ -109,7 +109,7 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
 
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:
-    """Return a gallery row: URLs of truth and reference, and each method's name, URL and value."""
+    """Return a gallery row: truth and reference URLs, and each method's name, URL and value."""
     item = summary.items[index]
     exhibit: dict[str, Any] = {"item": item, "reference": "", "results": []}
     for method in summary.setup.methods:

@@ -136,7 +136,7 @@ def _with_registered_names(plan: Plan) -> Plan:
 
 @contextmanager
 def join_processes() -> Iterator[tuple[int, int]]:
-    """Initialize the process group under torchrun or Lightning; yield the rank and the world size."""
+    """Initialize the process group if necessary; yield the rank and the world size."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, 1
         return

@@ -241,7 +241,7 @@ def summarize(
 def _skipped_and_gray(
     items: Sequence[Item], entries: Mapping[str, Sequence[Entry]]
 ) -> tuple[list[str], list[str]]:
-    """Return the reason for skipping each item (or an empty string), and the names of gray items.
+    """Return the skip reason of each item (or an empty string), and names of gray items.
 
     The reasons are in the order of the items, because a target image can occur with several references.
     """

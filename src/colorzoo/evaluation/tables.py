@@ -58,7 +58,7 @@ def interval(estimate: Estimate, digits: int) -> str:
 
 
 def heading(output: Output) -> str:
-    """Return a column heading with title, unit, and an arrow in the direction of better values."""
+    """Return a column heading: title, unit, and an arrow in the direction of better values."""
     unit = f" [{output.unit}]" if output.unit else ""
     return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 

@@ -156,7 +156,7 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessRatio(Ratio):
-    """Mean colorfulness of results divided by mean colorfulness of the ground truth; ideally 1.
+    """Ratio of mean colorfulness, results to ground truth; ideally 1.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)

@@ -11,7 +11,7 @@ from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pa
 
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
-    """Return the mean squared error ``(B,)`` of each image pair in two ``(B, C, H, W)`` batches."""
+    """Return the mean squared errors ``(B,)`` between two ``(B, C, H, W)`` batches."""
     return (image.float() - target.float()).square().mean(dim=(1, 2, 3))
 
 

@@ -203,7 +203,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
 def _mean_over_pairs(
     values: Tensor, target_frames: Tensor, flow: Flow, size: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Return the mean change of ``(B, T, C, H, W)`` values along the motion, measured by ``size``."""
+    """Return the mean ``size`` of the changes of ``(B, T, C, H, W)`` values along the motion."""
     made, true = values.unbind(dim=1), target_frames.float().unbind(dim=1)
     means = []
     for number in range(len(made) - 1):

@@ -359,7 +359,7 @@ def _model(ctx: Context) -> Iterator[Message]:
 
 
 def _export(ctx: Context) -> Iterator[Message]:
-    """Colorize the photo at full size like ``colorzoo colorize --recipe``, and encode the result.
+    """Colorize the photo like ``colorzoo colorize --recipe``, and encode the result.
 
     The field ``side`` is the maximum longer side of the result in pixels. The field ``dpi`` is the resolution
     in its metadata.
@@ -408,7 +408,7 @@ def _reduced(image: RasterImage, side: int | None) -> RasterImage:
 
 
 def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
-    """Downscale ``(H, W)`` or ``(H, W, 3)`` levels to a longer side of at most ``side`` pixels."""
+    """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels."""
     height, width = levels.shape[:2]
     scale = 1 if side is None else side / max(height, width)
     if scale >= 1:

@@ -395,7 +395,7 @@ def gray_jpeg(lightness: Tensor) -> bytes:
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Encode a preview as a JPEG without chroma subsampling, which would blur small colored points."""
+    """Encode a preview as a JPEG without chroma subsampling, which blurs small points."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)
     return memory.getvalue()

@@ -139,7 +139,7 @@ def describe_error(error: BaseException) -> tuple[str, str]:
 
 
 def _explained(error: BaseException, text: str) -> str:
-    """Add a plain sentence before messages that name recipe fields or options of the command line."""
+    """Add a plain sentence before messages that name recipe fields or options."""
     plain = next((sentence for kind, sentence in _PLAIN_SENTENCES if isinstance(error, kind)), "")
     if not plain and isinstance(error, GuidanceError) and _RECIPE_FIELD.match(text):
         plain = _DAMAGED

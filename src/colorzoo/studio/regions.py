@@ -278,7 +278,7 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
-    """Return the paths from a point to all grid cells, and the similarity of the cells to the point."""
+    """Return paths from a point to all grid cells, and the cells' similarity to the point."""
     task, places = request.task(), PointPatches.of([point], request.opened.size)
     paths = paths_from(task, places)
     similarity = similarity_to(task, places)

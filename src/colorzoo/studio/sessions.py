@@ -92,7 +92,7 @@ class Session:
             self.files.clear()
 
     def add_file(self, data: bytes, name: str) -> str:
-        """Store an upload or export and return its key; drop the oldest file if there are too many."""
+        """Store an upload or export and return its key; drop the oldest file if necessary."""
         key = secrets.token_urlsafe(24)
         with self.lock:
             self.files[key] = TemporaryFile(data, name)

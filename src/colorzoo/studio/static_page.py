@@ -118,7 +118,7 @@ def _write(folder: Path, content: dict[str, bytes]) -> None:
 
 
 def _runtime_files() -> dict[str, bytes]:
-    """Return the script and the compressed binary of ONNX Runtime Web; download them if necessary."""
+    """Download ONNX Runtime Web if necessary; return its script and compressed binary."""
     archive = cache_home() / "runtimes" / f"onnxruntime-web-{_RUNTIME_VERSION}.tgz"
     fetch(WeightFile("onnxruntime-web", _RUNTIME_VERSION, _RUNTIME_PACKAGE, archive))
     with tarfile.open(archive) as package:
@@ -130,7 +130,7 @@ def _runtime_files() -> dict[str, bytes]:
 
 
 def _graph_of(card: ModelCard) -> tuple[bytes, int]:
-    """Return the ONNX graph of a model with float16 weights, and the shorter side of its input."""
+    """Return a model's ONNX graph with float16 weights, and the shorter side of its input."""
     model = create_coloring_model(card.name)
     card = replace(card, guidance=tuple(kind for kind in card.guidance if kind == "points"))
     with TemporaryDirectory() as name:

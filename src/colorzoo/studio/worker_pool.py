@@ -35,7 +35,7 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Make `stop_if_cancelled` raise an error in this thread when ``is_cancelled()`` returns True."""
+    """Make `stop_if_cancelled` raise an error in this thread if ``is_cancelled()`` is True."""
     _local.is_cancelled = is_cancelled
     try:
         yield

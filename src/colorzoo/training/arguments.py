@@ -1,4 +1,4 @@
-"""Preparation of the arguments of `fit`, `validate`, `test` and `predict` for LightningCLI."""
+"""Preparation of command-line arguments for LightningCLI."""
 
 from __future__ import annotations
 

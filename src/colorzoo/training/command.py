@@ -118,7 +118,7 @@ class ZooCLI(LightningCLI):
         )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # a static method there
-        """Return only the current command, because building the parser of each command takes 0.1 s."""
+        """Return only the current command, because building each parser takes 0.1 s."""
         return {self._verb: super().subcommands()[self._verb]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

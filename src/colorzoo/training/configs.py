@@ -58,6 +58,6 @@ def find_config(name: str) -> Path:
 
 
 def config_folders() -> list[Path]:
-    """Return the existing configuration folders of the installed package and the source checkout."""
+    """Return the existing configuration folders of the package and the checkout."""
     package = Path(colorzoo.__path__[0])
     return [folder for folder in (package / "configs", package.parents[1] / "configs") if folder.is_dir()]

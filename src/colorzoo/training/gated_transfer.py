@@ -99,7 +99,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references and their soft histograms ``(B, 441)``, or None without references."""
+        """Return references and their soft histograms ``(B, 441)``; None without references."""
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 
     def generate(self, batch: Batch) -> GatedPrediction:

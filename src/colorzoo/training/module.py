@@ -404,7 +404,7 @@ class ColorizationModule(LightningModule):
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore `trained` and the provenance; `trained` is True if the checkpoint does not store it."""
+        """Restore `trained` (True if not stored) and the provenance."""
         self.trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
@@ -474,7 +474,7 @@ class SingleOptimizerModule(ColorizationModule):
 
 
 class TrainingFreeModule(ColorizationModule):
-    """Base class of algorithms without weights; ``validate`` and ``test`` work, ``fit`` does not.
+    """Base class of algorithms without weights, which support ``validate`` and ``test``.
 
     Examples:
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)

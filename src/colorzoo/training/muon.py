@@ -30,7 +30,7 @@ _SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 
 class Muon(Optimizer):
-    """Optimizer with Muon updates for groups with ``orthogonalize=True``, AdamW for other groups.
+    """Muon optimizer for groups with ``orthogonalize=True``, AdamW for other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)

@@ -1,4 +1,4 @@
-"""Full-size colorization of a data set with any number of processes (``colorzoo predict``)."""
+"""Full-size colorization of a data set (``colorzoo predict``)."""
 
 from __future__ import annotations
 

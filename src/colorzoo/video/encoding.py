@@ -253,7 +253,7 @@ def join_parts(
     last: int,
     origin: ImageProvenance | None,
 ) -> list[str]:
-    """Join the colorized shots into one file, and copy the other source streams without re-encoding.
+    """Join the colorized shots, and copy the other source streams without re-encoding.
 
     Args:
         source: Source video with audio, subtitles, cover art, chapters and metadata to copy.

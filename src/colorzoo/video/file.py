@@ -151,7 +151,7 @@ class VideoFile:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the frame size, frame count, frame rate, and formats of the source and the result."""
+        """Return frame size, frame count, frame rate, and formats of source and result."""
         plan = self.plan
         return {
             "width": plan.width,

@@ -137,7 +137,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Convert RGB ``(H, W, 3)`` in [0, 1] to the planes Y', Cb and Cr, with chroma subsampling."""
+    """Convert RGB ``(H, W, 3)`` in [0, 1] to Y', Cb and Cr with chroma subsampling."""
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)
     y = red * r + (1 - red - blue) * g + blue * b

@@ -192,7 +192,7 @@ def _color(frame: _Frame) -> None:
 
 
 def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
-    """Return, for each frame, the sum of its own colors and the propagated colors of later frames."""
+    """Return, for each frame, the sum of its colors and propagated colors of later frames."""
     found = []
     colors: Array | None = None
     for frame in reversed(frames):

@@ -1,4 +1,4 @@
-"""Example grids of validation images, with a row for each image and a column for each view."""
+"""Example grids of validation images."""
 
 from __future__ import annotations
 
