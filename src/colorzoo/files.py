@@ -40,8 +40,13 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())  # without it a power failure could leave an empty file
-        if overwrite or not _linked(partial, path):
-            partial.replace(path)
+        if not overwrite:
+            with suppress(OSError):  # the target exists, or the file system does not support hard links
+                os.link(partial, path)
+                return
+            if os.path.lexists(path):  # created while the content was written
+                raise FileExistsError(f"{path} already exists")
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -68,21 +73,6 @@ def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
             if time.time() - part.stat().st_mtime >= age:
                 part.unlink(missing_ok=True)
-
-
-def _linked(partial: Path, path: Path) -> bool:
-    """Create a hard link; return False if the file system does not support hard links.
-
-    Raises:
-        FileExistsError: The path of the link exists.
-    """
-    try:
-        os.link(partial, path)
-    except OSError:
-        if os.path.lexists(path):  # created while the content was written
-            raise FileExistsError(f"{path} already exists") from None
-        return False
-    return True
 
 
 def sha256_of(path: Path) -> str:

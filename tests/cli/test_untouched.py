@@ -13,7 +13,7 @@ from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import whole_file, write_image
+from colorzoo.image_io.write import write_image
 from tiny_model import gray_image
 
 EDITS = (
@@ -108,16 +108,11 @@ def test_files_created_meanwhile_are_not_replaced(
             raise PermissionError
 
         monkeypatch.setattr("os.link", refuse)
-    target = tmp_path / "x.png"
-
-    def write() -> None:
-        with whole_file(target, overwrite=False) as file:
-            file.write(b"result")
-            target.write_bytes(b"mine")
-
-    with pytest.raises(ColorzooError, match="exists"):
-        write()
-    assert listed(tmp_path) == {"x.png": hashlib.sha256(b"mine").hexdigest()}
-    image = read_image(gray_image(8, 8))
+    image, target = read_image(gray_image(8, 8)), tmp_path / "x.png"
     write_image(tmp_path / "y.png", image.rgb, image)
+    # the target is created after the check of the target
+    monkeypatch.setattr("colorzoo.image_io.write.encode", lambda *_: b"x" * target.write_bytes(b"mine"))
+    with pytest.raises(ColorzooError, match="exists"):
+        write_image(target, image.rgb, image)
+    assert target.read_bytes() == b"mine"
     assert {path.name for path in tmp_path.iterdir()} == {"x.png", "y.png"}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorzoo.errors import ImageError
+from colorzoo.files import whole_file
 from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.read import MAX_PIXELS, from_pil, open_pil, open_source, read_tiff_page
@@ -29,7 +30,7 @@ from colorzoo.image_io.write import (
     output_format,
     quantized,
     save_options,
-    whole_file,
+    write_error,
 )
 
 _MAX_TIFF = 2**32 - 2**16
@@ -195,11 +196,14 @@ def write_frames(
                 check_target(path, frame.like, kind, overwrite=overwrite)
             yield frame
 
-    with whole_file(path, overwrite=overwrite) as file:
-        if kind == "TIFF":
-            _write_pages(file, checked())
-        else:
-            _write_animation(file, checked(), source, kind, quality)
+    try:
+        with whole_file(path, overwrite=overwrite) as file:
+            if kind == "TIFF":
+                _write_pages(file, checked())
+            else:
+                _write_animation(file, checked(), source, kind, quality)
+    except OSError as error:
+        raise write_error(path, error) from error
     return path
 
 

@@ -20,7 +20,7 @@ from typing import IO, Literal
 from colorzoo.image_io.formats import WRITABLE, open_image
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.write import XMP_FORMATS, fits_jpeg, write_whole
+from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_whole
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
@@ -126,12 +126,27 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     source. Properties of the IPTC Photo Metadata Standard 2025.1 contain the digital source type, the AI
     system and its version.
     """
+    values = {f.name: str(getattr(provenance, f.name)) for f in fields(ImageProvenance)}
+    values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
+    if len(values["recipe"]) > _MAX_RECIPE:
+        values["recipe"] = ""
+    iptc = {"DigitalSourceType": provenance.source_type}
+    if provenance.trained:
+        software = f"colorzoo {provenance.version}".rstrip()
+        iptc |= {"AISystemUsed": provenance.model, "AISystemVersionUsed": software}
+    reference = {"instanceID": f"urn:sha256:{provenance.source}"}
+    reference |= {"filePath": provenance.name} if provenance.name else {}
+    description = (
+        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
+        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
+        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
+    )
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
     packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
     if "</rdf:RDF>" not in packet:  # absent or malformed
         packet = _PACKET
     before, closing, after = packet.rpartition("</rdf:RDF>")
-    return replace(metadata, xmp=f"{before}{_description(provenance)}{closing}{after}".encode())
+    return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
 
 
 def sidecar_path(path: Path) -> Path:
@@ -160,14 +175,6 @@ def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -
     return sidecar
 
 
-def drop_sidecar(path: Path) -> None:
-    """Delete the sidecar file of an image if the sidecar file contains provenance."""
-    sidecar = sidecar_path(path)
-    with suppress(OSError):
-        if parse_provenance(sidecar.read_bytes()) is not None:
-            sidecar.unlink()
-
-
 def write_with_provenance(
     save: Callable[[RasterImage], Path], path: Path, image: RasterImage, provenance: ImageProvenance | None
 ) -> tuple[str, ...]:
@@ -193,9 +200,13 @@ def write_with_provenance(
     """
     metadata = image.metadata if provenance is None else add_provenance(image.metadata, provenance)
     kind = WRITABLE[path.suffix.lower()]
-    if provenance is None or (kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp))):
+    is_too_long = kind == "JPEG" and len(metadata.xmp or b"") > JPEG_SEGMENT
+    if provenance is None or (kind in XMP_FORMATS and not is_too_long):
         save(replace(image, metadata=metadata))
-        drop_sidecar(path)
+        sidecar = sidecar_path(path)
+        with suppress(OSError):  # no sidecar file of an earlier result
+            if parse_provenance(sidecar.read_bytes()) is not None:
+                sidecar.unlink()
         return ()
     save(image)
     sidecar = write_sidecar(path, image.metadata, provenance)
@@ -251,36 +262,16 @@ def result_state(existing: ImageProvenance | None, expected: ImageProvenance) ->
     return "done" if existing.settings == expected.settings else "changed"
 
 
-def _description(provenance: ImageProvenance) -> str:
-    values = {f.name: str(getattr(provenance, f.name)) for f in fields(ImageProvenance)}
-    values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
-    if len(values["recipe"]) > _MAX_RECIPE:
-        values["recipe"] = ""
-    iptc = {"DigitalSourceType": provenance.source_type}
-    if provenance.trained:
-        iptc |= {"AISystemUsed": provenance.model, "AISystemVersionUsed": _software(provenance)}
-    reference = {"instanceID": f"urn:sha256:{provenance.source}"}
-    reference |= {"filePath": provenance.name} if provenance.name else {}
-    return (
-        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
-        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
-        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
-    )
-
-
-def _software(provenance: ImageProvenance) -> str:
-    return f"colorzoo {provenance.version}".rstrip()
-
-
 def _attributes(prefix: str, namespace: str, **values: str) -> str:
-    """Return XML attributes and the declaration of their namespace."""
-    attributes = "".join(f' {prefix}:{name}="{_escaped(value)}"' for name, value in values.items())
-    return f' xmlns:{prefix}="{namespace}"{attributes}'
+    """Return XML attributes and the declaration of their namespace.
 
-
-def _escaped(value: str) -> str:
-    """Escape an XML attribute value; convert characters that XML forbids to Python escape sequences."""
-    return html.escape(_INVALID_XML.sub(lambda match: repr(match[0])[1:-1], value))
+    Characters that XML forbids are converted to Python escape sequences.
+    """
+    attributes = f' xmlns:{prefix}="{namespace}"'
+    for name, value in values.items():
+        valid = _INVALID_XML.sub(lambda match: repr(match[0])[1:-1], value)
+        attributes += f' {prefix}:{name}="{html.escape(valid)}"'
+    return attributes
 
 
 def parse_provenance(packet: bytes | None) -> ImageProvenance | None:

@@ -9,18 +9,16 @@ import errno
 import io
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from colorzoo import files
 from colorzoo.errors import DiskFullError, ImageError
+from colorzoo.files import whole_file
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.raster_image import Levels, RasterImage, unit_range
@@ -30,9 +28,10 @@ DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
+JPEG_SEGMENT = 65_000
+"""Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
-_JPEG_SEGMENT = 65_000  # a JPEG segment contains at most 65,533 bytes, including the name of its content
 _IPTC_HEAD = b"Photoshop 3.0\08BIM\x04\x04\0\0"  # start of the JPEG segment that contains the IPTC record
 _PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
 _BAND = 256  # number of rows that are rounded at once
@@ -74,8 +73,11 @@ def write_image(
         content = encode(rgb, like, kind, quality)
     except OSError as error:
         raise ImageError(f"{path} cannot be encoded as {kind}: {error}") from error
-    with whole_file(path, overwrite=overwrite) as file:
-        file.write(content)
+    try:
+        with whole_file(path, overwrite=overwrite) as file:
+            file.write(content)
+    except OSError as error:
+        raise write_error(path, error) from error
     return path
 
 
@@ -94,9 +96,9 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     data = like.metadata
     fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
     for title, value in fields.items():
-        # a profile can span several segments
-        fits = kind != "JPEG" or title == "color profile" or fits_jpeg(value)
-        if value and (kind not in XMP_FORMATS or not fits):
+        # in a JPEG, only a color profile can span several segments
+        is_too_long = kind == "JPEG" and title != "color profile" and len(value or b"") > JPEG_SEGMENT
+        if value and (kind not in XMP_FORMATS or is_too_long):
             notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
     return tuple(notes)
 
@@ -213,7 +215,11 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     else:
         image, options = Image.fromarray(stored), {}
     options |= save_options(kind, data, quality, alpha=like.alpha is not None)
-    with _memory_file() as file:
+    # on Linux, the file in memory has a descriptor, so Pillow releases the GIL
+    memory: IO[bytes] = (
+        os.fdopen(os.memfd_create("image"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
+    )
+    with memory as file:
         image.save(file, kind, **options)
         file.seek(0)
         return file.read()
@@ -258,18 +264,6 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
     return np.dstack([color, alpha])
 
 
-def fits_jpeg(value: bytes | None) -> bool:
-    """Return whether a metadata block fits into a JPEG segment."""
-    return len(value or b"") <= _JPEG_SEGMENT
-
-
-def _memory_file() -> BinaryIO:
-    """Return a file in memory; on Linux it has a descriptor, so Pillow releases the GIL."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("image"), "w+b")
-    return io.BytesIO()
-
-
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
     """Quantize an image to 255 colors; return the image and Pillow's save options.
 
@@ -290,8 +284,11 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     if kind == "JPEG":
         # disable chroma subsampling, which would blur the colors of small hints
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-        fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment, "extra": _iptc_segment(data.iptc)}
-        options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
+        fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
+        if data.iptc:
+            body = _IPTC_HEAD + struct.pack(">L", len(data.iptc)) + data.iptc + bytes(len(data.iptc) % 2)
+            fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
+        options |= {key: value for key, value in fields.items() if value and len(value) <= JPEG_SEGMENT}
         return options | ({"dpi": data.dpi} if data.dpi else {})
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
@@ -306,13 +303,6 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     return {"dpi": data.dpi} if data.dpi else {}
 
 
-def _iptc_segment(iptc: bytes | None) -> bytes:
-    if not iptc:
-        return b""
-    body = _IPTC_HEAD + struct.pack(">L", len(iptc)) + iptc + bytes(len(iptc) % 2)
-    return b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-
-
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
     texts = PngImagePlugin.PngInfo()
     for key, value in data.text:
@@ -324,24 +314,18 @@ def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file atomically; raise `ImageError` if it cannot be written."""
-    with whole_file(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Open a file with `colorzoo.files.whole_file` and convert errors to `ImageError`.
-
-    Raises:
-        ImageError: The file cannot be written, or it exists and ``overwrite`` is false.
-    """
     try:
-        with files.whole_file(path, overwrite=overwrite) as file:
-            yield file
-    except FileExistsError:
-        if path.parent.is_dir():
-            raise ImageError(_exists_message(path)) from None
-        raise ImageError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
+        with whole_file(path) as file:
+            file.write(content)
     except OSError as error:
-        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else ImageError
-        raise kind(f"{path} cannot be written: {error.strerror or error}") from error
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> ImageError:
+    """Convert an error of `colorzoo.files.whole_file` to an `ImageError` that contains the path."""
+    if isinstance(error, FileExistsError):
+        if path.parent.is_dir():
+            return ImageError(_exists_message(path))
+        return ImageError(f"{path} cannot be written: {path.parent} is a file, not a folder")
+    kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else ImageError
+    return kind(f"{path} cannot be written: {error.strerror or error}")
