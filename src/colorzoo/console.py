@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import signal
 import sys
@@ -38,7 +37,17 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
         Function to call after each item; it accepts a number of items.
     """
     if total == 1 or not sys.stderr.isatty():
-        yield _log_lines(title, total, math.inf if log_every is None else log_every)
+        last, done = time.monotonic(), 0
+
+        def advance(count: int = 1) -> None:
+            nonlocal done, last
+            done += count
+            if log_every is not None and time.monotonic() - last >= log_every:
+                last = time.monotonic()
+                line = f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
+                print(line, file=sys.stderr, flush=True)
+
+        yield advance
         return
     from rich import console, progress
 
@@ -52,20 +61,6 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
     ) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count=1: bar.advance(task, count)
-
-
-def _log_lines(title: str, total: int | None, every: float) -> Advance:
-    last, done = time.monotonic(), 0
-
-    def advance(count: int = 1) -> None:
-        nonlocal done, last
-        done += count
-        if time.monotonic() - last >= every:
-            last = time.monotonic()
-            line = f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
-            print(line, file=sys.stderr, flush=True)
-
-    return advance
 
 
 def record_interrupts() -> list[int]:

@@ -96,7 +96,9 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     sources = {absolute(p.path.with_suffix("")) for p in found.values()}
     images, skipped = [], []
     for path, image in found.items():
-        if _is_result(image.path, sources):
+        stem = image.path.stem.removesuffix(RESULT_SUFFIX)
+        source = image.path.with_name(stem or image.path.name)
+        if stem != image.path.stem and absolute(source) in sources:
             continue
         if path not in named and _is_video(image.path):
             skipped.append((image.path, _VIDEO))
@@ -141,12 +143,6 @@ def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
     listed = "; ".join(f"{path} ({reason})" for path, reason in files[:_MAX_LISTED])
     more = f" and {len(files) - _MAX_LISTED} more" if len(files) > _MAX_LISTED else ""
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
-
-
-def _is_result(path: Path, sources: set[str]) -> bool:
-    """Return whether the file name is the name of a colorized version of one of the sources."""
-    stem = path.stem.removesuffix(RESULT_SUFFIX)
-    return stem != path.stem and absolute(path.with_name(stem or path.name)) in sources
 
 
 def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageError]]]:
@@ -242,12 +238,12 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     if not name:
         raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
     path, failures = Path(name), len(errors)
-    if reason := explain_irregular_file(path):
-        raise ImageError(reason)
     if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
         return [FoundImage(path, Path(path.name))]
     if os.path.isdir(path):  # noqa: PTH112
         root, files = path, list(_files_below(path, exclude, errors))
+    elif reason := explain_irregular_file(path):
+        raise ImageError(reason)
     elif glob.has_magic(name):
         root, files = _glob(name, exclude, errors)
     else:

@@ -260,26 +260,21 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
 
 def image_pixels(image: Image.Image) -> Pixels:
     """Convert a PIL image of at most 8 bits per channel to sRGB with its color profile."""
-    color, alpha = _split_alpha(image)
-    levels = np.empty((color.height, color.width, len(color.getbands())), np.uint8)
+    profile, alpha = image.info.get("icc_profile") or None, None
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.has_transparency_data:
+        image = image.convert(f"{mode}A")
+        alpha = np.asarray(image.getchannel("A")).copy()
+    if image.mode not in (mode, "CMYK"):
+        image = image.convert(mode)  # the variable is reused so that the image with alpha is freed
+    levels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
     # converted in bands, because np.asarray(image) makes three copies
-    for top in range(0, color.height, _BAND):
-        box = (0, top, color.width, min(top + _BAND, color.height))
-        levels[top : box[3]] = np.asarray(color.crop(box)).reshape(box[3] - top, color.width, -1)
+    for top in range(0, image.height, _BAND):
+        box = (0, top, image.width, min(top + _BAND, image.height))
+        levels[top : box[3]] = np.asarray(image.crop(box)).reshape(box[3] - top, image.width, -1)
     if levels.shape[2] == 1:
         levels = levels[..., 0]
-    return with_profile(Pixels(levels, alpha), image.info.get("icc_profile") or None)
-
-
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
-    """Return the color channels as an image of mode L, RGB or CMYK, and the alpha channel."""
-    if image.has_transparency_data:
-        gray = image.mode in ("1", "L", "LA", "La")
-        image = image.convert("LA" if gray else "RGBA")
-        return image.convert("L" if gray else "RGB"), np.asarray(image.getchannel("A")).copy()
-    if image.mode in ("CMYK", "L", "RGB"):
-        return image, None
-    return image.convert("L" if image.mode == "1" else "RGB"), None
+    return with_profile(Pixels(levels, alpha), profile)
 
 
 def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
