@@ -31,6 +31,7 @@ from colorzoo.errors import WeightsError, first_words
 from colorzoo.files import write_atomic
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 
@@ -105,9 +106,24 @@ def read_weights(path: Path) -> WeightContent:
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
-    _require_file(path)
-    if is_safetensors(path):
-        return _read_safetensors(path)
+    if not path.is_file():
+        raise _not_a_file(path)
+    if not is_safetensors(path):
+        return _read_other_format(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    for name in [name for name in tensors if name.endswith(_SCALE)]:
+        rounded, scale = name.removesuffix(_SCALE), tensors.pop(name).float()
+        tensors[rounded] = tensors[rounded].float() * scale.view(-1, *[1] * (tensors[rounded].ndim - 1))
+    return WeightContent(path, tensors, metadata)
+
+
+def _read_other_format(path: Path) -> WeightContent:
+    """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
     if _is_torch(path):
         content = _load_torch(path)
         state_dict = _unwrap_checkpoint(content)
@@ -150,7 +166,8 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
-    _require_file(path)
+    if not path.is_file():
+        raise _not_a_file(path)
     if is_safetensors(path):
         return _constructor_arguments(path, read_metadata(path))
     return read_weights(path).hparams
@@ -167,7 +184,8 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: The file does not exist or is not valid safetensors.
     """
-    _require_file(path)
+    if not path.is_file():
+        raise _not_a_file(path)
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
@@ -235,8 +253,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     spare = own.keys() - used.keys()
     if not spare & wide.keys():
         wide |= {key: own[key] for key in spare}
-    if mismatch := _first_mismatch(own, wide):
-        raise WeightsError(f"{name} does not match {type(model).__name__}: {mismatch}")
+    expected, found = ({key: value.shape for key, value in each.items()} for each in (own, wide))
+    if found != expected:
+        raise WeightsError(
+            f"{name} does not match {type(model).__name__}: {_first_mismatch(expected, found)}"
+        )
     model.load_state_dict(wide)
 
 
@@ -262,25 +283,10 @@ def save_weights(
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
 
 
-def _require_file(path: Path) -> None:
-    if path.is_file():
-        return
-    raise WeightsError(
+def _not_a_file(path: Path) -> WeightsError:
+    return WeightsError(
         f"{path} is {'a folder, not a weight file' if path.is_dir() else 'missing'}; {_EXPECTED}"
     )
-
-
-def _read_safetensors(path: Path) -> WeightContent:
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
-    for name in [name for name in tensors if name.endswith(_SCALE)]:
-        rounded, scale = name.removesuffix(_SCALE), tensors.pop(name).float()
-        tensors[rounded] = tensors[rounded].float() * scale.view(-1, *[1] * (tensors[rounded].ndim - 1))
-    return WeightContent(path, tensors, metadata)
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
@@ -391,16 +397,14 @@ def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] |
     return found
 
 
-def _first_mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """Return the first difference of the names and shapes of two state dicts, or an empty string."""
+def _first_mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size]) -> str:
+    """Return the first difference between the tensor names and shapes of two state dicts."""
     if missing := [key for key in expected if key not in found]:
         return f"{len(missing)} missing keys, such as {missing[0]}"
     if unexpected := [key for key in found if key not in expected]:
         return f"{len(unexpected)} unexpected keys, such as {unexpected[0]}"
-    for key, value in expected.items():
-        if found[key].shape != value.shape:
-            return f"{key} must have the shape {tuple(value.shape)}, got {tuple(found[key].shape)}"
-    return ""
+    key = next(key for key in expected if found[key] != expected[key])
+    return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 
 
 def _stored_tensor(tensor: Tensor, half: bool) -> Tensor:
