@@ -107,9 +107,10 @@ class ColoringModel(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
-        for name, group in given_groups(type(self), settings).items():
+        groups = given_groups(type(self), settings)
+        for name, group in groups.items():
             setattr(self, name, group)
-        self._settings = recorded_arguments(type(self), settings)
+        self._settings = recorded_arguments(type(self), {**settings, **groups})
 
     @property
     def hparams(self) -> dict[str, Any]:
@@ -177,7 +178,8 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: Keys or shapes differ, or the model has no published checkpoint.
         """
-        ours = self._without_training(self.convert_published(state_dict))
+        converted = self.convert_published(state_dict)
+        ours = {key: value for key, value in converted.items() if not key.startswith(self.training_only)}
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -235,11 +237,9 @@ class ColoringModel(nn.Module):
         ours = {
             key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)
         }
-        return ours or cls._without_training(state_dict)
-
-    @classmethod
-    def _without_training(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
+        return ours or {
+            key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)
+        }
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights that belong to another registered model; weight files omit them."""

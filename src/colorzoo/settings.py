@@ -163,13 +163,16 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
     """Return the name, range and value of each number outside the `Range` of its type hint."""
-    return [
-        (name, limits, value)
-        for name, hint in hints.items()
-        for limits in _ranges_of(hint)
-        for value in _each(values.get(name))
-        if isinstance(value, int | float) and not limits.contains(value)
-    ]
+    found: list[tuple[str, Range, float]] = []
+    for name, hint in hints.items():
+        value = values.get(name)
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        items = value if isinstance(value, list | tuple) else [value]
+        numbers = [item for item in items if isinstance(item, int | float)]
+        for limits in _ranges_of(hint):
+            found += [(name, limits, number) for number in numbers if not limits.contains(number)]
+    return found
 
 
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
@@ -293,10 +296,17 @@ def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, 
 
     Arguments of base classes are excluded, except arguments that Lightning adds, which start with an
     underscore.
+
+    Args:
+        constructor: Class with groups of settings.
+        arguments: Constructor arguments by name, with all groups of settings; see `given_groups`.
     """
     known = argument_types(constructor)
-    own = {key: value for key, value in arguments.items() if key in known or key.startswith("_")}
-    return plain_arguments({**own, **given_groups(constructor, own)})
+    return {
+        key: _plain(value)
+        for key, value in arguments.items()
+        if (key in known or key.startswith("_")) and not callable(value)
+    }
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -309,13 +319,6 @@ def _ranges_of(hint: Any) -> list[Range]:
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
-
-
-def _each(value: Any) -> list[Any]:
-    """Return the values of a mapping, the items of a list, or a list that contains the value."""
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -126,9 +126,10 @@ class ColorizationModule(LightningModule):
             known = ", ".join(self.stages) or "null"
             raise ColorzooError(f"stage of {type(self).__name__} must be one of {known}, got {stage!r}.")
         self.save_hyperparameters(ignore="model")
-        for name, group in given_groups(type(self), self.hparams).items():
+        groups = given_groups(type(self), self.hparams)
+        for name, group in groups.items():
             setattr(self, name, group)
-        plain = recorded_arguments(type(self), dict(self.hparams))  # values that any checkpoint can store
+        plain = recorded_arguments(type(self), {**self.hparams, **groups})  # any checkpoint can store them
         self.hparams.clear()
         self.save_hyperparameters(plain)
         check_arguments(type(self), self.hparams)
