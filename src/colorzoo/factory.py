@@ -53,9 +53,8 @@ def create_task(
     task = load_task_class(card)
     found = _authors_own(card, resolve_weights(card, weights, offline=offline), known_settings(task))
     _require_same_model(card, found, known_settings(task))
-    created: nn.Module = _create(
-        task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams
-    )
+    stored = found.hparams if found else {}
+    created: nn.Module = _create(task, {**card.hparams, **stored, **hparams}, found, tried=not hparams)
     assert isinstance(created, kind)
     return created
 
@@ -99,13 +98,14 @@ def create_coloring_model(
     model: type[ColoringModel] = load_model_class(card)
     known = known_settings(model)
     found = resolve_weights(card, weights, offline=offline)
-    if found is not None and found.entry is None and not _stored(found).keys() <= known:
+    if found is not None and found.entry is None and not found.hparams.keys() <= known:
         found = _authors_own(card, found, known | known_settings(load_task_class(card)))
-    if not {*_stored(found), *hparams} <= known:  # a checkpoint stores the settings of the task
+    stored = found.hparams if found else {}
+    if not {*stored, *hparams} <= known:  # a checkpoint stores the settings of the task
         task = load_task_class(card)
         _require_same_model(card, found, known | known_settings(task))
         nest_arguments(task, hparams)  # raises an error for unknown settings
-    settings = {**card.hparams, **_stored(found), **hparams}
+    settings = {**card.hparams, **stored, **hparams}
     needed = {key: value for key, value in settings.items() if key in known}
     return _create(model, needed, found, tried=not hparams)
 
@@ -219,23 +219,18 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
     return model
 
 
-def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
-    """Return the settings stored in a weight file."""
-    return {} if found is None else dict(found.hparams)
-
-
 def _authors_own(
     card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
 ) -> ResolvedWeights | None:
     """Mark a Lightning checkpoint as published by the authors if it has no known setting."""
-    if found is None or found.entry is not None or _stored(found).keys() & known:
+    if found is None or found.entry is not None or found.hparams.keys() & known:
         return found
     entry = entry_without_hash(card, found.path)
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
 def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:
-    if found is not None and (foreign := [key for key in _stored(found) if key not in known]):
+    if found is not None and (foreign := [key for key in found.hparams if key not in known]):
         raise WeightsError(
             f"{found.path} does not match {card.name}: the model has no setting {', '.join(foreign)}. The "
             f"file belongs to {model_of_file(found.path) or 'another model'}. Use that model."

@@ -117,12 +117,14 @@ def load_model_class(card: ModelCard) -> type[Any]:
             f"in the card of {card.name}, 'model' must name the ColoringModel class for the task "
             f"{card.task!r} as 'package.module:Class'; see docs/paper.md."
         )
-    return _load(card.model)
+    model: type[Any] = pkgutil.resolve_name(card.model)
+    return model
 
 
 def load_task_class(card: ModelCard) -> type[Any]:
     """Import the task class of a card; this also imports torch and Lightning."""
-    return _load(card.task)
+    task: type[Any] = pkgutil.resolve_name(card.task)
+    return task
 
 
 def task_paths() -> dict[str, str]:
@@ -134,13 +136,6 @@ def refresh() -> None:
     """Clear the cached cards, so that newly installed packages are found."""
     plugins.cache_clear()
     _scan.cache_clear()
-
-
-def _load(path: str) -> type[Any]:
-    module_name, _, class_name = path.partition(":")
-    loaded = getattr(importlib.import_module(module_name), class_name)
-    assert isinstance(loaded, type), f"{path} is not a class"
-    return loaded
 
 
 def all_cards() -> dict[str, ModelCard]:
