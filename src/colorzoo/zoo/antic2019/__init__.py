@@ -1,1 +1,1 @@
-"""DeOldify (Antic, 2018 to 2024): the artistic, stable and video models. There is no paper."""
+"""DeOldify (Antic, 2018 to 2024): artistic, stable and video models."""

@@ -127,14 +127,14 @@ class BlockShape(NamedTuple):
 
 
 def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a deep block; ``last`` halves the output channels."""
+    """Return the channel counts of a deep block; ``last`` halves the output channel count."""
     up = fan_in // 2
     joined = up + skip
     return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
 
 
 def wide_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a wide block; ``last`` halves the output channels."""
+    """Return the channel counts of a wide block; ``last`` halves the output channel count."""
     up = int(_WIDE * nf_factor) // (4 if last else 2)
     return BlockShape(fan_in, skip, up, up)
 

@@ -1,1 +1,1 @@
-"""Bai et al. 2022, Semantic-Sparse Colorization Network for Deep Exemplar-based Colorization."""
+"""Semantic-Sparse Colorization Network (Bai et al., ECCV 2022)."""

@@ -2,7 +2,7 @@
 
 Stage 1 predicts rough colors from a style vector of the reference. Stage 2 refines the colors with attention
 to selected cells of the reference; a cell is a square of 4 x 4 pixels. Some cells are selected by class
-activation, others at random. https://arxiv.org/abs/2112.01335
+activation, and other cells are selected at random. https://arxiv.org/abs/2112.01335
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SparseColorization(ColoringModel):
         return self.network(lightness, read, places)
 
     def by_chance(self, generators: Generators) -> Tensor:
-        """Draw ``r`` random reference cells per image without replacement, ``(B, r)``."""
+        """Draw random reference cells without replacement; return indices ``(B, r)``."""
         each = [generators] if isinstance(generators, torch.Generator) else generators
         count = (self.architecture.side // CELL) ** 2
         drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]

@@ -295,7 +295,7 @@ class SparseNetworks(nn.Module):
         self.important = architecture.important
 
     def read(self, lab: Tensor) -> Read:
-        """Encode references ``(B, 3, side, side)``: L / 50 - 1 and ab / 110."""
+        """Encode references ``(B, 3, side, side)`` with the channels L / 50 - 1 and ab / 110."""
         maps, style = self.encoder(lab)
         return Read(maps, style, self.classifier(maps[4].mean(dim=(2, 3))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from colorzoo.networks.renaming import Pattern
 
 FILES = {f"latest_net_{name}.pth": name for name in ("E", "VE", "VD", "CLS", "A", "D")}
-"""File name in the authors' code -> key prefix."""
+"""Map from file names in the authors' code to key prefixes."""
 
 NAMES: tuple[Pattern, ...] = (
     (r"E\.enc_0\.", "encoder.first."),

@@ -327,7 +327,7 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
 
 
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
-    """Replace the segmenter's labels by the label map of an image of ``size`` (H, W)."""
+    """Replace the segmenter's labels with the label map of an image of ``size`` (H, W)."""
     return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
 
 

@@ -169,7 +169,7 @@ class DinoBackbone(nn.Module):
 
 
 class StegoHead(nn.Module):
-    """STEGO head, which converts DINO features to 90 channels, and its two classifiers."""
+    """STEGO head: projection of DINO features to 90 channels, clusters and a linear probe."""
 
     clusters: Tensor
 
@@ -222,8 +222,8 @@ class StegoEncoder(nn.Module):
 class SupervisedStego(nn.Module):
     """STEGO with the supervised linear probe as the classifier (SPColor, Table IV).
 
-    The confidences are probabilities, not log-probabilities as in the published code, where similarities
-    become negative.
+    The confidences are probabilities. The published code uses log-probabilities, which give negative
+    similarities.
     """
 
     def __init__(self) -> None:

@@ -182,7 +182,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
 
     Args:
         root: Folder of the images; see `ExemplarPairsDataModule`.
-        features: Name of a model of the zhang2016 family.
+        features: Name of a zhang2016 model.
         **kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
     """
 

@@ -137,7 +137,7 @@ class PointsSettings:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches g of the paper.
-        stop_probability: Stop probability of the number of points; see `PointSimulation`.
+        stop_probability: Parameter of the point count distribution; see `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss.
         hint_residual: Whether the output is predicted relative to the hint colors; see `Extensions`.
     """
@@ -151,7 +151,7 @@ class PointsSettings:
 class PointPainter(ColoringModel):
     """Point baseline: the generator g of GuidingPainter with color points as input.
 
-    The paper's baseline is a different network, that of Zhang et al. 2017.
+    The paper's baseline is the network of Zhang et al. 2017.
 
     Args:
         settings: Settings of the generator and its training.
@@ -186,7 +186,7 @@ def _without_colors(logits: Tensor) -> Regions:
 
 
 def _all_segments(regions: Regions) -> Regions:
-    """Pad region colors to 30 entries without hints."""
+    """Pad region colors to 30 entries; added entries have no hint."""
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
         raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")

@@ -52,8 +52,8 @@ def base_channels(width: float) -> int:
 def as_residual(color: Tensor) -> Tensor:
     """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to pre-tanh residuals; not in the paper.
 
-    With the residual, a generator output of 0 reproduces the hint colors. A narrow generator does not learn
-    to copy hues in a short training.
+    With the residual, a generator output of 0 reproduces the hint colors. Without the residual, a narrow
+    generator does not learn to copy hues in short training.
     """
     return torch.atanh(_FULLEST * color)
 
@@ -64,8 +64,7 @@ class GuidingPainterNetwork(nn.Module):
     Args:
         width: Multiplier for the channel counts of g; 1.0 matches the paper.
         segmenter_width: Multiplier for the channel counts of f.
-        segmenter_side: Maximum length in pixels of the shorter side of f's input. Larger sketches are
-            downsampled.
+        segmenter_side: Maximum shorter side of f's input in pixels; larger sketches are downsampled.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
     """
 
@@ -163,7 +162,7 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
 
 
 def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fill segments with their mean colors; the result is differentiable in the segments.
+    """Fill segments with their mean colors, differentiably with respect to the segments.
 
     Args:
         segments: ``(B, N, H, W)``, one-hot.
@@ -207,7 +206,7 @@ def draw_counts(draws: Tensor, stop: float) -> Tensor:
 
     Args:
         draws: ``(B, N)``, uniform in [0, 1).
-        stop: Stop probability: P(n) = (1 - stop)^n stop for n < N.
+        stop: Parameter of the distribution P(n) = (1 - stop)^n stop for n < N.
     """
     return (draws >= stop).long().cumprod(1).sum(1)
 
@@ -224,8 +223,7 @@ class Extensions:
     """Extensions of GuidingPainter that are not in the paper.
 
     Attributes:
-        segmenter_side: Maximum length in pixels of the shorter side of f's input. Larger sketches are
-            downsampled.
+        segmenter_side: Maximum shorter side of f's input in pixels; larger sketches are downsampled.
         pieces: Whether to propose pieces of segments instead of whole segments; see `cut_segments`.
         needs: Segment weights for `cut_segments`.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
@@ -295,7 +293,7 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
     """Replace the mean colors of hinted regions with random colors in some images.
 
-    This trains the generator to use hints with unusual colors.
+    Random colors train the generator to use hints with unusual colors.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

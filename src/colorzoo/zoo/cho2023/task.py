@@ -56,7 +56,7 @@ class Objective:
         variance_weight: Weight of the color variance within segments, which trains only f.
         smoothness_weight: Weight of the differences between neighboring logits.
         adversarial_weight: Weight of the adversarial loss; 0 disables the discriminator.
-        smoothness_form: Form of these differences; see `smoothness`.
+        smoothness_form: Form of the differences; see `smoothness`.
         initial_temperature: Temperature in the first step.
         final_temperature: Temperature in the last step; the decay is exponential.
     """
@@ -152,8 +152,8 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             temperature: Softmax temperature; None uses the temperature of the current step.
 
         Returns:
-            Generated images. ``extras`` contains ``logits`` and ``filled``, images in [-1, 1] with segments
-            in their mean colors.
+            Generated images. ``extras`` contains ``logits`` and ``filled``, images in [-1, 1] with each
+            segment in its mean color.
         """
         logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature

@@ -1,1 +1,1 @@
-"""Ci et al. 2018, User-Guided Deep Anime Line Art Colorization with Conditional Adversarial Networks."""
+"""AlacGAN: user-guided line art colorization (Ci et al., ACM MM 2018)."""

@@ -226,7 +226,7 @@ def _down(fan_in: int, fan_out: int) -> nn.Sequential:
 def _up(
     fan_in: int, between: int, fan_out: int, cardinality: int, dilations: Sequence[int], blocks: int
 ) -> nn.Sequential:
-    """Build a fusion convolution, residual blocks with cycling dilations, and a 2x pixel shuffle."""
+    """Build a fusion convolution, residual blocks with cycling dilations, and 2x upsampling."""
     each = islice(cycle(dilations), blocks)
     return nn.Sequential(
         nn.Conv2d(fan_in, between, 3, padding=1),

@@ -210,7 +210,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
 
 class Ci2018Pixels(SingleOptimizerModule):
-    """Training task of the small `StrokePainter` with a mean squared error.
+    """Training task of the small `StrokePainter` with a mean squared error loss.
 
     Args:
         architecture: Settings of the generator.
@@ -258,7 +258,7 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 
     Args:
         seeds: ``(B,)``, per-image seeds.
-        like: Images ``(B, 3, H, W)`` that determine size, dtype and device.
+        like: Images ``(B, 3, H, W)`` with the size, dtype and device of the mask.
         share: Fraction of the images with hints.
     """
     height, width = like.shape[-2:]

@@ -44,7 +44,8 @@ class Superpixels(NamedTuple):
     Attributes:
         labels: ``(H, W)``, superpixel index of each pixel, 0 to N - 1.
         means: Sparse averaging matrix ``(N, H W)`` from pixels to superpixels.
-        neighbors: Sparse averaging matrix ``(N, N)`` over adjacent superpixels, zero without neighbors.
+        neighbors: Sparse averaging matrix ``(N, N)`` over adjacent superpixels; rows without neighbors are
+            zero.
     """
 
     labels: Labels

@@ -49,8 +49,9 @@ class Aligned(NamedTuple):
     Attributes:
         there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
         back: ``(B, 2, h, w)`` int64, match of each reference pixel in the image.
-        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five levels, coarse first: five channels for
-            the matches in the reference, then five channels for the matches of these matches in the image.
+        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five levels, coarse first. The first five
+            channels compare each pixel with its match, and the last five channels compare the match with its
+            own match in the image.
     """
 
     there: Tensor

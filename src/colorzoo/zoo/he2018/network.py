@@ -134,5 +134,5 @@ def _block(*channels: int, dilation: int = 1) -> nn.Sequential:
 
 
 def _halve(channels: int) -> nn.Conv2d:
-    """Build a subsampling layer by 2 with a learned weight per channel."""
+    """Build 2x subsampling with a learned weight per channel."""
     return nn.Conv2d(channels, channels, 1, stride=2, groups=channels, bias=False)

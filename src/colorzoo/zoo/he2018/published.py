@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 
 FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
-"""The authors' file name -> key prefix."""
+"""Map from the authors' file names to key prefixes."""
 
 _COUNTER = "num_batches_tracked"  # absent in files written before 2018
 _LAST = {1: 6, 2: 4, 3: 6, 4: 6, 5: 6, 6: 6, 7: 6, 8: 4, 9: 2}  # index of the normalization in its block

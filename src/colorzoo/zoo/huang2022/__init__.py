@@ -1,1 +1,1 @@
-"""Huang, Zhao and Liao 2022, UniColor: A Unified Framework for Multi-Modal Colorization with Transformer."""
+"""UniColor: multi-modal colorization with a transformer (Huang et al. 2022)."""

@@ -214,7 +214,7 @@ def draw_mask(
 
 
 def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, users: Users) -> list[int]:
-    """Select candidates to get hints; return their positions in the candidate list.
+    """Select candidates for hints; return their positions in the candidate list.
 
     If few cells are masked, only the first candidates can be selected, as in the authors' code.
 

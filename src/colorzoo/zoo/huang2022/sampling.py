@@ -183,7 +183,7 @@ def most_probable(logits: Tensor, top_k: int) -> Tensor:
 
 
 def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
-    """Return the code with the largest sum of logit and noise among the top ``top_k`` codes."""
+    """Select one of the ``top_k`` most probable codes by the largest sum of logit and noise."""
     return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
 
 

@@ -154,7 +154,7 @@ class VQGANObjective:
 
 
 class LPIPS(nn.Module):
-    """LPIPS with VGG-16, with the feature normalization of taming-transformers."""
+    """LPIPS with VGG-16 and the feature normalization of taming-transformers."""
 
     shift: Tensor
     scale: Tensor

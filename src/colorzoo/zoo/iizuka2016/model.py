@@ -29,8 +29,8 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Input side of the global branch in pixels, a multiple of 32.
-        normalization: Whether all layers except the last have batch normalization, as in training; folded
-            into the convolutions of the published weights.
+        normalization: Whether all layers except the last have batch normalization, as in training. In the
+            published weights, the normalization is folded into the convolutions.
     """
 
     width: Width = 1.0

@@ -54,8 +54,8 @@ _MEAN = 0.44505388568813414  # mean gray level of Places, from the authors' file
 class JointPriorNetwork(nn.Module):
     """Network that predicts ab at half size from local and global features (section 3).
 
-    The local and global branches share ``low``. The local branch continues with ``mid``, and the global
-    branch with ``scene`` and ``style``. The decoder ``color`` receives the concatenated features.
+    The local and global branches share ``low``. The local branch also contains ``mid``, and the global branch
+    also contains ``scene`` and ``style``. The decoder ``color`` receives the concatenated features.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -99,7 +99,7 @@ class JointPriorNetwork(nn.Module):
 
         Args:
             gray: ``(B, 1, H, W)`` in [0, 1].
-            style: Global vector of another image, ``(B, 256 * width)``, or None.
+            style: Global vector of another image, ``(B, 256 * width)``; None uses the image's own vector.
             alpha: Weight of ``style`` in [0, 1]; the image's own vector has the weight ``1 - alpha``.
 
         Returns:

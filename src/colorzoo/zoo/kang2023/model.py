@@ -32,8 +32,8 @@ class Extensions:
     """Extensions of DDColor that are not in the paper.
 
     Attributes:
-        trunk: Name of a Local Hints model (Zhang et al. 2017) in place of ConvNeXt, frozen and not stored in
-            weight files.
+        trunk: Name of a Local Hints model (Zhang et al. 2017) as a frozen encoder in place of ConvNeXt; not
+            stored in weight files.
         chroma: Extra weight of colorful pixels in the pixel loss; 0 gives equal weights, as in the paper. See
             `colorzoo.losses.weighted_by_chroma`.
     """

@@ -24,7 +24,7 @@ class Encoder(Protocol):
 
     Attributes:
         channels: Channels of the maps, finest first.
-        stride: Stride of the coarsest map in pixels; H and W must be multiples of it.
+        stride: Stride of the coarsest map in pixels, a divisor of H and W.
         finest: Stride of the finest map in pixels.
     """
 

@@ -1,1 +1,1 @@
-"""Deep Edge-Aware Interactive Colorization against Color-Bleeding Effects (Kim et al., ICCV 2021)."""
+"""Edge-aware interactive colorization against color bleeding (Kim et al., ICCV 2021)."""

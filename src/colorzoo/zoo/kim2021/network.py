@@ -154,7 +154,7 @@ GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
 
 
 class DilatedResidual(nn.Module):
-    """Residual block x + conv(relu(conv(x))) with dilated 3 x 3 convolutions, followed by ReLU.
+    """Residual block x + conv(relu(conv(x))) with dilated 3 x 3 convolutions, then ReLU.
 
     Args:
         channels: Input and output channels.
@@ -228,7 +228,7 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return the factors of the feature map residuals.
+        """Return factors for the residuals of feature maps.
 
         The factors ``(B, 1, H, W)`` decrease from 1 at the scribbles to 0 at the distance `Extensions.reach`.
         If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the factor is 1 for images with scribbles,

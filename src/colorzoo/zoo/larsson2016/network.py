@@ -1,8 +1,8 @@
 """Network and histogram decoding of Larsson et al. 2016.
 
-A VGG-16 for gray images predicts a hue histogram and a chroma histogram with 32 bins each from the
-hypercolumn of each position: the concatenated features of all layers. Hue is the HSV hue. Chroma is the range
-of red, green and blue, and the gray level is their mean.
+A VGG-16 for gray images predicts two histograms of 32 bins, hue and chroma, from the hypercolumn of each
+position: the concatenated features of all layers. Hue is the HSV hue. Chroma is the range of red, green and
+blue, and the gray level is their mean.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0)
         alpha: Exponent of the factors: 0 changes nothing, 1 matches the target.
 
     Returns:
-        ``(B, 32, H, W)``.
+        Reweighted histograms ``(B, 32, H, W)``.
     """
     weight = weight / weight.sum((2, 3), keepdim=True).clamp(min=1e-12)
 

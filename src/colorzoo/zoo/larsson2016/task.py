@@ -39,7 +39,7 @@ class Objective:
 
     Attributes:
         places: Number of positions per image.
-        margin: Width of the image margin without sampled positions in pixels.
+        margin: Width in pixels of the image margin without sampled positions.
         window: Side of the square target window in pixels.
         hue_weight: Weight of the hue loss relative to the chroma loss.
     """

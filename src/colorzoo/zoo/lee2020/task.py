@@ -42,7 +42,7 @@ class Objective:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
         reconstruction_weight: Weight of the L1 distance between pixels.
         perceptual_weight: Weight of the L1 distance between VGG-19 features at relu1_2 and relu2_2.
-        style_weight: Weight of the L1 distance between the Gram matrices of these features.
+        style_weight: Weight of the L1 distance between Gram matrices of the VGG-19 features.
         triplet_weight: Weight of the triplet loss on attention queries and keys.
         margin: Margin of the triplet loss.
     """

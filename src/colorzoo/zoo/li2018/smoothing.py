@@ -32,8 +32,8 @@ def smooth_closed_form(
 ) -> FloatImage:
     """Smooth a stylized image but preserve edges of the content image (closed form).
 
-    The result is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content,
-    computed by conjugate gradients.
+    The result is r = (1 - beta) (I - beta S)^-1 y, where S contains the normalized matting affinities of the
+    content. Conjugate gradients solve the linear system.
 
     Args:
         stylized: Stylized image y.
@@ -86,7 +86,7 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
 def smooth_guided(
     stylized: FloatImage, content: FloatImage, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> FloatImage:
-    """Smooth a stylized image with the content as guide of a guided filter (He et al. 2010).
+    """Smooth a stylized image by a guided filter with the content as guide (He et al. 2010).
 
     Args:
         stylized: Stylized image with values in [0, 255].

@@ -77,5 +77,5 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only validation setting, ``self``, with references from the images."""
+        """Return the only validation setting, ``self``: references come from the images."""
         return ("self",)

@@ -46,7 +46,7 @@ class Architecture:
 
 
 class Gray2ColorNet(GatedNetwork):
-    """Network of Lu et al. 2020 for H and W that are multiples of 8.
+    """Network of Lu et al. 2020; image height and width are multiples of 8.
 
     Args:
         architecture: Settings of the network.

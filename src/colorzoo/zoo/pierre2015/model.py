@@ -77,8 +77,8 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
     """Yield eight sets of patch descriptors, each ``(N, D)``.
 
-    Image borders are mirrored. Sorted patch values represent cumulative histograms; the L1 distances are
-    equal.
+    Image borders are mirrored. Sorted patch values represent cumulative histograms, because the L1 distances
+    are equal.
 
     Args:
         luminance: ``(1, 1, H, W)``.

@@ -156,13 +156,14 @@ class InstanceColorization(ColoringModel):
     """Colorization of an image and each object, guided by boxes and color points.
 
     Attributes:
-        detector: Detector for guidance without boxes.
+        detector: Object detector for guidance without boxes.
         detector_file: Detector weight file, loaded on first use.
 
     Args:
         architecture: Settings of the networks.
         extensions: Extensions that are not in the paper.
-        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2`` for guidance without boxes.
+        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2``, the detector for guidance
+            without boxes.
     """
 
     accepts = frozenset({"points", "boxes"})

@@ -9,7 +9,7 @@ from colorzoo.networks.hint_unet import HINT_UNET_NAMES
 from colorzoo.networks.renaming import Pattern
 
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
-"""Key prefix of each published file -> network name."""
+"""Map from key prefixes of the published files to network names."""
 
 UNUSED = r"\.weight_layerout\."
 _LAYERS = {

@@ -61,7 +61,7 @@ class Su2020(SingleOptimizerModule):
         start: Model with the initial weights: a Local Hints model of equal shape, which initializes all three
             networks, or a model of this class, loaded as with ``--init_from``.
         most_boxes: Maximum number of boxes per training image.
-        delta: Threshold of the linear loss range in CIE units; 1 in the paper.
+        delta: Error threshold between quadratic and linear loss in CIE units; 1 in the paper.
         detector: State dict file of the detector; see `InstanceColorization`.
         **optimization: See `Optimization`.
     """
@@ -156,7 +156,7 @@ class Su2020(SingleOptimizerModule):
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     """Return the paper's smooth L1 loss; nearly gray images have the weight 0.
 
-    The mean includes images with the weight 0, so distributed training gives the same gradient.
+    The mean includes images with the weight 0, so the batch gradient equals the mean gradient over processes.
 
     Args:
         errors: Smooth L1 distances ``(B, 1, H, W)`` in CIE units.

@@ -41,7 +41,7 @@ def starts_of(draws: Tensor, count: int) -> Tensor:
 
     Args:
         draws: Uniform random numbers ``(B, k)`` in [0, 1).
-        count: Number of superpixels; below k, indices repeat.
+        count: Number of superpixels. Indices repeat if it is below k.
     """
     stretches = torch.arange(draws.shape[1], device=draws.device)
     return ((stretches + draws) * (count / draws.shape[1])).long().clamp(max=count - 1)
@@ -139,7 +139,7 @@ class AnchorColorization(ColoringModel):
 
         A superpixel with color points replaces the anchor of its cluster and has the mean point color.
         ``extras["logits"]`` contains the color logits ``(B, 313, h, w)`` of the superpixels, and
-        ``extras["anchors"]`` the anchor mask ``(B, 1, h, w)``.
+        ``extras["anchors"]`` contains the anchor mask ``(B, 1, h, w)``.
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
@@ -179,7 +179,7 @@ def network_input(lightness: Tensor) -> Tensor:
 
 
 def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points) -> tuple[Tensor, Tensor]:
-    """Replace the anchors of clusters with color points; return anchors and bins."""
+    """Replace anchors in clusters that contain color points; return anchors and bins."""
     given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
     share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
     held = share[:, 0] > 0

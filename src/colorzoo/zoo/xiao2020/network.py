@@ -32,7 +32,7 @@ def color_histogram(ab: Tensor) -> Tensor:
 
 
 class DenseEncoding(nn.Module):
-    """Four densely connected convolutions; the last output includes the first output.
+    """Four densely connected convolutions; the first output is added to the last output.
 
     Args:
         fan_in: Input channels.

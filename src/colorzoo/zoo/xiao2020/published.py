@@ -10,7 +10,7 @@ from torch import Tensor
 from colorzoo.networks.renaming import name_caffe_blobs
 
 FILES = {"DEPN_init.caffemodel": "init", "DEPN_sub.caffemodel": "sub"}
-"""The authors' file name -> key prefix."""
+"""Map from the authors' file names to key prefixes."""
 
 _SHARPNESS = "conv8_313_rh.weight"  # factor of the logits; 0.5 if the file does not contain it
 _FIXED = re.compile(r"(class8_ab|data_l_meansub|conv8_313_rh)\.")

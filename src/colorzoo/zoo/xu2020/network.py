@@ -36,8 +36,8 @@ class Extensions:
         color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
         hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
-        backbone: Name of a Local Hints model (Zhang et al. 2017) with the initial colorization sub-net.
-            Weight files store only weights that differ from this model.
+        backbone: Name of a Local Hints model (Zhang et al. 2017) with initial weights for the colorization
+            sub-net. Weight files store only weights that differ from this model.
         transfer_error: Expected standard deviation of a transfer from a suitable reference in CIE units, used
             to average transferred and automatic colors; see `weigh_transfer`. None uses only transferred
             colors.
@@ -62,7 +62,7 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        places: Layer sets with matched feature statistics (figure 5): ``"encoder"``, ``"skip"`` and
+        places: Layer sets with matched feature statistics (figure 5), any of ``"encoder"``, ``"skip"`` and
             ``"decoder"``.
     """
 

@@ -23,7 +23,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the parameters of the encoder, decoder or colorization network.
 
     Unknown keys are unchanged. VGG-19 layers after relu4_1 are dropped. The first encoder layer
-    (normalization) has no counterpart in VGG-19, so the result lacks its keys.
+    (normalization) has no counterpart in VGG-19, so the result lacks the keys of this layer.
     """
     if _ONLY_VGG19 in state_dict:
         return _from_vgg19(state_dict)

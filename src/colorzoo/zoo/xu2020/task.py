@@ -78,7 +78,7 @@ class Xu2020(SingleOptimizerModule):
             trains the colorization decoder on transferred hints.
         start: Model with the initial weights: a Local Hints model for the colorization sub-net, or a model of
             this class for all weights.
-        stop_probability: Stop probability p of the simulated point count: P(n) = (1 - p)^n p.
+        stop_probability: Parameter p of the point count distribution P(n) = (1 - p)^n p.
         **optimization: See `Optimization`.
     """
 
@@ -191,7 +191,7 @@ def masked_huber(
         target: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         mask: Hint mask ``(B, 1, H, W)`` in {0, 1}.
         hint_weight: Factor lambda of the paper: colors are multiplied by ``1 + lambda * mask``.
-        delta: Threshold of the linear loss range in units of ab / 110.
+        delta: Error threshold between quadratic and linear loss in units of ab / 110.
     """
     weight = (1 + hint_weight * mask) / AB_SCALE
     return F.huber_loss(weight * ab, weight * target, delta=delta)
@@ -286,9 +286,9 @@ def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Substitute unrelated references by references with changed colors.
+    """Simulate unrelated references by changing the colors of references.
 
-    Other images of the batch would make the result depend on the number of processes.
+    Other images of the batch are not used, because the result would depend on the number of processes.
 
     Args:
         rgb: References ``(B, 3, H, W)`` in [0, 1].

@@ -26,11 +26,11 @@ PLACES = (
     *("skip1", "skip2", "skip3"),
     *("decoder3", "decoder2", "decoder1"),
 )
-"""Names of the ten matched layers: a set in `PLACE_SETS` and a number."""
+"""Names of the ten matched layers, each a set in `PLACE_SETS` with a number."""
 
 PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
-"""Name of the decoder input, which is matched if only ``decoder`` is selected, not ``encoder``."""
+"""Name of the decoder input, which is matched if ``decoder`` but not ``encoder`` is selected."""
 
 LEVELS = (1, 2, 3)
 """Resolution levels of the encoder and decoder: full, 1/2 and 1/4 scale."""
@@ -348,7 +348,7 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the layer with the target statistics of a feature map, or None without matching."""
+    """Return the name of the layer with the target statistics, or None without matching."""
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None

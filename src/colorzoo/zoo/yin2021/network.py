@@ -60,7 +60,7 @@ class Architecture:
 
 
 class AttentionNet(GatedNetwork):
-    """Network of Yin et al. 2021 for H and W that are multiples of 16.
+    """Network of Yin et al. 2021; image height and width are multiples of 16.
 
     Args:
         architecture: Settings of the network.

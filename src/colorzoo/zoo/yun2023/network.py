@@ -49,7 +49,7 @@ class Architecture:
 
 
 class QueryValueLinear(nn.Linear):
-    """Linear query, key and value layer without a key bias, as in BEiT.
+    """Linear layer for queries, keys and values without a key bias, as in BEiT.
 
     Args:
         width: Token channels.
@@ -124,7 +124,7 @@ class IColoriTNetwork(nn.Module):
         architecture: Settings of the transformer.
 
     Raises:
-        ColorzooError: ``side`` is not an even multiple of ``patch``.
+        ColorzooError: ``side`` is odd or not a multiple of ``patch``.
     """
 
     positions: Tensor

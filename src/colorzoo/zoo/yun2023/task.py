@@ -33,7 +33,7 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        delta: Threshold of the linear Huber loss range in units of ab / 110.
+        delta: Error threshold between quadratic and linear loss in units of ab / 110.
     """
 
     delta: Positive = 0.01

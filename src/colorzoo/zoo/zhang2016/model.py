@@ -28,7 +28,7 @@ _CHROMA = 20.0  # approximate mean chroma of natural images in CIE units
 class DistributionNetwork(nn.Module):
     """Network of eight blocks that predicts a color distribution at 1/4 scale.
 
-    The temperature is not part of the logits, so this setting can change after training.
+    The temperature is not part of the logits, so it can be changed after training.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -164,7 +164,7 @@ def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> d
 
     Args:
         state_dict: The authors' tensors; unknown keys are unchanged.
-        temperature: Temperature of the model, at which the result matches the published colors.
+        temperature: Temperature of the model, which then predicts the published colors.
     """
     ours = {}
     for key, value in state_dict.items():

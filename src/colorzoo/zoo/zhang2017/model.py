@@ -1,6 +1,6 @@
 """Real-Time User-Guided Image Colorization with Learned Deep Priors (SIGGRAPH 2017).
 
-A U-Net of Zhang et al. predicts ab from lightness and any number of color points. A second head predicts a
+The U-Net of Zhang et al. predicts ab from lightness and any number of color points. A second head predicts a
 distribution over the ab grid for palette suggestions. https://arxiv.org/abs/1705.02999
 """
 
@@ -79,7 +79,7 @@ class LocalHints(ColoringModel):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Color points, or None.
-            detach: Head without gradients for the trunk, the layers before the heads.
+            detach: Head without gradient flow to the trunk (the layers before the heads).
         """
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})

@@ -44,8 +44,8 @@ class LocalArchitecture:
         width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value subtracted from the hint mask: 0 for weights from Caffe, 0.5 for the authors'
             weights retrained in PyTorch.
-        hypercolumn: Whether to use the paper's hypercolumn head over 313 bins, without gradients for other
-            layers, instead of the published head over 529 bins.
+        hypercolumn: Whether to use the paper's hypercolumn head (313 bins) instead of the published head (529
+            bins).
         ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
@@ -102,7 +102,7 @@ class GlobalExtensions:
     """Extensions of Global Hints that are not in the paper.
 
     Attributes:
-        trunk: Name of a Local Hints model as the U-Net, frozen and not stored in weight files; see
+        trunk: Name of a Local Hints model with the U-Net, which is frozen and not stored in weight files; see
             `SteeredNetwork`. The model determines ``width`` and ``ab_scale``.
     """
 
@@ -110,7 +110,7 @@ class GlobalExtensions:
 
 
 class HypercolumnHead(nn.Module):
-    """Hypercolumn head that predicts color distributions from blocks 3 to 8 (section 3.3).
+    """Hypercolumn head, which predicts color distributions from blocks 3 to 8 (section 3.3).
 
     The sum of the projected feature maps is equivalent to one layer on the concatenated feature maps. The
     head passes no gradient to other layers.
@@ -290,7 +290,7 @@ class SteeredNetwork(GlobalNetwork):
     unchanged.
 
     Args:
-        backbone: Trained Local Hints model with the U-Net, frozen and not stored in weight files.
+        backbone: Trained Local Hints model with the U-Net, which is frozen and not stored in weight files.
 
     Raises:
         ColorzooError: ``backbone`` is not a Local Hints model.

@@ -2,7 +2,7 @@
 
 The Caffe networks subtract 50 from L and do not scale inputs, so the weights of L, ab and the mask (0 or 110
 in Caffe) are multiplied by 100, 110 and 110. Caffe's BatchNorm has no affine parameters and stores mean and
-variance as sums to be divided by a third value.
+variance as sums, which must be divided by a third value.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class LocalObjective:
         regression_weight: Weight of the mean smooth L1 loss in CIE units; the default equals the authors'
             weight 10 for ab / 110.
         classification_weight: Weight of the cross-entropy.
-        delta: Threshold of the linear smooth L1 range in CIE units.
+        delta: Error threshold between quadratic and linear loss in CIE units.
     """
 
     regression_weight: NonNegativeFloat = 10 / AB_SCALE
@@ -58,7 +58,7 @@ class LocalUsers:
 
     Attributes:
         hints: Fraction of the training images with points; 0 in stages before ``regression``.
-        stop_probability: Stop probability p of the point count: P(n) = (1 - p)^n p.
+        stop_probability: Parameter p of the point count distribution P(n) = (1 - p)^n p.
         reveal_all: Fraction of the images with hints at all pixels.
     """
 
@@ -72,7 +72,7 @@ class LocalStage(Stage):
     """Training stage of Local Hints.
 
     Attributes:
-        detach: Head without gradients for the trunk, the layers before the heads.
+        detach: Head without gradient flow to the trunk (the layers before the heads).
     """
 
     detach: Detach = "none"
@@ -98,10 +98,11 @@ class Zhang2017Local(SingleOptimizerModule):
         objective: Settings of the losses.
         users: Settings of the simulated hints.
         extensions: Extensions that are not in the paper.
-        stage: ``classification`` and ``regression`` train the trunk (the layers before the heads) with the
-            loss of this name. ``distribution`` trains only the hypercolumn head. Three stages are not in the
-            paper: ``joint`` trains all layers with the two losses, ``scene`` trains the layers after block 7
-            with the two losses, and ``colors`` trains only the last layers.
+        stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
+            and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
+            hypercolumn head. Three stages are not in the paper: ``joint`` trains all layers with the two
+            losses, ``scene`` trains the layers after block 7 with the two losses, and ``colors`` trains only
+            the last layers.
         start: Local Hints model of equal width with initial weights for the shared layers.
         **optimization: See `Optimization`.
     """
@@ -127,7 +128,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     @property
     def detach(self) -> Detach:
-        """Head without gradients for the trunk in the current stage."""
+        """Head without gradient flow to the trunk in the current stage."""
         return LOCAL_STAGES[self.stage or "regression"].detach
 
     def initialize_from(self, source: ColorizationModule) -> None:
@@ -181,7 +182,7 @@ class Zhang2017Global(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         users: Fractions of the training images with color statistics.
-        delta: Threshold of the linear smooth L1 range in CIE units.
+        delta: Error threshold between quadratic and linear loss in CIE units.
         start: Local Hints model of equal width with initial weights for the shared layers, as in the paper;
             None uses random weights.
         extensions: Extensions that are not in the paper.

@@ -59,8 +59,8 @@ class Extensions(ExemplarExtensions):
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
     """Copy and freeze the weights of a chen2023 model.
 
-    The color network's layers at full and 1/2 scale are not frozen. The weights of the previous frame are set
-    to 0, because chen2023 has no such input.
+    The color network's layers at full and 1/2 scale are not frozen. The weights for the previous frame are
+    set to 0, because chen2023 has no such input.
 
     Args:
         donor: Name of the chen2023 model.

@@ -272,8 +272,7 @@ class Extensions:
 
     Attributes:
         features: Name of a zhang2016 model for the color encoder and the perceptual loss; None uses VGG-19.
-        gray_share: Fraction of the training images with a gray reference, which trains colorization without a
-            reference.
+        gray_share: Fraction of the training images with a gray reference, for training without references.
     """
 
     features: str | None = None
