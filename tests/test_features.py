@@ -52,6 +52,12 @@ def test_feature_maps_have_levels_and_gradients(name: str) -> None:
     torch.testing.assert_close(last[1:], second, rtol=1e-3, atol=1e-3 * float(second.abs().max()))
 
 
+@pytest.mark.parametrize("name", ["xu2020", "zhang2017_global", "zhang2017_local"])
+def test_each_level_of_a_hint_network_halves_the_size(name: str) -> None:
+    maps = colorzoo.features(narrow(name), lightness_like(1, 1, 64, 96))
+    assert [tuple(each.shape[2:]) for each in maps] == [(64, 96), (32, 48), (16, 24), (8, 12)]
+
+
 def test_feature_maps_of_the_default_model_come_from_its_frozen_encoder() -> None:
     """Odd sides are padded; the encoder alone gives the same numbers."""
     model, lightness = colorzoo.create_model("colorzoo2026"), lightness_like(1, 1, 90, 128)

@@ -33,6 +33,7 @@ def photo(mode="RGB", size=(96, 80)):
         ("gray.png", encoded(photo("L")), ["gray"]),
         ("flat.png", encoded(Image.new("RGB", (80, 80), "#0000ff")), ["gray"]),
         ("tiny.png", encoded(photo(size=(90, 63))), ["tiny"]),
+        ("least.png", encoded(photo(size=(90, 64))), []),
     ],
 )
 def test_unusual_files_are_named(name, data, found):

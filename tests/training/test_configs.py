@@ -7,7 +7,7 @@ import yaml
 from PIL import Image
 
 from colorzoo.card import ModelCard
-from colorzoo.registry import list_models, model_card
+from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.testing.training import train_config
 from colorzoo.training.configs import config_folders
 
@@ -73,3 +73,9 @@ def test_a_card_has_the_settings_of_its_configuration() -> None:
                 others[f"{card.name}: {name}"] = (given.get(name), stated)
     assert others == {}
     assert count > 70
+
+
+def test_models_with_points_are_validated_automatically_and_with_many_points() -> None:
+    """The numbers are suffixes of the metrics: ``val/psnr_10`` must mean the same for all models."""
+    counts = {load_task_class(card).validation_points for card in CARDS} - {()}
+    assert counts == {(0, 1, 10, 100), (0, 1, 10, 30), (0, 1, 10)}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import training_recipes
-from colorzoo.registry import all_cards
+from colorzoo.card import ModelCard
+from colorzoo.registry import all_cards, load_task_class
 from colorzoo.settings import setting_groups
 from colorzoo.training.configs import config_folders
 from training_recipes.recipe import Parsed, Recipe, parse, rate_at
@@ -77,9 +78,23 @@ def test_the_configuration_has_the_numbers_of_the_paper(case: tuple[Recipe, Pars
 
 
 def is_same(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, tuple):  # YAML has lists
-        return tuple(found) == wanted
+    if isinstance(wanted, tuple | list):  # YAML has lists
+        return tuple(found) == tuple(wanted)
     return math.isclose(found, wanted, rel_tol=1e-5) if isinstance(wanted, float) else bool(found == wanted)
+
+
+def defaults(kind: type) -> dict[str, Any]:
+    """Return the default of every setting of a task by its flat name."""
+    return {each.name: each.default for group in setting_groups(kind).values() for each in fields(group)}
+
+
+@pytest.mark.parametrize("card", all_cards().values(), ids=lambda card: card.name)
+def test_the_defaults_of_a_task_have_the_numbers_of_the_paper(card: ModelCard) -> None:
+    for recipe in (each for each in RECIPES if each.config == card.config):
+        found = defaults(load_task_class(card))
+        compared = recipe.settings.keys() & found.keys() - NO_DEFAULTS.get(recipe.config, set())
+        other = {name for name in compared if not is_same(found[name], recipe.settings[name])}
+        assert other == set()
 
 
 @pytest.mark.nightly
@@ -88,9 +103,8 @@ def test_the_configuration_of_a_card_sets_the_defaults(case: tuple[Recipe, Parse
     recipe, parsed = case
     if recipe.config not in {card.config for card in all_cards().values()}:
         return  # of a later stage
-    groups = setting_groups(type(parsed.model)).values()
-    defaults = {each.name: each.default for group in groups for each in fields(group)}
-    other = {name for name, value in defaults.items() if not is_same(parsed.settings[name], value)}
+    found = defaults(type(parsed.model))
+    other = {name for name, value in found.items() if not is_same(parsed.settings[name], value)}
     assert other == NO_DEFAULTS.get(recipe.config, set())
 
 
