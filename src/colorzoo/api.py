@@ -173,9 +173,10 @@ def colorize_files(
         'colored'
 
     Use this function if another engine, such as Ray Data or Spark, distributes the files of a large job. Any
-    number of processes may call it at the same time, even with overlapping lists. A file is skipped if a
-    result of the same source and settings already exists, so an interrupted job can be restarted. Each
-    process loads the model once. ``colorzoo predict`` colorizes all files of a folder in the same way.
+    number of processes may call this function at the same time, even with overlapping lists. A file is
+    skipped if a result of the same source and settings already exists, so an interrupted job can be
+    restarted. Each process loads the model once. ``colorzoo predict`` colorizes all files of a folder in the
+    same way.
 
     Args:
         paths: Image files; all frames or pages of a file are colorized.

@@ -42,7 +42,7 @@ Transform = Literal["adain", "wct"]
 class ColorsFrames(Protocol):
     """Model that conditions each video frame on the previous frame, such as ``zhang2019``.
 
-    ``colorzoo video --reference`` then processes frames sequentially.
+    For such a model, ``colorzoo video --reference`` processes frames sequentially.
     """
 
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:

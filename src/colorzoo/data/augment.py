@@ -80,8 +80,8 @@ def random_windows(
         min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
             uniformly from [``min_scale``, 1].
         device: Device of the result.
-        max_stretch: Maximum aspect ratio of the window, which is drawn log-uniformly from
-            [``1 / max_stretch``, ``max_stretch``].
+        max_stretch: Maximum aspect ratio of the window. The aspect ratio is drawn log-uniformly from 1 /
+            ``max_stretch`` to ``max_stretch``.
 
     Returns:
         ``(count, 2, 3)`` float32 matrices for `F.affine_grid`.
@@ -150,7 +150,7 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        prob: Correction probability of an image with a warm cast, in [0, 1].
+        prob: Probability of correcting an image with a warm cast, in [0, 1].
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1].

@@ -73,8 +73,8 @@ def check_images(
     Args:
         sources: The images.
         drop_gray: Whether to exclude images without color.
-        cache: Cache of earlier results; only other images are decoded, and their results are added. Broken
-            images are not cached, because a temporary disk error may be the cause.
+        cache: Cache of results, to which new results are added; only images without a result are decoded.
+            Broken images are not cached, because a temporary disk error may be the cause.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
@@ -120,7 +120,7 @@ def check_image(source: StoredImage) -> bool | str:
 
 
 class ValueCache:
-    """File cache of one integer per image; `image_keys` computes the keys.
+    """File cache of one number per image; `image_keys` computes the keys.
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.

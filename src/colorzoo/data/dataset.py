@@ -101,8 +101,7 @@ class ImageDataset(Dataset[Sample]):
         images: Table of images, or locations of images without annotations.
         resize: Shorter side of the decoded image in pixels.
         crop: Side of the square crop in pixels.
-        random_crop: Whether to crop at a random position, determined by the sample seed, instead of the
-            center.
+        random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
         cache: Whether to keep decoded images in memory.
     """
 

@@ -62,7 +62,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
 
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode a class map to ``(H, W)`` uint8, with nearest-neighbor resizing to (W, H)."""
+    """Decode a class map; resize it to ``size`` (width, height) with nearest neighbor."""
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")

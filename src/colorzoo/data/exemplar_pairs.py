@@ -199,8 +199,8 @@ class ReferencedDataset(Dataset[Sample]):
             selects a reference.
         side: Side of the target in pixels.
         reference_side: Side of the reference in pixels.
-        random_crop: Whether to crop the target at a random position, determined by the sample seed, instead
-            of the center.
+        random_crop: Whether the sample seed selects a random position of the target crop; otherwise the crop
+            is centered.
     """
 
     def __init__(

@@ -37,9 +37,9 @@ class FolderDataModule(ImageDataModule):
         val_fraction: Expected fraction of validation images in a split by content.
         labels: Whether to label each image with its class: the folder or tar directly below the root (or
             below ``train`` and ``val``) that contains it. Classes are numbered in alphabetical order.
-        source_fractions: Fraction of the training samples for each source; fractions are normalized to sum 1.
-            Each folder directly below the root (or below ``train``) is a source and must be listed. Class
-            folders are subfolders of the sources, and a class is named ``SOURCE/CLASS``.
+        source_fractions: Fraction of the training samples for each source; fractions are normalized to a sum
+            of 1. Each folder directly below the root (or below ``train``) is a source and must be listed.
+            Class folders are subfolders of the sources, and a class is named ``SOURCE/CLASS``.
         class_factors: Multipliers for the sampling weights of classes, by class name; for example, 0.3 for a
             class of similar images. Requires ``labels``. The fractions in ``source_fractions`` are preserved.
         kwargs: Arguments of `ImageDataModule`.
@@ -87,7 +87,7 @@ class FolderDataModule(ImageDataModule):
         return weights
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split, from its subfolder or by content."""
+        """Return the images of a split, from its subfolder or from the split by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
             return self._label(find_sources(root / split), root / split)

@@ -97,9 +97,9 @@ class ImageDataModule(LightningDataModule):
             process would keep its own copy.
         num_workers: Number of worker processes per loader.
         seed: Seed for the sample order, crops, augmentation and simulated hints.
-        first_crop: Side in pixels of the training crops in the first part of the run, which makes steps
-            faster; only values below ``crop`` have an effect. The random windows stay the same but are
-            resized to this lower resolution. None uses ``crop`` in the whole run.
+        first_crop: Lower side in pixels of the training crops in the first part of the run, for faster steps.
+            The random windows stay the same but are resized to this side. Only values below ``crop`` have an
+            effect. None uses ``crop`` in the whole run.
         first_crop_fraction: Fraction of the run with ``first_crop``.
 
     Raises:
@@ -177,12 +177,12 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of image classes, which exceeds all labels; 0 without labels."""
+        """Number of image classes, greater than every label; 0 without labels."""
         return 0
 
     @property
     def class_count(self) -> int:
-        """Number of pixel classes, which exceeds all class numbers; 0 without class maps."""
+        """Number of pixel classes, greater than every class number; 0 without class maps."""
         return 0
 
     def find_images(self, split: str) -> ImageTable:
@@ -355,7 +355,7 @@ class ImageDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_done(self) -> int:
-        """Return the number of batches trained in this epoch, including batches before a resume."""
+        """Return the number of batches trained in this epoch, including batches before resuming."""
         if self.trainer is None:
             return 0
         # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the

@@ -92,7 +92,7 @@ def build_neighbors(
     The search is exact. On a GPU it is fast enough for a million images.
 
     Args:
-        train: Training images, the candidates.
+        train: Training images (candidates).
         val: Validation images.
         encoder: The encoder.
         file: Output ``.npz`` file.

@@ -147,8 +147,7 @@ class SketchedDataset(Dataset[Sample]):
         colors: The color images.
         sketches: Sketches of each image. The sample seed selects a sketch.
         side: Side of the crop in pixels.
-        random_crop: Whether to crop at a random position, determined by the sample seed, instead of the
-            center.
+        random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
     """
 
     def __init__(

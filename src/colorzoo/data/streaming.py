@@ -34,8 +34,8 @@ class StreamingDataModule(ImageDataModule):
     also contain ``label``, the class number of each image as ``(B,)`` int64.
 
     Args:
-        root: Folder written by ``colorzoo data shard``, or the address of a copy, such as
-            ``s3://bucket/folder`` or another address that fsspec can read.
+        root: Folder written by ``colorzoo data shard``, or the fsspec address of a copy, such as
+            ``s3://bucket/folder``.
         cache_dir: Folder for downloads; None selects a folder in colorzoo's cache.
         cache_gigabytes: Maximum size of the downloads in GB. The oldest downloads are deleted first. None
             keeps all downloads.
@@ -124,8 +124,7 @@ class ShardDataset(Dataset[Sample]):
     Args:
         reader: Reader of the images.
         side: Shorter side of the decoded image and side of the crop, in pixels.
-        random_crop: Whether to crop at a random position, determined by the sample seed, instead of the
-            center.
+        random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
         limit: Maximum number of images, from the start; None uses all.
     """
 

@@ -54,7 +54,7 @@ LAYOUTS: Mapping[str, Callable[[Path, Split], ImageTable]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Problem of an image file: broken, wrong extension, gray or tiny."""
+    """Problem in an image file: broken, wrong extension, gray or tiny."""
 
     path: str
     kind: Kind

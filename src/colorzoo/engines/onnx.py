@@ -1,8 +1,8 @@
 """Inference with ONNX Runtime and cached graphs.
 
 A separate graph is exported for each combination of guidance tensors. The file name of a cached graph
-contains a hash of weights, settings, guidance and versions. Each graph is compared with the model before
-storage.
+contains a hash of weights, settings, guidance and versions. Each graph is compared with the model before it
+is stored.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return constructors, by name, of the measures that are not metrics.
+    """Return constructors by name for the measures that are not metrics.
 
     These measures compare a result with the method's result before the first interaction.
     """

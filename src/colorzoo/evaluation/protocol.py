@@ -34,7 +34,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Suffix for the metric keys of reports that identifies the resizing."""
+        """Suffix of metric keys in reports, which identifies the resizing."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ def load_protocol(name: str) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Parse a protocol from YAML text; error messages start with the name ``where``.
+    """Parse a protocol from YAML text; error messages contain the name ``where``.
 
     Raises:
         DataError: The text is invalid.

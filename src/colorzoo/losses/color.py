@@ -87,7 +87,7 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
 
     Args:
         logits: ``(B, 529, h, w)``.
-        ab: ``(B, 2, H, W)`` ground truth in CIE units; H is about ``stride * h``, W about ``stride * w``.
+        ab: ``(B, 2, H, W)`` ground truth in CIE units; H and W are about ``stride`` times h and w.
         stride: Number of pixels per position in each direction.
     """
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))

@@ -52,7 +52,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
-    """Return the squared feature distance, weighted with 1 - matching similarity.
+    """Return the squared feature distance, weighted with one minus the matching similarity.
 
     This is the similarity-masked perceptual loss (SMP) of Chen et al. 2023, eq. 12.
 
@@ -182,7 +182,7 @@ def triplet_loss(
         query: ``(B, N, C)`` queries of image positions.
         positive: ``(B, N, C)`` keys of the corresponding reference positions.
         negative: ``(B, N, C)`` keys of other reference positions.
-        present: ``(B, N)``, 0 for excluded positions without a corresponding reference position, else 1.
+        present: ``(B, N)``, 0 to exclude positions without a corresponding reference position, else 1.
         margin: Similarity difference above which the loss is 0.
     """
     difference = (query * (negative - positive)).sum(dim=2) / math.sqrt(query.shape[2])

@@ -156,7 +156,7 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessRatio(Ratio):
-    """Ratio of mean colorfulness, results to ground truth; ideally 1.
+    """Mean colorfulness of results relative to the ground truth; ideally 1.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -308,7 +308,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean `gray_gain` in dB, without images with a gray ground truth; see `MeanDecibels`.
+    """Mean `gray_gain` in dB; excludes images with a gray ground truth (see `MeanDecibels`).
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)

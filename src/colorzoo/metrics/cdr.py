@@ -90,9 +90,6 @@ def cluster_ab(ab: Tensor) -> Labels:
 def cluster_plane(plane: Plane) -> Labels:
     """Return the ``(H, W)`` SLIC labels of one plane, starting at 1 (Kim et al. 2021, code).
 
-    The published code repeats the plane in R, G and B. SLIC scales the RGB image to [0, 1] and converts it to
-    Lab, in which a and b are 0. Here the same labels are computed from the lightness alone.
-
     Args:
         plane: ``(H, W)`` values of any scale and offset.
     """

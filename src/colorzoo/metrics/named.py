@@ -155,7 +155,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return the argument names of ``update``, each with a flag that marks required arguments."""
+    """Return, by argument name, whether ``update`` requires the argument."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty

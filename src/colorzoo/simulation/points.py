@@ -42,8 +42,8 @@ class PointSimulation:
     In the attributes, "the paper" is Zhang et al. 2017.
 
     Attributes:
-        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p of the number n of
-            points. The paper uses 1/8, so the mean is 7.
+        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p, where n is the number
+            of points. The paper uses 1/8, so the mean is 7.
         max_side: Maximum side of a patch in pixels. Sides are uniformly distributed from 1 to ``max_side``.
         spread: Standard deviation of the Gaussian positions, as a fraction of the image size minus the patch
             size.

@@ -44,9 +44,10 @@ class ScribbleSimulation:
     """Distribution of the strokes of `simulate_scribbles`.
 
     Attributes:
-        least: Minimum Sobel magnitude of ab / 110 at an edge.
+        least: Minimum Sobel magnitude of ab / 110 at an edge pixel.
         quantile: Quantile of the image's true Sobel magnitude above which a pixel counts as an edge.
-        lost: Minimum fraction of the true edge magnitude that the result lacks at a missing edge.
+        lost: Fraction of the true edge magnitude. An edge counts as missing if the result lacks at least this
+            fraction.
         most: Maximum number of strokes per image. The number is uniformly distributed from 1 to ``most``.
         shortest: Minimum number of pixels along the edge; shorter strokes are dropped.
         reach: Minimum and maximum distance in pixels that a stroke extends along the edge in each direction
@@ -196,7 +197,7 @@ class BledEdgeScribbles:
     Attributes:
         width: Odd width of a stroke in pixels.
         jitter: Maximum displacement of a stroke along each axis in pixels; the displacement varies smoothly.
-        coverage: Fraction of each edge covered by a stroke, which has a random position.
+        coverage: Fraction of each edge that its stroke covers, at a random position.
     """
 
     width: int = 5

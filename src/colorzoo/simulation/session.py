@@ -158,7 +158,7 @@ def play(
         target: Image to colorize.
         counts: Requested numbers of interactions, ascending.
         model: Model that proposes points or regions to the user, or None.
-        background: Constant guidance of other kinds.
+        background: Guidance of other kinds for the whole session.
 
     Yields:
         A `Turn` for each count. A turn without new input repeats the previous result.

@@ -65,9 +65,7 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return an RGBA layer ``(H, W, 4)`` that reproduces a result over an image.
-
-    The layer is combined with the image by normal alpha compositing.
+    """Return an RGBA layer ``(H, W, 4)`` that reproduces a result by alpha compositing.
 
     Args:
         image: ``(H, W)`` gray, or ``(H, W, 3)``.

@@ -216,10 +216,7 @@ class OpenedImage:
         return self.approximate_lightnesses[size]
 
     def lightness_around(self, place: tuple[float, float]) -> float:
-        """Return the median lightness near a location; see the function `lightness_around`.
-
-        The location is x and y in pixels of the photo.
-        """
+        """Return the median lightness near x and y in photo pixels; see `lightness_around`."""
         pixel = self.view_pixel(place)
         if pixel not in self.around:
             self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)

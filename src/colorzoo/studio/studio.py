@@ -37,7 +37,7 @@ class Studio:
     All methods are thread-safe and return without blocking.
 
     Args:
-        colorizer: Default model; None loads registered models on first use.
+        colorizer: Colorizer of the default model; None loads registered models on first use.
         model: Name of the default model.
         device: Device of the models.
         limits: Limits of the server.

@@ -16,7 +16,7 @@ _LONGEST = 2048  # maximum side of a map of the whole photo in pixels
 
 @dataclass(frozen=True)
 class Window:
-    """Position of the area inside a scan border within the photo.
+    """Position, within the photo, of the area inside a scan border.
 
     Attributes:
         inside: Rectangle of the inner area in photo pixels.

@@ -210,7 +210,7 @@ def check_memory_format(card: ModelCard) -> None:
 def check_gradient_reaches_input(card: ModelCard) -> None:
     """Check that the output is differentiable with respect to the input.
 
-    If ``limits`` of the model card contains ``"gradient"``, no gradient must reach the input.
+    If ``limits`` of the model card contains ``"gradient"``, a gradient must not reach the input.
     """
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()

@@ -22,8 +22,8 @@ _PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once 
 def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1) -> list[int | None]:
     """Run a function in new single-threaded processes and return their exit codes.
 
-    Several processes receive the environment variables of torchrun. A process that exceeds the timeout is
-    killed; its exit code is the negative signal number.
+    If ``processes`` exceeds 1, the processes receive the environment variables of torchrun. A process that
+    exceeds the timeout is killed; its exit code is the negative signal number.
 
     Args:
         work: Module-level function that returns an exit code, or None for 0.

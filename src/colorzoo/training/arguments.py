@@ -54,9 +54,9 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the task classes named in arguments and configurations, or else all task classes.
+    """Import the task classes named in arguments and configurations.
 
-    LightningCLI resolves the name of a class only after the class has been imported.
+    If no class is named, all task classes are imported. LightningCLI resolves only names of imported classes.
     """
     known = task_paths()
     text = " ".join(words)

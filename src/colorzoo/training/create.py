@@ -23,11 +23,11 @@ def create_model(
         name: Name or alias from `list_models`. ``hf-hub:OWNER/NAME`` (with an optional ``@REVISION``)
             selects a Hugging Face Hub repository with a ``model.safetensors`` written by
             ``colorzoo weights convert``.
-        weights: ``"default"`` uses the first available weights of these: the authors' weights in the cache,
-            the weights in the package, or, for a model without weights in the package, a download of the
-            authors' weights. If none are available, the model has random weights and a warning explains how
-            to get trained weights. ``"published"`` requires the authors' weights. None selects random
-            weights. Any other value is the path of a weight file or checkpoint.
+        weights: ``"default"`` loads the authors' weights from the cache, else the weights in the package. For
+            a model without weights in the package, it downloads the authors' weights. If no weights are
+            available, the model has random weights and a warning explains how to get trained weights.
+            ``"published"`` requires the authors' weights. None selects random weights. Any other value is the
+            path of a weight file or checkpoint.
         offline: Whether to disable network connections.
         **hparams: Model settings by name (``width=0.25``), or settings dataclasses.
 

@@ -118,7 +118,7 @@ class SelfReferenced:
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Derive references from images ``(B, 3, H, W)``; by default, random flipped crops."""
+        """Derive references from images ``(B, 3, H, W)``; by default, crop and flip randomly."""
         return _self_reference(rgb, seeds)
 
 

@@ -1,4 +1,4 @@
-"""Base class of tasks with a discriminator, which optimize two networks manually.
+"""Base class of tasks with a discriminator and manual optimization of two networks.
 
 Differences from tasks with one optimizer:
 

@@ -119,7 +119,7 @@ class Muon(Optimizer):
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
     """Return the parameters whose gradients are clipped.
 
-    Muon updates have a fixed norm, so their parameters are excluded.
+    Muon updates have a fixed norm, so the parameters of Muon groups are excluded.
     """
     groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
     return [parameter for group in groups for parameter in group["params"]]
@@ -152,7 +152,8 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
 
     Args:
         module: The module.
-        excluded: Substrings of the names of parameters for AdamW, such as the first and last layers.
+        excluded: Substrings that select parameters for AdamW by name, such as names of the first and last
+            layers.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

@@ -122,7 +122,7 @@ class HoldThenLinear(RunSchedule):
         optimizer: The optimizer; its learning rates are the maximum rates of the schedule.
         warmup_steps: Number of linear warmup steps.
         total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
-        hold: Constant fraction of the schedule after the warmup; below 1.
+        hold: Fraction of the post-warmup steps with a constant learning rate; below 1.
     """
 
     def __init__(

@@ -169,8 +169,8 @@ def write_errors(path: Path) -> Iterator[None]:
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     """Choose the encoding of an output file.
 
-    The extension determines the container and the default codec. None selects the default ``codec`` or
-    ``crf``.
+    The extension determines the container and the default codec. If ``codec`` or ``crf`` is None, the default
+    is used.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.

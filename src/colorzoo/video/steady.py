@@ -37,6 +37,8 @@ _SURROUNDINGS_WEIGHT = 0.05  # weight of the surrounding colors relative to the 
 _FILLED_CONFIDENCE = 0.3  # confidence of filled colors when they are propagated to later frames
 _FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
 
+# Colors ``(h, w, 4)`` have the channels a and b (multiplied by the weight), the weight, and 0. The channel of
+# zeros exists because OpenCV warps four channels twice as fast as three channels.
 Array = NDArray[np.float32]
 Predict = Callable[[], Tensor]
 """Function that runs the model on a frame and returns ab ``(1, 2, h, w)``."""
@@ -108,9 +110,6 @@ class SteadyColors:
     """Temporal stabilizer for the colors in a shot.
 
     Frames must be passed in order. They are processed in windows of ``window`` frames.
-
-    Intermediate colors ``(h, w, 4)`` have the channels a and b (multiplied by the weight), the weight, and 0.
-    The channel of zeros exists because OpenCV warps four channels twice as fast as three channels.
 
     Args:
         strength: Weight in [0, 1] of propagated colors relative to the model's colors, for frames that the
