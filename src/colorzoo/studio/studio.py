@@ -196,7 +196,7 @@ class Studio:
                         reply(answer)
                         stop_if_cancelled()
             except RequestCancelledError:
-                drop()  # the drawing pad ignores this if it has disconnected
+                drop()  # a disconnected drawing pad does not receive this message
             except Exception as error:  # as in `handle`
                 reply(error_message(error, message.id))
 
