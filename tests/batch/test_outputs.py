@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from colorzoo.batch.outputs import output_path, output_paths
+from colorzoo.batch.outputs import output_path, plan_outputs
+from colorzoo.batch.task import FileTask
 from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_existing
 
@@ -55,9 +56,10 @@ def test_a_result_is_never_its_source(tmp_path):
 def test_two_results_never_have_the_same_name(tmp_path):
     plant(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
     found = find_existing([tmp_path / "a", tmp_path / "b"]).found
-    names = [path.name for path in output_paths(found, tmp_path / "out")]
+    tasks = [FileTask()] * len(found)
+    names = [output.path.name for output in plan_outputs(found, tasks, str(tmp_path / "out"))]
     assert names == ["x.heic.png", "x.jpg", "x.png", "X-2.JPG", "x-3.jpg"]
-    assert len({str(path).lower() for path in output_paths(found)}) == 5
+    assert len({str(output.path).lower() for output in plan_outputs(found, tasks)}) == 5
 
 
 def test_long_names_are_shortened_and_stay_distinct(tmp_path):

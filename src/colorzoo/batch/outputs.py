@@ -71,24 +71,6 @@ def output_path(
     return mirrored
 
 
-def output_paths(
-    found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
-) -> list[Path]:
-    """Return the output paths for all images; repeated names get a suffix such as ``-2``.
-
-    Raises:
-        ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
-    """
-    taken: set[str] = set()
-    paths = []
-    for image in found:
-        wanted = output_path(image, out, single=len(found) == 1, extension=extension)
-        path = next(path for path in _numbered(wanted) if absolute(path).casefold() not in taken)
-        taken.add(absolute(path).casefold())  # some file systems ignore case
-        paths.append(path)
-    return paths
-
-
 def names_file(out: str) -> bool:
     """Return whether the value of ``-o`` is a file name rather than a folder name."""
     if out.endswith(("/", os.sep)) or Path(out).is_dir():
@@ -99,15 +81,15 @@ def names_file(out: str) -> bool:
 def plan_outputs(
     found: Sequence[FoundImage],
     tasks: Sequence[FileTask],
-    out: str | None,
+    out: str | None = None,
     *,
-    overwrite: bool,
-    extension: str | None,
+    overwrite: bool = False,
+    extension: str | None = None,
 ) -> list[PlannedOutput]:
     """Select an output file for each image; no two images have the same output file.
 
-    If an output file exists and is the result of another image, a number is added to the name, unless ``out``
-    is a file.
+    Repeated names get a suffix such as ``-2``. If an output file exists and is the result of another image, a
+    number is added to the name, unless ``out`` is a file.
 
     Args:
         found: Source images.
@@ -119,7 +101,12 @@ def plan_outputs(
     Raises:
         ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
     """
-    targets = output_paths(found, out, extension=extension)
+    folded: set[str] = set()
+    targets: list[Path] = []
+    for image in found:
+        wanted = output_path(image, out, single=len(found) == 1, extension=extension)
+        targets.append(next(path for path in _numbered(wanted) if absolute(path).casefold() not in folded))
+        folded.add(absolute(targets[-1]).casefold())  # some file systems ignore case
     if overwrite or not any(map(os.path.lexists, targets)):
         return [PlannedOutput(target, "missing") for target in targets]
     fixed = out is not None and names_file(out)
