@@ -13,7 +13,7 @@ from PIL import Image
 from colorzoo.batch.file import FileColorizer
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import run_tasks
-from colorzoo.batch.settings import ColorSettings
+from colorzoo.batch.settings import COLORIZER_ARGUMENTS, ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, load_colorizer, settings_of
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
@@ -231,8 +231,10 @@ def _colorizer_for(
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    chosen = settings.colorizer_arguments() | ({} if device == "auto" else {"device": device}) | hparams
-    return load_colorizer(choice, **chosen)
+    chosen = {name: getattr(settings, name) for name in COLORIZER_ARGUMENTS}
+    if device != "auto":
+        chosen["device"] = device
+    return load_colorizer(choice, **chosen | hparams)
 
 
 def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo import __version__
-from colorzoo.batch.settings import ColorSettings
+from colorzoo.batch.settings import COLORIZER_ARGUMENTS, ColorSettings
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
@@ -151,7 +151,7 @@ class FileTask:
         if self.colorizer is not None:
             return self.colorizer, self.exemplar
         assert self.choice is not None
-        arguments = self.settings.colorizer_arguments()
+        arguments = {name: getattr(self.settings, name) for name in COLORIZER_ARGUMENTS}
         with _LOADING:
             colorizer = load_colorizer(self.choice, **arguments)
             files = [(str(path), digest_or_empty(path)) for use, path in self.files if use == "reference"]
@@ -191,7 +191,7 @@ class FileTask:
             [self.choice.name, self.choice.sha256, settings, recipe, digests],
             options=options,
             recipe=self.effective_recipe().to_json(),
-            crop=crop_text(self.recipe),
+            crop=self.recipe.crop.to_text() if self.recipe.crop else "",
             files=files,
             engine=self.settings.engine,
         )
@@ -217,7 +217,7 @@ class FileTask:
         Reference and label files are stored by name without a folder. To use the recipe, put these files in
         the folder of the recipe.
         """
-        recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
+        recipe, settings = self.recipe, self.settings
         assert self.choice is not None
         named = [Path(name).name for name in self.reference]
         if named:
@@ -228,8 +228,10 @@ class FileTask:
             recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
         for file in self.uploaded:
             recipe = recipe.with_fields("exemplar", {"path": file.name})
-        labels = {"file": classes.file, "reference_file": classes.reference_file}
-        recipe = recipe.with_fields("classes", {key: Path(file).name for key, file in labels.items() if file})
+        if "classes" in recipe.extra:
+            labels = {"file": recipe.classes.file, "reference_file": recipe.classes.reference_file}
+            names = {key: Path(file).name for key, file in labels.items() if file}
+            recipe = recipe.with_fields("classes", names)
         strength = recipe.strength if settings.strength is None else settings.strength
         return replace(recipe, model=self.choice.name, strength=strength)
 
@@ -343,11 +345,6 @@ def origin_of_choice(
     )
 
 
-def crop_text(recipe: Recipe | None) -> str:
-    """Return the crop of a recipe for `ImageProvenance.crop`."""
-    return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
-
-
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
     """Return the provenance record for results of a loaded model.
 
@@ -365,7 +362,7 @@ def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> I
         model=type(model).__name__,
         version=__version__,
         recipe=text,
-        crop=crop_text(recipe),
+        crop=recipe.crop.to_text() if recipe and recipe.crop else "",
         trained=next(model.parameters(), None) is not None,
     )
 
