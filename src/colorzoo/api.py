@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from colorzoo.batch.file import FileColorizer
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.runner import run_tasks
+from colorzoo.batch.runner import FileColorizer, run_tasks
 from colorzoo.batch.settings import COLORIZER_ARGUMENTS, ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, load_colorizer, settings_of
 from colorzoo.guidance import Guidance, Recipe

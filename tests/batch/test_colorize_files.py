@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 import colorzoo
-from colorzoo.batch import file
+from colorzoo.batch import runner
 from colorzoo.data import FolderDataModule
 from colorzoo.engines.digest import model_digest
 from colorzoo.factory import create_coloring_model
@@ -68,7 +68,7 @@ def test_finished_results_are_recognized_by_their_provenance(album, weights, tmp
     out = tmp_path / "out"
     statuses(album, weights, out)
     with monkeypatch.context() as none:
-        none.setattr(file, "read_file", lambda *_: pytest.fail("it was opened again"))
+        none.setattr(runner, "read_file", lambda *_: pytest.fail("it was opened again"))
         assert statuses(album, weights, out) == ["skipped"] * 4
     whole = (out / "a" / "x.png").read_bytes()
     (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # it does not say how it was made
@@ -79,14 +79,14 @@ def test_finished_results_are_recognized_by_their_provenance(album, weights, tmp
 
 def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:
     """Color an album in a process that is killed after the second file and before its note."""
-    write, made = file.write_image, []
+    write, made = runner.write_image, []
 
     def write_or_die(*args, **kwargs):
         made.append(write(*args, **kwargs))
         if len(made) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    file.write_image = write_or_die
+    runner.write_image = write_or_die
     statuses(album, weights, out)
 
 

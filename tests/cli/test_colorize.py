@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.batch import file as batch_file
+from colorzoo.batch import runner
 from colorzoo.cli._colorize import parse_point
 from colorzoo.guidance import PointHint
 from tiny_model import Run, gray_image
@@ -106,8 +106,8 @@ def test_unexpected_errors_do_not_stop_the_run(run: Run, tmp_path: Path, monkeyp
             raise ZeroDivisionError("oops")
         return real(stream, name, *options, **more)
 
-    real = batch_file.read_file
-    monkeypatch.setattr(batch_file, "read_file", read)
+    real = runner.read_file
+    monkeypatch.setattr(runner, "read_file", read)
     for name in ("a.png", "b.png"):
         photo(tmp_path / name)
     code, out, err = run(tmp_path)
@@ -260,7 +260,7 @@ def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Pat
 
 
 def test_too_many_frames_are_an_error(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_file, "MOST_FRAMES", 3)
+    monkeypatch.setattr(runner, "MOST_FRAMES", 3)
     images = [Image.fromarray(gray_image(24, 32 + number)) for number in range(4)]
     images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:])
     code, _, err = run(tmp_path / "a.tif")

@@ -14,7 +14,7 @@ import pytest
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from colorzoo.batch import file
+from colorzoo.batch import runner
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
@@ -68,7 +68,7 @@ def colored(tmp_path, monkeypatch):
         diary.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(file, "colorize", partial(logged_colorize, diary))
+    monkeypatch.setattr(runner, "colorize", partial(logged_colorize, diary))
     return count
 
 
@@ -175,7 +175,7 @@ def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
 
 
 def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
-    out, write, written = tmp_path / "out", file.write_image, []
+    out, write, written = tmp_path / "out", runner.write_image, []
 
     def killed(path, *args, **kwargs):
         written.append(path)
@@ -183,11 +183,11 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
             raise SystemExit("the test ends the run here")
         return write(path, *args, **kwargs)
 
-    monkeypatch.setattr(file, "write_image", killed)
+    monkeypatch.setattr(runner, "write_image", killed)
     with pytest.raises(SystemExit):
         predicted(album, out)
     assert colored() == 3
-    monkeypatch.setattr(file, "write_image", write)
+    monkeypatch.setattr(runner, "write_image", write)
     assert predicted(album, out).summary.counts == {"colored": 3, "skipped": 2}
     assert predicted(album, out).summary.counts == {"skipped": 5}
     predicted(album, tmp_path / "at once")
@@ -196,7 +196,7 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
 
 def predict_half(album: Path, folder: Path) -> None:
     """Run the first or second of two prediction processes."""
-    file.colorize = partial(logged_colorize, folder / "colored.txt")
+    runner.colorize = partial(logged_colorize, folder / "colored.txt")
     with (folder / "told.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
 
