@@ -257,7 +257,8 @@ def recipe_of(args: GuidanceOptions) -> Recipe:
     """
     file = Path(args.recipe) if args.recipe else None
     recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
-    recipe = recipe.with_fields("classes", _classes(args, recipe, file))
+    if "classes" in recipe.extra or args.classes or args.reference_classes or args.reassigned:
+        recipe = recipe.with_fields("classes", _classes(args, recipe, file))
     recipe = recipe.with_fields("statistics", _statistics(args))
     if args.alpha is not None:
         recipe = recipe.with_fields("exemplar", {"alpha": args.alpha})
