@@ -94,6 +94,9 @@ FULL: dict[str, Any] = {
 }
 HINTS = ("points", "scribbles", "regions", "areas", "paint", "replacements")
 POINT = {"x": 1, "y": 2, "color": "#102030"}
+FRACTIONS = ("points[0].strength", "areas[0].opacity", "paint[0].hardness", "paint[0].opacity")
+FRACTIONS += ("replacements[0].opacity", "exemplar.alpha", "statistics.saturation")
+FINISH = ("temperature", "tint", "vibrance", "shadows", "highlights")
 WRONG = [
     ("version", 3),
     ("image.width", 0),
@@ -119,11 +122,14 @@ WRONG = [
     ("exemplar.path", 5),
     ("classes.map.3", -1),
     *(("strength", value) for value in (-0.01, 1.51)),
-    *((f"points[0].{name}", -0.01) for name in ("radius", "strength", "reach")),
+    *((f"points[0].{name}", -0.01) for name in ("radius", "reach")),
+    *((name, 0) for name in ("points[0].stroke", "paint[0].layer", "image.height")),
+    *((name, -0.01) for name in ("paint[0].size", "scribbles[0].width")),
+    *((name, value) for name in FRACTIONS for value in (-0.01, 1.01)),
+    *(("finish", {name: value}) for name in FINISH for value in (-100.5, 100.5)),
+    ("statistics.histogram", [-0.01, *[0] * 312]),
     *(("points[0].ab", [-150.5, 150.5][::way]) for way in (1, -1)),
-    *((f"paint[0].{name}", -0.01) for name in ("size", "hardness", "opacity")),
-    *((f"replacements[0].{name}", 180.5) for name in ("range", "fade")),
-    *(("areas[0].opacity", value) for value in (-0.01, 1.01)),
+    *((f"replacements[0].{name}", value) for name in ("range", "fade") for value in (-0.5, 180.5)),
     *((f"areas[1].kept.{name}", [0, 0, value]) for name in ("low", "step") for value in (-1001, 1001)),
 ]
 

@@ -185,9 +185,13 @@ def test_predictions_that_are_not_finite_are_an_error() -> None:
 
 
 def test_too_little_memory_of_a_device_is_an_error() -> None:
-    model = Painter(10.0, torch.OutOfMemoryError("CUDA out of memory."))
-    with pytest.raises(ColorzooError, match=r"cpu ran out of memory\. Pass a smaller --size"):
-        Colorizer(model, device="cpu", precision="float32").colorize(gray_image(20, 20))
+    errors = (torch.OutOfMemoryError("full"), RuntimeError("MPS backend out of memory"))
+    for error, expected, message in (
+        *((error, ColorzooError, r"cpu ran out of memory\. Pass a smaller --size") for error in errors),
+        (RuntimeError("wrong shape"), RuntimeError, "wrong shape"),
+    ):
+        with pytest.raises(expected, match=message):
+            Colorizer(Painter(10.0, error), device="cpu", precision="float32").colorize(gray_image(20, 20))
 
 
 def test_untrained_models_are_refused_in_one_error() -> None:

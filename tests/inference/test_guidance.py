@@ -108,6 +108,7 @@ def test_many_points_are_reduced_to_the_mean_of_their_cells() -> None:
 def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels() -> None:
     thing = Area("thing", ((20.0, 30.0), (60.0, 30.0), (60.0, 70.0), (20.0, 70.0)))
     runs = told(Recipe(areas=(thing,), boxes=(BoxHint(0, 0, SIDE / 4, SIDE / 2),)))
+    assert all(run.boxes.corners[0].tolist() != [[0, 0, 1, 1]] for run in told(Recipe(areas=(thing,))))
     plain, found = sorted(runs, key=lambda run: 0 if run.boxes is None else len(run.boxes.corners[0]))
     assert plain.boxes is not None
     assert found.boxes is not None

@@ -32,19 +32,20 @@ def tiny_studio(limits: Limits | None = None, **options: Any) -> Studio:
     return Studio(Colorizer(model, device="cpu", size=64), limits=limits, **options)
 
 
-def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: Any) -> bytes:
+def image_file(levels: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
     memory = io.BytesIO()
-    Image.fromarray(gray_image(height, width)).save(memory, kind, **options)
+    Image.fromarray(levels).save(memory, kind, **options)
     return memory.getvalue()
+
+
+def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: Any) -> bytes:
+    return image_file(gray_image(height, width), kind, **options)
 
 
 def look_file(width: int = 60, height: int = 50) -> bytes:
     """Return a reference in color: one without would be refused."""
     gray = np.asarray(gray_image(height, width))
-    warm = np.stack([gray, gray // 2, gray // 3], axis=-1).astype(np.uint8)
-    memory = io.BytesIO()
-    Image.fromarray(warm).save(memory, "PNG")
-    return memory.getvalue()
+    return image_file(np.stack([gray, gray // 2, gray // 3], axis=-1).astype(np.uint8))
 
 
 def pixels(data: bytes) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_pad import BrowserPad, watched_pad
-from pads import DirectPad, pixels
+from pads import DirectPad, image_file, pixels
 from PIL import Image
 
 from colorzoo.guidance.areas import parse_mask
@@ -26,9 +25,7 @@ POINT = {"x": 90, "y": 70, "radius": 4, "color": "#d02010"}
 
 
 def scan_file() -> bytes:
-    memory = io.BytesIO()
-    Image.fromarray((bordered(4) * 2.55).astype(np.uint8)).save(memory, "PNG")
-    return memory.getvalue()
+    return image_file((bordered(4) * 2.55).astype(np.uint8))
 
 
 @pytest.fixture

@@ -6,24 +6,17 @@ import io
 import zipfile
 
 import numpy as np
-from pads import DirectPad, pixels
+from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
 from colorzoo.guidance import Crop
 from colorzoo.inference.steps.cropping import cropped
-from tiny_model import gray_image
 
 TURNED = {"x": 40, "y": 30, "width": 120, "height": 90, "angle": 4.5}
 
 
-def file(width: int = 240, height: int = 160) -> bytes:
-    memory = io.BytesIO()
-    Image.fromarray(gray_image(height, width)).save(memory, "PNG")
-    return memory.getvalue()
-
-
 def test_previews_show_the_whole_photo(pad: DirectPad) -> None:
-    recipe = {"image": pad.open(file())["image"], "border": [20, 10, 200, 140]}
+    recipe = {"image": pad.open(photo_file(240, 160))["image"], "border": [20, 10, 200, 140]}
     for quality in ("drag", "final", "full"):
         whole, kept = (
             pixels(pad.ask("color", recipe=each, quality=quality).buffers[0])
@@ -33,14 +26,14 @@ def test_previews_show_the_whole_photo(pad: DirectPad) -> None:
 
 
 def test_exports_are_cropped(pad: DirectPad) -> None:
-    recipe = {"image": pad.open(file())["image"], "border": [20, 10, 200, 140]}
+    recipe = {"image": pad.open(photo_file(240, 160))["image"], "border": [20, 10, 200, 140]}
     whole, kept = (pixels(pad.export(each)) for each in (recipe, {**recipe, "crop": TURNED}))
     assert np.array_equal(kept, cropped(whole, Crop(**TURNED)))
 
 
 def test_layers_are_cropped(pad: DirectPad) -> None:
     recipe = {
-        "image": pad.open(file())["image"],
+        "image": pad.open(photo_file(240, 160))["image"],
         "crop": TURNED,
         "paint": [{"path": [[90, 70]], "color": "#3060b0", "size": 40}],
     }

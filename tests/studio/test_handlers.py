@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pads import DirectPad, photo_file, pixels, tiny_studio
+from pads import DirectPad, image_file, photo_file, pixels, tiny_studio
 from PIL import Image
 
 from colorzoo.guidance import Recipe
@@ -81,8 +81,6 @@ def test_a_sketch_model_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: py
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:62] = 0
     image[12:48, 14:60] = 255
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
     for is_sketch_model, available, proposed in (
         (False, True, "cho2023_small"),  # its weights are in the package
         (False, False, None),
@@ -90,7 +88,7 @@ def test_a_sketch_model_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: py
     ):
         monkeypatch.setattr(models, "rank_models", {"sketch": ranked if available else []}.get)
         monkeypatch.setattr(Colorizer, "is_sketch_model", is_sketch_model)
-        found = pad.open(file.getvalue())
+        found = pad.open(image_file(image))
         assert (found["kind"], found["proposed"]) == ("sketch", proposed)
 
 

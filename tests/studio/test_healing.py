@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from pads import DirectPad, pixels
-from PIL import Image
+from pads import DirectPad, image_file, pixels
 
 from tiny_model import gray_image
 
@@ -16,9 +13,7 @@ DUST = {"path": [[60, 40], [90, 40]], "width": 8}
 def dusty(width: int = 240, height: int = 160) -> bytes:
     levels = gray_image(height, width).copy()
     levels[38:42, 60:90] = 255
-    memory = io.BytesIO()
-    Image.fromarray(levels).save(memory, "PNG")
-    return memory.getvalue()
+    return image_file(levels)
 
 
 def test_a_preview_is_healed_and_undone(pad: DirectPad) -> None:

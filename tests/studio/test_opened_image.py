@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
@@ -10,12 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import cv2
 import imagecodecs
 import numpy as np
 import pytest
 import torch
-from pads import DirectPad, photo_file, pixels
-from PIL import Image
+from pads import DirectPad, image_file, photo_file, pixels
 
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
@@ -25,11 +24,9 @@ from colorzoo.studio.protocol import Limits
 from tiny_model import gray_image
 
 
-def color_file(width: int, height: int, kind: str = "PNG") -> bytes:
+def color_file(width: int, height: int) -> bytes:
     levels = np.random.default_rng(0).integers(0, 255, (height // 20 + 1, width // 20 + 1, 3), dtype=np.uint8)
-    memory = io.BytesIO()
-    Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC).save(memory, kind)
-    return memory.getvalue()
+    return image_file(cv2.resize(levels, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,9 +76,7 @@ def test_a_photo_is_a_sketch_gray_or_in_color() -> None:
         ((gray_image(60, 80)[..., None] * PAPER).astype(np.uint8), "color", TINTED),
         (pixels(color_file(80, 60)), "color", IN_COLOR),
     ]:
-        file = io.BytesIO()
-        Image.fromarray(rgb).save(file, "PNG")
-        opened = open_upload(file.getvalue(), "old.png", Limits(), 64)
+        opened = open_upload(image_file(rgb), "old.png", Limits(), 64)
         assert (opened.kind, opened.notes, opened.colored) == (kind, notes, bool(notes))
         assert (opened.source == opened.gray) == (rgb.ndim == 2)
 
@@ -138,9 +133,8 @@ def test_alpha_is_shown_in_8_bits_at_the_size_of_the_preview(scale: int) -> None
 def test_transparent_line_art_lies_on_paper() -> None:
     cover = np.zeros((96, 128), np.uint8)
     cover[10:80, 20:23] = cover[40:43, 20:100] = 255
-    memory = io.BytesIO()
-    Image.fromarray(np.dstack([np.zeros((96, 128, 3), np.uint8), cover])).save(memory, "PNG")
-    opened = open_upload(memory.getvalue(), "ink.png", Limits(), 64)
+    ink = np.dstack([np.zeros((96, 128, 3), np.uint8), cover])
+    opened = open_upload(image_file(ink), "ink.png", Limits(), 64)
     assert (opened.kind, opened.alpha) == ("sketch", b"")
     assert pixels(opened.gray).mean() > 200
     assert float(opened.lightness.mean()) < 0.01  # as models of photos read it

@@ -95,6 +95,7 @@ def test_a_photo_keeps_no_full_size_pixels() -> None:
     assert (photo.size, photo.view) == ((900, 1500), (180, 300))
     assert {size: tuple(m.shape[2:]) for size, m in photo.network_lightnesses.items()} == {64: (107, 64)}
     assert photo.nbytes < 900 * 1500 * 4
+    assert open_upload(photo_file(2000, 40), "wide.png", Limits(), 32).view == (1024, 20)
 
 
 def test_connected_sessions_never_expire(clock: Clock) -> None:
