@@ -16,7 +16,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import given_groups, recorded_arguments, with_groups
+from colorzoo.settings import recorded_arguments, setting_groups, settings_of, with_groups
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 
@@ -107,10 +107,10 @@ class ColoringModel(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
-        groups = given_groups(type(self), settings)
-        for name, group in groups.items():
-            setattr(self, name, group)
-        self._settings = recorded_arguments(type(self), {**settings, **groups})
+        for name, kind in setting_groups(type(self)).items():
+            settings[name] = settings_of(kind, settings.get(name))
+            setattr(self, name, settings[name])
+        self._settings = recorded_arguments(type(self), settings)
 
     @property
     def hparams(self) -> dict[str, Any]:

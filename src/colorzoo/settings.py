@@ -136,7 +136,8 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
         ColorzooError: A setting is unknown, or a number is out of range.
     """
     if isinstance(value, kind):
-        check_ranges(get_type_hints(kind, include_extras=True), vars(value))
+        for name, limits, number in out_of_range(get_type_hints(kind, include_extras=True), vars(value)):
+            raise ColorzooError(f"{name} must be {limits}, got {number}.")
         return value
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
@@ -147,22 +148,13 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
     return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
 
 
-def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Raise an error if a number is outside the `Range` in its type annotation.
+def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
+    """Return the name, range and value of each number outside the `Range` of its type hint.
 
     Args:
         hints: Type annotations by name.
         values: Numbers, or lists or mappings of numbers, by name; None is ignored.
-
-    Raises:
-        ColorzooError: A number is out of range.
     """
-    for name, limits, value in out_of_range(hints, values):
-        raise ColorzooError(f"{name} must be {limits}, got {value}.")
-
-
-def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
-    """Return the name, range and value of each number outside the `Range` of its type hint."""
     found: list[tuple[str, Range, float]] = []
     for name, hint in hints.items():
         value = values.get(name)
@@ -178,7 +170,7 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
     """Raise an error if a constructor argument is outside its `Range`.
 
-    Constructors of base classes are included; see `check_ranges`.
+    Constructors of base classes are included; see `out_of_range`.
     """
     for kind in constructor.__mro__:
         if "__init__" in vars(kind):
@@ -186,7 +178,8 @@ def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
             for hint in list(hints.values()):
                 if get_origin(hint) is Unpack:
                     hints |= get_type_hints(get_args(hint)[0], include_extras=True)
-            check_ranges(hints, values)
+            for name, limits, number in out_of_range(hints, values):
+                raise ColorzooError(f"{name} must be {limits}, got {number}.")
 
 
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,19 +238,6 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
 
-def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings groups for constructor arguments as dataclasses, by name.
-
-    Groups that ``arguments`` does not contain have their default values.
-
-    Raises:
-        ColorzooError: A setting is unknown or its value is invalid.
-    """
-    return {
-        name: settings_of(kind, arguments.get(name)) for name, kind in setting_groups(constructor).items()
-    }
-
-
 def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:
     """Wrap a constructor so that it accepts mappings in place of settings groups."""
     signature = inspect.signature(construct)
@@ -299,7 +279,7 @@ def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, 
 
     Args:
         constructor: Class with groups of settings.
-        arguments: Constructor arguments by name, with all groups of settings; see `given_groups`.
+        arguments: Constructor arguments by name, with all groups of settings as dataclasses.
     """
     known = argument_types(constructor)
     return {

@@ -24,7 +24,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import MODEL_PREFIX, ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
-from colorzoo.settings import check_arguments, given_groups, recorded_arguments
+from colorzoo.settings import check_arguments, recorded_arguments, setting_groups, settings_of
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -126,10 +126,11 @@ class ColorizationModule(LightningModule):
             known = ", ".join(self.stages) or "null"
             raise ColorzooError(f"stage of {type(self).__name__} must be one of {known}, got {stage!r}.")
         self.save_hyperparameters(ignore="model")
-        groups = given_groups(type(self), self.hparams)
-        for name, group in groups.items():
-            setattr(self, name, group)
-        plain = recorded_arguments(type(self), {**self.hparams, **groups})  # any checkpoint can store them
+        arguments = dict(self.hparams)
+        for name, kind in setting_groups(type(self)).items():
+            arguments[name] = settings_of(kind, arguments.get(name))
+            setattr(self, name, arguments[name])
+        plain = recorded_arguments(type(self), arguments)  # values that any checkpoint can store
         self.hparams.clear()
         self.save_hyperparameters(plain)
         check_arguments(type(self), self.hparams)
