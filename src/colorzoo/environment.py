@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import platform
@@ -27,8 +26,6 @@ LIBRARIES = (
     "pillow",
 )
 """Packages whose versions affect numerical results."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # option numbers of mallopt, from malloc.h
-_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory to keep, largest block from the heap
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 """File of the control group that contains the CPU limit of a container."""
 
@@ -50,21 +47,6 @@ def core_count() -> int:
         quota, period = CPU_LIMIT.read_text(encoding="ascii").split()
         limits.append(math.ceil(int(quota) / int(period)))
     return max(1, min(limits))
-
-
-def reuse_memory() -> None:
-    """Configure glibc to keep freed memory for later allocations.
-
-    By default, glibc returns large memory blocks to the system. Requesting these blocks again page by page
-    takes a quarter of the inference time. If the user has configured malloc, nothing is changed.
-    """
-    configured = {"GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
-    if configured or sys.platform != "linux":
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):  # missing in other C libraries
-        library.mallopt(_MMAP_THRESHOLD, _MAX_MMAP)
-        library.mallopt(_TRIM_THRESHOLD, _MAX_TRIM)
 
 
 def installed_version(package: str) -> str | None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from colorzoo.batch.settings import VideoOptions
 from colorzoo.cli._options import Command
-from colorzoo.cli.colorize import share_cores
-from colorzoo.environment import reuse_memory
+from colorzoo.cli.colorize import configure_process
 from colorzoo.errors import GuidanceError
 from colorzoo.registry import model_card
 
@@ -34,8 +33,7 @@ def run(args: VideoOptions) -> int:
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.
     """
-    share_cores()
-    reuse_memory()
+    configure_process()
     keys = _parse_keys(args.key)
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
