@@ -256,7 +256,8 @@ class Colorizer:
         """
         if "exemplar" not in self.model.accepts:
             return Exemplar(torch.zeros(1, 3, 1, 1))
-        return self._network.call(lambda model: make_exemplar(model, references, self.size))
+        with self._network.session() as model:
+            return make_exemplar(model, references, self.size)
 
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -33,7 +33,6 @@ from colorzoo.guidance import (
 from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.inference.steps.reach import PointPatches
-from colorzoo.lru_cache import nbytes_of
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
@@ -41,7 +40,6 @@ from colorzoo.settings import Engine, Precision
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
-T = TypeVar("T")
 _NUMBERS = itertools.count(1)
 
 
@@ -51,24 +49,11 @@ class EditState:
 
     Attributes:
         cache_key: Key of the inputs for which the state is valid.
-        owner: Model and device that created the state; None before the first edit.
-        kept: State that the model created.
+        kept: State that the model created; None before the first edit.
     """
 
     cache_key: str
-    owner: tuple[object, torch.device] | None = None
     kept: Any = None
-
-    def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
-        """Return the state of a model; create it with ``make`` if the model or device changed."""
-        if self.owner != (model, device):
-            self.owner, self.kept = (model, device), make()
-        return self.kept
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the state in memory, in bytes."""
-        return nbytes_of(self.kept)
 
 
 class NetworkRunner:
@@ -78,6 +63,7 @@ class NetworkRunner:
         model: The model.
         name: Name of the model in messages.
         device: Device of the model.
+        dtype: Preferred numeric precision; predictions that are not finite are repeated in float32.
         cache_key: Identifier of this runner in caches, unique in the process.
 
     Args:
@@ -96,12 +82,18 @@ class NetworkRunner:
         self.cache_key = f"{name} {next(_NUMBERS)}"
         self._lock = threading.Lock()
         self.device = device
-        self._preferred = choose_dtype(precision, device)
+        self.dtype = choose_dtype(precision, device)
 
-    def call(self, function: Callable[[Any], T]) -> T:
-        """Call a function with the model in inference mode, in one thread at a time."""
-        with self._lock, torch.inference_mode():
-            return function(self.model)
+    @contextmanager
+    def session(self, dtype: torch.dtype = torch.float32) -> Iterator[Any]:
+        """Yield the model in inference mode, in one thread at a time.
+
+        Args:
+            dtype: Numeric precision; a precision other than float32 enables autocast.
+        """
+        low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
+        with self._lock, torch.inference_mode(), low:
+            yield self.model
 
     def predict(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Run the model.
@@ -118,13 +110,12 @@ class NetworkRunner:
             ColorzooError: The prediction is not finite in float32, or the device has too little memory.
         """
         try:
-            with self._lock:
-                for dtype in dict.fromkeys((self._preferred, torch.float32)):
-                    with self._at_precision(dtype):
-                        found = self._answer(self._graph or self.model, network_input, guidance, state)
-                    colors = found.colors
-                    if torch.isfinite(colors).all():
-                        return found.with_colors(colors.float().cpu())
+            for dtype in dict.fromkeys((self.dtype, torch.float32)):
+                with self.session(dtype):
+                    found = self._answer(self._graph or self.model, network_input, guidance, state)
+                colors = found.colors
+                if torch.isfinite(colors).all():
+                    return found.with_colors(colors.float().cpu())
         except RuntimeError as error:  # on MPS, exhausted memory raises a plain RuntimeError
             if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
                 raise
@@ -133,34 +124,22 @@ class NetworkRunner:
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32; check its weights.")
 
-    def similarity(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
-        """Return `ComputesSimilarity.similarity` in float32 on the CPU."""
-        with self._lock, self._at_precision(self._preferred):
-            model = self.model
-            assert isinstance(model, ComputesSimilarity)
-            memory = state.of(model, self.device, model.init_cache)
-            return model.similarity(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
-
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Return the prediction of the model or its ONNX graph, with cached state if possible."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
-            others = replace(guidance, scribbles=None)
-            encoded = state.of(model, self.device, lambda: model.encode(network_input, others))
-            return model.refine(encoded, guidance.scribbles)
+            if state.kept is None:
+                state.kept = model.encode(network_input, replace(guidance, scribbles=None))
+            return model.refine(state.kept, guidance.scribbles)
         # once the state exists, the cache is also used without points, because the user will add points again
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
-            return model.edit(network_input, guidance, state.of(model, self.device, model.init_cache))
+            if state.kept is None:
+                state.kept = model.init_cache()
+            return model.edit(network_input, guidance, state.kept)
         prediction: Prediction = model(network_input, guidance)
         return prediction
-
-    @contextmanager
-    def _at_precision(self, dtype: torch.dtype) -> Iterator[None]:
-        low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
-        with torch.inference_mode(), low:
-            yield
 
 
 def _graph_of(model: ColoringModel, name: str) -> OnnxModel:
@@ -262,8 +241,12 @@ def compute_similarity(
 
     See `colorzoo.capabilities.ComputesSimilarity`.
     """
-    mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
-    return network.similarity(lightness, mask, state)
+    mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3]))).to(network.device)
+    with network.session(network.dtype) as model:
+        assert isinstance(model, ComputesSimilarity)
+        if state.kept is None:
+            state.kept = model.init_cache()
+        return model.similarity(lightness.to(network.device), mask, state.kept).float().cpu()
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
@@ -272,18 +255,20 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
     Raises:
         GuidanceError: The model has no detector.
     """
-    found: Boxes = network.call(lambda model: model.find_boxes(lightness.to(model.device)).to("cpu"))
+    with network.session() as model:
+        found: Boxes = model.find_boxes(lightness.to(model.device)).to("cpu")
     return found
 
 
 def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
     """Return the exemplar with its reference embedding; see `EncodesReference`."""
-    embedding = network.call(lambda model: model.encode_reference(exemplar.rgb.to(model.device)))
-    embedding = embedding.float().cpu()
-    return replace(exemplar, embedding=embedding)
+    with network.session() as model:
+        embedding = model.encode_reference(exemplar.rgb.to(model.device))
+    return replace(exemplar, embedding=embedding.float().cpu())
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
     """Return the regions that a model proposes for a sketch; see `ProposesRegions`."""
-    found: Regions = network.call(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
+    with network.session() as model:
+        found: Regions = model.propose(sketch.to(model.device)).to("cpu")
     return found

@@ -49,7 +49,8 @@ def read_classes(
     """
     del files
     reference = None if exemplar is None else exemplar.rgb
-    return network.call(lambda model: class_map(model, recipe, lightness, reference))
+    with network.session() as model:
+        return class_map(model, recipe, lightness, reference)
 
 
 def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
