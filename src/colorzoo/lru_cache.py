@@ -43,11 +43,19 @@ class LRUCache:
     def get(self, key: str, compute: Callable[[], T]) -> T:
         """Return the cached result for a key; if it is not cached, compute and cache it."""
         with self._lock:
-            if key in self._results:
-                return cast(T, self._keep(key, self._results[key][0]))
-        found = compute()  # without the lock, so that computations of several threads overlap
+            is_cached = key in self._results
+            result: Any = self._results[key][0] if is_cached else None
+        if not is_cached:
+            result = compute()  # without the lock, so that computations of several threads overlap
         with self._lock:
-            return cast(T, self._keep(key, found))
+            # measure the size at each use, because some results grow
+            size = max(nbytes_of(result), _LEAST_BYTES)
+            self._total += size - self._results.pop(key, (None, 0))[1]
+            self._results[key] = result, size  # the last entry is the most recently used result
+            while self._total > self._most and len(self._results) > 1:
+                _, (_, freed) = self._results.popitem(last=False)
+                self._total -= freed
+        return cast(T, result)
 
     def __contains__(self, key: str) -> bool:
         """Return whether a result is cached for a key."""
@@ -63,17 +71,6 @@ class LRUCache:
         with self._lock:
             self._results.clear()
             self._total = 0
-
-    def _keep(self, key: str, result: object) -> object:
-        """Mark a result as most recently used; evict the oldest results of an oversized cache."""
-        # measure the size at each use, because some results grow
-        size = max(nbytes_of(result), _LEAST_BYTES)
-        self._total += size - self._results.pop(key, (None, 0))[1]
-        self._results[key] = result, size
-        while self._total > self._most and len(self._results) > 1:
-            _, (_, freed) = self._results.popitem(last=False)
-            self._total -= freed
-        return result
 
 
 class ColumnCache(Generic[Column]):
