@@ -100,7 +100,11 @@ def find_border(lightness: Array) -> Rectangle | None:
         Rectangle inside the border, in pixels; None if no border is detected reliably.
     """
     height, width = lightness.shape
-    small = _shrink(lightness)
+    small: Array = lightness.astype(np.float32)
+    factor = _LONGEST / max(height, width)
+    if factor < 1:
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        small = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BOX))
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
     for least_sides in _LAYERS:
         depths = _find_layer(small[top:bottom, left:right], least_sides)
@@ -150,15 +154,6 @@ def _find_bar(is_border: Array) -> tuple[int, int] | None:
             if wide and min(start, side - stop) < margin * side:
                 return start, stop
     return None
-
-
-def _shrink(lightness: Array) -> Array:
-    height, width = lightness.shape
-    factor = _LONGEST / max(height, width)
-    if factor >= 1:
-        return lightness.astype(np.float32)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(lightness.astype(np.float32)).resize(size, Image.Resampling.BOX))
 
 
 def _find_layer(lightness: Array, least_sides: int) -> Depths | None:

@@ -302,24 +302,20 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
         points: Points at the size of the network input.
         hinted: Whether to use strokes and region colors.
     """
+    network, accepts = task.network, task.network.model.accepts
     guidance, objects = _guidance(task, hinted=hinted), _areas(task, "thing")
-    strokes = _strokes(task) if hinted and "scribbles" in task.network.model.accepts else None
-    prediction = _run_once(task, guidance, points, strokes)
-    if not objects or "boxes" not in task.network.model.accepts:
+    strokes = _strokes(task) if hinted and "scribbles" in accepts else None
+    if "points" not in accepts:
+        points = None
+    image, state = network_input(task), state_of(task, guidance, points)
+    prediction = task.run(run_network, image, guidance, points, strokes, state, network=network)
+    if not objects or "boxes" not in accepts:
         return prediction
     drawn = _drawn(task, objects)
-    boxed = _run_once(task, boxes_of_areas(guidance, drawn), points, strokes)
-    return restrict_to_areas(boxed, prediction, drawn)
-
-
-def _run_once(
-    task: ColorizeTask, guidance: Guidance, points: Points | None, strokes: Scribbles | None
-) -> Prediction:
-    """Run the model with guidance and strokes, and with points if the model supports points."""
-    if "points" not in task.network.model.accepts:
-        points = None
+    guidance = boxes_of_areas(guidance, drawn)
     state = state_of(task, guidance, points)
-    return task.run(run_network, network_input(task), guidance, points, strokes, state, network=task.network)
+    boxed = task.run(run_network, image, guidance, points, strokes, state, network=network)
+    return restrict_to_areas(boxed, prediction, drawn)
 
 
 def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:

@@ -105,7 +105,7 @@ class ColorizedImage:
         Args:
             image: Whole source image.
         """
-        if self.predicted_lightness is not None:
+        if self.colors.lightness is not None:
             image = composite_on_white(image)
         if self.crop is None:
             return image
@@ -150,22 +150,21 @@ class ColorizedImage:
             return replace(lightness, shift=shift.by_rows(lightness.shape))
         return shift.apply(lightness[None, None])[0, 0]
 
-    def _corrections(self, lightness: AnyLightness) -> tuple[PointCorrection, ...]:
-        """Compute the corrections that restore the exact colors of points at full size."""
-        hints, (width, height) = self.recipe.points, self.part.size
-        if (height, width) != tuple(lightness.shape):
-            x, y = lightness.shape[1] / width, lightness.shape[0] / height
-            hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
-        strength, locked = self.recipe.strength, self.colors.locked
-        return tuple(correct_points(hints, self.ab, lightness, strength=strength, locked=locked))
-
     def _layers(self, lightness: AnyLightness) -> Layers:
         """Return the arguments of `join`."""
+        recipe, (width, height), locked = self.recipe, self.part.size, self.colors.locked
+        corrections: tuple[PointCorrection, ...] = ()
+        if recipe.points and self.colors.lightness is None:
+            hints = recipe.points
+            if (height, width) != tuple(lightness.shape):
+                x, y = lightness.shape[1] / width, lightness.shape[0] / height
+                hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
+            corrections = tuple(
+                correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
+            )
         overlays: tuple[Overlay, ...] = ()
-        if self.recipe.has_overlays:
+        if recipe.has_overlays:
             from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
-            shape, locked = lightness.shape, self.colors.locked
-            overlays = overlays_of(self.recipe, self.part.size, shape, locked, self.reaches)
-        corrected = self.recipe.points and self.colors.lightness is None
-        return lightness, self.ab, self._corrections(lightness) if corrected else (), overlays
+            overlays = overlays_of(recipe, self.part.size, lightness.shape, locked, self.reaches)
+        return lightness, self.ab, corrections, overlays

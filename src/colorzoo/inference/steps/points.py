@@ -161,7 +161,7 @@ def show_base(ab: Tensor, lightness: Tensor) -> Base:
         ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
         lightness: Lightness ``(1, 1, h, w)`` in [0, 100].
     """
-    return Base(ab, _in_gamut(ab, lightness))
+    return Base(ab, reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:])
 
 
 def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
@@ -188,24 +188,15 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     colors, response = _response(change[0], ab[0], extent)
     fill = POINTS.fill * weight * response
     mixed = weight * ((1 - fill) * change + fill * (colors - base.ab))
-    shown = _in_gamut(base.ab + mixed, lightness) - base.shown
+    shown = reduce_chroma(torch.cat([lightness, base.ab + mixed], dim=1))[:, 1:] - base.shown
     given = torch.where(points.mask > 0, points.ab - base.ab, torch.nan)
-    smooth = blend(shown[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), _blend_widths(extent))
-    return torch.where(points.mask > 0, points.ab, base.ab + torch.from_numpy(smooth)[None])
-
-
-def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
-    """Return ab ``(1, 2, h, w)`` clipped to sRGB for a lightness map ``(1, 1, h, w)``."""
-    return reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:]
-
-
-def _blend_widths(extent: Extent) -> Map:
-    """Return the filter width ``(h, w)`` in pixels for `blend`; it is smaller in small areas."""
+    # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
-    areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, extent.weight.flatten())
-    most = POINTS.blend * min(extent.weight.shape)
-    widths = (POINTS.blend_small * areas.sqrt()).clamp(min=POINTS.least_blend, max=most)
-    return widths[extent.nearest].numpy()
+    areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
+    widest = POINTS.blend * min(weight.shape)
+    widths = (POINTS.blend_small * areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)[extent.nearest]
+    smooth = blend(shown[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), widths.numpy())
+    return torch.where(points.mask > 0, points.ab, base.ab + torch.from_numpy(smooth)[None])
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
