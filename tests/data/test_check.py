@@ -64,6 +64,21 @@ def test_a_second_start_decodes_only_broken_images(root, decodes, caplog):
     assert decodes() == 1
 
 
+def test_the_summary_names_five_images_of_each_kind():
+    names = [f"{index}.png" for index in range(6)]
+    result = check.CheckResult(torch.zeros(0), [(name, "cut") for name in names], names)
+    broken, gray = result.summary().splitlines()
+    assert [name in broken for name in names] == [name in gray for name in names] == [True] * 5 + [False]
+
+
+def test_results_of_threads_are_in_order_and_few_items_are_read_ahead():
+    taken = []
+    results = check.bounded_map(lambda item: 2 * item, (taken.append(i) or i for i in range(40)), 2)
+    assert next(results) == 0
+    assert len(taken) <= 8 * 2 + 1
+    assert list(results) == list(range(2, 80, 2))
+
+
 @pytest.mark.parametrize(
     ("a", "b", "gray"), [(2.2, 2.2, True), (2.9, 2.9, False), (4.4, 0, True), (0, 5.8, False)]
 )

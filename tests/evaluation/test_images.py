@@ -15,7 +15,7 @@ from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import Cache, Entry
-from colorzoo.evaluation.images import Item, read_result, read_truth, select_images
+from colorzoo.evaluation.images import Item, hash_all, read_result, read_truth, select_images
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Resize, UserChoice, parse_protocol
 from tiny_evaluation import PROTOCOL, write_image
@@ -86,6 +86,13 @@ def test_a_truth_is_the_image_at_the_size_of_the_protocol(photos: Path, tmp_path
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
 
 
+def test_unreadable_images_are_listed(photos: Path) -> None:
+    items = [Item(name, StoredImage(str(photos / name))) for name in ("0.png", "none.png", "1.png")]
+    readable, unreadable = hash_all(items)
+    assert [each.name for each in readable] == ["0.png", "1.png"]
+    assert [(name, "none.png" in why) for name, why in unreadable] == [("none.png", True)]
+
+
 MACHINE = Machine("cpu", 1, "chip", "AVX2", {"torch": "2.0"})
 
 
@@ -108,3 +115,4 @@ def test_the_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
         {"machine": replace(MACHINE, versions={"torch": "3.0"})},
     ):
         assert not finds(**change), change
+    assert not Entry(skipped="broken").lacks([1], ["psnr"])

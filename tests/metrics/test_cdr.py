@@ -34,6 +34,12 @@ def test_clusters_of_one_channel_are_those_of_the_gray_triple(shift: float) -> N
         assert (cluster_plane(each) == triple_slic(each)).all()
 
 
+def test_faint_colors_have_edges_but_rounding_errors_have_none() -> None:
+    step = (torch.arange(32) >= 16).float().expand(2, 32, 32)
+    assert truth_clusters(0.02 * step).edges.any()
+    assert not truth_clusters(0.009 * step).edges.any()
+
+
 def test_a_cached_truth_gives_the_same_values() -> None:
     truths = [truth_clusters(image) for image in TRUTH]
     assert computed(RESULT, truths=truths) == computed(RESULT, TRUTH)

@@ -9,6 +9,7 @@ from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.metrics import GrayGain, WorseThanGray
+from colorzoo.metrics.base import require_pair
 from metrics.cases import IMAGES
 
 BATCH = IMAGES[0]
@@ -64,6 +65,17 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments) -> None:
     with pytest.raises(DataError) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("channels", "low", "high", "unit"), [(3, 0, 1, "RGB"), (2, -128, 128, "CIE")])
+def test_values_may_exceed_their_range_by_rounding_only(
+    channels: int, low: int, high: int, unit: str
+) -> None:
+    for limit, sign in ((low, -1), (high, 1)):
+        image = torch.full((1, channels, 4, 4), limit + sign * 1e-3)
+        require_pair(image, image, channels)
+        with pytest.raises(DataError, match=unit):
+            require_pair(image, image + sign * 0.01, channels)
 
 
 @pytest.mark.parametrize(("wrong", "is_worse"), [(6, 0.0), (9, 1.0)])

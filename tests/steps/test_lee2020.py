@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
@@ -18,6 +19,16 @@ def task() -> Any:
     found.allow_untrained = True
     found.setup("fit")
     return found
+
+
+def test_features_come_from_images_in_minus_one_to_one() -> None:
+    model, (batch, *_) = task(), training_batch(32, 2)
+    seen: list[Tensor] = []
+    model.vgg.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    generated = model.generate(batch)
+    model.generator_loss(batch, generated)
+    for found, image in zip(seen, (generated.extras["target"], generated.rgb), strict=True):
+        torch.testing.assert_close(found, 2 * image - 1)
 
 
 def test_the_discriminator_steps_first_and_the_generator_sees_its_step(tmp_path: Path) -> None:

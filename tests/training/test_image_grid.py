@@ -60,6 +60,7 @@ def test_hints_are_colored_squares_in_a_dark_frame():
     image = hint_image(lightness, Guidance(points=points))[0]
     assert image[0, 5, 5] > image[1, 5, 5] + 0.2
     assert float(image[:, 3, 5].max()) < 0.01
+    assert float(image[:, 2, 5].min()) == pytest.approx(float(image[:, 12, 12].min()))
     assert float(image[:, 12, 12].std()) < 0.01
 
 
@@ -68,9 +69,13 @@ def test_the_first_process_alone_paints(first, tmp_path):
     trainer = small_trainer(tmp_path)
     grid, model = ImageGrid(), small_model().eval()
     grid.setup(trainer, model, "fit")
-    batch = {"rgb": torch.rand(2, 3, 32, 32), "seed": torch.tensor([1, 2]), "name": ["a", "b"]}
+    batch = {"rgb": torch.rand(9, 3, 32, 32), "seed": torch.arange(9), "name": ["a"] * 9}
     process = SimpleNamespace(
         is_global_zero=first, sanity_checking=False, num_val_batches=[1], loggers=[], global_step=3
     )
     grid.on_validation_batch_end(process, model, None, batch, 0)
-    assert [path.name for path in tmp_path.rglob("*.png")] == ["step-0000003.png"] * first
+    saved = list(tmp_path.rglob("*.png"))
+    assert [path.name for path in saved] == ["step-0000003.png"] * first
+    for path in saved:
+        with Image.open(path) as table:
+            assert table.height == 8 * (32 + 2) + 2  # eight images at most, and lines between them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -69,6 +71,12 @@ def test_two_steps_are_those_written_out() -> None:
             wanted = wanted * (1 - 0.1 * 0.5) - 0.1 * step
         # rounding to bfloat16 differs a little between two ways to add up a momentum
         torch.testing.assert_close(weight.detach().flatten(1), wanted, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("steps", "valid"), [(0, False), (1, True), (5, True), (6, False)])
+def test_one_to_five_steps_are_supported(steps: int, valid: bool) -> None:
+    with nullcontext() if valid else pytest.raises(ValueError, match="between 1 and 5"):
+        Muon([nn.Parameter(torch.zeros(1))], steps=steps)
 
 
 def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
