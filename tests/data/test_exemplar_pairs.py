@@ -10,9 +10,7 @@ from runs import colorful
 
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.neighbors import (
-    FeatureEncoder,
-)
+from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.data.self_references import thin_plate_grid
 from colorzoo.errors import DataError
 

@@ -75,11 +75,7 @@ def test_the_command_packs_tars_and_files_in_two_processes(tmp_path, capsys) -> 
 
 @pytest.mark.parametrize(
     ("source", "out", "words"),
-    [
-        ("nowhere", "out", "'nowhere'"),
-        ("in", "in/out", "'in'"),
-        ("in", "full", "'full'"),
-    ],
+    [("nowhere", "out", "'nowhere'"), ("in", "in/out", "'in'"), ("in", "full", "'full'")],
 )
 def test_invalid_folders_raise_one_line(here, refused, source: str, out: str, words: str) -> None:
     colorful(np.random.default_rng(0)).save("x.png")

@@ -12,12 +12,7 @@ from torch import Tensor
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.evaluation.images import Truth
-from colorzoo.evaluation.measures import (
-    Bleeding,
-    MeasuredImage,
-    list_metrics,
-    named_measure,
-)
+from colorzoo.evaluation.measures import Bleeding, MeasuredImage, list_metrics, named_measure
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics

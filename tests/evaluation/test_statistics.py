@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, t
 from torchmetrics.image.fid import _compute_fid
 
-from colorzoo.evaluation.statistics import (
-    bootstrap_weights,
-    difference,
-    estimate,
-    holm,
-    jackknife,
-)
+from colorzoo.evaluation.statistics import bootstrap_weights, difference, estimate, holm, jackknife
 from colorzoo.metrics.base import mean_of_moments as mean
 from colorzoo.metrics.base import value_moments
 from colorzoo.metrics.fid import frechet_distance

@@ -6,10 +6,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.metrics import (
-    ClusterDiscrepancyRatio,
-    truth_clusters,
-)
+from colorzoo.metrics import ClusterDiscrepancyRatio, truth_clusters
 from colorzoo.metrics.cdr import cluster_plane
 from metrics.cases import IMAGES, triple_slic
 

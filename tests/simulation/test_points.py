@@ -7,11 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.simulation.points import (
-    PointSimulation,
-    simulate_points,
-    uniform_points,
-)
+from colorzoo.simulation.points import PointSimulation, simulate_points, uniform_points
 
 NO_REVEAL = PointSimulation(reveal_all=0.0)
 

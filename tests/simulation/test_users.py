@@ -11,14 +11,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
-from colorzoo.simulation import (
-    ColorizedImage,
-    TargetImage,
-    Turn,
-    list_users,
-    make_user,
-    play,
-)
+from colorzoo.simulation import ColorizedImage, TargetImage, Turn, list_users, make_user, play
 from colorzoo.testing.samples import sample_image
 
 SIZE = (40, 48)

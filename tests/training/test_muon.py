@@ -95,9 +95,7 @@ def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
     assert all(bool((parameter.grad == 1).all()) for parameter in hidden["params"])
 
 
-def test_orthogonalize_in_both_precisions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_orthogonalize_in_both_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     for dtype, most in [(torch.bfloat16, 0.1), (torch.float32, 1e-4)]:
         for shape in [(48, 80), (64, 32), (48, 48)]:
             monkeypatch.setattr(muon, "choose_dtype", lambda *_, chosen=dtype: chosen)

@@ -37,11 +37,7 @@ def told(script: Path, program: str, folder: Path, more: str = "", **variables: 
     stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
     stub.chmod(0o755)
     env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **variables}
-    words = [
-        "bash",
-        str(script),
-        *shlex.split(f"--config zhang2017/local.yaml --data.batch_size 24 {more}"),
-    ]
+    words = ["bash", str(script), *shlex.split(f"--config zhang2017/local.yaml --data.batch_size 24 {more}")]
     return subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
 
 

@@ -8,22 +8,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch.nn import functional as F
 
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.models import contract_test_model, sample_call
 from colorzoo.testing.samples import sample_batch
-from colorzoo.testing.trainer import quiet_trainer, silent_lightning
 from colorzoo.training.gan import GANColorizationModule
 from pseudo_weights import pseudo_tensor
 
 FILE = Path(__file__).with_name("results.json")
 RESULTS: dict[str, dict[str, list[float]]] = json.loads(FILE.read_text())
-FAST = {model_card(name).task: name for name in reversed(RESULTS["colors"])}.values()  # one model per class
+# the nightly tier runs all models of a class
+FAST = {model_card(name).task: name for name in reversed(RESULTS["colors"])}.values()
 MODELS = [
     pytest.param(name, stored, id=name, marks=() if name in FAST else pytest.mark.nightly)
     for name, stored in RESULTS["colors"].items()
@@ -32,15 +32,13 @@ MODELS = [
 
 def fixed_task(name: str) -> Any:
     """Return the small variant of a model with parameters that depend only on their names."""
-    card = model_card(name)
-    task: Any = contract_test_model(card)
-    with torch.no_grad():
-        for key, each in task.named_parameters():
-            values = pseudo_tensor(key, tuple(each.shape), scale=card.contract_test.scales.get(key, 1.0))
-            each.copy_(torch.from_numpy(np.asarray(values)))
-        for layer in task.modules():
-            if isinstance(layer, StoredSpectralConv):
-                layer.settle()
+    task: Any = contract_test_model(model_card(name))
+    scales = model_card(name).contract_test.scales
+    for key, each in task.named_parameters():
+        each.data = torch.as_tensor(pseudo_tensor(key, tuple(each.shape), scale=scales.get(key, 1.0)))
+    for layer in task.modules():
+        if isinstance(layer, StoredSpectralConv):
+            layer.settle()
     return task
 
 
@@ -56,9 +54,11 @@ def colors(name: str) -> list[float]:
 def losses(name: str) -> list[float]:
     """Return the loss of a training step, or the losses of generator and discriminator."""
     task = fixed_task(name).train()
-    with silent_lightning():
-        task.allow_untrained, task.trainer = True, quiet_trainer(".", max_steps=1)
-    task.log_losses = lambda *_: None
+    task.allow_untrained, task.log_losses, task.trainer = (
+        True,
+        lambda *_: None,
+        Trainer(logger=False, max_steps=1),
+    )
     task.setup("fit")
     batch = sample_batch((model_card(name).contract_test.size,) * 2)
     torch.manual_seed(0)  # dropout
@@ -81,14 +81,8 @@ def test_losses_stay_the_same(name: str, stored: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    cards = [model_card(name) for name in list_models()]
-    settings = {str((card.task, card.hparams | card.contract_test.hparams)): card for card in cards}
-    made = {
-        "colors": {card.name: colors(card.name) for card in settings.values()},
-        "losses": {card.name: losses(card.name) for card in settings.values() if card.trainable},
-    }
-    rows = {
-        kind: {name: [float(f"{value:.5g}") for value in values] for name, values in found.items()}
-        for kind, found in made.items()
-    }
-    FILE.write_text(json.dumps(rows).replace("], ", "],\n") + "\n")
+    made: Any = {"colors": {name: colors(name) for name in list_models()}}
+    made["losses"] = {name: losses(name) for name in made["colors"] if model_card(name).trainable}
+    for row in (row for found in made.values() for row in found.values()):
+        row[:] = [float(f"{value:.5g}") for value in row]
+    FILE.write_text(json.dumps(made).replace("], ", "],\n") + "\n")

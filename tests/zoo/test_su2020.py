@@ -141,10 +141,7 @@ def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("theirs", "message"),
-    [
-        ({"mask_center": 0.0}, "mask_center 0.5"),
-        ({"mask_center": 0.5, "width": 0.25}, "width"),
-    ],
+    [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "width")],
 )
 def test_a_start_that_means_something_else_is_refused(
     theirs: dict[str, Any], message: str, tmp_path: Path
