@@ -69,7 +69,7 @@ def bin_centers(count: int) -> tuple[Tensor, Tensor]:
 
 
 def prior_probabilities() -> Tensor:
-    """Return the frequency ``(313,)`` of each bin in ImageNet (Zhang et al. 2016).
+    """Return the frequencies ``(313,)`` of the bins in ImageNet (Zhang et al. 2016).
 
     Examples:
         >>> prior_probabilities().shape
@@ -174,7 +174,8 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
         sigma: Standard deviation of the Gaussian in CIE units.
 
     Returns:
-        ``(N, neighbors)`` bin indices, nearest first, and ``(N, neighbors)`` weights that sum to 1.
+        ``(N, neighbors)`` bin indices, nearest first, and ``(N, neighbors)`` weights; each row of weights
+        sums to 1.
     """
     inside = ab.float().clamp(GRID_MIN - GRID_STEP / 2, -GRID_MIN + GRID_STEP / 2)
     cell = grid_index(inside.T[None, :, :, None])[0, :, 0]
@@ -206,8 +207,7 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) ->
     Args:
         logits: ``(B, Q, H, W)``.
         centers: ``(Q, 2)`` in CIE units.
-        temperature: Temperature of the softmax: 1 gives the mean of the distribution, values near 0 give the
-            mode.
+        temperature: Softmax temperature: 1 gives the mean of the distribution, values near 0 give the mode.
 
     Returns:
         ``(B, 2, H, W)`` in CIE units.

@@ -4,10 +4,9 @@ Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 202
 because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
 so restoring the luminance Y keeps the hue.
 
-Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. A precomputed table over lightness
-and hue stores lower and upper bounds of the largest s inside sRGB. Colors between the bounds are approximated
-by a line in linear RGB. The intersection of the line with the RGB cube is then computed. A second iteration
-removes the approximation error.
+Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. For each lightness and hue, a
+cached table contains a lower and an upper bound of the largest s inside sRGB. `fit_chroma` searches between
+the bounds with two linear interpolations.
 """
 
 from __future__ import annotations
@@ -94,19 +93,17 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
     """Return whether each color is nearly unchanged by conversion to sRGB and back.
 
-    The result is True for colors that change by less than one CIE unit. This is the gamut test of Zhang et
-    al. 2017.
+    The result is True for colors that change by less than one CIE unit (gamut test of Zhang et al. 2017).
 
     Examples:
         >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
         tensor([[[False]]])
 
-    Near the gamut boundary, the result differs from the exact `in_gamut` for about one color in a hundred.
+    Near the gamut boundary, the result differs from the exact `in_gamut` for about 1 % of the colors.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Whether to truncate RGB to 8-bit levels before converting it back, as the authors' code
-            does.
+        eight_bit: Whether to truncate the sRGB values to 8-bit levels, as in the authors' code.
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -130,8 +127,8 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
     Returns:
-        ``(..., 3, H, W)`` float32. Colors inside sRGB are returned unchanged. Colors with a lightness outside
-        [0, 100] become gray, because no chroma is inside sRGB.
+        ``(..., 3, H, W)`` float32. Colors inside sRGB do not change. Colors with a lightness outside [0, 100]
+        become gray.
     """
     with torch.autocast(lab.device.type, enabled=False):
         planes = lab.float().movedim(-3, 0)
@@ -193,9 +190,7 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
 def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
     """Set the lightness of colors at constant Oklab hue.
 
-    The chroma decreases only as far as sRGB requires. The search for the largest chroma divides the remaining
-    interval into eight parts in each iteration, which takes a third of the operations of a bisection. For few
-    colors the number of operations determines the run time.
+    The chroma decreases only as far as sRGB requires.
 
     Examples:
         >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
@@ -216,7 +211,7 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         linear = lab_to_linear_rgb(pixels, dim=0)
         path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
         share, step = torch.zeros_like(target), _FARTHEST
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS):  # eight parts instead of two need a third of the operations
             step /= _PARTS
             shares = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]
             linear = path.at(shares)
@@ -281,8 +276,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     Args:
         linear: ``(3, N)`` linear sRGB outside [0, 1].
         lightness: ``(N,)`` L of the colors in [0, 100].
-        tolerance: Maximum distance of linear RGB values from [0, 1]. The tolerance affects the chroma of dark
-            colors.
+        tolerance: Maximum distance of a linear RGB value from [0, 1].
 
     Returns:
         ``(3, N)`` linear sRGB.
@@ -307,7 +301,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
 
 
 def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
-    """Find, by bisection, the largest ratio of Oklab chroma to Oklab lightness inside sRGB.
+    """Return the largest Oklab chroma inside sRGB, divided by the Oklab lightness.
 
     Args:
         lightness: ``(N,)`` in [0, 100].
@@ -347,7 +341,7 @@ def _table() -> tuple[Tensor, Tensor]:
 
 
 def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
-    """Return the derivative of each cube-rooted cone response by s, see `max_chroma`."""
+    """Return the derivative of each cube-rooted cone response with respect to s."""
     return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
@@ -360,7 +354,7 @@ def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Te
 
 
 def _cube_root(cone: Tensor) -> Tensor:
-    """Return the signed cube root; this is three times faster than ``pow``."""
+    """Return the signed cube root, three times faster than ``pow``."""
     return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
 
 

@@ -1,8 +1,8 @@
 """Conversion between CIE Lab, linear sRGB, sRGB, and 8-bit or 16-bit levels.
 
 CIE Lab uses the illuminant D65 and the 2 degree observer. sRGB is defined by IEC 61966-2-1. Conversions
-always run in float32, because kornia has an error of several units under bfloat16 autocast. Lab to linear
-sRGB is implemented here because kornia clips the result, and gamut mapping needs values outside [0, 1].
+always run in float32, because kornia's error under bfloat16 autocast is several CIE units. This module
+implements Lab to linear sRGB because kornia clips the result, and gamut mapping needs values outside [0, 1].
 kornia is imported inside functions because importing it takes 0.25 s and inference does not need it.
 """
 
@@ -78,8 +78,8 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
         clip: Whether to clip each channel to [0, 1], which shifts the hue of colors outside sRGB. To reduce
-            the chroma instead, use `lab_to_rgb_in_gamut`. If False, values above 1 are kept; negative linear
-            values become 0, because the transfer function is not defined for negative values.
+            the chroma instead, use `lab_to_rgb_in_gamut`. If False, values above 1 are kept, and negative
+            linear values become 0.
 
     Returns:
         ``(..., 3, H, W)`` float32.
@@ -107,13 +107,13 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
     """Convert CIE Lab to linear sRGB.
 
     Args:
-        lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
+        lab: float32 tensor with 3 channels on axis ``dim``: L in [0, 100], a and b in CIE units.
         dim: Channel axis, counted from the end.
         least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0. Use minus infinity for
             no bound, as in OpenCV.
 
     Returns:
-        float32 of the same shape; values outside [0, 1] for colors outside sRGB.
+        float32 tensor of the same shape. Colors outside sRGB have values outside [0, 1].
     """
     lightness, a, b = lab.unbind(dim=dim)
     fy = (lightness + 16) * (1 / 116)
@@ -144,9 +144,9 @@ def lightness_to_luminance(lightness: Tensor) -> Tensor:
 
 
 def weighted_sums(planes: Sequence[Tensor] | Tensor, rows: Sequence[Sequence[float]]) -> list[Tensor]:
-    """Return weighted sums of three planes, one for each row of weights.
+    """Return one weighted sum of three planes for each row of weights.
 
-    This is three times faster than a matrix product.
+    The function is three times faster than a matrix product.
     """
     first, second, third = planes
     return [(first * a).add(second, alpha=b).add(third, alpha=c) for a, b, c in rows]
@@ -176,7 +176,7 @@ def lightness_of_levels(levels: NDArray[Any]) -> Tensor:
     """Compute the lightness L of encoded sRGB values.
 
     Args:
-        levels: ``(H, W)`` gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
+        levels: ``(H, W)`` gray or ``(H, W, 3)`` RGB: uint8, uint16, or float32 in [0, 1].
 
     Returns:
         ``(H, W)`` float32 L in [0, 100].
@@ -230,8 +230,8 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
 def clipped(linear: Tensor) -> Tensor:
     """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
 
-    Clipping negative channels adds luminance; the other channels are lowered to compensate. Values slightly
-    below 0 are treated as inside sRGB. Near black, clipping these values changes L by up to 0.08.
+    Clipping negative channels adds luminance; the other channels are lowered to compensate. Without this
+    compensation, negative values within the tolerance of `in_gamut` would change L by up to 0.08 near black.
     """
     inside = linear.clamp(0, 1)
     share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)

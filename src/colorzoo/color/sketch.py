@@ -82,7 +82,7 @@ def xdog(
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:
-    """Convert images to sketches that show their Canny edges.
+    """Convert color images to Canny edge sketches.
 
     Examples:
         >>> canny_sketch(torch.ones(2, 3, 16, 16)).shape

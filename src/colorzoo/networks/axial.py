@@ -17,7 +17,7 @@ class AxialAttention(nn.Module):
 
     Args:
         channels: Number of channels of the image map and the reference map; a multiple of 16.
-        side: Height of both maps in positions. A relative position embedding has 2 * ``side`` - 1 entries.
+        side: Height of both maps in positions.
         positions: Whether query, key and value have learned relative position embeddings.
     """
 

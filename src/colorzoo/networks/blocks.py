@@ -13,7 +13,7 @@ from torch.nn import functional as F
 def is_traced() -> bool:
     """Return whether the current call is being traced or compiled.
 
-    Code that is traced or compiled must not branch on tensor values.
+    Traced or compiled code must not branch on tensor values.
     """
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
@@ -148,9 +148,6 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
 
 
 def cells(side: int, stride: int) -> int:
-    """Return ``side / stride``, rounded up, for positive integers.
-
-    The result is the number of feature map positions that cover ``side`` pixels. The function does not
-    compute ``-(-side // stride)``, because integer division in ONNX rounds towards zero.
-    """
+    """Return the number of feature map positions that cover ``side`` pixels, rounded up."""
+    # not ``-(-side // stride)``, because integer division in ONNX rounds towards zero
     return (side + stride - 1) // stride

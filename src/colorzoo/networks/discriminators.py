@@ -84,7 +84,7 @@ class DiscriminatorOutput(NamedTuple):
         ('DiscriminatorOutput', torch.Size([2, 1]))
 
     Attributes:
-        score: ``(B, 1)``, unbounded.
+        score: ``(B, 1)``, one unbounded score per image.
         features: ``(B, 256, H/16, W/16)``, feature map of the fourth convolution.
     """
 
@@ -125,7 +125,7 @@ class AttentionDiscriminator(nn.Module):
         self.last = SpectralConv(outs[-1], 1, last_kernel)
 
     def forward(self, x: Tensor) -> DiscriminatorOutput:
-        """Return score and features of each image of ``(B, in_channels, H, W)``."""
+        """Return the scores and features of images ``(B, in_channels, H, W)``."""
         features = x
         for index, layer in enumerate(self.layers):
             x = layer(x)

@@ -27,7 +27,7 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
     the result equals bicubic interpolation.
 
     Args:
-        ab: ``(B, C, h, w)``, color map with any values.
+        ab: ``(B, C, h, w)``, coarse color map.
         light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         lightness: ``(B, 1, H, W)``, lightness of each pixel in [0, 100].
 

@@ -33,8 +33,9 @@ class ExemplarExtensions:
             gate, instance normalization discards the chroma magnitude of the warped colors.
         unrelated: Colors of positions without a match. ``zero`` sets ab to 0, as in the papers. ``automatic``
             uses the colors that the feature model predicts without a reference.
-        truth_weight: Weight of the L1 distance to the ground truth over all images.
-        warp_weight: Weight of the L1 distance between warped and true colors of self-referenced images.
+        truth_weight: Weight of the L1 distance between predicted and true colors.
+        warp_weight: Weight of the L1 distance between warped and true colors, for images whose reference is
+            an augmented copy.
     """
 
     gated: bool = False
@@ -97,7 +98,7 @@ def enlarge(maps: Tensor) -> Tensor:
 
 
 def unmatched(lightness: Tensor) -> Warped:
-    """Return a `Warped` in which no position of lightness ``(B, 1, H, W)`` has a match."""
+    """Return a `Warped` without matches for lightness ``(B, 1, H, W)``."""
     rows, columns = (side // STRIDE for side in lightness.shape[-2:])
     nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
     two = nothing.repeat(1, 2, 1, 1)

@@ -167,7 +167,7 @@ class BorrowedTrunk(nn.Module):
         return _features(maps)._replace(automatic=automatic)
 
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
-        """Return the features of the lightness of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the features of RGB ``(B, 3, H, W)`` in [0, 1], computed from the lightness."""
         return _features(self._maps(rgb_to_lab(rgb)[:, :1]))
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:

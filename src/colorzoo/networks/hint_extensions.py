@@ -27,10 +27,9 @@ class HintAttention(nn.Module):
 
     The layer is a kernel regression of hint colors in a learned feature space. A cell covers 2 x 2 positions
     of the feature map. Each position p attends to all cells q that contain a hint. The logit is
-    ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``. Here f are projected features, p and q are coordinates relative
-    to the mean side of the image, and k and s are learned scalars. Each position also attends to a null cell
-    with logit 0 and color 0, which limits how far a hint spreads. The logits are computed as dot products of
-    extended vectors, so fused attention kernels apply.
+    ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``. Here f are projected features, p and q are coordinates divided by
+    the mean of height and width, and k and s are learned scalars. Each position also attends to a null cell
+    with logit 0 and color 0, which limits how far a hint spreads.
 
     Args:
         channels: Number of channels of the feature map.

@@ -70,7 +70,7 @@ class VGGOutputs(nn.Module):
         layers: Ascending indices of the returned layers. Without BatchNorm, relu1_2 has index 3, and relu2_2
             has index 8.
         batch_norm: Whether each convolution is followed by BatchNorm.
-        rgb: Whether inputs are RGB in [0, 1], to which ImageNet normalization is applied.
+        rgb: Whether to apply ImageNet normalization; inputs are then RGB in [0, 1].
     """
 
     def __init__(

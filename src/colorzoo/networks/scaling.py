@@ -41,8 +41,7 @@ def squashed(image: Tensor, side: int) -> Tensor:
 def membership(length: int, cells: int, like: Tensor) -> Tensor:
     """Return a 0/1 matrix ``(cells, length)`` that assigns pixels to cells of equal size.
 
-    The range of pixels is divided into ``cells`` equal cells. An element is 1 if the center of the pixel lies
-    in the cell.
+    An element is 1 if the center of the pixel lies in the cell.
     """
     pixels = torch.arange(length, device=like.device)
     home = (2 * pixels + 1) * cells // (2 * length)

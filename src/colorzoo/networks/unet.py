@@ -22,8 +22,8 @@ class UNet(nn.Module):
         >>> UNet(1, 2, base=8)(torch.rand(2, 1, 32, 48)).shape
         torch.Size([2, 2, 32, 48])
 
-    Images may have any size. Pooling rounds sizes down, and an upsampled map is zero-padded to the size of
-    its skip.
+    Images may have any size. Pooling rounds sizes down, and each upsampled map is zero-padded to the size of
+    its skip connection.
 
     Args:
         in_channels: Number of input channels.
