@@ -55,12 +55,12 @@ _POINT = re.compile(
 
 
 def color(args: ColorizeOptions) -> int:
-    """Colorize every image; an image that fails does not stop the run.
+    """Colorize images and return the exit code of `colorzoo.cli.colorize.run`."""
+    if args.report:
+        from colorzoo.batch.report import check_report, read_entries
 
-    Returns:
-        0 if no image failed, 1 if some images failed, 2 if all images failed.
-    """
-    _check_options(args)
+        for path in args.report:
+            check_report(Path(path))
     signer = _load_signer(Path(args.sign)) if args.sign else None
     shared = _task(args)
     assert shared.choice is not None
@@ -74,30 +74,24 @@ def color(args: ColorizeOptions) -> int:
             report(result)
     elif tasks:
         results += _run(args, tasks, report)
-    _print_summary(args, results)
-    failed = [result.source for result in results if result.failed]
-    if args.failed:
-        write_whole(Path(args.failed), join_names(failed))
-    if signer:
-        _sign(signer, results)
-    if args.report:
-        from colorzoo.batch.report import read_entries
-
-        with progress_bar("report", len(results)) as advance:
-            entries = read_entries(results, advance)
-        write_reports(args.report, entries)
-    if not failed:
-        return 0
-    return 2 if len(failed) == len(results) else 1
-
-
-def _print_summary(args: ColorizeOptions, results: Sequence[FileResult]) -> None:
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
         counts: Counter[str] = Counter(result.status for result in results)
         parts = (f"{counts[key]} {word}" for key, word in _COUNTED.items() if counts[key])
         print(f"colorzoo: {', '.join(parts)}", file=sys.stderr)
+    failed = [result.source for result in results if result.failed]
+    if args.failed:
+        write_whole(Path(args.failed), join_names(failed))
+    if signer:
+        _sign(signer, results)
+    if args.report:
+        with progress_bar("report", len(results)) as advance:
+            entries = read_entries(results, advance)
+        write_reports(args.report, entries)
+    if not failed:
+        return 0
+    return 2 if len(failed) == len(results) else 1
 
 
 def _load_signer(key: Path) -> Signer:
@@ -134,18 +128,6 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
     for path in paths:
         written = write_report(Path(path), entries)
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
-
-
-def _check_options(args: ColorizeOptions) -> None:
-    if args.dry_run and (args.sign or args.report):
-        raise ColorzooError("--dry-run cannot be combined with --sign or --report")
-    if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image
-        raise ColorzooError(f"--failed must be a .txt file, got {args.failed}")
-    if args.report:
-        from colorzoo.batch.report import check_report
-
-        for path in args.report:
-            check_report(Path(path))
 
 
 def _task(args: ColorizeOptions) -> FileTask:
@@ -259,7 +241,14 @@ def recipe_of(args: GuidanceOptions) -> Recipe:
     recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
     if "classes" in recipe.extra or args.classes or args.reference_classes or args.reassigned:
         recipe = recipe.with_fields("classes", _classes(args, recipe, file))
-    recipe = recipe.with_fields("statistics", _statistics(args))
+    statistics: dict[str, object] = {}
+    if args.histogram_of:
+        image = read_image(Path(args.histogram_of))
+        require_color(image, args.histogram_of)
+        statistics["histogram"] = describe_statistics(image)["histogram"]
+    if args.saturation is not None:
+        statistics["saturation"] = args.saturation
+    recipe = recipe.with_fields("statistics", statistics)
     if args.alpha is not None:
         recipe = recipe.with_fields("exemplar", {"alpha": args.alpha})
     points = tuple(parse_point(text, args.reach) for text in args.point)
@@ -314,18 +303,6 @@ def _parse_box(text: str) -> BoxHint:
         raise GuidanceError(
             f"--box must be none or X,Y,WIDTH,HEIGHT in image pixels, for example 40,30,200,120; got {text!r}"
         ) from None
-
-
-def _statistics(args: GuidanceOptions) -> dict[str, object]:
-    """Return the recipe fields that ``--histogram-of`` and ``--saturation`` set."""
-    found: dict[str, object] = {}
-    if args.histogram_of:
-        image = read_image(Path(args.histogram_of))
-        require_color(image, args.histogram_of)
-        found["histogram"] = describe_statistics(image)["histogram"]
-    if args.saturation is not None:
-        found["saturation"] = args.saturation
-    return found
 
 
 def _classes(args: GuidanceOptions, recipe: Recipe, file: Path | None) -> dict[str, object]:

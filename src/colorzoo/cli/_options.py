@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import NoneType
@@ -68,7 +68,13 @@ class Command:
             if not word or (flag.startswith("--") and sign and not value):
                 empty = flag or (before if before.startswith("-") else "an argument")
                 raise ColorzooError(f"{empty} must not be empty; omit it or pass a value")
-        found = self.parser(name).parse_args(_joined_values(words))
+        joined: list[str] = []
+        for word in words:
+            if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
+                joined[-1] += f"={word}"  # argparse would parse a value such as -5,10 as an option
+            else:
+                joined.append(word)
+        found = self.parser(name).parse_args(joined)
         values = {each.name: found[each.name] for each in fields(self.options)}
         ranges = out_of_range(get_type_hints(self.options, include_extras=True), values)
         for option_name, limits, number in ranges:
@@ -88,8 +94,9 @@ class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
 
 
 def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
-    metadata = each.metadata
-    kind = next(part for part in (*get_args(hint), hint) if part is not NoneType) if _optional(hint) else hint
+    metadata, kind = each.metadata, hint
+    if NoneType in get_args(hint):
+        kind = next(part for part in get_args(hint) if part is not NoneType)
     how = {name: metadata[name] for name in ("help", "metavar", "nargs") if metadata[name] is not None}
     if get_origin(kind) is Literal:
         how["choices"] = get_args(kind)
@@ -112,10 +119,6 @@ def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
     parser.add_argument(*names, dest=each.name, **how)
 
 
-def _optional(hint: Any) -> bool:
-    return NoneType in get_args(hint)
-
-
 def numbers(text: str | list[float]) -> list[float]:
     """Parse comma-separated numbers."""
     if isinstance(text, list):  # jsonargparse also passes the parsed value
@@ -126,17 +129,6 @@ def numbers(text: str | list[float]) -> list[float]:
         raise argparse.ArgumentTypeError(
             f"must be a list of numbers (for example 2,1), got {text!r}"
         ) from None
-
-
-def _joined_values(words: Iterable[str]) -> list[str]:
-    """Join long options with values such as ``-5,10``, which argparse would parse as options."""
-    joined: list[str] = []
-    for word in words:
-        if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
-    return joined
 
 
 def file_identity(path: str | Path) -> tuple[int, int] | None:

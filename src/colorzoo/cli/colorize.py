@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 from colorzoo.batch.settings import ColorizeOptions
 from colorzoo.cli._options import Command
@@ -57,6 +58,10 @@ def run(args: ColorizeOptions) -> int:
     configure_process()
     if not args.images and args.from_list is None:
         raise ColorzooError("IMAGE must be a file, a folder or a glob. See `colorzoo colorize --help`.")
+    if args.dry_run and (args.sign or args.report):
+        raise ColorzooError("--dry-run cannot be combined with --sign or --report")
+    if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image
+        raise ColorzooError(f"--failed must be a .txt file, got {args.failed}")
     from colorzoo.cli._colorize import color  # imports torch
 
     return color(args)

@@ -22,6 +22,11 @@ from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
+_VERBS = {
+    module.name.replace("_", "-")
+    for module in pkgutil.iter_modules(colorzoo.cli.__path__)
+    if not module.name.startswith("_") and module.name != "main"
+}
 _ABOUT = "image colorization models from papers: train, evaluate and colorize"
 LIGHTNING_VERBS = {  # parsed by LightningCLI
     "fit": "train a model",
@@ -154,18 +159,13 @@ def run_lightning(words: list[str]) -> int:
 def find_verb(name: str) -> ModuleType | None:
     """Import and return the module of a command; None if the command does not exist."""
     module = name.replace("-", "_")
-    return importlib.import_module(f"colorzoo.cli.{module}") if name in _verb_names() else None
+    return importlib.import_module(f"colorzoo.cli.{module}") if name in _VERBS else None
 
 
 def all_verbs() -> dict[str, str]:
     """Return the one-line help of every command, sorted by name."""
-    helps = {name: verb.HELP for name in _verb_names() if (verb := find_verb(name)) is not None}
+    helps = {name: verb.HELP for name in _VERBS if (verb := find_verb(name)) is not None}
     return dict(sorted((LIGHTNING_VERBS | helps).items()))
-
-
-def _verb_names() -> set[str]:
-    modules = {module.name for module in pkgutil.iter_modules(colorzoo.cli.__path__)} - {"main"}
-    return {name.replace("_", "-") for name in modules if not name.startswith("_")}
 
 
 def _overview(name: str, about: str, commands: Mapping[str, str]) -> str:
