@@ -64,9 +64,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
         certificate("A signer", key, "A root", root, authority=False)
         + certificate("A root", root, "A root", root, authority=True)
         + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
     return path

@@ -20,6 +20,7 @@ from PIL import Image
 from colorzoo.batch import runner
 from colorzoo.cli._colorize import parse_point
 from colorzoo.guidance import PointHint
+from colorzoo.image_io.provenance import read_provenance
 from tiny_model import Run, gray_image
 
 
@@ -42,6 +43,20 @@ def test_results_are_written_beside_the_image(run: Run, tmp_path: Path) -> None:
         assert image.size == (40, 30)
         assert np.ptp(np.asarray(image), axis=2).max() > 5
     assert len(tree(tmp_path)) == 2
+
+
+def test_boxes_and_statistics_are_recorded(run: Run, tmp_path: Path) -> None:
+    source, look = photo(tmp_path / "a.png"), tmp_path / "look.png"
+    Image.new("RGB", (30, 20), "#c04020").save(look)
+    words = ("--box", "1,2.5,8,9", "--saturation", "0.25", "--histogram-of", look)
+    code, _, err = run(source, *words)
+    assert code == 0, err
+    origin = read_provenance(tmp_path / "a.color.png")
+    assert origin is not None
+    recipe = json.loads(origin.recipe)
+    assert recipe["boxes"] == [{"x": 1, "y": 2.5, "width": 8, "height": 9}]
+    assert recipe["statistics"]["saturation"] == 0.25
+    assert sum(recipe["statistics"]["histogram"]) == pytest.approx(1, abs=1e-3)
 
 
 OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'

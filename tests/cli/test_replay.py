@@ -91,8 +91,7 @@ REFERENCES = ["--reference", "warm.png", "--reference", "cold.png", "--reference
 
 
 @pytest.mark.parametrize(
-    "words",
-    [[*REFERENCES, "--alpha", "0.4"], pytest.param(REFERENCES[:2], marks=pytest.mark.nightly)],
+    "words", [[*REFERENCES, "--alpha", "0.4"], pytest.param(REFERENCES[:2], marks=pytest.mark.nightly)]
 )
 def test_references(folder: Path, info: Info, words: list[str]) -> None:
     model = ["--model", "xu2020_small", "--size", "64"]

@@ -15,13 +15,7 @@ import torch
 
 from colorzoo.cli._colorize import parse_point
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import (
-    Area,
-    Guidance,
-    Mask,
-    PointHint,
-    Recipe,
-)
+from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.task import read_guidance

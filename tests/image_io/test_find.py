@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.find import FoundImage, find_existing
+from colorzoo.image_io.find import FoundImage, find_existing, skipped_files_message
 
 
 def plant(root: Path, *names: str) -> None:
@@ -104,3 +104,8 @@ def test_videos_and_results_in_a_folder_are_skipped_and_listed(tmp_path):
     search = find_existing([tmp_path])
     assert [found.relative.as_posix() for found in search.found] == ["a.jpg"]
     assert search.skipped == [(tmp_path / "film.mp4", "a video; use `colorzoo video`")]
+    files = [(Path(f"{number}.mp4"), "a video") for number in range(12)]
+    for count, start, end in ((1, "1 file skipped: 0", "0"), (10, "10 files", "9"), (12, "12 files", "9")):
+        more = f" and {count - 10} more" if count > 10 else ""
+        assert skipped_files_message(files[:count]).startswith(start)
+        assert skipped_files_message(files[:count]).endswith(f"{end}.mp4 (a video){more}")

@@ -91,10 +91,7 @@ def test_every_frame_is_copied_with_its_duration(
 
 @pytest.mark.parametrize(
     ("name", "plays", "loop"),
-    [
-        *(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2)),
-        *(("a.webp", 3, 3), ("a.png", 70_000, 65_535)),
-    ],
+    [*(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2)), *(("a.webp", 3, 3), ("a.png", 70_000, 65_535))],
 )
 def test_animations_keep_their_number_of_loops(
     tmp_path: Path, name: str, plays: int, loop: int | None

@@ -87,8 +87,7 @@ def test_damaged_exif_does_not_stop_the_image(tmp_path, cut):
 
 
 @pytest.mark.parametrize(
-    ("source", "extension"),
-    [*(("jpg", extension) for extension in KEEPERS), ("png", "png"), ("webp", "png")],
+    ("source", "extension"), [*(("jpg", extension) for extension in KEEPERS), ("png", "png"), ("webp", "png")]
 )
 def test_xmp_is_kept_without_its_orientation(tmp_path, source, extension):
     path = tmp_path / f"x.{source}"

@@ -118,5 +118,7 @@ def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.
     assert main(["info", str(path), str(tmp_path / "source.png"), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert [row["origin"] and row["origin"]["model"] for row in told] == ["zhang2016", None]
+    assert main(["info", str(tmp_path), "--json"]) == 0  # at least one file of the folder has a record
+    assert [row["file"] for row in json.loads(capsys.readouterr().out)] == [row["file"] for row in told]
     assert main(["info", str(tmp_path / "gone.jpg")]) == 2
     assert "no such file" in capsys.readouterr().err

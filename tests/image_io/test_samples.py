@@ -109,10 +109,7 @@ def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.nda
 
 @pytest.mark.parametrize(
     ("codec", "dtype"),
-    [
-        *((codec, "uint16") for codec in ("zlib", "lzw", "zstd", "jpeg2000")),
-        ("webp", "uint8"),
-    ],
+    [*((codec, "uint16") for codec in ("zlib", "lzw", "zstd", "jpeg2000")), ("webp", "uint8")],
 )
 def test_tiff_of_every_codec(tmp_path: Path, codec: str, dtype: str) -> None:
     options = {"compressionargs": {"level": -1}} if codec == "webp" else {}
@@ -145,11 +142,7 @@ def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind
         ),
         (np.int16([0, 100, 255]), [0, 100 / 255, 1], "range of values assumed to be 0 to 255"),
         (np.int16([-300, 0, 300]), [0, 0.5, 1], "values from -300 to 300 stretched"),
-        (
-            np.uint16([0, 100, 1023]),
-            [0, 100 / 65535, 1023 / 65535],
-            "very dark: values reach only 1023",
-        ),
+        (np.uint16([0, 100, 1023]), [0, 100 / 65535, 1023 / 65535], "very dark: values reach only 1023"),
         (np.float32([0, 100, 255]), [0, 100 / 255, 1], "range of values assumed to be 0 to 255"),
         (np.float32([0, 2, 4]), [0, 0.5, 1], "values from 0 to 4 stretched"),
     ],

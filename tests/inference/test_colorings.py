@@ -10,11 +10,7 @@ import torch
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorings import (
-    COLORINGS,
-    find_informative_point,
-    most_informative,
-)
+from colorzoo.inference.colorings import COLORINGS, find_informative_point, most_informative
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, suggest_colors
 from colorzoo.inference.pipeline import colorize

@@ -6,12 +6,7 @@ import numpy as np
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.full_size import (
-    BandShrinker,
-    FullLightness,
-    join,
-    shrink_lightness,
-)
+from colorzoo.inference.full_size import BandShrinker, FullLightness, join, shrink_lightness
 
 
 def test_shrinking_in_bands_equals_shrinking_the_whole() -> None:

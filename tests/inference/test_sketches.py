@@ -20,10 +20,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
-from colorzoo.inference.steps.sketch import (
-    draw_sketch,
-    upsample_predicted_lightness,
-)
+from colorzoo.inference.steps.sketch import draw_sketch, upsample_predicted_lightness
 from colorzoo.lru_cache import LRUCache
 from inference.by_hand import task_on
 from tiny_model import tiny_painter

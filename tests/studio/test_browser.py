@@ -189,8 +189,7 @@ def test_colors_agree_with_the_library(browser: Any) -> None:
     color = (Path(colorzoo.studio.__path__[0]) / "static/js/color.js").read_bytes()
     page = browser.new_page()
     ours = page.evaluate(
-        check("COLORS"),
-        [base64.b64encode(color).decode(), rgb[..., 0].T.tolist(), wild[..., 0].T.tolist()],
+        check("COLORS"), [base64.b64encode(color).decode(), rgb[..., 0].T.tolist(), wild[..., 0].T.tolist()]
     )
     page.close()
     assert torch.allclose(torch.tensor(ours[0]).T, rgb_to_lab(rgb / 255)[..., 0], atol=0.02)

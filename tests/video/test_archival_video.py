@@ -44,12 +44,7 @@ def test_truncated_files_are_reported(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("codec", "extension"),
-    [
-        ("ffv1", ".mkv"),
-        ("h264", ".mp4"),
-        *(("vp9", ".webm"), ("hevc", ".mkv")),
-    ],
+    ("codec", "extension"), [("ffv1", ".mkv"), ("h264", ".mp4"), ("vp9", ".webm"), ("hevc", ".mkv")]
 )
 def test_pixel_aspect_ratio_is_kept(tmp_path, codec, extension):
     film = write_video(tmp_path / "in.mkv", IMAGES, aspect=Fraction(16, 15), sound=extension == ".mkv")

@@ -13,15 +13,7 @@ from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, Shot, color_video, parts_path
-from tiny_video import (
-    StubColorer,
-    lightness_planes,
-    read_frames,
-    scene,
-    sound_packets,
-    times,
-    write_video,
-)
+from tiny_video import StubColorer, lightness_planes, read_frames, scene, sound_packets, times, write_video
 
 SCENES = [scene(n) for n in range(6)] + [scene(n, seed=7) for n in range(6)]
 
@@ -122,11 +114,7 @@ def test_depth_tags_and_lightness_samples_are_kept(
 
 
 @pytest.mark.parametrize(
-    "pixels",
-    [
-        *("gray16le", "bgr0", "yuva420p", "yuv420p12le"),
-        *("gray", "ya8", "gray10le", "yuv420p10le"),
-    ],
+    "pixels", ["gray16le", "bgr0", "yuva420p", "yuv420p12le", "gray", "ya8", "gray10le", "yuv420p10le"]
 )
 def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)

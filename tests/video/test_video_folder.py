@@ -8,7 +8,7 @@ from PIL import Image
 
 from colorzoo.guidance.border import Rectangle
 from colorzoo.video.folder import FrameFolder
-from colorzoo.video.frames import VideoError
+from colorzoo.video.frames import ReadIssues, VideoError
 from colorzoo.video.run import PartsFolder, Shot, color_video, gray_frame, parts_path
 from tiny_video import StubColorer, scene
 
@@ -67,6 +67,12 @@ def test_a_broken_image_is_reported_and_left_out(tmp_path: Path) -> None:
     folder, shots = color(source, out, StubColorer())
     assert folder.issues.broken == ["f002.png"]
     assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
+
+
+def test_at_most_five_broken_frames_are_listed() -> None:
+    for names, listed in (("abcde", "a, b, c, d, e"), ("abcdef", "a, b, c, d, e ...")):
+        lines = (f"{len(names)} damaged frames, at {listed}", "cut", "note")
+        assert ReadIssues(list(names), ["note"], "cut").lines() == lines
 
 
 def test_another_size_starts_a_shot(tmp_path: Path) -> None:

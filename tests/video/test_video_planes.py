@@ -23,13 +23,12 @@ LAYOUTS = [
 def test_values_match_the_standards() -> None:
     red = np.zeros((2, 2, 3), np.float32)
     red[..., 0] = 1
-    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, False, 1))] == [
-        63,
-        102,
-        240,
-    ]  # BT.709
-    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, True, 6))] == [76, 85, 255]  # JPEG
-    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 10, False, 9))] == [294, 387, 960]
+    for layout, wanted in (
+        (Layout(1, 1, 8, False, 1), [63, 102, 240]),  # BT.709
+        (Layout(1, 1, 8, True, 6), [76, 85, 255]),  # JPEG
+        (Layout(1, 1, 10, False, 9), [294, 387, 960]),
+    ):
+        assert [int(plane[0, 0]) for plane in from_rgb(red, layout)] == wanted
 
 
 def formats() -> Iterator[tuple[str, av.VideoFrame]]:

@@ -53,7 +53,7 @@ def test_each_shot_is_shown_by_its_middle_frame(tmp_path: Path) -> None:
     source = opened(write_video(tmp_path / "in.mp4", SHOTS), out)
     entries = shot_entries(source, out, color(source, out, StubColorer(15)), ORIGIN)
     assert [(entry.first_frame, entry.last_frame, entry.shown_frame) for entry in entries] == [
-        *((0, 3, 2), (4, 7, 6), (8, 11, 10)),
+        *((0, 3, 2), (4, 7, 6), (8, 11, 10))
     ]
     last = entries[-1]
     assert (last.first_time, last.last_time) == ("0:00:00.320", "0:00:00.440")

@@ -14,13 +14,7 @@ from torch import nn
 
 from colorzoo.errors import WeightsError
 from colorzoo.files import sha256_of
-from colorzoo.weights import (
-    apply_weights,
-    load_state_dict_file,
-    read_hparams,
-    read_metadata,
-    save_weights,
-)
+from colorzoo.weights import apply_weights, load_state_dict_file, read_hparams, read_metadata, save_weights
 from colorzoo.weights.load import WRAPPERS
 
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}

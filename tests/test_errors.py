@@ -1,0 +1,28 @@
+"""One-line messages of errors."""
+
+import pytest
+
+from colorzoo.errors import ImageError, failure, first_words
+
+
+def test_a_long_message_is_shortened_to_its_first_words() -> None:
+    assert first_words(ValueError("")) == "ValueError"
+    assert first_words(ValueError("\n one line\nanother")) == "one line"
+    for count, end in ((60, "a"), (61, " ...")):
+        text = first_words(ValueError("a " * count))
+        assert (len(text), text.endswith(end)) == (119, True)
+
+
+def test_a_failure_names_the_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, message in (
+        (ImageError("a.jpg is empty"), "a.jpg is empty"),
+        (ImageError("b.jpg exists"), "b.jpg exists"),
+        (ImageError("damaged"), "a.jpg: damaged"),
+        (MemoryError(), "a.jpg does not fit into memory; "),
+        (ZeroDivisionError("x"), "a.jpg: unexpected ZeroDivisionError: x "),
+    ):
+        assert failure(error, "a.jpg", "b.jpg").startswith(message)
+    assert failure(ImageError("damaged"), "a.jpg", "") == "a.jpg: damaged"
+    monkeypatch.setenv("COLORZOO_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        failure(ZeroDivisionError("x"), "a.jpg", "b.jpg")
