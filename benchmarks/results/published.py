@@ -13,8 +13,7 @@ from colorzoo.evaluation import Outcome, Plan, evaluate, load_protocol
 from colorzoo.evaluation.images import subset_names
 from colorzoo.files import sha256_of
 from colorzoo.registry import model_card
-from colorzoo.weights.catalog import weight_file
-from colorzoo.weights.resolve import fetch
+from colorzoo.weights.catalog import fetch, weight_file
 
 MODELS = ("zhang2016", "zhang2017_local", "kang2023", "kang2023_tiny", "yun2023")
 LIST = Path(__file__).with_name("voc2012_1000.csv")

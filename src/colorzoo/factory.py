@@ -21,9 +21,8 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import record_first_use
+from colorzoo.weights.catalog import HUB, entry_without_hash, hub_weights, record_first_use
 from colorzoo.weights.load import UNTRAINED, Provenance
-from colorzoo.weights.resolve import HUB, entry_without_hash, hub_weights
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk

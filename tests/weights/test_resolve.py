@@ -21,8 +21,7 @@ from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model
 from colorzoo.weights import catalog as catalog_module
 from colorzoo.weights import resolve_weights, save_weights, weights_path
-from colorzoo.weights.catalog import WeightFile, recorded_sha256
-from colorzoo.weights.resolve import fetch
+from colorzoo.weights.catalog import WeightFile, fetch, recorded_sha256
 
 Entry = Callable[..., Weights]
 NAME = "zhang2017_local"

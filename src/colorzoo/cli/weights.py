@@ -16,10 +16,9 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import megabytes, sha256_of
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
-from colorzoo.weights.catalog import WeightFile, file_problem, list_weights, weight_file
+from colorzoo.weights.catalog import WeightFile, fetch, file_problem, list_weights, weight_file
 from colorzoo.weights.choice import USES, rank_models
 from colorzoo.weights.load import UNTRAINED
-from colorzoo.weights.resolve import fetch
 
 HELP = "list, download, verify, convert and export weight files"
 

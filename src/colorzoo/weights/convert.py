@@ -12,6 +12,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class
 from colorzoo.settings import flatten_arguments, known_settings, nest_arguments
+from colorzoo.weights.catalog import entry_without_hash, find_entry
 from colorzoo.weights.load import (
     CONVENTIONS,
     UNTRAINED,
@@ -23,7 +24,6 @@ from colorzoo.weights.load import (
     save_weights,
 )
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
-from colorzoo.weights.resolve import entry_without_hash, find_entry
 
 if TYPE_CHECKING:
     from torch import Tensor
