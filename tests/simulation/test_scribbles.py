@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.randomness import image_generators
 from colorzoo.simulation import BledEdgeScribbles, ColorizedImage, TargetImage, bled_edges, bled_runs
-from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
+from colorzoo.simulation.scribbles import ScribbleSimulation, draw_runs, lost_edges, simulate_scribbles
 from colorzoo.testing.samples import sample_image
 
 SIDE, EDGE = 96, 32
@@ -30,6 +31,12 @@ def drawn(images: int = 24, result: Tensor | None = None, **changes: Any) -> Ten
     return simulate_scribbles(given, true, image_generators(torch.arange(images), "test"), simulation).mask[
         :, 0
     ]
+
+
+def test_pixels_of_strokes_outside_the_image_are_ignored() -> None:
+    run = np.array([[-1, 0], [0, -1], [0, 0], [2, 3], [3, 0], [0, 4]])
+    mask = draw_runs([run], 1, torch.zeros(1, 1, 3, 4))
+    assert mask[0, 0].nonzero().tolist() == [[0, 0], [2, 3]]
 
 
 def test_a_stroke_extends_by_its_reach_in_each_direction() -> None:
