@@ -54,6 +54,8 @@ def test_curves_have_bands_and_methods_without_guidance_are_dashed(results: Path
     assert band.get_paths()[0].get_extents().extents[[1, 3]].tolist() == [23.0, 32.0]
     assert [text.get_text() for text in drawn.get_legend().get_texts()] == ["ours", "gray"]
     assert [text.get_text() for text in drawn.get_xticklabels()] == ["0", "10"]
+    lines, legend = drawn.yaxis.get_gridlines()[0], drawn.get_legend()
+    assert (lines.get_visible(), legend.get_frame_on()) == (True, False)
 
 
 def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
@@ -65,6 +67,7 @@ def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
     assert distance[:, :3].max() < 0.1
     a, b = Color("srgb", [level / 255 for level in (200, 40, 40)]).convert("lab-d65").coords()[1:]
     assert distance[:, 3:].mean() == pytest.approx((a**2 + b**2) ** 0.5, abs=0.1)
+    assert len(drawn.figure.axes) == 2  # the image and its color bar
     assert drawn.get_title() == f"mean {distance.mean():.1f}"
 
 
