@@ -29,29 +29,27 @@ python -m benchmarks.claims zhang2017 --data DATA --count 100
 
 The evaluated models have about a sixteenth as many parameters as the papers' models and were trained on
 thousands of images, not a million. Therefore this page compares effects, such as a gain in PSNR, not absolute
-values. The verdict depends on the 95 % bootstrap interval of the measured effect:
+values. A positive effect supports the claim. The verdict depends on the effect's 95 % bootstrap interval:
 
-- **reproduced**: the interval lies on the same side of zero as the published effect, and the measured
-  effect is at least half as large.
-- **sign only**: the interval lies on this side of zero, but the effect is less than half as large.
-- **sign reproduced**: the interval lies on this side of zero, and the paper states no comparable number.
-  For a claim of no harm, the interval lies above the margin in the verdict column.
+- **reproduced**: the interval is positive, and the effect is at least half of the published effect.
+- **sign only**: the interval is positive, but the effect is less than half of the published effect.
+- **sign reproduced**: the interval is positive, and the paper states no comparable number. For a claim of no
+  harm, the interval lies above the margin in the verdict column.
 - **inconclusive**: the interval contains zero or the margin, or p is at least 0.05 after Holm's correction
   for all claims.
-- **not reproduced**: the interval lies on the other side of zero.
+- **not reproduced**: the interval is negative.
 
-† marks claims that were measured with earlier weights or code (`stale` in [claims.json](claims.json)).
-Published numbers marked *recalled* were not checked against the paper. A dash means that the paper states
-no comparable number.
-`docs/claims/data` contains the per-image values.
+In the tables, † marks claims that were measured with earlier weights or code. Published numbers marked
+*recalled* were not checked against the paper. A dash means that the paper states no comparable number.
 
 In the plots, each row has its own scale, centered on zero. Bars are measured intervals, and crosses are
-published effects."""
+published effects. The file [claims.json](claims.json) contains all claims, and the folder `docs/claims/data`
+contains the per-image values."""
 LOOKS_NOTE = """## Repeated evaluation
 
 Repeated evaluation of an image set weakens the evidence, so [looks.csv](looks.csv) lists all evaluations.
-The weights of `zhang2017_local_small` were selected on 60 images in `photos/val`. A `su2020_small` training
-run was rejected based on 24 COCO images."""
+Two decisions used test images: the weights of `zhang2017_local_small` were selected on 60 images in
+`photos/val`, and a training run of `su2020_small` was rejected because of its results on 24 COCO images."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(

@@ -33,11 +33,13 @@ from colorzoo.networks.matching import match, unit_features
 PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
 INTRO = """SPColor transfers reference colors only between regions of the same semantic class.
-`chen2023_small` colorizes COCO images not used in its training (central squares of 192 pixels). Each image
-has a random reference that contains one of its classes. Errors are mean ab distances to the true colors.
-*Shifted classes* are the true class maps shifted by half the image size. The classifier is
-EfficientNet-Lite0 instead of ResNet-101, and its training set may contain the ImageNet photos. The
-published FID is not comparable, because the paper does not name its network."""
+
+- **Images.** `chen2023_small` colorizes COCO images that were not used in its training (central squares of
+  192 pixels). The reference of an image is a random image that contains one of the image's classes.
+- **Metrics.** Errors are mean ab distances to the true colors. *Shifted classes* are the true class maps,
+  shifted by half the image size.
+- **Comparability.** The published FID is not comparable, because the paper does not name the FID network. The
+  classifier is EfficientNet-Lite0 instead of ResNet-101. Its training set may contain the ImageNet photos."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)

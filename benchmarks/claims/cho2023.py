@@ -29,9 +29,11 @@ PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 with the protocols `cho2023-regions`,
 `cho2023-regions-shuffled` and `cho2023-regions-superpixels`. A simulated user fills each of n regions with
-its mean true color. The metric is PSNR over 8-bit RGB. In the paper, a network learns the order of the
-regions. The small model sorts regions by area times a mean error measured on training images. The *control*
-is a generator of the same architecture that was trained with points."""
+its mean true color. The metric is PSNR over 8-bit RGB.
+
+In the paper, a network learns the order of the regions. The small model instead sorts regions by area times a
+mean error measured on training images. The *control* is a generator of the same architecture that was trained
+with points."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"

@@ -23,8 +23,10 @@ PAPER = "xu2020"
 TITLE = "Xu et al. 2020: Stylization-Based Fast Deep Exemplar Colorization"
 INTRO = """`xu2020_small` colorizes the image pairs in `exemplar/pairs.csv` and pairs of photos from one
 category (central squares of 176 pixels). An *unrelated* reference comes from another category. The paper
-contains a user study but no quality metrics. Runtimes are CPU seconds of one thread. The published runtimes
-were measured on a GPU at 256 to 1024 pixels."""
+contains a user study but no quality metrics.
+
+Runtimes are CPU seconds of one thread. The published runtimes were measured on a GPU at 256 to 1024
+pixels."""
 NAME = "xu2020_small"
 MODELS = (NAME, "welsh2002", "feature_match")
 SIDE, SIDES, ROUNDS = 176, (128, 256, 384), 3
