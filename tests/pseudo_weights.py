@@ -37,9 +37,7 @@ def pseudo_tensor(key: str, shape: tuple[int, ...], seed: int = 0, scale: float 
 
 
 def pseudo_state_dict(
-    shapes: Mapping[str, tuple[int, ...]],
-    seed: int = 0,
-    scales: Mapping[str, float] | None = None,
+    shapes: Mapping[str, tuple[int, ...]], seed: int = 0, scales: Mapping[str, float] | None = None
 ) -> dict[str, np.ndarray]:
     """Return a value for every key of `shapes`; `scales` multiplies the keys it names exactly."""
     scales = scales or {}

@@ -5,14 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.claims import __main__ as command
-from benchmarks.claims._claim import (
-    Result,
-    adjusted,
-    gain_verdict,
-    make_claim,
-    no_harm_verdict,
-    p_value_of,
-)
+from benchmarks.claims._claim import Result, adjusted, gain_verdict, make_claim, no_harm_verdict, p_value_of
 
 from colorzoo.evaluation.statistics import Estimate
 

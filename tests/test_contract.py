@@ -164,17 +164,13 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (RGB, "output rgb, .* AbPrediction"),
         (as_rgb(2.0), r"RGB .* \[0, 1\]", RGB),
     ],
-    "batch_equals_single": [
-        (plus(lambda _, seen, __: 6e-4 * len(seen)), r"image 0 differs by 1\.[12].e-05"),
-    ],
+    "batch_equals_single": [(plus(lambda _, seen, __: 6e-4 * len(seen)), r"image 0 differs by 1\.[12].e-05")],
     "guidance": [
         (lambda _, found, __, given: found if given else found.with_colors(0 * found.ab), "guidance None"),
         (NOTHING, "accepts points but ignores it"),
         (plus(lambda _, __, given: given.exemplar is not None), "does not accept exemplar but depends"),
     ],
-    "deterministic": [
-        (of(lambda ab: ab + torch.rand_like(ab)), "different predictions"),
-    ],
+    "deterministic": [(of(lambda ab: ab + torch.rand_like(ab)), "different predictions")],
     "device": [
         (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the device of the input: "),
         (of(lambda ab: torch.zeros(ab.shape)), "the prediction is not on the device"),
@@ -186,7 +182,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (plus(lambda *_: 6 * torch.is_autocast_enabled("cpu")), r"changes the prediction by 6\.\d% of"),
     ],
     "memory_format": [
-        (of(lambda ab: ab + 0.012 * (not ab.is_contiguous())), r"changes the prediction by 1\.2\de-04"),
+        (of(lambda ab: ab + 0.012 * (not ab.is_contiguous())), r"changes the prediction by 1\.2\de-04")
     ],
     "gradient_reaches_input": [
         ({"limits": ("gradient",)}, "limits contains 'gradient'"),
@@ -216,7 +212,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (NO_TRAINING, r"'training' in its limits.* \['model.network.0.weight'"),
     ],
     "half_safetensors_round_trip": [
-        (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%"),
+        (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%")
     ],
     "copies": [(BY_INSTANCE, "prediction of a copy differs")],
     "checkpoint_round_trip": [(BY_INSTANCE, "a checkpoint does not restore the model")],

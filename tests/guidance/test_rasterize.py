@@ -81,6 +81,19 @@ def test_stroke_width_scales_with_the_map() -> None:
     assert dot.mask[0, 0, 4, 3] == 1
 
 
+def test_a_recipe_is_drawn_at_the_size_of_its_image_or_another() -> None:
+    recipe = {"image": {"width": 40, "height": 30}, "points": [{"x": 5, "y": 6, "color": "#808080"}]}
+    for size, shape in ((None, (30, 40)), ((15, 20), (15, 20))):
+        found = Guidance.from_json(recipe, size).points
+        assert found is not None
+        wanted = drawn(PointHint(5, 6), size=size)
+        assert torch.equal(found.mask, wanted.mask)
+        assert found.mask.shape[2:] == shape
+    for image in ({}, {"width": 40}, {"height": 30}):
+        with pytest.raises(GuidanceError, match=r"recipe\.image"):
+            Guidance.from_json(recipe | {"image": image})
+
+
 def test_wrong_shapes_are_errors() -> None:
     cases: list[tuple[type, list[tuple[int, ...]]]] = [
         (Points, [(1, 2, 4, 4), (1, 1, 4, 5)]),

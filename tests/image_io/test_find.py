@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from colorzoo.errors import ImageError
+from colorzoo.files import digest_or_empty
 from colorzoo.image_io.find import FoundImage, find_existing, skipped_files_message
 
 
@@ -81,6 +82,7 @@ def test_a_pipe_raises_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "p.jpg")
     ((_, error),) = find_existing([tmp_path / "p.jpg"]).errors
     assert "p.jpg is not a regular file" in str(error)
+    assert digest_or_empty(tmp_path / "p.jpg") == ""
 
 
 def test_results_of_earlier_runs_and_the_output_folder_are_excluded(tmp_path):
@@ -105,7 +107,8 @@ def test_videos_and_results_in_a_folder_are_skipped_and_listed(tmp_path):
     assert [found.relative.as_posix() for found in search.found] == ["a.jpg"]
     assert search.skipped == [(tmp_path / "film.mp4", "a video; use `colorzoo video`")]
     files = [(Path(f"{number}.mp4"), "a video") for number in range(12)]
-    for count, start, end in ((1, "1 file skipped: 0", "0"), (10, "10 files", "9"), (12, "12 files", "9")):
+    cases = ((1, "1 file skipped: 0", "0"), (2, "2 files", "1"), (10, "10 files", "9"), (12, "12 files", "9"))
+    for count, start, end in cases:
         more = f" and {count - 10} more" if count > 10 else ""
         assert skipped_files_message(files[:count]).startswith(start)
         assert skipped_files_message(files[:count]).endswith(f"{end}.mp4 (a video){more}")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.raster_image import RasterImage, chroma_note, is_gray
+from colorzoo.image_io.raster_image import RasterImage, chroma_note, composite_on_white, is_gray
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import quantized, to_pil, write_image
 
@@ -81,6 +81,30 @@ def test_alpha_has_the_depth_of_the_result():
     np.testing.assert_array_equal(np.asarray(to_pil(levels, deep))[..., 3], np.rint(alpha / 257))
     shallow = RasterImage(levels, alpha=alpha.astype(np.uint8))
     np.testing.assert_array_equal(quantized(levels, shallow, 16)[..., 3], shallow.alpha.astype(int) * 257)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_transparent_pixels_are_composited_on_white(dtype):
+    full = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    levels = np.array([[0, 0, full, full]], dtype)
+    alpha = np.array([[0, 51, 51, 255]], np.uint8)
+    for pixels in (levels, np.dstack([levels] * 3)):
+        found = composite_on_white(RasterImage(pixels, alpha=alpha))
+        assert (found.alpha, found.levels.dtype, found.levels.shape) == (None, dtype, pixels.shape)
+        np.testing.assert_allclose(found.rgb[0, :, 1], [1, 0.8, 1, 1], atol=1e-6)
+    opaque = RasterImage(levels)
+    assert composite_on_white(opaque) is opaque
+
+
+@pytest.mark.parametrize(("name", "limit"), [("x.webp", 16383), ("x.jpg", 65500), ("x.gif", 65535)])
+def test_files_are_written_up_to_the_side_limit_of_their_format(tmp_path, name, limit):
+    for width in (limit, limit + 1):
+        image = RasterImage(np.full((1, width), 90, np.uint8))
+        if width == limit:
+            assert read_image(write_image(tmp_path / name, image.rgb, image)).size == (width, 1)
+        else:
+            with pytest.raises(ImageError, match=f"at most {limit} pixels"):
+                write_image(tmp_path / f"new-{name}", image.rgb, image)
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):

@@ -101,6 +101,12 @@ def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) 
     )
 
 
+def test_a_recipe_of_more_than_16000_characters_is_not_stored(tmp_path: Path) -> None:
+    for length in (16_000, 16_001):
+        found = read_provenance(written(tmp_path / "a.jpg", replace(ORIGIN, recipe="a" * length)))
+        assert found == replace(ORIGIN, recipe="a" * 16_000 if length == 16_000 else "")
+
+
 @pytest.mark.parametrize("xmp", [b"no xml", b"\xff\xfe\0"])
 def test_a_broken_xmp_packet_of_the_source_is_replaced(tmp_path: Path, xmp: bytes) -> None:
     assert read_provenance(written(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
