@@ -15,7 +15,7 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.colorizer import ability_for
+from colorzoo.inference import colorizer
 from colorzoo.inference.references import (
     ReadReference,
     as_reference,
@@ -71,9 +71,11 @@ def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_n
     ("files", "ability"), [(("file",), FindsClasses), (("file", "reference_file"), None)]
 )
 def test_classes_without_label_images_need_a_model_that_finds_them(
-    files: tuple[str], ability: object
+    files: tuple[str], ability: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ability_for(["a"], Recipe(extra={"classes": dict.fromkeys(files, "a.png")})) is ability
+    monkeypatch.setattr(colorizer, "choose_model", lambda *_, able, **__: able)
+    recipe = Recipe(extra={"classes": dict.fromkeys(files, "a.png")})
+    assert colorizer.choose_for_guidance(None, recipe, references=["a"]) is ability
 
 
 def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:

@@ -397,32 +397,18 @@ def choose_for_guidance(
     Raises:
         ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
     """
-    if model is None and isinstance(guidance, Recipe):
-        model = guidance.model
-    name = model or model_of_file(weights)
+    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    name = (recipe.model if model is None else model) or model_of_file(weights)
     kinds = ("exemplar", *guidance.kinds()) if references else guidance.kinds()
-    actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()
+    actions = {area.action for area in recipe.areas}
     if "color" in actions:
         kinds = (*kinds, "points")  # the colors of areas are passed to the model as points
     if "thing" in actions:
         kinds = (*kinds, "boxes", "scribbles")
     uses = tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
-    return choose_model(name, uses, weights, fast=fast, able=ability_for(references, guidance))
-
-
-def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
-    """Return the capability that a model needs for references and guidance, or None.
-
-    A capability is an optional protocol in `colorzoo.capabilities`. Recipes with classes but without label
-    images require `FindsClasses`. Several references, or a reference with a strength ``alpha``, require
-    `EncodesReference`.
-
-    Args:
-        references: Reference images or paths.
-        guidance: Recipe or other guidance.
-    """
-    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    able: type | None = None
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
-        return FindsClasses
-    mixes = len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None)
-    return EncodesReference if mixes else None
+        able = FindsClasses  # without label images, the model must segment the images
+    elif len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None):
+        able = EncodesReference
+    return choose_model(name, uses, weights, fast=fast, able=able)
