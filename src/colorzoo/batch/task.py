@@ -380,6 +380,6 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
     """Add the detected scan border and the predicted uncertainty to a provenance record."""
-    inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
-    border = "" if inside is None else str(inside)
+    surroundings, uncertainty = colored.part.surroundings, mean_uncertainty(colored)
+    border = "" if surroundings is None else str(surroundings.inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -118,11 +118,6 @@ class Part:
     is_frame: bool = False
 
     @property
-    def inside(self) -> Rectangle | None:
-        """Rectangle of the part in the whole image; None if the part is the whole image."""
-        return None if self.surroundings is None else self.surroundings.inside
-
-    @property
     def network_size(self) -> tuple[int, int]:
         """Height and width of the network input."""
         return int(self.lightness.shape[2]), int(self.lightness.shape[3])
