@@ -101,11 +101,11 @@ class Distribution:
 
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
     """Return the color distribution of a result; None if the model predicts none."""
-    extras = colored.extras
-    if "logits" not in extras:
-        return None
-    with torch.inference_mode():
-        return Distribution.of(AbPrediction(ab=colored.ab[None], extras={"logits": extras["logits"]}))
+    with torch.inference_mode():  # the logits can be computed on access
+        logits = colored.extras.get("logits")
+        if logits is None:
+            return None
+        return Distribution.of(AbPrediction(ab=colored.ab[None], extras={"logits": logits}))
 
 
 def mean_uncertainty(colored: ColorizedImage) -> float | None:
