@@ -232,7 +232,8 @@ class Colorzoo2026(ColoringModel):
                     analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
                 )
             analysis = analysis._replace(mean=mean, logits=logits)
-        return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
+        colors = AB_SCALE * _maps(analysis.mean, analysis.grid)
+        return Automatic(analysis, enlarge_along_edges(colors, analysis.light, lightness))
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
@@ -288,13 +289,14 @@ class Colorzoo2026(ColoringModel):
             posterior = posterior._replace(
                 change=bound_change(analysis.mean, change, point_colors, observations.valid)
             )
-        mean = analysis.mean + posterior.change
+        colors = AB_SCALE * _maps(analysis.mean + posterior.change, analysis.grid)
+        ab = enlarge_along_edges(colors, analysis.light, lightness)
         tensors = (analysis.logits, posterior.factor, posterior.across)
         nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         maps = {"logits": lambda: self._logits(analysis, posterior)}
         if (match := analysis.match) is not None:
             maps["match"] = lambda: match
-        return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, nbytes))
+        return AbPrediction(ab=ab, extras=DeferredMaps(maps, nbytes))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""
@@ -315,7 +317,3 @@ class Colorzoo2026(ColoringModel):
 
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
-
-
-def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
-    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)
