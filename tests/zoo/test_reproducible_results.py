@@ -60,7 +60,7 @@ def losses(name: str) -> list[float]:
         Trainer(logger=False, max_steps=1),
     )
     task.setup("fit")
-    batch = sample_batch((model_card(name).contract_test.size,) * 2)
+    batch = sample_batch((model_card(name).contract_test.size,) * 2, batch=6)
     torch.manual_seed(0)  # dropout
     if not isinstance(task, GANColorizationModule):
         return [float(task.training_step(batch, 0))]
