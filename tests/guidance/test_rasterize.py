@@ -86,8 +86,7 @@ def test_a_recipe_is_drawn_at_the_size_of_its_image_or_another() -> None:
     for size, shape in ((None, (30, 40)), ((15, 20), (15, 20))):
         found = Guidance.from_json(recipe, size).points
         assert found is not None
-        wanted = drawn(PointHint(5, 6), size=size)
-        assert torch.equal(found.mask, wanted.mask)
+        assert torch.equal(found.mask, drawn(PointHint(5, 6), size=size).mask)
         assert found.mask.shape[2:] == shape
     for image in ({}, {"width": 40}, {"height": 30}):
         with pytest.raises(GuidanceError, match=r"recipe\.image"):

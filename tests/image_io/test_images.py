@@ -92,19 +92,15 @@ def test_transparent_pixels_are_composited_on_white(dtype):
         found = composite_on_white(RasterImage(pixels, alpha=alpha))
         assert (found.alpha, found.levels.dtype, found.levels.shape) == (None, dtype, pixels.shape)
         np.testing.assert_allclose(found.rgb[0, :, 1], [1, 0.8, 1, 1], atol=1e-6)
-    opaque = RasterImage(levels)
-    assert composite_on_white(opaque) is opaque
+    assert composite_on_white(opaque := RasterImage(levels)) is opaque
 
 
 @pytest.mark.parametrize(("name", "limit"), [("x.webp", 16383), ("x.jpg", 65500), ("x.gif", 65535)])
 def test_files_are_written_up_to_the_side_limit_of_their_format(tmp_path, name, limit):
-    for width in (limit, limit + 1):
-        image = RasterImage(np.full((1, width), 90, np.uint8))
-        if width == limit:
-            assert read_image(write_image(tmp_path / name, image.rgb, image)).size == (width, 1)
-        else:
-            with pytest.raises(ImageError, match=f"at most {limit} pixels"):
-                write_image(tmp_path / f"new-{name}", image.rgb, image)
+    fits, longer = (RasterImage(np.full((1, limit + more), 90, np.uint8)) for more in (0, 1))
+    assert read_image(write_image(tmp_path / name, fits.rgb, fits)).size == (limit, 1)
+    with pytest.raises(ImageError, match=f"at most {limit} pixels"):
+        write_image(tmp_path / f"new-{name}", longer.rgb, longer)
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):

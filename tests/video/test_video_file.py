@@ -19,9 +19,9 @@ SCENES = [scene(n) for n in range(6)] + [scene(n, seed=7) for n in range(6)]
 
 
 def convert(
-    source: Path, out: Path, colorer: StubColorer | None = None, codec: str | None = None
+    source: Path, out: Path, colorer: StubColorer | None = None, codec: str | None = None, crf: int = 16
 ) -> tuple[list[Shot], int]:
-    video = VideoFile(source, choose_encoding(out, codec, None))
+    video = VideoFile(source, choose_encoding(out, codec, crf))
     return color_video(video, colorer or StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
 
 
@@ -151,6 +151,15 @@ def test_rotated_videos_are_colorized_upright(tmp_path: Path) -> None:
     assert np.abs(first.image.levels() - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
+
+
+def test_a_higher_rate_factor_gives_a_smaller_file(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", SCENES[:3], codec="ffv1")
+    outs = [tmp_path / f"{crf}.mp4" for crf in (4, 16, 40)]
+    for out in outs:
+        convert(source, out, StubColorer(20), crf=int(out.stem))
+    sizes = [out.stat().st_size for out in outs]
+    assert sizes == sorted(set(sizes), reverse=True)
 
 
 def test_odd_sides_are_kept(tmp_path: Path) -> None:
