@@ -1,4 +1,4 @@
-"""Caches of computed results with a maximum size, and cache keys computed from inputs."""
+"""Size-limited caches of computed results, and cache keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LRUCache:
         self._lock = threading.Lock()
 
     def get(self, key: str, compute: Callable[[], T]) -> T:
-        """Return the cached result for a key; if it is not cached, compute and cache it."""
+        """Return the result for a key; compute and cache a missing result."""
         with self._lock:
             is_cached = key in self._results
             result: Any = self._results[key][0] if is_cached else None
@@ -79,7 +79,7 @@ class ColumnCache(Generic[Column]):
     If new columns do not fit, all columns that the current call does not request are removed.
 
     Args:
-        compute: Function that returns the columns with the given indices, in the order of the indices.
+        compute: Function that returns the columns at the given indices, in order.
         most: Maximum number of cached columns; a single call may exceed it.
     """
 
@@ -89,7 +89,7 @@ class ColumnCache(Generic[Column]):
         self._lock = threading.Lock()
 
     def of(self, numbers: list[int]) -> list[Column]:
-        """Return the columns with the given indices, in the order of the indices."""
+        """Return the columns at the given indices, in order."""
         with self._lock:
             missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
             if len(self._columns) + len(missing) > self._most:

@@ -22,7 +22,7 @@ __all__ = [
 
 
 class DeferredMaps(Mapping[str, Tensor]):
-    """Mapping of tensors that are computed on each access.
+    """Mapping that computes a tensor on each access.
 
     Examples:
         >>> maps = DeferredMaps({"match": lambda: torch.zeros(1, 1, 8, 8)}, nbytes=256)
@@ -30,11 +30,11 @@ class DeferredMaps(Mapping[str, Tensor]):
         torch.Size([1, 1, 8, 8])
 
     Attributes:
-        nbytes: Size in bytes of the data that the functions keep in memory.
+        nbytes: Memory used by the functions, in bytes.
 
     Args:
         makers: Functions that compute the tensors, by name.
-        nbytes: Size in bytes of the data that the functions keep in memory.
+        nbytes: Memory used by the functions, in bytes.
     """
 
     def __init__(self, makers: Mapping[str, Callable[[], Tensor]], nbytes: int) -> None:
@@ -68,7 +68,7 @@ class Prediction:
 
     Attributes:
         extras: Additional outputs of the model by name, such as ``"logits"``.
-        notes: Notes for the user, for example about guidance that was not used.
+        notes: Notes for the user, for example about unused guidance.
     """
 
     extras: Mapping[str, Tensor] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Prediction:
         raise NotImplementedError(f"{type(self).__name__} must define the method with_colors")
 
     def detach(self) -> Self:
-        """Return a copy that is detached from the autograd graph."""
+        """Return a copy detached from the autograd graph."""
         extras = {name: value.detach() for name, value in self.extras.items()}
         return replace(self.with_colors(self.colors.detach()), extras=extras)
 
@@ -130,7 +130,7 @@ class AbPrediction(Prediction):
 
     @classmethod
     def gray(cls, lightness: Tensor) -> Self:
-        """Return a prediction with zero ab (gray) for lightness ``(B, 1, H, W)``."""
+        """Return a gray prediction (ab = 0) for lightness ``(B, 1, H, W)``."""
         return cls(ab=lightness.new_zeros(lightness.shape[0], 2, lightness.shape[-2], lightness.shape[-1]))
 
     @property
@@ -197,7 +197,7 @@ def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, 
         network_input: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
 
     Returns:
-        ``(B, 3, H, W)`` RGB within [0, 1] and ``(B, 2, H, W)`` ab in CIE units, both float32.
+        ``(B, 3, H, W)`` RGB in [0, 1] and ``(B, 2, H, W)`` ab in CIE units, both float32.
     """
     rgb = prediction.to_rgb(network_input).float().clamp(0, 1)
     return rgb, prediction.to_ab().float()

@@ -17,12 +17,12 @@ _BLOCK_SIZE = 2**16  # bytes per read; the provenance is near the beginning of a
 class ResultBucket:
     """Output folder in an object store, at an fsspec address such as ``s3://bucket/folder``.
 
-    Each result is first written to a local folder and then uploaded as a whole. Each object contains a
-    provenance record. An interrupted run can therefore continue on another machine and skip existing results.
+    Each result is written to a local folder and then uploaded with its provenance record. An interrupted run
+    can therefore continue on another machine.
 
     Args:
         address: fsspec address of the output folder.
-        folder: Local folder to which results are written before the upload.
+        folder: Local folder for results before the upload.
 
     Raises:
         DataError: The address is invalid.
@@ -46,11 +46,7 @@ class ResultBucket:
             raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)}).") from error
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
-        """Read the provenance record of the bucket object that corresponds to a local path.
-
-        Returns:
-            The provenance; None if the object does not exist or has no provenance.
-        """
+        """Return the provenance record of the object for a local path, or None."""
         with self._named(path, "read") as key:
             try:
                 with self._fs.open(key, block_size=_BLOCK_SIZE) as file:

@@ -27,8 +27,8 @@ class PlannedOutput:
 
     Attributes:
         path: Path of the output file.
-        state: ``"missing"`` if the file does not exist. Otherwise the result of `result_state`, which
-            compares the provenance record in the file with the task.
+        state: ``"missing"`` if the file does not exist or may be overwritten; otherwise the result of
+            `result_state`.
     """
 
     path: Path
@@ -51,7 +51,7 @@ def output_path(
         extension: Extension of the output, unless ``out`` is a file; None uses the extension of the source.
 
     Returns:
-        Path of the output, which is never the path of the source.
+        Output path, which is never the source path.
 
     Raises:
         ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.
@@ -88,18 +88,18 @@ def plan_outputs(
 ) -> list[PlannedOutput]:
     """Select an output file for each image; no two images have the same output file.
 
-    Repeated names get a suffix such as ``-2``. If an output file exists and is the result of another image, a
-    number is added to the name, unless ``out`` is a file.
+    Repeated names get a suffix such as ``-2``. Names of existing results of other images also get a suffix,
+    unless ``out`` is a file.
 
     Args:
         found: Source images.
-        tasks: Task of each image. The ``origin`` of a task is computed only if its output file exists.
+        tasks: Task of each image.
         out: Output file or folder, or None; see `output_path`.
         overwrite: Whether existing files may be replaced.
         extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
 
     Raises:
-        ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
+        ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.
     """
     folded: set[str] = set()
     targets: list[Path] = []

@@ -1,7 +1,7 @@
-"""HTML or CSV reports, in which users review the results of a run.
+"""HTML and CSV reports of a run.
 
-A report is computed from the result files and their provenance records. It therefore also includes results of
-an earlier run that was interrupted. The report of a video lists its shots (`colorzoo.video.report`).
+A report is computed from the result files and their provenance records, so it includes the results of earlier
+runs. The report of a video lists the shots of the video (`colorzoo.video.report`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from colorzoo.image_io.write import write_whole
 KINDS = (".csv", ".html")
 """Extensions of reports."""
 PER_PAGE = 1000
-"""Maximum number of images on an HTML page of a report; such a page has about 15 MB."""
+"""Maximum number of images per HTML page; a full page has about 15 MB."""
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
@@ -47,12 +47,12 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Entry:
-    """Row of a report: an image, or a shot of a video.
+    """Report row for an image or a video shot.
 
     Attributes:
         source: Absolute path of the image or video.
         result: Absolute path of the result; empty if the image failed.
-        uncertainty: Color error predicted by the model, in CIE units; None if the model does not predict it.
+        uncertainty: Color error predicted by the model, in CIE units; or None.
         chroma: Mean chroma of the result within the scan border, in CIE units; None if the image failed.
         border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole image was colorized.
         notes: Notes about the image, or the reason why it failed.
@@ -64,7 +64,7 @@ class Entry:
         first_frame: Number of the first frame of a shot; None for an image.
         last_frame: Number of the last frame of a shot.
         shown_frame: Number of the frame in the thumbnails.
-        first_time: Time code of the first frame. For a folder of frames, the file name of the first frame.
+        first_time: Time code of the first frame; for a folder of frames, the file name.
         last_time: Time code or file name of the last frame.
     """
 
@@ -153,7 +153,7 @@ def _entry(result: FileResult) -> Entry:
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Return a copy of an entry with thumbnails and mean chroma of the result.
+    """Return an entry with the thumbnails and the mean chroma of the result.
 
     Args:
         entry: Entry without thumbnails.
@@ -221,7 +221,7 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
 
 @dataclass(frozen=True)
 class ServedReport:
-    """HTML pages of a report with links that open the images in the drawing pad.
+    """HTML pages of a report with links to the drawing pad.
 
     Attributes:
         name: File name of the first page.

@@ -1,7 +1,6 @@
 """Colorize files in three overlapping steps: read, colorize and write.
 
-Each step may run in a different thread. If a file has several frames or pages, each frame or page is
-colorized as a separate image.
+The steps may run in different threads. Each frame or page of a file is colorized as a separate image.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ Open = Callable[[Item], Callable[[], Callable[[], Result]]]
 """First step of an item; returns the second step, which returns the third step."""
 
 Write = Callable[[], FileResult]
-"""Third step of a file: a function that writes the colorized file; may run in any thread."""
+"""Third step of a file: write the colorized file, in any thread."""
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -70,7 +69,7 @@ class BatchSummary:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, result: FileResult) -> None:
-        """Count a result."""
+        """Add a result to the summary."""
         self.counts[result.status] += 1
         if result.failed:
             self.failures.append((result.source, result.error))
@@ -88,9 +87,8 @@ def run_tasks(
     If the disk is full, the remaining files fail without being read.
 
     Args:
-        tasks: Files to colorize; an iterator may create the tasks on demand.
-        threads: Number of threads that read and write files while the network runs; 1 processes one file at
-            a time.
+        tasks: Files to colorize; an iterator may create them on demand.
+        threads: Number of threads for reading and writing files; 1 processes one file at a time.
         skip_colored: Whether to skip images that are already in color.
         skip_done: Whether to skip files for which a result of the same source and settings exists.
     """
@@ -311,10 +309,9 @@ def overlapped(
 
     Args:
         items: Items to process; a few are read ahead.
-        open_item: Runs the first step of an item and returns the second step, which returns the third step.
-            The first and third steps run in a thread pool. The second step runs in the caller's thread, one
-            item at a time and in order.
-        size_of: Returns the size of an item, such as the number of pixels of an image.
+        open_item: First step, see `Open`. The first and third steps run in a thread pool. The second step
+            runs in the caller's thread, one item at a time and in order.
+        size_of: Function that returns the size of an item, such as the number of pixels.
         threads: Number of threads, and maximum number of items queued before and after the second step.
         max_size: Maximum total size of the items in progress; a larger item is processed alone.
     """

@@ -1,4 +1,4 @@
-"""Settings for colorizing files; options of ``colorzoo colorize`` and ``colorzoo video``."""
+"""Options of ``colorzoo colorize`` and ``colorzoo video``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLORIZER_ARGUMENTS = (
     "engine",
     "allow_untrained",
 )
-"""Names of the fields of `ColorSettings` that are also arguments of `Colorizer`."""
+"""Names of `ColorSettings` fields that are also arguments of `Colorizer`."""
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,7 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
         advance: Function called after each result, for a progress bar.
 
     Returns:
-        Files that cannot be signed, because the format does not support signatures or the provenance record
-            is missing.
+        Files that cannot be signed: unsupported format, or no provenance record.
 
     Raises:
         ColorzooError: A file cannot be read or written.

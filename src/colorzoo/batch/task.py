@@ -1,4 +1,4 @@
-"""Tasks and results of batch runs (`FileTask`, `FileResult`), and the provenance of a result."""
+"""Tasks, results and provenance records of batch runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FileUse = Literal["reference", "classes"]
 
 @dataclass(frozen=True)
 class FileResult:
-    """Outcome of one file of a run.
+    """Outcome of one file in a run.
 
     Examples:
         >>> FileResult("photo.png", "colored/photo.png", "failed", ("photo.png: no image",)).error
@@ -90,12 +90,11 @@ class FileTask:
         name: Name of the source in `FileResult`.
         choice: Model and weights; None for a loaded model without a weight file.
         guidance: Recipe, or guidance as tensors.
-        folder: Folder of the recipe file, to which its reference paths are relative; None if the recipe is
-            not a file.
+        folder: Folder of the recipe file, used to resolve reference paths; None if the recipe is not a file.
         reference: Reference files; empty to use the references of the recipe.
         settings: Settings of the command line, except ``--alpha`` and ``--class``, which are part of the
             recipe.
-        uploaded: Reference that was uploaded to the drawing pad; empty otherwise.
+        uploaded: Reference uploaded to the drawing pad; may be empty.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
         exemplar: Reference encoded by ``colorizer``, or None.
         embed_provenance: Whether to store a provenance record in the result.
@@ -133,7 +132,7 @@ class FileTask:
         return FileResult(self.name, str(self.target), status, notes)
 
     def prepare(self, image: RasterImage) -> ColorizeTask:
-        """Load the model, detect the scan border of an image and preprocess the image.
+        """Load the model, detect the scan border of an image, and preprocess the image.
 
         Raises:
             ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.
@@ -214,8 +213,8 @@ class FileTask:
     def effective_recipe(self) -> Recipe:
         """Return a recipe that includes all command-line options and reproduces the result.
 
-        Reference and label files are stored by name without a folder. To use the recipe, put these files in
-        the folder of the recipe.
+        The recipe names reference and label files without folders. To use the recipe, put these files in its
+        folder.
         """
         recipe, settings = self.recipe, self.settings
         assert self.choice is not None
@@ -237,7 +236,7 @@ class FileTask:
 
 
 def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
-    """Return a model from the cache; load it if it is not cached or its weights changed.
+    """Return a cached model; load the model if it is not cached or its weights changed.
 
     Args:
         choice: Model and weights.
@@ -253,7 +252,7 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
 
 
 def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
-    """Return a copy of ``settings``, updated with the settings of a loaded model.
+    """Return a copy of ``settings`` with the settings of a loaded model.
 
     The result is None if the model is a custom module, or has a setting that is not in `ColorSettings`.
     """
@@ -314,13 +313,13 @@ def origin_of_choice(
     files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> ImageProvenance:
-    """Return the provenance record, without a source, for results of a registered model.
+    """Return the provenance record for results of a registered model, without a source.
 
     Args:
         choice: Model and weights.
-        decisive: All values except the source image that determine the colors, as JSON types. If an existing
-            result has equal values, the image is not colorized again.
-        options: Settings that are not part of the recipe, by option name; settings that are None are omitted.
+        decisive: All values that determine the colors, except the source image, as JSON types. An existing
+            result with equal values is kept.
+        options: Settings outside the recipe, by option name; None values are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
         files: Input files besides the source image.
@@ -371,7 +370,7 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
     """Return the provenance record of one result, with the current date.
 
     Args:
-        origin: Record that all results with the same settings share.
+        origin: Provenance record without a source.
         source: SHA-256 of the source file.
         name: Name of the source file without its folder.
     """

@@ -20,12 +20,12 @@ Action = Literal["color", "lock", "gray", "only", "thing"]
 - ``"color"``: fill the area with a color.
 - ``"gray"``: keep the area gray.
 - ``"lock"``: keep the current colors of the area.
-- ``"only"``: keep the current colors outside of all areas with this action.
+- ``"only"``: keep the current colors outside all areas with this action.
 - ``"thing"``: treat the area as one object. Models that accept boxes colorize the object separately. Models
-  that accept scribbles prevent color bleeding across its outline.
+  that accept scribbles prevent color bleeding across the object outline.
 """
 Lightness = Literal["photo", "color"]
-"""Lightness of a filled area: the lightness of the image (``"photo"``) or of the color (``"color"``)."""
+"""Source of the lightness of a filled area: the image (``"photo"``) or the color (``"color"``)."""
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
@@ -62,18 +62,18 @@ class Mask:
         return cls(width, height, tuple([0, *runs] if flat[0] else runs))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mask as JSON types; the runs become one string."""
+        """Return the mask as a dictionary of JSON types; ``runs`` becomes one string."""
         return {"width": self.width, "height": self.height, "runs": " ".join(map(str, self.runs))}
 
     def array(self) -> NDArray[np.bool_]:
-        """Decode to a boolean map ``(H, W)``."""
+        """Decode the mask to a boolean map ``(H, W)``."""
         inside = np.arange(len(self.runs)) % 2 == 1
         return np.repeat(inside, self.runs).reshape(self.height, self.width)
 
 
 @dataclass(frozen=True)
 class KeptColors:
-    """The colors of an image at the time when an area was locked.
+    """Colors of an image when an area was locked.
 
     Attributes:
         png: Base64 encoded PNG file of a downscaled image ``(h, w, 3)`` with L, a and b as 8-bit levels.
@@ -88,26 +88,26 @@ class KeptColors:
 
 @dataclass(frozen=True)
 class Area:
-    """A part of an image and the action that applies to it.
+    """An image area and its action.
 
     Examples:
         >>> Area("gray", path=((0, 0), (20, 0), (20, 20))).action
         'gray'
 
     Attributes:
-        action: Action that applies to the area, such as ``"color"``; see `Action`.
+        action: Action, such as ``"color"``; see `Action`.
         path: Corners of the outline in pixels of the original image; empty if ``mask`` is set.
         mask: Mask of the area, or None if ``path`` is set.
         color: ``#rrggbb`` for the action ``"color"``; None for other actions.
-        lightness: Lightness of a filled area, from the image or the color; see `Lightness`.
+        lightness: Source of the lightness of a filled area; see `Lightness`.
         opacity: Weight of the action, in [0, 1].
         feather: Distance in pixels of the original image over which the action fades on both sides of the
             outline. With 0, the outline is aligned with edges in the image content.
         hidden: Whether the area is ignored.
         kept: Colors to keep inside the area for ``"lock"``, and outside the area for ``"only"``. None keeps
             the colors that the model predicts without hints.
-        made: Description of how the area was selected, as stored by the program that created the area.
-        extra: JSON fields that this version does not recognize. They are kept when the recipe is saved.
+        made: Selection details stored by the program that created the area.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     action: Action
@@ -136,7 +136,7 @@ class Area:
             hex_color(self.color, "Area.color")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the area as plain JSON types, without fields that have default values."""
+        """Return the area as JSON types, omitting fields with default values."""
         return plain_fields(self)
 
 

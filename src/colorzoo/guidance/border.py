@@ -1,4 +1,4 @@
-"""Setting that selects the part of a scan inside its border."""
+"""Setting that selects the part of a scan to colorize."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Rectangle(NamedTuple):
     height: int
 
     def __str__(self) -> str:
-        """Format the rectangle as a value of the option ``--border``."""
+        """Return ``X,Y,WIDTH,HEIGHT``, the format of the option ``--border``."""
         return ",".join(map(str, self))
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns of the rectangle."""
+        """Row and column slices of the rectangle."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
     def contains(self, place: tuple[float, float]) -> bool:
-        """Return True if a point (x, y) of the image lies inside the rectangle."""
+        """Return whether the image point (x, y) lies in the rectangle."""
         return 0 <= place[0] - self.x < self.width and 0 <= place[1] - self.y < self.height
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
@@ -45,7 +45,7 @@ class Rectangle(NamedTuple):
         return place[0] + self.x, place[1] + self.y
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Scale the rectangle to the image resized to ``columns`` x ``rows`` pixels."""
+        """Scale the rectangle from image ``size`` (width, height) to ``columns`` x ``rows``."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
@@ -64,12 +64,12 @@ _LEAST_SIDE = 8  # minimum side of a rectangle in pixels
 
 
 def read_border(value: object, name: str) -> BorderSetting:
-    """Validate the ``border`` setting of a recipe, which selects a part of a scan.
+    """Validate and return the ``border`` setting of a recipe.
 
     Args:
-        value: A name, or four whole numbers x, y, width and height; None selects ``"automatic"``. A fifth
-            number, which earlier versions stored for the tilt, is ignored.
-        name: Name of the field for error messages.
+        value: Name, or list of x, y, width and height in whole pixels; None selects ``"automatic"``. A fifth
+            number, the tilt in older recipes, is ignored.
+        name: Field name for error messages.
 
     Raises:
         GuidanceError: ``value`` is invalid.

@@ -31,13 +31,13 @@ def statistics_of(rgb: Tensor) -> GlobalStatistics:
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Compute the color histogram of ab, as in the authors' network.
+    """Compute the histogram of ab over the 313 color bins.
 
     Examples:
         >>> ab_histogram(torch.zeros(2, 2, 32, 32)).shape
         torch.Size([2, 313])
 
-    The image is averaged over cells of 4 x 4 pixels, and each cell is assigned to the nearest color bin.
+    Each cell of 4 x 4 pixels counts in the bin nearest to its mean ab, as in the authors' network.
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
@@ -75,10 +75,10 @@ def region_means(index: Tensor, rgb: Tensor, regions: int) -> tuple[Tensor, Tens
     Args:
         index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        regions: N, number of regions.
+        regions: Number of regions N.
 
     Returns:
-        Mean colors ``(B, N, 3)`` in [0, 1], black for empty regions, and sizes ``(B, N)`` in pixels.
+        Mean colors ``(B, N, 3)`` in [0, 1] and sizes ``(B, N)`` in pixels. Empty regions are black.
     """
     flat = index.flatten(2)
     pixels = rgb.new_zeros(len(index), regions)

@@ -1,4 +1,4 @@
-"""Edits of a result, as stored in recipes: crop, adjustments, paint, color replacements."""
+"""Result edits in recipes: crop, adjustments, paint and color replacements."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Crop:
         y: Top edge before rotation.
         width: Width of the result in pixels, at least 8.
         height: Height of the result in pixels, at least 8.
-        angle: Clockwise rotation of the rectangle about its center in degrees, from -45 to 45. It straightens
-            an image that is rotated clockwise by this angle.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        angle: Clockwise rotation of the rectangle in degrees, -45 to 45. A crop with this angle straightens
+            an image that is rotated clockwise by the same angle.
+        extra: Unrecognized fields, kept when the recipe is saved.
 
     Raises:
         GuidanceError: A side is too short, or the angle is out of range.
@@ -63,7 +63,7 @@ class Crop:
 
     @property
     def center(self) -> tuple[float, float]:
-        """X and y of the center of rotation."""
+        """Center of rotation (x, y)."""
         return self.x + self.width / 2, self.y + self.height / 2
 
     def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -79,7 +79,7 @@ class Crop:
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
-        """The rotated corners as (x, y), clockwise from the top left of the result."""
+        """Rotated corners (x, y), clockwise from the top-left corner of the result."""
         ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
         return tuple(map(self.outer, ends))
 
@@ -140,12 +140,12 @@ class Finish:
         -10.0
 
     Attributes:
-        temperature: Positive values make colors warmer, negative values make them colder.
-        tint: Positive values add magenta, negative values add green.
+        temperature: Positive values make colors warmer; negative values make colors cooler.
+        tint: Positive values add magenta; negative values add green.
         vibrance: Chroma adjustment, mainly for pale colors.
-        shadows: Chroma adjustment where the lightness is below 50.
-        highlights: Chroma adjustment where the lightness is above 50.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        shadows: Chroma adjustment for lightness below 50.
+        highlights: Chroma adjustment for lightness above 50.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     temperature: float = _adjustment()
@@ -196,12 +196,12 @@ class PaintStroke:
         opacity: Opacity of the color, in [0, 1].
         blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
             chroma (``"saturation"``).
-        reach: How far the color spreads within the area covered by the brush; see `Reach`. Unless the reach
-            is ``"everywhere"``, the color stops at edges in the image content.
+        reach: Distance over which the color spreads within the brushed area; see `Reach`. Unless the reach is
+            ``"everywhere"``, the color stops at edges in the image content.
         hidden: Whether the stroke is ignored.
-        layer: Layer number, or None. Consecutive strokes in the same layer are composited as one stroke with
-            the opacity of the first stroke. The drawing pad edits these strokes together.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        layer: Layer number, or None. Consecutive strokes in a layer are composited as one stroke with the
+            opacity of the first stroke.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     path: tuple[tuple[float, float], ...] = entry("path")
@@ -216,7 +216,7 @@ class PaintStroke:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stroke as JSON types, without fields that have default values."""
+        """Return the stroke as JSON types, omitting fields with default values."""
         found = plain_fields(self)
         return found if self.color else {**found, "erase": True}
 
@@ -234,7 +234,7 @@ def parse_paint(fields: Fields) -> PaintStroke:
 
 @dataclass(frozen=True)
 class ColorReplacement:
-    """A color and its replacement in the whole image.
+    """A color replacement in the whole image.
 
     Examples:
         >>> ColorReplacement(old="#c04020", new="#2050c0").range
@@ -242,13 +242,12 @@ class ColorReplacement:
 
     Attributes:
         old: ``#rrggbb`` of the color to replace; hue and chroma are used.
-        new: ``#rrggbb`` that replaces ``old``. The hue of other colors in the range rotates by the same
-            angle, and their chroma is scaled accordingly.
-        range: Half-width of the hue range, in degrees, in which colors are replaced completely.
-        fade: Additional degrees on both sides of the range, over which the replacement fades out.
+        new: ``#rrggbb`` of the replacement. Other colors in the range change hue and chroma accordingly.
+        range: Half-width of the hue range with full replacement, in degrees.
+        fade: Width of the fade-out on each side of the range, in degrees.
         opacity: Weight of the change, in [0, 1].
         hidden: Whether the replacement is ignored.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     old: str = entry("color")

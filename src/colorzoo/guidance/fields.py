@@ -1,4 +1,4 @@
-"""Typed access to parsed JSON; error messages contain the name of the field."""
+"""Typed access to parsed JSON; error messages name the field."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from colorzoo.errors import GuidanceError
 
 MAX_CORNERS = 10_000
-"""Largest number of corners of a path; it is checked before the corners are parsed."""
+"""Maximum number of corners in a path, checked before parsing."""
 
 ReachName = Literal["automatic", "everywhere"]
 Reach = ReachName | float
 """Distance over which the color of a point spreads.
 
 ``"automatic"`` estimates from the image structure which pixels belong to the point; the color fades where the
-estimate is uncertain. ``"everywhere"`` does not limit how far the network propagates the color. A number
-multiplies the automatic reach; 0 limits the color to the square of the point.
+estimate is uncertain. ``"everywhere"`` sets no limit. A number multiplies the automatic reach; 0 limits the
+color to the square of the point.
 """
 REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
 DEFAULT_REACH: ReachName = "automatic"
@@ -42,11 +42,11 @@ def hex_color(value: str, name: str) -> str:
 
 
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
-    """Validate the reach of a point, which is how far the color of the point spreads.
+    """Validate and return the `Reach` of a point.
 
     Args:
-        value: A name, a number from 0 to 10, or None for the default.
-        name: Name of the field for error messages.
+        value: Name, number from 0 to 10, or None for the default.
+        name: Field name for error messages.
         default: Default reach; recipes of version 1 use ``"everywhere"``.
 
     Raises:
@@ -64,7 +64,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
 
 
 def parse_reach(text: str, name: str) -> Reach:
-    """Parse the reach of a point (how far its color spreads) from text; see `read_reach`."""
+    """Parse the `Reach` of a point from text; see `read_reach`."""
     try:
         return read_reach(float(text), name)
     except ValueError:
@@ -80,7 +80,7 @@ def entry(kind: str, default: Any = MISSING, **limits: Any) -> Any:
     """Declare a dataclass field that `Fields.parse` reads from JSON.
 
     Args:
-        kind: Name of the method of `Fields` that reads the field.
+        kind: Name of the `Fields` method that reads the field.
         default: Default value; `dataclasses.MISSING` for a required field.
         **limits: Keyword arguments of the method.
     """
@@ -108,7 +108,7 @@ def plain(value: Any) -> Any:
 
 
 class Fields:
-    """A JSON object whose fields are removed as they are read, so that unknown fields remain.
+    """A JSON object from which each read removes a field; unknown fields remain.
 
     Args:
         values: Parsed JSON object.
@@ -122,7 +122,7 @@ class Fields:
         self._values: dict[str, Any] = dict(values)
 
     def take(self, key: str, default: Any = None) -> Any:
-        """Remove a field and return its value, or the default if it is missing or null.
+        """Remove a field and return its value; return the default for a missing or null field.
 
         Raises:
             GuidanceError: The field is missing and the default is `dataclasses.MISSING`.
@@ -133,15 +133,15 @@ class Fields:
         return default if value is None else value
 
     def get(self, key: str) -> Any:
-        """Return the value of a field without removing it, or None if it is missing."""
+        """Return the value of a field, or None, without removing the field."""
         return self._values.get(key)
 
     def parse(self, kind: type[T], **given: Any) -> T:
-        """Read an instance of a dataclass whose fields are declared with `entry`.
+        """Create an instance of a dataclass that declares its fields with `entry`.
 
         Args:
-            kind: Dataclass to create.
-            **given: Values of dataclass fields that are set instead of being read from the JSON object.
+            kind: Dataclass.
+            **given: Field values that are not read from the JSON object.
         """
         for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
             if each.metadata and each.name not in given:
@@ -150,14 +150,11 @@ class Fields:
         return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
-        """Return the fields that have not been read.
-
-        After all known fields have been read, the remaining fields are unknown fields.
-        """
+        """Return the fields that have not been read."""
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Remove a field and return its JSON object; the object is empty if the field is missing."""
+        """Remove a field and return its JSON object; a missing field gives an empty object."""
         found = self.optional_child(key)
         return Fields({}, f"{self.name}.{key}") if found is None else found
 
@@ -169,7 +166,7 @@ class Fields:
     def children(self, key: str, most: int) -> Iterator[Fields]:
         """Remove a field and yield the JSON objects of its list.
 
-        A missing field yields nothing. The list must have at most ``most`` objects.
+        A missing field counts as an empty list. More than ``most`` objects raise `GuidanceError`.
         """
         value = self.take(key)
         value = [] if value is None else value
@@ -183,7 +180,7 @@ class Fields:
         """Remove a field and return its string value."""
         value = self.take(key, default)
         if value is not default and not isinstance(value, str):
-            raise self._wrong(key, "a text", value)
+            raise self._wrong(key, "a string", value)
         return value
 
     def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
@@ -199,16 +196,16 @@ class Fields:
         return value if value is default else hex_color(value, f"{self.name}.{key}")
 
     def reach(self, key: str, default: Any) -> Reach:
-        """Remove a field and return its value, the reach of a point; see `read_reach`."""
+        """Remove a field and return its value, the `Reach` of a point."""
         return read_reach(self.take(key), f"{self.name}.{key}", default)
 
     def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
-        """Remove a field and return its value, a finite number in [low, high]."""
+        """Remove a field and return its finite number in [low, high]."""
         value = self.take(key, default)
         return value if value is default else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Remove a field and return its finite number; raise an error if the field is missing."""
+        """Remove a required field and return its finite number."""
         return float(self.number(key, MISSING))
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -219,7 +216,7 @@ class Fields:
         return value
 
     def integer(self, key: str, default: Any, *, low: float = -math.inf) -> Any:
-        """Remove a field and return its value, an integer of at least ``low``."""
+        """Remove a field and return its integer, which must be at least ``low``."""
         value = self.take(key, default)
         if value is default:
             return value

@@ -1,7 +1,6 @@
-"""Hints as immutable dataclasses of tensors; each kind of hint has a class.
+"""Hints as immutable dataclasses of tensors, with one class per kind of hint.
 
-`Guidance` combines the hints of an image. `Guidance.from_recipe` rasterizes the hints of a recipe. All maps
-have the height and width of the image.
+`Guidance` combines the hints for an image. All maps have the height and width of the image.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 @dataclass(frozen=True)
 class TensorFields:
-    """Base class of hints: a dataclass of tensors that can be moved to a device and sliced."""
+    """Base class of hints: tensors that are moved to a device and sliced together."""
 
     def to(self, device: torch.device | str) -> Self:
-        """Return a copy with all tensors, including tensors of nested hints, on ``device``."""
+        """Return a copy with all tensors on ``device``, including the tensors of nested hints."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v.to(device) for k, v in values.items() if hasattr(v, "to")})
 
     def __getitem__(self, index: slice) -> Self:
-        """Return the hints of a slice of the batch."""
+        """Return the hints for a slice of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(
             self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
@@ -60,8 +59,8 @@ class Points(TensorFields):
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}: 1 for pixels with a color.
         lightness: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
-        exact: ``(B, 1, H, W)`` in {0, 1}, or None for 1 everywhere. Where it is 1, ``ab`` is used unchanged.
-            Where it is 0, the color defined by ``lightness`` and ``ab`` is adapted to the lightness of the
+        exact: ``(B, 1, H, W)`` in {0, 1}, or None for 1 everywhere. Where ``exact`` is 1, ``ab`` is used
+            unchanged. Where ``exact`` is 0, the color is adapted from ``lightness`` to the lightness of the
             image.
     """
 
@@ -80,7 +79,7 @@ class Points(TensorFields):
 
     @classmethod
     def none(cls, like: Tensor) -> Self:
-        """Return an instance without points for images ``(B, C, H, W)``."""
+        """Return empty `Points` for images ``(B, C, H, W)``."""
         batch, _, height, width = like.shape
         return cls(like.new_zeros(batch, 2, height, width), like.new_zeros(batch, 1, height, width))
 
@@ -105,7 +104,7 @@ class Scribbles(TensorFields):
 
 @dataclass(frozen=True)
 class Regions(TensorFields):
-    """Regions proposed by a model, in the order in which to color them (Cho et al. 2023).
+    """Regions proposed by a model, in coloring order (Cho et al. 2023).
 
     Examples:
         >>> index = torch.zeros(1, 1, 32, 32, dtype=torch.int64)
@@ -116,9 +115,9 @@ class Regions(TensorFields):
     Attributes:
         index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, N, 3)`` color of each region in [0, 1].
-        given: ``(B, N)`` in {0, 1}: 1 for regions that the user has colored.
-        segments: ``(B, 1, H, W)`` int64: segment index of each pixel, for the smaller segments that the model
-            merged into regions; or None.
+        given: ``(B, N)`` in {0, 1}: 1 for regions colored by the user.
+        segments: ``(B, 1, H, W)`` int64, or None: segment index of each pixel. The model merges segments into
+            regions.
     """
 
     index: Tensor
@@ -132,7 +131,7 @@ class Regions(TensorFields):
 
 @dataclass(frozen=True)
 class Exemplar(TensorFields):
-    """A reference image for the colors; its size may differ from the size of the target image.
+    """A reference image; its size may differ from the size of the target image.
 
     Examples:
         >>> Exemplar(torch.rand(1, 3, 48, 64)).rgb.shape
@@ -140,10 +139,9 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        embedding: ``(B, R, C)`` embedding of the reference, or a mix of several embeddings. If it is None,
-            the model computes the embedding from ``rgb``. An embedding contains feature statistics (Xu et al.
-            2020), a vector (Zhao et al. 2021), or a feature and a color for each position of a feature map
-            (``colorzoo2026``).
+        embedding: ``(B, R, C)`` embedding of the reference, or a mix of several embeddings; None computes the
+            embedding from ``rgb``. An embedding contains feature statistics (Xu et al. 2020), a vector (Zhao
+            et al. 2021), or a feature and a color for each position of a feature map (``colorzoo2026``).
         alpha: Strength of the exemplar in models with embeddings, 0 to 1.
     """
 
@@ -155,12 +153,12 @@ class Exemplar(TensorFields):
         _check_map("Exemplar.rgb", self.rgb, 3)
 
     def embed_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return `embedding`, or ``compute(rgb)`` if it is None."""
+        """Return `embedding`, or ``compute(rgb)`` if `embedding` is None."""
         return compute(self.rgb) if self.embedding is None else self.embedding
 
     @classmethod
     def of_embedding(cls, embedding: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar with an embedding ``(B, R, C)`` and one black pixel as its image."""
+        """Return an exemplar with an embedding ``(B, R, C)`` and a single black pixel."""
         return cls(embedding.new_zeros(len(embedding), 3, 1, 1), embedding, alpha)
 
 
@@ -173,7 +171,7 @@ class GlobalStatistics(TensorFields):
         torch.Size([1, 1])
 
     Attributes:
-        histogram: ``(B, 313)`` fraction of pixels in each in-gamut bin of ab, or None.
+        histogram: ``(B, 313)`` fraction of pixels in each color bin, or None.
         saturation: ``(B, 1)`` mean HSV saturation in [0, 1], or None.
     """
 
@@ -212,7 +210,7 @@ class Boxes(TensorFields):
                 [0.]]))
 
     Attributes:
-        corners: ``(B, N, 4)``: left, top, right, bottom as fractions of the image's width and height.
+        corners: ``(B, N, 4)``: left, top, right, bottom as fractions of the image width and height.
         given: ``(B, N)`` in {0, 1}: 1 for real boxes, 0 for padding.
     """
 
@@ -247,7 +245,7 @@ def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, 
 
 @dataclass(frozen=True)
 class Guidance(TensorFields):
-    """Combination of hints of any kinds; the attributes of absent kinds are None.
+    """All hints for a batch of images; absent hints are None.
 
     Examples:
         >>> from colorzoo.guidance import PointHint
@@ -260,7 +258,7 @@ class Guidance(TensorFields):
         points: Colors of single pixels.
         scribbles: Strokes without color along edges where color bleeds.
         regions: Colors of regions proposed by the model.
-        exemplar: A reference image for the colors.
+        exemplar: Reference image.
         statistics: Color histogram or mean saturation of the whole image.
         classes: Class of each pixel.
         boxes: Bounding boxes of objects.
@@ -275,7 +273,7 @@ class Guidance(TensorFields):
     boxes: Boxes | None = None
 
     def kinds(self) -> tuple[str, ...]:
-        """Return the names of the hints that are present."""
+        """Return the names of the attributes that are not None."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
     @classmethod
@@ -293,7 +291,7 @@ class Guidance(TensorFields):
             size: Height and width of the maps; None uses the size of the image.
 
         Raises:
-            GuidanceError: The recipe belongs to an image of another size.
+            GuidanceError: The recipe does not fit the size of the image.
         """
         recipe.check_inside(width, height)
         target = size or (height, width)
@@ -307,7 +305,7 @@ class Guidance(TensorFields):
     def from_json(
         cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Read a recipe and rasterize it; see `Recipe.from_json` and `from_recipe`.
+        """Read and rasterize a recipe; see `Recipe.from_json` and `from_recipe`.
 
         Raises:
             GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.
@@ -365,12 +363,12 @@ def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes 
 
 
 def point_ab(point: PointHint) -> Tensor:
-    """Return the ``(2,)`` ab of a point in CIE units."""
+    """Return the ab of a point, ``(2,)`` in CIE units."""
     return torch.tensor(color_lab(point.color)[1:] if point.ab is None else point.ab)
 
 
 def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the Lab ``(N, 3)`` of points whose pixels have the lightness ``(N,)``.
+    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
 
     A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
     """
@@ -395,7 +393,7 @@ def color_lab(color: str) -> tuple[float, float, float]:
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
-    """Convert the points of one image to squares that do not overlap.
+    """Convert the points of one image to `PointHint` squares that do not overlap.
 
     Rasterizing the squares reproduces ``points``.
     """
@@ -420,13 +418,13 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the slice of pixels along one axis whose centers lie in a patch.
+    """Return the slice of map pixels that a patch covers along one axis.
 
     Args:
-        center: Center of the patch in pixels of the image.
-        radius: Half the side of the patch in pixels of the image.
+        center: Center of the patch in image pixels.
+        radius: Half the side of the patch in image pixels.
         scale: Number of map pixels per image pixel.
-        length: Number of pixels of the map along this axis.
+        length: Length of the map along the axis in map pixels.
     """
     home = min(max(math.floor(center * scale), 0), length - 1)
     radius = min(radius, length / scale)  # covers the axis; larger numbers could overflow

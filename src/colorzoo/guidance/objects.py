@@ -1,7 +1,6 @@
 """Recipe fields that only some models use: exemplar, classes, statistics, divisions.
 
-This module parses and validates the fields. A recipe stores the fields as JSON, so that reading and writing a
-recipe preserves unknown fields and number formats.
+A recipe stores these fields as parsed JSON to preserve unknown fields and number formats.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class ReferenceFile:
 
     Attributes:
         path: Path relative to the recipe file.
-        weight: Weight of the reference in a mix of several references.
+        weight: Relative weight among several references.
     """
 
     path: str
@@ -39,8 +38,8 @@ class ExemplarHint:
     """Reference images for the colors.
 
     Attributes:
-        files: Reference files named in the recipe; empty if the references are not files.
-        alpha: Strength of the references, 0 to 1; None if it is not specified.
+        files: Reference files; empty if the references are not files.
+        alpha: Strength of the references, 0 to 1, or None.
     """
 
     files: tuple[ReferenceFile, ...] = ()
@@ -62,7 +61,7 @@ class PaintedClass:
     """A polygon labeled with a class.
 
     Attributes:
-        number: Class number; None if it is not specified.
+        number: Class number, or None.
         path: Corners in pixels of the original image.
         name: Name of the field for error messages.
     """
@@ -77,10 +76,10 @@ class ClassHints:
     """Changes to the classes that a model predicts for the image and its reference.
 
     Attributes:
-        moved: Mapping from original to replacement class number, for the changed classes.
+        moved: Mapping from changed class numbers to their replacements.
         file: Label image that replaces the predicted classes of the image.
         reference_file: Label image that replaces the predicted classes of the reference.
-        painted: Polygons with a class; later polygons cover earlier polygons.
+        painted: Labeled polygons; later polygons cover earlier polygons.
     """
 
     moved: Mapping[int, int] = field(default_factory=dict)
@@ -109,7 +108,7 @@ class ClassHints:
 
 @dataclass(frozen=True)
 class StatisticsHint:
-    """Color statistics to which the colors of the result are adjusted.
+    """Target color statistics of the result.
 
     Attributes:
         saturation: Mean saturation in [0, 1], or None.
@@ -131,12 +130,11 @@ class StatisticsHint:
 
 @dataclass(frozen=True)
 class Division:
-    """A line drawn by the user to divide a proposed region or to add a region.
+    """A line that divides a proposed region or outlines a new region.
 
     Attributes:
-        path: Corners as (x, y) in pixels of the image.
-        closed: True if the line is a closed loop whose inside becomes a region. False if the line cuts the
-            region that it crosses.
+        path: Corners (x, y) in pixels of the image.
+        closed: Whether the line outlines a new region. If False, the line cuts the region that it crosses.
     """
 
     path: Corners

@@ -39,7 +39,7 @@ def propagate(
 ) -> Array:
     """Propagate the colors of hinted pixels to all pixels of an image.
 
-    An image without hinted pixels stays gray. The linear system is solved exactly with a direct solver.
+    An image without hinted pixels stays gray.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
@@ -47,7 +47,7 @@ def propagate(
         given: ``(H, W)`` bool: True for hinted pixels.
         variance_share: Factor on the variance of the Gaussian weights; lower values give sharper borders
             between colors.
-        fade: How fast colors fade with distance. In areas of constant lightness, chroma decreases to a third
+        fade: Decay rate of colors with distance. In areas of constant lightness, chroma decreases to a third
             over about sqrt(0.4 / fade) pixels. With 0, as in the paper, colors do not fade.
 
     Returns:
@@ -64,12 +64,11 @@ class Propagator:
     cached, so an edit computes only the columns of added pixels. The results equal the output of `propagate`.
 
     Attributes:
-        cache_key: Key that identifies the arguments in a cache.
+        cache_key: Hash of the arguments, for caches.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
-        fade: How fast colors fade with distance, see `propagate`. Must be above 0, because A is singular
-            without fading.
+        fade: Decay rate of colors, see `propagate`; above 0, because A is singular for 0.
     """
 
     def __init__(self, lightness: Array, fade: float) -> None:
@@ -125,8 +124,8 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     """Return the neighbor weights of all pixels as a sparse matrix ``(H W, H W)``.
 
     The row of a pixel contains the weights of its eight neighbors and sums to 1. A weight is a Gaussian of
-    the difference in lightness. Its variance is proportional to the lightness variance of the pixel's 3 x 3
-    window.
+    the difference in lightness. The variance of the Gaussian is proportional to the lightness variance of the
+    pixel's 3 x 3 window.
     """
     from scipy.sparse import csr_array
 
@@ -149,7 +148,7 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
 
 
 def window_variance(lightness: Array) -> Array:
-    """Return the variance of the 3 x 3 window around each pixel of ``(H, W)``; edges are replicated."""
+    """Return the lightness variance in the 3 x 3 window of each pixel, with edge replication."""
     padded = np.pad(lightness, 1, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     variance: Array = windows.var(axis=(2, 3))

@@ -67,12 +67,12 @@ class PointHint:
         y: Distance in pixels from the top edge of the original image.
         radius: Half the side of the square patch, in pixels of the original image.
         color: ``#rrggbb``; hue and chroma are used, and the lightness comes from the image.
-        ab: Exact a and b in CIE units, which override ``color``; None uses ``color``.
+        ab: Exact a and b in CIE units, which override ``color``; or None.
         reach: Distance over which the color spreads; see `Reach`.
         strength: Weight of the point, from 0 (no effect) to 1.
-        stroke: Number that identifies the stroke of the point, or None without a stroke. The drawing pad
-            edits all points of a stroke together.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        stroke: Number of the stroke to which the point belongs, or None. The drawing pad edits all points of
+            a stroke together.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     x: float = entry("number")
@@ -97,7 +97,7 @@ class Stroke:
     Attributes:
         path: Vertices (x, y) of the polyline in pixels of the original image.
         width: Stroke width in pixels of the original image.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     path: tuple[tuple[float, float], ...] = entry("path")
@@ -116,7 +116,7 @@ class RegionColor:
     Attributes:
         index: Region number, counted from 0.
         color: ``#rrggbb``.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     index: int = entry("integer", low=0)
@@ -137,7 +137,7 @@ class BoxHint:
         y: Top edge.
         width: Width in pixels of the original image.
         height: Height in pixels of the original image.
-        extra: Fields that this version does not recognize; they are kept when saving.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     x: float = entry("number")
@@ -170,20 +170,20 @@ class Recipe:
         points: Color points; later points cover earlier points.
         scribbles: Strokes without color.
         regions: Colored regions.
-        boxes: Bounding boxes of objects. None selects automatic detection by a model that implements
+        boxes: Bounding boxes of objects. None enables object detection by a model that implements
             `colorzoo.capabilities.FindsBoxes`, unless the recipe contains object areas. An empty tuple
-            disables the detection.
+            disables object detection.
         proposal: SHA-256 of the region map to which ``regions`` refers, or None. A note is shown if the model
             proposes other regions.
-        areas: Parts of the image with an action, such as filling with a color or keeping gray; see `Area`.
+        areas: Image areas with an action, such as filling with a color; see `Area`.
         paint: Brush strokes composited over the model's colors; later strokes cover earlier strokes.
         replacements: Color replacements in the whole image, applied in order before the paint strokes.
-        finish: Adjustments of all colors of the result, including paint strokes. None changes nothing.
+        finish: Adjustments of all colors of the result, including paint strokes; or None.
         healing: Strokes over dust and scratches, which are inpainted before colorizing.
-        border: The part of a scan to colorize, for example without the film border; see `BorderSetting`.
+        border: Part of a scan to colorize; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
-        extra: Parsed JSON of unknown fields and of the fields ``exemplar``, ``classes``, ``statistics`` and
-            ``divisions``, which are available as properties of the same names.
+        extra: JSON of unknown fields and of the properties `exemplar`, `classes`, `statistics` and
+            `divisions`.
     """
 
     width: int | None = None
@@ -216,14 +216,13 @@ class Recipe:
         """Read a recipe from a file, from JSON text (starting with ``{``), or from parsed JSON.
 
         Raises:
-            GuidanceError: The file is missing or not a recipe; the message names the field, its value and
-                the expected value.
+            GuidanceError: The file is missing, or the recipe is invalid; the message names the invalid field.
         """
         document = dict(source) if isinstance(source, Mapping) else _load(source)
         return _parse(Fields(document, "recipe"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON types, without fields that have default values."""
+        """Return the recipe as JSON types, omitting fields with default values."""
         document: dict[str, Any] = {"version": VERSION, **plain_fields(self), "strength": self.strength}
         image = {key: document.pop(key) for key in ("width", "height", "sha256") if key in document}
         if image:
@@ -258,7 +257,7 @@ class Recipe:
 
     @property
     def statistics(self) -> StatisticsHint:
-        """Color statistics to which the colors of the result are adjusted."""
+        """Target color statistics of the result."""
         return StatisticsHint.read(self.extra.get("statistics"))
 
     @property
@@ -280,14 +279,17 @@ class Recipe:
         return replace(self, **shown)
 
     def without_hints(self) -> Self:
-        """Return a copy without points, scribbles, regions, areas and edits of the result."""
+        """Return a copy without points, scribbles, regions, areas and color edits.
+
+        The strength of the copy is 1.
+        """
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, finish=None, **nothing)
 
     def with_fields(
         self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
     ) -> Self:
-        """Return a copy in which fields of a nested object are changed.
+        """Return a copy with changed fields in a nested object.
 
         Args:
             name: Name of the nested object.
