@@ -12,7 +12,6 @@ from colorzoo.errors import ColorzooError
 
 BT709, SMPTE170M = 1, 6  # code points of color matrices in ITU-T H.273
 _UNSPECIFIED = 2
-_SWSCALE_SMPTE170M = 5
 _HD_HEIGHT = 720  # players decode untagged video with BT.709 if it has at least this height
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl"})
 
@@ -66,7 +65,5 @@ def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     """
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
     # planar RGB, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
-    rgb: NDArray[np.uint8] = frame.to_ndarray(
-        format="gbrp", src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix, threads=1
-    )
+    rgb: NDArray[np.uint8] = frame.to_ndarray(format="gbrp", src_colorspace=matrix, threads=1)
     return rgb
