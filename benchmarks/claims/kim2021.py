@@ -32,10 +32,10 @@ PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
 INTRO = """An edge network E refines the results of three networks (Zhang 2016, Zhang 2017, Su 2020). In the
 protocol `kim2021-edges`, a simulated user draws scribbles 5 pixels wide along up to 40 edges where color
-bleeds. A *gain* is the difference between results with and without scribbles, in a 7-pixel band around these
-edges (K = 7) or in the whole image (K = Full).
+bleeds. A *gain* is the change of a metric by these scribbles, in a 7-pixel band around the edges (K = 7) or
+in the whole image (K = Full).
 
-- **Images.** This page uses `photos/val`, and for Su 2020 COCO images. The published gains are from ImageNet.
+- **Images.** Rows of Su 2020 use COCO images, other rows use `photos/val`. Published gains are from ImageNet.
 - **Ablation.** *Propagation*, an addition of this project, averages similar colors near a scribble. *E alone*
   omits the propagation, and *propagation alone* omits E."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
