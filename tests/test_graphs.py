@@ -96,7 +96,7 @@ def test_values_are_checked_only_in_eval_mode(low: float, high: float, kind: Inp
 
 
 def test_a_recipe_as_guidance_is_refused() -> None:
-    with pytest.raises(ColorzooError, match=r"guidance must be a Guidance, got dict"):
+    with pytest.raises(ColorzooError, match=r"must be a Guidance object, got dict"):
         plain()(100 * torch.rand(1, 1, 16, 16), {"points": []})  # type: ignore[arg-type]
 
 

@@ -201,7 +201,7 @@ def colorize_files(
     tasks = []
     for path in map(Path, paths):
         if not path.absolute().is_relative_to(above):
-            results.append(FileResult(str(path), "", "failed", (f"{path} is not below the root {root}",)))
+            results.append(FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",)))
         elif reason := explain_irregular_file(path):
             results.append(FileResult(str(path), "", "failed", (reason,)))
         else:

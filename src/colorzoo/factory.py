@@ -39,7 +39,7 @@ def create_task(
         name: Registered name, alias or Hugging Face repository, see `create_model`.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         kind: Expected class of the task, or a base class of the task.
-        offline: Do not open network connections.
+        offline: Whether to use only local files.
         **hparams: Settings of the model and the task, by name.
 
     Raises:
@@ -62,8 +62,7 @@ def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
     """Download weights from the Hugging Face Hub; return registered name and path."""
     if weights != "default":
         raise WeightsError(
-            f"weights must be omitted for {name}, because this repository contains the weights; "
-            f"got {weights!r}."
+            f"'weights' must be omitted for {name}, because the repository contains weights; got {weights!r}."
         )
     return hub_weights(name, offline=offline)
 
@@ -80,7 +79,7 @@ def create_coloring_model(
     Args:
         name: Registered name, alias or Hugging Face repository, see `create_model`.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-        offline: Do not open network connections.
+        offline: Whether to use only local files.
         **hparams: Model settings by name; settings that affect only training are ignored.
 
     Returns:
@@ -151,7 +150,7 @@ def borrowed_trunk(name: str) -> BorrowedTrunk:
 
 
 def is_meta() -> bool:
-    """Return whether torch's default device is meta, on which tensors have no values."""
+    """Return whether the default device of torch is the meta device."""
     return torch.get_default_device().type == "meta"
 
 
@@ -159,7 +158,7 @@ def require_trained(model: M, subject: str, name: str) -> M:
     """Return a model unchanged, or raise an error if its weights are random.
 
     Args:
-        model: Model to test.
+        model: Model to check.
         subject: Start of the error message, such as ``"trunk='zhang2016'"``.
         name: Registered name of the model.
 
@@ -182,7 +181,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
         settings: Constructor arguments: flat settings, groups of settings, or both.
 
     Raises:
-        ColorzooError: The class does not have one of the settings.
+        ColorzooError: A setting is unknown to the class.
     """
     # LightningCLI stores the arguments of its task in a context variable, and Lightning applies them to every
     # module that is created in the meantime. A new context hides the variable.
@@ -206,8 +205,8 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
             record_first_use(found.path)
         if random := content.stored.get(UNTRAINED):
             reason = (
-                f"{type(created).__name__} is untrained: {found.path} contains only some of the weights, and "
-                f"the weights of {random} are random. Train the model with --init_from {found.path}."
+                f"{type(created).__name__} is untrained: {found.path} does not contain the weights of "
+                f"{random}, so these weights are random. Train the model with --init_from {found.path}."
             )
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason

@@ -63,9 +63,8 @@ class ColoringModel(nn.Module):
         training_only: Key prefixes of weights that only training uses, such as a discriminator.
         reference_needs_color: Whether a reference must be a color image.
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
-        published_files: Key prefix for each weight file, by file name, if the authors publish the weights in
-            several files. The prefixes are added when the files are merged into one state dict for
-            `load_published_state_dict`.
+        published_files: Key prefix for each weight file, by file name, if the authors publish several files.
+            `load_published_state_dict` receives all tensors in one state dict with these prefixes.
         published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
         network: Neural network of the model.
@@ -263,7 +262,7 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         ColorzooError: The input has a wrong shape, type or range.
     """
     kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
-    expected = f"input of {type(model).__name__} must be {kind} as float32 (B, 1, H, W)"
+    expected = f"the input of {type(model).__name__} must be {kind} as float32 (B, 1, H, W)"
     if not isinstance(lightness, Tensor):
         raise ColorzooError(f"{expected}, got {type(lightness).__name__}.")
     is_float = lightness.dtype in (torch.float32, torch.float64)
@@ -272,7 +271,7 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         raise ColorzooError(f"{expected}, got {found}. Compute lightness with rgb_to_lab(rgb)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
-            f"guidance must be a Guidance, got {type(guidance).__name__}. Load a recipe with "
+            f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Load a recipe with "
             "Guidance.from_json."
         )
     if model.training or is_traced() or lightness.is_meta or not lightness.numel():
@@ -298,7 +297,7 @@ def coloring_model(module: nn.Module) -> ColoringModel:
     model = module if isinstance(module, ColoringModel) else getattr(module, "model", None)
     if not isinstance(model, ColoringModel):
         raise ColorzooError(
-            f"module must be a ColoringModel or a ColorizationModule, got {type(module).__name__}."
+            f"'module' must be a ColoringModel or a ColorizationModule, got {type(module).__name__}."
         )
     return model
 
@@ -306,7 +305,7 @@ def coloring_model(module: nn.Module) -> ColoringModel:
 def features(
     model: nn.Module, lightness: Tensor, levels: Sequence[int] | None = None, *, gradients: bool = False
 ) -> tuple[Tensor, ...]:
-    """Return feature maps from the encoder of a model, for example for a linear probe.
+    """Return the feature maps of a model's encoder.
 
     Examples:
         >>> model = colorzoo.create_model("colorzoo2026")
@@ -348,5 +347,5 @@ def features(
     selected = range(len(maps)) if levels is None else levels
     for level in selected:
         if not -len(maps) <= level < len(maps):
-            raise ColorzooError(f"levels must be between {-len(maps)} and {len(maps) - 1}, got {level}.")
+            raise ColorzooError(f"'levels' must be from {-len(maps)} to {len(maps) - 1}, got {level}.")
     return tuple(maps[level] for level in selected)

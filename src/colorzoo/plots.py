@@ -85,8 +85,7 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
     if key is None:
         known = ", ".join(report["metrics"])
         raise ColorzooError(
-            f"metric must be the name, or the start of the name, of a metric in {results} ({known}), got "
-            f"{metric!r}."
+            f"'metric' must be a metric key in {results} or its beginning ({known}), got {metric!r}."
         )
     points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:
@@ -169,7 +168,7 @@ def draw_difference(
     lab, true_lab = _lab(image), _lab(truth)
     if lab.shape != true_lab.shape:
         sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (lab, true_lab))
-        raise ColorzooError(f"both images must have the same size, got {sizes}. Resize one of them.")
+        raise ColorzooError(f"both images must have the same size, got {sizes}. Resize one image.")
     distance = np.hypot(*(lab[1:] - true_lab[1:]))
     drawn = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
     axes.set_axis_off()

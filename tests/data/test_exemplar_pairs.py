@@ -60,7 +60,7 @@ def test_targets_get_the_references_of_a_list(listed) -> None:
     ("text", "words"),
     [
         ("target,reference\n0/target.png,0/nothing.png", "line 2 of .*nothing.png', which does not exist"),
-        (None, "cannot read the list of pairs"),
+        (None, "pair list"),
     ],
 )
 def test_a_bad_list_is_named_in_one_line(listed, text, words) -> None:
@@ -106,7 +106,7 @@ def test_nearest_references_and_a_stale_index(tmp_path) -> None:
     assert module.index_path.stat().st_mtime_ns == written  # still good
     tint(tmp_path / "train", "6.png", (20, 200, 20), rng)
     again = ByColor(str(tmp_path), pairing="nearest", neighbors=2)
-    with pytest.raises(DataError, match="call prepare_data"):
+    with pytest.raises(DataError, match="prepare_data"):
         again.setup("fit")
     again.prepare_data()
     again.setup("fit")

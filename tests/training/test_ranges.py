@@ -25,7 +25,7 @@ from colorzoo.zoo.zhang2017.task import LocalUsers
 CASES = [
     ("--data.batch_size=-3", "batch_size must be at least 1"),
     ("--data.min_scale=3", "min_scale"),
-    ("--data.resize=8", "resize must be at least crop (32)"),
+    ("--data.resize=8", "--data.resize must be at least"),
     ("--model.optimizer.lr=-1", "learning rate"),
     ("--model.optimizer.lr=fast", "--model.optimizer.lr: Expected a float"),
     ("--model.users.stop_probability=0", "stop_probability"),

@@ -109,7 +109,7 @@ def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(images, tm
 
 def test_a_stage_that_is_not_there_is_refused():
     for name in ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]:
-        with pytest.raises(ColorzooError, match=r"stage of|has no argument") as caught:
+        with pytest.raises(ColorzooError, match=r"stage must be|has no argument") as caught:
             model_of(name, stage="regresion")
         assert "\n" not in str(caught.value)
 

@@ -83,7 +83,7 @@ def test_a_resumed_run_goes_on_in_its_turn(many: Path, tmp_path: Path, workers: 
 
 def test_sizes_are_checked(many: Path) -> None:
     assert small_data(many, **TURNS).train_side == 40
-    with pytest.raises(ColorzooError, match=r"resize must be at least crop"):
+    with pytest.raises(ColorzooError, match=r"resize must be at least"):
         small_data(many, crop=[16, 32], resize=30)
     with pytest.raises(ColorzooError, match="crop must be at least 1, got 0"):
         small_data(many, crop=[16, 0])

@@ -180,7 +180,7 @@ def test_a_model_of_the_hub_is_loaded_by_its_file(tmp_path: Path, monkeypatch: p
     model = colorzoo.create_model("hf-hub:someone/colors@v2", offline=True)
     assert type(model) is type(colorzoo.create_model("zhang2016_small"))
     assert asked == [(("someone/colors", "model.safetensors"), {"revision": "v2", "local_files_only": True})]
-    with pytest.raises(WeightsError, match="weights must be omitted"):
+    with pytest.raises(WeightsError, match="weights"):
         colorzoo.create_model("hf-hub:someone/colors", None)
 
 

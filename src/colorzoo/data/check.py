@@ -167,7 +167,7 @@ class ValueCache:
         try:
             self.add(keys, values)
         except OSError as error:
-            log.warning("the cache of image checks cannot be written to %s (%s)", self.path, error.strerror)
+            log.warning("the image check cache cannot be written to %s (%s)", self.path, error.strerror)
 
 
 def cache_file(root: Path, kind: str) -> Path:

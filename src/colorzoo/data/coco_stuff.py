@@ -80,13 +80,13 @@ def coco_stuff_images(
         DataError: A file or folder is missing. The message states the expected path and the download page.
     """
     year = f"{split}2017"
-    help_text = f"{_HELP} and unpack {year}.zip in this folder"
+    help_text = f"{_HELP} and unpack {year}.zip into the data folder"
     sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
     class_maps = _class_maps(root, year, sources) if classes else None
     if not (boxes or only_with_boxes):
         return ImageTable(sources, classes=class_maps)
     file = root / "annotations" / f"instances_{year}.json"
-    help_text = f"{_HELP} and unpack annotations_trainval2017.zip in this folder"
+    help_text = f"{_HELP} and unpack annotations_trainval2017.zip into the data folder"
     table = read_boxes(require_path(f"COCO boxes {file.name!r}", [file], help_text), sources)
     images = ImageTable(sources, classes=class_maps, boxes=table)
     return images.select(table.counts().nonzero()[:, 0]) if only_with_boxes else images
@@ -120,7 +120,7 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
-    help_text = f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip in this folder"
+    help_text = f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip into the data folder"
     folder = require_path(f"COCO-Stuff maps of {year!r}", [root / "stuffthingmaps" / year], help_text)
     names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
     maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)

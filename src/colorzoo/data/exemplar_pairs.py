@@ -118,8 +118,8 @@ class ExemplarPairsDataModule(FolderDataModule):
             found = self._index()
             if found is None:
                 raise DataError(
-                    f"the index {str(self.index_path)!r} does not match the images and the encoder; "
-                    "call prepare_data() to build a new index."
+                    f"the index {str(self.index_path)!r} was built for other images or another encoder. "
+                    "Call prepare_data() to build a new index."
                 )
             self.train_data = self._referenced(train.sources, train.sources, found.train, train=True)
             val = val.first(self.hparams.val_limit)
@@ -293,5 +293,5 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                         raise DataError(f"{line} lists {str(path)!r}, which does not exist.")
                 rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}).") from error
+        raise DataError(f"the pair list {str(file)!r} cannot be read ({error}).") from error
     return rows

@@ -71,7 +71,7 @@ class FolderDataModule(ImageDataModule):
             labels = labels_of(data, "class_factors")
             if unknown := hp.class_factors.keys() - set(self._classes):
                 raise DataError(
-                    f"--data.class_factors must contain only class names of the data, got {_names(unknown)}."
+                    f"--data.class_factors must contain only classes of the data, got {_names(unknown)}."
                 )
             factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
             factor = torch.tensor(factors, dtype=torch.float64)[labels]

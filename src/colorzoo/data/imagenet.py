@@ -97,11 +97,11 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
         return _rows_by_number(sources, np.load(indices) + 1, subset)
     if subset == "first5k":
         return _rows_by_number(sources, np.arange(1, 5001), subset)
-    raise DataError(f"val_subset must be one of {', '.join(SUBSETS)}, got {subset!r}.")
+    raise DataError(f"--data.val_subset must be one of {', '.join(SUBSETS)}, got {subset!r}.")
 
 
 def _split_folder(root: Path, split: Split) -> Path:
-    help_text = f"{_HELP} and unpack ILSVRC2012_img_{split}.tar in this folder"
+    help_text = f"{_HELP} and unpack ILSVRC2012_img_{split}.tar into the data folder"
     return require_path(f"ImageNet folder {split!r}", [root / split], help_text)
 
 
@@ -111,8 +111,8 @@ def _in_synsets(root: Path, split: Split) -> ImageTable:
     folder = _split_folder(root, split)
     if not any(map(_SYNSET.match, class_folders(folder))):
         raise DataError(
-            f"no synset folder in {str(folder)!r}. Labels require 1000 folders such as "
-            f"{str(folder / 'n01440764')!r}, which torchvision.datasets.ImageNet creates."
+            f"no synset folder in {str(folder)!r}. Labels require 1000 class folders such as "
+            f"{str(folder / 'n01440764')!r}. Create these folders with torchvision.datasets.ImageNet."
         )
     return labeled_by_folder(folder, synsets)
 
@@ -129,7 +129,7 @@ def _rows_by_number(
     absent = [number for number in numbers.tolist() if number not in rows]
     if absent:
         raise DataError(
-            f"{len(absent)} of the {len(numbers)} images of subset {subset!r} are missing, such as "
+            f"{len(absent)} of the {len(numbers)} images in the subset {subset!r} are missing, such as "
             f"ILSVRC2012_val_{absent[0]:08d}.JPEG. {_HELP} and unpack all files of ILSVRC2012_img_val.tar."
         )
     return torch.tensor([rows[number] for number in numbers.tolist()], dtype=torch.int64)

@@ -131,7 +131,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     if not Path(found[0].path).is_file():
         raise DataError(
             f"{found[0].path!r}, the first image listed in {str(file)!r}, does not exist. Unpack the data "
-            f"set in {str(folder)!r}."
+            f"set into {str(folder)!r}."
         )
     return ImageTable(found, labels=tensor_of(labels, torch.int64))
 

@@ -135,9 +135,9 @@ class ImageDataModule(LightningDataModule):
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
         if not (_listed(crop) and _listed(batch_size)):
-            raise DataError("crop and batch_size must each be a number or a nonempty list.")
+            raise DataError("--data.crop and --data.batch_size must each be a number or a nonempty list.")
         if resize is not None and resize < (largest := max(_listed(crop))):
-            raise DataError(f"resize must be at least crop ({largest}), got {resize}.")
+            raise DataError(f"--data.resize must be at least --data.crop ({largest}), got {resize}.")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
@@ -455,7 +455,8 @@ def divided_batch(size: int, processes: int) -> int:
         lower = size // processes * processes
         near = " or ".join(str(each) for each in (lower, lower + processes) if each)
         raise DataError(
-            f"batch_size must be divisible by the number of processes ({processes}), got {size}. Use {near}."
+            f"--data.batch_size must be divisible by the number of processes ({processes}), got {size}. "
+            f"Use {near}."
         )
     return size // processes
 

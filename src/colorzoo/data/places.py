@@ -71,9 +71,9 @@ def places_images(root: Path, split: Split, *, edition: Edition = "365", labels:
 
 def _images_205(root: Path, split: Split) -> ImageTable:
     name = f"trainvalsplit_places205/{split}_places205.csv"
-    help_text = f"{_HELP_205} and unpack trainvalsplit_places205.tar.gz in this folder"
+    help_text = f"{_HELP_205} and unpack trainvalsplit_places205.tar.gz into the data folder"
     file = require_path("list of Places205", [root / name], help_text)
-    help_text = f"{_HELP_205} and unpack imagesPlaces205_resize.tar.gz in this folder"
+    help_text = f"{_HELP_205} and unpack imagesPlaces205_resize.tar.gz into the data folder"
     return read_image_list(file, require_path("images of Places205", [root / _IMAGES_205], help_text))
 
 
@@ -81,9 +81,9 @@ def _images_365(root: Path, split: Split) -> ImageTable:
     in_folders = root / "places365_standard" / split
     if in_folders.is_dir():
         return labeled_by_folder(in_folders)
-    help_text = f"{_HELP_365} and unpack its archives in this folder"
+    help_text = f"{_HELP_365} and unpack its archives into the data folder"
     folders = [root / name for name in _IMAGES_365[split]]
     folder = require_path(f"{split} images of Places365", [*folders, in_folders], help_text)
     name = "places365_val.txt" if split == "val" else "places365_train_standard.txt"
-    help_text = f"{_HELP_365} and unpack filelist_places365-standard.tar in this folder"
+    help_text = f"{_HELP_365} and unpack filelist_places365-standard.tar into the data folder"
     return read_image_list(require_path("list of Places365", [root / name], help_text), folder)

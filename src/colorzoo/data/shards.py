@@ -217,7 +217,7 @@ def load_litdata() -> Any:
         return importlib.import_module("litdata")
     except ImportError as error:
         raise DataError(
-            f'shards require litdata ({error}); install it with: pip install "colorzoo[streaming]"'
+            f'shards require litdata ({error}). Run `python -m pip install "colorzoo[streaming]"`.'
         ) from error
 
 
@@ -238,8 +238,8 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise DataError(
-            f"no {MANIFEST} in {root!r} ({type(error).__name__}); "
-            "create it with: colorzoo data shard IMAGES FOLDER"
+            f"{root!r} must be a folder with shards, but {MANIFEST} cannot be read ({type(error).__name__}). "
+            "Create shards with `colorzoo data shard IN OUT`."
         ) from error
     return manifest
 
@@ -273,8 +273,8 @@ class ShardReader:
             self._chunks = json.loads((self._folder / INDEX).read_text())["chunks"]
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
-                f"no shards in {str(self._folder)!r} ({type(error).__name__} on {INDEX}); "
-                "create them with: colorzoo data shard IMAGES FOLDER"
+                f"{str(self._folder)!r} must be a folder with shards, but {INDEX} cannot be read "
+                f"({type(error).__name__}). Create shards with `colorzoo data shard IN OUT`."
             ) from error
         if self._remote is None:
             for chunk in self._chunks:
@@ -330,7 +330,7 @@ def _download(remote: str, folder: Path, name: str) -> None:
             Path(partial, name).replace(path)
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
-        raise DataError(f"cannot download {name!r} from {remote!r} ({reason}).") from error
+        raise DataError(f"{name!r} cannot be downloaded from {remote!r} ({reason}).") from error
 
 
 def _require(path: Path, size: int) -> None:

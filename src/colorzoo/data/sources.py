@@ -255,7 +255,9 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
                 if any(is_hidden(part) for part in member.name.split("/") if part != "."):
                     continue
                 if member.issparse():  # a 512-byte header can declare any size
-                    raise DataError(f"{member.name!r} in {path!r} is sparse. Run tar without --sparse.")
+                    raise DataError(
+                        f"{member.name!r} in {path!r} is a sparse file. Run tar without --sparse."
+                    )
                 yield StoredImage(path, member.name, member.offset_data, member.size)
             stream: Any = archive.fileobj
             stream.seek(archive.offset)

@@ -86,7 +86,9 @@ class StreamingDataModule(ImageDataModule):
 
     def originals(self) -> Originals:
         """Raise `DataError`, because shards do not contain the original files."""
-        raise DataError("predict requires image files. Use FolderDataModule with the original images.")
+        raise DataError(
+            "`colorzoo predict` requires image files. Use FolderDataModule with the original images."
+        )
 
     def train_sampler(self) -> ShardSampler:
         """Return the training sampler.

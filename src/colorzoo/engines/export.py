@@ -112,7 +112,7 @@ def export_model(
         raise ColorzooError(f"OUT must have the extension .onnx, got {out}.")
     if "export" in card.limits:
         raise ColorzooError(
-            f"{card.name} cannot be exported, because this model is not a graph of tensor operations."
+            f"{card.name} cannot be exported to ONNX, because parts of this model are not tensor operations."
         )
     require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)

@@ -125,8 +125,8 @@ class OnnxModel:
             raise ColorzooError(f"--engine must be torch for {self._name} with {kinds}: {error}") from error
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(
-                f"--engine must be torch for {self._name}: the ONNX graph and the model have different "
-                f"outputs; the largest difference is {difference:.1e} of the full scale."
+                f"--engine must be torch for {self._name}, because the ONNX results differ from the torch "
+                f"results by up to {difference:.1e} of the value range."
             )
         return path
 

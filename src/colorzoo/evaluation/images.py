@@ -220,7 +220,7 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     size = (int(image.shape[1]), int(image.shape[2]))
     if min(size) < _MIN_SIDE:
         least = f"{_MIN_SIDE} x {_MIN_SIDE}"
-        raise ImageError(f"{item.name} must have at least {least} pixels, got {size[1]} x {size[0]}")
+        raise ImageError(f"{item.name} must be at least {least} pixels, got {size[1]} x {size[0]}")
     rgb = _resized(image, protocol, device)
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     reference = None

@@ -161,7 +161,7 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
         models.append(TRUTH)  # distances between image sets need the features of the truth
     methods = open_methods(models, plan.weights, plan.protocol, plan.device)
     if unknown := plan.weights.keys() - {method.name for method in methods}:
-        raise DataError(f"--weights must refer to a model of this evaluation, got {min(unknown)!r}")
+        raise DataError(f"--weights must name a model in --models or --compare, got {min(unknown)!r}")
     items, unreadable = hash_all(selected)
     machine = shared_machine(plan.device, process_count)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
@@ -205,11 +205,11 @@ def _counts(plan: Plan) -> tuple[int, ...]:
 
 def _make_output_folder(output: Path, data: Path) -> None:
     if data.resolve() in (output.resolve(), *output.resolve().parents):
-        raise DataError(f"the report {str(output)!r} is inside the data folder; set -o to another folder")
+        raise DataError(f"-o must be a folder outside --data, got {str(output)!r}")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot create the folder {str(output)!r}: {error.strerror}") from error
+        raise DataError(f"-o {str(output)!r} cannot be created: {error.strerror}") from error
 
 
 def warn(outcome: Outcome) -> None:

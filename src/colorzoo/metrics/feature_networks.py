@@ -105,7 +105,7 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"network must be inception-v3 or the name of a timm model, got {name!r}")
+        raise WeightsError(f"the feature network must be inception-v3 or a timm model, got {name!r}")
     network = timm_network(name, weights, num_classes=0)
     dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
     return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)
@@ -241,7 +241,7 @@ def timm_network(
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"network must be the name of a timm model, got {name!r}")
+        raise WeightsError(f"the feature network must be a timm model, got {name!r}")
     if weights is None:
         model = download_timm_model(name, options)
     else:
@@ -259,14 +259,15 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
 
     if is_offline():
         raise WeightsError(
-            f"cannot download the weights of {name}, because COLORZOO_OFFLINE is set. Specify a weight file."
+            f"the weights of {name} cannot be downloaded, because COLORZOO_OFFLINE is set. Specify a weight "
+            "file."
         )
-    print(f"colorzoo: loading the weights of {name}; timm downloads them once", file=sys.stderr)
+    print(f"colorzoo: loading the weights of {name}; the first use downloads the weights", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError) as error:  # errors of the Hugging Face Hub are subclasses of OSError
         raise WeightsError(
-            f"cannot download the weights of {name} ({error}). Specify a weight file."
+            f"the weights of {name} cannot be downloaded ({error}). Specify a weight file."
         ) from error
 
 
@@ -297,7 +298,7 @@ def _download(url: str, path: Path) -> None:
             url, str(path), hash_prefix=digits and digits[1], progress=sys.stderr.isatty()
         )
     except (OSError, RuntimeError) as error:  # network error, full disk, or hash mismatch
-        raise WeightsError(f"cannot download the weights {path.name} ({error}). {by_hand}") from error
+        raise WeightsError(f"the weights {path.name} cannot be downloaded ({error}). {by_hand}") from error
 
 
 def load_by_name(
@@ -317,7 +318,7 @@ def load_by_name(
     missing = [name for name in names.values() if name not in found]
     if missing:
         raise WeightsError(
-            f"the weights for {what} must have torchvision's parameter names, but the parameter "
+            f"the weight file for {what} must use torchvision's parameter names, but the parameter "
             f"{missing[0]} is missing"
         )
     try:

@@ -369,8 +369,8 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     state = found.state_dict() if isinstance(found, HintUNet) else {}
     if {key: value.shape for key, value in state.items()} != wanted:
         raise ColorzooError(
-            f"{purpose} must name a Local Hints model with the same width, hint attention and scene blocks "
-            "as this model."
+            f"{purpose} must name a Local Hints model whose settings 'width', 'hint_attention' and "
+            "'scene_blocks' match this model."
         )
     theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
     if theirs != (mask_center, AB_SCALE):

@@ -49,7 +49,7 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
         GuidanceError: The name or an option is unknown.
     """
     if name not in _USERS:
-        raise GuidanceError(f"simulated user must be one of {', '.join(list_users())}, got {name!r}")
+        raise GuidanceError(f"the simulated user must be one of {', '.join(list_users())}, got {name!r}")
     try:
         return _USERS[name](**options)
     except TypeError as error:

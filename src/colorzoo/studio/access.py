@@ -55,7 +55,7 @@ class Access:
             name = (urlsplit(f"//{host}").hostname or "").lower()
             page = urlsplit(headers.get("origin", ""))
         except ValueError:  # for example, an IPv6 address without the closing bracket
-            return "the host or origin header of the request is invalid"
+            return "the Host or Origin header of the request is invalid; open the printed address"
         if not self._accepts_host(name):
             if is_loopback(self.host):
                 return "this server accepts only requests from its own machine; open the printed address"

@@ -434,8 +434,7 @@ def _check(ctx: Context) -> Iterator[Message]:
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
     notes = [
-        f"these edits contain a setting that this version does not know ({name}); it is kept but not used"
-        for name in recipe.unknown()
+        f"the setting {name} of these edits is unknown; it is kept but not used" for name in recipe.unknown()
     ]
     if opened is not None:
         opened.part(recipe.border)  # raises an error if the border exceeds the photo

@@ -131,7 +131,7 @@ def describe_error(error: BaseException) -> tuple[str, str]:
             text = " ".join(str(error).split())
             # messages about images are not changed, because they can start with a file name
             return code, text if kind is ImageError else _explained(error, text)
-    _log.error("a request of the drawing pad failed", exc_info=error)
+    _log.error("a drawing pad request failed", exc_info=error)
     return "internal", (
         "Something went wrong. Your edits are kept. Try again. If it happens again, restart colorzoo. "
         f"Details: {type(error).__name__}, see the messages of the server."
@@ -206,7 +206,7 @@ def unpack(frame: str | bytes) -> Message:
     if isinstance(frame, str):
         return Message(_parse_object(frame))
     if len(frame) < _HEADER.size:
-        raise StudioError("bad_message", "a binary message must begin with the length of its JSON.")
+        raise StudioError("bad_message", "a binary message must begin with the length of its JSON part.")
     (length,) = _HEADER.unpack_from(frame)
     start = _HEADER.size + length
     if start > len(frame):

@@ -136,7 +136,7 @@ class Worker:
             try:
                 job.run()
             except Exception:  # the thread must continue with other jobs
-                _log.exception("a job of the studio failed")
+                _log.exception("a studio job failed")
             with self._changed:
                 self._running.discard(session)
                 self._changed.notify_all()

@@ -88,12 +88,15 @@ def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[
     """
     require(
         found.keys() == wanted.keys(),
-        f"{card.name}: metric names differ between two processes and one process",
+        f"{card.name}: the metric names of one process and two processes differ",
     )
     for key, expected in wanted.items():
         # the batch size determines the order of summation, which changes the last bit
         moved = abs(found[key] - expected) / max(1.0, abs(expected))
-        require(moved <= _SAME_METRIC, f"{card.name}: {key} differs by {moved:.1e} in two processes")
+        require(
+            moved <= _SAME_METRIC,
+            f"{card.name}: {key} of two processes differs from {key} of one process by {moved:.1e}",
+        )
 
 
 def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
@@ -105,7 +108,7 @@ def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: di
     """
     require(
         found.keys() == wanted.keys() != set(),
-        f"{card.name}: other parameters receive gradients in two processes than in one process",
+        f"{card.name}: the set of parameters with gradients differs between one process and two processes",
     )
     # Compare with the largest gradient of the layer, because the gradient of a bias before a normalization
     # consists of rounding errors. Compare with the network, because the gradients of a discriminator can be a
@@ -132,7 +135,10 @@ def _largest(gradients: dict[str, Tensor], group: Callable[[str], str]) -> dict[
 
 def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None:
     one, other, expected = (torch.tensor(trial.losses) for trial in (*both, alone))
-    require(one.shape == expected.shape, f"{card.name}: two processes ran {len(one)} steps")
+    require(
+        one.shape == expected.shape,
+        f"{card.name}: two processes must run {len(expected)} steps, got {len(one)}",
+    )
     moved = ((one + other) / 2 - expected).abs() / expected.abs().clamp(min=1)
     worst = int(moved.amax(1).argmax())
     require(

@@ -58,7 +58,10 @@ def check_parameter_count(card: ModelCard) -> None:
         model = build_model(load_task_class(card), card.hparams).model
     count = sum(parameter.numel() for parameter in model.parameters())
     stated = card.parameters
-    require(count == stated, f"{card.name}: card.parameters is {stated}, but the model has {count}")
+    require(
+        count == stated,
+        f"{card.name}: card.parameters must be {count}, the number of parameters, got {stated}",
+    )
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
@@ -72,13 +75,11 @@ def check_model_without_trainer(card: ModelCard) -> None:
     model.load_state_dict(task.model.state_dict())
     require(
         model.working_size == task.model.working_size,
-        f"{card.name}: working_size of the model differs from working_size of its task",
+        f"{card.name}: model and task must have the same working_size",
     )
     for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
         both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
-        require(
-            torch.equal(*both), f"{card.name}: predictions of the model differ from predictions of its task"
-        )
+        require(torch.equal(*both), f"{card.name}: model and task must make the same predictions")
 
 
 def check_odd_sizes(card: ModelCard) -> None:
@@ -107,7 +108,10 @@ def check_batch_equals_single(card: ModelCard) -> None:
         one = slice(index, index + 1)
         alone = predict(card, model, lightness[one], guidance[one])
         moved = difference(card, alone, together[one])
-        require(moved < _ROUNDING, f"{card.name}: image {index} differs by {moved:.2e} in a batch")
+        require(
+            moved < _ROUNDING,
+            f"{card.name}: in a batch, the prediction for image {index} changes by {moved:.2e}",
+        )
 
 
 def check_guidance(card: ModelCard) -> None:
@@ -120,7 +124,7 @@ def check_guidance(card: ModelCard) -> None:
     plain = predict(card, model, lightness, Guidance())
     require(
         torch.equal(plain, predict(card, model, lightness, None)),
-        f"{card.name}: guidance None and Guidance() give different predictions",
+        f"{card.name}: guidance=None and guidance=Guidance() give different predictions",
     )
     for kind in get_args(GuidanceKind):
         given = predict(card, model, lightness, sample_guidance([kind], _SIZE))
@@ -144,7 +148,7 @@ def check_guidance_moves(card: ModelCard) -> None:
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
     require(
         guidance.to("cpu")[1:].kinds() == guidance.kinds(),
-        f"{card.name}: slicing guidance removes some kinds of guidance",
+        f"{card.name}: slicing removes a kind of guidance",
     )
     for kind in guidance.kinds():
         moved = vars(getattr(guidance.to("meta")[1:], kind)).values()
@@ -191,7 +195,7 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
     require(mixed.dtype == torch.float32, f"{card.name}: autocast gives {mixed.dtype} instead of float32")
     moved = difference(card, mixed, exact)
     require(
-        moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the full scale"
+        moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the value range"
     )
 
 
@@ -261,4 +265,7 @@ def check_onnx(card: ModelCard) -> None:
 
 def _require_alike(card: ModelCard, kind: str, differences: Mapping[Size, float]) -> None:
     for size, moved in differences.items():
-        require(moved < TOLERANCE, f"{card.name}: the {kind} graph differs by {moved:.2e} at {size}")
+        require(
+            moved < TOLERANCE,
+            f"{card.name}: the {kind} graph and the model differ by {moved:.2e} at image size {size}",
+        )

@@ -124,7 +124,9 @@ class ColorizationModule(LightningModule):
         super().__init__()
         if stage is not None and stage not in self.stages:
             known = ", ".join(self.stages) or "null"
-            raise ColorzooError(f"stage of {type(self).__name__} must be one of {known}, got {stage!r}.")
+            raise ColorzooError(
+                f"--model.stage must be one of {known} for {type(self).__name__}, got {stage!r}."
+            )
         self.save_hyperparameters(ignore="model")
         arguments = dict(self.hparams)
         for name, kind in setting_groups(type(self)).items():
@@ -259,7 +261,7 @@ class ColorizationModule(LightningModule):
             ColorzooError: No layers are shared, or shapes differ.
         """
         raise ColorzooError(
-            f"start must be null, because {type(self).__name__} shares no layers with "
+            f"--model.start must be null, because {type(self).__name__} shares no layers with "
             f"{type(source).__name__}."
         )
 

@@ -79,7 +79,7 @@ class Factory(Generic[P, R]):
         try:
             return self.make(*args, **kwargs)
         except (ValueError, TypeError) as error:
-            raise ColorzooError(f"invalid optimizer or lr_scheduler setting: {error}") from error
+            raise ColorzooError(f"--model.optimizer or --model.lr_scheduler is invalid: {error}") from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -139,7 +139,7 @@ def schedule(
     scheduler = make(optimizer)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise ColorzooError(
-            "lr_scheduler must not depend on a metric, got ReduceLROnPlateau. Choose another class."
+            "--model.lr_scheduler must not depend on a metric, got ReduceLROnPlateau. Choose another class."
         )
     if isinstance(scheduler, RunSchedule) and scheduler.total_steps is None:
         scheduler.total_steps = planned_steps(trainer, accumulate=accumulate)
@@ -161,8 +161,8 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
     if epochs is None or epochs == -1:
         if limit is None:
             raise ColorzooError(
-                "lr_scheduler requires the number of training steps. Set --trainer.max_steps or "
-                "--trainer.max_epochs, or set total_steps of lr_scheduler."
+                "--model.lr_scheduler requires the number of training steps. Set --trainer.max_steps, "
+                "--trainer.max_epochs or the argument total_steps of the scheduler."
             )
         return limit
     # the Trainer sets up the data here; the result ignores accumulation under manual optimization

@@ -156,7 +156,7 @@ class PiecewiseConstant(LRScheduler):
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:
         if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
             raise ColorzooError(
-                "milestones must be in ascending order and have one factor each, got milestones "
+                "'milestones' must be in ascending order and as long as 'factors', got milestones "
                 f"{list(milestones)} and factors {list(factors)}."
             )
         self.milestones, self.factors = list(milestones), list(factors)

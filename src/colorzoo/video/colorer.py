@@ -86,7 +86,8 @@ class FrameColorer:
         if abs(width / height * lightness.shape[-2] / lightness.shape[-1] - 1) < _ASPECT_TOLERANCE:
             return True
         self.notes[
-            f"key image of frame {frame.number} has another aspect ratio and is used only as a reference"
+            f"the key image for frame {frame.number} has another aspect ratio; it was used only as a "
+            "reference"
         ] = None
         return False
 

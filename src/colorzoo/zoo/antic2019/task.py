@@ -140,7 +140,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             return
         if self.stage is None:
             raise ColorzooError(
-                f"stage must be one of {', '.join(STAGES)}, got None. Train the stages in the listed order."
+                f"--model.stage must be one of {', '.join(STAGES)}. Train the stages in this order."
             )
         if not (self.trained or self.allow_untrained):
             self._load_start()
@@ -229,15 +229,16 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         """Load initial encoder weights; raise an error if the stage requires a trained model."""
         source = self.objective.encoder_weights
         if self.stage in ADVERSARIAL:
-            raise WeightsError(f"stage {self.stage} requires trained weights. Add --init_from FILE.")
+            raise WeightsError(f"--model.stage {self.stage} requires trained weights. Add --init_from FILE.")
         if source is not None:
             kind = self.model.architecture.encoder
             weights = torchvision_weights(source, str(_ENCODERS[kind].url))
             load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
             raise WeightsError(
-                "encoder_weights must be set because the stage 'frozen' does not train the encoder's "
-                "convolutions."
+                "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
+                "not "
+                "train the convolutions of the encoder."
             )
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:

@@ -323,7 +323,7 @@ class SPColor(ColoringModel):
 def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
-    return ("the reference has no object type in common with the image; the image was colorized without it",)
+    return ("image and reference have no object type in common; the reference was not used",)
 
 
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:

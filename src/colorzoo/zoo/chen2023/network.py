@@ -263,8 +263,8 @@ def build_segmenter(
         segmenter = None
     else:
         raise ColorzooError(
-            f"segmenter must be 'stego', 'stego_supervised' or None, got {kind!r}. The value "
-            "'clusters' requires the features of a registered model."
+            f"'segmenter' must be 'stego', 'stego_supervised' or None, got {kind!r}. The value 'clusters' "
+            "requires that 'features' names a registered model."
         )
     return None if segmenter is None else segmenter.requires_grad_(False).eval()
 
@@ -306,10 +306,10 @@ def load_segmenter(segmenter: object, path: str) -> None:
     """
     encode = getattr(segmenter, "encode", None)
     if not isinstance(encode, nn.Module):
-        raise WeightsError("segmenter_weights requires that segmenter is 'stego' or 'clusters'.")
+        raise WeightsError("'segmenter_weights' requires that 'segmenter' is 'stego' or 'clusters'.")
     if isinstance(encode, ProjectedMaps) and not Path(path).is_file():
         raise WeightsError(
-            f"segmenter_weights {path!r} does not exist. Create the file from your photos: "
+            f"'segmenter_weights' {path!r} does not exist. Create the file from your photos: "
             f"python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}"
         )
     state = load_state_dict_file(Path(path))

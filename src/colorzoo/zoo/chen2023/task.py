@@ -159,8 +159,8 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
             taken[key].shape != kept[key].shape for key in taken
         ):
             raise ColorzooError(
-                "start must be a Zhang et al. 2019 model with the same features and widths as the model to "
-                f"train, but {part!r} differs."
+                "--model.start must name a Zhang et al. 2019 model with the same features and widths as the "
+                f"model to train, but {part!r} differs."
             )
         own.load_state_dict({**kept, **taken})
 

@@ -53,7 +53,7 @@ class Architecture:
         halvings = self.discriminator_side // 64
         if self.discriminator_side % 64 or halvings.bit_count() != 1:
             raise ColorzooError(
-                f"discriminator_side must be 64 times a power of 2, such as 512, "
+                "'discriminator_side' must be 64 times a power of 2, such as 512, "
                 f"got {self.discriminator_side}."
             )
 

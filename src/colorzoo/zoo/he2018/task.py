@@ -78,7 +78,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             return
         full = self.model.architecture.width == 1.0  # narrow networks have no published weights
         if full and not self.allow_untrained:
-            use = "He2018 compares images by the authors' gray VGG-19"
+            use = "He2018 compares images with the authors' gray VGG-19"
             require_frozen(self.trained, use, "he2018 FILE.caffemodel")
         if self.objective.perceptual_weight:
             self.vgg = frozen_vgg(

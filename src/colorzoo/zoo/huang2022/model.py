@@ -114,7 +114,8 @@ class UniColor(ColoringModel):
     ) -> None:
         if transformer.embedding % transformer.heads:
             raise ColorzooError(
-                f"embedding must be a multiple of heads ({transformer.heads}), got {transformer.embedding}."
+                f"'embedding' must be a multiple of 'heads' ({transformer.heads}), "
+                f"got {transformer.embedding}."
             )
         super().__init__(
             UniColorNetwork(vqgan, transformer),

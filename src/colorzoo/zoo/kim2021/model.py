@@ -80,8 +80,8 @@ class EdgeAwareColorization(ColoringModel):
         held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
         if not isinstance(held, HookedModel):
             raise ColorzooError(
-                f"backbone must define hooks, before_hooks and after_hooks "
-                f"(colorzoo.capabilities.HookedModel), got {backbone!r}."
+                "'backbone' must name a model with feature hooks (colorzoo.capabilities.HookedModel), "
+                f"got {backbone!r}."
             )
         super().__init__(
             EdgeNetwork(held.hooks, architecture.hidden, extensions),

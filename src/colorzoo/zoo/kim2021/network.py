@@ -219,7 +219,7 @@ class EdgeNetwork(nn.Module):
         widths = [hidden[0]] * len(hooks) if len(hidden) == 1 else hidden
         if len(widths) != len(hooks):
             raise ColorzooError(
-                f"hidden must contain one number, or one number for each of the {len(hooks)} feature hooks "
+                f"'hidden' must contain one number, or one number for each of the {len(hooks)} feature hooks "
                 f"({', '.join(hook.name for hook in hooks)}), got {len(hidden)} numbers."
             )
         pairs = zip(hooks, widths, strict=True)

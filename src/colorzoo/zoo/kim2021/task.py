@@ -134,8 +134,7 @@ class Kim2021(SingleOptimizerModule):
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"backbone must be a model for photos, got {backbone}. A sketch model can be a backbone only "
-                "in inference."
+                f"'backbone' must name a model for photos in training, got the sketch model {backbone}."
             )
         super().setup(stage)
 

@@ -58,7 +58,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         super().setup(stage)
         full = self.model.architecture.width == 1.0  # narrower encoders have no published weights
         if stage == "fit" and full and not self.allow_untrained:
-            require_frozen(self.trained, "Li2018 trains the decoders of a VGG-19", "li2018 VGG19.pth")
+            require_frozen(self.trained, "Li2018 trains decoders for a VGG-19 encoder", "li2018 VGG19.pth")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the losses of all levels."""

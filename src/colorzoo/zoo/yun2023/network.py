@@ -133,7 +133,9 @@ class IColoriTNetwork(nn.Module):
         super().__init__()
         side, patch, width = architecture.side, architecture.patch, architecture.width
         if side % patch or side % CELL:
-            raise ColorzooError(f"side must be even and a multiple of patch, got side={side}, patch={patch}.")
+            raise ColorzooError(
+                f"'side' must be even and a multiple of 'patch', got side={side}, patch={patch}."
+            )
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)

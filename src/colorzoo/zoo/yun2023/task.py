@@ -179,8 +179,8 @@ class CosineFromZero(Cosine):
         for group in optimizer.param_groups:
             if final > (rate := float(group.get("initial_lr", group["lr"]))):
                 raise ColorzooError(
-                    f"final must be at most the learning rate {rate:g} of the optimizer, got {final:g}. "
-                    "Set final to 1e-5."
+                    f"'final' must be at most the learning rate of the optimizer ({rate:g}), got {final:g}. "
+                    "Set 'final' to 1e-5."
                 )
         self.final = final
         super().__init__(optimizer, warmup_steps, total_steps)

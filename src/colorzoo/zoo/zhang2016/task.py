@@ -103,11 +103,15 @@ def read_prior(path: str) -> Tensor:
     try:
         prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
     except (OSError, ValueError, TypeError) as error:
-        raise ColorzooError(f"prior {path!r} cannot be read: {error}. Run `colorzoo data prior`.") from error
+        raise ColorzooError(
+            f"--model.objective.prior {path!r} cannot be read: {error}. "
+            "Create the file with `colorzoo data prior`."
+        ) from error
     bins = len(prior_probabilities())
     if prior.shape != (bins,) or bool((prior < 0).any()) or not 0.99 < float(prior.sum()) < 1.01:
         raise ColorzooError(
-            f"prior {path!r} must contain {bins} frequencies that sum to 1. Run `colorzoo data prior`."
+            f"--model.objective.prior {path!r} must contain {bins} frequencies that sum to 1. "
+            "Create the file with `colorzoo data prior`."
         )
     return prior
 
