@@ -30,7 +30,7 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
 
     Args:
         title: Description of the work.
-        total: Number of items; None if unknown.
+        total: Number of items; None if the number is unknown.
         log_every: Seconds between log lines if no bar is shown; None prints no lines.
 
     Yields:

@@ -117,11 +117,11 @@ def _file_digest(path: Path, modified: int, size: int) -> str:
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:
-    """Return True if a file starts with one of several byte strings."""
+    """Return whether a file starts with one of several byte strings."""
     with path.open("rb") as file:
         return file.read(max(map(len, starts))).startswith(starts)
 
 
 def megabytes(size: int) -> str:
-    """Format a number of bytes in units of 10^6 bytes."""
+    """Format a number of bytes in megabytes (10^6 bytes)."""
     return f"{size / 1e6:.1f} MB"

@@ -203,7 +203,10 @@ def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: d
 
 
 def _zoo_cards(name: str = "") -> Iterator[ModelCard]:
-    """Yield the cards of colorzoo, optionally of folders whose name is a prefix of ``name``."""
+    """Yield the cards of colorzoo.
+
+    If ``name`` is set, folders whose names are not prefixes of ``name`` are skipped.
+    """
     for folder in pkgutil.iter_modules(colorzoo.zoo.__path__):
         if folder.ispkg and (not name or name.startswith(folder.name)):
             yield from importlib.import_module(f"colorzoo.zoo.{folder.name}.card").CARDS

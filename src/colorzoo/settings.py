@@ -1,8 +1,9 @@
 """Typed settings: groups of model settings, value ranges, and options of the command line.
 
 Model constructors have parameters for groups of settings (``architecture``, ``objective``, ``simulation``).
-Each group is a frozen dataclass; YAML files and checkpoints store it as a mapping. Cards, weight files and
-`create_model` use flat setting names, which are unique within a model: ``create_model(name, width=0.25)``.
+Each group is a frozen dataclass; YAML files and checkpoints store each group as a mapping. Cards, weight
+files and `create_model` use flat setting names, which are unique within a model:
+``create_model(name, width=0.25)``.
 """
 
 from __future__ import annotations
