@@ -1,15 +1,13 @@
 """Detection of the border around the image in a scan, and selection of the part to colorize.
 
-The border is a film rebate, print margin or mount. A border has a uniform tone along at least two sides of
-the scan and ends at straight lines parallel to these sides. Along each side, the detector searches for such a
-line, which may be slightly tilted. At this line, the lightness of most columns changes from the tone of the
-border to another value.
+A border is a film rebate, print margin or mount with a uniform tone along at least two sides of the scan.
+Along each side, the detector searches for a straight line, which may be slightly tilted. At this line, most
+columns change from the tone of the border to another lightness.
 
-Borders can be nested. If the scan contains a second exposure, a dark bar between the two exposures also
-belongs to the border.
+Borders can be nested. A dark bar beside a second exposure also belongs to the border.
 
-If the detection is uncertain, no border is reported. Missing a border is better than cropping a night sky,
-snow or a studio wall.
+If the detection is uncertain, no border is reported, because missing a border is better than cropping a night
+sky, snow or a studio wall.
 """
 
 from __future__ import annotations
@@ -340,7 +338,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
 
 
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
-    """Validate a rectangle within an image; return None if it covers the whole image.
+    """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
     Raises:
         OtherImageError: The rectangle extends beyond the image.
@@ -363,8 +361,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         The recipe with coordinates in pixels of the part, and a note if points outside the part were dropped.
 
     Raises:
-        GuidanceError: The recipe does not match the image, or the recipe has a label image, which is only
-            supported for the whole image.
+        GuidanceError: The recipe does not match the image, or the recipe has a label image.
     """
     recipe.check_inside(*size)
     if recipe.classes.file:

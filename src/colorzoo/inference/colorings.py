@@ -8,7 +8,7 @@ If the color at location ``i`` is known, the color variance ``v_j`` at location 
 maximizes the sum of the reductions over ``j``.
 
 The likely colors are the clusters of a mean color distribution. The weight of location ``j`` in this mean is
-a power of ``r_ij``. A point with one of these colors also changes the colors of correlated locations.
+a power of ``r_ij``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COLORINGS = ColoringsConstants()
 
 @dataclass(frozen=True)
 class InformativePoint:
-    """Location where a known color reduces the color variance of an image most.
+    """Location at which a known color would most reduce the color variance of an image.
 
     Attributes:
         x: Column, in pixels of the colorized part.
@@ -71,7 +71,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
         result: The result of the task.
 
     Returns:
-        The location; None if the model does not predict correlations or has no trained color distribution.
+        The location; None if the model predicts no correlations or no color distribution.
     """
     if (
         not isinstance(task.network.model, ComputesSimilarity)
@@ -95,7 +95,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
 
 
 def most_informative(correlation: Tensor, distribution: Distribution) -> int:
-    """Return the index of the location where a known color reduces the color variance most.
+    """Return the index of the location at which a known color most reduces the variance.
 
     Args:
         correlation: Color correlation ``(n, h, w)`` between ``n`` candidate locations and all positions of
@@ -109,11 +109,11 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
 
 
 def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tensor:
-    """Return the mean color distribution ``(Q,)`` of all positions, weighted by correlation.
+    """Return the mean color distribution ``(Q,)``, weighted by a power of the correlation.
 
     Args:
         correlation: Color correlation ``(h, w)`` between one location and all positions of the network
-            output. A power of the correlation is the weight of each position.
+            output.
         distribution: Color distribution at these positions.
     """
     weights = correlation**COLORINGS.exponent

@@ -78,7 +78,7 @@ class Colorizer:
         size: Shorter side of the network input in pixels.
         requested_size: ``size`` as set by the user, or None.
         choice: Registered model and weights; None for a custom module.
-        settings: Model settings that the user set.
+        settings: Model settings set by the user.
         precision: Requested precision.
         engine: Engine that runs the model.
 
@@ -93,7 +93,7 @@ class Colorizer:
         size: Shorter side of the network input in pixels, from 16 to 4096; None uses
             `ColoringModel.working_size`.
         allow_untrained: Whether to accept random weights.
-        fast: Whether to select the default model only from models whose weights are included in the package.
+        fast: Whether to select the default model only from models with weights in the package.
         engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU and requires the
             extra ``export``. The ONNX graph is exported on first use and cached.
         **settings: Settings of a registered model, such as ``render_factor`` of `antic2019`. Models that
@@ -158,15 +158,14 @@ class Colorizer:
             image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
                 uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
-            strength: Factor applied to the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
+            strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image or the result of `exemplar`, for models that accept references. None
                 uses the reference of the recipe, whose path is relative to the recipe file.
             border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
                 border of a scan.
 
         Returns:
-            A Pillow image with the size and alpha channel of the input. If the recipe has a crop, the result
-            is cropped.
+            Pillow image with the size and alpha channel of the input, cropped if the recipe has a crop.
 
         Raises:
             ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
@@ -187,7 +186,7 @@ class Colorizer:
         border: BorderSetting | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizedImage:
-        """Colorize an image and return the prediction and notes; see `__call__`.
+        """Colorize an image and return a `ColorizedImage`; see `__call__`.
 
         Args:
             image: Path, Pillow image, `RasterImage`, array or tensor.
@@ -195,8 +194,7 @@ class Colorizer:
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image; None uses the reference of the recipe.
             border: Part of the image to colorize, see `BorderSetting`; None uses the recipe.
-            cache: Cache of intermediate results, which accelerates repeated edits of an image; None disables
-                caching.
+            cache: Cache of intermediate results for repeated edits of an image; None disables caching.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
@@ -245,8 +243,8 @@ class Colorizer:
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
 
-        If the model does not accept references, the result is a placeholder. `colorize` then ignores the
-        references and adds a note to its result.
+        If the model does not accept references, the result is a placeholder, which `colorize` ignores with a
+        note.
 
         Args:
             references: One reference, or several if the model encodes references (`EncodesReference`).
@@ -267,7 +265,7 @@ class Colorizer:
         Args:
             reference: Reference image or exemplar; None uses the references of the recipe.
             guidance: Guidance or recipe.
-            folder: Folder of the recipe file, to which paths are relative; None for a recipe without a file.
+            folder: Folder of the recipe file, for relative paths; None for a recipe without a file.
         """
         if isinstance(reference, Exemplar):
             return reference
@@ -286,7 +284,7 @@ class Colorizer:
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance with maps of size ``(h, w)``.
-            cache: Cache of model states, which accelerates repeated edits of an image; None disables caching.
+            cache: Cache of model states for repeated edits of an image; None disables caching.
 
         Returns:
             The prediction. Colors are float32 on the CPU; extra maps are on the device of the model.
@@ -343,12 +341,12 @@ def load_model(
     Args:
         model: Registered name, `ModelChoice` or custom module; None selects the default model.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-        settings: Settings that the user set.
-        fast: Whether the default model must be a model whose weights are included in the package.
+        settings: Model settings set by the user.
+        fast: Whether to select the default model only from models with weights in the package.
         allow_untrained: Whether to accept random weights.
 
     Returns:
-        The model and its `ModelChoice` (registered name and weights). The choice is None for a custom module.
+        The model and its `ModelChoice`. The `ModelChoice` is None for a custom module.
 
     Raises:
         ColorzooError: The model or a setting is unknown, or the weights are missing or untrained.
@@ -392,7 +390,7 @@ def choose_for_guidance(
         guidance: Guidance or recipe that the model must support.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         references: Reference images or paths that are not part of the guidance.
-        fast: Whether the default model must be a model whose weights are included in the package.
+        fast: Whether to select the default model only from models with weights in the package.
 
     Raises:
         ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.

@@ -1,8 +1,7 @@
 """Resampling between the full size of an image and the size of the network input.
 
-Images are processed in bands of rows to limit memory use. The lightness of a band is computed from the stored
-pixel values when the band is processed. Each band of the result is rounded to integers of 8 or 16 bits, which
-this package calls levels.
+Images are processed in bands of rows to limit memory use. Levels are pixel values as 8-bit or 16-bit
+integers.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class FullLightness:
         return lightness if self.shift is None else self.shift(lightness, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the lightness ``(K,)`` of single pixels, given their rows and columns."""
+        """Return the lightness ``(K,)`` at pixel rows and columns ``(K,)``."""
         if self.shift is not None:
             pairs = zip(*(place.tolist() for place in places), strict=True)
             return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
@@ -124,10 +123,7 @@ def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) 
 
 
 def full_lightness(levels: Levels) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of an image.
-
-    The image has the shape ``(H, W)`` or ``(H, W, 3)``.
-    """
+    """Return the lightness ``(1, 1, H, W)`` of an image ``(H, W)`` or ``(H, W, 3)``."""
     return FullLightness(levels).whole()
 
 
@@ -190,7 +186,7 @@ def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def working_size(height: int, width: int, size: int) -> tuple[int, int]:
-    """Return height and width of the network input for an image.
+    """Return the height and width of the network input for an image.
 
     The shorter side becomes ``size``, and the aspect ratio is kept. Small images are not enlarged, and the
     longer side is at most four times ``size``.
@@ -214,10 +210,10 @@ def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BandShrinker:
-    """Version of `shrink_lightness` for a map that is passed in bands of rows.
+    """Version of `shrink_lightness` for a map in bands of rows.
 
-    The height is downscaled first, then the width. As in ``F.interpolate(mode="bicubic", antialias=True)``,
-    the kernel covers two output pixels on each side, and weights are normalized at the image borders.
+    As in ``F.interpolate(mode="bicubic", antialias=True)``, the kernel covers two output pixels on each side,
+    and weights are normalized at the image borders.
 
     Args:
         whole: Height and width of the map.
@@ -253,8 +249,7 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 class BicubicUpsampler:
     """Seamless bicubic upsampling of a map in bands of rows.
 
-    The result equals ``F.interpolate(mode="bicubic")`` of the whole map. Each band is computed as two small
-    matrix products.
+    The result equals ``F.interpolate(mode="bicubic")`` of the whole map.
 
     Args:
         image: ``(C, h, w)`` float32.
@@ -276,7 +271,7 @@ class BicubicUpsampler:
         return self._rows[first:last, used] @ self._wide[:, used]
 
     def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return the result ``(K, C)`` at single pixels, given their rows and columns ``(K,)``."""
+        """Return the result ``(K, C)`` at pixel rows and columns ``(K,)``."""
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
@@ -347,7 +342,7 @@ class LightnessShift:
 def bicubic_matrix(source: int, target: int) -> Tensor:
     """Return the ``(target, source)`` matrix of bicubic interpolation.
 
-    Border values are replicated beyond the borders. The matrix is cached and must not be modified.
+    Border values are replicated. The matrix is cached and must not be modified.
     """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     base = position.floor()

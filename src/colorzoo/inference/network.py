@@ -1,7 +1,7 @@
 """Execution of a model on its device, and conversion of guidance for the model.
 
-Functions with the argument ``network`` run the model, for example to predict colors, detect objects or encode
-a reference. The other functions convert guidance to tensors at the size of the network input.
+Functions with the argument ``network`` run the model. The other functions convert guidance to tensors at the
+size of the network input.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class EditState:
-    """Container for a cached model state, which accelerates the next edit of an image.
+    """Cached model state, which speeds up the next edit of an image.
 
     Attributes:
         cache_key: Key of the inputs for which the state is valid.

@@ -1,7 +1,7 @@
-"""Overlays: color changes at full size that are computed without a network.
+"""Overlays: color changes at full size, computed without a network.
 
-Overlays are applied in this order: color replacement, paint strokes, adjustments such as vibrance. All
-overlays are computed in bands of rows.
+Overlays are applied in bands of rows: first color replacements, then paint strokes, then adjustments such as
+vibrance.
 """
 
 from __future__ import annotations
@@ -135,8 +135,7 @@ class Painting:
         image_size: Width and height of the image.
         shape: Height and width of the resized copy.
         strength: Factor applied to the chroma.
-        reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change; None for a
-            stroke of unlimited reach.
+        reaches: Mask ``(1, H, W)`` of the pixels that each stroke can change; None for an unlimited stroke.
     """
 
     strokes: tuple[PaintStroke, ...]
@@ -187,7 +186,7 @@ class Painting:
 
 
 def points_along(stroke: PaintStroke) -> list[PointHint]:
-    """Return evenly spaced points along a stroke, which determine the reach of the stroke."""
+    """Return evenly spaced points along a stroke, for computing the reach of the stroke."""
     path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     ends = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -336,8 +335,8 @@ def overlays_of(
         image_size: Width and height of the image.
         shape: Height and width of the result.
         locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
-        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
-            change; see `ColorizedImage`.
+        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change; see
+            `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:

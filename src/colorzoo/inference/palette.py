@@ -1,8 +1,7 @@
 """Color suggestions for a pixel, and selection of the pixel for the next point.
 
-The methods are based on Zhang et al. 2017, section 3.3. The model predicts a distribution over ab bins at
-each position. The clusters of the distribution are the suggested colors. The next point is placed where the
-entropy of the distribution is high.
+The methods are based on Zhang et al. 2017, section 3.3. The suggested colors are the clusters of the
+predicted color distribution. The next point is placed where the entropy of this distribution is high.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _PALETTE_NEGLIGIBLE = 1e-5  # probability relative to the largest bin below whic
 # entropy relative to a uniform distribution above which a head counts as untrained; trained heads stay
 # below 0.8 on photos
 _PALETTE_UNTRAINED = 0.93
-_PALETTE_AROUND = 8  # the entropy is averaged over windows of 1 / 8 of the shorter side
+_PALETTE_AROUND = 8  # the large entropy window extends 1 / 8 of the shorter side in each direction
 _PALETTE_TAKEN_RADIUS = 3  # minimum distance between points in pixels of the network output
 
 
@@ -70,9 +69,9 @@ class Distribution:
     def of(cls, prediction: Prediction) -> Distribution | None:
         """Return the color distribution of the first image in a prediction.
 
-        Bins outside the sRGB gamut are excluded. The result is None if the model does not predict a
-        distribution. A nearly uniform distribution also gives None, because it comes from untrained layers,
-        as in the authors' Local Hints weights (Zhang et al. 2017).
+        Bins outside the sRGB gamut are excluded. The result is None if the model predicts no distribution, or
+        a nearly uniform distribution from untrained layers, as with the authors' Local Hints weights (Zhang
+        et al. 2017).
         """
         logits = prediction.color_logits
         if logits is None:
@@ -113,7 +112,7 @@ def mean_uncertainty(colored: ColorizedImage) -> float | None:
 
     The expected error at a position is ``sum_q p_q |c_q - ab|``. Here ``p`` is the predicted distribution,
     ``c`` are the bin centers, and ``ab`` is the resulting color. The measure is not published.
-    `benchmarks.uncertainty` compares it with true errors.
+    `benchmarks.uncertainty` compares the measure with true errors.
 
     Returns:
         The uncertainty in CIE units. None if the model predicts no distribution, or if the image is a page
@@ -131,10 +130,10 @@ def mean_uncertainty(colored: ColorizedImage) -> float | None:
 def suggest_colors(
     probabilities: Tensor, centers: Tensor, lightness: float, *, count: int = PALETTE_COLORS
 ) -> list[Suggestion]:
-    """Return the clusters of a distribution over colors, most likely first.
+    """Return the clusters of a color distribution, most likely first.
 
-    The clusters are computed by k-means weighted by the probabilities, with several initializations. The
-    interface of Zhang et al. 2017 clusters 25,000 sampled colors once, which is noisier.
+    The clusters are computed by weighted k-means with several initializations. The interface of Zhang et al.
+    2017 clusters 25,000 sampled colors once, which is noisier.
 
     Args:
         probabilities: ``(Q,)`` probabilities of the bins.
@@ -188,15 +187,14 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel at which the next point should be placed.
+    """Return the pixel for the next point.
 
-    The pixel is the center of the square window with the highest mean entropy. The side of the window is 1/8
-    of the shorter side of the network output. The entropy outside the image counts as zero, so pixels near
-    the image borders are selected less often.
+    The score of a pixel is the product of the mean entropies in a small and a large window around the pixel.
+    In the large window, entropy outside the image counts as zero, so pixels near the borders score lower.
 
     Args:
         distribution: Distribution predicted with the current points.
-        taken: Pixels of the network input that have a point; nearby pixels are excluded too.
+        taken: Pixels of the network input with points; nearby pixels are also excluded.
 
     Returns:
         ``(x, y)`` in pixels of the network input.

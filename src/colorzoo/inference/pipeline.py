@@ -78,8 +78,7 @@ Hints = tuple[PointHint, ...]
 def colorize(task: ColorizeTask) -> ColorizedImage:
     """Colorize a prepared image and return its colors at the size of the network input.
 
-    `prepare_image` runs the earlier stages: border detection, healing and preprocessing.
-    `ColorizedImage.levels` merges the colors and the overlays with the full-size lightness.
+    `prepare_image` runs the earlier stages, and `ColorizedImage.levels` computes the full-size result.
 
     Raises:
         GuidanceError: The recipe is invalid for this image or model.
@@ -319,9 +318,10 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
 
 
 def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:
-    """Return the cached model state for an image, which accelerates the next edit.
+    """Return the cached model state for an image, which speeds up the next edit.
 
-    A model that refines scribbles has a separate state for each network input.
+    For a model that refines scribbles, the state also depends on the network input, the guidance and the
+    points.
 
     Args:
         task: Image, guidance and cache.
@@ -407,7 +407,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
-    """Compute the regions that the model proposes to color.
+    """Return the regions that the model proposes.
 
     Raises:
         GuidanceError: The model does not propose regions.

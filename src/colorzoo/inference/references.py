@@ -62,11 +62,7 @@ def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> l
 
 
 def require_color(image: RasterImage, name: str) -> None:
-    """Raise an error if a reference image is gray.
-
-    Raises:
-        GuidanceError: The image is gray.
-    """
+    """Raise `GuidanceError` if a reference image is gray."""
     if is_gray(image):
         raise GuidanceError(f"the reference {name} has no color. Choose a color image.")
 
@@ -76,7 +72,7 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
 
     Args:
         recipe: Recipe whose field ``exemplar`` lists the files.
-        folder: Folder to which the paths are relative, usually the folder of the recipe file.
+        folder: Base folder of relative paths, usually the folder of the recipe file.
 
     Raises:
         ColorzooError: An image cannot be read.
@@ -118,11 +114,11 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
 
     Args:
         model: Model on its device.
-        references: References. More than one reference requires a model that implements `EncodesReference`.
-        size: Shorter side in pixels of the references passed to the model.
+        references: References; several require a model that implements `EncodesReference`.
+        size: Shorter side of the resized references in pixels.
 
     Raises:
-        GuidanceError: The model does not support several references, or it requires color references and a
+        GuidanceError: The model does not support several references, or the model requires color and a
             reference is gray.
     """
     for reference in references if model.reference_needs_color else ():
@@ -145,9 +141,8 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
 def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Return the weighted mean of reference embeddings ``(1, R, C)``.
 
-    Embeddings can contain standard deviations of features, which are averaged like the other values. The
-    standard deviation of all references together would be larger and would make the mix of a warm and a cold
-    reference more vivid than either reference.
+    Standard deviations in embeddings are averaged like other values. The joint standard deviation of a warm
+    and a cold reference would give more vivid colors than either reference.
 
     Args:
         embeddings: One embedding for each reference.
@@ -173,7 +168,7 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
 
 
 def describe_statistics(image: RasterImage) -> dict[str, Any]:
-    """Return histogram and saturation of an image, as in the recipe field ``statistics``."""
+    """Return the histogram and saturation of an image, as in the recipe field ``statistics``."""
     found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
     assert found.saturation is not None

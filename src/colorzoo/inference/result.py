@@ -35,13 +35,13 @@ class ColorizedImage:
 
     Attributes:
         colors: Colors at the size of the network input.
-        part: The part of the image that was colorized.
-        recipe: Recipe that was applied; its coordinates are in pixels of the part.
+        part: Colorized part of the image.
+        recipe: Applied recipe, with coordinates in pixels of the part.
         model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
         extras: Additional output maps of the model by name, such as ``"logits"``.
-        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
-            change, or None for an unlimited stroke. Empty if all strokes are unlimited.
+        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change; None for an
+            unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the processing stages; `levels` appends a record.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
     """
@@ -100,7 +100,7 @@ class ColorizedImage:
     def source(self, image: RasterImage) -> RasterImage:
         """Crop the source image to the area of the result, for copying alpha and metadata.
 
-        For sketch models the alpha channel is removed, because transparent parts were filled with white.
+        For sketch models, the alpha channel is removed, because transparent parts were filled with white.
 
         Args:
             image: Whole source image.

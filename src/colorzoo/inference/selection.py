@@ -1,7 +1,7 @@
 """Segmentation of objects by clicks and outlines, and of parts such as skin or sky.
 
-`ClickSegmenter`, a small network on top of the features of an ImageNet encoder, segments objects and parts.
-GrabCut segments outlined objects. ``python -m benchmarks selection`` measures the IoU of click segmentation.
+`ClickSegmenter` segments objects and parts. GrabCut segments outlined objects. ``python -m benchmarks
+selection`` measures the IoU of click segmentation.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def select_outlined(
         >>> select_outlined(lightness, ab, path, image_size=(48, 32)).array().shape
         (32, 48)
 
-    Pixels outside the outline are background, and pixels near its center are foreground. GrabCut (Rother et
-    al. 2004) classifies the pixels between them by lightness and predicted color.
+    Pixels outside the outline are background, and pixels far inside the outline are foreground. GrabCut
+    (Rother et al. 2004) classifies the other pixels by lightness and predicted color.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units, the prediction without hints.
-        path: Corners of the outline, as x and y in pixels of the image.
+        path: Corners (x, y) of the outline in pixels of the image.
         image_size: Width and height of the image.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
@@ -152,9 +152,9 @@ def select_at(
         size: Relative size of the selection. 1 selects the most likely object. Each factor of 1.25 selects
             the next larger object, and each factor of 0.8 selects the next smaller object. If there is no
             such object, the mask is dilated or eroded.
-        visible: Fraction of the image that is visible on the screen. If ``size`` is 1, objects that cover a
-            larger fraction are not selected.
-        features: `segmenter_features`, or a function that caches the results of `segmenter_features`.
+        visible: Fraction of the image visible on the screen. If ``size`` is 1, objects that cover a larger
+            fraction are not selected.
+        features: `segmenter_features`, or a cached version of this function.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
     at = point[0] / image_size[0] * width, point[1] / image_size[1] * height
@@ -184,7 +184,7 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
         features: Result of `segmenter_features`; None runs the network.
 
     Returns:
-        The masks of the parts whose mean probability is at least 0.7, by name, in the order of `PARTS`.
+        Masks by part name, in the order of `PARTS`, for parts with a mean probability of at least 0.7.
     """
     with torch.inference_mode():
         logits = (segmenter_features(lightness) if features is None else features).parts

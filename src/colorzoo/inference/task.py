@@ -1,4 +1,4 @@
-"""`ColorizeTask`, the input of the inference pipeline, and the cache `StageRunner`."""
+"""Input of the inference pipeline (`ColorizeTask`) and cache of its stages (`StageRunner`)."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class StageRun:
 
 
 class StageRunner:
-    """Runner for the processing stages of an image, with a cache of their results.
+    """Runner that caches the results of processing stages.
 
-    A stage is a pure function. If a stage is called again with equal inputs, the cached result is returned.
+    A stage is a pure function. A second call with equal inputs returns the cached result.
 
     Examples:
         >>> run = StageRunner()
@@ -55,9 +55,9 @@ class StageRunner:
         (5, 5, [False, True])
 
     Attributes:
-        cache: Results of earlier stages. The drawing pad passes one cache for all edits of an image, so that
-            an edit runs only the stages whose inputs changed.
-        log: Record of each call, with its duration, in order.
+        cache: Results of earlier stages. With one cache for all edits of an image, an edit runs only the
+            stages with changed inputs.
+        log: Record of each call, in order.
 
     Args:
         cache: Results of earlier stages; None creates an empty cache.
@@ -107,8 +107,8 @@ class Part:
         size: Width and height of the part at full size in pixels.
         full: Lightness ``(height, width)`` at full size, or None.
         surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the part is a video frame. Other images stay gray if they contain only text or a
-            blank page; video frames are always colorized.
+        is_frame: Whether the part is a video frame. Video frames are colorized even if they are blank or
+            contain only text.
     """
 
     lightness: Tensor

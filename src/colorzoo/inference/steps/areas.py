@@ -1,12 +1,11 @@
-"""Areas of a recipe, which are filled with a color, locked, or passed to the model.
+"""Recipe areas that are filled with a color, locked, or passed to the model.
 
-An area is a soft mask whose edges follow the edges of the image. A guided filter (He et al. 2013) fits the
-mask to the lightness of the network input. The filter returns two small maps, slope and offset. These maps
-also define the mask at full size.
+A guided filter (He et al. 2013) aligns the soft mask of an area with edges in the lightness of the network
+input. The slope and offset maps of the filter also define the mask at full size.
 
-An object area is an area with the action ``"thing"``, which marks an object. Models that color objects
-separately (Su et al. 2020) receive a bounding box around the area, and the box changes only colors inside the
-mask. Models that reduce color bleeding (Kim et al. 2021) receive a stroke along the boundary of the area.
+An object area is an area with the action ``"thing"``. Models that color objects separately (Su et al. 2020)
+receive a bounding box around the area, and the box changes only colors inside the mask. Models that reduce
+color bleeding (Kim et al. 2021) receive a stroke along the boundary of the area.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ def polygon_map(
     """Rasterize a polygon; return the covered fraction of each pixel, ``(h, w)`` in [0, 1].
 
     Args:
-        path: Corners as x and y in pixels of the image.
+        path: Corners (x, y) in pixels of the image.
         image_size: Width and height of the image in pixels.
         size: Height and width of the result.
     """
@@ -144,7 +143,7 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
 
 
 def feather(share: Tensor, cells: int) -> Matte:
-    """Blur the boundary of a mask, independent of the edges of the image.
+    """Blur the boundary of a mask without alignment to image edges.
 
     Args:
         share: Mask ``(h, w)`` in [0, 1].
@@ -174,8 +173,7 @@ def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
 
     Args:
         lab: Colors ``(3, h, w)``; L is 0 unless the model predicts the lightness.
-        share: Lock mask ``(h, w)`` in [0, 1]; only the colors at or near pixels with a positive mask are
-            stored.
+        share: Lock mask ``(h, w)`` in [0, 1]; only colors at or near locked pixels are stored.
     """
     near = F.max_pool2d(share[None, None], 9, stride=1, padding=4)[0, 0] > 0
     if not near.any():
@@ -285,8 +283,8 @@ def fill_areas(
         drawn: Areas with colors.
         seeded: Prediction ``(1, 2, h, w)`` for the points of `plant_seeds`; None if the model does not
             support points.
-        extent: Extent of the points inside the areas; None without points. The colors of these points
-            override the colors of areas.
+        extent: Extent of the points inside the areas; None without points. The point colors override the area
+            colors.
         strengths: Strength of each point inside the areas.
     """
     shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)

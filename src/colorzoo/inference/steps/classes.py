@@ -1,8 +1,8 @@
-"""Class maps, which are predicted by a model or read from label images.
+"""Class maps, predicted by a model or read from label images.
 
 The recipe field ``classes`` has four subfields. ``map`` replaces old classes with new ones (SPColor, section
 III-D). ``file`` and ``reference_file`` are label images that replace predicted classes. ``painted`` lists
-polygons, each with a class.
+labeled polygons.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_classes(
         exemplar: Reference, or None.
         network: Runner of the model.
         recipe: Recipe with the field ``classes`` and the size of the image.
-        files: Hashes of the label images. They are part of the cache key, so changed files are read again.
+        files: Hashes of the label images, which are part of the cache key.
     """
     del files
     reference = None if exemplar is None else exemplar.rgb

@@ -18,8 +18,7 @@ _LONGEST = 32766  # maximum side in pixels that cv2.warpAffine supports
 def cropped(levels: Levels, crop: Crop) -> Levels:
     """Crop an image.
 
-    If the crop has no angle, the pixels are copied. Otherwise the image is resampled by bicubic
-    interpolation.
+    A rotated crop is resampled by bicubic interpolation; other crops are copies.
 
     Args:
         levels: Image ``(H, W)`` or ``(H, W, C)``: unsigned integers of any bit depth, or floats in [0, 1].

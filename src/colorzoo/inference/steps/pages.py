@@ -1,8 +1,8 @@
 """Detection of pages without content to colorize.
 
 Such pages are blank sheets, text, line charts and color targets, which a network would otherwise tint. The
-detection uses only the lightness. An image is a page if its background is uniform after thin lines are
-removed, or if it consists of many uniform patches.
+detection uses only the lightness. An image is a page if removing thin lines leaves a uniform background, or
+if many uniform patches cover the image.
 
 The method is not published. The thresholds separate the 20 test pages from 824 photos and scans by a wide
 margin (`benchmarks.pages`).

@@ -1,8 +1,8 @@
 """Rasterization, exact colors, reach and strength of points; corrections at full size.
 
-A point of a few pixels can be smaller than a pixel of the network output. Upsampling then loses most of its
-color. A correction adds the missing color at the point and fades out within about one pixel of the network
-output.
+A point of a few pixels can be smaller than a pixel of the network output. Upsampling then loses most of the
+point color. A correction adds the missing color at the point and fades out within about one pixel of the
+network output.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ POINTS = PointConstants()
 
 
 class Base(NamedTuple):
-    """Colors predicted without the points whose reach (spread of the color) is limited.
+    """Colors predicted without the points of limited reach (color spread).
 
     Attributes:
         ab: Colors ``(1, 2, h, w)`` in CIE units.
@@ -99,16 +99,13 @@ def draw_points(
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
-    """Build a `Propagator`, which spreads point colors, from lightness ``(1, 1, h, w)``."""
+    """Build the `Propagator` of point colors for lightness ``(1, 1, h, w)``."""
     cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
-    """Clip the colors of points to sRGB at the lightness of the covered pixels.
-
-    The lightness has the shape ``(1, 1, h, w)``.
-    """
+    """Clip point colors to sRGB at the lightness ``(1, 1, h, w)`` of the covered pixels."""
     hinted = points.mask[:, 0] > 0
     given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
     fitted = reduce_chroma(given[:, None])[1:, 0]
@@ -124,8 +121,8 @@ def fit_points(points: Points, lightness: Tensor) -> Points:
 def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor:
     """Set hinted pixels of a prediction to the colors of points, and adjust nearby pixels.
 
-    The difference between the point color and the prediction is added to nearby pixels. It decreases with the
-    distance and stops at edges of the lightness.
+    The difference between point color and prediction is also added to nearby pixels. This change decreases
+    with distance and stops at lightness edges.
 
     Args:
         ab: Prediction ``(1, 2, H, W)`` in CIE units.

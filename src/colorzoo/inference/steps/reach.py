@@ -1,9 +1,8 @@
 """The reach of points: the distance over which their colors spread.
 
-The distance is the cost of the shortest path from the point to a location. Edges of the lightness along the
-path add cost, especially edges in uniform surroundings. If the model implements
-`colorzoo.capabilities.ComputesSimilarity`, locations that are dissimilar to the point also add cost. One
-search computes the paths of all points with equal reach, and each location belongs to the nearest point.
+The distance is the cost of the shortest path from the point to a location. Lightness edges along the path add
+cost, especially in uniform surroundings. If the model implements `colorzoo.capabilities.ComputesSimilarity`,
+dissimilarity to the point also adds to the distance. Each location belongs to the nearest point.
 
 The constants were fitted to one half of a labeled sample. ``python -m benchmarks reach`` evaluates the other
 half.
@@ -43,8 +42,7 @@ class ReachConstants:
             cost of the edge is relative to this average.
         border: Distance at which the color weight is 0.5. The distance is the square root of the path cost.
         steepness: Slope of the falloff at ``border``.
-        unlike: Distance added for a location whose similarity to the point is 0. Models without
-            `ComputesSimilarity` do not use this constant.
+        unlike: Distance added at similarity 0, for models that implement `ComputesSimilarity`.
         border_alike: Value of ``border`` for models that implement `ComputesSimilarity`.
         steepness_alike: Value of ``steepness`` for models that implement `ComputesSimilarity`.
         least: Smallest multiple of the automatic reach that `even_reaches` and `starting_reach` test.
@@ -55,7 +53,7 @@ class ReachConstants:
         ring: Radius of a ring around a point, in cells. The path costs to this ring determine whether edges
             enclose the point.
         enclosed: Minimum distance from an enclosed point to the ring, as the square root of the path cost.
-        gap: Maximum fraction of the ring at which the distance may be smaller than ``enclosed``.
+        gap: Maximum fraction of the ring with a distance below ``enclosed``.
         begin: Fraction of the image that a new point in a small object covers by default.
     """
 
@@ -186,8 +184,7 @@ def limit_extent(
 
     Args:
         found: Results for the groups of `by_reach`: first the `Paths` from the points of each group, then the
-            similarity ``(1, 1, h, w)`` in [0, 1] of all positions to the points of each group. If a
-            similarity is None, only the path cost determines the weights.
+            similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. None uses only the path cost.
         patches: Squares of the points.
         reaches: Reach of each point.
         size: Height and width of the map.
@@ -208,10 +205,7 @@ def limit_extent(
 
 
 def is_small(hint: PointHint) -> bool:
-    """Return whether the reach of a point is a small multiple of the automatic reach.
-
-    Small means at most `ReachConstants.probed`.
-    """
+    """Return whether the reach is a factor of at most `ReachConstants.probed`."""
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
@@ -258,7 +252,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return reach factors for which the area that a point covers grows in equal ratios.
+    """Return reach factors at which the area of a point grows in equal ratios.
 
     Args:
         costs: Path costs from the point.
@@ -285,7 +279,7 @@ def starting_reach(costs: Map, alike: Map) -> Reach:
 
     Args:
         costs: Path costs from the point.
-        alike: Similarity to the point, see `fade`. It is required, because the thresholds were fitted with
+        alike: Similarity to the point, see `fade`; required, because the thresholds were fitted with
             similarity.
     """
     factors = np.geomspace(REACH.least, REACH.probed, REACH.factors // 2)

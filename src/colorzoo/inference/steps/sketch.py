@@ -56,7 +56,7 @@ def draw_sketch(lightness: Tensor) -> Sketch:
 
 
 def is_line_art(lightness: Tensor) -> bool:
-    """Check whether an image is line art on light paper.
+    """Return whether an image is line art on light paper.
 
     Args:
         lightness: ``(1, 1, h, w)`` lightness in [0, 100].

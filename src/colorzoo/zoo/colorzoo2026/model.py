@@ -82,9 +82,7 @@ class Analysis(NamedTuple):
 
 
 class Automatic(NamedTuple):
-    """Prediction before color points are applied.
-
-    If the guidance contains references or statistics, the prediction is conditioned on them.
+    """Prediction without color points, conditioned on references and statistics, if any.
 
     Attributes:
         analysis: Network output.
@@ -96,9 +94,7 @@ class Automatic(NamedTuple):
 
 
 class Colorzoo2026(ColoringModel):
-    """Colorization model that accepts color points, references, classes and statistics.
-
-    All guidance is optional.
+    """Colorization model with optional color points, references, classes and statistics.
 
     Args:
         architecture: Channel counts, block counts and encoder weights of the network.
@@ -122,9 +118,8 @@ class Colorzoo2026(ColoringModel):
         ``extras["logits"]`` contains the logits of the distribution over 313 ab bins at 1/4 of the image
         size. If the guidance contains points, the logits are computed only when they are accessed.
 
-        If the guidance contains a single reference, ``extras["match"]`` is the matched position in the
-        reference. It is NaN where the color predicted without guidance has more weight than the matched
-        color.
+        If the guidance contains a single reference, ``extras["match"]`` contains the matched positions; see
+        `Observed`.
         """
         return self._color(self._automatic(lightness, guidance), lightness, guidance)
 

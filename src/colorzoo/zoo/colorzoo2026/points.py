@@ -1,19 +1,18 @@
 """Conditioning on color points by Gaussian process regression.
 
-The residual is the difference between the true color and the color that the network predicts without points.
-It is modeled as a Gaussian process over cells of 4 x 4 pixels. The covariance of two cells is learned. It is
-large if the cells have similar features and are close to each other. Color points are observations of the
-residual. The posterior mean of the residual is added to the prediction (Rasmussen and Williams 2006,
-chapter 2). This method has three properties:
+The residual is the difference between the true color and the color predicted without points. A Gaussian
+process models the residual over cells of 4 x 4 pixels. The learned covariance of two cells is large if the
+cells have similar features and are close to each other. Color points are observations of the residual. The
+posterior mean of the residual is added to the prediction (Rasmussen and Williams 2006, chapter 2). This
+method has three properties:
 
 - At a point, the result has the color of the point, up to the learned noise.
 - A point whose color equals the prediction changes nothing.
 - An edit solves a small linear system instead of running the network.
 
-`pool_logits` combines the color distributions of correlated cells, because the mean of an uncertain
-distribution is too pale. The cells of an object usually share a color, so their distributions are averaged
-geometrically. The average suppresses colors that only some of the cells support. The learned covariance
-determines which cells are combined. Color differences within an object do not change.
+The mean of an uncertain distribution is too pale. `pool_logits` therefore averages the color distributions of
+correlated cells geometrically, which suppresses colors that only some cells support. Color differences within
+an object do not change.
 """
 
 from __future__ import annotations
@@ -277,8 +276,7 @@ def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tens
     """Limit cell colors to the convex hull of the predicted color and the point colors.
 
     Nearby points with different colors get large posterior weights of opposite sign, so the posterior mean
-    overshoots. The color of each cell is projected into the convex hull of the color predicted without points
-    and the point colors. The hull is enlarged by `SLACK`.
+    overshoots. The convex hull is enlarged by `SLACK`.
 
     Args:
         mean: ``(B, N, 2)``, color of each cell predicted without points, ab / 50.
@@ -327,7 +325,7 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
     Args:
         mean: ``(B, N, 2)``, predicted mean color of each cell, ab / 50.
         logits: ``(B, N, 313)``, logits of the color distribution of each cell.
-        cells: Cell embedding.
+        cells: Cell embeddings.
         grid: Rows and columns of cells, multiples of 4.
         centers: ``(313, 2)``, bin centers, ab / 50.
 

@@ -4,9 +4,8 @@ A block has 2 x 2 cells, and a cell has 4 x 4 pixels. Blocks of the image are ma
 reference by their features, which the network computes from the lightness of both images.
 
 The matched colors are treated as noisy observations. Their variance is the prior variance of the color
-residual times a fitted factor, which is small for good matches between related images. In each block, the
-colors of several references are averaged. The weights of this average depend on the user's weights and the
-match quality.
+residual times a fitted factor, which is small for good matches between related images. Colors of several
+references are averaged in each block, weighted by the user's weights and the match quality.
 """
 
 from __future__ import annotations

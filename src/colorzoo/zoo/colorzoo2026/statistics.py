@@ -1,9 +1,8 @@
 """Conditioning on color statistics, which requires no training.
 
-The mean of the color distributions over all cells must equal the target histogram. Each predicted
-distribution is therefore multiplied by one weight per bin, and all cells have the same weights. The results
-are the distributions with this mean that are closest to the prediction in relative entropy. The weights are
-computed by iterative proportional fitting (Deming and Stephan 1940). Zhang et al. 2017, in contrast, use the
+To match a target histogram, the color distributions of all cells are multiplied by common weights, one per
+bin. Iterative proportional fitting (Deming and Stephan 1940) computes the weights. The resulting
+distributions are the closest to the prediction in relative entropy. Zhang et al. 2017 instead use the
 histogram as a network input.
 
 To match a target saturation, all colors are multiplied by one factor.
@@ -37,8 +36,8 @@ def condition(
 ) -> tuple[Tensor, Tensor]:
     """Match the mean colors and distributions of the cells to target statistics.
 
-    A histogram changes mean colors and distributions. A saturation then scales the mean colors. A histogram
-    of zeros or a negative saturation marks an image for which this statistic is not set.
+    A histogram changes the mean colors and distributions; a saturation then scales the mean colors. A
+    histogram of zeros or a negative saturation is ignored for the image.
 
     Args:
         mean: ``(B, N, 2)``, mean color of each cell, ab / `AB_SCALE`.
@@ -66,7 +65,7 @@ def condition(
 
 
 def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
-    """Change distributions minimally, so that their mean over all cells is a histogram.
+    """Change distributions minimally so that their mean over all cells matches a histogram.
 
     Args:
         logits: ``(B, N, 313)``, logits of the predicted distributions.

@@ -142,7 +142,7 @@ def random_cells(
 ) -> tuple[Tensor, Tensor]:
     """Draw distinct random cells for each image.
 
-    The number of cells is between 1 and ``maximum``, and its logarithm is distributed uniformly.
+    The number of cells is log-uniform between 1 and ``maximum``.
 
     Args:
         seeds: ``(B,)``, seed of each image.
