@@ -136,7 +136,7 @@ def _plan(
 
 
 def _numbered(wanted: Path) -> Iterator[Path]:
-    """Yield a path and alternatives to it: ``NAME.EXT``, ``NAME-2.EXT``, ``NAME-3.EXT`` and so on."""
+    """Yield a path and its alternatives: ``NAME.EXT``, ``NAME-2.EXT`` and so on."""
     yield wanted
     for count in range(2, 10_000):
         yield wanted.with_name(shorten_name(wanted.stem, f"-{count}{wanted.suffix}"))

@@ -62,7 +62,7 @@ class BatchSummary:
 
     Attributes:
         counts: Number of images for each status.
-        failures: Name and reason of each image that failed.
+        failures: Name of each failed image, and reason for the failure.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -90,7 +90,7 @@ def run_tasks(
         tasks: Files to colorize; an iterator may create them on demand.
         threads: Number of threads for reading and writing files; 1 processes one file at a time.
         skip_colored: Whether to skip images that are already in color.
-        skip_done: Whether to skip files for which a result of the same source and settings exists.
+        skip_done: Whether to skip files that have a result with the same source and settings.
     """
     files = FileColorizer(skip_colored=skip_colored, skip_done=skip_done)
     is_single = isinstance(tasks, list) and len(tasks) == 1  # the network then uses all cores
@@ -102,7 +102,7 @@ def run_tasks(
 
 
 def _pixels(task: FileTask) -> int:
-    """Return the number of pixels in the header of a file; 0 if unknown."""
+    """Return the number of pixels from the header of a file; 0 if unknown."""
     if isinstance(task.source, Path):
         # a damaged header can raise any error, which is reported when the file is read
         with suppress(Exception), open_image(task.source) as image:
@@ -115,7 +115,7 @@ class FileColorizer:
 
     Args:
         skip_colored: Whether to skip images that are already in color.
-        skip_done: Whether to skip files for which a result of the same source and settings exists.
+        skip_done: Whether to skip files that have a result with the same source and settings.
     """
 
     def __init__(self, *, skip_colored: bool = False, skip_done: bool = False) -> None:
@@ -127,8 +127,8 @@ class FileColorizer:
         """Read and preprocess the first image of a file; thread-safe.
 
         Returns:
-            The `FileResult` if the file is skipped. Otherwise a function that runs the network and returns a
-            `Write` function.
+            `FileResult` of a skipped file; otherwise, a function that runs the network and returns a `Write`
+            function.
 
         Raises:
             ColorzooError: The image, the model or a reference cannot be read, or the format of the target

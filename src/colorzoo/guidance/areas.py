@@ -73,10 +73,10 @@ class Mask:
 
 @dataclass(frozen=True)
 class KeptColors:
-    """Colors of an image when an area was locked.
+    """Image colors that were stored when an area was locked.
 
     Attributes:
-        png: Base64 encoded PNG file of a downscaled image ``(h, w, 3)`` with L, a and b as 8-bit levels.
+        png: Base64-encoded PNG file of a downscaled image ``(h, w, 3)`` with L, a and b as 8-bit levels.
         low: Values of L, a and b at level 0.
         step: Increment of L, a and b per level.
     """
@@ -101,8 +101,8 @@ class Area:
         color: ``#rrggbb`` for the action ``"color"``; None for other actions.
         lightness: Source of the lightness of a filled area; see `Lightness`.
         opacity: Weight of the action, in [0, 1].
-        feather: Distance in pixels of the original image over which the action fades on both sides of the
-            outline. With 0, the outline is aligned with edges in the image content.
+        feather: Width of the fade on each side of the outline, in pixels of the original image. With 0, the
+            outline is aligned with edges in the image content.
         hidden: Whether the area is ignored.
         kept: Colors to keep inside the area for ``"lock"``, and outside the area for ``"only"``. None keeps
             the colors that the model predicts without hints.

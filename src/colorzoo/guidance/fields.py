@@ -108,7 +108,7 @@ def plain(value: Any) -> Any:
 
 
 class Fields:
-    """A JSON object from which each read removes a field; unknown fields remain.
+    """A JSON object whose fields are removed when they are read; unknown fields remain.
 
     Args:
         values: Parsed JSON object.

@@ -325,7 +325,7 @@ def rasterize_points(
 ) -> Points | None:
     """Rasterize the points of a ``width`` x ``height`` image to maps of ``size`` (H, W).
 
-    A point colors the pixels whose centers lie in its square, and at least the pixel at its center.
+    A point covers the pixels with centers in the square of the point, and at least one pixel.
     """
     if not points:
         return None
@@ -355,7 +355,7 @@ def rasterize_scribbles(
 
 
 def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
-    """Convert the boxes of a recipe to fractions of the image size; return None for None."""
+    """Convert the boxes of a recipe to fractions of the image size; None stays None."""
     if boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
@@ -445,7 +445,7 @@ def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scal
 
 
 def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest free square of equal keys ``(K,)`` with this top-left pixel."""
+    """Return the side of the largest free square of equal keys at a top-left pixel."""
     key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
         square = (slice(row, row + side + 1), slice(column, column + side + 1))

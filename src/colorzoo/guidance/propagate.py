@@ -57,7 +57,7 @@ def propagate(
 
 
 class Propagator:
-    """Color propagation for a fixed lightness, with cached partial results for fast edits.
+    """Color propagation for a fixed lightness map, with cached results for fast edits.
 
     Let A be the matrix of the linear system, g the indices of the hinted pixels, and d their colors. The
     colors of all pixels are ``A⁻¹[:, g] s``, where s solves ``A⁻¹[g, g] s = d``. The columns of ``A⁻¹`` are

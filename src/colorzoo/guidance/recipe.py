@@ -178,8 +178,8 @@ class Recipe:
         areas: Image areas with an action, such as filling with a color; see `Area`.
         paint: Brush strokes composited over the model's colors; later strokes cover earlier strokes.
         replacements: Color replacements in the whole image, applied in order before the paint strokes.
-        finish: Adjustments of all colors of the result, including paint strokes; or None.
-        healing: Strokes over dust and scratches, which are inpainted before colorizing.
+        finish: Adjustments of all colors, including paint strokes; or None.
+        healing: Strokes over dust and scratches to inpaint before colorizing.
         border: Part of a scan to colorize; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
         extra: JSON of unknown fields and of the properties `exemplar`, `classes`, `statistics` and
@@ -271,7 +271,7 @@ class Recipe:
         return self.finish is not None or any(getattr(self, name) for name in _OVERLAYS)
 
     def shown(self) -> Self:
-        """Return a copy without hidden or fully transparent areas, paint and replacements."""
+        """Return a copy without hidden or fully transparent areas, strokes and replacements."""
         shown: dict[str, Any] = {
             name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
             for name in ("areas", *_OVERLAYS)
@@ -302,7 +302,7 @@ class Recipe:
         return replace(self, extra={**self.extra, name: kept})
 
     def kinds(self) -> tuple[str, ...]:
-        """Return the names of the hints in the recipe."""
+        """Return the kinds of hints in the recipe, such as ``"points"``."""
         lists = [name for name in _LISTS if getattr(self, name)]
         return (*lists, *(name for name in _OBJECTS if self.extra.get(name)))
 

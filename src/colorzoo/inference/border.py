@@ -1,4 +1,4 @@
-"""Detection of the border around the image in a scan, and selection of the part to colorize.
+"""Detection of the border in a scan, and selection of the part to colorize.
 
 A border is a film rebate, print margin or mount with a uniform tone along at least two sides of the scan.
 Along each side, the detector searches for a straight line, which may be slightly tilted. At this line, most
@@ -143,7 +143,7 @@ def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
 
 
 def _find_bar(is_border: Array) -> tuple[int, int] | None:
-    """Return the first column of a vertical bar and the column after the bar; None without a bar."""
+    """Return the first column of a vertical bar and the column after the bar, or None."""
     shares, side = is_border.mean(axis=0), is_border.shape[1]
     for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
         crossing = np.pad(shares >= least, 1)
@@ -218,7 +218,7 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
 
 
 def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> _Line | None:
-    """Find the line near the top of an image that has the most support between two columns.
+    """Find the best-supported line near the top of an image, between two columns.
 
     Args:
         image: Lightness ``(h, w)`` with the side at the top.
@@ -238,7 +238,7 @@ def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> 
 
 
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
-    """Return the outermost line with a given rise whose support is close to the maximum."""
+    """Return the outermost line with a given rise and nearly maximum support."""
     strip = _sheared(image, rise)[:, start:stop:2]
     rows = len(strip) - _FAR
     if rows < 4 or strip.shape[1] < 16:

@@ -67,8 +67,8 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
     """Find the most informative location of an image.
 
     Args:
-        task: The image with its current hints.
-        result: The result of the task.
+        task: Image with its current hints.
+        result: Result of the task.
 
     Returns:
         The location; None if the model predicts no correlations or no color distribution.

@@ -49,7 +49,7 @@ class EditState:
 
     Attributes:
         cache_key: Key of the inputs for which the state is valid.
-        kept: State that the model created; None before the first edit.
+        kept: Model state; None before the first edit.
     """
 
     cache_key: str
@@ -86,7 +86,7 @@ class NetworkRunner:
 
     @contextmanager
     def session(self, dtype: torch.dtype = torch.float32) -> Iterator[Any]:
-        """Yield the model in inference mode, in one thread at a time.
+        """Lock the model and yield it in inference mode.
 
         Args:
             dtype: Numeric precision; a precision other than float32 enables autocast.

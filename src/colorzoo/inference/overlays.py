@@ -57,7 +57,7 @@ def _ab_table(color: str) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _shaded_table(color: str) -> Tensor:
-    """Return ab ``(2, _LIGHTNESSES)`` of a color whose linear RGB is scaled down in dark pixels."""
+    """Return ab ``(2, _LIGHTNESSES)`` of a color with less chroma in dark pixels."""
     lab = torch.tensor(color_lab(color)).view(3, 1)
     light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
     shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]
@@ -230,7 +230,7 @@ def _joined(covers: Sequence[Cover]) -> Cover:
 
 
 def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int) -> Cover:
-    """Return the rows and columns of a band that a stroke can cover, and the coverage of the stroke.
+    """Return the coverage of a stroke in a band, with the covered rows and columns.
 
     Args:
         stroke: Stroke of paint.

@@ -163,7 +163,7 @@ def weighted_clusters(
     Args:
         points: ``(N, 2)`` points.
         weights: ``(N,)`` weights that sum to 1.
-        count: Number of clusters; at most N.
+        count: Number of clusters K; at most N.
 
     Returns:
         Cluster means ``(K, 2)`` and cluster weights ``(K,)``, largest weight first.
@@ -230,7 +230,7 @@ def _spread_start(
 
 
 def _squared_distances(points: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return squared distances ``(S, N, K)`` of points from means, minus a constant for each point."""
+    """Return squared distances ``(S, N, K)`` from means, minus a constant for each point."""
     product = np.matmul(points, means.transpose(0, 2, 1))
     distances: NDArray[np.float64] = np.square(means).sum(-1)[:, None] - 2 * product
     return distances

@@ -283,7 +283,7 @@ def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[Poi
 
 
 def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
-    """Predict colors from the colors of areas; return None if the model does not support points."""
+    """Predict colors from area colors; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
     full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
@@ -379,7 +379,7 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
 
 
 def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:
-    """Yield fields of `Guidance` that need no resizing: exemplar, statistics, classes and regions."""
+    """Yield fields of `Guidance` that need no resizing, such as the exemplar."""
     recipe, model = task.recipe, task.network.model
     accepts, kinds = model.accepts, recipe.kinds()
     exemplar = task.reference if "exemplar" in accepts else None

@@ -71,7 +71,7 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
     """Read the reference images that a recipe lists.
 
     Args:
-        recipe: Recipe whose field ``exemplar`` lists the files.
+        recipe: Recipe with the field ``exemplar``.
         folder: Base folder of relative paths, usually the folder of the recipe file.
 
     Raises:

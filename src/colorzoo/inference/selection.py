@@ -203,7 +203,7 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
 
 
 def _part_at(logits: Tensor, point: tuple[float, float]) -> list[Tensor]:
-    """Return the logits ``(1, 1, h, w)`` of the lips, teeth or eyes at a point, or an empty list.
+    """Return the logits ``(1, 1, h, w)`` of lips, teeth or eyes at a point, if any.
 
     Args:
         logits: ``(1, 10, h, w)`` of `PARTS`.
@@ -219,7 +219,7 @@ def _part_at(logits: Tensor, point: tuple[float, float]) -> list[Tensor]:
 
 
 class _Masks(NamedTuple):
-    """Objects at a point, from small to large, and the index of the object with the highest score."""
+    """Objects at a point, from small to large, and the index of the best object."""
 
     logits: list[NDArray[np.float32]]
     masks: list[NDArray[np.bool_]]
@@ -227,7 +227,7 @@ class _Masks(NamedTuple):
 
 
 def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFeatures) -> _Masks:
-    """Return the objects at x and y in pixels of a lightness."""
+    """Return the objects at x and y in pixels of a lightness map."""
     height, width = lightness.shape[2:]
     point = at[0] / width, at[1] / height
     with torch.inference_mode():
@@ -245,8 +245,8 @@ def _refine_in_crop(
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        at: x and y in pixels of the lightness.
-        features: Function that computes the segmenter features of a lightness.
+        at: x and y in pixels of the lightness map.
+        features: Function that computes the segmenter features of a lightness map.
         most: Maximum size in pixels: the size of the smallest object found in the whole image.
 
     Returns:
@@ -292,7 +292,7 @@ def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 def _at_size(logits: Tensor, lightness: Tensor) -> NDArray[np.float32]:
-    """Upsample logits to ``(C, H, W)`` along the edges of a lightness."""
+    """Upsample logits to ``(C, H, W)`` along the edges of a lightness map."""
     light = F.interpolate(lightness.float().cpu(), logits.shape[2:], mode="area")
     return cast("NDArray[np.float32]", enlarge_along_edges(logits, light, lightness.cpu())[0].numpy())
 

@@ -1,4 +1,4 @@
-"""Input of the inference pipeline (`ColorizeTask`) and cache of its stages (`StageRunner`)."""
+"""Input of the inference pipeline (`ColorizeTask`) and stage cache (`StageRunner`)."""
 
 from __future__ import annotations
 

@@ -337,7 +337,7 @@ def lock_areas(
 
 
 def _own_lab(own: Prediction | None, strength: float) -> Tensor:
-    """Return Lab ``(3, h, w)`` of a prediction without hints; L is 0 if the model predicts only ab."""
+    """Return Lab ``(3, h, w)`` of a prediction; L is 0 if the model predicts only ab."""
     assert own is not None
     if isinstance(own, RgbPrediction):
         found = rgb_to_lab(own.rgb)
@@ -376,7 +376,7 @@ def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[Draw
 
 
 def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:
-    """Return the shift of the lightness ``(1, 1, h, w)`` by colored areas; None without a shift.
+    """Return the shift of lightness ``(1, 1, h, w)`` by colored areas, or None.
 
     The shift sets the median lightness of an area to the lightness of its color. Contrast inside the area
     does not change.
@@ -439,7 +439,7 @@ def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
 
 
 def _bounding_box(inside: Tensor) -> Tensor:
-    """Return the bounding box ``(1, 4)`` of a mask relative to its size; ``(0, 4)`` for an empty mask."""
+    """Return the relative bounding box ``(1, 4)`` of a mask; ``(0, 4)`` for an empty mask."""
     if not inside.any():
         return torch.empty(0, 4)
     height, width = inside.shape

@@ -40,7 +40,7 @@ class ReachConstants:
         step: Path cost of a grid step that crosses no edge.
         calm: Standard deviation, in cells, of the Gaussian filter that averages gradients around an edge. The
             cost of the edge is relative to this average.
-        border: Distance at which the color weight is 0.5. The distance is the square root of the path cost.
+        border: Distance (square root of the path cost) at which the color weight is 0.5.
         steepness: Slope of the falloff at ``border``.
         unlike: Distance added at similarity 0, for models that implement `ComputesSimilarity`.
         border_alike: Value of ``border`` for models that implement `ComputesSimilarity`.
@@ -48,8 +48,8 @@ class ReachConstants:
         least: Smallest multiple of the automatic reach that `even_reaches` and `starting_reach` test.
         factors: Number of factors that `even_reaches` tests.
         probed: Largest factor that `starting_reach` tests.
-        small: Maximum size of a small object: the fraction of the image that a point with the reach factor
-            ``probed`` covers.
+        small: Maximum fraction of the image that a point with the reach factor ``probed`` covers in a small
+            object.
         ring: Radius of a ring around a point, in cells. The path costs to this ring determine whether edges
             enclose the point.
         enclosed: Minimum distance from an enclosed point to the ring, as the square root of the path cost.
@@ -298,5 +298,5 @@ def _is_enclosed(costs: Map) -> bool:
 
 
 def _covered_shares(costs: Map, alike: Map | None, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the fraction of the image that a point covers for each factor of the automatic reach."""
+    """Return the fraction of the image that a point covers for each reach factor."""
     return np.array([fade(costs, alike, float(factor)).mean(dtype=np.float64) for factor in factors])

@@ -126,7 +126,7 @@ def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:
 
 
 def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
-    """Cut the region that a line crosses most; all parts except the largest become new regions."""
+    """Cut the region that a line crosses most; the smaller parts become new regions."""
     from scipy import ndimage  # imported here, because few recipes have lines that cut regions
 
     drawn = np.zeros(index.shape, np.uint8)

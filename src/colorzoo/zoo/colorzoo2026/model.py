@@ -61,7 +61,7 @@ class Analysis(NamedTuple):
     Attributes:
         mean: ``(B, N, 2)``, predicted mean color of each cell, ab / `AB_SCALE`.
         logits: ``(B, N, 313)``, logits of the distribution over the ab bins for each cell.
-        cells: Embedding of each cell, which determines the color covariance.
+        cells: Cell embeddings, which determine the color covariance.
         light: ``(B, 1, h, w)``, mean lightness of each cell.
         features: ``(B, h, w, C)``, decoder features.
         match: ``(B, 2, h', w')``, matched position in the reference, see `Observed`. None without a reference

@@ -36,7 +36,7 @@ _JITTER = 1e-5  # added to the diagonal, because identical cells would make the 
 
 
 class Cells(NamedTuple):
-    """Embeddings of the cells of images, which determine the covariance of two cells.
+    """Cell embeddings, which determine the covariance of two cells.
 
     Attributes:
         coordinates: ``(B, N, H, D + 2)``, embedding and scaled position of each cell for each of H kernels.
@@ -150,7 +150,7 @@ class ColorCovariance(nn.Module):
 
 
 class CovarianceColumns:
-    """Cache of covariance columns, which accelerates repeated edits of an image.
+    """Cache of covariance columns for repeated edits of an image.
 
     A column contains the covariance between one cell and all cells.
 
@@ -168,7 +168,7 @@ class CovarianceColumns:
         return nbytes_of(self._cells) + self._cache.nbytes
 
     def of(self, numbers: Tensor) -> Tensor:
-        """Return the float64 covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``."""
+        """Return the float64 covariance ``(1, N, n)`` between all cells and the cells ``(1, n)``."""
         self._cells = self._cells.double()  # on the first call, because most images have no points
         indices: list[int] = numbers[0].tolist()
         if len(indices) > MAX_COLUMNS:
@@ -181,7 +181,7 @@ class CovarianceColumns:
 
 
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
-    """Return the covariance ``(B, N, n)`` of all cells with the cells at indices ``(B, n)``."""
+    """Return the covariance ``(B, N, n)`` between all cells and cells at indices ``(B, n)``."""
     return _covariance(cells, cells.take(numbers.to(cells.coordinates.device)))
 
 

@@ -150,9 +150,9 @@ def observe_references(
         embeddings: Features and predicted colors; h and w are multiples of `BLOCK`.
         references: Blocks of each reference.
         alpha: Strength in [0, 1]; 0 does not change the predicted colors.
-        labels: Class maps of the images, ``(B, 1, H, W)``, and of the reference, ``(B, 1, H', W')``; None to
-            ignore classes. Only blocks of equal class are matched. If a class is missing from the reference,
-            blocks of this class do not change. Class maps require a single reference.
+        labels: Class maps ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of the single reference, or
+            None. Only blocks of equal class are matched. Blocks of a class that is missing from the reference
+            do not change.
     """
     grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
     mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))
