@@ -47,8 +47,8 @@ def colorize(
     Args:
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
             [0, 1].
-        model: Registered name. None selects the model of the recipe or, without a model in the recipe, the
-            best model for the guidance among the models with local weights.
+        model: Registered model name. None selects the model that the recipe names. If the recipe names no
+            model, None selects the best model for the guidance among the models with local weights.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -59,7 +59,8 @@ def colorize(
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
         fast: Whether to select the default model only among models whose weights ship with the package.
-        settings: Options of ``colorzoo colorize`` as an object. ``device`` and ``strength`` take precedence.
+        settings: Options of ``colorzoo colorize`` as a `ColorSettings` object. ``device``, unless it is
+            ``"auto"``, and ``strength``, unless it is None, override the values of this object.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
@@ -100,8 +101,9 @@ def colorize_file(
         >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
         'photo.color.png'
 
-    Like ``colorzoo colorize``, this function embeds a provenance record in the result. The record is omitted
-    if guidance or references are tensors, or if a setting has no command-line option.
+    Like ``colorzoo colorize``, this function embeds a provenance record (metadata about source, model,
+    weights and settings) in the result. The record is omitted if guidance or references are tensors, or if a
+    setting has no command-line option.
 
     Notes, for example about ignored guidance, are issued as Python warnings. Errors are the same as in
     `colorize`.
@@ -109,8 +111,8 @@ def colorize_file(
     Args:
         source: Image, animation, or file with several pages.
         target: Output file; the extension selects the format.
-        model: Registered name; None selects the model of the recipe, else the best model for the guidance.
-        guidance: Guidance or recipe, as for `colorize`; used for all frames.
+        model: Registered model name; None selects a model as in `colorize`.
+        guidance: Guidance or recipe, as for `colorize`; applied to all frames or pages.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         strength: Multiplier for the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
@@ -118,7 +120,7 @@ def colorize_file(
         fast: Whether to select the default model only among models whose weights ship with the package.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
         overwrite: Whether to replace an existing target. The source is never replaced.
-        settings: Options of ``colorzoo colorize`` as an object; see `colorize`.
+        settings: Options of ``colorzoo colorize`` as a `ColorSettings` object; see `colorize`.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
@@ -182,8 +184,8 @@ def colorize_files(
         root: Folder that contains all images.
         output: Output folder, on storage that all processes share. The path of a result relative to
             ``output`` is the path of the image relative to ``root``.
-        model: Registered name; None selects the best model with local weights. Pass a name if several
-            machines share a job, because their default models may differ.
+        model: Registered model name; None selects the best model with local weights. Pass a name if several
+            machines share a job, because the machines can have different local weights.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         **settings: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.

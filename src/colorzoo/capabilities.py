@@ -63,7 +63,7 @@ class ComputesSimilarity(Protocol):
     """
 
     def init_cache(self) -> Any:
-        """Return an empty cache."""
+        """Return an empty cache, in which `similarity` stores network outputs of one image."""
 
     def similarity(self, lightness: Tensor, mask: Tensor, cache: Any) -> Tensor:
         """Return the similarity of each position to the best matching position in a mask.
@@ -86,7 +86,7 @@ class Edits(Protocol):
     """
 
     def init_cache(self) -> Any:
-        """Return an empty cache."""
+        """Return an empty cache, in which `edit` stores intermediate results of one image."""
 
     def edit(self, lightness: Tensor, guidance: Guidance, cache: Any) -> Prediction:
         """Predict the colors of one image and reuse cached intermediate results.
@@ -112,7 +112,7 @@ class FindsBoxes(Protocol):
         """Whether the model has a detector."""
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Detect objects in lightness ``(B, 1, H, W)`` in [0, 100] and return their boxes.
+        """Detect objects in lightness ``(B, 1, H, W)`` in [0, 100] and return `Boxes`.
 
         Raises:
             GuidanceError: The model has no detector.
@@ -204,10 +204,13 @@ class ProposesRegions(Protocol):
     """
 
     def propose(self, lightness: Tensor) -> Regions:
-        """Propose uncolored regions, the most useful region first.
+        """Divide images into regions for the user to color, the most useful region first.
 
         Args:
             lightness: Lightness in [0, 100] or sketches in [0, 1], ``(B, 1, H, W)``.
+
+        Returns:
+            Regions without user colors.
         """
 
 
@@ -219,7 +222,10 @@ class RefinesScribbles(Protocol):
     """
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> Any:
-        """Run the encoder on the arguments of ``forward``; scribbles are ignored."""
+        """Run the encoder and return its output, which is an argument of `refine`.
+
+        The arguments are the same as in ``forward``, but scribbles are ignored.
+        """
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
         """Predict colors from the output of `encode` and all scribbles."""
@@ -246,7 +252,8 @@ class Stylizes(Protocol):
         Args:
             content: RGB ``(B, 3, H, W)`` in [0, 1].
             style: RGB ``(B, 3, H', W')`` in [0, 1].
-            transform: Feature statistics to match.
+            transform: Feature statistics to match: ``"adain"`` for the mean and standard deviation of each
+                channel, or ``"wct"`` for the mean and covariance of all channels.
             alpha: Strength of the transfer in [0, 1].
             labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. With label
                 maps, feature statistics are matched separately for each label, and the batch size must be 1.
@@ -273,7 +280,10 @@ class HookedModel(Protocol):
         ...
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model on the arguments of ``forward`` up to the first feature hook."""
+        """Run the model up to the first feature hook and return the state for `after_hooks`.
+
+        The arguments are the same as in ``forward``.
+        """
         ...
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:

@@ -29,7 +29,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if it is supported."""
+    """Return the torch dtype for a precision name.
+
+    The name ``"auto"`` selects bfloat16 if the device has bfloat16 instructions, otherwise float32.
+    """
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     fast = False

@@ -1,8 +1,8 @@
-"""Export of models to ONNX, with a comparison of graph and model.
+"""Export of models to ONNX, and comparison of each exported graph with its model.
 
 Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
 ``points_ab`` and ``points_mask``. Zeros encode missing guidance, except for references, because a reference
-of zeros is a black image. The outputs are the image and, if the model predicts a color distribution,
+of zeros is a black image. The outputs are ``ab`` or ``rgb`` and, if the model predicts a color distribution,
 ``logits``.
 """
 
@@ -57,8 +57,8 @@ class ExportedGraph:
         path: ONNX file.
         inputs: Names of the inputs, in order.
         outputs: Names of the outputs, in order.
-        differences: Largest output difference between graph and model, as a fraction of the full scale, by
-            height and width of the image.
+        differences: Largest output difference between graph and model, by height and width of the image.
+            The difference is a fraction of the full scale (100 CIE units for ab, 1 for RGB).
     """
 
     path: Path
@@ -126,12 +126,14 @@ def export_model(
 def graph_samples(
     card: ModelCard, traced: Size = _TRACED, compared: Sequence[Size] = _COMPARED
 ) -> tuple[Sample, list[Sample]]:
-    """Return random inputs with all accepted kinds of guidance.
+    """Return random samples (lightness and guidance) for the export of a model.
+
+    The guidance has all kinds that the model accepts.
 
     Args:
         card: Model card.
         traced: Height and width of the images for tracing.
-        compared: Heights and widths of the images for the comparison.
+        compared: Heights and widths of the images for the comparison of graph and model.
 
     Returns:
         A sample of two images for tracing, and samples of other image and batch sizes for the comparison.
@@ -151,8 +153,8 @@ def write_graph(
 
     Args:
         model: Model in evaluation mode on the CPU.
-        traced: Sample of two images for tracing, with the guidance of the graph.
-        others: Samples of other image and batch sizes for the comparison.
+        traced: Lightness and guidance of two images for tracing. The tensors become the graph inputs.
+        others: Samples of other image and batch sizes for the comparison of graph and model.
         out: Output file.
         metadata: Additional metadata of the file.
 
@@ -178,7 +180,7 @@ def compare_traced(
 
     Args:
         model: Model in evaluation mode on the CPU.
-        traced: Sample of two images for tracing.
+        traced: Lightness and guidance of two images for tracing.
         others: Samples of other image and batch sizes for the comparison.
 
     Returns:
@@ -225,7 +227,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
     Args:
         model: Model in evaluation mode.
         lightness: ``(2, 1, H, W)``; torch.export would treat a batch size of 1 as a constant.
-        guidance: Guidance of the graph.
+        guidance: Guidance of the two images; its tensors become inputs of the graph.
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
@@ -235,7 +237,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
-    """Return the tensors of guidance by name, such as ``points_ab``."""
+    """Return a dict of the tensors in guidance, with keys such as ``points_ab``."""
     found: dict[str, Any] = {}
     for name in guidance.kinds():
         kind = getattr(guidance, name)
@@ -294,12 +296,14 @@ def _write_onnx(
 
 
 def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
-    """Load an ONNX file for inference with torch's number of threads.
+    """Load an ONNX file and return a function that runs the graph on the CPU.
+
+    The function maps a list of input tensors to a dict of output tensors. ONNX Runtime uses as many threads
+    as torch.
 
     Args:
         path: ONNX file.
-        inputs: Names of the tensors passed to the graph, in order. Tensors that the graph does not use are
-            ignored.
+        inputs: Names of the tensors in the list, in order. Tensors that the graph does not use are ignored.
     """
     import onnxruntime
 

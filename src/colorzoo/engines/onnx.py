@@ -84,7 +84,7 @@ class OnnxModel:
         return AbPrediction(ab=found.pop("ab"), extras=found)
 
     def graph_key(self, given: Guidance) -> str:
-        """Return the cache key of the graph for a combination of guidance.
+        """Return the cache key of the graph that has the guidance tensors ``given`` as inputs.
 
         The key is a hash of the model and of all tensor shapes except batch size, height and width.
         """

@@ -16,7 +16,7 @@ _DOMAIN = Opset("colorzoo", 1)
 
 @script(_DOMAIN, default_opset=op)  # type: ignore[untyped-decorator]
 def cholesky(matrix: TensorType) -> TensorType:
-    """Return the lower Cholesky factor; only the lower triangle of the matrix is read."""
+    """Return the lower Cholesky factor of matrices; their upper triangles are ignored."""
     size = op.Gather(op.Shape(matrix), 1)
     rows = op.Unsqueeze(op.Range(0, size, 1), [1])
     factor = op.Slice(matrix, [0], [0], [2])  # columns computed so far
@@ -31,7 +31,7 @@ def cholesky(matrix: TensorType) -> TensorType:
 
 @script(_DOMAIN, default_opset=op)  # type: ignore[untyped-decorator]
 def solve_lower(factor: TensorType, right: TensorType) -> TensorType:
-    """Solve ``factor @ x = right`` for a lower triangular factor, by forward substitution."""
+    """Return x of ``factor @ x = right`` for lower triangular factors (forward substitution)."""
     size = op.Gather(op.Shape(factor), 1)
     solution = op.Slice(right, [0], [0], [1])  # rows computed so far
     for row in range(size):

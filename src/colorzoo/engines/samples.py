@@ -41,7 +41,9 @@ def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
 
 
 def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return random lightness in [0, 100] or sketches in [0, 1], ``(batch, 1, *size)``.
+    """Return random model input ``(batch, 1, *size)`` for the input kind of a model.
+
+    The input is lightness in [0, 100] for the kind ``"gray"``, or a sketch in [0, 1] for ``"sketch"``.
 
     Examples:
         >>> sample_input("gray", (32, 48)).shape
@@ -54,7 +56,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return random guidance of the specified kinds.
+    """Return random guidance of the specified kinds for ``batch`` images of equal size.
 
     Examples:
         >>> sample_guidance(["points"], (32, 48)).kinds()

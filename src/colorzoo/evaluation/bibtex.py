@@ -43,7 +43,7 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
 
     Args:
         models: Model names; unknown names are skipped.
-        metrics: Metric names without network names.
+        metrics: Metric names without network names, such as ``lpips`` instead of ``lpips:vgg``.
     """
     names = {*map(key_of_model, models), *metrics}
     return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if names & {*keys})]

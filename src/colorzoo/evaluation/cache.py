@@ -28,7 +28,7 @@ class Entry:
 
     Attributes:
         moments: Metric states of the image (moments, see `colorzoo.metrics.base`), by number of interactions
-            and output key.
+            and by key of the report column.
         features: Feature vectors for set metrics such as FID, with the same keys as ``moments``.
         actual_interactions: Actual number of interactions by requested number.
         thumbnails: JPEG thumbnails by key: `TRUE_IMAGE` for the ground truth, `REFERENCE` for the reference,
@@ -45,7 +45,14 @@ class Entry:
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
-        """Return whether a value or the result thumbnail is missing; False for skipped images."""
+        """Return whether the evaluation must still compute a value or the result thumbnail.
+
+        The result is False for skipped images.
+
+        Args:
+            counts: Numbers of interactions that the report requires.
+            keys: Keys of the report columns.
+        """
         if self.skipped:
             return False
         required = set(keys)

@@ -27,7 +27,13 @@ THUMBNAIL = 128  # pixels of the longer side
 class Evaluator:
     """Evaluator that colorizes images with all methods and measures the results.
 
-    The results are measured after each number of interactions in ``counts``.
+    Attributes:
+        protocol: Evaluation protocol.
+        methods: Methods to evaluate.
+        measures: Measures of each result.
+        counts: Numbers of simulated user interactions after which results are measured.
+        cache: Cache of the measured values.
+        device: Device of the images.
     """
 
     protocol: Protocol
@@ -38,7 +44,7 @@ class Evaluator:
     device: torch.device
 
     def evaluate(self, item: Item) -> None:
-        """Evaluate an image with all methods; reuse cached results."""
+        """Evaluate an image with all methods and cache the results; skip cached methods."""
         keys = [output.key for measure in self.measures for output in measure.outputs]
         entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
         missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
@@ -58,11 +64,14 @@ class Evaluator:
             self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions; ``(0,)`` if the method ignores simulated hints."""
+        """Return the numbers of interactions after which results of a method are measured.
+
+        The result is ``(0,)`` if the method does not accept the guidance of the simulated user.
+        """
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:
-        """Return the simulated user, or None if the method does not accept its kind of guidance."""
+        """Return the simulated user, or None if the method does not accept the user's guidance."""
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 

@@ -264,7 +264,11 @@ def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
 
 
 def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
-    """Hash all items; return readable items, and names and errors of unreadable items."""
+    """Compute the file hashes of all items.
+
+    Returns:
+        Copies of the readable items with hashes, and the name and error message of each unreadable item.
+    """
     readable, unreadable = [], []
     for item in items:
         try:

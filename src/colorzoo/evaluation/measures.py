@@ -64,7 +64,7 @@ class MeasuredImage:
         ab: ``(1, 2, H, W)`` result in CIE units.
         truth: The ground truth.
         bleeding: Color bleeding in the method's result before the first interaction.
-        guidance: Guidance of the result.
+        guidance: Guidance with which the method computed the result.
     """
 
     rgb: Tensor
@@ -76,13 +76,13 @@ class MeasuredImage:
 
 @dataclass(frozen=True)
 class Measure:
-    """Measure of a result, with one or several output numbers.
+    """Measure of a result, with one or several numbers in the report.
 
     Attributes:
         name: Name in protocols and ``--metrics``.
-        outputs: Definitions of the output numbers.
-        run: Function that computes the metric states (moments) of each output from a result, or image
-            features if ``distance`` is set.
+        outputs: Definitions of the report columns, one column for each number.
+        run: Function that computes the metric states (moments) of each column from a result. If ``distance``
+            is set, the function computes image features instead.
         distance: Function that computes the distance between two image sets from their features, as for FID;
             None for measures of single images.
     """
@@ -113,7 +113,9 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
 
 
 def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
-    """Return a measure that computes a metric; NaN for an image that lacks an input.
+    """Convert a metric to a measure of single results.
+
+    The value is NaN for an image without a required input of the metric, such as a class label.
 
     Args:
         name: Name in protocols.
@@ -138,7 +140,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return constructors by name for the measures that are not metrics.
+    """Return a dict that maps names to constructors of the measures that are not metrics.
 
     These measures compare a result with the method's result before the first interaction.
     """
@@ -220,7 +222,7 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
 
 
 def list_metrics() -> list[str]:
-    """Return the names of all measures."""
+    """Return the names of all measures that ``colorzoo evaluate`` can compute."""
     names = [name for name, found in all_metrics().items() if found.kind.outputs is not ColorMetric.outputs]
     return sorted([*own_measures(), *names])
 

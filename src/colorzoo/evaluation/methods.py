@@ -44,11 +44,12 @@ class Method:
     Attributes:
         name: Name in reports.
         identity: Text that identifies the method and its settings in the cache key.
-        color_function: Function that returns a colorization function for an image and its ground truth.
+        color_function: Function that is called with an image and its ground truth. It returns a function that
+            colorizes the image.
         accepts: Accepted kinds of guidance.
         input_kind: ``"gray"`` or ``"sketch"``.
-        module: Function that returns an object with the method ``propose_points`` or ``propose`` for
-            simulated users, or None if the method proposes neither points nor regions.
+        module: Function that returns the object whose method ``propose_points`` or ``propose`` simulated
+            users call. The function returns None if no such object exists.
         about: Properties of the method for the report, such as its training data.
     """
 
@@ -76,7 +77,7 @@ def open_methods(
 
     Args:
         names: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` for a folder of existing results.
-        weights: Weight files by registered name.
+        weights: Weight files by registered name; the other models use their default weights.
         protocol: Protocol; existing results are resized to its size.
         device: Device of the models.
 
@@ -191,7 +192,7 @@ def _training(weights: ResolvedWeights | None) -> str:
 
 
 def model_function(model: ColoringModel) -> ColorFunction:
-    """Return a function that runs the network at the size of the image."""
+    """Return a function that colorizes an image with the network at the size of the image."""
 
     def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         with torch.inference_mode():
@@ -203,9 +204,10 @@ def model_function(model: ColoringModel) -> ColorFunction:
 
 
 def colorizer_function(model: ColoringModel) -> ColorFunction:
-    """Return a function that runs the `Colorizer` at the working size of the model.
+    """Return a function that colorizes an image with `Colorizer` at the working size.
 
-    The function computes in float32, so measurements are reproducible.
+    The working size is the shorter side of the network input. The function computes in float32, so
+    measurements are reproducible.
     """
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32")
@@ -248,6 +250,10 @@ class Proposer:
 
 
 def proposer_of(model: ColoringModel) -> object:
-    """Return the model if it proposes points or regions; otherwise wrap it in a `Proposer`."""
+    """Return the object that proposes points or regions to simulated users.
+
+    The object is a `Proposer` if the model accepts points but proposes neither points nor regions. Otherwise,
+    the object is the model.
+    """
     proposes = isinstance(model, ProposesPoints | ProposesRegions)
     return model if proposes or "points" not in model.accepts else Proposer(model)

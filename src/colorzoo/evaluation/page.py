@@ -69,7 +69,10 @@ def _notes(summary: Summary) -> list[str]:
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:
-    """Return a curve for each method: its finite values over the number of interactions."""
+    """Return the curve of each method: values of a report column over numbers of interactions.
+
+    The curves omit NaN and infinite values.
+    """
     points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
     for row in summary.rows:
         found = row.scores[output.key].estimate
@@ -79,7 +82,7 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
 
 
 def draw(summary: Summary, output: Output) -> str:
-    """Draw the curves of all methods for an output and return an SVG ``data:`` URL."""
+    """Draw the curves of all methods for a report column and return an SVG ``data:`` URL."""
     from matplotlib import style
     from matplotlib.figure import Figure
 

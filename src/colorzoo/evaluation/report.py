@@ -19,7 +19,15 @@ SCHEMA = 3
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
-    """Write all files of a report; ``results.json`` is written last to mark a complete report."""
+    """Write all files of a report to a folder.
+
+    The file ``results.json`` is written last, so its presence marks a complete report.
+
+    Args:
+        summary: Results of the evaluation.
+        cache: Cache with the thumbnails of the HTML report.
+        folder: Output folder.
+    """
     found = plain(results(summary))
     files = {
         "per_image.csv": per_image(summary),

@@ -61,17 +61,17 @@ class EvaluationSetup:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Output numbers of all measures."""
+        """Definitions of the report columns of all measures."""
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
-        """Return the key of an output with the suffix of the protocol's resizing."""
+        """Return the key of a report column, followed by ``@`` and the protocol's resizing."""
         return f"{output.key}@{self.protocol.resize.key}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """Value of one output number (see `Output`) for one method.
+    """Value of one method in one report column (see `Output`).
 
     Attributes:
         estimate: The value with its confidence interval.
@@ -95,7 +95,7 @@ class Row:
         method: Name of the method.
         count: Requested number of interactions.
         actual_interactions: Actual number of interactions, averaged over images.
-        scores: Scores by output key.
+        scores: Scores by key of the report column.
     """
 
     method: str
@@ -106,11 +106,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference between two methods in one output number.
+    """Difference between two methods in one report column.
 
     Attributes:
         count: Number of interactions.
-        output: Compared output number.
+        output: Compared report column.
         difference: Value of the first method minus value of the second method, on the same images.
         adjusted: p-value adjusted for multiple comparisons (Holm 1979).
     """
@@ -140,7 +140,7 @@ class Table:
     """Metric states (moments) of a method after a number of interactions, one row per image.
 
     Attributes:
-        moments: ``(N, k)`` metric states of N images by output key.
+        moments: ``(N, k)`` metric states of N images, by key of the report column.
         actual_interactions: ``(N,)`` actual numbers of interactions.
     """
 
@@ -159,7 +159,8 @@ class Summary:
         gray: Names of evaluated images whose ground truth has no color.
         tables: Metric states of each image, by method and number of interactions.
         rows: Scores by method and number of interactions.
-        best: Names of the best methods by output key and number of interactions; see `best_methods`.
+        best: Names of the best methods, by key of the report column and number of interactions; see
+            `best_methods`.
         compared: Names of the two compared methods, or None.
         comparisons: Differences between the two compared methods.
     """
@@ -314,9 +315,10 @@ def _row(
 
 
 def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[str, int], frozenset[str]]:
-    """Return the methods with the best rounded value by output key and number of interactions.
+    """Return the best methods for each pair of a report column and a number of interactions.
 
-    The baselines truth and gray are excluded.
+    Values are rounded to the decimals of the column before the comparison, so several methods can be best.
+    The baselines ``truth`` and ``gray`` are excluded.
     """
     best = {}
     for output, count in product(outputs, {row.count for row in rows}):

@@ -132,7 +132,11 @@ def per_image(summary: Summary) -> str:
 
 
 def of_sets(per_image: Iterable[bool]) -> str:
-    """Return a note on jackknife intervals; empty if no output compares image sets."""
+    """Return a note on jackknife intervals; empty if no report column compares image sets.
+
+    Args:
+        per_image: For each report column, whether its value is defined for a single image.
+    """
     return "" if all(per_image) else "; intervals of distances between image sets come from a jackknife"
 
 
@@ -140,6 +144,10 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
     r"""Return the results as a LaTeX table (booktabs) below a comment with the citation keys.
 
     The best values of each column and number of interactions are bold.
+
+    Args:
+        summary: Results of the evaluation.
+        references: Citation keys of the models and metrics.
     """
     head, *rows = _rows(summary, _latex_cell)
     lines = [

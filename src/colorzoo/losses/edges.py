@@ -61,7 +61,7 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> T
 
 
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the `masked_error` ``(B,)`` between two ab images, each divided by 110."""
+    """Return the `masked_error` ``(B,)`` between two ab ``(B, 2, H, W)``, each divided by 110."""
     return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)
 
 

@@ -61,6 +61,6 @@ def weighted_sum(terms: Mapping[str, Tensor], objective: object) -> Tensor:
 
     Args:
         terms: Losses by name.
-        objective: Settings with the weights.
+        objective: Object with a float attribute ``NAME_weight`` for each name in ``terms``.
     """
     return torch.stack([getattr(objective, f"{name}_weight") * term for name, term in terms.items()]).sum()

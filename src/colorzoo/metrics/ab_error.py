@@ -78,15 +78,21 @@ def area_under_curve(histogram: Tensor) -> Tensor:
 
 
 def area_of_moments(moments: Moments) -> Moments:
-    """Return the `area_under_curve` of summed `AbAUC` states (moments).
+    """Return the `area_under_curve` for summed `AbAUC` states (moments).
 
-    The moments are a histogram, the number of exact images, and the number of other images.
+    The last axis of ``moments`` contains an error histogram, the number of images with zero error, and the
+    number of other images. Only the histogram is used.
     """
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
 def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
-    """Return the class weight of the nearest color bin for each pixel of ``(B, 2, H, W)``."""
+    """Return pixel weights ``(B, H, W)``: the class weight of the color bin of each pixel.
+
+    Args:
+        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
+        class_weights: ``(313,)`` weights of the color bins.
+    """
     colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
     bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
     return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])

@@ -6,7 +6,7 @@ color of each pixel:
 - `Colorfulness` and `ColorfulnessRatio` measure the whole image.
 - `NeutralChroma` measures the chroma of pixels that are neutral in the ground truth.
 - `RightHue` counts pixels with a hue similar to the ground truth.
-- `GrayGain` compares the PSNR of the result with the PSNR of the uncolored image.
+- `GrayGain` compares the PSNR of the result with the PSNR of the gray version of the ground truth.
 
 Two definitions of colorfulness (CF) are published. ``"hasler"`` uses the mean and standard deviation of the
 opponent colors (Hasler & Suesstrunk 2003, sec. 7). ``"absolute"``, common in colorization code, uses the mean
@@ -135,7 +135,11 @@ class DeltaColorfulness(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the difference of the means and the mean difference per image, by name."""
+        """Return both forms of the absolute difference in a dict.
+
+        The keys are ``delta_of_mean_cf_hasler`` (difference of the means) and ``mean_delta_cf_hasler`` (mean
+        difference per image).
+        """
         return {
             "delta_of_mean_cf_hasler": (self.total / self.count).abs().float(),
             "mean_delta_cf_hasler": (self.absolute / self.count).float(),
@@ -156,7 +160,7 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessRatio(Ratio):
-    """Mean colorfulness of results relative to the ground truth; ideally 1.
+    """Mean colorfulness of results divided by the mean for the ground truth; ideally 1.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -211,6 +215,13 @@ def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
         >>> chroma, pixels = neutral_chroma(truth + 3, truth)
         >>> chroma / pixels
         tensor([4.2426, 4.2426])
+
+    Args:
+        ab: ``(B, 2, H, W)`` result in CIE units.
+        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
+
+    Returns:
+        ``(B,)`` sum of the result's chroma over the area, and ``(B,)`` number of pixels in the area.
     """
     area = neutral_area(target_ab)
     return (chroma(ab) * area).sum(dim=(1, 2, 3)), area.sum(dim=(1, 2, 3))
@@ -288,7 +299,7 @@ class RightHue(Ratio):
 
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR of each result minus the PSNR of the uncolored image.
+    """Return the PSNR of each result minus the PSNR of the gray version of the ground truth.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -331,7 +342,7 @@ class GrayGain(MeanDecibels):
 
 
 class WorseThanGray(ImageMean):
-    """Fraction of images with a lower PSNR than the uncolored image.
+    """Fraction of results with a lower PSNR than the gray version of the ground truth.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)

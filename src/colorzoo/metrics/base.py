@@ -34,8 +34,8 @@ class ColorMetric(Metric):
         >>> issubclass(MeanSSIM, ColorMetric), MeanSSIM().outputs()[0].key
         (True, 'ssim_rgb_gauss11_mean')
 
-    A subclass in a module of `colorzoo.metrics` that defines `names` can be selected by name. If it defines
-    `outputs`, ``colorzoo evaluate`` can compute it.
+    A subclass can be selected by name if it defines `names` and belongs to a module of `colorzoo.metrics`. If
+    it also defines `outputs`, ``colorzoo evaluate`` can compute the metric.
 
     Args:
         validate_args: Whether to check that images are finite floats in the allowed range. The check
@@ -43,7 +43,7 @@ class ColorMetric(Metric):
         **options: Arguments of `torchmetrics.Metric`.
 
     Attributes:
-        names: Constructor options by metric name.
+        names: Dict that maps metric names to constructor options.
         default_network: Name of the default network; empty for a metric without a network. The first two
             arguments of the constructor are the network and the path of a weight file.
         of_whole_set: Whether the metric compares two image sets, like FID, instead of averaging over images.
@@ -60,10 +60,11 @@ class ColorMetric(Metric):
         self.validate_args = validate_args
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; empty if it is available only in training.
+        """Return the report columns of the metric; empty if the metric is only for training.
 
         Args:
-            suffix: Key suffix that distinguishes a user's weight file from the published weights.
+            suffix: Suffix for the key of each column. It distinguishes a user's weight file from the
+                published weights.
         """
         return ()
 
@@ -139,7 +140,7 @@ class ImageMean(ColorMetric, ABC):
         return (self.total / self.count).float()
 
     def compute(self) -> Any:
-        """Return the mean; a subclass may return several values by name."""
+        """Return the mean. Subclasses can return a dict of several values instead."""
         return self.mean()
 
     def moments(self) -> list[list[float]]:
@@ -171,13 +172,13 @@ class Ratio(ColorMetric):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
     def add(self, total: Tensor, count: Tensor) -> None:
-        """Add the ``(B,)`` numerators and denominators of a batch."""
+        """Add numerators ``total`` and denominators ``count`` of a batch, each ``(B,)``."""
         # Not in place, see `ImageMean.add`.
         self.total = self.total + total.to(self.total.device).double().sum()
         self.count = self.count + count.to(self.count.device).double().sum()
 
     def compute(self) -> Tensor:
-        """Return the ratio; NaN if the count is 0."""
+        """Return the ratio; NaN if the summed denominator is 0."""
         return (self.total / self.count).float()
 
     def moments(self) -> list[list[float]]:
@@ -186,7 +187,7 @@ class Ratio(ColorMetric):
 
 
 def require_images(image: Tensor, channels: int, *, values: bool = True) -> None:
-    """Validate the shape ``(B, channels, H, W)`` and the values of a batch.
+    """Raise an error unless a batch has valid values and the shape ``(B, channels, H, W)``.
 
     Args:
         image: RGB in [0, 1], or ab in CIE units.
@@ -203,7 +204,7 @@ def require_images(image: Tensor, channels: int, *, values: bool = True) -> None
 
 
 def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
-    """Validate that images are finite floats within a range.
+    """Raise an error unless images are finite floats within a range.
 
     Args:
         image: Tensor of any shape.
@@ -225,7 +226,7 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
 
 
 def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:
-    """Validate that two batches can be compared pixel by pixel.
+    """Raise an error unless two batches can be compared pixel by pixel.
 
     Examples:
         >>> require_pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), 3)
@@ -234,7 +235,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
         image: Results; see `require_images`.
         target: Ground truth; ab must be in [-128, 128].
         channels: 3 for RGB, 2 for ab.
-        values: Whether to validate the values.
+        values: Whether to validate the values; see `require_values`.
 
     Raises:
         DataError: A batch is not ``(B, channels, H, W)``, the shapes differ, or the values are invalid.
@@ -250,7 +251,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
 
 
 def require_mask(mask: Tensor, image: Tensor) -> None:
-    """Validate that a mask ``(B, 1, H, W)`` matches images in batch size, height and width.
+    """Raise an error unless a mask has the shape ``(B, 1, H, W)`` of images ``(B, C, H, W)``.
 
     Raises:
         DataError: The mask has another shape.
@@ -318,7 +319,7 @@ def absolute_mean(moments: Moments) -> Moments:
 
 
 def no_finish(moments: Moments) -> Moments:
-    """Return NaN, for metrics such as FID that are not computed from sums over images."""
+    """Return NaN; used as `Output.finish` by metrics without sums over images, such as FID."""
     return np.full(moments.shape[:-1], np.nan)
 
 
@@ -334,5 +335,5 @@ def value_moments(value: float) -> list[float]:
 
 
 def sums(totals: list[float], counts: list[float]) -> list[list[float]]:
-    """Return the metric states of several means from their sums and counts."""
+    """Convert pairs of a sum and a count to metric states for `mean_of_moments`."""
     return [[float(total), 0.0, float(count)] for total, count in zip(totals, counts, strict=True)]

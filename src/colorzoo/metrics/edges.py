@@ -82,7 +82,8 @@ class BandMetric(ImageMean):
     Images without edges are excluded and counted.
 
     Args:
-        kernel_size: Width of the band; None for the whole image. See `edge_band`.
+        kernel_size: Odd side K in pixels of the squares that form the band; None selects the whole image. See
+            `edge_band`.
     """
 
     def __init__(self, *, kernel_size: int | None = 7, **options: Any) -> None:
@@ -90,7 +91,7 @@ class BandMetric(ImageMean):
         self.kernel_size = kernel_size
 
     def heading(self, title: str) -> str:
-        """Return a column heading with K."""
+        """Return the column heading for a title, with K appended."""
         return f"{title} K={self.kernel_size or 'Full'}"
 
 
@@ -139,9 +140,10 @@ class BandLPIPS(BandMetric):
         >>> BandLPIPS("alex", kernel_size=7)(0.9 * truth, truth, edges)  # doctest: +SKIP
 
     Args:
-        net: Backbone, named in the result key.
+        net: Backbone, ``"alex"``, ``"vgg"`` or ``"squeeze"``; part of the result key.
         weights: Weight file of the backbone; see `lpips_network`. None downloads the weights once.
-        kernel_size: Width of the band; None for the whole image. See `edge_band`.
+        kernel_size: Odd side K in pixels of the squares that form the band; None selects the whole image. See
+            `edge_band`.
     """
 
     names = {"lpips_k7": {"kernel_size": 7}}

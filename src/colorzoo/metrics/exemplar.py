@@ -13,7 +13,7 @@ BINS = 529  # a 23 x 23 grid over ab with a spacing of 10 CIE units
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Return the histogram ``(B, 529)`` of ab ``(B, 2, H, W)``, normalized to sum 1."""
+    """Return the histogram ``(B, 529)`` of ab ``(B, 2, H, W)`` over the grid bins, with sum 1."""
     bins = grid_index(ab.float()).flatten(1)
     counts = torch.zeros(len(ab), BINS, device=ab.device)
     return counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=torch.float32)) / bins.shape[1]

@@ -304,12 +304,12 @@ def _download(url: str, path: Path) -> None:
 def load_by_name(
     network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
 ) -> None:
-    """Load weights from a state dict with other parameter names than the network.
+    """Load weights from a state dict whose parameter names differ from the network.
 
     Args:
         network: Network whose weights are replaced.
-        names: Parameter names in ``found`` by name in the network.
-        found: State dict; additional weights are ignored.
+        names: Dict that maps parameter names of the network to parameter names in ``found``.
+        found: State dict; weights that are not in ``names`` are ignored.
         what: Description of the network for error messages.
 
     Raises:

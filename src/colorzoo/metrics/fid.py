@@ -1,6 +1,6 @@
 """FID, a distance between two image sets.
 
-The result key contains the names of network and preprocessing.
+The result key contains the names of the feature network and of its preprocessing.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         return [self.features(inputs["rgb"])[0].tolist()]
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the FID by result key; NaN for fewer than two images."""
+        """Return a dict that maps the result key to the FID; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7

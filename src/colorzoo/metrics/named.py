@@ -28,7 +28,7 @@ from colorzoo.metrics.base import ColorMetric
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """Class and constructor options for a metric name.
+    """Metric class and constructor options that a metric name selects.
 
     Attributes:
         kind: Metric class.
@@ -41,7 +41,7 @@ class NamedMetric:
 
 @cache
 def all_metrics() -> Mapping[str, NamedMetric]:
-    """Return all metrics in the modules of `colorzoo.metrics` by name.
+    """Return a dict that maps all metric names to their class and constructor options.
 
     Raises:
         ValueError: Two classes define the same name.
@@ -85,7 +85,7 @@ class MetricName:
 
 
 def parse_name(name: str) -> MetricName:
-    """Parse ``NAME[:NETWORK][=FILE]``.
+    """Split ``NAME[:NETWORK][=FILE]`` into metric name, network and weight file.
 
     Raises:
         DataError: The metric does not exist or has no network.
@@ -140,8 +140,8 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         names: Metric names ``NAME[:NETWORK][=FILE]``.
 
     Returns:
-        The metrics by name. Compute groups are disabled, because torchmetrics would share the states of
-        metrics with equal values for the first batch.
+        The metrics, with their names as keys. Compute groups are disabled, because torchmetrics would share
+        the states of metrics with equal values for the first batch.
 
     Raises:
         DataError: A metric does not exist or is listed twice.
@@ -155,7 +155,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return, by argument name, whether ``update`` requires the argument."""
+    """Return a dict that maps each argument of ``update`` to whether it is required."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty
@@ -165,10 +165,14 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
 
 
 def numbers_of(name: str, result: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the values of a metric by logged name.
+    """Return a dict that maps the logged names of a metric to its values.
 
-    A single value has the name of the metric. Several values keep their own names, such as ``cdr_a``. The
-    number of excluded images is not logged.
+    A single value is logged under ``name``. Several values are logged under their keys in ``result``, such as
+    ``cdr_a``. The number of excluded images is omitted.
+
+    Args:
+        name: Name of the metric.
+        result: Output of the metric's ``compute``.
     """
     if isinstance(result, Tensor):
         return {name: result}

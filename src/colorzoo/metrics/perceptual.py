@@ -79,7 +79,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         >>> lpips(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)).shape  # doctest: +SKIP
 
     Args:
-        net: Backbone.
+        net: Backbone, ``"alex"``, ``"vgg"`` or ``"squeeze"``.
         weights: Weight file of the backbone with torchvision's weight names; None downloads the ImageNet
             weights once with torch hub.
         spatial: Whether to return a distance map at image size instead of one number per image.
@@ -122,7 +122,7 @@ class MeanLPIPS(ImageMean):
         >>> MeanLPIPS("alex")(rgb, truth)  # doctest: +SKIP
 
     Args:
-        net: Backbone, named in the result key.
+        net: Backbone, ``"alex"``, ``"vgg"`` or ``"squeeze"``; part of the result key.
         weights: Weight file of the backbone; see `lpips_network`. None downloads the weights once.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """

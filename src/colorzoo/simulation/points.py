@@ -67,7 +67,7 @@ class PointSimulation:
 
 
 def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
-    """Draw random points for training.
+    """Draw random points for training, colored with the ground truth.
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
@@ -104,7 +104,9 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
 
 def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
-    """Place patches at uniformly random positions (Zhang et al. 2017, sec. 4.1).
+    """Draw points at uniformly random positions (Zhang et al. 2017, sec. 4.1).
+
+    Each point is a square patch filled with its mean color.
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
@@ -124,7 +126,9 @@ def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int 
 
 
 def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, largest: int) -> Points:
-    """Fill square patches with their mean color; later patches cover earlier patches.
+    """Return points: square patches filled with the mean color of the image in each patch.
+
+    Later patches cover earlier patches.
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
@@ -179,7 +183,7 @@ class UniformPoints:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
 
         def give_input(count: int, result: ColorizedImage) -> UserInput:
             del result
@@ -213,7 +217,7 @@ class MostWrongPoints:
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         side = min(self.side, *target.ab.shape[-2:])
 
         def choose_corner(result: ColorizedImage, given: Points) -> Tensor:
@@ -251,7 +255,7 @@ class ProposedPoints:
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
                 f"model must have a method propose_points, got {type(model).__name__}. For other models, use "

@@ -55,7 +55,7 @@ class PriorityRegions:
             raise GuidanceError(f"order must be one of {', '.join(get_args(Order))}, got {self.order!r}")
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesRegions):
             raise GuidanceError(f"model must have a method propose, got {type(model).__name__}")
         proposed = model.propose(target.lightness)
@@ -91,7 +91,7 @@ class SuperpixelRegions:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         from skimage.segmentation import slic  # slow to import, and training imports this module
 
         labels = slic(

@@ -46,8 +46,8 @@ class ScribbleSimulation:
     Attributes:
         least: Minimum Sobel magnitude of ab / 110 at an edge pixel.
         quantile: Quantile of the image's true Sobel magnitude above which a pixel counts as an edge.
-        lost: Fraction of the true edge magnitude. An edge counts as missing if the result lacks at least this
-            fraction.
+        lost: Minimum fraction of the true edge magnitude that the result must lack at a pixel for the edge to
+            count as missing.
         most: Maximum number of strokes per image. The number is uniformly distributed from 1 to ``most``.
         shortest: Minimum number of pixels along the edge; shorter strokes are dropped.
         reach: Minimum and maximum distance in pixels that a stroke extends along the edge in each direction
@@ -105,7 +105,7 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     Args:
         ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
         true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
-        simulation: Settings with the thresholds.
+        simulation: Settings that contain the thresholds ``least``, ``quantile`` and ``lost``.
 
     Returns:
         Edge mask ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude ``(B, 1, H, W)`` at each edge pixel.
@@ -214,7 +214,7 @@ class BledEdgeScribbles:
             )
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         random = np.random.default_rng([target.seed & (2**63 - 1), 0])
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 

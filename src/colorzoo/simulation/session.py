@@ -106,6 +106,9 @@ class SimulatedUser(Protocol):
             first: Result of the model without guidance from the user.
             model: Model to guide. Some users call its method ``propose`` or ``propose_points``.
 
+        Returns:
+            Function that maps a number of interactions and the latest result to a `UserInput`.
+
         Raises:
             GuidanceError: The image or the model lacks data required by the user.
         """
@@ -125,7 +128,7 @@ class Turn:
         count: Requested number of interactions.
         interactions: Actual number of interactions.
         result: Result of the model.
-        guidance: Complete guidance of the result.
+        guidance: Complete guidance with which the model computed the result.
     """
 
     count: int
@@ -158,7 +161,7 @@ def play(
         target: Image to colorize.
         counts: Requested numbers of interactions, ascending.
         model: Model that proposes points or regions to the user, or None.
-        background: Guidance of other kinds for the whole session.
+        background: Constant guidance of kinds that the user does not provide, or None.
 
     Yields:
         A `Turn` for each count. A turn without new input repeats the previous result.
@@ -182,6 +185,6 @@ def play(
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
-    """Return a copy of ``base``, updated with the fields of ``more`` that are not None."""
+    """Return a copy of the guidance ``base``, updated with all fields of ``more`` except None."""
     hints = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: hint for name, hint in hints.items() if hint is not None})

@@ -28,7 +28,7 @@ class ExemplarUser:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if target.exemplar is None:
             raise GuidanceError(
                 "the simulated user 'exemplar' requires a reference for every image, got None"
@@ -60,7 +60,7 @@ class TrueStatistics:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
-        """Return the function that provides the guidance; see `SimulatedUser.begin`."""
+        """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         true = statistics_of(target.rgb)
         histogram = true.histogram if self.give != "saturation" else None
         saturation = true.saturation if self.give != "histogram" else None

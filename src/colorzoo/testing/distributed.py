@@ -81,7 +81,12 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
 
 
 def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[str, float]) -> None:
-    """Compare the metrics of two processes with the metrics of one process.
+    """Raise an error if metrics from two processes differ from metrics of one process.
+
+    Args:
+        card: Model card.
+        found: Metrics from two processes, by name.
+        wanted: Metrics from one process, by name.
 
     Raises:
         ContractError: A metric differs by more than rounding errors, or the names differ.
@@ -100,7 +105,12 @@ def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[
 
 
 def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    """Compare the gradients of two processes with the gradients of one process.
+    """Raise an error if gradients from two processes differ from gradients of one process.
+
+    Args:
+        card: Model card.
+        found: Gradients from two processes, by parameter name.
+        wanted: Gradients from one process, by parameter name.
 
     Raises:
         ContractError: A gradient differs by more than 1 % of the largest gradient in its layer, or the names

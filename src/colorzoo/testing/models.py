@@ -68,13 +68,13 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return sample input for a model, with sample guidance of every accepted kind."""
+    """Return random lightness or sketches and random guidance of every kind the model accepts."""
     lightness = sample_input(card.input, size, batch=batch, seed=seed)
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def image(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Check the type of a prediction and return its ab or RGB tensor."""
+    """Check that a prediction has the output kind of the card; return its ab or RGB tensor."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
         raise ContractError(
@@ -109,7 +109,10 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Set torch's default device to ``meta`` to detect tensors on the wrong device.
+    """Set torch's default device to ``meta`` in a ``with`` block.
+
+    In this block, code that creates a tensor without specifying the device of its input fails, because the
+    new tensor and the input are on different devices.
 
     Raises:
         ContractError: A tensor on the default device is combined with an input tensor.

@@ -180,7 +180,7 @@ def _check_refusal(card: ModelCard) -> None:
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Find a configuration in ``configs``, or in the search folders of `colorzoo fit`.
+    """Return the path of a configuration in ``configs``, or in the folders of `colorzoo fit`.
 
     Raises:
         ContractError: The file does not exist.
@@ -195,7 +195,13 @@ def find_config(config: str, configs: Path | None = None) -> Path:
 
 
 def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
-    """Write a configuration that reduces the training of a model to a short test run."""
+    """Write a second configuration file that shortens training to a test run; return its path.
+
+    Args:
+        card: Card of the trained model.
+        folder: Folder for the file and for the outputs of the run.
+        images: Folder of training and validation images.
+    """
     model_class = load_task_class(card)
     # initial weights do not match the small model and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
@@ -226,7 +232,10 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
-    """Return the sum of the columns with a prefix for each row of the CSV logs in ``folder``."""
+    """Return sums of logged values, one sum for each row of the CSV logs in ``folder``.
+
+    A sum includes the columns whose names start with ``prefix``. Rows without such values are skipped.
+    """
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
     values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
     return [sum(each) for each in values if each]
