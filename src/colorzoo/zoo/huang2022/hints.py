@@ -1,7 +1,7 @@
-"""Color hints for cells, from an exemplar or simulated.
+"""Color hints for cells, computed from an exemplar or simulated for training.
 
-A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
-code.
+A cell is a square of 16 x 16 pixels of the network input. The colors of `CellColor` are RGB in [0, 255], as
+in the published code. The colors of `Hints`, the transformer input, are RGB in [-1, 1].
 
 The network of Zhang et al. 2019 matches exemplars. As in the published code, image and exemplar are resized
 to 432 x 768 pixels and matched at half this size.
@@ -41,7 +41,7 @@ class CellColor:
     """Color hint of a cell.
 
     Attributes:
-        cell: Row and column.
+        cell: Row and column in the cell grid.
         rgb: Red, green and blue, 0 to 255.
     """
 
@@ -50,7 +50,7 @@ class CellColor:
 
 
 def to_hints(found: Sequence[CellColor]) -> Hints:
-    """Convert cell colors of one image to transformer input."""
+    """Convert the `CellColor` objects of one image to `Hints`, the transformer input."""
     if not found:
         return Hints.none()
     cells = torch.from_numpy(np.array([(0, *each.cell) for each in found]))
@@ -59,11 +59,17 @@ def to_hints(found: Sequence[CellColor]) -> Hints:
 
 
 def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -> list[CellColor]:
-    """Return hints with warped exemplar colors for cells of high similarity.
+    """Return hints for cells with a high similarity between image and warped exemplar.
+
+    The similarity threshold is 0.23. If fewer than five cells reach the threshold, the five most similar
+    cells receive a hint.
 
     Args:
-        warped: Warped exemplar ``(H, W, 3)`` at the network input size.
-        similarity: Cosine similarity of the matches, ``(h, w)``.
+        warped: RGB ``(H, W, 3)`` in [0, 255] of the exemplar, warped to the image, at the network input size.
+        similarity: Cosine similarity between image positions and matched exemplar positions, ``(h, w)``.
+
+    Returns:
+        Hints; each color is the mean color of the warped exemplar in the cell.
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     small = shrink_similarity(similarity, (rows, columns))
@@ -77,25 +83,25 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
-    """Resize similarities bilinearly to the cell grid, without antialiasing."""
+    """Resize similarities ``(h, w)`` bilinearly to the rows and columns of the cell grid."""
     large = similarity.repeat(4, axis=0).repeat(4, axis=1)
     shrunk = cv2.resize(large, (cells[1], cells[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shrunk, dtype=np.float32)
 
 
 def to_levels(rgb: Tensor) -> Pixels:
-    """Convert network output ``(3, H, W)`` in [-1, 1] to truncated 8-bit levels ``(H, W, 3)``."""
+    """Convert RGB ``(3, H, W)`` in [-1, 1] to 8-bit RGB ``(H, W, 3)`` by truncation."""
     shown = ((rgb.detach().float().clamp(-1, 1) + 1) / 2 * 255).permute(1, 2, 0)
     return shown.cpu().numpy().astype(np.uint8)
 
 
 def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize an image to ``size`` (height, width) with bicubic interpolation."""
+    """Resize 8-bit RGB ``(H, W, 3)`` to ``size`` (height, width) bicubically."""
     return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
 def frequent_color(patch: NDArray[np.uint8]) -> Color:
-    """Return the most frequent color of a patch ``(h, w, 3)``.
+    """Return the most frequent color, in [0, 255], of an RGB patch ``(h, w, 3)``.
 
     Ties are resolved in lexicographic order.
     """
@@ -110,12 +116,12 @@ _HALF = 2
 
 
 class WarpedExemplar(NamedTuple):
-    """Exemplar warped to an image.
+    """Exemplars whose colors are warped to the matching positions of images.
 
     Attributes:
-        lab: ``(B, 3, h, w)``, warped Lab colors at 1/8 scale.
-        similarity: ``(B, 1, h, w)``, cosine similarities.
-        lightness: ``(B, 1, H, W)``, lightness of the resized image.
+        lab: ``(B, 3, h, w)``, warped Lab colors of the exemplars; h and w are H / 8 and W / 8.
+        similarity: ``(B, 1, h, w)``, cosine similarities between image and matched exemplar positions.
+        lightness: ``(B, 1, H, W)`` in [0, 100], lightness of the images.
     """
 
     lab: Tensor
@@ -123,7 +129,7 @@ class WarpedExemplar(NamedTuple):
     lightness: Tensor
 
     def image(self) -> Tensor:
-        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the lightness with the amplified warped colors."""
+        """Combine `lightness` with the warped ab times 1.25 to RGB ``(B, 3, H, W)`` in [0, 1]."""
         # as published: nearest to half the size, then bilinear
         ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE)
         ab = F.interpolate(ab, scale_factor=_HALF, mode="bilinear")
@@ -131,11 +137,11 @@ class WarpedExemplar(NamedTuple):
 
 
 class Matcher(nn.Module):
-    """Frozen matching network of Zhang et al. 2019.
+    """Frozen matching network of Zhang et al. 2019, which warps exemplars to images.
 
     Args:
-        features: Feature network.
-        correspondence: Projection network for matching.
+        features: Network that computes feature maps of images and exemplars.
+        correspondence: Network that projects the feature maps to vectors for matching.
     """
 
     def __init__(self, features: Trunk, correspondence: WarpNet) -> None:
@@ -146,8 +152,8 @@ class Matcher(nn.Module):
         """Warp exemplars to images.
 
         Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 16.
-            exemplar: ``(B, 3, H, W)`` in [0, 1].
+            lightness: Lightness of the images, ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 16.
+            exemplar: RGB of the exemplars, ``(B, 3, H, W)`` in [0, 1].
         """
         small = F.avg_pool2d(lightness, _HALF)
         lab = F.avg_pool2d(rgb_to_lab(exemplar), _HALF)
@@ -169,13 +175,15 @@ _CELLS_PER_HINT = 8
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated hints.
+    """Settings of the masked cells and simulated hints in training.
+
+    The transformer predicts the color codes of masked cells.
 
     Attributes:
-        everything: Fraction of the training images with all cells masked.
-        fewest: Minimum number of masked cells in all other training images.
-        strokes: Maximum number of hinted cells in a training image.
-        hinted: Fraction of the training images with hints.
+        everything: Fraction of the training images in which all cells are masked.
+        fewest: Minimum number of masked cells in other training images.
+        strokes: Maximum number of hints in a training image.
+        hinted: Fraction of the training images that have hints.
     """
 
     everything: Fraction = 0.05
@@ -192,13 +200,14 @@ def draw_mask(
     The order of random draws matches the authors' code.
 
     Args:
-        modes: Random generator for the mask type.
-        numbers: Random generator for the cells.
+        modes: Random generator for the choice between some and all cells.
+        numbers: Random generator for the selection of masked cells and candidates.
         shape: Rows and columns of the cell grid.
-        users: Settings of the simulated hints.
+        users: Settings of the masked cells and simulated hints.
 
     Returns:
-        Cell states ``(rows, columns)``: `SEEN`, `MASKED` or `CANDIDATE`.
+        Cell states ``(rows, columns)``: `SEEN` (known code), `MASKED` (code to predict) or `CANDIDATE`
+        (masked cell that can receive a hint).
     """
     count = shape[0] * shape[1]
     (full,) = modes.choices((True, False), weights=(users.everything, 1 - users.everything))
@@ -214,14 +223,17 @@ def draw_mask(
 
 
 def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, users: Users) -> list[int]:
-    """Select candidates for hints; return their positions in the candidate list.
+    """Select the cells that receive a hint, or no cells if the image gets no hints.
 
     If few cells are masked, only the first candidates can be selected, as in the authors' code.
 
     Args:
-        mask: Cell states ``(rows, columns)``.
+        mask: Cell states ``(rows, columns)`` from `draw_mask`.
         draws: Random generator.
-        users: Settings of the simulated hints.
+        users: Settings of the masked cells and simulated hints.
+
+    Returns:
+        Indices of the selected cells in the list that `candidate_cells` returns.
     """
     if draws.random() > users.hinted:
         return []
@@ -231,17 +243,27 @@ def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, user
 
 
 def most_hints(mask: NDArray[np.int8], users: Users) -> int:
-    """Return the maximum number of hints for a mask."""
+    """Return the maximum number of hints for an image with the given cell states.
+
+    Args:
+        mask: Cell states ``(rows, columns)`` from `draw_mask`.
+        users: Settings of the masked cells and simulated hints.
+    """
     return max(1, min(users.strokes, int((mask != SEEN).sum()) // _CELLS_PER_HINT))
 
 
 def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
-    """Return the row and column of each candidate in row-major order."""
+    """Return the row and column of each `CANDIDATE` cell in row-major order."""
     return [(int(row), int(column)) for row, column in np.argwhere(mask == CANDIDATE)]
 
 
 def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the most frequent color ``(3,)`` of a cell in [-1, 1]."""
+    """Return the most frequent superpixel color of a cell as RGB ``(3,)`` in [-1, 1].
+
+    Args:
+        superpixels: Output of `superpixels_of`, ``(H, W, 3)``.
+        cell: Row and column in the cell grid.
+    """
     row, column = (CELL * each for each in cell)
     patch = superpixels[row : row + CELL, column : column + CELL]
     return np.asarray(np.divide(frequent_color(patch), 255) * 2 - 1, dtype=np.float32)
@@ -250,7 +272,8 @@ def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArra
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Replace each pixel of an image ``(H, W, 3)`` with its superpixel's mean color.
 
-    Mean colors are truncated to integers. The authors use OpenCV's implementation of the algorithm.
+    Mean colors are truncated to integers. Superpixels are computed with scikit-image's SLIC algorithm; the
+    authors use OpenCV's implementation.
     """
     from skimage.segmentation import slic
 
@@ -269,16 +292,16 @@ def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: Users) -> tuple[Tensor, Hints]:
-    """Draw cell states and hints for a training batch.
+    """Draw random cell states and hints for a training batch.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
+        rgb: Training images ``(B, 3, H, W)`` in [0, 1], whose colors become the hints.
         seeds: Per-image seeds.
         shape: Rows and columns of the cell grid: H / 16 and W / 16.
-        users: Settings of the simulated hints.
+        users: Settings of the masked cells and simulated hints.
 
     Returns:
-        Cell states ``(B, rows, columns)``, and hints, on the device of the images.
+        Cell states ``(B, rows, columns)`` as in `draw_mask`, and hints; both are on the device of ``rgb``.
     """
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -1,6 +1,6 @@
 """UniColor: multi-modal colorization with a transformer (Huang et al. 2022).
 
-Guidance is converted to one color per cell of 16 x 16 pixels. A transformer predicts a discrete color code
+Guidance is converted to color hints for cells of 16 x 16 pixels. A transformer predicts a discrete color code
 for each cell, and codes are sampled cell by cell. The autoencoder Chroma-VQGAN decodes the codes and the gray
 image to RGB. https://arxiv.org/abs/2209.11223
 """
@@ -43,8 +43,9 @@ class Sampling:
     Attributes:
         top_k: Number of most probable codes to sample from.
         seed: Random seed; different seeds produce different colors.
-        passes: Computation of logits: ``published`` (all tokens for each cell) or ``cached`` (several times
-            faster; see `colorzoo.zoo.huang2022.sampling.sample_cached`).
+        passes: Computation of the code logits: ``published`` recomputes all tokens for each cell. ``cached``
+            reuses keys and values and is several times faster; see
+            `colorzoo.zoo.huang2022.sampling.sample_cached`.
     """
 
     top_k: PositiveInt = 100
@@ -54,12 +55,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Matching:
-    """Settings of exemplar matching.
+    """Settings of the matching between image and exemplar.
 
     Attributes:
-        matcher: Name of a zhang2019 model for matching, loaded on first use.
-        matcher_weights: Matcher weights: a tag of the model card, or a file path.
-        matched_size: Height and width of the resized image and exemplar in pixels.
+        matcher: Name of a registered model of Zhang et al. 2019, such as ``zhang2019``, loaded on first
+            use. This model provides the matching network.
+        matcher_weights: Weights of this model: a tag of its model card, or a file path.
+        matched_size: Height and width in pixels to which image and exemplar are resized for the matching.
     """
 
     matcher: str = "zhang2019"
@@ -82,13 +84,13 @@ class UniColorNetwork(nn.Module):
 
 
 class UniColor(ColoringModel):
-    """Colorization by sampling, optionally guided by points or an exemplar.
+    """Colorization by sampling color codes, optionally guided by points or an exemplar.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the Hybrid-Transformer.
         sampling: Settings of code sampling.
-        matching: Settings of exemplar matching.
+        matching: Settings of the matching between image and exemplar.
 
     Raises:
         ColorzooError: ``embedding`` is not a multiple of ``heads``.
@@ -130,13 +132,13 @@ class UniColor(ColoringModel):
         self.matcher = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["codes"]`` contains the color codes of the cells."""
+        """Colorize a batch and return ab, with the cells' color codes in ``extras["codes"]``."""
         nothing = torch.full(self.cells, self.network.transformer.mask_token, device=lightness.device)
         everything = range(nothing.numel())
         return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps of the gray encoder, ending with the decoder's input."""
+        """Return feature maps of the gray encoder, finest first; the last is the encoder output."""
         encoder = self.network.vqgan.gray_encoder
         layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
         gray = 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
@@ -153,6 +155,9 @@ class UniColor(ColoringModel):
             rgb: Colorized images ``(B, 3, H, W)`` in [0, 1].
             region: Region mask ``(B, 1, H, W)``, extended to whole cells.
             guidance: Points and exemplar, as in `forward`.
+
+        Returns:
+            ab of the whole images; ``extras["codes"]`` contains the color codes of all cells.
         """
         codes = self.network.vqgan.encode(2 * self._squash(rgb) - 1)
         touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
@@ -196,11 +201,11 @@ class UniColor(ColoringModel):
         return ab, drawn[None]
 
     def hints(self, lightness: Tensor, guidance: Guidance) -> Hints:
-        """Convert guidance to cell hints; points override exemplar hints.
+        """Convert points and exemplar to cell hints; in a cell with both, the point is used.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: Guidance for the image.
+            guidance: Guidance for this image.
         """
         found = Hints.none(lightness.device)
         if guidance.exemplar is not None:
@@ -247,10 +252,10 @@ class UniColor(ColoringModel):
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Convert points to cell hints.
+    """Convert color points to cell hints, each with the mean color of the cell's points.
 
-    A cell gets a hint if points cover at least 12 of its 256 pixels, or at least one pixel and no fewer
-    pixels than in any adjacent cell.
+    A cell gets a hint if points cover at least 12 of its 256 pixels. If points cover fewer pixels but at
+    least one, the cell gets a hint only if no adjacent cell has more covered pixels.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100], used for points without lightness.

@@ -36,9 +36,9 @@ def sample(
         transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``, row-major.
         codes: Initial codes ``(rows, columns)``, with the mask token for unknown codes.
-        cells: Row-major indices of the cells to sample, including hinted cells.
+        cells: Row-major indices of the cells to sample, in sampling order. Hinted cells are sampled too.
         hints: Cell hints with image index 0.
-        draw: Function that samples a code.
+        draw: Function that samples a code from the logits of a cell and the step number.
 
     Returns:
         Codes ``(rows, columns)``.
@@ -59,7 +59,7 @@ def sample_cached(
     noise: Tensor,
     top_k: int,
 ) -> Tensor:
-    """Sample like `sample` with `gumbel_draw`, but with cached keys and values.
+    """Sample codes like `sample` with `gumbel_draw`, but reuse cached keys and values.
 
     Each step recomputes the tokens at and around the sampled cell and a few evenly spaced tokens (witnesses).
     The mean change of the witnesses is added to all other tokens.
@@ -72,10 +72,13 @@ def sample_cached(
         transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``, row-major.
         codes: Initial codes ``(rows, columns)``, with the mask token for unknown codes.
-        cells: Row-major indices of the cells to sample, including hinted cells.
+        cells: Row-major indices of the cells to sample, in sampling order. Hinted cells are sampled too.
         hints: Cell hints with image index 0.
-        noise: Gumbel noise ``(steps, codes)``.
+        noise: Gumbel noise ``(steps, codes)``, one row per sampled cell.
         top_k: Number of most probable codes to sample from.
+
+    Returns:
+        Codes ``(rows, columns)``.
     """
     codes, cache = codes.clone(), KeyValueCache(transformer, gray, hints)
     rates: list[float] = []
@@ -99,10 +102,10 @@ def sample_cached(
 
 
 class KeyValueCache:
-    """Cache of the keys and values of an image's tokens.
+    """Cache of the keys and values that the transformer computes from an image's tokens.
 
     Attributes:
-        passes: Number of full passes.
+        passes: Number of full passes so far, each of which computes all tokens.
 
     Args:
         transformer: Transformer.
@@ -117,7 +120,15 @@ class KeyValueCache:
         self._kept: list[tuple[Tensor, Tensor]] = []
 
     def refresh(self, codes: Tensor, cell: int) -> Tensor:
-        """Compute all tokens, fill the cache and return the logits ``(codes,)`` of a cell."""
+        """Compute all tokens, fill the cache and return the logits of a cell.
+
+        Args:
+            codes: Current codes ``(rows, columns)``, with the mask token for unknown codes.
+            cell: Row-major index of the cell.
+
+        Returns:
+            Logits ``(codes,)``.
+        """
         self.passes += 1
         self._kept.clear()
         x = self.transformer.embed(self.gray, codes[None], self.hints)
@@ -137,8 +148,8 @@ class KeyValueCache:
         Witnesses are evenly spaced tokens; see `sample_cached`.
 
         Args:
-            codes: ``(rows, columns)``.
-            cells: Indices of the cells.
+            codes: Current codes ``(rows, columns)``, with the mask token for unknown codes.
+            cells: Row-major indices of the cells to recompute.
             step: Step number, which selects the witness tokens.
 
         Returns:
@@ -161,34 +172,41 @@ class KeyValueCache:
 
 
 def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
-    """Draw Gumbel noise ``(steps, codes)``."""
+    """Draw Gumbel noise ``(steps, codes)``, one row per sampled cell."""
     exponential = torch.empty(steps, codes, device=generator.device).exponential_(generator=generator)
     return -exponential.log()
 
 
 def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
-    """Return a sampling function with fixed noise.
+    """Return a function that samples the code of a step with precomputed noise.
 
     Args:
-        noise: Gumbel noise ``(steps, codes)``.
-        top_k: Number of codes to sample from; 1 always selects the most probable code.
+        noise: Gumbel noise ``(steps, codes)``, one row per sampled cell.
+        top_k: Number of most probable codes to sample from. With 1, every sample is the most probable code.
     """
     return lambda logits, step: winner(logits, noise[step], top_k)
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
-    """Set all but the ``top_k`` largest logits ``(codes,)`` to minus infinity; keep ties."""
+    """Replace all but the ``top_k`` largest logits ``(codes,)`` with -inf, but keep ties."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
     return logits.masked_fill(logits < least, -torch.inf)
 
 
 def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
-    """Select one of the ``top_k`` most probable codes by the largest sum of logit and noise."""
+    """Return the code with the largest logit plus noise among the ``top_k`` most probable."""
     return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
 
 
 def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int | None:
-    """Return the `winner` if logit errors of up to ``error`` cannot change it, else None."""
+    """Return the code of `winner`, or None if logit errors could change the code.
+
+    Args:
+        logits: Approximate logits ``(codes,)``.
+        noise: Gumbel noise ``(codes,)`` of the step.
+        top_k: Number of most probable codes to sample from.
+        error: Maximum absolute error of each logit.
+    """
     best = winner(logits, noise, top_k)
     ranked = logits.topk(min(top_k + 1, len(logits))).values
     if len(ranked) > top_k and logits[best] - error <= ranked[top_k] + error:

@@ -1,6 +1,6 @@
 """Training of UniColor (Huang et al. 2022): Chroma-VQGAN, then the Hybrid-Transformer.
 
-Chroma-VQGAN is trained with the pixel distance, LPIPS, a codebook loss and an adversarial loss.
+Chroma-VQGAN is trained with the L1 distance of pixels, LPIPS, a codebook loss and an adversarial loss.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ class Huang2022(SingleOptimizerModule):
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the transformer.
         sampling: Settings of code sampling in validation.
-        matching: Settings of exemplar matching; not used in training.
-        users: Settings of the simulated hints.
-        codes_of: Required Chroma-VQGAN weights: ``trained``, or ``random`` for tests.
+        matching: Settings of the matching between image and exemplar; not used in training.
+        users: Settings of the masked cells and simulated hints.
+        codes_of: Chroma-VQGAN weights that training accepts: ``trained`` requires trained weights.
+            ``random``, for tests, also accepts random weights.
         **optimization: See `Optimization`.
     """
 
@@ -80,11 +81,11 @@ class Huang2022(SingleOptimizerModule):
             )
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return parameter groups with weight decay only for linear weights."""
+        """Return the transformer's parameter groups; only linear layers have weight decay."""
         return transformer_groups(self.model.network.transformer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mask codes, simulate hints, and return the cross-entropy of the predicted codes."""
+        """Mask codes, simulate hints, and return the cross-entropy of the masked cells' codes."""
         rgb, network = batch["rgb"], self.model.network
         with torch.no_grad():
             target = network.vqgan.encode(2 * rgb - 1)
@@ -98,20 +99,28 @@ class Huang2022(SingleOptimizerModule):
 
 
 def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
-    """Replace the masked codes in ``(B, rows, columns)`` with the mask token.
+    """Replace the true codes of masked cells with the mask token, as transformer input.
 
-    `CANDIDATE` cells keep their true codes although the loss includes these cells, as in the authors' code.
+    `CANDIDATE` cells (masked cells that can receive a hint) keep their true codes although the loss includes
+    these cells, as in the authors' code.
+
+    Args:
+        codes: True codes ``(B, rows, columns)``.
+        mask: Cell states ``(B, rows, columns)`` from `simulate`.
+        mask_token: Code of the mask token.
     """
     return codes.masked_fill(mask == MASKED, mask_token)
 
 
 def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean cross-entropy over the masked cells of all processes.
+    """Return the cross-entropy of the codes, averaged over the masked cells.
+
+    In distributed training, the mean is over the masked cells of all processes.
 
     Args:
-        logits: ``(B, rows * columns, codes)``.
-        codes: ``(B, rows, columns)``.
-        mask: Cell states ``(B, rows, columns)``.
+        logits: Predicted logits ``(B, rows * columns, codes)``.
+        codes: True codes ``(B, rows, columns)``.
+        mask: Cell states ``(B, rows, columns)`` from `simulate`; `MASKED` and `CANDIDATE` cells count.
     """
     counted = (mask != SEEN).flatten()
     terms = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
@@ -121,7 +130,7 @@ def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
 
 
 def transformer_groups(transformer: HybridTransformer) -> list[dict[str, Any]]:
-    """Return parameter groups with weight decay only for linear weights."""
+    """Return parameter groups in which only the weights of linear layers have weight decay."""
     decaying = {module.weight for module in transformer.modules() if isinstance(module, nn.Linear)}
     others = [p for p in transformer.parameters() if p.requires_grad and p not in decaying]
     weights = [p for p in transformer.parameters() if p.requires_grad and p in decaying]
@@ -144,7 +153,8 @@ class VQGANObjective:
         perceptual_weight: Weight of LPIPS; 0 disables VGG-16.
         codebook_weight: Weight of the codebook loss.
         adversarial_weight: Weight of the adversarial loss.
-        disc_start: First step with the discriminator: 6001 for ImageNet, 5001 for COCO.
+        disc_start: First training step that uses the discriminator. The authors use 6001 for ImageNet and
+            5001 for COCO.
     """
 
     perceptual_weight: NonNegativeFloat = 1.0
@@ -167,21 +177,37 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1))
 
     def forward(self, rgb: Tensor, target: Tensor) -> Tensor:
-        """Return five LPIPS terms per image, ``(B, 5)``, for images ``(B, 3, H, W)`` in [-1, 1]."""
+        """Return the LPIPS distance of each image pair at each of the five VGG-16 layers.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [-1, 1].
+            target: ``(B, 3, H, W)`` in [-1, 1].
+
+        Returns:
+            Distances ``(B, 5)``; the LPIPS distance is their sum.
+        """
         pairs = zip(self.linear, self.hooks(rgb), self.hooks(target), strict=True)
         terms = [linear((_unit(a) - _unit(b)).square()).mean(dim=(1, 2, 3)) for linear, a, b in pairs]
         return torch.stack(terms, dim=1)
 
     def normalized(self, rgb: Tensor) -> Tensor:
-        """Normalize RGB in [-1, 1] for VGG-16."""
+        """Normalize RGB ``(B, 3, H, W)`` in [-1, 1] for VGG-16."""
         return (rgb - self.shift) / self.scale
 
     def hooks(self, rgb: Tensor) -> list[Tensor]:
-        """Return five VGG-16 feature maps of RGB in [-1, 1]."""
+        """Return the feature maps relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG-16.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [-1, 1].
+        """
         return outputs_of(self.features, self.normalized(rgb), _TAPS)
 
     def load(self, vgg: Mapping[str, Tensor], linear: Mapping[str, Tensor]) -> None:
-        """Load torchvision's VGG-16 and the linear layers of LPIPS.
+        """Load the weights of VGG-16 and of the five linear layers.
+
+        Args:
+            vgg: State dict of torchvision's VGG-16.
+            linear: State dict of torchmetrics' LPIPS layers.
 
         Raises:
             WeightsError: A key is missing, or a shape does not match.
@@ -193,10 +219,10 @@ class LPIPS(nn.Module):
 
 
 def published_lpips() -> LPIPS:
-    """Load LPIPS with torchvision's VGG-16 and torchmetrics' linear layers.
+    """Return LPIPS with the weights of torchvision's VGG-16 and torchmetrics' linear layers.
 
     Raises:
-        WeightsError: The weights are not available.
+        WeightsError: The VGG-16 weights are not available.
     """
     network = LPIPS()
     shipped = Path(torchmetrics_lpips.__file__).parent / "lpips_models" / "vgg.pth"
@@ -222,14 +248,14 @@ def patch_discriminator(width: float = 1.0) -> PatchDiscriminator:
 def generator_terms(
     rgb: Tensor, target: Tensor, codebook: Tensor, lpips: nn.Module | None, discriminator: nn.Module
 ) -> dict[str, Tensor]:
-    """Return the unweighted autoencoder losses by name.
+    """Return a dict that maps the names of the autoencoder losses to unweighted values.
 
     Args:
-        rgb: Unclipped reconstruction ``(B, 3, H, W)``.
+        rgb: Unclipped reconstruction ``(B, 3, H, W)``, in the range of ``target``.
         target: Ground truth ``(B, 3, H, W)`` in [-1, 1].
-        codebook: Codebook loss.
+        codebook: Codebook loss of the quantizer, a scalar.
         lpips: `LPIPS`, or None to omit the perceptual loss.
-        discriminator: Patch discriminator.
+        discriminator: Patch discriminator, whose scores determine the adversarial loss.
     """
     terms = {"pixel": F.l1_loss(rgb, target), "codebook": codebook}
     if lpips is not None:
@@ -239,7 +265,13 @@ def generator_terms(
 
 
 def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step: int) -> Tensor:
-    """Return the weighted sum of `generator_terms` at a training step."""
+    """Return the weighted sum of the losses from `generator_terms` at a training step.
+
+    Args:
+        terms: Output of `generator_terms`.
+        objective: Weights of the losses.
+        step: Number of completed training steps. Before ``disc_start``, the adversarial weight is 0.
+    """
     total = terms["pixel"] + objective.codebook_weight * terms["codebook"]
     if "perceptual" in terms:
         total = total + objective.perceptual_weight * terms["perceptual"]
@@ -247,12 +279,17 @@ def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step
 
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the discriminator's hinge loss for scores of images and reconstructions."""
+    """Return the hinge loss of the discriminator.
+
+    Args:
+        real: Discriminator scores of training images.
+        fake: Discriminator scores of reconstructions.
+    """
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def judged(objective: VQGANObjective, step: int) -> float:
-    """Return 1 if the discriminator is active at a training step, else 0."""
+    """Return 1 from step ``disc_start`` on, when the discriminator is in use, else 0."""
     return float(step >= objective.disc_start)
 
 
@@ -268,7 +305,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the transformer.
         sampling: Settings of code sampling; not used in training.
-        matching: Settings of exemplar matching; not used in training.
+        matching: Settings of the matching between image and exemplar; not used in training.
         objective: Settings of the loss.
         discriminator_config: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
@@ -313,11 +350,11 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
             self.lpips = FrozenNetwork(LPIPS() if self.allow_untrained else published_lpips())
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameters of Chroma-VQGAN as a single group."""
+        """Return a list with one parameter group, which contains Chroma-VQGAN."""
         return [{"params": list(self.model.network.vqgan.parameters())}]
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Reconstruct a training batch without clipping RGB."""
+        """Reconstruct the images of a batch with Chroma-VQGAN, without clipping RGB."""
         found = self.model.network.vqgan(2 * batch["rgb"] - 1)
         extras = {"codebook": found.quantized.loss, "perplexity": found.quantized.perplexity}
         return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
@@ -330,12 +367,12 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return generator_total(terms, self.objective, self.current_step())
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the hinge loss, or 0 before the discriminator is active."""
+        """Return the discriminator's hinge loss, or 0 before step ``disc_start``."""
         real, fake = (self.discriminator(2 * rgb - 1) for rgb in (batch["rgb"], generated.rgb))
         return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the L1 error of reconstructions instead of colorization metrics."""
+        """Log the L1 error of reconstructions as ``val/l1``; compute no colorization metrics."""
         distance = F.l1_loss(self.generate(batch).rgb, batch["rgb"])
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 

@@ -32,12 +32,12 @@ class Hints:
 
     @classmethod
     def none(cls, device: torch.device | None = None) -> Hints:
-        """Return an empty set."""
+        """Return `Hints` without any hint, for images without guidance."""
         rgb = torch.zeros(0, 3, dtype=torch.float32, device=device)
         return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), rgb)
 
     def to(self, device: torch.device) -> Hints:
-        """Return a copy on a device."""
+        """Return a copy of the hints on a device."""
         return Hints(self.cells.to(device), self.rgb.to(device))
 
 
@@ -46,9 +46,9 @@ class TransformerSizes:
     """Sizes of the Hybrid-Transformer.
 
     Attributes:
-        embedding: Token channels.
+        embedding: Number of token channels.
         heads: Number of attention heads.
-        layers: Number of blocks.
+        layers: Number of transformer blocks.
         rows: Maximum number of rows in the cell grid.
         columns: Maximum number of columns in the cell grid.
     """
@@ -65,8 +65,8 @@ class HybridTransformer(nn.Module):
 
     Args:
         sizes: Sizes of the transformer.
-        gray_width: Channels of the gray features.
-        codes: Number of codes.
+        gray_width: Number of channels of the gray features.
+        codes: Number of color codes in the codebook.
     """
 
     def __init__(self, sizes: TransformerSizes, gray_width: int, codes: int) -> None:
@@ -88,15 +88,15 @@ class HybridTransformer(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
-        """Return the logits of all cells.
+        """Predict the logits of the color codes for all cells.
 
         Args:
             gray: Gray features ``(B, rows * columns, G)``, row-major.
             codes: Codes ``(B, rows, columns)``, with `mask_token` for unknown codes.
-            hints: Cell hints, which replace codes.
+            hints: Cell hints. In a hinted cell, the token of the hint replaces the token of the code.
 
         Returns:
-            ``(B, rows * columns, codes)``.
+            Logits ``(B, rows * columns, codes)``.
         """
         x = self.embed(gray, codes, hints)
         for block in self.blocks:
@@ -104,12 +104,12 @@ class HybridTransformer(nn.Module):
         return self.logits(x[:, gray.shape[1] :])
 
     def embed(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
-        """Return the tokens ``(B, 2 * rows * columns, C)``; see `forward` for the arguments."""
+        """Return the input tokens ``(B, 2 * rows * columns, C)``; for arguments, see `forward`."""
         x = torch.cat([self.gray_input(gray), self.embed_colors(codes, hints)], dim=1)
         return x + self.pos_emb[:, : x.shape[1]]
 
     def embed_colors(self, codes: Tensor, hints: Hints) -> Tensor:
-        """Return the color tokens ``(B, rows * columns, C)`` without position embeddings."""
+        """Embed codes and hints as tokens ``(B, rows * columns, C)``, without positions."""
         tokens: Tensor = self.tok_emb(codes.flatten(1))
         _, rows, columns = codes.shape
         image, row, column = hints.cells.unbind(dim=1)
@@ -128,12 +128,17 @@ class HybridTransformer(nn.Module):
         return cast(list[Block], list(self.blocks))
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits of color tokens ``(..., C)``."""
+        """Return the code logits ``(..., codes)`` of color tokens ``(..., C)``."""
         return self.head(self.ln_f(x))
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block with attention and an MLP."""
+    """Pre-norm transformer block with attention and an MLP.
+
+    Args:
+        width: Number of token channels.
+        heads: Number of attention heads.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -142,16 +147,16 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the output tokens ``(B, N, C)``."""
+        """Apply the block to tokens ``(B, N, C)`` and return tokens of this shape."""
         normalized = self.ln1(x)
         return self.finish(x, normalized, *self.attn.keys_and_values(normalized))
 
     def finish(self, x: Tensor, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return output tokens for precomputed keys and values.
+        """Apply the block to a subset of the tokens, with precomputed keys and values.
 
         Args:
             x: Subset of the tokens, ``(B, n, C)``.
-            normalized: The subset after the first normalization, ``(B, n, C)``.
+            normalized: This subset after the first normalization, ``(B, n, C)``.
             key: Keys of all tokens, ``(B, heads, N, c)``.
             value: Values of all tokens, ``(B, heads, N, c)``.
         """
@@ -163,8 +168,8 @@ class Attention(nn.Module):
     """Multi-head attention.
 
     Args:
-        width: Token channels.
-        heads: Number of heads.
+        width: Number of token channels.
+        heads: Number of attention heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -173,11 +178,11 @@ class Attention(nn.Module):
         self.key, self.query, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
 
     def keys_and_values(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
-        """Return keys and values ``(B, heads, n, c)`` of tokens ``(B, n, C)``."""
+        """Return the keys and values, each ``(B, heads, n, c)``, of tokens ``(B, n, C)``."""
         return self.split(self.key(normalized)), self.split(self.value(normalized))
 
     def forward(self, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend from tokens ``(B, n, C)`` to keys and values."""
+        """Attend from tokens ``(B, n, C)`` to keys and values ``(B, heads, N, c)``."""
         taken = F.scaled_dot_product_attention(self.split(self.query(normalized)), key, value)
         return self.proj(taken.transpose(1, 2).flatten(2))
 

@@ -31,14 +31,14 @@ class VQGANSizes:
     """Sizes of Chroma-VQGAN (``ddconfig`` in the authors' code).
 
     Attributes:
-        channels: Channels of the first level.
-        multipliers: Channel multipliers of the five levels; every level except the last downsamples by
-            2.
-        attention: Indices of the levels with attention.
-        blocks: Residual blocks per encoder level; decoder levels have one more block.
-        latent: Output channels of the color encoder.
-        code_width: Channels of code vectors and gray features.
-        codes: Number of codes.
+        channels: Base number of channels, which is multiplied by ``multipliers``.
+        multipliers: Channel multipliers of the five resolution levels, finest first. Every encoder level
+            except the last downsamples by 2.
+        attention: Indices of the resolution levels with attention.
+        blocks: Number of residual blocks per encoder level. Decoder levels have one more block.
+        latent: Number of output channels of the color encoder.
+        code_width: Number of channels of code vectors and gray features.
+        codes: Number of color codes in the codebook.
     """
 
     channels: Annotated[int, Range(32, step=32)] = 128
@@ -54,10 +54,10 @@ class Quantized(NamedTuple):
     """Quantized color features of a batch.
 
     Attributes:
-        vectors: ``(B, C, h, w)``, code vectors with a straight-through gradient.
-        codes: ``(B, h, w)`` int64.
+        vectors: ``(B, C, h, w)``, nearest code vectors, with a straight-through gradient to the features.
+        codes: ``(B, h, w)`` int64, indices of the code vectors in the codebook.
         loss: Codebook loss, a scalar.
-        perplexity: Effective number of codes in the batch, a scalar.
+        perplexity: Exponential of the entropy of the batch's codes, a scalar: the effective number of codes.
     """
 
     vectors: Tensor
@@ -95,28 +95,28 @@ class ChromaVQGAN(nn.Module):
         self.decoder = Decoder(2 * sizes.latent, sizes)
 
     def forward(self, rgb: Tensor) -> Reconstruction:
-        """Reconstruct images from their codes and gray versions."""
+        """Reconstruct RGB ``(B, 3, H, W)`` in [-1, 1] from its color codes and gray version."""
         quantized = self.quantize(self.color_features(rgb))
         return Reconstruction(self.decode(quantized.vectors, self.gray_encoder(gray_of(rgb))), quantized)
 
     def color_features(self, rgb: Tensor) -> Tensor:
-        """Return color features ``(B, C, h, w)`` before quantization."""
+        """Return color features ``(B, C, h, w)``, before quantization, of RGB in [-1, 1]."""
         return self.quant_conv(self.encoder(rgb))
 
     def gray_features(self, gray: Tensor) -> Tensor:
-        """Return features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
+        """Return gray features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
         return self.gray_encoder(gray)
 
     def encode(self, rgb: Tensor) -> Tensor:
-        """Return the codes ``(B, h, w)`` of RGB images."""
+        """Return the color codes ``(B, h, w)`` of RGB ``(B, 3, H, W)`` in [-1, 1]."""
         return self.quantize.nearest(self.color_features(rgb))
 
     def decode_codes(self, codes: Tensor, gray_features: Tensor) -> Tensor:
-        """Decode codes ``(B, h, w)`` to RGB; see `decode`."""
+        """Look up the code vectors of codes ``(B, h, w)`` and return the output of `decode`."""
         return self.decode(self.quantize.vectors(codes), gray_features)
 
     def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
-        """Decode code vectors and gray features, each ``(B, C, h, w)``, to RGB ``(B, 3, H, W)``."""
+        """Decode code vectors and gray features, each ``(B, C, h, w)``, to unclipped RGB."""
         return self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
 
 
@@ -124,8 +124,8 @@ class Quantizer(nn.Module):
     """Vector quantizer with a learned codebook.
 
     Args:
-        codes: Number of codes.
-        width: Channels of a code vector.
+        codes: Number of code vectors in the codebook.
+        width: Number of channels of a code vector.
     """
 
     def __init__(self, codes: int, width: int) -> None:
@@ -143,7 +143,7 @@ class Quantizer(nn.Module):
         return Quantized(features + (vectors - features).detach(), codes, loss, perplexity)
 
     def nearest(self, features: Tensor) -> Tensor:
-        """Return the nearest codes ``(B, h, w)`` of features ``(B, C, h, w)``."""
+        """Return the indices ``(B, h, w)`` of the code vectors nearest to the features."""
         with torch.autocast(features.device.type, enabled=False):  # squared distances need float32
             batch, width, *size = features.shape
             rows = features.float().permute(0, 2, 3, 1).reshape(-1, width)
@@ -158,12 +158,12 @@ class Quantizer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Encoder with residual blocks at five scales.
+    """Encoder with residual blocks at five resolution levels.
 
     Args:
-        fan_in: Input channels.
-        fan_out: Output channels.
-        sizes: Channel counts and block counts.
+        fan_in: Number of input channels.
+        fan_out: Number of output channels.
+        sizes: Channel counts and block counts of the resolution levels.
     """
 
     def __init__(self, fan_in: int, fan_out: int, sizes: VQGANSizes) -> None:
@@ -182,7 +182,7 @@ class Encoder(nn.Module):
         self.conv_out = conv3x3(before, fan_out)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return features ``(B, fan_out, H/16, W/16)``."""
+        """Encode images ``(B, fan_in, H, W)`` as features ``(B, fan_out, H/16, W/16)``."""
         x = self.conv_in(image)
         for level in self.down:
             x = level(x)
@@ -193,8 +193,8 @@ class Decoder(nn.Module):
     """Decoder that mirrors `Encoder`.
 
     Args:
-        fan_in: Input channels.
-        sizes: Channel counts and block counts.
+        fan_in: Number of input channels.
+        sizes: Channel counts and block counts of the resolution levels.
     """
 
     def __init__(self, fan_in: int, sizes: VQGANSizes) -> None:
@@ -215,7 +215,7 @@ class Decoder(nn.Module):
         self.conv_out = conv3x3(before, 3)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return RGB ``(B, 3, 16 h, 16 w)`` for features ``(B, fan_in, h, w)``."""
+        """Decode features ``(B, fan_in, h, w)`` to unclipped RGB ``(B, 3, 16 h, 16 w)``."""
         x = self.mid(self.conv_in(features))
         for level in reversed(self.up):
             x = level(x)

@@ -28,9 +28,10 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        scene_side: Input side of the global branch in pixels, a multiple of 32.
-        normalization: Whether all layers except the last have batch normalization, as in training. In the
-            published weights, the normalization is folded into the convolutions.
+        scene_side: Height and width in pixels of the resized image from which the global scene vector is
+            computed, a multiple of 32.
+        normalization: Whether all layers except the last have batch normalization, as in training. The
+            published weights require false, because their normalization is folded into the convolutions.
     """
 
     width: Width = 1.0
@@ -62,10 +63,10 @@ class LetThereBeColor(ColoringModel):
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch.
+        """Colorize a batch, with the scene style of an exemplar if the guidance contains one.
 
-        The exemplar's global vector replaces the image's global vector; ``alpha`` interpolates between the
-        image (0) and the exemplar (1). The exemplar's colors are not used.
+        The exemplar's global vector replaces the image's global vector. The exemplar's ``alpha`` interpolates
+        between the vectors of the image (0) and the exemplar (1). The exemplar's colors are not used.
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -79,5 +80,5 @@ class LetThereBeColor(ColoringModel):
         return self.network.style_of(gray_of(rgb)).unsqueeze(1)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of the authors' Torch7 file."""
+        """Rename the parameters of an authors' Torch7 file to the names in this model."""
         return convert_published(state_dict, self.state_dict())

@@ -1,4 +1,4 @@
-"""Network of Iizuka et al. 2016: local features, a global vector and a decoder.
+"""Network of Iizuka et al. 2016: local features, a global scene vector and a decoder.
 
 Color conversions match Torch7's image package, which the authors used.
 """
@@ -21,12 +21,12 @@ _XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.01933
 
 
 def gray_of(rgb: Tensor) -> Tensor:
-    """Return luma Y ``(B, 1, H, W)`` of RGB ``(B, 3, H, W)``."""
+    """Return the luma Y ``(B, 1, H, W)`` of RGB ``(B, 3, H, W)``, both in [0, 1]."""
     return multiply(YUV[:1], rgb)
 
 
 def torch7_lab(rgb: Tensor) -> Tensor:
-    """Convert RGB ``(B, 3, H, W)`` to Lab; RGB may exceed [0, 1]."""
+    """Convert RGB ``(B, 3, H, W)``, which can exceed [0, 1], to Lab in CIE units."""
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     xyz = multiply(_XYZ, linear) / torch7_white(rgb)
     cubic = torch.where(xyz > EPSILON, xyz.clamp(min=EPSILON) ** (1 / 3), (KAPPA * xyz + 16) / 116)
@@ -35,12 +35,20 @@ def torch7_lab(rgb: Tensor) -> Tensor:
 
 
 def torch7_white(like: Tensor) -> Tensor:
-    """Return the XYZ white point ``(3, 1, 1)`` with the dtype and device of a tensor."""
+    """Return Torch7's XYZ white point ``(3, 1, 1)`` with the dtype and device of ``like``."""
     return torch.tensor(WHITE, dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
 def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    """Multiply the channels of images ``(B, 3, H, W)`` by a matrix, without autocast."""
+    """Multiply the channels of images by a matrix, without autocast.
+
+    Args:
+        rows: Matrix of n rows with three factors each.
+        maps: Images ``(B, 3, H, W)``.
+
+    Returns:
+        Images ``(B, n, H, W)``.
+    """
     first, second, third = maps.unbind(1)
     return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)
 
@@ -54,12 +62,13 @@ _MEAN = 0.44505388568813414  # mean gray level of Places, from the authors' file
 class JointPriorNetwork(nn.Module):
     """Network that predicts ab at half size from local and global features (section 3).
 
-    The local and global branches share ``low``. The local branch also contains ``mid``, and the global branch
-    also contains ``scene`` and ``style``. The decoder ``color`` receives the concatenated features.
+    The local branch consists of the layers ``low`` and ``mid``. The global branch consists of ``low``,
+    ``scene`` and ``style`` and computes one vector per image. The decoder ``color`` receives the concatenated
+    outputs of the two branches.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        scene_side: Input side of the global branch in pixels, a multiple of 32.
+        scene_side: Height and width in pixels of the global branch's input, a multiple of 32.
         normalization: Whether all layers except the last have batch normalization.
     """
 
@@ -95,12 +104,12 @@ class JointPriorNetwork(nn.Module):
         )
 
     def forward(self, gray: Tensor, style: Tensor | None = None, alpha: float = 1.0) -> Tensor:
-        """Colorize images of any size.
+        """Colorize gray images of any size.
 
         Args:
-            gray: ``(B, 1, H, W)`` in [0, 1].
+            gray: Gray images ``(B, 1, H, W)`` in [0, 1].
             style: Global vector of another image, ``(B, 256 * width)``; None uses the image's own vector.
-            alpha: Weight of ``style`` in [0, 1]; the image's own vector has the weight ``1 - alpha``.
+            alpha: Weight of ``style`` in [0, 1]. The image's own vector has the weight ``1 - alpha``.
 
         Returns:
             ab ``(B, 2, H, W)`` in CIE units, float32.
@@ -115,7 +124,15 @@ class JointPriorNetwork(nn.Module):
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Return half-size ab in (0, 1) and scene features ``(B, 512 * width)``."""
+        """Return the decoder's ab and the scene features, for training.
+
+        Args:
+            gray: Gray images ``(B, 1, H, W)`` in [0, 1].
+
+        Returns:
+            ab ``(B, 2, H/2, W/2)``, scaled to (0, 1), and scene features ``(B, 512 * width)``, which the
+            scene classifier uses. H and W are rounded to multiples of 8.
+        """
         local = self.local_input(gray)
         low = self.low(local)
         scene = self.scene(self._scene_input(local, low))
@@ -126,17 +143,25 @@ class JointPriorNetwork(nn.Module):
         return self._style(self.local_input(gray), None)
 
     def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features and a global vector."""
+        """Decode local features and a global vector to ab scaled to (0, 1).
+
+        Args:
+            mid: Local features ``(B, 256 * width, h, w)``.
+            style: Global vectors ``(B, 256 * width)``.
+
+        Returns:
+            ab ``(B, 2, 4h, 4w)`` in float32.
+        """
         everywhere = style[:, :, None, None].expand(-1, -1, mid.shape[-2], mid.shape[-1])
         maps: Tensor = self.color(torch.cat([mid, everywhere.to(mid.dtype)], dim=1))
         return maps.float()
 
     def local_input(self, gray: Tensor) -> Tensor:
-        """Resize an image to the nearest multiples of 8 and subtract the mean gray level."""
+        """Resize gray images to multiples of 8 pixels and subtract the training set's mean gray."""
         return scale(gray, whole_cells(gray.shape[-2], gray.shape[-1])) - self.mean
 
     def scene_input(self, local: Tensor) -> Tensor:
-        """Resize the output of `local_input` to the input size of the global branch."""
+        """Resize the output of `local_input` to the global branch's square input size."""
         return scale(local, (self.scene_side, self.scene_side))
 
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
@@ -154,7 +179,14 @@ class JointPriorNetwork(nn.Module):
 
 
 def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:
-    """Build a named linear layer with ReLU and optional batch normalization."""
+    """Return a linear layer, optional batch normalization and ReLU as modules by name.
+
+    Args:
+        name: Name of the linear layer. The other modules have the names ``norm_NAME`` and ``relu_NAME``.
+        fan_in: Number of input features.
+        fan_out: Number of output features.
+        normalization: Whether to add batch normalization.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(fan_in, fan_out)})
     if normalization:
         layers[f"norm_{name}"] = nn.BatchNorm1d(fan_out)
@@ -165,13 +197,15 @@ def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> Ordered
 def convolutions(
     channels: Sequence[int], strides: Sequence[int], normalization: bool, first: int = 1
 ) -> OrderedDict[str, nn.Module]:
-    """Build named 3 x 3 convolutions with ReLU and optional batch normalization.
+    """Return 3 x 3 convolutions, each with ReLU and optional batch norm, as modules by name.
+
+    The names are ``convN``, ``normN`` and ``reluN``, with consecutive numbers N.
 
     Args:
-        channels: Input channels, then output channels of each convolution.
+        channels: Number of input channels, then the number of output channels of each convolution.
         strides: Stride of each convolution.
         normalization: Whether to add batch normalization.
-        first: Number in the name of the first convolution.
+        first: Number N of the first convolution.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):
@@ -183,12 +217,12 @@ def convolutions(
 
 
 def to_ab(maps: Tensor) -> Tensor:
-    """Convert decoder output in (0, 1) to ab in CIE units."""
+    """Convert ab scaled to (0, 1), the decoder output, to ab in CIE units."""
     return 200 * maps - 100
 
 
 def whole_cells(height: int, width: int) -> tuple[int, int]:
-    """Round height and width to the nearest multiples of 8, with a minimum of 8."""
+    """Round height and width in pixels to the nearest multiples of 8, with a minimum of 8."""
     return STRIDE * _at_least_one(height), STRIDE * _at_least_one(width)
 
 
@@ -205,7 +239,7 @@ def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         maps: ``(B, C, H, W)``.
-        size: Output height and width.
+        size: Output height and width in pixels.
 
     Returns:
         Maps ``(B, C, *size)``, float32.

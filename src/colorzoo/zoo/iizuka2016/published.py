@@ -1,6 +1,6 @@
-"""Layer names of the authors' Torch7 files (``colornet.t7``, ``colornet_imagenet.t7``).
+"""Conversion of the authors' Torch7 files ``colornet.t7`` and ``colornet_imagenet.t7``.
 
-The files store unnamed layers in forward order and the mean gray level.
+Each file contains the mean gray level of the training images and the layers without names, in forward order.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ LAYERS = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Assign parameter names to the unnamed layers of an authors' file.
+    """Return a state dict that names the unnamed layers of an authors' file.
 
-    A second copy of the shared low-level layers is dropped. Convolution weights may be stored as matrices.
+    A second copy of the shared low-level layers is dropped. Convolution weights that are stored as matrices
+    are reshaped.
 
     Args:
-        state_dict: Output of the Torch7 reader.
-        own: State dict of the model with the target shapes.
+        state_dict: Tensors of the authors' file, as returned by the Torch7 reader.
+        own: State dict of the model, which defines the shapes.
 
     Raises:
         WeightsError: The file contains a different network.

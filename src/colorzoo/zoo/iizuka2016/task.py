@@ -24,7 +24,7 @@ from colorzoo.zoo.iizuka2016.network import linear, scale, torch7_lab
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the joint loss.
+    """Settings of the joint loss of colorization and scene classification.
 
     Attributes:
         classes: Number of scene classes: 205 for Places, 1,000 for ImageNet; 0 disables the classifier.
@@ -36,10 +36,10 @@ class Objective:
 
 
 class Iizuka2016(SingleOptimizerModule):
-    """Training task of `LetThereBeColor`.
+    """Training task of `LetThereBeColor`, with optional classification of scenes.
 
     Attributes:
-        classifier: Scene classifier; None if ``classes`` is 0.
+        classifier: Scene classifier on the global branch; None if ``classes`` is 0.
 
     Args:
         architecture: Settings of the network.
@@ -60,7 +60,7 @@ class Iizuka2016(SingleOptimizerModule):
         super().__init__(LetThereBeColor(architecture), **optimization)
 
     def configure_losses(self) -> None:
-        """Build the classifier, which has two linear layers."""
+        """Build the scene classifier from two linear layers, or set it to None without classes."""
         self.classifier: nn.Sequential | None = None
         if self.objective.classes:
             network = self.model.network
@@ -70,11 +70,11 @@ class Iizuka2016(SingleOptimizerModule):
 
     @property
     def label_count(self) -> int:
-        """Number of scene classes."""
+        """Number of scene classes; 0 disables the classifier."""
         return self.objective.classes
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the weighted sum of color loss and classification loss."""
+        """Return the color loss plus the weighted classification loss of a batch."""
         rgb = batch["rgb"]
         gray = lightness_to_rgb(rgb_to_lab(rgb)[:, :1])[:, :1]
         maps, scene = self.model.network.maps_and_scene(gray)
@@ -94,13 +94,13 @@ class Iizuka2016(SingleOptimizerModule):
     def losses(
         self, maps: Tensor, target: Tensor, logits: Tensor | None = None, label: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return the color loss, the classification loss and the joint ``loss``.
+        """Return a dict with the losses ``color`` and ``class`` and their weighted sum ``loss``.
 
         Args:
             maps: Predicted ab ``(B, 2, h, w)``, scaled to (0, 1).
             target: Ground truth ab ``(B, 2, h, w)``, scaled to [0, 1].
-            logits: ``(B, classes)``; None disables the classification loss.
-            label: Scene classes ``(B,)``, int64.
+            logits: Scene class logits ``(B, classes)``. None omits ``class``.
+            label: True scene classes ``(B,)``, int64. None omits ``class``.
         """
         color = F.mse_loss(maps, target)
         if logits is None or label is None:
@@ -110,5 +110,5 @@ class Iizuka2016(SingleOptimizerModule):
 
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Convert RGB ``(B, 3, H, W)`` to ab in [0, 1], resized to ``size`` (h, w)."""
+    """Convert RGB ``(B, 3, H, W)`` to ab scaled to [0, 1] and resized to ``size`` (h, w)."""
     return scale((torch7_lab(rgb)[:, 1:] / 100 + 1) / 2, size)

@@ -1,4 +1,4 @@
-"""ConvNeXt encoder; a separate module because timm is slow to import."""
+"""ConvNeXt encoder of DDColor; a separate module because timm is slow to import."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ConvNextEncoder(nn.Module):
     """ConvNeXt (Liu et al. 2022) with normalized feature maps at four scales.
 
     Args:
-        size: Size of the network.
+        size: ``tiny`` (ConvNeXt-T) or ``large`` (ConvNeXt-L).
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        depth: Multiplier for the number of blocks in each stage.
+        depth: Multiplier for the number of blocks in each stage; 1.0 matches the published network.
     """
 
     stride = 32
@@ -38,19 +38,24 @@ class ConvNextEncoder(nn.Module):
         self.norms = nn.ModuleList([LayerNorm2d(channels, eps=1e-6) for channels in self.channels])
 
     def load_pretrained(self, name: str) -> None:
-        """Load the weights of a timm classifier.
+        """Load the weights of a ConvNeXt classifier of timm into the encoder.
 
         Args:
-            name: Name of a ConvNeXt with the same size, such as ``"convnext_large.fb_in22k"``.
+            name: timm name of a ConvNeXt of this encoder's size, such as ``"convnext_large.fb_in22k"``.
 
         Raises:
-            WeightsError: The weights are not available or do not match.
+            WeightsError: The weights are not available or do not match the encoder.
         """
         found = timm_network(name, num_classes=0).model.state_dict()
         names = {key: re.sub(r"^(stem|stages)_", r"\1.", key) for key in self.stages.state_dict()}
         load_by_name(self.stages, names, found, name)
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return normalized feature maps at strides 4, 8, 16 and 32; see `Encoder`."""
+        """Return normalized feature maps at strides 4, 8, 16 and 32.
+
+        Args:
+            lightness: Not used.
+            image: Gray RGB ``(B, 3, H, W)`` with ImageNet normalization.
+        """
         maps = zip(self.norms, self.stages(image), strict=True)
         return tuple(norm(each) for norm, each in maps)

@@ -32,10 +32,10 @@ class Extensions:
     """Extensions of DDColor that are not in the paper.
 
     Attributes:
-        trunk: Name of a Local Hints model (Zhang et al. 2017) as a frozen encoder in place of ConvNeXt; not
-            stored in weight files.
-        chroma: Extra weight of colorful pixels in the pixel loss; 0 gives equal weights, as in the paper. See
-            `colorzoo.losses.weighted_by_chroma`.
+        trunk: Name of a registered Local Hints model (Zhang et al. 2017), whose layers replace ConvNeXt as
+            a frozen encoder. These layers are not stored in weight files. None uses ConvNeXt.
+        chroma: Extra weight of colorful pixels in the pixel loss. With 0, all pixels have equal weights, as
+            in the paper. See `colorzoo.losses.weighted_by_chroma`.
     """
 
     trunk: str | None = None
@@ -43,12 +43,12 @@ class Extensions:
 
 
 class TrunkEncoder(nn.Module):
-    """Encoder made of layers of a Local Hints network (Zhang et al. 2017).
+    """Frozen encoder that consists of the layers of a Local Hints network (Zhang et al. 2017).
 
     The network runs without hints. The strides of the four feature maps are half the strides of ConvNeXt.
 
     Args:
-        model: Trained Local Hints model.
+        model: Trained Local Hints model, which provides the layers.
 
     Raises:
         ColorzooError: The model is not a Local Hints model.
@@ -69,11 +69,16 @@ class TrunkEncoder(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> TrunkEncoder:
-        """Set eval mode for any ``mode`` to freeze the BatchNorm statistics."""
+        """Set eval mode regardless of ``mode``, because BatchNorm statistics are frozen."""
         return super().train(False)
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return feature maps at strides 2, 4, 8 and 16; see `Encoder`."""
+        """Return feature maps at strides 2, 4, 8 and 16.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            image: Not used.
+        """
         maps: dict[str, Tensor] = {}
 
         def keep(name: str, activation: Tensor) -> Tensor:
@@ -101,7 +106,8 @@ class Architecture:
         depth: Multiplier for the number of blocks in each encoder stage; 1.0 matches the published network.
         queries: Number of color queries.
         layers: Number of color decoder layers.
-        pretrained: Name of a timm ConvNeXt with initial encoder weights; None uses random weights.
+        pretrained: Name of a timm ConvNeXt whose weights initialize the encoder in training; None uses random
+            weights.
     """
 
     size: Size = "large"
@@ -113,7 +119,7 @@ class Architecture:
 
 
 class DDColor(ColoringModel):
-    """Colorization without guidance by dual decoders.
+    """Colorization without guidance by a pixel decoder and a color decoder.
 
     Args:
         architecture: Settings of the generator.

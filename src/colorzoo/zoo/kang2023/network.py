@@ -24,7 +24,7 @@ class Encoder(Protocol):
 
     Attributes:
         channels: Channels of the maps, finest first.
-        stride: Stride of the coarsest map in pixels, a divisor of H and W.
+        stride: Stride of the coarsest map in pixels; image height and width are multiples of this stride.
         finest: Stride of the finest map in pixels.
     """
 
@@ -47,8 +47,8 @@ class PixelDecoder(nn.Module):
 
     Args:
         channels: Channels of the encoder's maps, finest first.
-        widths: Output channels of the three blocks.
-        factor: Upsampling factor from the last block to the image size.
+        widths: Output channels of the three blocks, coarsest first.
+        factor: Upsampling factor from the last block's output to the image size.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int], factor: int) -> None:
@@ -61,7 +61,13 @@ class PixelDecoder(nn.Module):
         self.last = spectral_shuffle(widths[-1], widths[-1], factor, norm=False)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs of the three blocks, coarsest first, without the layer `last`."""
+        """Return the outputs of the three upsampling blocks, coarsest first.
+
+        The layer `last`, which upsamples to the image size, is applied in `DDColorNetwork.combine`.
+
+        Args:
+            maps: Feature maps of the encoder, finest first.
+        """
         x, out = maps[-1], []
         for block, skip in zip(self.blocks, maps[-2::-1], strict=True):
             x = block(x, skip)
@@ -70,13 +76,15 @@ class PixelDecoder(nn.Module):
 
 
 class ColorDecoder(nn.Module):
-    """Color decoder (section 3.3) with learned queries, which attend to three scales in turn.
+    """Color decoder (section 3.3), whose layers update learned color queries.
+
+    The queries attend to one of the pixel decoder's maps in each layer.
 
     Args:
-        channels: Channels of the maps, coarsest first.
+        channels: Channels of the pixel decoder's maps, coarsest first.
         hidden: Channels of the queries and tokens; 256 in the paper.
-        queries: Number of queries.
-        layers: Number of layers; layer i attends to map ``i mod len(channels)``.
+        queries: Number of color queries.
+        layers: Number of layers. In layer i, the queries attend to map ``i mod len(channels)``.
         feed: Hidden channels of the feed-forward layers.
     """
 
@@ -91,7 +99,11 @@ class ColorDecoder(nn.Module):
         self.color_embed = nn.ModuleList([nn.Linear(hidden, hidden) for _ in range(3)])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return color embeddings ``(B, queries, hidden)`` for maps, coarsest first."""
+        """Return color embeddings ``(B, queries, hidden)``.
+
+        Args:
+            maps: Outputs ``(B, C, h, w)`` of the pixel decoder's blocks, coarsest first.
+        """
         levels = [self._tokens(level, each) for level, each in enumerate(maps)]
         state = self.query_feat.weight.expand(maps[0].shape[0], -1, -1)
         place = self.query_embed.weight
@@ -116,7 +128,7 @@ class ColorLayer(nn.Module):
     """Color decoder layer: cross-attention, self-attention and a feed-forward layer.
 
     Args:
-        hidden: Channels.
+        hidden: Channels of the queries and image tokens.
         feed: Hidden channels of the feed-forward layer.
     """
 
@@ -126,7 +138,7 @@ class ColorLayer(nn.Module):
         self.feed = FeedStep(hidden, feed)
 
     def forward(self, state: Tensor, place: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
-        """Update the queries.
+        """Return the updated query features ``(B, queries, hidden)``.
 
         Args:
             state: Query features ``(B, queries, hidden)``.
@@ -140,12 +152,12 @@ class ColorLayer(nn.Module):
 
 
 class DDColorNetwork(nn.Module):
-    """Encoder, pixel decoder and color decoder.
+    """DDColor network, which consists of an encoder, a pixel decoder and a color decoder.
 
     Args:
-        encoder: Encoder module.
-        widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. The queries have the
-            last channel count.
+        encoder: Encoder, which computes four feature maps of a gray image.
+        widths: Output channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. The last number
+            is also the channel count of the color queries.
         queries: Number of color queries.
         layers: Number of color decoder layers.
         feed: Hidden channels of the feed-forward layers.
@@ -162,7 +174,7 @@ class DDColorNetwork(nn.Module):
         self.refine = StoredSpectralConv(queries + 3, 2, (1, 1))
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Return unbounded ab ``(B, 2, H, W)`` in CIE units.
+        """Colorize a batch and return unbounded ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100], of any size.
@@ -176,7 +188,7 @@ class DDColorNetwork(nn.Module):
         return ab.index_select(2, rows).index_select(3, columns).float()
 
     def generate(self, lightness: Tensor, gray: Tensor) -> Tensor:
-        """Predict ab for images with H and W multiples of the stride.
+        """Predict ab ``(B, 2, H, W)``; H and W must be multiples of the encoder's stride.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -196,7 +208,10 @@ class DDColorNetwork(nn.Module):
         Args:
             colors: Color embeddings ``(B, queries, C)``.
             finest: Output of the pixel decoder's last block, ``(B, C, h, w)``.
-            image: Normalized gray images ``(B, 3, H, W)``.
+            image: Gray images ``(B, 3, H, W)`` with ImageNet normalization.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units.
         """
         weight = used_weight(self.refine).flatten(1).float()
         queries = colors.shape[1]
@@ -212,7 +227,7 @@ class DDColorNetwork(nn.Module):
 
 
 def used_weight(layer: nn.Module) -> Tensor:
-    """Return the effective weight of a convolution, with or without spectral norm."""
+    """Return the weight that a convolution applies, after spectral normalization if any."""
     found = layer.divided_weight() if isinstance(layer, StoredSpectralConv) else layer.weight
     assert isinstance(found, Tensor)
     return found

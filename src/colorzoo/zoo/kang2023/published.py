@@ -1,7 +1,7 @@
-"""Parameter names of the authors' generator files.
+"""Patterns that rename the parameters of the authors' generator files.
 
-Unused tensors are dropped: the encoder's last normalization, the input normalization constants and, in files
-from before August 2023, the classifier head.
+Unused tensors are dropped: the encoder's last normalization, the constants of the input normalization and the
+classifier head, which only files from before August 2023 contain.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Objective:
         adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
         colorfulness_weight: Weight of the mean colorfulness loss. The default matches the published code,
             where the weight 0.5 applies to the sum over four images per device.
-        saturation: Saturation factor of the ground truth in the perceptual and adversarial losses.
+        saturation: Factor on the saturation of the ground truth in the perceptual and adversarial losses.
     """
 
     pixel_weight: NonNegativeFloat = 0.1
@@ -83,7 +83,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         self.discriminator = ColorDiscriminator(self.discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
-        """Load ImageNet weights of the encoder and perceptual loss at the start of ``fit``.
+        """Load ImageNet weights of the encoder and VGG-16 at the start of ``fit``.
 
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is false.
@@ -98,11 +98,14 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             encoder.load_pretrained(name)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return a single group; as in the published code, all parameters have weight decay."""
+        """Return a list with one parameter group.
+
+        As in the published code, all parameters have weight decay.
+        """
         return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
     def generate(self, batch: Batch) -> AbPrediction:
-        """Colorize a training batch."""
+        """Predict the ab of a training batch from its lightness."""
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
     def generator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
@@ -112,11 +115,13 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
-        """Return the enabled, unweighted generator losses by name.
+        """Return a dict that maps the names of the generator losses to unweighted values.
+
+        Losses with the weight 0 are omitted.
 
         Args:
-            lab: Ground truth ``(B, 3, H, W)``.
-            generated: Prediction for these images.
+            lab: Ground truth Lab ``(B, 3, H, W)`` in CIE units.
+            generated: Predicted ab of these images.
         """
         weigh = self.objective
         colored = generated.to_rgb(lab[:, :1])
@@ -134,12 +139,19 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return terms
 
     def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
-        """Return the mean L1 distance of ab, weighted according to `Extensions.chroma`."""
+        """Return the mean L1 distance between predicted and true ab.
+
+        `Extensions.chroma` is the extra weight of colorful pixels.
+
+        Args:
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            true: Ground truth ab ``(B, 2, H, W)`` in CIE units.
+        """
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
-        """Return the sum of the cross-entropies for real and generated images."""
+        """Return the discriminator's cross-entropy for real plus generated images."""
         rgb = batch["rgb"]
         # the order matters, because each call runs a power iteration of the spectral norm
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
@@ -150,8 +162,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 class ColorDiscriminator(nn.Module):
     """Discriminator with spectral norm and self-attention ("PatchGAN" in the paper).
 
-    The network has four convolutions of stride 2, with 3 x 3 convolutions in between, and a final unpadded
-    convolution.
+    The network has four convolutions of stride 2. A 3 x 3 convolution follows each of them. The final
+    convolution has no padding.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published discriminator.
@@ -175,7 +187,15 @@ class ColorDiscriminator(nn.Module):
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the weighted sum of L1 distances between five pairs of VGG-16 feature maps."""
+    """Return the perceptual loss: weighted L1 distances of VGG-16 feature maps.
+
+    Args:
+        features: VGG-16 feature maps conv1_1, conv2_1, conv3_1, conv4_1 and conv5_1 of generated images.
+        target: Feature maps of the ground truth at these layers.
+
+    Returns:
+        Sum of the distances with the weights 1/16, 1/8, 1/4, 1/2 and 1, a scalar.
+    """
     distances = [F.l1_loss(x, y) for x, y in zip(features, target, strict=True)]
     return torch.stack([w * each for w, each in zip(_LAYER_WEIGHTS, distances, strict=True)]).sum()
 
@@ -196,18 +216,23 @@ def colorfulness_of(rgb: Tensor) -> Tensor:
 
 
 def colorfulness_loss(rgb: Tensor) -> Tensor:
-    """Return 1 minus the mean colorfulness of images."""
+    """Return 1 minus the mean colorfulness of RGB ``(B, 3, H, W)`` in [0, 1]."""
     return (1 - colorfulness_of(rgb)).mean()
 
 
 def saturate(rgb: Tensor, factor: float) -> Tensor:
-    """Scale the saturation of RGB ``(B, 3, H, W)`` by a factor and clip to [0, 1]."""
+    """Multiply the saturation of RGB ``(B, 3, H, W)`` by a factor and clip RGB to [0, 1]."""
     gray = (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
     return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
 
 
 def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
-    """Return the binary cross-entropy of scores ``(B, n)`` for a label (1 for real images)."""
+    """Return the binary cross-entropy of discriminator scores.
+
+    Args:
+        scores: Patch logits ``(B, n)``.
+        real: Target label of all scores: true for real images, false for generated images.
+    """
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 
