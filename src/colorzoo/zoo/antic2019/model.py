@@ -30,11 +30,14 @@ class Architecture:
     """Settings of the generator and its discriminator.
 
     Attributes:
-        encoder: ResNet variant: ``resnet18``, ``resnet34`` (artistic) or ``resnet101`` (stable).
-        decoder: ``deep`` (two convolutions per block, artistic) or ``wide`` (one convolution, stable).
-        nf_factor: Multiplier for the decoder's channel counts: 1.5 (artistic) or 2 (stable).
+        encoder: ResNet variant of the encoder: ``resnet18``, ``resnet34`` (artistic model) or ``resnet101``
+            (stable model).
+        decoder: Block type of the decoder: ``deep`` (two convolutions per block, artistic model) or ``wide``
+            (one convolution per block, stable model).
+        nf_factor: Multiplier for the decoder's channel counts: 1.5 (artistic model) or 2 (stable model).
         width: Multiplier for the encoder's channel counts; 1.0 matches the published network.
-        discriminator_width: Multiplier for the discriminator's channel counts.
+        discriminator_width: Multiplier for the discriminator's channel counts; 1.0 matches the published
+            network.
     """
 
     encoder: Encoder = "resnet34"
@@ -81,17 +84,20 @@ class DeOldify(ColoringModel):
         self.working_size = STRIDE * rendering.render_factor
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with the chroma of the generated RGB image."""
+        """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100]; ``guidance`` is not used.
+
+        The chroma comes from the generated RGB image, and the luma comes from the input.
+        """
         height, width = lightness.shape[-2:]
         gray = lightness_to_rgb(lightness)[:, :1]
         generated = self.generate(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
         return AbPrediction(ab=ab_of(generated, gray))
 
     def generate(self, gray: Tensor) -> Tensor:
-        """Return the generator output for gray images.
+        """Generate normalized RGB images from gray images.
 
         Args:
-            gray: ``(B, 1, H, W)`` in [0, 1].
+            gray: ``(B, 1, H, W)`` in [0, 1]; H and W are multiples of 16.
 
         Returns:
             RGB ``(B, 3, H, W)`` with ImageNet normalization.
@@ -113,5 +119,13 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def ab_of(generated: Tensor, gray: Tensor) -> Tensor:
-    """Return the ab channels ``(B, 2, H, W)`` of generated images with the luma of ``gray``."""
+    """Replace the luma of generated images with ``gray`` and return their ab channels.
+
+    Args:
+        generated: RGB ``(B, 3, H, W)`` with ImageNet normalization.
+        gray: ``(B, 1, H, W)`` in [0, 1], the new luma.
+
+    Returns:
+        ab ``(B, 2, H, W)`` in CIE units.
+    """
     return rgb_to_lab(keep_lightness(denormalized(generated.float()).clamp(0, 1), gray.float()))[:, 1:]

@@ -78,7 +78,15 @@ class ResNetEncoder(nn.Module):
 def residual_group(
     block: type[BasicBlock | Bottleneck], fan_in: int, planes: int, count: int, *, stride: int
 ) -> nn.Sequential:
-    """Build a residual stage; its first block applies the stride and the channel change."""
+    """Build a ResNet stage; only its first block can change resolution and channel count.
+
+    Args:
+        block: Block class.
+        fan_in: Number of input channels.
+        planes: Base channel count of the blocks; the stage has ``planes * block.expansion`` output channels.
+        count: Number of blocks.
+        stride: Stride of the first block; the other blocks have stride 1.
+    """
     fan_out = planes * block.expansion
     shortcut = None
     if stride != 1 or fan_in != fan_out:
@@ -90,14 +98,16 @@ def residual_group(
 
 
 class DeepBlock(SkipJoin):
-    """Decoder block of the artistic model: `SkipJoin` and two 3 x 3 convolutions.
+    """Decoder block of the artistic model: upsampling, skip connection, two convolutions.
+
+    The base class `SkipJoin` upsamples the input and concatenates the skip connection.
 
     Args:
-        fan_in: Input channels.
-        skip: Channels of the skip connection.
-        up: Channels of the upsampled input.
-        fan_out: Output channels.
-        last: Modules appended to the second convolution.
+        fan_in: Number of input channels.
+        skip: Number of channels of the skip connection.
+        up: Number of channels of the input after upsampling.
+        fan_out: Number of output channels.
+        last: Modules that run after the second convolution, such as self-attention.
     """
 
     def __init__(self, fan_in: int, skip: int, up: int, fan_out: int, *last: nn.Module) -> None:
@@ -106,7 +116,15 @@ class DeepBlock(SkipJoin):
         self.conv2 = spectral_block(fan_out, fan_out).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Combine a feature map with its skip connection and return ``(B, fan_out, H, W)``."""
+        """Upsample a feature map and fuse it with a skip connection.
+
+        Args:
+            x: ``(B, fan_in, h, w)``, feature map.
+            skip: ``(B, skip, H, W)``, skip connection.
+
+        Returns:
+            ``(B, fan_out, H, W)``.
+        """
         return self.conv2(self.conv1(self.join(x, skip)))
 
 
@@ -114,10 +132,10 @@ class BlockShape(NamedTuple):
     """Channel counts of a decoder block.
 
     Attributes:
-        fan_in: Input channels.
-        skip: Channels of the skip connection.
-        up: Channels of the upsampled input.
-        fan_out: Output channels.
+        fan_in: Number of input channels.
+        skip: Number of channels of the skip connection.
+        up: Number of channels of the input after upsampling.
+        fan_out: Number of output channels.
     """
 
     fan_in: int
@@ -127,25 +145,39 @@ class BlockShape(NamedTuple):
 
 
 def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a deep block; ``last`` halves the output channel count."""
+    """Return the channel counts of a `DeepBlock`.
+
+    Args:
+        fan_in: Number of input channels.
+        skip: Number of channels of the skip connection.
+        nf_factor: Multiplier for the decoder's channel counts.
+        last: Whether the block is the last block of the decoder, which has half as many output channels.
+    """
     up = fan_in // 2
     joined = up + skip
     return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
 
 
 def wide_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a wide block; ``last`` halves the output channel count."""
+    """Return the channel counts of a `WideBlock`.
+
+    Args:
+        fan_in: Number of input channels.
+        skip: Number of channels of the skip connection.
+        nf_factor: Multiplier for the decoder's channel counts.
+        last: Whether the block is the last block of the decoder, which has half as many output channels.
+    """
     up = int(_WIDE * nf_factor) // (4 if last else 2)
     return BlockShape(fan_in, skip, up, up)
 
 
 def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> list[BlockShape]:
-    """Return the channel counts of the four decoder blocks, coarse to fine.
+    """Return the channel counts of the four decoder blocks, from coarse to fine resolution.
 
     Args:
-        decoder: Block type.
-        nf_factor: Multiplier for the channel counts.
-        encoder: Channels of the encoder maps; see `ResNetEncoder.channels`.
+        decoder: Block type of the decoder, ``deep`` or ``wide``.
+        nf_factor: Multiplier for the decoder's channel counts.
+        encoder: Channel counts of the five encoder maps; see `ResNetEncoder.channels`.
     """
     shape = deep_shape if decoder == "deep" else wide_shape
     *skips, fan_in = encoder
@@ -157,10 +189,10 @@ def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> 
 
 
 class Refinement(nn.Module):
-    """Residual block of two 3 x 3 convolutions.
+    """Residual block of two 3 x 3 convolutions, which runs at the resolution of the image.
 
     Args:
-        channels: Input and output channels.
+        channels: Number of input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -170,7 +202,7 @@ class Refinement(nn.Module):
         self.second = StoredSpectralConv(channels, channels, kernel, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Refine a feature map ``(B, channels, H, W)``."""
+        """Add the output of the two convolutions to a feature map ``(B, channels, H, W)``."""
         return F.relu(self.second(F.relu(self.first(x)))) + x
 
 
@@ -178,10 +210,10 @@ class DeOldifyNetwork(nn.Module):
     """Generator that converts gray images to RGB. Input and output use ImageNet normalization.
 
     Args:
-        encoder: ResNet variant.
-        decoder: Decoder block type.
+        encoder: ResNet variant of the encoder.
+        decoder: Block type of the decoder, ``deep`` or ``wide``.
         nf_factor: Multiplier for the decoder's channel counts.
-        width: Multiplier for the encoder's channel counts.
+        width: Multiplier for the encoder's channel counts; 1.0 matches the published network.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, nf_factor: float, width: float = 1.0) -> None:
@@ -217,13 +249,24 @@ class DeOldifyNetwork(nn.Module):
         return self.finish(x, image)
 
     def finish(self, x: Tensor, image: Tensor) -> Tensor:
-        """Compute RGB from ``image`` and the last block's output at half the image size."""
+        """Compute normalized RGB ``(B, 3, H, W)`` from the output of the last decoder block.
+
+        Args:
+            x: ``(B, C, H/2, W/2)``, output of the last decoder block.
+            image: ``(B, 3, H, W)``, normalized gray image, which is concatenated to the upsampled ``x``.
+        """
         logits: Tensor = self.head(self.refine(torch.cat([self.up(x), image], dim=1)))
         return 2 * _RANGE * torch.sigmoid(logits.float()) - _RANGE
 
 
 def weighted_shuffle(channels: int) -> ShuffleUp:
-    """Build a `ShuffleUp` with weight normalization and bias, without spectral norm."""
+    """Build 2x upsampling (`ShuffleUp`) whose convolution uses weight normalization.
+
+    The other upsampling layers of the decoder use spectral normalization.
+
+    Args:
+        channels: Number of input and output channels.
+    """
     weight = nn.Conv2d(channels, 4 * channels, 1).weight.detach()
     nn.init.kaiming_normal_(weight)
     repeat_kernels(weight, 2)
@@ -245,7 +288,7 @@ class NormedConv(nn.Module):
         self.parametrizations = nn.ModuleDict({"weight": _Kernels(weight)})
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)``."""
+        """Convolve ``(B, C, H, W)`` without padding; return ``(B, C', H - h + 1, W - w + 1)``."""
         return F.conv2d(x, self.parametrizations["weight"](), self.bias)
 
 

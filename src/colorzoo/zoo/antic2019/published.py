@@ -1,4 +1,4 @@
-"""Parameter names of the author's generators."""
+"""Patterns that rename the parameters of the author's generators for `DeOldifyNetwork`."""
 
 from __future__ import annotations
 

@@ -53,14 +53,19 @@ StageName = Literal["frozen", "unfrozen", "critic", "gan"]
 class Objective:
     """Settings of the losses on RGB with ImageNet normalization.
 
+    The content loss is the L1 distance between generated and true images, plus weighted L1 distances between
+    their VGG-16 features.
+
     Attributes:
-        layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm.
-            Zeros disable VGG-16.
-        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 (artistic) or 1.5 (stable).
+        layer_weights: Weights of the L1 distances at the layers relu3_3, relu4_3 and relu5_3 of VGG-16 with
+            BatchNorm. Zeros disable VGG-16.
+        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 (artistic model) or 1.5 (stable
+            model).
         adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
-        discriminator_threshold: Discriminator loss below which the next step trains the generator.
-        encoder_weights: Initial encoder weights: ``torchvision`` (downloaded once), the path of a
-            torchvision file, or None for random weights.
+        discriminator_threshold: Discriminator loss below which the next step of the ``gan`` stage trains the
+            generator.
+        encoder_weights: Initial encoder weights: ``torchvision`` (downloaded once), the path of a torchvision
+            file, or None for random weights.
     """
 
     layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
@@ -119,7 +124,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         )
 
     def configure_losses(self) -> None:
-        """Defer loading of VGG-16 to `setup`, because some stages do not use VGG-16."""
+        """Set ``vgg`` to None; `setup` loads VGG-16 for the stages that use this network."""
         self.vgg = None
 
     def is_adversarial(self) -> bool:
@@ -131,8 +136,11 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
         Encoder weights are loaded only if the model has no trained weights.
 
+        Args:
+            stage: Name of the Lightning stage, such as ``fit``.
+
         Raises:
-            ColorzooError: ``stage`` is not set.
+            ColorzooError: The training stage (the argument ``stage`` of `Antic2019`) is None.
             WeightsError: Required weights are not available.
         """
         super().setup(stage)
@@ -148,11 +156,14 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Generate RGB from the grayscale version of a training batch."""
+        """Generate RGB images from the grayscale versions of the images in a training batch."""
         return RgbPrediction(rgb=denormalized(self.model.generate(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the content loss or, in the ``gan`` stage, the weighted generator losses."""
+        """Return the content loss of generated images.
+
+        In the ``gan`` stage, return the weighted sum of the content loss and the adversarial loss.
+        """
         weigh, rgb = self.objective, normalized(generated.rgb)
         terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
@@ -162,7 +173,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return weigh.content_weight * content + weigh.adversarial_weight * adversarial
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the discriminator loss."""
+        """Return the cross-entropy of the discriminator for generated and true images."""
         fake, real = (self.discriminator(normalized(rgb)) for rgb in (generated.rgb, batch["rgb"]))
         if self.stage == "critic":
             labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
@@ -250,7 +261,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 class Discriminator(nn.Sequential):
     """Patch discriminator with spectral norm, channel dropout and self-attention.
 
-    The input is normalized RGB ``(B, 3, H, W)``. Layer indices match the author's parameter names.
+    Layer indices match the author's parameter names.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published discriminator.
@@ -269,7 +280,11 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers, _same(channels), nn.Sequential(last), nn.Flatten())
 
     def forward(self, normalized: Tensor) -> Tensor:
-        """Return patch scores ``(B, N)``."""
+        """Return a logit for each of N image patches, ``(B, N)``; high values mean "real".
+
+        Args:
+            normalized: RGB images ``(B, 3, H, W)`` with ImageNet normalization.
+        """
         scores = normalized
         for layer in self:
             scores = layer(scores)
@@ -286,8 +301,11 @@ def content_terms(
     Args:
         generated: Normalized generated images ``(B, 3, H, W)``.
         truth: Normalized ground truth ``(B, 3, H, W)``, without gradient.
-        vgg: VGG-16 with BatchNorm, or None to omit the VGG terms.
-        weights: Weights of the VGG layers.
+        vgg: VGG-16 with BatchNorm; None omits the distances between features.
+        weights: Factors of the distances between features, one for each VGG layer.
+
+    Returns:
+        The distance between pixels, followed by the three weighted distances between features.
     """
     terms = [F.l1_loss(generated, truth)]
     if vgg is not None:
@@ -299,32 +317,41 @@ def content_terms(
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Return the generator's cross-entropy for discriminator scores of generated images."""
+    """Return the cross-entropy of discriminator scores with the label "real".
+
+    Args:
+        fake: Scores ``(B, N)`` of generated images, from which the generator is trained.
+    """
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
 def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the discriminator's cross-entropy for scores of generated and real images."""
+    """Return the cross-entropy of the discriminator, averaged over generated and real images.
+
+    Args:
+        fake: Scores ``(B, N)`` of generated images.
+        real: Scores ``(B, N)`` of real images.
+    """
     missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return 0.5 * (adversarial_loss(real) + missed)
 
 
 def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the discriminator's pretraining cross-entropy for real and generated images.
+    """Return the cross-entropy of the discriminator in the ``critic`` stage.
 
     Args:
-        scores: ``(B, N)`` patch scores.
+        scores: Scores ``(B, N)`` of N patches in real and generated images.
         labels: ``(B,)``: 1 for a real image, 0 for a generated image.
     """
     return F.binary_cross_entropy_with_logits(scores, labels.to(scores)[:, None].expand_as(scores))
 
 
 def torchvision_weights(source: str, url: str) -> dict[str, Tensor]:
-    """Load torchvision weights.
+    """Load torchvision weights from a file or a URL and return the state dict.
 
     Args:
-        source: Path of a weight file, or `TORCHVISION` to download from ``url`` once.
-        url: Download address.
+        source: Path of a weight file, or `TORCHVISION` to download the weights from ``url`` once.
+        url: Download address, used only if ``source`` is `TORCHVISION`.
 
     Raises:
         WeightsError: The weights are not available.

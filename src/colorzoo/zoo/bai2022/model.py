@@ -1,8 +1,9 @@
 """Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022).
 
-Stage 1 predicts rough colors from a style vector of the reference. Stage 2 refines the colors with attention
-to selected cells of the reference; a cell is a square of 4 x 4 pixels. Some cells are selected by class
-activation, and other cells are selected at random. https://arxiv.org/abs/2112.01335
+Stage 1 predicts rough colors from the lightness and a style vector of the reference. Stage 2 refines the
+rough colors with attention to selected cells of the reference; a cell is a square of 4 x 4 pixels. Some cells
+are selected by their activation for the most likely class of the reference, and other cells are selected at
+random. https://arxiv.org/abs/2112.01335
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class SparseColorization(ColoringModel):
         architecture: Settings of the networks.
 
     Raises:
-        ColorzooError: ``important`` or ``scattered`` exceeds the number of cells.
+        ColorzooError: `Architecture.important` or `Architecture.scattered` exceeds the number of cells.
     """
 
     accepts = frozenset({"exemplar"})
@@ -53,7 +54,11 @@ class SparseColorization(ColoringModel):
         self.register_buffer("scattered", drawn, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, the gray image serves as the reference."""
+        """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
+
+        Without an exemplar, the gray image serves as the reference. The entry ``logits`` of ``extras``
+        contains the predicted logits over 529 ab bins.
+        """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.working_size))
@@ -75,7 +80,11 @@ class SparseColorization(ColoringModel):
         return self.network(lightness, read, places)
 
     def by_chance(self, generators: Generators) -> Tensor:
-        """Draw random reference cells without replacement; return indices ``(B, r)``."""
+        """Draw random reference cells without replacement and return their indices ``(B, r)``.
+
+        Args:
+            generators: A random generator for each image, or a single generator for one image.
+        """
         each = [generators] if isinstance(generators, torch.Generator) else generators
         count = (self.architecture.side // CELL) ** 2
         drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]

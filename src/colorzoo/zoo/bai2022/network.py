@@ -23,9 +23,9 @@ class ResidualBlock(nn.Module):
     """Pre-activation residual block whose output is divided by sqrt(2).
 
     Args:
-        fan_in: Channels of the input and of the first convolution.
-        fan_out: Output channels.
-        halve: Whether to downsample by 2.
+        fan_in: Number of input channels, and of output channels of the first convolution.
+        fan_out: Number of output channels.
+        halve: Whether to halve height and width.
     """
 
     def __init__(self, fan_in: int, fan_out: int, *, halve: bool = False) -> None:
@@ -36,7 +36,10 @@ class ResidualBlock(nn.Module):
         self.conv1x1 = nn.Conv2d(fan_in, fan_out, 1, bias=False) if fan_in != fan_out else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the feature map ``(B, fan_out, h, w)``."""
+        """Map ``(B, fan_in, H, W)`` to ``(B, fan_out, h, w)``.
+
+        With ``halve``, h and w are H / 2 and W / 2. Otherwise, the size does not change.
+        """
         inner = self.pool(self.conv1(F.leaky_relu(self.norm1(x), _SLOPE)))
         inner = self.conv2(F.leaky_relu(self.norm2(inner), _SLOPE))
         return (self.pool(self.conv1x1(x)) + inner) / math.sqrt(2)
@@ -113,7 +116,9 @@ class AdaptiveNorm(nn.Module):
 
 
 class StyleDecoder(nn.Module):
-    """Decoder with AdaIN at four depths.
+    """Decoder of stage 1, which predicts rough colors.
+
+    Adaptive instance normalization (AdaIN) injects the style vector of the reference at four depths.
 
     Args:
         width: Multiplier for every channel count.
@@ -164,9 +169,9 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published networks.
         side: Side of the square network input in pixels, a multiple of 64.
-        classes: Number of classes of the classifier.
-        important: Number of cells selected by class activation (k in the paper).
-        scattered: Number of randomly selected cells (r in the paper).
+        classes: Number of classes that the classifier of the reference distinguishes.
+        important: Number of reference cells (4 x 4 pixels) selected by class activation (k in the paper).
+        scattered: Number of reference cells selected at random (r in the paper).
     """
 
     width: Width = 1.0
@@ -196,7 +201,7 @@ class Colored(NamedTuple):
     Attributes:
         rough: ``(B, 2, side, side)``, unbounded ab channels of stage 1.
         ab: ``(B, 2, side, side)``, ab channels of stage 2 in [-1, 1].
-        logits: ``(B, 529, side / 4, side / 4)``, logits over the ab bins.
+        logits: ``(B, 529, side / 4, side / 4)``, logits over the 529 bins of the ab grid.
         classes: ``(B, classes)``, class logits of the reference.
     """
 
@@ -207,10 +212,12 @@ class Colored(NamedTuple):
 
 
 class Aligner(nn.Module):
-    """Projection of selected reference features to the inputs of three decoder levels.
+    """Projection that transfers features of selected reference cells to the image.
+
+    The outputs are added to the inputs of three decoder levels.
 
     Args:
-        channels: Feature channels of a cell.
+        channels: Number of feature channels of a cell.
         width: Multiplier for the other channel counts.
     """
 
@@ -227,9 +234,9 @@ class Aligner(nn.Module):
         """Return feature maps at 0.5, 1 and 2 times ``size``, each ``(B, C, h', w')``.
 
         Args:
-            features: ``(B, C, n)``, unnormalized features of the selected cells.
-            weights: ``(B, n, h w)``, attention weights of the selected cells for each target cell.
-            size: Height and width ``(h, w)`` of the target cell grid.
+            features: ``(B, C, n)``, unnormalized features of the n selected reference cells.
+            weights: ``(B, n, h w)``, attention weights of the selected reference cells for each image cell.
+            size: Number of rows and columns ``(h, w)`` of image cells.
         """
         carried = self.values(features) @ weights
         deep = self.blocks[0](carried.reshape(*carried.shape[:2], *size))
@@ -239,7 +246,7 @@ class Aligner(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder that adds transferred reference features to the encoded rough colors.
+    """Decoder of stage 2, which adds transferred reference features to the image features.
 
     Args:
         width: Multiplier for every channel count.
@@ -261,8 +268,8 @@ class Decoder(nn.Module):
         """Return ab / 110 ``(B, 2, H, W)`` and logits ``(B, 529, H/4, W/4)`` over the ab bins.
 
         Args:
-            maps: Encoder maps at full, 1/2, 1/4 and 1/8 scale.
-            carried: Transferred features at 1/8, 1/4 and 1/2 scale.
+            maps: Feature maps of lightness and rough colors at full, 1/2, 1/4 and 1/8 scale.
+            carried: Transferred reference features at 1/8, 1/4 and 1/2 scale; see `Aligner`.
         """
         x, found = maps[3], []
         for index, level in enumerate(self.levels):
@@ -300,13 +307,13 @@ class SparseNetworks(nn.Module):
         return Read(maps, style, self.classifier(maps[4].mean(dim=(2, 3))))
 
     def forward(self, lightness: Tensor, reference: Read, positions: Tensor) -> Colored:
-        """Colorize images.
+        """Colorize images with selected cells of encoded references.
 
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
-            reference: Encoded references.
-            positions: ``(B, n)`` int64, row-major indices of reference cells, possibly repeated. The grid has
-                side / 4 rows and columns.
+            reference: Encoded references, as returned by `read`.
+            positions: ``(B, n)`` int64, row-major indices of the selected reference cells. An index can occur
+                more than once. The grid of cells has side / 4 rows and columns.
         """
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
@@ -318,12 +325,18 @@ class SparseNetworks(nn.Module):
         return Colored(rough, ab, logits, reference.classes)
 
     def activation(self, reference: Read) -> Tensor:
-        """Return the activation map ``(B, h, w)`` of the reference's most likely class."""
+        """Return class activation maps ``(B, h, w)`` at 1/16 of the input size.
+
+        Each map belongs to the most likely class of a reference.
+        """
         weight = self.classifier.weight[reference.classes.argmax(dim=1)]
         return torch.einsum("bc,bchw->bhw", weight, reference.maps[4])
 
     def important_places(self, reference: Read) -> Tensor:
-        """Return indices ``(B, k)`` of the reference cells with the highest class activation."""
+        """Return indices ``(B, k)`` of the k reference cells with the highest class activation.
+
+        k is the setting `Architecture.important`.
+        """
         size = reference.maps[2].shape[-2:]
         fine = F.interpolate(self.activation(reference)[:, None].float(), size=size, mode="bilinear")
         return fine.flatten(1).topk(self.important, dim=1).indices

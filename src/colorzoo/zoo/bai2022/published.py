@@ -1,4 +1,7 @@
-"""Parameter names of the authors' six networks; no weights are published."""
+"""Patterns that rename the parameters of the authors' six networks.
+
+The authors published code, but no weights.
+"""
 
 from __future__ import annotations
 

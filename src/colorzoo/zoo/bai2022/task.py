@@ -26,11 +26,12 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        rough_weight: Weight of the smooth L1 loss of stage 1 on ab / 110.
-        fine_weight: Weight of the smooth L1 loss of stage 2 on ab / 110.
-        class_weight: Weight of the classification loss on the references; 0 makes labels optional.
-        variation_weight: Weight of the total variation of stage 2's ab / 110.
-        bin_weight: Weight of the cross-entropy over the ab bins.
+        rough_weight: Weight of the smooth L1 loss on the ab / 110 of stage 1, the rough colors.
+        fine_weight: Weight of the smooth L1 loss on the ab / 110 of stage 2, the final colors.
+        class_weight: Weight of the cross-entropy of the reference classes. If the weight is 0, batches do not
+            require class labels.
+        variation_weight: Weight of the total variation of the ab / 110 of stage 2.
+        bin_weight: Weight of the cross-entropy over the 529 bins of the ab grid.
     """
 
     rough_weight: NonNegativeFloat = 100.0
@@ -66,11 +67,11 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes, or 0 without the classification loss."""
+        """Number of classes of the image labels; 0 if the classification loss is disabled."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images with warped copies as references and return the weighted loss."""
+        """Colorize images with their warped copies as references and return the weighted loss."""
         rgb, seeds = batch["rgb"], batch["seed"]
         copies = warp_jitter_reference(rgb, image_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
         truth, reference = (
@@ -84,12 +85,12 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
         return loss
 
     def losses(self, found: Colored, ab: Tensor, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the unweighted losses by name.
+        """Return a dict that maps the names of the losses to their unweighted values.
 
         Args:
             found: Output of the networks.
             ab: ``(B, 2, side, side)``, ground truth ab / 110.
-            label: ``(B,)``, classes of the references, or None.
+            label: ``(B,)``, classes of the references; None omits the classification loss.
         """
         terms = {
             "rough": F.smooth_l1_loss(found.rough, ab),

@@ -29,9 +29,10 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         side: Side of the square network input in pixels, a multiple of 16.
-        attention: ``"axial"`` (along columns, then rows) or ``"full"`` (all positions, no published weights).
+        attention: ``"axial"`` attends along columns and then along rows. ``"full"`` attends to all positions;
+            this variant has no published weights.
         positions: Whether axial attention uses learned relative position embeddings.
-        passes: Number of applications of each attention layer.
+        passes: Number of times that each attention layer is applied, with shared weights.
     """
 
     width: Width = 1.0
@@ -94,10 +95,10 @@ class XCNet(nn.Module):
 
 
 class FullAttention(nn.Module):
-    """Attention from every position to all positions of the reference; not in the paper.
+    """Attention from every image position to all reference positions; not in the paper.
 
     Args:
-        channels: Channels of both feature maps.
+        channels: Number of channels of the image map and the reference map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -110,7 +111,7 @@ class FullAttention(nn.Module):
         Args:
             query: ``(B, C, H, W)``, normalized image features.
             key: ``(B, C, H, W)``, normalized reference features.
-            plain_key: Not used.
+            plain_key: Not used; accepted because `BothAxes` requires this argument.
         """
         del plain_key
         ours, theirs = (each.flatten(2).transpose(1, 2) for each in (query, key))
@@ -122,9 +123,9 @@ class ReferenceAttention(nn.Module):
     """Attention layer with a residual connection, applied several times with shared weights.
 
     Args:
-        attend: `BothAxes` or `FullAttention`.
-        channels: Channels of both feature maps.
-        passes: Number of applications.
+        attend: Attention module, `BothAxes` or `FullAttention`.
+        channels: Number of channels of the image map and the reference map.
+        passes: Number of times that ``attend`` is applied.
     """
 
     def __init__(self, attend: nn.Module, channels: int, passes: int) -> None:
@@ -133,7 +134,15 @@ class ReferenceAttention(nn.Module):
         self.target_norm, self.reference_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
 
     def forward(self, target: Tensor, reference: Tensor) -> Tensor:
-        """Add attended reference features to target features ``(B, C, H, W)``."""
+        """Attend to reference features and add the output to the image features.
+
+        Args:
+            target: ``(B, C, H, W)``, image features.
+            reference: ``(B, C, H, W)``, reference features.
+
+        Returns:
+            ``(B, C, H, W)``.
+        """
         for _ in range(self.passes):
             found = self.attend(self.target_norm(target), self.reference_norm(reference), reference)
             target = F.relu(found + target)
@@ -144,7 +153,7 @@ class Decoder(nn.Module):
     """Decoder level: convolution, 2x upsampling, skip connection, convolution.
 
     Args:
-        channels: Channels of the input, skip connection and output.
+        channels: Number of channels of the input, the skip connection and the output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -152,6 +161,14 @@ class Decoder(nn.Module):
         self.conv1, self.conv2 = conv3x3(channels, channels), conv3x3(2 * channels, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Upsample ``x`` by 2 and fuse it with ``skip``, which has the upsampled size."""
+        """Upsample ``x`` by 2 and fuse it with a skip connection.
+
+        Args:
+            x: ``(B, C, h, w)``, output of the coarser level.
+            skip: ``(B, C, 2h, 2w)``, encoder features.
+
+        Returns:
+            ``(B, C, 2h, 2w)``.
+        """
         large = F.interpolate(F.relu(self.conv1(x)), scale_factor=2, mode="bilinear", align_corners=True)
         return F.relu(self.conv2(torch.cat([skip, large], dim=1)))

@@ -1,7 +1,7 @@
-"""Parameter names of the authors' files.
+"""Patterns that rename the parameters in the authors' files for `XCNet`.
 
-The files repeat the shared attention weights for each pass. They also contain relative position indices,
-which this library computes from the input size.
+The files repeat the shared attention weights for each pass of an attention layer. They also contain relative
+position indices, which this library computes from the input size.
 """
 
 from __future__ import annotations

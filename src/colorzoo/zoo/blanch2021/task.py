@@ -38,12 +38,15 @@ _SMALLEST_JUDGED = 24  # pixels; smaller images are below the receptive field of
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses; each loss is summed over the four scales.
+    """Settings of the losses on scaled Lab (L / 50 - 1 and ab / 110).
+
+    Each loss is summed over the four scales of the output: full, 1/2, 1/4 and 1/8.
 
     Attributes:
-        histogram_weight: Weight of the color histogram distance between output and reference.
-        pixel_weight: Weight of the smooth L1 loss on scaled Lab.
-        variation_weight: Weight of the total variation of scaled Lab.
+        histogram_weight: Weight of the chi-square distance between the color histograms of output and
+            reference.
+        pixel_weight: Weight of the smooth L1 loss between output and ground truth.
+        variation_weight: Weight of the total variation of the output.
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminators.
     """
 
@@ -57,10 +60,10 @@ class Objective:
 class ScaledPrediction(AbPrediction):
     """Prediction for a training batch, with the other inputs of the losses.
 
-    The lists contain scaled Lab, L / 50 - 1 and ab / 110, at full, 1/2, 1/4 and 1/8 scale.
+    Each list contains images in scaled Lab (L / 50 - 1 and ab / 110) at full, 1/2, 1/4 and 1/8 scale.
 
     Attributes:
-        generated: Ground truth L with predicted ab, each ``(B, 3, h, w)``.
+        generated: True L with predicted ab, each ``(B, 3, h, w)``.
         truth: Ground truth, each ``(B, 3, h, w)``.
         reference: References, each ``(B, 3, h, w)``.
     """
@@ -71,9 +74,9 @@ class ScaledPrediction(AbPrediction):
 
 
 class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
-    """Training task of `AttentionStylization` with one discriminator per scale.
+    """Training task of `AttentionStylization` with one discriminator per output scale.
 
-    Scales smaller than 24 pixels have no discriminator. VGG-19 is frozen.
+    Scales with an image side below 24 pixels have no discriminator. VGG-19 is frozen.
 
     Args:
         architecture: Settings of the network.
@@ -97,7 +100,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         super().__init__(AttentionStylization(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build a discriminator for each scale of at least 24 pixels."""
+        """Build a discriminator for each output scale with an image side of at least 24 pixels."""
         sides = [self.model.side >> scale for scale in range(_SCALES)]
         width = self.discriminator_config.discriminator_width
         self.discriminator = nn.ModuleList(
@@ -111,6 +114,9 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     def setup(self, stage: str) -> None:
         """Load torchvision's VGG-19 weights at the start of ``fit`` if the network is untrained.
 
+        A network with `Architecture.width` other than 1.0 has no published VGG-19 weights, so none are
+        loaded.
+
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is not set.
         """
@@ -120,7 +126,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             load_vgg19(self.model.network.features)
 
     def generate(self, batch: Batch) -> ScaledPrediction:
-        """Resize a batch to the network input size and colorize it."""
+        """Resize a training batch to the network input size and colorize it with its references."""
         given, _ = references_of(batch)
         rgb, reference = (squashed(each, self.model.side) for each in (batch["rgb"], given.rgb))
         found = self.model(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(reference)))
@@ -140,13 +146,13 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return ScaledPrediction(ab=AB_SCALE * maps[0], generated=generated, truth=wanted, reference=given)
 
     def generator_loss(self, batch: Batch, generated: ScaledPrediction) -> Tensor:
-        """Return the weighted sum of all losses."""
+        """Return the weighted sum of the generator losses and log each unweighted loss."""
         sums = {name: torch.stack(each).sum() for name, each in self.losses(generated).items()}
         self.log_losses(sums, len(generated.ab))
         return weighted_sum(sums, self.objective)
 
     def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
-        """Return the unweighted losses by name, each as a list with one loss per scale."""
+        """Return a dict that maps loss names to unweighted losses, one loss for each scale."""
         pairs = zip(generated.generated, generated.reference, strict=True)
         histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
         pairs = zip(generated.generated, generated.truth, strict=True)
@@ -160,16 +166,24 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: ScaledPrediction) -> Tensor:
-        """Return the sum of the discriminator losses."""
+        """Return the sum of the losses of all discriminators."""
         return torch.stack(self.discriminator_losses(generated)).sum()
 
     def discriminator_losses(self, generated: ScaledPrediction) -> list[Tensor]:
-        """Return the loss of each discriminator, without gradients for the generator."""
+        """Return the least-squares loss of each discriminator.
+
+        Gradients do not flow to the generator.
+        """
         scores = self.judge([lab.detach() for lab in generated.generated]), self.judge(generated.truth)
         return [least_squares_discriminator_loss(*pair) for pair in zip(*scores, strict=True)]
 
     def judge(self, levels: list[Tensor]) -> list[Tensor]:
-        """Return discriminator scores of scaled Lab images, finest scale first."""
+        """Return the scores of each discriminator for images at its scale, finest scale first.
+
+        Args:
+            levels: Images in scaled Lab at full, 1/2, 1/4 and 1/8 scale; scales without a discriminator are
+                ignored.
+        """
         return [
             _precise(discriminator(lab))
             for discriminator, lab in zip(self.discriminator, levels, strict=False)
