@@ -1,4 +1,4 @@
-"""Batched augmentation on the device: random crop, zoom, flip and color jitter."""
+"""Augmentation of batches on the device: random windows, color jitter, white balance."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from colorzoo.randomness import Generators, draw_uniform
 def augment_batch(
     batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float, max_stretch: float = 1.0
 ) -> dict[str, Any]:
-    """Crop random windows, resize them to squares, and flip them with probability 0.5.
+    """Crop a random window from each image, resize it to a square, and flip it randomly.
 
-    The entries ``sketch``, ``classes`` and ``boxes`` are transformed like ``rgb``. Boxes smaller than a pixel
-    are dropped.
+    The probability of a horizontal flip is 0.5. The entries ``sketch``, ``classes`` and ``boxes`` of the
+    batch are transformed like ``rgb``. Boxes smaller than a pixel are dropped.
 
     Args:
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
-        size: Side of the result in pixels.
+        size: Side of the output images in pixels.
         generators: A random generator for the batch, or a generator for each image.
         min_scale: Minimum length of the window's longer side relative to the image side.
         max_stretch: Maximum aspect ratio of a window; see `random_windows`.
+
+    Returns:
+        A new dict with the transformed entries and the other entries of ``batch``.
     """
     rgb = batch["rgb"]
     side = rgb.shape[-1]
@@ -44,16 +47,19 @@ def augment_batch(
 
 
 def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) -> Tensor:
-    """Jitter the colors of each image as in the published code of Cho et al. 2023.
+    """Change the colors of each image randomly, as in the published code of Cho et al. 2023.
 
-    With probability 0.5, brightness and contrast change by up to 0.2. Independently, with probability 0.5,
-    the hue rotates by up to ``degrees``, the saturation shifts by up to 30 / 255, and the value shifts by up
-    to 20 / 255.
+    With probability 0.5, the channels are multiplied by a contrast factor in [0.8, 1.2] and shifted by a
+    brightness in [-0.2, 0.2]. Independently, with probability 0.5, the hue rotates by up to ``degrees``, the
+    HSV saturation shifts by up to 30 / 255, and the HSV value shifts by up to 20 / 255, in either direction.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        degrees: Maximum hue rotation; 40 in the published code, 180 for all hues.
+        degrees: Maximum hue rotation in degrees; 40 in the published code, 180 for all hues.
+
+    Returns:
+        ``(B, 3, H, W)`` in [0, 1].
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)
     light, tint = (draws[:, :2] < 0.5).float().unbind(1)
@@ -72,7 +78,7 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 def random_windows(
     count: int, generators: Generators, min_scale: float, device: torch.device, max_stretch: float = 1.0
 ) -> Tensor:
-    """Draw a random crop window and a random flip for each image.
+    """Draw a random crop window for each image, flipped horizontally with probability 0.5.
 
     Args:
         count: Number of images.
@@ -80,11 +86,11 @@ def random_windows(
         min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
             uniformly from [``min_scale``, 1].
         device: Device of the result.
-        max_stretch: Maximum aspect ratio of the window. The aspect ratio is drawn log-uniformly from 1 /
-            ``max_stretch`` to ``max_stretch``.
+        max_stretch: Maximum aspect ratio of the window. The ratio of width to height is drawn log-uniformly
+            from [1 / ``max_stretch``, ``max_stretch``].
 
     Returns:
-        ``(count, 2, 3)`` float32 matrices for `F.affine_grid`.
+        ``(count, 2, 3)`` float32 matrices for `F.affine_grid` that map the output square to the window.
     """
     draws = draw_uniform(generators, count, 5, device)
     scale = min_scale + (1 - min_scale) * draws[:, :1]
@@ -98,13 +104,16 @@ def random_windows(
 
 
 def cut_windows(images: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
-    """Resample the window of each image to a square.
+    """Crop the window of each image and resize it to a square.
 
     Args:
         images: ``(B, C, S, S)`` float32.
-        windows: ``(B, 2, 3)`` result of `random_windows`.
-        size: Side of the result in pixels.
-        mode: ``bilinear``, or ``nearest`` for class maps.
+        windows: ``(B, 2, 3)`` matrices from `random_windows`.
+        size: Side of the output square in pixels.
+        mode: Interpolation: ``bilinear``, or ``nearest`` for class maps.
+
+    Returns:
+        ``(B, C, size, size)`` float32.
     """
     grid = F.affine_grid(windows, [*images.shape[:2], size, size], align_corners=False)
     return F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
@@ -115,9 +124,12 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
 
     Args:
         boxes: ``(K, 4)`` left, top, right, bottom in pixels of the image.
-        window: ``(2, 3)`` matrix of `random_windows`.
-        side: Side of the image in pixels.
-        size: Side of the result in pixels.
+        window: ``(2, 3)`` matrix from `random_windows`.
+        side: Side of the square image in pixels.
+        size: Side in pixels of the square to which the window is resized.
+
+    Returns:
+        Remaining boxes ``(N, 4)`` in pixels of the resized window.
     """
     scale, shift = window.diagonal()[:2], window[:, 2]
     corners = (boxes.view(-1, 2, 2) * (2 / side) - 1 - shift) / scale
@@ -126,7 +138,10 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: int) -> Tensor:
-    """Clip boxes ``(K, 4)`` to a square of side ``size``; drop boxes smaller than a pixel."""
+    """Clip boxes ``(K, 4)`` in pixels to a square of side ``size``; drop tiny boxes.
+
+    Boxes with a side below one pixel are dropped.
+    """
     clipped = boxes.clamp(0, size)
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 
@@ -150,7 +165,7 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
-        prob: Probability of correcting an image with a warm cast, in [0, 1].
+        prob: Probability in [0, 1] that an image with a warm cast is corrected.
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1].

@@ -45,9 +45,9 @@ class CheckResult:
     """Result of `check_images`.
 
     Attributes:
-        rows: Indices of the accepted images, int64.
-        broken: Name and reason of each image that cannot be decoded.
-        gray: Names of the images without color.
+        rows: ``(N,)`` int64 indices of the accepted images among the checked images.
+        broken: Name of each image that cannot be decoded, and the reason.
+        gray: Names of the images that were excluded because they have no color.
     """
 
     rows: Tensor
@@ -55,7 +55,10 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return a line about broken images and a line about gray images."""
+        """Return a message with the numbers and first names of broken and gray images.
+
+        The message is empty if no image was excluded.
+        """
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])
@@ -68,13 +71,14 @@ class CheckResult:
 def check_images(
     sources: Sequence[StoredImage], *, drop_gray: bool, cache: ValueCache | None = None
 ) -> CheckResult:
-    """Decode every image at a small size to find broken images and, optionally, gray images.
+    """Decode every image at a small size to exclude broken and, optionally, gray images.
 
     Args:
         sources: The images.
         drop_gray: Whether to exclude images without color.
-        cache: Cache of results, to which new results are added; only images without a result are decoded.
-            Broken images are not cached, because a temporary disk error may be the cause.
+        cache: Results of earlier checks. Images with a cached result are not decoded again, and new results
+            are added. Broken images are not cached, because the cause can be a temporary disk error. None
+            decodes every image.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
@@ -105,7 +109,11 @@ def check_images(
 
 
 def is_gray(rgb: Tensor) -> bool:
-    """Return whether a ``(3, H, W)`` uint8 image has too little color for training."""
+    """Return whether the a and b ranges of an image sum to less than `GRAY_RANGE`.
+
+    Args:
+        rgb: ``(3, H, W)`` uint8.
+    """
     ab = rgb_to_lab(rgb.float() / 255)[1:].flatten(1)
     return bool((ab.amax(1) - ab.amin(1)).sum() < GRAY_RANGE)
 
@@ -120,7 +128,9 @@ def check_image(source: StoredImage) -> bool | str:
 
 
 class ValueCache:
-    """File cache of one number per image; `image_keys` computes the keys.
+    """Cache file with a number for each image, such as the result of a check.
+
+    `image_keys` computes the keys of the images.
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
@@ -139,18 +149,18 @@ class ValueCache:
             self._keys, self._values = keys, values.to(dtype)
 
     def get(self, keys: Tensor) -> Tensor:
-        """Return the values ``(N,)`` of the keys; -1 for unknown keys."""
+        """Return the cached value of each key, ``(N,)``; -1 for keys without a value."""
         if not len(self._keys):
             return torch.full((len(keys),), _UNKNOWN, dtype=self._values.dtype)
         row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
         return torch.where(self._keys[row] == keys, self._values[row], _UNKNOWN)
 
     def add(self, keys: Tensor, values: Tensor) -> None:
-        """Add values and rewrite the file.
+        """Add or replace the values of keys, and rewrite the file.
 
         Args:
-            keys: ``(N,)`` int64.
-            values: ``(N,)``.
+            keys: ``(N,)`` int64 keys of images.
+            values: ``(N,)`` values of these images.
 
         Raises:
             OSError: The file cannot be written; the values remain available in memory.
@@ -163,7 +173,7 @@ class ValueCache:
         write_atomic(self.path, packed.getvalue())
 
     def try_to_add(self, keys: Tensor, values: Tensor) -> None:
-        """Add values; log a warning if the file cannot be written."""
+        """Add values as in `add`, but only log a warning if the file cannot be written."""
         try:
             self.add(keys, values)
         except OSError as error:
@@ -171,11 +181,11 @@ class ValueCache:
 
 
 def cache_file(root: Path, kind: str) -> Path:
-    """Return the path of a `ValueCache` in the user's cache folder.
+    """Return the path of a data folder's `ValueCache` in the cache folder of the user.
 
     Args:
-        root: Data folder.
-        kind: Kind of the cached values; also the name of the subfolder.
+        root: Data folder; a hash of its path becomes the file name.
+        kind: Kind of the cached values, such as ``checks``; also the name of the subfolder.
     """
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return cache_home() / kind / f"{name}.npz"
@@ -186,7 +196,8 @@ def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
 
     Args:
         sources: The images.
-        method: Name of the cached quantity, also part of the hash.
+        method: Name of the computation whose results are cached. The name is part of the hash, so results of
+            other computations are not found.
     """
     keys, path, stamp = array("q"), "", ""
     for source in sources:
@@ -211,13 +222,14 @@ Result = TypeVar("Result")
 
 
 def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply a function in a thread pool; yield the results in order with bounded look-ahead.
+    """Apply a function to items in a thread pool; yield the results in order of the items.
 
-    ``ThreadPoolExecutor.map`` submits all items at once, which requires gigabytes of memory for ImageNet.
+    At most 8 items per thread are submitted ahead. ``ThreadPoolExecutor.map`` submits all items at once,
+    which requires gigabytes of memory for ImageNet.
 
     Args:
         function: Function that releases the GIL, such as a decoder.
-        items: Items, consumed one by one.
+        items: Arguments of the function.
         threads: Number of threads.
     """
     pending: deque[Future[Result]] = deque()
@@ -239,13 +251,17 @@ def split_by_content(
 ) -> tuple[Sources, Sources]:
     """Split images into training and validation images by a hash of their bytes.
 
-    Duplicates are always in the same split. Unreadable files are assigned to the training split, where
-    `check_images` reports them.
+    Images with identical bytes are always in the same split. Unreadable files are assigned to the training
+    split, where `check_images` reports them.
 
     Args:
         sources: All images.
         val_fraction: Expected fraction of validation images, in [0, 1).
-        cache: Cache of hashes; only new and changed files are read, and their hashes are added.
+        cache: Hashes of earlier calls; only new and changed files are read, and their hashes are added. None
+            reads all files.
+
+    Returns:
+        The training images and the validation images.
     """
     hashes = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
     keys = None if cache is None else image_keys(sources, _SPLIT_METHOD)
@@ -267,5 +283,5 @@ def split_by_content(
 
 
 def split_cache(root: str) -> ValueCache:
-    """Open the cache of image hashes for a data folder."""
+    """Open the cache of image hashes that `split_by_content` uses for a data folder."""
     return ValueCache(cache_file(Path(root), "splits"), torch.float64)

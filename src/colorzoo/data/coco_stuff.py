@@ -56,7 +56,7 @@ class CocoStuffDataModule(ImageDataModule):
 
     @property
     def class_count(self) -> int:
-        """Number of pixel classes: 184 if ``classes`` is set (0 is unlabeled), otherwise 0."""
+        """Number of pixel classes: 184 (COCO-Stuff ids 0 to 183) if ``classes`` is set, else 0."""
         return 184 if self.hparams.classes else 0
 
     def find_images(self, split: str) -> ImageTable:
@@ -93,7 +93,12 @@ def coco_stuff_images(
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
-    """Read bounding boxes from an ``instances_*.json``; unlisted images have no boxes."""
+    """Read the bounding boxes of images from an annotation file.
+
+    Args:
+        file: COCO annotation file ``instances_*.json``.
+        sources: Images in the order of the result. An image without annotations has no boxes.
+    """
     try:
         boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:

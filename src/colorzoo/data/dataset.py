@@ -22,6 +22,8 @@ from colorzoo.errors import DataError
 class Batch(TypedDict):
     """Batch for training or validation.
 
+    ``rgb``, ``seed`` and ``name`` are always present. The DataModule determines the other entries.
+
     Examples:
         >>> from colorzoo.testing import sample_batch
         >>> batch: Batch = sample_batch((32, 48), batch=2)
@@ -32,7 +34,7 @@ class Batch(TypedDict):
         rgb: ``(B, 3, H, W)`` images: uint8 from the DataLoader workers, float32 in [0, 1] after the
             transfer to the device.
         seed: ``(B,)`` int64 random seed of each image.
-        name: Names of the images.
+        name: Path of each image, for messages.
         label: ``(B,)`` int64 class of each image.
         classes: ``(B, 1, H, W)`` uint8 class of each pixel; 0 is unlabeled.
         boxes: ``(K, 4)`` float32 boxes of each image: left, top, right, bottom in pixels of ``rgb``.
@@ -53,20 +55,20 @@ class Batch(TypedDict):
 
 
 def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches ``(B, 1, H, W)`` of a batch, computed with XDoG if missing."""
+    """Return the sketches ``(B, 1, H, W)`` of a batch; compute missing sketches with XDoG."""
     return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 class Sample(TypedDict):
-    """Sample from a DataLoader worker.
+    """Image of a dataset with its annotations, as a DataLoader worker returns it.
 
     Attributes:
         rgb: ``(3, H, W)`` uint8 image.
-        seed: int64 scalar random seed.
-        name: Name of the image.
-        label: int64 scalar class.
-        classes: ``(1, H, W)`` uint8 class map.
-        boxes: ``(K, 4)`` float32 boxes.
+        seed: int64 scalar: random seed for the crop and the augmentation.
+        name: Path of the image, for messages.
+        label: int64 scalar: class of the image.
+        classes: ``(1, H, W)`` uint8 class of each pixel.
+        boxes: ``(K, 4)`` float32 boxes of objects: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(1, H, W)`` uint8 sketch: 255 is paper, 0 is ink.
         reference: ``(3, h, w)`` uint8 reference image.
     """
@@ -82,14 +84,14 @@ class Sample(TypedDict):
 
 
 class Square(NamedTuple):
-    """Square region of an image, in pixels."""
+    """Position and side of a square region of an image, in pixels."""
 
     top: int
     left: int
     side: int
 
     def cut(self, image: Tensor) -> Tensor:
-        """Crop the square from a ``(C, H, W)`` image."""
+        """Return this region of a ``(C, H, W)`` image, as ``(C, side, side)``."""
         rows, columns = slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
         return image[:, rows, columns].contiguous()
 
@@ -146,7 +148,11 @@ class ImageDataset(Dataset[Sample]):
 
 
 def read_rgb(source: StoredImage, short_side: int) -> Tensor:
-    """Read and decode an image.
+    """Read an image and return it as ``(3, H, W)`` uint8, resized to a shorter side.
+
+    Args:
+        source: Location of the image.
+        short_side: Length of the shorter side in pixels after resizing.
 
     Raises:
         DataError: The image cannot be read; the message contains its name.
@@ -163,6 +169,11 @@ def read_rgb(source: StoredImage, short_side: int) -> Tensor:
 def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
     """Return the ``(1, H, W)`` uint8 class map of an image, resized to the size of ``rgb``.
 
+    Args:
+        maps: Class maps of all images.
+        index: Index of the image.
+        rgb: Decoded image ``(3, H, W)``.
+
     Raises:
         DataError: The class map cannot be read; the message contains its name.
     """
@@ -178,16 +189,24 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert boxes from fractions of the size of ``rgb`` to pixels of a square crop."""
+    """Convert relative boxes of an image to pixels of a square crop, and clip them.
+
+    Boxes smaller than a pixel are dropped.
+
+    Args:
+        square: Position of the crop in the image.
+        boxes: ``(K, 4)`` left, top, right, bottom as fractions of the image width and height.
+        rgb: Decoded image ``(3, H, W)``.
+    """
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
-    """Choose the position of a square crop in a ``(3, H, W)`` image.
+    """Return the position of a random or centered square crop in an image.
 
     Args:
-        rgb: Image with sides of at least ``side`` pixels.
+        rgb: Image ``(C, H, W)`` with sides of at least ``side`` pixels.
         side: Side of the square in pixels.
         seed: Seed for a random position; None centers the square.
     """
@@ -199,7 +218,7 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
 
 
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
-    """Crop a ``(C, H, W)`` image to a square; see `place_square`."""
+    """Crop a ``(C, H, W)`` image to a square; see `place_square` for the arguments."""
     return place_square(rgb, side, seed).cut(rgb)
 
 
@@ -209,7 +228,10 @@ def read_square(source: StoredImage, side: int) -> Tensor:
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield center crops of up to ``limit`` evenly spaced images in a folder."""
+    """Yield center crops ``(3, side, side)`` in [0, 1] of up to ``limit`` images in a folder.
+
+    The images are evenly spaced in the sorted list of all images.
+    """
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

@@ -62,7 +62,18 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
 
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode a class map; resize it to ``size`` (width, height) with nearest neighbor."""
+    """Decode a class map and resize it with nearest-neighbor interpolation.
+
+    Args:
+        data: Bytes of an image file with one 8-bit channel.
+        size: Width and height of the result.
+
+    Returns:
+        ``(height, width)`` uint8 class of each pixel, as stored in the file.
+
+    Raises:
+        ValueError: The image does not have one 8-bit channel.
+    """
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")

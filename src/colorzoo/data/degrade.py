@@ -74,9 +74,12 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
     """Darken red in random images to simulate emulsions that are insensitive to red.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
-        lightness: ``(B, 1, H, W)`` in [0, 100]; unchanged in images that are not selected.
+        rgb: Color images ``(B, 3, H, W)`` in [0, 1].
+        lightness: Lightness of these images, ``(B, 1, H, W)`` in [0, 100].
         generators: A random generator for the batch, or a generator for each image.
+
+    Returns:
+        ``(B, 1, H, W)`` lightness in [0, 100], equal to ``lightness`` in images that are not selected.
     """
     chance, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
     red, green = 0.15 * red, 0.4 + 0.3 * green
@@ -89,7 +92,11 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
 def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
     """Add noisy dark or light borders to random sides of random images.
 
-    A border covers 1 to 9 % of the image side.
+    A border covers 1 to 9 % of the image width or height.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        generators: A random generator for the batch, or a generator for each image.
     """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)

@@ -43,25 +43,26 @@ class ExemplarPairsDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["reference"].shape
         torch.Size([2, 3, 256, 256])
 
-    The batch entry ``reference`` is ``(B, 3, H, W)`` in [0, 1]. The entry ``self_made`` marks references
+    The batch entry ``reference`` is ``(B, 3, h, w)`` in [0, 1]. The entry ``self_made`` marks references
     derived from the target image. ``pairing`` selects the references:
 
-    - ``list``: the rows of a CSV file (see `read_pairs`).
+    - ``list``: the pairs of target and reference in a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
-      images; validation uses the nearest image. ``prepare_data`` builds the index if it is missing or if the
-      images or the encoder have changed.
+      images; validation uses the nearest image. ``prepare_data`` finds the nearest images and writes their
+      indices to an index file. The search is repeated if the images or the encoder have changed.
     - ``self``: an image derived from the target on the device. ``self_reference`` selects the method:
       ``crop_flip`` as in SPColor, or ``warp_jitter`` as in Color2Embed.
 
     Args:
         root: Folder of images, with or without subfolders ``train`` and ``val``.
-        pairing: Selection of references, see above.
-        pairs: For ``list``: CSV file relative to ``root``.
-        val_pairs: For ``list``: CSV file of validation pairs; None splits ``pairs``.
-        encoder: For ``nearest``: name of a timm model.
+        pairing: ``list``, ``nearest`` or ``self``; see above.
+        pairs: For ``list``: path of the CSV file relative to ``root``.
+        val_pairs: For ``list``: path of a CSV file with validation pairs. None splits the pairs in ``pairs``.
+        encoder: For ``nearest``: name of the timm model that computes the features.
         neighbors: For ``nearest``: number of candidate references per training image.
-        index_file: For ``nearest``: index file; None selects ``neighbors-ENCODER.npz`` in ``root``.
-        self_reference: Method for deriving a reference from the target.
+        index_file: For ``nearest``: path of the index file. None selects ``neighbors-ENCODER.npz`` in
+            ``root``.
+        self_reference: Method for deriving a reference from the target: ``crop_flip`` or ``warp_jitter``.
         self_reference_prob: Probability of deriving the reference of a training image from the target, for
             any ``pairing`` (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
@@ -83,22 +84,22 @@ class ExemplarPairsDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return the encoder for ``pairing: nearest``; override it for models outside of timm."""
+        """Return the encoder for ``pairing: nearest``; override to use other models than timm."""
         return timm_encoder(self.hparams.encoder)
 
     @property
     def encoder_name(self) -> str:
-        """Encoder name in the index; override it together with `build_encoder`."""
+        """Encoder name in the index file; override it together with `build_encoder`."""
         return f"timm:{self.hparams.encoder}:pretrained"
 
     @property
     def index_path(self) -> Path:
-        """Path of the index of nearest images."""
+        """Path of the index file, which lists the nearest training images of each image."""
         name = re.sub(r"[^\w.-]+", "-", self.encoder_name)
         return Path(self.hparams.index_file or Path(self.hparams.root) / f"neighbors-{name}.npz")
 
     def prepare_data(self) -> None:
-        """Check the images, and build the index of nearest images if it is missing or outdated."""
+        """Check the images; for ``nearest``, write the index file if missing or outdated."""
         if self.hparams.pairing != "nearest":
             super().prepare_data()
         elif self._index() is None:
@@ -109,7 +110,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         """Find the images and their references; later calls have no effect.
 
         Raises:
-            DataError: The images, the list of pairs or the index is missing.
+            DataError: The images or the list of pairs are missing, or the index file is missing or outdated.
         """
         if self.hparams.pairing != "nearest":
             super().setup(stage)
@@ -126,7 +127,7 @@ class ExemplarPairsDataModule(FolderDataModule):
             self.val_data = self._referenced(val.sources, train.sources, found.val[:, :1], train=False)
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the targets of a split, with their references for ``pairing: list``."""
+        """Return the target images of a split; for ``pairing: list``, with their references."""
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_images(split)
@@ -136,7 +137,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
-        """Return a dataset of target crops, with references for ``pairing: list``."""
+        """Return a dataset of target crops; for ``pairing: list``, with their references."""
         partners = images.partners
         if partners is None:
             return super().make_dataset(images, train=train)
@@ -144,7 +145,10 @@ class ExemplarPairsDataModule(FolderDataModule):
         return self._referenced(images.sources, references, torch.arange(len(images))[:, None], train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Add references derived from the targets, for all images or for random training images."""
+        """Derive missing references from the targets; in training, replace random references.
+
+        The added entry ``self_made`` marks the derived references.
+        """
         reference: Tensor | None = batch.get("reference")
         prob = self.hparams.self_reference_prob if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
@@ -193,12 +197,12 @@ class ReferencedDataset(Dataset[Sample]):
     """Dataset of square uint8 target crops, each with a center crop of a reference.
 
     Args:
-        targets: The targets.
-        references: All references.
-        candidates: ``(M, k)`` int64 indices of the possible references of each target. The sample seed
-            selects a reference.
-        side: Side of the target in pixels.
-        reference_side: Side of the reference in pixels.
+        targets: Target images.
+        references: Reference images.
+        candidates: ``(M, k)`` int64 indices into ``references``: the possible references of each target. The
+            sample seed selects a reference.
+        side: Side of the target crop in pixels.
+        reference_side: Side of the reference crop in pixels.
         random_crop: Whether the sample seed selects a random position of the target crop; otherwise the crop
             is centered.
     """
@@ -249,8 +253,12 @@ def read_pairs(
     Args:
         root: Folder that contains the paths.
         train_file: CSV file relative to ``root``.
-        val_file: CSV file with validation pairs only, relative to ``root``.
+        val_file: CSV file with validation pairs only, relative to ``root``. None takes the validation pairs
+            from ``train_file``.
         val_fraction: Expected fraction of validation pairs in a split by hash.
+
+    Returns:
+        The training pairs and the validation pairs.
 
     Raises:
         DataError: A file is missing, lacks a column, or lists an image that does not exist.

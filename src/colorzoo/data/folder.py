@@ -33,13 +33,14 @@ class FolderDataModule(ImageDataModule):
     a hash of their content.
 
     Args:
-        root: The folder.
-        val_fraction: Expected fraction of validation images in a split by content.
+        root: Folder that is searched recursively.
+        val_fraction: Expected fraction of validation images if the images are split by a hash, in [0, 1].
         labels: Whether to label each image with its class: the folder or tar directly below the root (or
             below ``train`` and ``val``) that contains it. Classes are numbered in alphabetical order.
-        source_fractions: Fraction of the training samples for each source; fractions are normalized to a sum
-            of 1. Each folder directly below the root (or below ``train``) is a source and must be listed.
-            Class folders are subfolders of the sources, and a class is named ``SOURCE/CLASS``.
+        source_fractions: Fraction of the training samples to draw from each source, by folder name. A source
+            is a folder directly below the root (or below ``train``). All sources must be listed; the
+            fractions are normalized to a sum of 1. Class folders are then subfolders of the sources, and a
+            class is named ``SOURCE/CLASS``. None does not balance sources.
         class_factors: Multipliers for the sampling weights of classes, by class name; for example, 0.3 for a
             class of similar images. Requires ``labels``. The fractions in ``source_fractions`` are preserved.
         kwargs: Arguments of `ImageDataModule`.
@@ -64,7 +65,10 @@ class FolderDataModule(ImageDataModule):
         return len(self._classes) if self.hparams.labels else 0
 
     def sample_weights(self) -> Tensor | None:
-        """Return sampling weights from class sizes, ``class_factors`` and ``source_fractions``."""
+        """Return ``(N,)`` weights for sampling training images; None draws each image once.
+
+        The weights depend on ``class_power``, ``class_factors`` and ``source_fractions``.
+        """
         hp, data = self.hparams, self.train_data
         weights = super().sample_weights()
         if hp.class_factors:
@@ -87,7 +91,7 @@ class FolderDataModule(ImageDataModule):
         return weights
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split, from its subfolder or from the split by content."""
+        """Return the images of a split, from its subfolder or from the split by a hash."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
             return self._label(find_sources(root / split), root / split)
@@ -132,7 +136,7 @@ class FolderDataModule(ImageDataModule):
         return ImageTable(found, labels=labels_by_folder(found, folder, self._classes, depth))
 
     def originals(self) -> Originals:
-        """Return all images below the folder, independent of the split."""
+        """Return the images for ``colorzoo predict``: all images below the folder."""
         return find_originals(self.hparams.root)
 
     @cached_property

@@ -19,7 +19,7 @@ class Column(Protocol):
     def __len__(self) -> int: ...
 
     def select(self, rows: Tensor) -> Any:
-        """Return the entries at ``rows`` in that order."""
+        """Return a column with the entries at the indices ``rows``, in that order."""
 
 
 class _Ragged:
@@ -56,32 +56,35 @@ def _ends(lists: Sequence[Sequence[Any]] | Sequence[Tensor]) -> Tensor:
 
 
 class BoxTable(_Ragged):
-    """Relative boxes of each image, ``(K, 4)`` float32: left, top, right, bottom in [0, 1]."""
+    """Column with the boxes of each image, relative to the image size.
+
+    An entry is ``(K, 4)`` float32: left, top, right, bottom in [0, 1].
+    """
 
     @classmethod
     def of(cls, per_image: Iterable[Tensor]) -> BoxTable:
-        """Pack one ``(K, 4)`` tensor per image."""
+        """Create the column from a ``(K, 4)`` tensor of boxes for each image."""
         boxes = list(per_image)
         return cls(torch.cat([torch.empty(0, 4), *boxes]), _ends(boxes))
 
 
 class Partners(_Ragged):
-    """Locations of the sketches or the reference of each image (`Sources`)."""
+    """Column with the locations of each image's sketches or reference, as `Sources`."""
 
     @classmethod
     def of(cls, per_image: Iterable[Sequence[StoredImage]]) -> Partners:
-        """Pack the sketches or references of each image."""
+        """Create the column from the sketches or the reference of each image."""
         lists = list(per_image)
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """Class maps of images, stored as image files.
+    """Column with the class map of each image, stored as an image file.
 
     Attributes:
-        sources: Class map of each image: a single-channel image of the same size.
-        table: ``(256,)`` uint8 class of each stored value; 0 is unlabeled.
+        sources: Locations of the class maps, which are single-channel images.
+        table: ``(256,)`` uint8 class of each pixel value in the files; 0 is unlabeled.
     """
 
     sources: Sources
@@ -97,7 +100,7 @@ class ClassMaps:
 
 @dataclass(frozen=True)
 class ImageTable:
-    """Table of the images of a split; a subclass may add columns (`Column`, Tensor or None).
+    """Table of the images of a split; a subclass can add columns (`Column`, Tensor or None).
 
     Examples:
         >>> images = ImageTable(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
@@ -122,7 +125,7 @@ class ImageTable:
         return len(self.sources)
 
     def select(self, rows: Tensor) -> Self:
-        """Return the images at ``rows`` in that order, with all columns."""
+        """Return a table with the images at the indices ``rows``, in that order."""
         selected: dict[str, Any] = {}
         for name in (each.name for each in fields(self)):
             column: Tensor | Column | None = getattr(self, name)
@@ -131,5 +134,5 @@ class ImageTable:
         return replace(self, **selected)
 
     def first(self, count: int | None) -> Self:
-        """Return the first ``count`` images, or all if ``count`` is None."""
+        """Return a table with the first ``count`` images, or all images if it is None."""
         return self if count is None else self.select(torch.arange(min(count, len(self))))

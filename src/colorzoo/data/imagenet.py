@@ -85,7 +85,11 @@ def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: s
 
 
 def subset_rows(sources: Sources, subset: str) -> Tensor:
-    """Return the rows of a named subset of the validation images.
+    """Return the int64 indices of a subset of the validation images.
+
+    Args:
+        sources: All validation images.
+        subset: Name from `SUBSETS`; see `ImageNetDataModule`.
 
     Raises:
         DataError: The subset is unknown, or some of its images are missing.

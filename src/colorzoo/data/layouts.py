@@ -78,7 +78,7 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], dep
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the sorted names of subfolders and tar files, without ``.tar``."""
+    """Return the sorted names of a folder's subfolders and tar files, without ``.tar``."""
     with os.scandir(folder) as entries:
         return sorted(
             entry.name.removesuffix(".tar")

@@ -25,10 +25,10 @@ Found = TypeVar("Found")
 class SeededSampler(DistributedSampler[tuple[int, int]]):
     """Resumable distributed sampler of ``(index, seed)`` pairs.
 
-    The pairs depend only on the seed and the epoch. The seed in a pair determines all random numbers of the
-    sample. Training shuffles the samples in each epoch. Evaluation uses each sample exactly once, in the
-    order of the data set. Samples are distributed round-robin over the processes, so their global order does
-    not depend on the number of processes.
+    The pairs depend only on the argument ``seed`` and the epoch. The seed in a pair determines all random
+    numbers of the sample. Training shuffles the samples in each epoch. Evaluation uses each sample exactly
+    once, in the order of the data set. Samples are distributed round-robin over the processes, so their
+    global order does not depend on the number of processes.
 
     The base class is `DistributedSampler`, because Lightning would wrap any other sampler in a
     `DistributedSampler` and distribute the samples twice.
@@ -43,8 +43,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         world_size: Number of processes.
         drop_last: Whether to drop samples at the end of a shuffled epoch if the number of samples is not a
             multiple of the number of processes. By default, samples are repeated instead.
-        skip: Function that returns the number of samples to skip at the start of an epoch, over all
-            processes, such as samples used before a run was resumed.
+        skip: Function that returns the number of samples to skip at the start of an epoch, summed over all
+            processes. A resumed run skips the samples that were used before.
 
     Raises:
         DataError: A process would have no sample to evaluate, so the other processes would hang.
@@ -91,7 +91,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
             yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
-        """Return the sample indices of a training epoch, ``(length,)``."""
+        """Return the sample indices ``(length,)`` of a training epoch in random order."""
         if self.weights is None:
             return torch.randperm(self.length, generator=generator)
         return draw_weighted(self.weights, self.length, generator)
@@ -102,7 +102,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
 
 def require_one_each(images: int, processes: int) -> None:
-    """Require at least one validation image per process.
+    """Check that there is at least one validation image per process.
 
     Raises:
         DataError: A process would have no image to evaluate, so the other processes would hang.
@@ -115,16 +115,16 @@ def require_one_each(images: int, processes: int) -> None:
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
-    """Batch sampler for `BatchedDataset` with a cyclic list of batch sizes.
+    """Batch sampler for `BatchedDataset` whose batches have different sizes in turn.
 
     The base class is `DistributedSampler` for the same reason as in `SeededSampler`.
 
     Args:
-        samples: Sampler of this process.
-        sizes: Batch sizes, used cyclically.
+        samples: Sampler of the ``(index, seed)`` pairs of this process.
+        sizes: Sizes of successive batches; after the last size, the list starts again.
         drop_last: Whether to drop an incomplete last batch of an epoch.
-        batches_done: Function that returns the number of batches of this epoch used before the run was
-            resumed. ``samples`` must start after these batches.
+        batches_done: Function that returns the number of batches of this epoch that were used before the run
+            was resumed. ``samples`` must start after these batches.
     """
 
     def __init__(
@@ -161,10 +161,10 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
 
 
 class BatchedDataset(Dataset[list[Sample]]):
-    """Dataset of whole batches, indexed by the key lists of a `CyclicBatchSampler`.
+    """Dataset of whole batches; the index is a list of pairs from a `CyclicBatchSampler`.
 
     Args:
-        data: Dataset of samples.
+        data: Dataset of samples, indexed by ``(index, seed)`` pairs.
     """
 
     def __init__(self, data: Dataset[Sample]) -> None:
@@ -184,7 +184,7 @@ def class_weights(labels: Tensor, power: float) -> Tensor:
     """Return image weights that sample each class in proportion to a power of its size.
 
     Args:
-        labels: ``(N,)`` int64 class of each image; -1 (none) counts as a class.
+        labels: ``(N,)`` int64 class of each image. Images without a class (-1) are treated as one class.
         power: Exponent. With 1, all images are equally likely. With 0, all classes are equally likely.
 
     Returns:
@@ -243,7 +243,10 @@ def delay_signals(worker: int) -> None:
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Collate samples into a batch; ``boxes`` become a list because their number varies."""
+    """Collate samples into a batch as in PyTorch, but the entry ``boxes`` into a list.
+
+    The boxes cannot be stacked, because each image has a different number of boxes.
+    """
     columns: dict[str, Any] = {}
     for name in samples[0]:
         values = [cast(dict[str, Any], sample)[name] for sample in samples]

@@ -72,11 +72,14 @@ class ImageDataModule(LightningDataModule):
 
     Args:
         root: Folder of the data set.
-        batch_size: Number of images per training batch over all processes, or a cyclic list of batch sizes.
-            Each process loads its part of a batch, so results do not depend on the number of processes.
-        crop: Side of the training crops in pixels, or a cyclic list of sides for successive batches.
+        batch_size: Number of images per training batch over all processes. Each process loads its part of a
+            batch, so results do not depend on the number of processes. A list gives the sizes of successive
+            batches; after its last entry, it starts again.
+        crop: Side in pixels of the square training images after augmentation. A list gives the sides for
+            successive batches; after its last entry, it starts again.
         resize: Shorter side of a decoded training image in pixels; None uses 1.25 times the largest crop.
-        min_scale: Minimum side of the random window relative to the side of the decoded square.
+        min_scale: Minimum length of the random window's longer side, relative to the side of the square that
+            the worker has cropped.
         max_stretch: Maximum aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
             ratio.
         degrade_prob: Probability of degrading a training image like an old photograph; see `degrade_images`.
@@ -88,7 +91,7 @@ class ImageDataModule(LightningDataModule):
         val_size: Side of the validation images in pixels. The shorter side is resized to this length, then
             the image is center-cropped to a square.
         val_batch_size: Number of images per validation batch.
-        val_limit: Maximum number of validation images, from the start of the list; None uses all.
+        val_limit: Maximum number of validation images, from the start of the list; None uses all images.
         check: Whether to decode every image at a small size before the first training, to find broken and
             gray images. Results are cached until a file changes.
         drop_gray: Whether to exclude training images without color, as in Zhang et al. (2016, 2017) and
@@ -97,10 +100,10 @@ class ImageDataModule(LightningDataModule):
             process would keep its own copy.
         num_workers: Number of worker processes per loader.
         seed: Seed for the sample order, crops, augmentation and simulated hints.
-        first_crop: Lower side in pixels of the training crops in the first part of the run, for faster steps.
-            The random windows stay the same but are resized to this side. Only values below ``crop`` have an
-            effect. None uses ``crop`` in the whole run.
-        first_crop_fraction: Fraction of the run with ``first_crop``.
+        first_crop: Smaller side in pixels of the training images in the first part of the run, for faster
+            steps. The random windows stay the same but are resized to this side. Only values below ``crop``
+            have an effect. None uses ``crop`` in the whole run.
+        first_crop_fraction: Fraction of the run in which ``first_crop`` is used, in [0, 1].
 
     Raises:
         ColorzooError: A number is out of range.
@@ -149,12 +152,17 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def crops(self) -> list[int]:
-        """Sides of the training crops, used cyclically."""
+        """Sides in pixels of the training images in successive batches of an epoch.
+
+        Batch n, counted from 0, has the side at index n modulo the length of the list.
+        """
         return _listed(self.hparams.crop)
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Training batch sizes of each process, used cyclically.
+        """Numbers of images per process in successive training batches of an epoch.
+
+        Batch n, counted from 0, has the size at index n modulo the length of the list.
 
         Raises:
             DataError: ``batch_size`` is not divisible by the number of processes.
@@ -163,7 +171,10 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def global_batches(self) -> list[int]:
-        """Training batch sizes over all processes, used cyclically."""
+        """Numbers of images over all processes in successive training batches of an epoch.
+
+        Batch n, counted from 0, has the size at index n modulo the length of the list.
+        """
         return _listed(self.hparams.batch_size)
 
     @property
@@ -172,7 +183,7 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def train_side(self) -> int:
-        """Side in pixels of the square training crops from the workers."""
+        """Side in pixels of the squares that workers crop for training, before augmentation."""
         return int(self.hparams.resize or round(max(self.crops) * 1.25))
 
     @property
@@ -197,7 +208,12 @@ class ImageDataModule(LightningDataModule):
         raise NotImplementedError(f"{type(self).__name__} must define find_images(split)")
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
-        """Return a dataset of samples, indexed by ``(index, seed)`` pairs."""
+        """Return a dataset of decoded, cropped images, indexed by ``(index, seed)`` pairs.
+
+        Args:
+            images: Images of a split.
+            train: Whether to crop at random positions, as in training, instead of the center.
+        """
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
@@ -224,7 +240,12 @@ class ImageDataModule(LightningDataModule):
             self.val_data = self.make_dataset(self._find_once("val"), train=False)
 
     def filter_images(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
-        """Return the images that can be decoded and, if requested, have color; log the rest."""
+        """Return the images that pass the check; log a summary of the excluded images.
+
+        Args:
+            images: Images to check; all are returned if ``check`` is False.
+            drop_gray: Whether to exclude images without color in addition to broken images.
+        """
         if not self.hparams.check:
             return images
         cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
@@ -267,7 +288,7 @@ class ImageDataModule(LightningDataModule):
         return Originals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
-        """Return the training sampler.
+        """Return the sampler that yields the ``(index, seed)`` pairs of a training epoch.
 
         Raises:
             DataError: ``class_power`` is below 1 and the images have no classes.
@@ -283,7 +304,7 @@ class ImageDataModule(LightningDataModule):
         return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
-        """Return ``(N,)`` sampling weights, or None to draw each image once per epoch.
+        """Return ``(N,)`` weights for sampling training images; None draws each image once.
 
         Raises:
             DataError: ``class_power`` is below 1 and the images have no classes.
@@ -316,13 +337,13 @@ class ImageDataModule(LightningDataModule):
         return cast(Batch, self.complete(ready, training=training))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Zoom and flip a training batch with its sketches, class maps and boxes."""
+        """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
         generators, hp = image_generators(batch["seed"], "augment"), self.hparams
         crop = self.current_crop()
         return augment_batch(batch, crop, generators, min_scale=hp.min_scale, max_stretch=hp.max_stretch)
 
     def current_crop(self) -> int:
-        """Return the side of the training crops at the current step.
+        """Return the side in pixels of the training images in the current batch.
 
         Raises:
             DataError: ``first_crop`` is set, but the run has neither a step limit nor an epoch limit.
@@ -334,11 +355,16 @@ class ImageDataModule(LightningDataModule):
         return min(hp.first_crop, crop) if run_progress(self.trainer) < hp.first_crop_fraction else crop
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Add entries computed from the augmented images; none by default."""
+        """Return the batch with entries computed from the augmented images; none by default.
+
+        Args:
+            batch: Batch on the device, after augmentation.
+            training: Whether the batch is a training batch.
+        """
         return batch
 
     def digest(self) -> dict[str, Any] | None:
-        """Return the number and a hash of the training images, or None if they are not files.
+        """Return the number and a hash of the training images; None if they are not files.
 
         The hash covers the file names below the root and the file sizes.
         """
@@ -349,7 +375,7 @@ class ImageDataModule(LightningDataModule):
         return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
 
     def ranks(self) -> dict[str, Any]:
-        """Return ``rank`` and ``world_size`` as sampler arguments."""
+        """Return the arguments ``rank`` and ``world_size`` of a `SeededSampler`."""
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
@@ -369,11 +395,13 @@ class ImageDataModule(LightningDataModule):
         return rounds * sum(sizes) + sum(sizes[:rest])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the batch sizes, which define the position in an epoch."""
+        """Return the batch sizes, which convert a number of batches to a position in the epoch."""
         return {"global_batches": self.global_batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that the batch size is unchanged; Lightning stores the position in batches.
+        """Check that a resumed run has the batch size of the checkpoint.
+
+        Lightning stores the position in the epoch as a number of batches.
 
         Raises:
             DataError: The batch size differs from the batch size of the checkpoint.
@@ -430,8 +458,8 @@ def labels_of(data: Any, setting: str) -> Tensor:
     """Return the ``(N,)`` labels of a dataset.
 
     Args:
-        data: The dataset.
-        setting: Name of the setting for the error message.
+        data: Dataset with an `ImageTable` as its attribute ``images``.
+        setting: Name of the DataModule argument that requires labels, for the error message.
 
     Raises:
         DataError: The dataset has no labels.
@@ -446,7 +474,7 @@ def labels_of(data: Any, setting: str) -> Tensor:
 
 
 def divided_batch(size: int, processes: int) -> int:
-    """Return the batch size per process for a global batch size.
+    """Return the batch size per process for a batch size over all processes.
 
     Raises:
         DataError: The size is not divisible by the number of processes.
@@ -466,7 +494,11 @@ def _listed(value: int | Sequence[int]) -> list[int]:
 
 
 def run_progress(trainer: Trainer) -> float:
-    """Return the completed fraction of a run, by steps or epochs."""
+    """Return the completed fraction of a run: the larger fraction of its steps and epochs.
+
+    Raises:
+        DataError: The run has neither a step limit nor an epoch limit.
+    """
     progress = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
     batches = trainer.num_training_batches
     epochs = trainer.max_epochs or -1

@@ -1,4 +1,4 @@
-"""Search for the nearest training images by encoder features, and index files."""
+"""Search for the most similar training images, and index files that store the result."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class FeatureEncoder:
     """Encoder of image features for finding similar images.
 
     Attributes:
-        name: Name in the index. An index with a different name is outdated.
+        name: Name that is stored in the index file. An index file with a different name is outdated.
         features: Function that computes features ``(B, D)`` of RGB images ``(B, 3, S, S)`` in [0, 1].
-        size: Input side S in pixels.
-        device: Device of the encoder.
+        size: Side S of the input images in pixels.
+        device: Device on which ``features`` runs.
     """
 
     name: str
@@ -87,16 +87,17 @@ def build_neighbors(
     k: int,
     batch: int = 32,
 ) -> Neighbors:
-    """Find each image's nearest training images by cosine similarity, and write an index file.
+    """Find each image's nearest training images, and write their indices to an index file.
 
-    The search is exact. On a GPU it is fast enough for a million images.
+    The nearest images have the highest cosine similarity of the encoder features. The search is exact. On a
+    GPU it is fast enough for a million images.
 
     Args:
-        train: Training images (candidates).
+        train: Training images, which are the candidates of the search.
         val: Validation images.
-        encoder: The encoder.
-        file: Output ``.npz`` file.
-        k: Number of neighbors, less than the number of training images.
+        encoder: Encoder that computes the features.
+        file: Path of the index file, with the extension ``.npz``.
+        k: Number of neighbors per image; reduced if there are not enough other training images.
         batch: Number of images per forward pass of the encoder.
 
     Raises:
@@ -137,16 +138,16 @@ def load_neighbors(
     *,
     k: int = 5,
 ) -> Neighbors | None:
-    """Load an index written by `build_neighbors`; return None if it is missing or outdated.
+    """Load an index file of `build_neighbors`; return None if it is missing or outdated.
 
-    An index is outdated if its images or encoder differ, or if it contains fewer than ``k`` neighbors.
+    An index file is outdated if its images or encoder differ, or if it contains fewer than ``k`` neighbors.
 
     Args:
         train: Training images.
         val: Validation images.
         encoder: Name of the encoder.
-        file: The index file.
-        k: Number of neighbors.
+        file: Path of the index file.
+        k: Number of neighbors per image.
     """
     try:
         with np.load(file) as arrays:
@@ -163,7 +164,7 @@ def load_neighbors(
 
 
 def images_hash(*lists: Sequence[StoredImage]) -> str:
-    """Return a hash of the names and order of images."""
+    """Return a hash of lists of images, which depends on the names and their order."""
     digest = hashlib.sha256()
     for sources in lists:
         digest.update(b"list")

@@ -36,7 +36,7 @@ class Originals:
     Attributes:
         sources: Files and tar members.
         root: Data folder.
-        skipped: Path and reason of each skipped file that looks like an image.
+        skipped: Path of each skipped file that looks like an image, and the reason.
         errors: Messages about folders that cannot be searched.
     """
 

@@ -23,7 +23,8 @@ class Prior:
     """Color frequencies of a data set.
 
     Attributes:
-        frequencies: ``(313,)`` float64 smoothed frequencies of the bins inside the sRGB hull, with sum 1.
+        frequencies: ``(313,)`` float64 smoothed frequencies of the color bins, with sum 1. A bin is a square
+            of 10 x 10 CIE units in the ab plane; the 313 bins cover sRGB.
         images: Number of counted images.
         broken: Names of images that could not be decoded.
     """
@@ -59,7 +60,12 @@ def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callabl
 
 
 def smooth_frequencies(frequencies: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
-    """Smooth bin frequencies ``(313,)`` with a Gaussian of ``sigma`` CIE units; keep the sum."""
+    """Smooth the frequencies of color bins with a Gaussian in the ab plane; keep their sum.
+
+    Args:
+        frequencies: ``(313,)``; see `Prior`.
+        sigma: Standard deviation of the Gaussian in CIE units.
+    """
     centers = hull_centers().to(frequencies)
     kernel = torch.exp(-torch.cdist(centers, centers).square() / (2 * sigma**2))
     return frequencies @ (kernel / kernel.sum(dim=1, keepdim=True))

@@ -24,7 +24,8 @@ def crop_flip_reference(
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: A random generator for the batch, or a generator for each image.
         scale: Range of the crop's area relative to the image's area.
-        ratio: Range of the crop's aspect ratio; the sides do not exceed the image.
+        ratio: Range of the crop's aspect ratio relative to the image's aspect ratio. The crop does not extend
+            beyond the image.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1].
@@ -59,8 +60,9 @@ def warp_jitter_reference(
         bend: Maximum shift of a control point relative to the image side. The paper does not state its value;
             the default warps visibly without folding.
         points: Number of control points along each side.
-        degrees: Maximum rotation; the angle is drawn uniformly from [0, ``degrees``].
-        jitter: Maximum shift of each channel; the shift is drawn uniformly.
+        degrees: Maximum rotation in degrees; the angle is drawn uniformly from [0, ``degrees``].
+        jitter: Maximum shift of each RGB channel; the shift is drawn uniformly from [-``jitter``,
+            ``jitter``].
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1]; rotated images are padded by reflection.

@@ -74,13 +74,13 @@ class ShardReport:
     """Result of `shard_folder`.
 
     Attributes:
-        images: Number of images by split.
-        chunks: Number of chunk files by split.
+        images: Number of images in each split (``train`` and ``val``).
+        chunks: Number of chunk files in each split.
         size: Total size of all chunk files in bytes.
-        gray: Number of excluded gray training images.
-        broken: Name and reason of each image that cannot be decoded.
-        classes: Class names in the order of their numbers.
-        digest: Number and hash of the training images.
+        gray: Number of training images that were excluded because they have no color.
+        broken: Name of each image that cannot be decoded, and the reason.
+        classes: Class names in the order of the class numbers.
+        digest: Number of the training images, and a hash of their names and file sizes.
     """
 
     images: dict[str, int]
@@ -97,7 +97,7 @@ def shard_folder(
 ) -> ShardReport:
     """Pack a folder of images into shards with `litdata.optimize`.
 
-    Training images are shuffled, so each chunk is mixed. Validation images keep their order.
+    Training images are shuffled, so each chunk file is a random sample. Validation images keep their order.
 
     Args:
         source: Folder that is searched recursively for images, as files or in ``.tar`` files. The folder of
@@ -222,7 +222,7 @@ def load_litdata() -> Any:
 
 
 def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
-    """Read the ``shards.json`` of a folder of shards.
+    """Return the content of ``shards.json``, which describes a folder of shards.
 
     Args:
         root: Local folder, or an address such as ``s3://bucket/folder``.
@@ -245,7 +245,9 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
 
 
 class ShardReader:
-    """Sequence of the sharded images of a split; supports pickling for worker processes.
+    """Sequence of the encoded images of a split, read from shards.
+
+    The reader can be pickled for worker processes.
 
     Args:
         root: Folder written by `shard_folder`, or the address of a copy.

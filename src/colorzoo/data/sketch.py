@@ -58,7 +58,7 @@ class SketchDataModule(FolderDataModule):
             images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
         jitter: Whether to jitter the colors of training images after computing their sketches
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color hint.
-        jitter_hue: Maximum hue rotation of ``jitter`` in degrees; 40 in the paper, 180 for all hues.
+        jitter_hue: Maximum hue rotation of ``jitter`` in degrees; 40 in Cho et al. 2023, 180 for all hues.
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -97,7 +97,10 @@ class SketchDataModule(FolderDataModule):
         return pair_sketches(root / "rgb_train", folders)
 
     def originals(self) -> Originals:
-        """Return the sketch files of the validation images, or all images for the layout ``xdog``."""
+        """Return the images for ``colorzoo predict``: the validation sketches.
+
+        For the layout ``xdog``, which has no sketch files, return all color images.
+        """
         if self._layout == "xdog":
             return super().originals()
         partners = self.find_images("val").first(self.hparams.val_limit).partners
@@ -147,7 +150,7 @@ class SketchedDataset(Dataset[Sample]):
 
     Args:
         colors: The color images.
-        sketches: Sketches of each image. The sample seed selects a sketch.
+        sketches: Sketches of each image. The sample seed selects one sketch of the image.
         side: Side of the crop in pixels.
         random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
     """
@@ -176,7 +179,9 @@ class SketchedDataset(Dataset[Sample]):
 
 
 def pair_sketches(colors: Path, sketches: Sequence[Path]) -> ImageTable:
-    """Match each image of a folder with the sketches of the same name.
+    """Return a table of color images with their sketches, matched by the file name.
+
+    The extensions of the files can differ.
 
     Args:
         colors: Folder of color images.

@@ -24,8 +24,8 @@ class StoredImage(NamedTuple):
     Attributes:
         path: The image file, or the tar file that contains it.
         member: Name inside the tar; "" for a file.
-        offset: Position of the bytes in the file.
-        size: Number of bytes; -1 for the rest of the file.
+        offset: Position of the encoded image in the file, in bytes.
+        size: Size of the encoded image in bytes; -1 for the rest of the file.
     """
 
     path: str
@@ -39,7 +39,7 @@ class StoredImage(NamedTuple):
         return f"{self.path}/{self.member}" if self.member else self.path
 
     def read(self) -> bytes:
-        """Return the encoded image."""
+        """Return the bytes of the encoded image."""
         with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
             stream.seek(self.offset)
             return stream.read(self.size)
@@ -54,8 +54,8 @@ class Sources(Sequence[StoredImage]):
         root: Common prefix of the file names.
         names: Path of each image: below ``root`` for a file, inside the tar for a tar member.
         archives: Paths of the tar files.
-        members: ``(N, 3)`` int64 index into ``archives`` (-1 for files), offset and size; None without tar
-            members.
+        members: ``(N, 3)`` int64: index into ``archives`` (-1 for files), and the offset and size of
+            `StoredImage`. None without tar members.
         rows: Rows of the stored images in this view, in order; None selects all rows.
     """
 
@@ -72,11 +72,11 @@ class Sources(Sequence[StoredImage]):
 
     @classmethod
     def of(cls, sources: Iterable[StoredImage], root: str | Path = "") -> Sources:
-        """Pack an iterable of sources without storing it in a list.
+        """Create the sequence from an iterable, without a list of all locations in memory.
 
         Args:
-            sources: Sources in their final order.
-            root: A common parent folder, to save memory.
+            sources: Locations of the images, in the order of the sequence.
+            root: Common parent folder, which is stored only once.
         """
         prefix = f"{root}{os.sep}" if root else ""
         archives: dict[str, int] = {}
@@ -139,7 +139,7 @@ class PackedStrings:
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> PackedStrings:
-        """Pack an iterable of strings without storing it in a list."""
+        """Create the sequence from an iterable, without a list of all strings in memory."""
         blob, ends = bytearray(), array("q")
         for string in strings:
             blob += os.fsencode(string)
@@ -163,15 +163,16 @@ def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype)
 
 
 def find_sources(folder: Path) -> Sources:
-    """Find all images below a folder recursively, sorted by name.
+    """Return the locations of all images below a folder, sorted by name.
 
     Examples:
         >>> sources = find_sources(Path("album"))
         >>> len(sources)
         4
 
-    Symbolic links to folders are followed once. Hidden files and the folders of operating systems and NAS
-    devices (`colorzoo.image_io.find.is_hidden`) are skipped.
+    Subfolders and ``.tar`` files are searched too. Symbolic links to folders are followed, except links to a
+    parent folder. Hidden files and the folders of operating systems and NAS devices
+    (`colorzoo.image_io.find.is_hidden`) are skipped.
 
     Raises:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
@@ -240,7 +241,7 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
 
 
 def tar_sources(path: str) -> Iterator[StoredImage]:
-    """Yield the images inside a plain tar file.
+    """Yield the locations of the images inside an uncompressed tar file.
 
     Raises:
         DataError: The tar is compressed, truncated, damaged or unreadable, or stores an image as a sparse

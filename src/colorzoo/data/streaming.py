@@ -29,9 +29,10 @@ class StreamingDataModule(ImageDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape  # doctest: +SKIP
         torch.Size([16, 3, 224, 224])
 
-    The order of the images depends only on the seed and the epoch. Chunks are shuffled first, then images are
-    shuffled within windows of several chunks. Images are distributed round-robin over the processes. Batches
-    also contain ``label``, the class number of each image as ``(B,)`` int64.
+    The order of the images depends only on the seed and the epoch. The chunk files are shuffled first. Then
+    the images are shuffled within windows of ``shuffle_window`` images, which span several chunks. Images are
+    distributed round-robin over the processes. Batches also contain ``label``, the class number of each image
+    as ``(B,)`` int64.
 
     Args:
         root: Folder written by ``colorzoo data shard``, or the fsspec address of a copy, such as
@@ -39,8 +40,8 @@ class StreamingDataModule(ImageDataModule):
         cache_dir: Folder for downloads; None selects a folder in colorzoo's cache.
         cache_gigabytes: Maximum size of the downloads in GB. The oldest downloads are deleted first. None
             keeps all downloads.
-        shuffle_window: Number of images that are shuffled together. Larger windows mix images better but read
-            from more chunks at a time.
+        shuffle_window: Number of images that are shuffled together. Images of more chunks are mixed in larger
+            windows, but more chunk files are read at a time.
         kwargs: Arguments of `ImageDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect,
             because images are checked when shards are written.
 
@@ -91,7 +92,7 @@ class StreamingDataModule(ImageDataModule):
         )
 
     def train_sampler(self) -> ShardSampler:
-        """Return the training sampler.
+        """Return the sampler that yields the ``(index, seed)`` pairs of a training epoch.
 
         Raises:
             DataError: ``class_power`` is below 1.
@@ -127,7 +128,7 @@ class ShardDataset(Dataset[Sample]):
         reader: Reader of the images.
         side: Shorter side of the decoded image and side of the crop, in pixels.
         random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
-        limit: Maximum number of images, from the start; None uses all.
+        limit: Maximum number of images, from the start of the split; None uses all images.
     """
 
     def __init__(
@@ -148,10 +149,10 @@ class ShardDataset(Dataset[Sample]):
 
 
 class ShardSampler(SeededSampler):
-    """`SeededSampler` with an order that requires only a few chunks at a time.
+    """`SeededSampler` whose order reads images from only a few chunk files at a time.
 
     Args:
-        sizes: Number of images in each chunk.
+        sizes: Number of images in each chunk file.
         window: Number of images that are shuffled together.
         options: Arguments of `SeededSampler`.
     """
@@ -161,7 +162,10 @@ class ShardSampler(SeededSampler):
         self.sizes, self.window = torch.tensor(sizes), window
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
-        """Return the indices of all images: shuffle chunks first, then windows of images."""
+        """Return the indices of all images in the order of an epoch.
+
+        The chunk files are shuffled first, then the images within windows of ``window`` images.
+        """
         chunks = torch.randperm(len(self.sizes), generator=generator)
         sizes = self.sizes[chunks]
         starts = (self.sizes.cumsum(0) - self.sizes)[chunks]

@@ -69,8 +69,8 @@ class VerifyReport:
         root: Folder of the data set.
         layout: Name of the layout.
         splits: Number of images by split; a folder without ``train`` and ``val`` has the split ``all``.
-        mistakes: One-line errors that the DataModule would raise.
-        findings: All findings, in the order of the images.
+        mistakes: Layout errors that the DataModule would raise, as one-line messages.
+        findings: Problems in the image files, in the order of the images.
         duplicates: Groups of images with identical bytes.
     """
 
@@ -87,7 +87,7 @@ class VerifyReport:
         return bool(self.mistakes) or any(finding.kind == "broken" for finding in self.findings)
 
     def counts(self) -> dict[Kind, int]:
-        """Return the number of findings of each kind."""
+        """Return the number of problems of each kind in the image files."""
         return dict(Counter(finding.kind for finding in self.findings))
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,11 +102,11 @@ def verify(
     threads: int | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> VerifyReport:
-    """Check the layout of a data set and examine every image.
+    """Check the layout of a data set, decode every image, and return a report of the problems.
 
     Args:
         root: Folder of the data set.
-        layout: A name from `LAYOUTS`.
+        layout: Name of the folder structure; a key of `LAYOUTS`.
         threads: Number of decoding threads; None uses one thread per core.
         tick: Function that is called after each image.
 
@@ -152,12 +152,12 @@ def _examine(source: StoredImage) -> tuple[str, bytes, list[Fact]]:
 
 
 def examine(name: str, data: bytes) -> list[Fact]:
-    """Return the findings about an encoded image as ``(kind, detail)`` pairs.
+    """Return the problems of an encoded image as ``(kind, detail)`` pairs; see `Finding`.
 
-    A broken image has only the finding ``broken``.
+    The list of a broken image contains only the problem ``broken``.
 
     Args:
-        name: File name; its extension is checked.
+        name: File name, whose extension is compared with the image format.
         data: Bytes of the file.
     """
     try:

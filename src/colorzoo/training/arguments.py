@@ -18,7 +18,7 @@ _FIELD = re.compile(
 
 
 def prepare_words(words: Sequence[str]) -> list[str]:
-    """Convert arguments to the form ``--NAME=VALUE`` and resolve configuration paths.
+    """Return arguments in the form ``--NAME=VALUE``, with configurations resolved to paths.
 
     Raises:
         ColorzooError: A configuration does not exist or is not a YAML mapping.
@@ -42,13 +42,13 @@ def prepare_words(words: Sequence[str]) -> list[str]:
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
-    """Return the last value of a flag in ``--NAME=VALUE`` arguments, or None."""
+    """Return the last value of a flag in ``--NAME=VALUE`` arguments; None without the flag."""
     values = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
     return values[-1] if values else None
 
 
 def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
-    """Set a flag to a value, or remove the flag if the value is None."""
+    """Return arguments in which a flag has a new value; None for ``value`` removes the flag."""
     others = [word for word in words if not word.startswith(f"{flag}=")]
     return others if value is None else [*others, f"{flag}={value}"]  # overrides the value of a config
 

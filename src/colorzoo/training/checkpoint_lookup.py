@@ -23,7 +23,8 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
 
     Args:
         path: A checkpoint file or a folder of runs; URLs such as ``s3://BUCKET/FOLDER`` are supported.
-        begins: Whether to return None, instead of raising an error, for a folder without checkpoints.
+        begins: Whether a folder without checkpoints begins a new run. The function then returns None instead
+            of raising an error.
 
     Raises:
         WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be
@@ -54,9 +55,10 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
 
 
 def with_registered_model(words: Sequence[str]) -> list[str]:
-    """Replace a registered name in ``--model`` with the model's class, settings and weights.
+    """Return arguments with a registered name in ``--model`` replaced by class and weights.
 
-    If the arguments do not set a model, add the default model.
+    The name is replaced by the class and settings of the model. Its weights become ``--init_from``. If the
+    arguments do not set a model, the default model is added.
 
     Raises:
         ColorzooError: No model has weights on this machine.

@@ -15,7 +15,7 @@ from colorzoo.registry import plugin_packages
 
 
 def load_config(path: Path) -> Any:
-    """Return a configuration as a mapping without resolving interpolations.
+    """Return the content of a YAML configuration, with interpolations (``${...}``) unresolved.
 
     Raises:
         ColorzooError: The file cannot be read or is not a YAML mapping.
@@ -58,6 +58,6 @@ def find_config(name: str) -> Path:
 
 
 def config_folders() -> list[Path]:
-    """Return the existing configuration folders of the package and the checkout."""
+    """Return the existing configuration folders: of the package and of a source checkout."""
     package = Path(colorzoo.__path__[0])
     return [folder for folder in (package / "configs", package.parents[1] / "configs") if folder.is_dir()]

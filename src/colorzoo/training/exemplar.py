@@ -40,16 +40,18 @@ class ExemplarObjective:
     """Settings of the losses; the defaults are the values of SPColor (section IV-A).
 
     Attributes:
-        l1_weight: Weight of the L1 loss of self-referenced images.
-        perceptual_weight: Weight of the squared distance between the deepest features of the result and the
-            ground truth.
-        semantic: Whether to weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
-            False selects the unweighted perceptual loss of Zhang et al. 2019.
+        l1_weight: Weight of the L1 loss, computed only for images whose reference is derived from the image
+            itself (self-references).
+        perceptual_weight: Weight of the squared distance between the deepest features of the prediction and
+            the ground truth, computed by the frozen feature network of the model.
+        semantic: Whether to weight the perceptual distance of a position by 1 - similarity between the
+            position and its match in the reference (Chen et al. 2023, eq. 12). False selects the unweighted
+            perceptual loss of Zhang et al. 2019.
         smooth_weight: Weight of the edge-aware smoothness loss.
-        smooth_alpha: Scale of the squared Lab distance in the smoothness loss.
+        smooth_alpha: Scale of the squared Lab distance of neighboring pixels in the smoothness loss.
         adversarial_weight: Weight of the relativistic adversarial loss.
-        contextual_weight: Weight of the contextual loss between the result and the reference. SPColor's code
-            contains this loss, but the paper does not.
+        contextual_weight: Weight of the contextual loss between the prediction and the reference. SPColor's
+            code contains this loss, but the paper does not.
     """
 
     l1_weight: float = 2.0
@@ -91,7 +93,8 @@ class ExemplarPrediction(AbPrediction):
     """Prediction for a training batch, with other inputs of the losses.
 
     Attributes:
-        warped: Reference colors at the matching positions of the target image.
+        warped: Colors warped from the references to the matching positions of the target images, at a quarter
+            of the image size.
         reference: ``(B, 3, H, W)`` references in [0, 1].
         self_referenced: ``(B,)``, 1 if the reference is an augmented copy of the target image, else 0.
     """
@@ -102,13 +105,13 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Mixin that validates a task without references and with self-references.
+    """Mixin for tasks that are validated without references and with self-references.
 
-    A self-reference is an augmented copy of the target image.
+    A self-reference is a reference image that is derived from the target image by augmentation.
     """
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return ``automatic`` (no reference) and ``self`` (self-reference)."""
+        """Return the setting names ``automatic`` (no reference) and ``self`` (self-reference)."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -118,12 +121,17 @@ class SelfReferenced:
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Derive references from images ``(B, 3, H, W)``; by default, crop and flip randomly."""
+        """Return self-references of images: by default, random crops, flipped randomly.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            seeds: ``(B,)`` random seed of each image.
+        """
         return _self_reference(rgb, seeds)
 
 
 class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction]):
-    """Base class of tasks whose models match image and reference features.
+    """Base class of tasks whose models match features of the image and the reference.
 
     The ``__init__`` of a subclass sets the attributes before it calls ``super().__init__``. The model has a
     frozen feature network ``features`` and a network ``correspondence`` that computes the features to match.
@@ -133,7 +141,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
         extensions: Settings of extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network. None uses the learning rate of the color
             network.
-        missing_weights: Names of frozen networks whose weights were not loaded.
+        missing_weights: Names of the frozen networks whose weights have not been loaded.
     """
 
     model: Any
@@ -143,7 +151,12 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     missing_weights: set[str]
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default ``lab``."""
+        """Return the discriminator input for Lab images; by default the images themselves.
+
+        Args:
+            lab: True or generated images ``(B, 3, H, W)``.
+            generated: Prediction for the batch.
+        """
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:
@@ -190,7 +203,13 @@ def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
 
 
 def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
-    """Add Gaussian noise, seeded per image, to lightness maps ``(B, 1, H, W)``."""
+    """Add Gaussian noise to the lightness of each image.
+
+    Args:
+        lightness: ``(B, 1, H, W)`` in [0, 100].
+        seeds: ``(B,)`` random seed of each image.
+        deviation: Standard deviation of the noise in CIE units.
+    """
     if not deviation:
         return lightness
     shape = lightness.shape[1:]
@@ -201,8 +220,8 @@ def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that depends on every parameter of a network.
 
-    The losses do not depend on the correspondence network if no image shares a class with its reference. DDP
-    then blocks on the missing gradients. Adding this zero to the loss prevents the deadlock.
+    The losses do not depend on the correspondence network if no image shares a semantic class with its
+    reference. DDP then blocks on the missing gradients. Adding this zero to the loss prevents the deadlock.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
@@ -212,7 +231,7 @@ def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 
     Args:
         task: The task.
-        lab: ``(B, 3, H, W)`` ground truth.
+        lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         generated: Prediction for the batch.
     """
     weigh, ours = task.objective, task.extensions
@@ -258,12 +277,12 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     """Return the mean L1 distance between warped reference colors and true colors.
 
-    The mean is computed over the matched positions of all self-referenced images in all processes. This loss
-    is not in the papers.
+    The mean is computed over the positions with a match in the reference, for the images with self-references
+    in all processes. This loss is not in the papers.
 
     Args:
         generated: Prediction for the batch.
-        true: ``(B, 2, H, W)`` ground truth in CIE units.
+        true: ``(B, 2, H, W)`` true ab in CIE units.
     """
     counted = generated.warped.matched.float() * generated.self_referenced[:, None, None, None]
     distance = (generated.warped.ab - F.avg_pool2d(true, 4)).abs()

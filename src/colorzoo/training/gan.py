@@ -43,7 +43,7 @@ P = TypeVar("P", bound=Prediction)
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Settings of the discriminators.
+    """Settings of the discriminator of a task, which can consist of several networks.
 
     Examples:
         >>> DiscriminatorConfig()
@@ -112,15 +112,25 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the generator loss; the discriminator is frozen during this call."""
+        """Return the generator loss; the discriminator is frozen during this call.
+
+        Args:
+            batch: Training batch.
+            generated: Prediction from `generate`, with gradients.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the discriminator loss; ``generated`` is detached from the graph."""
+        """Return the discriminator loss.
+
+        Args:
+            batch: Training batch.
+            generated: Prediction from `regenerate`, without gradients.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, generated)")
 
     def regenerate(self, batch: Batch, generated: P) -> P:
-        """Return the prediction for the discriminator step; by default, detach ``generated``."""
+        """Return the prediction for `discriminator_loss`; by default, ``generated`` detached."""
         return generated.detach()
 
     def is_adversarial(self) -> bool:
@@ -180,7 +190,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return min(1.0, self.trainer.global_step / max(1, steps))
 
     def ends_group(self, batch_idx: int) -> bool:
-        """Return True if the optimizers step after this batch."""
+        """Return whether the optimizers step after this batch or accumulate more gradients."""
         return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
 
     def _step_schedules(self) -> None:

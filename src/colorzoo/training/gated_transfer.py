@@ -40,10 +40,11 @@ class GatedTransferObjective:
     """Weights of the losses.
 
     Attributes:
-        pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three scales.
-        histogram_weight: Weight of the chi-square distance between the histograms of the result and the
-            reference.
-        variation_weight: Weight of the total variation of ab / 110.
+        pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three resolutions at which the
+            network predicts colors.
+        histogram_weight: Weight of the chi-square distance between the ab histograms of the prediction and
+            the reference.
+        variation_weight: Weight of the total variation of the predicted ab / 110.
         class_weight: Weight of the cross-entropy of the image class. If 0, labels are not required.
         adversarial_weight: Weight of the least-squares adversarial loss. If 0, no discriminator is trained.
     """
@@ -60,9 +61,9 @@ class GatedPrediction(AbPrediction):
     """Prediction for a training batch, with other inputs of the losses.
 
     Attributes:
-        found: Output of the network.
-        truth: ``(B, 3, H, W)`` ground truth as L / 50 - 1 and ab / 110.
-        histogram: ``(B, 441)`` histograms of the references; None without references.
+        found: Output of the network: ab at three resolutions, and class logits.
+        truth: ``(B, 3, H, W)`` ground truth with the channels L / 50 - 1, a / 110 and b / 110.
+        histogram: ``(B, 441)`` ab histograms of the references over 21 x 21 bins; None without references.
     """
 
     found: Colored
@@ -90,20 +91,23 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
             self.model.network.classifier.requires_grad_(False)  # DDP waits for its gradients
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator for the input L / 50 - 1 and ab / 110."""
+        """Build the discriminator for images with the channels L / 50 - 1, a / 110 and b / 110."""
         self.discriminator = pixel_patch_discriminator(self.discriminator_config.discriminator_width)
 
     @property
     def label_count(self) -> int:
-        """Number of image classes; 0 if ``class_weight`` is 0."""
+        """Number of image classes that the network predicts; 0 if ``class_weight`` is 0."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return references and their soft histograms ``(B, 441)``; None without references."""
+        """Return the references of a batch and their ab histograms ``(B, 441)``.
+
+        The result is None if the batch contains no references.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 
     def generate(self, batch: Batch) -> GatedPrediction:
-        """Colorize a batch with its references."""
+        """Colorize a training batch with the references from `read_references`."""
         truth = scaled_lab(batch["rgb"])
         reference, histogram = self.read_references(batch) or (None, None)
         height, width = truth.shape[-2:]
@@ -118,11 +122,11 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return weighted_sum(terms, self.objective)
 
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the unweighted generator losses by name.
+        """Return a dict of the generator losses without their weights.
 
         Args:
             generated: Prediction for the batch.
-            label: ``(B,)`` image classes, or None.
+            label: ``(B,)`` int64 image classes; None omits the classification loss.
         """
         truth, ab = generated.truth, generated.ab / AB_SCALE
         scales = [each.shape[-2:] for each in generated.found.ab[:2]]

@@ -53,7 +53,7 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
     Args:
         root: ``trainer.default_root_dir``.
-        version: Folder name of the run; None selects the next number.
+        version: Folder name of the run; None selects the next unused number.
     """
     table = CSVLogger(root, name=RUNS, version=version)
     if "://" in root:
@@ -66,7 +66,7 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
 
 def keep_table(folder: str) -> None:
-    """Rename the metrics table of an earlier run to protect it from the CSV logger."""
+    """Rename the ``metrics.csv`` of an interrupted run, because the CSV logger replaces it."""
     fs, path = url_to_fs(folder)
     earlier = f"{path}/{TABLE}"
     if fs.isfile(earlier):
@@ -79,9 +79,9 @@ def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int
 
     Args:
         loggers: Loggers of the Trainer.
-        tag: Name of the image.
-        image: The image.
-        step: Optimizer step.
+        tag: Name of the image in the logger.
+        image: Pillow image to log.
+        step: Number of the optimizer step.
     """
     logger: Any
     for logger in loggers:

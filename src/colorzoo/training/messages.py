@@ -88,7 +88,7 @@ def translated(error: Exception) -> ColorzooError | None:
 
 
 def explain(message: str) -> ColorzooError:
-    """Convert an argument parser message to an error."""
+    """Convert an error message of the argument parser to a one-line `ColorzooError`."""
     option = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
     lines = [" ".join(line.strip(" -").split()).rstrip(".") for line in message.splitlines()]
     problem = ", ".join(dict.fromkeys(line for line in lines if not _NOISE.search(line)))

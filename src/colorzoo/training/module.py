@@ -76,16 +76,16 @@ class ColorizationModule(LightningModule):
     attribute and calls `configure_losses`.
 
     Attributes:
-        model: The trained model.
-        accepts: Kinds of guidance that the model uses.
+        model: Model that the task trains.
+        accepts: Kinds of guidance that the model uses, such as ``points``.
         input_kind: Input of the model: lightness or a sketch.
         output_kind: Output of the model: ab or RGB.
         trained: Whether the weights of the model were trained or loaded.
         provenance: Training record of the weights.
         stages: Training stages by name; empty if the training has a single stage.
         label_setting: Command-line option for the number of classes, named in error messages.
-        stage: Current stage.
-        validation_metrics: Names of the validation metrics; may be set on a class or an instance.
+        stage: Name of the current stage; None without stages.
+        validation_metrics: Names of the validation metrics; can be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
             image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
@@ -162,15 +162,15 @@ class ColorizationModule(LightningModule):
         return prediction
 
     def configure_losses(self) -> None:
-        """Build the modules and buffers of the losses; the default does nothing."""
+        """Create modules and buffers that the losses require; the default does nothing."""
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load weights into the model and, if present, into other modules such as a discriminator.
 
         Args:
-            state_dict: Tensors by name.
+            state_dict: Tensors by parameter name.
             name: Name of the weights in error messages.
-            published: Whether the keys are the authors' parameter names.
+            published: Whether the parameter names are the authors' names. Only the model is then loaded.
 
         Raises:
             WeightsError: Keys are missing or unexpected, or a shape differs.
@@ -183,7 +183,7 @@ class ColorizationModule(LightningModule):
         """Load the weights of modules outside the model, such as a discriminator.
 
         Args:
-            state_dict: Tensors by name. Modules without tensors in the mapping keep their weights.
+            state_dict: Tensors by parameter name. Modules without tensors in the mapping keep their weights.
             name: Name of the weights in error messages.
 
         Raises:
@@ -275,7 +275,12 @@ class ColorizationModule(LightningModule):
         """
 
     def record_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
-        """Record the initial weights of the training in the provenance."""
+        """Record the initial weights of the training in the provenance.
+
+        Args:
+            start: Description of the initial weights, such as the file name and hash.
+            earlier: Provenance of the initial weights.
+        """
         self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
 
     def on_fit_start(self) -> None:
@@ -303,7 +308,7 @@ class ColorizationModule(LightningModule):
         """Log the losses of a step as ``train/NAME``, averaged over all processes.
 
         Args:
-            losses: Scalars by name.
+            losses: Dict that maps each NAME to a scalar loss.
             images: Number of images in the batch.
         """
         named = {f"train/{name}": value.detach() for name, value in losses.items()}
@@ -322,8 +327,8 @@ class ColorizationModule(LightningModule):
 
         Args:
             setting: A name from `validation_settings`.
-            lab: ``(B, 3, H, W)`` ground truth.
-            seeds: ``(B,)`` seeds of the images, equal in all epochs.
+            lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
+            seeds: ``(B,)`` random seeds of the images, which are equal in all epochs.
         """
         if not self.validation_points:
             return Guidance()
@@ -336,7 +341,7 @@ class ColorizationModule(LightningModule):
 
         Args:
             batch: The batch, with ``sketch`` if the model input is a sketch.
-            lab: ``(B, 3, H, W)`` ground truth.
+            lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         """
         for setting in self.validation_settings():
             yield setting, self.validation_guidance(setting, lab, batch["seed"])
@@ -429,7 +434,9 @@ class ColorizationModule(LightningModule):
 
 
 class SingleOptimizerModule(ColorizationModule):
-    """Base class of tasks with one optimizer and a schedule that counts optimizer steps.
+    """Base class of tasks with one optimizer; learning rate schedules count optimizer steps.
+
+    A subclass defines ``training_step``, which returns the loss.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
@@ -465,7 +472,7 @@ class SingleOptimizerModule(ColorizationModule):
         super().__init__(model, stage=stage, start=start)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the optimizer."""
+        """Return the parameter groups of the optimizer; by default all trainable parameters."""
         return parameter_groups(self)
 
     def configure_optimizers(self) -> Any:
@@ -484,7 +491,7 @@ class TrainingFreeModule(ColorizationModule):
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
         True
 
-    The field ``limits`` of the model card contains ``"training"``.
+    The field ``limits`` of the card (model metadata) contains ``"training"``.
     """
 
     def training_step(self, *_: Any) -> NoReturn:

@@ -30,7 +30,7 @@ _SMALLEST_SIDE = 17  # AdamW optimizes smaller matrices
 
 
 class Muon(Optimizer):
-    """Muon optimizer for groups with ``orthogonalize=True``, AdamW for other groups.
+    """Muon for parameter groups with ``orthogonalize=True``, AdamW for other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)
@@ -41,12 +41,12 @@ class Muon(Optimizer):
         >>> optimizer.step()
 
     Args:
-        params: Parameters, or groups from `muon_groups`.
+        params: Parameters, all for AdamW, or parameter groups from `muon_groups`.
         lr: Learning rate of Muon and AdamW.
         momentum: Nesterov momentum of Muon.
-        betas: Coefficients of AdamW.
+        betas: Decay rates of AdamW's running averages.
         weight_decay: Decoupled weight decay of Muon and AdamW.
-        steps: Number of orthogonalization steps, 1 to 5.
+        steps: Number of orthogonalization iterations per update, 1 to 5; see `orthogonalize`.
     """
 
     def __init__(
@@ -117,22 +117,25 @@ class Muon(Optimizer):
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters whose gradients are clipped.
+    """Return the parameters of an optimizer whose gradient norm must be clipped.
 
-    Muon updates have a fixed norm, so the parameters of Muon groups are excluded.
+    Muon updates have a fixed norm, so the parameters of groups with ``orthogonalize=True`` are excluded.
     """
     groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
     return [parameter for group in groups for parameter in group["params"]]
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Approximate the nearest orthogonal matrix with Polar Express.
+    """Approximate the orthogonal matrix that is nearest to a matrix, with Polar Express.
 
-    Products are computed in bfloat16 if the hardware supports it, otherwise in float32.
+    Matrix products are computed in bfloat16 if the hardware supports it, otherwise in float32.
 
     Args:
         matrix: ``(M, N)``.
         steps: Number of iterations, 1 to 5.
+
+    Returns:
+        ``(M, N)`` matrix with singular values near 1.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     dtype = choose_dtype("auto", matrix.device)
@@ -148,12 +151,14 @@ def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
 def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the trainable parameters of a module in groups for Muon and AdamW.
 
-    Parameters with at most one dimension, such as biases and normalization weights, have no weight decay.
+    Muon optimizes weights that have at least 17 rows and columns when flattened to a matrix. AdamW optimizes
+    all other parameters. Parameters with at most one dimension, such as biases and normalization weights,
+    have no weight decay.
 
     Args:
         module: The module.
-        excluded: Substrings that select parameters for AdamW by name, such as names of the first and last
-            layers.
+        excluded: Substrings of parameter names. AdamW optimizes the parameters that contain a substring, such
+            as the first and last layers.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

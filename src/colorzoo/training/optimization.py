@@ -1,4 +1,4 @@
-"""Creation of optimizers and schedules, and computation of the number of steps."""
+"""Creation of optimizers and learning rate schedules, and the number of optimizer steps."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ class AdversarialOptimization(Optimization, total=False):
 
 
 class Factory(Generic[P, R]):
-    """Callable that builds an optimizer or a schedule, and that `copy.deepcopy` does not copy.
+    """Callable that builds an optimizer or schedule; `copy.deepcopy` returns the same object.
 
     Weight averaging deep-copies the task. A callable from LightningCLI references the argument parser and the
     Trainer, which cannot be copied in runs with several processes.
 
     Args:
-        make: Function that builds the object.
+        make: Function or class that builds the optimizer or the schedule.
     """
 
     def __init__(self, make: Callable[P, R]) -> None:
         self.make = make
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Build the object.
+        """Build the optimizer or the schedule.
 
         Raises:
             ColorzooError: The optimizer or schedule rejects an argument.
@@ -86,7 +86,7 @@ class Factory(Generic[P, R]):
 
 
 def optional_factory(make: Callable[P, R] | None) -> Factory[P, R] | None:
-    """Wrap a callable in a `Factory`; return None for None."""
+    """Wrap a callable in a `Factory`; return None if ``make`` is None."""
     return None if make is None else Factory(make)
 
 
@@ -114,7 +114,15 @@ def build(
     *,
     accumulate: int = 1,
 ) -> tuple[Optimizer, LRScheduler | None]:
-    """Build an optimizer and its schedule; see `schedule`."""
+    """Build an optimizer and its learning rate schedule, or None for a constant rate.
+
+    Args:
+        make_optimizer: Function that builds the optimizer from parameter groups.
+        make_scheduler: Function that builds the schedule; see `schedule`.
+        groups: Parameter groups; see `parameter_groups`.
+        trainer: Trainer of the run.
+        accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
+    """
     optimizer = make_optimizer(groups)
     return optimizer, schedule(make_scheduler, optimizer, trainer, accumulate=accumulate)
 
@@ -122,13 +130,15 @@ def build(
 def schedule(
     make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
 ) -> LRScheduler | None:
-    """Build the schedule of an optimizer, and set the total steps of a `RunSchedule`.
+    """Build the learning rate schedule of an optimizer; return None if ``make`` is None.
+
+    If ``total_steps`` of a `RunSchedule` is None, the function sets it to the number of steps of the run.
 
     Args:
         make: Function that builds the schedule; None keeps the learning rate constant.
         optimizer: The optimizer.
         trainer: Trainer of the run.
-        accumulate: Number of batches per step if the task itself accumulates gradients.
+        accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
 
     Raises:
         ColorzooError: The schedule requires the number of steps but the run has no limit, or the schedule
@@ -151,7 +161,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
 
     Args:
         trainer: Trainer of the run.
-        accumulate: Number of batches per step if the task itself accumulates gradients.
+        accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
 
     Raises:
         ColorzooError: The run has neither a step limit nor an epoch limit.

@@ -22,7 +22,7 @@ def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
     """Return a frozen VGG-16 with BatchNorm; its weights are excluded from state dicts.
 
     Args:
-        layers: Indices of the output layers, in ascending order.
+        layers: Indices of the layers whose outputs the network returns, in ascending order; see `VGGOutputs`.
         untrained: Whether to keep random weights, for tests.
 
     Raises:
@@ -33,11 +33,13 @@ def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
 
 
 def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwork:
-    """Freeze a VGG feature network and exclude its weights from state dicts.
+    """Load torchvision weights into a VGG and return it as a frozen feature network.
+
+    The weights are excluded from state dicts.
 
     Args:
-        network: The network, with parameter names of torchvision.
-        name: Key of `URLS`.
+        network: VGG network with the parameter names of torchvision.
+        name: Name of the network; a key of `URLS`.
         untrained: Whether to keep random weights, for tests.
 
     Raises:
@@ -49,7 +51,10 @@ def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwo
 
 
 def load_vgg19(layers: nn.Module) -> None:
-    """Load the first layers of torchvision's VGG-19 without BatchNorm.
+    """Load weights of torchvision's VGG-19 without BatchNorm into a module.
+
+    Args:
+        layers: Module with the first layers of the VGG-19, numbered as in torchvision's ``features``.
 
     Raises:
         WeightsError: The weights are not available or do not match.
@@ -59,11 +64,13 @@ def load_vgg19(layers: nn.Module) -> None:
 
 
 def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
-    """Load a torchvision state dict; BatchNorm counters may be missing, as in older files.
+    """Load a state dict of torchvision into a network.
+
+    BatchNorm counters (``num_batches_tracked``) can be missing from the state dict, as in older files.
 
     Args:
-        network: The network, with parameter names of torchvision.
-        weights: State dict; additional entries are ignored.
+        network: Network with the parameter names of torchvision.
+        weights: State dict of torchvision; additional entries are ignored.
         what: Name of the network in error messages.
 
     Raises:

@@ -39,7 +39,7 @@ class FullSizePrediction(LightningModule):
 
     Args:
         model: The task; the weights of ``--ckpt_path`` are loaded into it.
-        data: The images.
+        data: DataModule whose `originals` are colorized.
         output: Output folder or URL such as ``s3://bucket/folder``. Its structure mirrors the input folder.
             None selects ``predictions`` in the run folder.
 
@@ -64,7 +64,7 @@ class FullSizePrediction(LightningModule):
         self.model.on_load_checkpoint(checkpoint)
 
     def setup(self, stage: str) -> None:
-        """Find the images and the output folder.
+        """Find the images and check the output folder.
 
         Raises:
             DataError: There are no images, or the output folder is invalid.
@@ -87,7 +87,7 @@ class FullSizePrediction(LightningModule):
                 print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
-        """Return the indices of the images of this process."""
+        """Return the indices of the images that this process colorizes."""
         return range(self.trainer.global_rank, self.count, self.trainer.world_size)
 
     def on_predict_start(self) -> None:

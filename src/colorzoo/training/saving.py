@@ -26,7 +26,7 @@ class CheckpointFile(TorchCheckpointIO):
         """Write a checkpoint.
 
         Args:
-            checkpoint: State of the training.
+            checkpoint: Content of the checkpoint.
             path: A file, or a URL such as ``s3://bucket/run/last.ckpt``.
             storage_options: Must be None; see `TorchCheckpointIO`.
 

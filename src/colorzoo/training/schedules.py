@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError
 
 
 class RunSchedule(LRScheduler):
-    """Learning rate as a function of the progress of a run, after an optional warmup.
+    """Base class of schedules that depend on the progress of a run, with optional warmup.
 
     Examples:
         >>> class Root(RunSchedule):
@@ -41,7 +41,7 @@ class RunSchedule(LRScheduler):
         super().__init__(optimizer)
 
     def warmup_factor(self, step: int) -> float:
-        """Return the fraction of the maximum learning rate at a warmup step."""
+        """Return the fraction of the maximum learning rate at a warmup step, by default linear."""
         return (step + 1) / self.warmup_steps
 
     def factor(self, step: int, total: int) -> float:
@@ -148,9 +148,9 @@ class PiecewiseConstant(LRScheduler):
 
     Args:
         optimizer: The optimizer.
-        milestones: Steps at which the learning rate changes, in ascending order.
-        factors: Multipliers of the initial learning rate after each milestone. Unlike the factors of
-            PyTorch's `MultiStepLR`, they do not accumulate.
+        milestones: Optimizer steps at which the learning rate changes, in ascending order.
+        factors: Factor on the initial learning rate after each milestone. Unlike in PyTorch's `MultiStepLR`,
+            the factors of successive milestones are not multiplied.
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:

@@ -51,7 +51,7 @@ class Start:
 
     Attributes:
         model: Registered name of the model.
-        weights: Weights of the model; see `create_model`.
+        weights: Weights of the model, as in the argument ``weights`` of `create_model`.
     """
 
     model: str
@@ -59,7 +59,7 @@ class Start:
 
     @classmethod
     def of(cls, value: Start | Mapping[str, Any] | str | None) -> Start | None:
-        """Return a `Start` for a model name or a mapping from a checkpoint."""
+        """Return a `Start` for a model name or a mapping from a checkpoint; None for None."""
         if value is None or isinstance(value, Start):
             return value
         return cls(value) if isinstance(value, str) else cls(**value)
@@ -87,9 +87,10 @@ def require_frozen(trained: bool, use: str, convert: str) -> None:
     """Raise `WeightsError` if a frozen feature network has random weights.
 
     Args:
-        trained: Whether weights were loaded.
-        use: Start of the error message with the purpose of the network: ``"Name2018 compares ..."``.
-        convert: Arguments of ``colorzoo weights convert`` for creating the weight file.
+        trained: Whether weights were loaded into the feature network.
+        use: Start of the error message: a clause that ends with the feature network, such as ``"Li2018 trains
+            the decoders of a VGG-19"``.
+        convert: Arguments of ``colorzoo weights convert`` that create the weight file.
     """
     if not trained:
         raise WeightsError(
@@ -99,7 +100,7 @@ def require_frozen(trained: bool, use: str, convert: str) -> None:
 
 
 def untrained_submodels(module: nn.Module) -> Iterator[str]:
-    """Yield the names of submodels with random weights."""
+    """Yield the names and classes of submodels with random weights."""
     for name, part in module.named_modules():
         if name and getattr(part, "trained", True) is False:
             yield f"{name} ({type(part).__name__})"

@@ -25,8 +25,8 @@ class StageMetrics(nn.Module):
     """Validation or test metrics, with one copy for each guidance setting.
 
     Args:
-        stage: ``"val"`` or ``"test"``, the prefix of the logged names.
-        settings: Names of the guidance settings, such as numbers of hints; suffixes of the logged names.
+        stage: ``"val"`` or ``"test"``: the prefix of logged names such as ``val/psnr_10``.
+        settings: Names of the guidance settings, such as ``10`` for ten hints: the suffixes of logged names.
         names: Names of the metrics; see `colorzoo.metrics.named`.
 
     Raises:
@@ -52,8 +52,9 @@ class StageMetrics(nn.Module):
         """Update the metrics of a guidance setting with a batch.
 
         Args:
-            setting: Name of the setting.
-            inputs: Metric inputs by name. Without an exemplar, exemplar metrics are skipped.
+            setting: Name of the guidance setting.
+            inputs: Tensors by the argument name of the metrics; see `metric_inputs`. Metrics that compare
+                with an exemplar are skipped if ``inputs`` contains no exemplar.
 
         Raises:
             DataError: A metric requires labels, but ``inputs`` contains no labels.
@@ -69,13 +70,14 @@ class StageMetrics(nn.Module):
                     metric.update(**{key: inputs[key] for key in self.inputs[name] if key in inputs})
 
     def used_inputs(self) -> frozenset[str]:
-        """Return the names of the inputs of all metrics."""
+        """Return the argument names of all metrics, such as ``rgb`` and ``target``."""
         return frozenset(key for inputs in self.inputs.values() for key in inputs)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the metrics over all processes' images by name, such as ``val/psnr_10``.
+        """Return a dict that maps logged names, such as ``val/psnr_10``, to metric values.
 
-        A metric without images is NaN. All processes must call this method together.
+        A value covers the images of all processes. It is NaN if the metric was not updated with any image.
+        All processes must call this method together.
         """
         values = {}
         with warnings.catch_warnings():
@@ -98,17 +100,18 @@ class StageMetrics(nn.Module):
 def metric_inputs(
     batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, used: frozenset[str]
 ) -> dict[str, Tensor]:
-    """Return the metric inputs for a colorized batch.
+    """Return the tensors that metrics require for a colorized batch.
 
     Args:
-        batch: The batch.
-        lab: ``(B, 3, H, W)`` ground truth.
+        batch: Batch with the ground truth.
+        lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         colors: RGB and ab of the prediction; see `clip_colors`.
-        guidance: Guidance of the prediction.
-        used: Names of the inputs of the metrics.
+        guidance: Guidance that was used for the prediction.
+        used: Argument names of the metrics; see `StageMetrics.used_inputs`.
 
     Returns:
-        ``rgb`` and the available inputs in ``used``.
+        A dict that maps ``rgb``, and the names in ``used`` for which the batch or the guidance contains data,
+        to tensors.
     """
     makers: dict[str, Callable[[], Tensor]] = {
         "rgb": lambda: colors[0],

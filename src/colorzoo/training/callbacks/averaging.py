@@ -10,7 +10,7 @@ from colorzoo.settings import Fraction, check_arguments
 
 
 class GrowingWeightAveraging(WeightAveraging):
-    """Exponential moving average of the weights with a decay warmup.
+    """Callback that computes an exponential moving average of weights, with a decay warmup.
 
     The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay near 1, as in
     Lightning's `EMAWeightAveraging`, the average would consist mostly of initial weights for many steps.
@@ -19,7 +19,7 @@ class GrowingWeightAveraging(WeightAveraging):
         >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)
 
     Args:
-        decay: Final decay, in [0, 1].
+        decay: Decay after the warmup, in [0, 1].
         device: Device of the averaged weights; None selects the model's device.
         use_buffers: Whether to average buffers too.
     """

@@ -73,7 +73,7 @@ class SignalCheckpoint(Checkpoint):
     The base class is `Checkpoint` because Lightning calls checkpoint callbacks last.
 
     Args:
-        dirpath: Folder of the file; None selects ``checkpoints`` in the run folder.
+        dirpath: Folder of ``interrupted.ckpt``; None selects ``checkpoints`` in the run folder.
     """
 
     def __init__(self, dirpath: str | None = None) -> None:
@@ -82,7 +82,7 @@ class SignalCheckpoint(Checkpoint):
         self._group: Any = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the path of the file; all processes must call this method together."""
+        """Set the path of ``interrupted.ckpt``; all processes must call this method together."""
         self._path = f"{self.dirpath or run_folder(trainer) + '/checkpoints'}/interrupted.ckpt"
         self._received = self._reduced = 0
         self._single_process = trainer.world_size == 1
@@ -123,7 +123,7 @@ class SignalCheckpoint(Checkpoint):
                 trainer.save_checkpoint(self._path)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save ``interrupted.ckpt`` again, with the validation metrics."""
+        """Save ``interrupted.ckpt`` again after validation, to include the validation metrics."""
         if self._reduced and not trainer.sanity_checking:
             trainer.save_checkpoint(self._path)
 
@@ -160,8 +160,8 @@ def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[Mode
     """Return the default checkpoint callbacks (best and last) that are not configured.
 
     Args:
-        configured: Callbacks of the configuration.
-        monitor: Name of the metric for the best checkpoint; higher is better.
+        configured: Callbacks from the configuration of the run.
+        monitor: Logged name of the metric that selects the best checkpoint; higher is better.
     """
     checkpoints = [callback for callback in configured if isinstance(callback, ModelCheckpoint)]
     missing: list[ModelCheckpoint] = []

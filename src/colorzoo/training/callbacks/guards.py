@@ -35,7 +35,7 @@ class NonFiniteGuard(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Store the image names of the batch."""
+        """Store the image names of the batch for the error report."""
         self._names = [str(name) for name in batch.get("name", [])] if isinstance(batch, dict) else []
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:

@@ -83,14 +83,14 @@ def grid_columns(module: ColorizationModule, batch: Batch) -> list[Tensor]:
 
 
 def hint_image(lightness: Tensor, guidance: Guidance) -> Tensor | None:
-    """Draw points as colored squares on the gray image.
+    """Draw the color points of the guidance as squares on the gray images.
 
     Args:
-        lightness: ``(B, 1, H, W)`` in [0, 100].
-        guidance: Guidance of the same size.
+        lightness: Lightness of the images, ``(B, 1, H, W)`` in [0, 100].
+        guidance: Guidance for images of size H x W.
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]; None without points.
+        RGB ``(B, 3, H, W)`` in [0, 1], or None if the guidance contains no points.
     """
     points = guidance.points
     if points is None or not bool(points.mask.any()):
@@ -103,7 +103,11 @@ def hint_image(lightness: Tensor, guidance: Guidance) -> Tensor | None:
 
 
 def draw_grid(columns: Sequence[Tensor]) -> Image.Image:
-    """Arrange columns of equally sized RGB images ``(B, 3, H, W)`` in [0, 1] as a grid."""
+    """Return a grid image whose columns are batches of RGB images.
+
+    Args:
+        columns: Batches ``(B, 3, H, W)`` of the same shape, in [0, 1].
+    """
     images = torch.stack(list(columns), dim=1).flatten(0, 1)
     levels = to_8bit(make_grid(images, nrow=len(columns), pad_value=1.0)[None])[0].byte()
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

@@ -59,7 +59,7 @@ class RunLock(Callback):
 
 
 class RunRecord(Callback):
-    """Callback that records the start of a run in ``run.json`` and in the provenance.
+    """Callback that records the start of a run in ``run.json`` and in the weights' provenance.
 
     ``run.json`` contains the command line, versions and the Git commit. The provenance of the weights
     contains the commit and a hash of the training data. If a run is resumed with another commit or other
