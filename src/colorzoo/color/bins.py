@@ -28,7 +28,7 @@ def _table(name: str) -> Tensor:
 
 
 def hull_centers() -> Tensor:
-    """Return the ab centers ``(313, 2)``, in CIE units, of the bins inside the sRGB hull.
+    """Return the ab centers ``(313, 2)`` of the in-gamut bins, in CIE units.
 
     Examples:
         >>> hull_centers().shape
@@ -38,7 +38,7 @@ def hull_centers() -> Tensor:
 
 
 def grid_centers() -> Tensor:
-    """Return the ab centers ``(529, 2)``, in CIE units, of all grid bins; b varies fastest.
+    """Return the ab centers ``(529, 2)`` of all grid bins, in CIE units; b varies fastest.
 
     Examples:
         >>> grid_centers().shape
@@ -48,7 +48,7 @@ def grid_centers() -> Tensor:
 
 
 def hull_mask() -> Tensor:
-    """Return the ``(529,)`` bool mask of the grid bins that lie inside the sRGB hull.
+    """Return a ``(529,)`` bool mask that is True for the in-gamut bins of the grid.
 
     Examples:
         >>> int(hull_mask().sum())
@@ -60,8 +60,11 @@ def hull_mask() -> Tensor:
 def bin_centers(count: int) -> tuple[Tensor, Tensor]:
     """Return the bin centers for a distribution over 313 or 529 bins.
 
+    Args:
+        count: Number of bins Q: 313 for the in-gamut bins, or 529 for the grid.
+
     Returns:
-        Centers ``(Q, 2)`` in CIE units, and a ``(Q,)`` bool mask of the bins inside the sRGB hull.
+        Centers ``(Q, 2)`` in CIE units, and a ``(Q,)`` bool mask that is True for the in-gamut bins.
     """
     if count == GRID_SIDE**2:
         return grid_centers(), hull_mask()
@@ -89,7 +92,7 @@ def grid_index(ab: Tensor) -> Tensor:
         ab: ``(B, 2, H, W)`` in CIE units; colors outside the grid are assigned to the nearest bin.
 
     Returns:
-        ``(B, H, W)`` int64 in [0, 529): 23 * row + column.
+        ``(B, H, W)`` int64 in [0, 529): 23 times the position of the bin along a, plus its position along b.
     """
     cell = ((ab - GRID_MIN) / GRID_STEP + 0.5).floor().clamp(0, GRID_SIDE - 1).long()
     return cell[:, 0] * GRID_SIDE + cell[:, 1]
@@ -117,9 +120,9 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
         ab: ``(B, 2, h, w)`` in CIE units.
 
     Returns:
-        Bin indices ``(B, 4, h, w)`` int64 and weights ``(B, 4, h, w)``. A color lies between four nodes of
-        the grid, and each bin is the in-gamut bin nearest to one node. The weighted mean of the nodes equals
-        the color; the weighted mean of the bins can differ.
+        Bin indices ``(B, 4, h, w)`` int64 and weights ``(B, 4, h, w)``. A color lies between four nodes of a
+        grid with 10 CIE units between nodes. Each bin is the in-gamut bin nearest to one node. The weighted
+        mean of the nodes equals the color; the weighted mean of the bin centers can differ.
     """
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
     low = position.floor().long()

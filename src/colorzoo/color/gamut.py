@@ -263,7 +263,10 @@ class ChromaPath:
         self._difference = _to_oklab(linear) - self._gray
 
     def at(self, share: Tensor) -> Tensor:
-        """Return linear sRGB ``(3, ..., N)`` at fractions ``(..., N)`` of the path; 0 is gray."""
+        """Return linear sRGB ``(3, ..., N)`` at fractions ``(..., N)`` of the paths.
+
+        The fraction 0 is gray, and 1 is the target color.
+        """
         shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
         roots = self._gray.view(shape) + share * self._difference.view(shape)
         linear = _matmul(_FROM_CONES, _matmul(_FROM_OKLAB, roots.flatten(1)) ** 3).view_as(roots)
@@ -274,7 +277,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     """Reduce the chroma of out-of-gamut colors at constant luminance and Oklab hue.
 
     Args:
-        linear: ``(3, N)`` linear sRGB outside [0, 1].
+        linear: ``(3, N)`` linear sRGB of out-of-gamut colors, with values outside [0, 1].
         lightness: ``(N,)`` L of the colors in [0, 100].
         tolerance: Maximum distance of a linear RGB value from [0, 1].
 

@@ -109,8 +109,8 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
     Args:
         lab: float32 tensor with 3 channels on axis ``dim``: L in [0, 100], a and b in CIE units.
         dim: Channel axis, counted from the end.
-        least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0. Use minus infinity for
-            no bound, as in OpenCV.
+        least_z: Lower bound of f(Z) = (L + 16) / 116 - b / 200 in the CIE Lab formula. scikit-image and the
+            training code of the papers use 0. Minus infinity disables the bound, as in OpenCV.
 
     Returns:
         float32 tensor of the same shape. Colors outside sRGB have values outside [0, 1].
@@ -144,7 +144,7 @@ def lightness_to_luminance(lightness: Tensor) -> Tensor:
 
 
 def weighted_sums(planes: Sequence[Tensor] | Tensor, rows: Sequence[Sequence[float]]) -> list[Tensor]:
-    """Return one weighted sum of three planes for each row of weights.
+    """Return weighted sums of three channels, one sum for each row of three weights.
 
     The function is three times faster than a matrix product.
     """

@@ -63,9 +63,10 @@ def xdog(
         sigma: Standard deviation of the narrow Gaussian in pixels: a number, or ``(B,)`` values.
         k: Standard deviation of the wide Gaussian divided by ``sigma``.
         sharpness: Weight of the difference of Gaussians; p in the papers.
-        threshold: Value that separates ink from paper.
+        threshold: Value of ``gray * U`` at which ink changes to paper.
         steepness: Slope below the threshold; phi in the papers.
-        weighted: Whether to multiply U by the gray level, as the public code does.
+        weighted: Whether to multiply U by ``gray``, as the public code does. If False, U replaces
+            ``gray * U`` in the formula.
 
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: 1 for paper, 0 for ink.

@@ -20,14 +20,16 @@ def is_traced() -> bool:
 
 
 def scaled_width(base: int, width: float) -> int:
-    """Return ``base * width`` rounded to a multiple of 8, at least 8.
+    """Return the channel count ``base`` times ``width``, rounded to a multiple of 8.
+
+    The result is at least 8.
 
     Examples:
         >>> scaled_width(64, 0.25)
         16
 
     Raises:
-        ValueError: ``base`` is not a multiple of 8, so rounding would change the published width.
+        ValueError: ``base`` is not a multiple of 8, so rounding would change the published channel count.
     """
     if base % 8:
         raise ValueError(f"'base' must be a multiple of 8, got {base}.")
@@ -45,9 +47,9 @@ def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: i
 
 
 def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> list[nn.Module]:
-    """Return a 3x3 convolution and a ReLU for each pair of successive ``channels``.
+    """Return a 3x3 convolution and a ReLU for each pair of successive channel counts.
 
-    Only the last convolution uses ``last_stride``.
+    Only the last convolution uses ``last_stride``; the stride of the other convolutions is 1.
 
     Examples:
         >>> len(conv_relu_stack((8, 16, 16)))

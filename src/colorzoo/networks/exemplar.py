@@ -32,7 +32,8 @@ class ExemplarExtensions:
         gated: Whether to add the warped colors, multiplied by a learned gate, to the output. Without the
             gate, instance normalization discards the chroma magnitude of the warped colors.
         unrelated: Colors of positions without a match. ``zero`` sets ab to 0, as in the papers. ``automatic``
-            uses the colors that the feature model predicts without a reference.
+            uses the colors that the feature model (the automatic colorization model that computes the
+            features) predicts without a reference.
         truth_weight: Weight of the L1 distance between predicted and true colors.
         warp_weight: Weight of the L1 distance between warped and true colors, for images whose reference is
             an augmented copy.
@@ -106,11 +107,12 @@ def unmatched(lightness: Tensor) -> Warped:
 
 
 def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
-    """Fill positions without a match with colors that the feature model predicts.
+    """Fill positions without a match with colors of an automatic colorization model.
 
     Args:
         warped: Colors warped from the reference.
-        automatic: ab ``(B, 2, H, W)`` predicted by the feature model; None leaves ``warped`` unchanged.
+        automatic: ab ``(B, 2, H, W)`` predicted by the automatic colorization model; None leaves ``warped``
+            unchanged.
     """
     if automatic is None:
         return warped
@@ -118,7 +120,15 @@ def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
 
 
 def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
-    """Return similarity, warped ab and source positions at image size as named maps."""
+    """Upsample maps of a `Warped` to image size and return them in a dict.
+
+    The keys are ``similarity``, ``warped_ab`` and ``match`` (source positions).
+
+    Args:
+        warped: Colors warped from the reference.
+        height: Image height in pixels.
+        width: Image width in pixels.
+    """
     maps = {"similarity": warped.similarity, "warped_ab": warped.ab, "match": warped.source}
     return {name: enlarge(part)[:, :, :height, :width] for name, part in maps.items()}
 

@@ -76,7 +76,12 @@ class CaffeVGG19(nn.Module):
 
 
 def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
-    """Convert RGB in [0, 1] to Caffe's VGG input: mean-subtracted BGR times 255."""
+    """Convert RGB to the VGG input of Caffe: BGR in [0, 255] minus the mean of each channel.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        mean: ``(3, 1, 1)`` channel means in BGR order, for values in [0, 1].
+    """
     return (rgb.flip(1) - mean) * 255
 
 
@@ -86,7 +91,8 @@ class TrunkFeatures(NamedTuple):
     Attributes:
         hooks: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
         deep: Feature map at H/8, from which segmenters without an encoder predict classes.
-        automatic: ``(B, 2, H, W)`` ab predicted by the feature model, or None.
+        automatic: ``(B, 2, H, W)`` ab in CIE units that an automatic colorization model predicts from the
+            lightness. None if the feature network is VGG-19 or the input was RGB.
     """
 
     hooks: tuple[Tensor, ...]
@@ -122,7 +128,11 @@ class VGGTrunk(nn.Module):
         return TrunkFeatures(tuple(hooks[1:]), deep=hooks.relu4_2)
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return three color-dependent maps for perceptual losses, the deepest last."""
+        """Return three color-dependent feature maps for perceptual losses, the deepest last.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+        """
         return tuple(self.vgg(rgb)[2:])
 
 
@@ -171,10 +181,13 @@ class BorrowedTrunk(nn.Module):
         return _features(self._maps(rgb_to_lab(rgb)[:, :1]))
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return three color-dependent maps for perceptual losses, the deepest last.
+        """Return three color-dependent feature maps for perceptual losses, the deepest last.
 
         Red, green and blue are encoded as three grayscale images at half the size. The feature maps of these
         images are concatenated.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
         """
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])

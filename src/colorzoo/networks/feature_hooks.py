@@ -38,11 +38,11 @@ class FeatureHook:
         1.0
 
     Attributes:
-        name: Name that is passed to a `Visit`.
+        name: Name of the map. The model passes it to the `Visit` function of the add-on model.
         channels: Channels of the map.
         stride: Stride of the map in pixels of the padded image.
-        scale: Typical magnitude of the values. An add-on divides its input and multiplies its output by this
-            value.
+        scale: Typical magnitude of the values. An add-on model divides the map by the scale before processing
+            and multiplies its output by the scale.
     """
 
     name: str

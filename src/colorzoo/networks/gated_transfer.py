@@ -114,7 +114,11 @@ def encoder_maps(blocks: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
 
 
 def gated_levels(width: float) -> nn.ModuleList:
-    """Return three decoder levels with 256, 128 and 128 output channels at width 1."""
+    """Return the three decoder levels of a `GatedNetwork`, from coarse to fine.
+
+    Args:
+        width: Multiplier for every channel count; 1.0 gives 256, 128 and 128 output channels.
+    """
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(
         [
@@ -143,7 +147,7 @@ class GatedNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)``, L / 50 - 1.
-            reference: Network input of the reference. If None, no reference features are added.
+            reference: Network input computed from the reference. If None, no reference features are added.
         """
         maps = self.encode(lightness)
         given = None if reference is None else self.transfer(maps, reference)
@@ -161,7 +165,7 @@ class GatedNetwork(nn.Module):
 
 
 class GatedColorization:
-    """Mixin for models with a `GatedNetwork`; subclasses define `read`.
+    """Mixin for models that use a `GatedNetwork`; subclasses must define `read`.
 
     Attributes:
         stride: Number of pixels by which height and width of the network input must be divisible.
@@ -179,11 +183,18 @@ class GatedColorization:
     architecture: Any
 
     def read(self, rgb: Tensor) -> Reference:
-        """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
+        """Convert reference images ``(B, 3, H, W)`` in [0, 1] to network input."""
         raise NotImplementedError(f"{type(self).__name__} must define the method read(rgb)")
 
     def squared(self, rgb: Tensor) -> Tensor:
-        """Resize references bicubically to the square input of the network."""
+        """Resize reference images bicubically to the square input of the network.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``(B, 3, side, side)``, where ``side`` is the setting ``reference_side``.
+        """
         side = self.architecture.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
@@ -224,7 +235,7 @@ def decode(
 
 
 class ColorMaps(nn.Module):
-    """Encoder of the reference colors, called "reference network" in the paper.
+    """Encoder of the reference colors, the "reference network" of Lu et al. 2020.
 
     The encoder has four blocks. The input of the third block and the input of the fourth block are subsampled
     by 2.
@@ -239,17 +250,25 @@ class ColorMaps(nn.Module):
         self.blocks = nn.ModuleList(normalized_stack(i, o, o) for i, o in zip(ins, channels, strict=True))
 
     def first(self, ab: Tensor, *, step: int = 1) -> Tensor:
-        """Encode ab / 110 ``(B, 2, h, w)`` as a feature map ``(B, C, h / step, w / step)``."""
+        """Encode ab / 110 ``(B, 2, h, w)`` with the first two blocks.
+
+        Returns:
+            Feature map ``(B, C, h / step, w / step)``.
+        """
         return self.blocks[1](self.blocks[0](ab)[:, :, ::step, ::step])
 
     def deeper(self, first: Tensor) -> list[Tensor]:
-        """Return maps at a quarter, half and full size of ``first``; the last map is ``first``."""
+        """Encode the output of `first` with the last two blocks.
+
+        Returns:
+            Feature maps at a quarter and a half of the size of ``first``, followed by ``first`` itself.
+        """
         middle = self.blocks[2](first[:, :, ::2, ::2])
         return [self.blocks[3](middle[:, :, ::2, ::2]), middle, first]
 
 
 def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
-    """Apply ``read`` to the cosines between image and reference positions.
+    """Apply the function ``read`` to cosine similarities of image and reference positions.
 
     The image positions are processed in chunks of `PLACES_AT_ONCE` to limit memory.
 

@@ -196,7 +196,8 @@ class HintUNet(nn.Module):
             x: ``(B, in_channels, H, W)``, where H and W are multiples of 8.
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
-            detach: Output branch whose gradient does not reach the layers that both branches share.
+            detach: Output branch (``"regression"`` or ``"classification"``) whose gradient does not reach the
+                layers that both branches share, or ``"none"``.
             visit: Function that is called with the name and the value of each of 13 activation maps and
                 returns the value to use. The names are as in the published code: 1_2, 2_2, 3_3 to 7_3, 8_up,
                 8_3, 9_up, 9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
@@ -247,7 +248,13 @@ class HintUNet(nn.Module):
         return self.ab_head(map10)
 
     def distribution(self, trunk: Tensor) -> Tensor:
-        """Return logits over the ab grid, or 0 channels if there is no classification head."""
+        """Return logits ``(B, 529, H/4, W/4)`` over the ab grid.
+
+        The result has 0 channels if the network has no classification head.
+
+        Args:
+            trunk: Input of the classification head; see `HintUNetOutput`.
+        """
         if self.class_head is None:
             return trunk[:, :0]
         return self.class_head(trunk)
@@ -309,7 +316,8 @@ class PointNetwork(HintNetwork):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints at the size of ``lightness``.
-            detach: Output branch whose gradient does not reach the layers that both branches share.
+            detach: Output branch (``"regression"`` or ``"classification"``) whose gradient does not reach the
+                layers that both branches share, or ``"none"``.
         """
         height, width = lightness.shape[-2:]
         out = self.unet(*hint_input(lightness, points, self.mask_center), detach=detach)
@@ -318,7 +326,7 @@ class PointNetwork(HintNetwork):
         return PointNetworkOutput(ab, self.logits_of(out)[:, :, :rows, :columns].float())
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
-        """Return the logits of the color distribution, by default the output of the U-Net."""
+        """Return the logits of the color distribution; by default, the logits of the U-Net."""
         return out.logits
 
     def before_hooks(self, lightness: Tensor, points: Points) -> HookState:

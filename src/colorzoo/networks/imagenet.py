@@ -51,7 +51,13 @@ def vgg_layers(
 
 
 def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
-    """Return the outputs of the layers with the given indices, in ascending order."""
+    """Run a network on ``x`` and return the outputs of selected layers in ascending order.
+
+    Args:
+        network: Layers to run.
+        x: Input of the first layer.
+        layers: Indices of the selected layers.
+    """
     maps = []
     for index, layer in enumerate(network):
         x = layer(x)
@@ -61,7 +67,7 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
 
 
 class VGGOutputs(nn.Module):
-    """torchvision's VGG that returns the outputs of several layers.
+    """VGG network of torchvision, whose forward pass returns the outputs of several layers.
 
     The keys of the state dict match torchvision.
 

@@ -52,7 +52,7 @@ class DecoderLevel(nn.Module):
 
 
 def fusing(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequential:
-    """Return the ``fuse`` layers of a `DecoderLevel`.
+    """Return layers for the argument ``fuse`` of a `DecoderLevel`.
 
     Args:
         channels: Number of input and output channels.
@@ -93,7 +93,7 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
 
 
 def all_depths(maps: Iterable[Tensor], size: torch.Size) -> Tensor:
-    """Resize encoder maps ``(B, C, h, w)`` bilinearly to ``size`` and concatenate them."""
+    """Resize encoder maps ``(B, C, h, w)`` bilinearly to ``size`` and concatenate channels."""
     return torch.cat([F.interpolate(each, size=size, mode="bilinear") for each in maps], dim=1)
 
 

@@ -15,7 +15,8 @@ Pattern = tuple[str, str | Callable[[re.Match[str]], str]]
 def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -> dict[str, Tensor]:
     """Rename each key of a state dict with the first pattern that matches.
 
-    Keys without a matching pattern keep their names, so strict loading reports them.
+    A pattern is a regular expression for the start of a key, with its replacement. Keys without a matching
+    pattern keep their names, so strict loading reports them.
 
     Examples:
         >>> list(rename_keys({"model.bias": torch.zeros(1), "x": torch.zeros(1)}, [("model", "layer")]))
@@ -33,10 +34,11 @@ def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
 
 
 def reshape_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Reshape tensors to the shapes of a model's tensors.
+    """Reshape tensors of a published state dict to the shapes in a model's state dict ``own``.
 
-    A tensor is reshaped only if its number of elements and its first axis match. Some authors store linear
-    layers as 1 x 1 convolutions, convolutions as matrices, or tensors with singleton axes.
+    Tensors are matched by key. A tensor is reshaped only if its number of elements and its first axis match.
+    Some authors store linear layers as 1 x 1 convolutions, convolutions as matrices, or tensors with
+    singleton axes.
 
     Examples:
         >>> reshape_like({"x": torch.zeros(1, 3, 2, 1)}, {"x": torch.zeros(3, 2)})["x"].shape
@@ -61,7 +63,7 @@ def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor
 
     Args:
         blobs: The blobs by name.
-        norm: Suffix of the names of BatchNorm layers.
+        norm: Suffix by which BatchNorm layers are recognized in the names.
     """
     named: dict[str, Tensor] = {}
     for key, value in blobs.items():

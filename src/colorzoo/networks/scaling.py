@@ -42,6 +42,11 @@ def membership(length: int, cells: int, like: Tensor) -> Tensor:
     """Return a 0/1 matrix ``(cells, length)`` that assigns pixels to cells of equal size.
 
     An element is 1 if the center of the pixel lies in the cell.
+
+    Args:
+        length: Number of pixels along one axis.
+        cells: Number of cells along this axis.
+        like: Tensor that determines device and dtype of the matrix.
     """
     pixels = torch.arange(length, device=like.device)
     home = (2 * pixels + 1) * cells // (2 * length)

@@ -173,11 +173,11 @@ def spectral_block(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class SkipJoin(nn.Module):
-    """First part of a decoder block, which upsamples a map and concatenates a skip connection.
+    """First part of a decoder block: upsampling and concatenation with a skip connection.
 
     Args:
-        fan_in: Number of channels of the map.
-        skip: Number of channels of the skip.
+        fan_in: Number of channels of the decoder map.
+        skip: Number of channels of the skip connection.
         up: Number of channels of the upsampled map.
     """
 
@@ -205,8 +205,8 @@ class WideBlock(SkipJoin):
     """Decoder block of DDColor and DeOldify: `SkipJoin` and one 3 x 3 convolution.
 
     Args:
-        fan_in: Number of channels of the map.
-        skip: Number of channels of the skip.
+        fan_in: Number of channels of the decoder map.
+        skip: Number of channels of the skip connection.
         up: Number of channels of the upsampled map.
         fan_out: Number of output channels.
         *last: Further layers after the convolution.
@@ -217,5 +217,5 @@ class WideBlock(SkipJoin):
         self.conv = spectral_block(up + skip, fan_out).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H, W)`` for a map and its skip; see `SkipJoin.join`."""
+        """Return ``(B, fan_out, H, W)`` for a decoder map and its skip connection; see `join`."""
         return self.conv(self.join(x, skip))

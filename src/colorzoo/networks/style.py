@@ -26,7 +26,10 @@ _FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # minimum pixels of a label, maximum a
 
 
 def power_of(covariance: Tensor, power: float) -> Tensor:
-    """Return a power of symmetric matrices ``(B, C, C)``; eigenvalues below 1e-5 are dropped."""
+    """Raise symmetric matrices ``(B, C, C)`` to a power through their eigenvalues.
+
+    Eigenvalues up to 1e-5 are replaced with 0 in the result.
+    """
     values, vectors = torch.linalg.eigh(covariance)
     # clamp first: the gradient of a root of a negative number is NaN even where torch.where discards it
     scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
@@ -81,7 +84,11 @@ def by_label(
 
 
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:
-    """Return labels with more than 10 pixels in each map and an area ratio below 100."""
+    """Return the labels that content and style share with sufficient areas.
+
+    A label must have more than 10 pixels in each label map, and its two areas must differ by a factor below
+    100.
+    """
     found = []
     for label in torch.unique(content).tolist():
         few, many = sorted(int((each == label).sum()) for each in (content, style))
