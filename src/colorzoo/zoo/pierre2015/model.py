@@ -29,17 +29,17 @@ _LEAST = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
-    """Convert RGB ``(B, 3, H, W)`` in [0, 1] to YUV with Y in [0, 255]."""
+    """Convert RGB ``(B, 3, H, W)`` in [0, 1] to YUV of the same shape, with Y in [0, 255]."""
     return 255 * torch.einsum("ij,bjhw->bihw", rgb.new_tensor(_YUV), rgb)
 
 
 def yuv_to_rgb(yuv: Tensor) -> Tensor:
-    """Convert YUV ``(B, 3, H, W)`` to unclipped RGB."""
+    """Convert YUV ``(B, 3, H, W)`` with Y in [0, 255] to RGB; values can exceed [0, 1]."""
     return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(yuv.new_tensor(_YUV)), yuv / 255)
 
 
 def into_gamut(yuv: Tensor) -> Tensor:
-    """Scale U and V towards gray until RGB is in [0, 1]; keep Y."""
+    """Reduce U and V of YUV ``(B, 3, H, W)`` per pixel until RGB is in [0, 1]; keep Y."""
     gray = yuv[:, :1] / 255
     away = yuv_to_rgb(F.pad(yuv[:, 1:], (0, 0, 0, 0, 1, 0)))
     room = torch.where(away > 0, 1 - gray, gray).clamp(min=0)
@@ -50,12 +50,14 @@ def into_gamut(yuv: Tensor) -> Tensor:
 def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
     """Return eight candidate colors per pixel from the most similar reference patches.
 
-    Patches are compared by standard deviation, Fourier amplitudes and cumulative histogram in windows of
-    several sizes. The first of equally similar patches is selected.
+    Each of eight patch descriptors selects one candidate: the center color of the reference patch with the
+    nearest descriptor. The descriptors are the standard deviation, the Fourier amplitudes and the cumulative
+    histogram in windows of several sizes. The first of equally similar patches is selected.
 
     Args:
-        luminance: ``(1, 1, H, W)`` in [0, 255].
-        reference: YUV ``(1, 3, H', W')``; Y is matched to the mean and standard deviation of ``luminance``.
+        luminance: Luminance of the image, ``(1, 1, H, W)`` in [0, 255].
+        reference: YUV of the reference, ``(1, 3, H', W')``. Y is first matched to the mean and standard
+            deviation of ``luminance``.
         step: Distance in pixels between patch centers in the reference.
 
     Returns:
@@ -75,13 +77,14 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 
 
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
-    """Yield eight sets of patch descriptors, each ``(N, D)``.
+    """Yield eight descriptors of luminance patches, each ``(N, D)`` for N patches.
 
-    Image borders are mirrored. Sorted patch values represent cumulative histograms, because the L1 distances
-    are equal.
+    The descriptors are standard deviations, Fourier amplitudes and sorted values in windows of several sizes.
+    The L1 distance between sorted values equals the L1 distance between cumulative histograms. Image borders
+    are mirrored.
 
     Args:
-        luminance: ``(1, 1, H, W)``.
+        luminance: Luminance ``(1, 1, H, W)`` in [0, 255].
         step: Distance in pixels between patch centers.
     """
     for window in DEVIATION_WINDOWS:
@@ -96,7 +99,15 @@ def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
 
 
 def patches(luminance: Tensor, window: int, step: int) -> Tensor:
-    """Return windows ``(N, window^2)`` around every ``step``-th pixel of ``(1, 1, H, W)``."""
+    """Return the values ``(N, window^2)`` of N square windows in a luminance map.
+
+    Image borders are mirrored.
+
+    Args:
+        luminance: Luminance ``(1, 1, H, W)``.
+        window: Side of a window in pixels.
+        step: Distance in pixels between window centers.
+    """
     height, width = luminance.shape[-2:]
     rows, columns = (_mirrored(side, window // 2, luminance.device) for side in (height, width))
     padded = luminance[:, :, rows][..., columns]
@@ -114,6 +125,7 @@ def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
 def gradient(maps: Tensor) -> Tensor:
     """Return the forward differences ``(2, C, H, W)`` of maps ``(C, H, W)``.
 
+    The first half contains vertical differences, and the second half contains horizontal differences.
     Differences across the image border are 0.
     """
     down = F.pad(maps.diff(dim=1), (0, 0, 0, 1))
@@ -122,7 +134,7 @@ def gradient(maps: Tensor) -> Tensor:
 
 
 def divergence(field: Tensor) -> Tensor:
-    """Return the divergence ``(C, H, W)`` of a field ``(2, C, H, W)``.
+    """Return the divergence ``(C, H, W)`` of a vector field ``(2, C, H, W)``.
 
     The operator is the negative adjoint of `gradient`.
     """
@@ -142,17 +154,20 @@ def choose(
     tau: float = 5.0,
     rho: float = 1000.0,
 ) -> Tensor:
-    """Select one candidate color per pixel and smooth the result.
+    """Select one candidate color per pixel and return smoothed U and V maps.
+
+    A primal-dual algorithm minimizes the total variation of Y, U and V plus the distance to the selected
+    candidates.
 
     Args:
-        luminance: ``(1, H, W)`` in [0, 255].
-        colors: U and V of the candidates, ``(C, 2, H, W)``.
+        luminance: Luminance ``(1, H, W)`` in [0, 255].
+        colors: U and V of the candidates, ``(N, 2, H, W)`` for N candidates per pixel.
         fidelity: Weight of the squared distance to the selected candidate (lambda).
         coupling: Weight of the luminance edges in the total variation (gamma).
-        iterations: Number of iterations.
+        iterations: Number of iterations of the algorithm.
         sigma: Step size of the dual variable; at most ``1 / (8 tau)``.
-        tau: Step size of the colors.
-        rho: Step size of the candidate weights.
+        tau: Step size of U and V.
+        rho: Step size of the weights that select a candidate.
 
     Returns:
         U and V, ``(2, H, W)``.
@@ -203,7 +218,7 @@ class CoupledVariation(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; the result is gray without an exemplar."""
+        """Colorize a batch with exemplar colors; without an exemplar, the result is gray."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # float32 for small patch distances

@@ -44,15 +44,16 @@ class InstanceExtensions:
     Attributes:
         hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
-        trunk: Name of a Local Hints model (Zhang et al. 2017) with layers for all three networks; requires
-            `keep_trunk`.
-        keep_trunk: Whether ``trunk`` provides the full-image network and the other encoders, frozen and not
-            stored in weight files; requires `trunk`.
+        trunk: Name of a Local Hints model (Zhang et al. 2017) that provides the weights of all three
+            networks; requires `keep_trunk`.
+        keep_trunk: Whether to freeze the weights from ``trunk`` and omit them from weight files. The decoder
+            of the instance network and the last layers of the fusion network remain trainable. Requires
+            `trunk`.
         random_boxes: Number of random boxes for training images without boxes; 0 uses the whole image as the
-            box.
+            only box.
         colorfulness: Factor c in the loss weight 1 + c * chroma / 20, with chroma in CIE units. Larger
             factors counteract desaturated predictions.
-        hints: Fraction of the training images with color points.
+        hints: Fraction of the training images with simulated color points.
     """
 
     hint_attention: bool = False
@@ -83,7 +84,14 @@ class InstanceExtensions:
 
 
 def keep_trunk(network: InstanceNetworks) -> None:
-    """Exclude the layers of a Local Hints model from training and weight files."""
+    """Exclude the weights of a Local Hints model from training and weight files.
+
+    The decoder of the instance network, the last layers of the fusion network and the fusion layers remain
+    trainable.
+
+    Args:
+        network: Networks whose weights were copied from the Local Hints model; see `copy_trunk`.
+    """
     borrow(network, [key for key in network.state_dict() if not _own(key)])
 
 
@@ -100,7 +108,13 @@ def _own(key: str) -> bool:
 
 
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample color points for a training batch from the per-image seeds."""
+    """Sample points with the true colors for a training batch.
+
+    Args:
+        extensions: Extensions, which define the fraction of images with points.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
+        batch: Training batch, which contains a random seed for each image.
+    """
     simulation = PointSimulation(none=1 - extensions.hints)
     return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
@@ -117,11 +131,12 @@ Boxes are ``(K, 4)`` in pixels (left, top, right, bottom), and scores are ``(K,)
 
 @dataclass(frozen=True)
 class InstanceArchitecture:
-    """Settings of the three networks.
+    """Settings of the full-image, instance and fusion networks.
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
+        mask_center: Value that is subtracted from the hint mask in the network input; the published weights
+            require 0.5.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -131,10 +146,13 @@ class InstanceArchitecture:
 
 
 def torchvision_detector(path: str) -> Detector:
-    """Load torchvision's Faster R-CNN as a detector; the paper uses Mask R-CNN.
+    """Load torchvision's Faster R-CNN as a `Detector`; the paper uses Mask R-CNN.
 
     Args:
-        path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
+        path: Path of a state dict of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
+
+    Returns:
+        Function that maps an image to boxes and scores.
 
     Raises:
         WeightsError: The file is missing or contains the weights of a different network.
@@ -156,14 +174,14 @@ class InstanceColorization(ColoringModel):
     """Colorization of an image and each object, guided by boxes and color points.
 
     Attributes:
-        detector: Object detector for guidance without boxes.
-        detector_file: Detector weight file, loaded on first use.
+        detector: Function that detects objects; None before the first detection or without a detector.
+        detector_file: Weight file of the detector, loaded at the first detection; None without a detector.
 
     Args:
         architecture: Settings of the networks.
-        extensions: Extensions that are not in the paper.
-        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2``, the detector for guidance
-            without boxes.
+        extensions: Settings of extensions that are not in the paper.
+        detector: State dict file of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects objects if
+            the user does not specify boxes. None disables the detection.
     """
 
     accepts = frozenset({"points", "boxes"})
@@ -204,20 +222,23 @@ class InstanceColorization(ColoringModel):
         self.detector: Detector | None = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` contains logits over the ab grid.
+        """Colorize a batch; the fusion network is used for images with boxes.
 
-        The logits have the shape ``(B, 529, ceil(H/4), ceil(W/4))``.
+        ``extras["logits"]`` contains logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the bins of the ab grid.
         """
         out = self.network(lightness, *_points_and_boxes(lightness, guidance))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def detects(self) -> bool:
-        """Whether the model has a detector."""
+        """Whether the model has an object detector."""
         return self.detector is not None or self.detector_file is not None
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Detect objects in images.
+        """Detect objects in images and return their bounding boxes.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
 
         Raises:
             GuidanceError: The model has no detector.
@@ -234,23 +255,29 @@ class InstanceColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Fused feature maps that an add-on may modify."""
+        """Fused feature maps that an add-on model can modify."""
         return self.network.full.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first feature hook; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
         return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first feature hook to the output; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
         return self.network.after_hooks(cast(FusionState, state), visit)
 
 
 def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:
     """Copy the weights of a Local Hints network to all three networks.
 
+    Args:
+        source: Local Hints network with the U-Net in the attribute ``unet``.
+        network: Target networks.
+        purpose: Option name for error messages, such as ``"--model.start"``.
+
     Raises:
-        ColorzooError: The source is not a Local Hints network, or its shape or input scale differs.
+        ColorzooError: The source is not a Local Hints network, or its weight shapes, ``mask_center`` or
+            ``ab_scale`` differ.
     """
     state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
     for unet in (network.full, network.instance, network.fusion):
@@ -258,13 +285,13 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
 
 
 def detect(lightness: Tensor, detector: Detector) -> Boxes:
-    """Detect up to `MOST` objects per image with scores of at least `LEAST_SCORE`.
+    """Return the boxes of at most 8 objects per image, with detector scores of at least 0.7.
 
-    Boxes are sorted by descending score.
+    Boxes are sorted by descending score. Boxes with a side below 2 pixels are dropped.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        detector: Detector, called once per image.
+        detector: Function that detects objects, called once per image.
     """
     height, width = lightness.shape[-2:]
     scale = torch.tensor([width, height, width, height])

@@ -48,7 +48,14 @@ _ROUNDING = 1e-4  # tolerance in cells, because fractional corners are inexact
 
 
 class Rectangle(NamedTuple):
-    """Rectangle on a feature map, in cells (map positions); at least one cell."""
+    """Rectangle of at least one cell (position) on a feature map.
+
+    Attributes:
+        left: Column of the leftmost cells.
+        top: Row of the top cells.
+        width: Width in cells.
+        height: Height in cells.
+    """
 
     left: int
     top: int
@@ -57,14 +64,14 @@ class Rectangle(NamedTuple):
 
 
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
-    """Round boxes to whole cells of a feature map, as in the authors' code.
+    """Convert boxes to rectangles of whole feature-map cells, as in the authors' code.
 
     Corners are rounded down to whole cells, and empty rectangles are extended to one cell.
 
     Args:
-        corners: ``(N, 4)``: left, top, right and bottom as fractions of the image size.
+        corners: Corners of N boxes, ``(N, 4)``: left, top, right and bottom as fractions of the image size.
         size: Height and width of the image in pixels.
-        stride: Pixels per cell.
+        stride: Image pixels per cell.
     """
     rows, columns = max(1, size[0] // stride), max(1, size[1] // stride)
     found = []
@@ -88,8 +95,8 @@ def cut(
     """Crop rectangles from an image and resize the crops to one size.
 
     Args:
-        image: ``(1, C, H, W)``.
-        rectangles: N rectangles.
+        image: Image or hint map ``(1, C, H, W)``.
+        rectangles: N rectangles in pixels of the image.
         size: Height and width of the resized crops; as in the paper, the aspect ratio may change.
         mode: Mode of `torch.nn.functional.interpolate`.
 
@@ -101,26 +108,41 @@ def cut(
 
 
 def cut_points(points: Points, rectangles: list[Rectangle], size: tuple[int, int]) -> Points:
-    """Crop hints like `cut`, with nearest-neighbor interpolation."""
+    """Crop rectangles from point maps, and resize with nearest-neighbor interpolation.
+
+    Args:
+        points: Color points of a single image.
+        rectangles: N rectangles in pixels of the image.
+        size: Height and width of the resized crops.
+
+    Returns:
+        Color points of the N crops.
+    """
     return Points(
         cut(points.ab, rectangles, size, mode="nearest"), cut(points.mask, rectangles, size, mode="nearest")
     )
 
 
 def paste(crop: Tensor, rectangle: Rectangle, size: tuple[int, int]) -> Tensor:
-    """Resize a map ``(1, C, h, w)`` to its rectangle and pad it with zeros to ``size``."""
+    """Paste a feature map of a crop into a map of zeros with the full size.
+
+    Args:
+        crop: Feature map ``(1, C, h, w)`` of the crop, which is resized to the rectangle.
+        rectangle: Position and size of the crop on the full map.
+        size: Height and width of the full map.
+    """
     inside = F.interpolate(crop, (rectangle.height, rectangle.width), mode="bilinear")
     right, bottom = size[1] - rectangle.left - rectangle.width, size[0] - rectangle.top - rectangle.height
     return F.pad(inside, (rectangle.left, right, rectangle.top, bottom))
 
 
 class InstanceSums(NamedTuple):
-    """Running softmax sums over instances.
+    """Running sums of the softmax over instances (object crops) of an image.
 
     Attributes:
         largest: ``(1, 1, h, w)``, largest score.
         total: ``(1, 1, h, w)``, sum of exp(score - ``largest``).
-        features: ``(1, C, h, w)``, sum of exp(score - ``largest``) times the features.
+        features: ``(1, C, h, w)``, sum of the instance features, weighted by exp(score - ``largest``).
         inside: ``(1, 1, h, w)`` bool, True inside any box.
     """
 
@@ -137,7 +159,7 @@ class FusionLayer(nn.Module):
     softmax of the scores as weights. As in the authors' code, instance features are 0 outside the box.
 
     Args:
-        channels: Feature channels.
+        channels: Channel count of the features.
     """
 
     def __init__(self, channels: int) -> None:
@@ -148,13 +170,13 @@ class FusionLayer(nn.Module):
     def add(
         self, sums: InstanceSums | None, instance: Tensor, rectangle: Rectangle, size: tuple[int, int]
     ) -> InstanceSums:
-        """Add an instance to the running sums.
+        """Add an instance to the running sums and return the new sums.
 
         Args:
-            sums: Sums of previous instances, or None.
+            sums: Sums of the previous instances; None for the first instance.
             instance: Features of the crop, ``(1, C, h', w')``.
-            rectangle: Rectangle of the crop on the map.
-            size: Height and width of the map.
+            rectangle: Rectangle of the crop on the full map.
+            size: Height and width of the full map.
         """
         score = paste(self.instance(instance).float(), rectangle, size)
         features = paste(instance.float(), rectangle, size)
@@ -173,7 +195,12 @@ class FusionLayer(nn.Module):
         return InstanceSums(largest, total, features, sums.inside | inside)
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
-        """Return fused features ``(1, C, h, w)``, equal to ``whole`` outside all boxes."""
+        """Return fused features ``(1, C, h, w)``, equal to ``whole`` outside all boxes.
+
+        Args:
+            whole: Features of the full image, ``(1, C, h, w)``.
+            sums: Sums of all instances of the image.
+        """
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
         instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
@@ -188,13 +215,14 @@ def _scores(channels: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class FusionState(HookState):
-    """`HookState` of the full-image network and the fusion network.
+    """State of the full-image and fusion networks at the first feature hook; see `HookState`.
 
     Attributes:
         boxed: Whether each image has boxes.
         full: Decoder input of the full-image network; None if all images have boxes.
         fusion: Decoder input of the fusion network; None if no image has boxes.
-        sums: Instance sums of each image by map name; empty for images without boxes.
+        sums: A dict for each image that maps feature map names to `InstanceSums`; empty for images without
+            boxes.
     """
 
     boxed: tuple[bool, ...]
@@ -208,7 +236,8 @@ class InstanceNetworks(nn.Module):
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
+        mask_center: Value that is subtracted from the hint mask in the network input; the published weights
+            require 0.5.
         hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
     """
@@ -229,8 +258,11 @@ class InstanceNetworks(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints at image size.
-            boxes: Object boxes of each image.
+            points: Color points; the maps have the image size.
+            boxes: Object boxes of each image; None if no image has boxes.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units and logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
         """
         state = self.before_hooks(lightness, points, boxes)
         rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
@@ -243,7 +275,10 @@ class InstanceNetworks(nn.Module):
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
-        """Run the full-image and fusion networks up to block 8."""
+        """Run the full-image and fusion networks up to block 8 and return their state.
+
+        See `forward` for the arguments.
+        """
         corners = _corners(boxes, lightness)
         boxed = tuple(len(each) > 0 for each in corners)
         inputs = hint_input(lightness, points, self.mask_center)
@@ -253,7 +288,12 @@ class InstanceNetworks(nn.Module):
         return FusionState((), (lightness.shape[-2], lightness.shape[-1]), boxed, full, fusion, sums)
 
     def after_hooks(self, state: FusionState, visit: Visit) -> Tensor:
-        """Run the layers after block 8 and return ab ``(B, 2, H, W)`` in CIE units."""
+        """Run the layers after block 8 and return ab ``(B, 2, H, W)`` in CIE units.
+
+        Args:
+            state: Output of `before_hooks`.
+            visit: Function that is called with each fused feature map and returns the map to use.
+        """
         height, width = state.size
 
         def fuse(name: str, activation: Tensor) -> Tensor:
@@ -267,12 +307,12 @@ class InstanceNetworks(nn.Module):
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
-        """Colorize images with one network; return ab ``(B, 2, H, W)`` in CIE units.
+        """Colorize images with a single network; return ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
-            name: ``"full"`` or ``"instance"``.
+            name: Network, ``"full"`` or ``"instance"``.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints at image size.
+            points: Color points; the maps have the image size.
         """
         unet: HintUNet = getattr(self, name)
         height, width = lightness.shape[-2:]
@@ -280,7 +320,7 @@ class InstanceNetworks(nn.Module):
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
-        """Return the instance network's feature maps for fusion, by name.
+        """Return a dict that maps names to the instance network's feature maps for fusion.
 
         A ReLU is applied to maps with names ending in "up", although the fusion network fuses these maps
         before the ReLU. The authors' code has this effect because of an in-place activation, and the
@@ -288,7 +328,7 @@ class InstanceNetworks(nn.Module):
 
         Args:
             lightness: Lightness of the crops, ``(N, 1, h, w)`` in [0, 100].
-            points: Hints in the crops.
+            points: Color points in the crops.
         """
         found: dict[str, Tensor] = {}
 

@@ -1,4 +1,4 @@
-"""Parameter names of the authors' three files, one per network.
+"""Patterns that rename the parameters in the authors' three files, one file per network.
 
 Fusion network keys have the prefix ``module.`` from multi-GPU training.
 """

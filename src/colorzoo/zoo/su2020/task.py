@@ -55,15 +55,15 @@ class Su2020(SingleOptimizerModule):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
         stage: ``"full"`` trains the full-image network, ``"instance"`` trains the instance network on boxes,
             and ``"fusion"`` trains the fusion layers and the fusion network's last layers.
         start: Model with the initial weights: a Local Hints model of equal shape, which initializes all three
-            networks, or a model of this class, loaded as with ``--init_from``.
+            networks, or an su2020 model, loaded as with ``--init_from``. None uses random weights.
         most_boxes: Maximum number of boxes per training image.
-        delta: Error threshold between quadratic and linear loss in CIE units; 1 in the paper.
+        delta: Error in CIE units at which the loss changes from quadratic to linear; 1 in the paper.
         detector: State dict file of the detector; see `InstanceColorization`.
-        **optimization: See `Optimization`.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     stages = STAGES
@@ -86,10 +86,14 @@ class Su2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of a Local Hints model or another `Su2020` model.
+        """Copy the weights of a Local Hints model or another su2020 model.
+
+        Args:
+            source: Task of the other model.
 
         Raises:
-            ColorzooError: The source does not match this model, or ``keep_trunk`` is set.
+            ColorzooError: The other model does not match this model, or is a Local Hints model although
+                ``keep_trunk`` is set.
         """
         if isinstance(source, Su2020):
             copy_everything(source.model, self.model)
@@ -102,12 +106,12 @@ class Su2020(SingleOptimizerModule):
             copy_trunk(source.model.network, self.model.network, "--model.start")
 
     def continue_from(self, stage: str | None) -> None:
-        """Copy the full-image network to networks that no earlier stage has trained.
+        """Copy full-image network weights to the networks that no earlier stage has trained.
 
         The authors' training script also copies these weights between stages.
 
         Args:
-            stage: Previous stage; unknown names copy nothing.
+            stage: Stage that trained the loaded weights. None and unknown names copy nothing.
         """
         network = self.model.network
         for name in COPIES.get((stage or "", self.stage or ""), ()):
@@ -136,7 +140,14 @@ class Su2020(SingleOptimizerModule):
         return self.model(lightness, guidance).ab
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
-        """Return 1 to ``most_boxes`` boxes ``(K, 4)`` per image as fractions of the image size."""
+        """Return the boxes ``(K, 4)`` of each image as fractions of the image size.
+
+        At most ``most_boxes`` boxes of an image are used. Images without boxes get random boxes; see
+        `random_boxes`.
+
+        Args:
+            batch: Training batch, which contains a random seed for each image.
+        """
         generators = image_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
@@ -144,11 +155,11 @@ class Su2020(SingleOptimizerModule):
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the two validation settings, without and with boxes."""
+        """Return the names of the two validation settings: ``automatic`` and ``boxes``."""
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
-        """Return the two validation settings with their guidance."""
+        """Return the name and guidance of each validation setting: without boxes, with boxes."""
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
@@ -156,7 +167,8 @@ class Su2020(SingleOptimizerModule):
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     """Return the paper's smooth L1 loss; nearly gray images have the weight 0.
 
-    The mean includes images with the weight 0, so the batch gradient equals the mean gradient over processes.
+    The mean includes images with the weight 0. In distributed training, the mean of the gradients of all
+    processes therefore equals the gradient of the whole batch.
 
     Args:
         errors: Smooth L1 distances ``(B, 1, H, W)`` in CIE units.
@@ -167,7 +179,16 @@ def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
 
 
 def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tensor:
-    """Crop a random box from each Lab image and resize the crop to the image size."""
+    """Crop a random box from each Lab image and resize the crop to the image size.
+
+    Args:
+        lab: Lab images ``(B, 3, H, W)``.
+        boxes: Boxes ``(K, 4)`` of each image as fractions of the image size.
+        batch: Training batch, which contains a random seed for each image.
+
+    Returns:
+        Crops ``(B, 3, H, W)``.
+    """
     size = (lab.shape[-2], lab.shape[-1])
     crops = []
     for row, generator in enumerate(image_generators(batch["seed"], "instance")):
@@ -178,13 +199,16 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
 
 
 def color_range(ab: Tensor) -> Tensor:
-    """Return the sum of the ranges of a and b, ``(B,)`` in CIE units."""
+    """Return the sum of the ranges of a and b for each image, ``(B,)`` in CIE units.
+
+    A range is the maximum minus the minimum.
+    """
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
 
 
 def copy_everything(source: InstanceColorization, model: InstanceColorization) -> None:
-    """Copy all weights of a model of the same class.
+    """Copy all weights from ``source`` to ``model``.
 
     Raises:
         ColorzooError: A setting in ``recorded_hparams`` differs between the models.
@@ -199,7 +223,13 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
 
 
 def shares(batch: Batch) -> list[Tensor]:
-    """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU."""
+    """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU.
+
+    K is 0 for images without boxes.
+
+    Args:
+        batch: Batch with RGB images and optional boxes in pixels.
+    """
     height, width = batch["rgb"].shape[-2:]
     scale = torch.tensor([width, height, width, height], device="cpu")
     if "boxes" not in batch:
@@ -210,7 +240,7 @@ def shares(batch: Batch) -> list[Tensor]:
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
     """Return random boxes ``(count, 4)`` as fractions of the image size.
 
-    If ``count`` is 0, the whole image is the only box.
+    The box sides are 0.25 to 0.7 of the image sides. If ``count`` is 0, the whole image is the only box.
     """
     if count == 0:
         return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")

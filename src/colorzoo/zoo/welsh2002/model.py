@@ -22,11 +22,11 @@ _LEAST_DEVIATION = 1e-3  # minimum deviation in L units, for constant exemplars
 
 
 class ColorTransfer(ColoringModel):
-    """Color transfer from samples of an exemplar.
+    """Exemplar colorization with the colors of sampled exemplar pixels.
 
     Args:
-        samples: Approximate number of samples on a jittered square grid.
-        seed: Seed of the jitter.
+        samples: Approximate number of sampled pixels, which lie on a jittered square grid.
+        seed: Seed of the random jitter.
     """
 
     accepts = frozenset({"exemplar"})
@@ -41,7 +41,7 @@ class ColorTransfer(ColoringModel):
         self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; the result is gray without an exemplar."""
+        """Colorize a batch with exemplar colors; without an exemplar, the result is gray."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
@@ -73,7 +73,12 @@ class ColorTransfer(ColoringModel):
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:
-    """Match the mean and standard deviation of a lightness map to another lightness map."""
+    """Scale and shift ``source`` to the mean and standard deviation of ``target``.
+
+    Args:
+        source: Lightness ``(B, 1, H', W')`` of the exemplars.
+        target: Lightness ``(B, 1, H, W)`` of the images.
+    """
     dims = (1, 2, 3)
     spread = source.std(dim=dims, keepdim=True, correction=0).clamp(min=_LEAST_DEVIATION)
     scale = target.std(dim=dims, keepdim=True, correction=0) / spread
@@ -81,7 +86,7 @@ def remap(source: Tensor, target: Tensor) -> Tensor:
 
 
 def window_deviation(lightness: Tensor) -> Tensor:
-    """Return the lightness standard deviation in 5 x 5 windows, ``(B, 1, H, W)``."""
+    """Return the standard deviation ``(B, 1, H, W)`` in the 5 x 5 window around each pixel."""
     height, width = lightness.shape[-2:]
     padded = F.pad(lightness, 4 * [_WINDOW // 2], mode="replicate")
     mean = F.avg_pool2d(padded, _WINDOW, stride=1)

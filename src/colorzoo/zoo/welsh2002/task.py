@@ -10,8 +10,8 @@ class Welsh2002(TrainingFreeModule):
     """Evaluation task of `ColorTransfer`, which needs no training.
 
     Args:
-        samples: Approximate number of exemplar samples.
-        seed: Seed of the sample positions.
+        samples: Approximate number of sampled exemplar pixels.
+        seed: Seed of the random sample positions.
     """
 
     def __init__(self, samples: int = 200, seed: int = 0) -> None:
