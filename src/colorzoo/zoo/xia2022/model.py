@@ -35,24 +35,26 @@ _LIKELIEST = 10
 
 
 def starts_of(draws: Tensor, count: int) -> Tensor:
-    """Return the indices ``(B, k)`` of superpixels that initialize k-means.
+    """Return the indices ``(B, k)`` of the superpixels that initialize k-means.
 
-    One random superpixel is selected from each of k equal ranges.
+    The superpixels are divided into k index ranges of equal length, and one superpixel is drawn from each
+    range.
 
     Args:
         draws: Uniform random numbers ``(B, k)`` in [0, 1).
-        count: Number of superpixels. Indices repeat if it is below k.
+        count: Number of superpixels. Indices repeat if ``count`` is below k.
     """
     stretches = torch.arange(draws.shape[1], device=draws.device)
     return ((stretches + draws) * (count / draws.shape[1])).long().clamp(max=count - 1)
 
 
 def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
-    """Select the largest superpixel of each cluster as its anchor.
+    """Return a mask of the anchors: the largest superpixel of each cluster.
 
     Args:
-        clusters: Cluster index of each superpixel, ``(B, N)``.
-        sizes: Size of each superpixel in cells, ``(B, N)``; see `colorzoo.zoo.xia2022.network.sizes`.
+        clusters: Cluster index of each of N superpixels, ``(B, N)``.
+        sizes: Size of each superpixel, ``(B, N)``; 1 is the area of 16 x 16 pixels. See
+            `colorzoo.zoo.xia2022.network.sizes`.
         count: Number of clusters.
 
     Returns:
@@ -66,13 +68,13 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
 
 
 def anchor_bins(logits: Tensor) -> list[Tensor]:
-    """Return three alternative colors per superpixel, each as bin indices ``(B, N)``.
+    """Return a list of three alternative colors per superpixel, as bin indices ``(B, N)``.
 
     The first color is the most likely bin. Each further color is the bin among the ten most likely bins that
-    has the largest summed distance to the bins already selected.
+    has the largest sum of ab distances to the bins already selected.
 
     Args:
-        logits: Color logits ``(B, 313, N)``.
+        logits: Color logits ``(B, 313, N)`` of N superpixels.
     """
     bins = logits.topk(_LIKELIEST, dim=1).indices.mT  # (B, N, 10)
     colors = hull_centers().to(logits.device)[bins]
@@ -94,9 +96,10 @@ class Architecture:
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
         dropout: Dropout probability of the transformers.
-        anchors: Number of anchors.
-        alternative: Index of the alternative result; 0 has the most likely anchor colors.
-        seed: Seed of the initial k-means centers.
+        anchors: Number of anchors (superpixels that receive a color) per image.
+        alternative: Index of the result among three alternatives. 0 uses the most likely anchor colors; 1 and
+            2 use less likely colors, see `anchor_bins`.
+        seed: Seed of the random initial k-means centers.
     """
 
     width: Width = 1.0
@@ -107,7 +110,9 @@ class Architecture:
 
 
 class AnchorColorization(ColoringModel):
-    """Colorization from the colors of a few anchors, which color points can override.
+    """Colorization that propagates the colors of a few anchor superpixels.
+
+    Color points of the user can override the predicted anchor colors.
 
     Args:
         architecture: Settings of the network and the anchors.
@@ -137,9 +142,10 @@ class AnchorColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        A superpixel with color points replaces the anchor of its cluster and has the mean point color.
-        ``extras["logits"]`` contains the color logits ``(B, 313, h, w)`` of the superpixels, and
-        ``extras["anchors"]`` contains the anchor mask ``(B, 1, h, w)``.
+        Each superpixel that contains color points becomes an anchor with the mean color of its points. Such a
+        superpixel replaces the predicted anchor of its cluster. ``extras["logits"]`` contains the color
+        logits ``(B, 313, h, w)`` of the superpixels, and ``extras["anchors"]`` contains the anchor mask
+        ``(B, 1, h, w)``, where h is ceil(H/16) and w is ceil(W/16).
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
@@ -159,14 +165,18 @@ class AnchorColorization(ColoringModel):
         )
 
     def clusters_of(self, encoded: EncodedImage) -> Tensor:
-        """Return the cluster index ``(B, N)`` of each superpixel."""
+        """Return the k-means cluster index ``(B, N)`` of each of N superpixels.
+
+        Args:
+            encoded: Output of `AnchorNetwork.encode`.
+        """
         tokens = encoded.tokens.flatten(2).mT
         return kmeans(tokens, starts_of(self.draws, tokens.shape[1]).expand(len(tokens), -1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of the authors' checkpoint.
+        """Rename the parameters of the authors' checkpoint to the names of this model.
 
-        If the file contains only the superpixel network, other weights are unchanged.
+        If the file contains only the superpixel network, the current values of the other weights are added.
         """
         ours = convert_published(state_dict)
         part = all(key.startswith("network.superpixels.") for key in ours)
@@ -190,7 +200,7 @@ def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points
 
 
 def initialize(network: nn.Module) -> None:
-    """Initialize weights with two or more dimensions by Xavier uniform initialization."""
+    """Apply Xavier uniform initialization to all weights with two or more dimensions."""
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter)

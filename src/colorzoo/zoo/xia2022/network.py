@@ -1,7 +1,8 @@
 """Networks of Xia et al. 2022 for superpixels, features, transformers and refinement.
 
 Each square cell of 16 x 16 pixels has one superpixel. The superpixel network predicts nine weights per pixel,
-which assign the pixel to the superpixels of its cell and the eight neighboring cells, in row-major order.
+which assign the pixel to the superpixels of its cell and the eight neighboring cells. The weights are in
+row-major order of these cells.
 """
 
 from __future__ import annotations
@@ -72,11 +73,11 @@ def _convolution(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential
 
 
 def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the weighted mean of feature maps in each superpixel.
+    """Return the mean features of each superpixel, weighted by the assignment weights.
 
     Args:
         maps: Feature maps ``(B, C, H, W)``.
-        shares: Assignment weights ``(B, 9, H, W)``.
+        shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
         cell: Side of a cell in pixels.
 
     Returns:
@@ -86,17 +87,25 @@ def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def weights(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel in cells, ``(B, 1, H/cell, W/cell)``.
+    """Return the size of each superpixel, ``(B, 1, H/cell, W/cell)``; 1 is the area of a cell.
 
     The size is the sum of the assignment weights, divided by the pixel count of a cell.
+
+    Args:
+        shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
+        cell: Side of a cell in pixels.
     """
     return _gathered(torch.ones_like(shares[:, :1]), shares, cell)
 
 
 def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel in cells for a hard assignment of pixels.
+    """Return superpixel sizes like `weights`, but after a hard assignment of the pixels.
 
     Each pixel is assigned to the superpixel with the largest weight, or to all tied superpixels.
+
+    Args:
+        shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
+        cell: Side of a cell in pixels.
     """
     return weights((shares == shares.amax(dim=1, keepdim=True)).to(shares), cell)
 
@@ -104,11 +113,12 @@ def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
 def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     """Upsample superpixel features to pixels ``(B, C, H, W)`` with the assignment weights.
 
-    Superpixels outside the image have the value 0.
+    The features of a pixel are the weighted sum of nine superpixel features. Superpixels outside the image
+    have the value 0.
 
     Args:
         cells: Superpixel features ``(B, C, H/cell, W/cell)``.
-        shares: Assignment weights ``(B, 9, H, W)``.
+        shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
         cell: Side of a cell in pixels.
     """
     height, width = cells.shape[-2:]
@@ -138,7 +148,7 @@ _BINS = len(hull_centers())
 
 
 class FeatureNetwork(nn.Module):
-    """Network of Zhang et al. 2017 with spectral norm, one skip connection and no dilation.
+    """U-Net of Zhang et al. 2017 with spectral norm, one skip connection and no dilation.
 
     Block names match the authors' code.
 
@@ -165,7 +175,7 @@ class FeatureNetwork(nn.Module):
         """Return feature maps of gray images.
 
         Args:
-            gray: ``(B, 1, H, W)`` in [-1, 1].
+            gray: ``(B, 1, H, W)`` in [-1, 1]; H and W are multiples of 8.
 
         Returns:
             Feature maps ``(B, 64 * width, H, W)``.
@@ -203,16 +213,18 @@ class TransformerLayer(nn.Module):
         self.feed = FeedStep(channels, _HIDDEN * channels, dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Transform tokens ``(B, N, C)`` with position encodings ``(1, N, C)``.
+        """Return transformed tokens ``(B, N, C)``.
 
-        Position encodings are added to queries and keys.
+        Args:
+            tokens: Features of N superpixels, ``(B, N, C)``.
+            positions: Position encodings ``(1, N, C)``, which are added to queries and keys.
         """
         placed = tokens + positions
         return self.feed(self.attention(tokens, placed, placed, tokens))
 
 
 class Transformer(nn.Module):
-    """Six `TransformerLayer` modules.
+    """Stack of six `TransformerLayer` modules with position encodings.
 
     Args:
         channels: Token channels.
@@ -224,7 +236,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(channels, dropout) for _ in range(_LAYERS))
 
     def forward(self, cells: Tensor) -> Tensor:
-        """Transform superpixel features ``(B, C, h, w)``."""
+        """Return superpixel features ``(B, C, h, w)`` after six layers of self-attention."""
         height, width = cells.shape[-2:]
         tokens, encoding = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
         for layer in self.layers:
@@ -236,7 +248,7 @@ class Refinement(nn.Module):
     """Hourglass network that predicts ab at each pixel.
 
     Args:
-        tokens: Channels of the upsampled tokens.
+        tokens: Channel count of the upsampled superpixel features.
         width: Multiplier for every channel count.
     """
 
@@ -250,11 +262,11 @@ class Refinement(nn.Module):
         self.leave = conv3x3(c64, 2)
 
     def forward(self, gray: Tensor, tokens: Tensor) -> Tensor:
-        """Return ab / 110 ``(B, 2, H, W)``.
+        """Return ab / 110 in [-1, 1], ``(B, 2, H, W)``.
 
         Args:
             gray: ``(B, 1, H, W)`` in [-1, 1].
-            tokens: Upsampled tokens ``(B, C, H, W)``.
+            tokens: Superpixel features ``(B, C, H, W)``, upsampled to pixels.
         """
         whole = self.enter(torch.cat([gray, tokens], dim=1))
         half = self.down1(whole)
@@ -282,7 +294,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a feature map ``(B, channels, H, W)``."""
+        """Return features of the same shape as the input ``(B, channels, H, W)``."""
         return F.relu(x + self.conv(x))
 
 
@@ -313,6 +325,8 @@ class Rise(nn.Module):
 
 class EncodedImage(NamedTuple):
     """Superpixels with their features and predicted color distributions.
+
+    h is H / 16, and w is W / 16.
 
     Attributes:
         shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
@@ -362,7 +376,7 @@ class AnchorNetwork(nn.Module):
     def decode(
         self, gray: Tensor, encoded: EncodedImage, anchors: Tensor, bins: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Propagate anchor colors to all superpixels and pixels.
+        """Propagate the anchor colors to all superpixels and predict the color of each pixel.
 
         Args:
             gray: ``(B, 1, H, W)`` in [-1, 1].

@@ -1,4 +1,4 @@
-"""Conversion of the authors' checkpoints."""
+"""Conversion of the authors' checkpoints to the parameter names of `AnchorNetwork`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _RENAMED = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' parameters; unknown names are unchanged."""
+    """Return the authors' tensors with this model's parameter names; keep unknown names."""
     return {f"network.{renamed(key)}": value for key, value in state_dict.items()}
 
 
 def renamed(key: str) -> str:
-    """Return the new name of a published tensor, without the prefix ``network.``."""
+    """Return this model's name of a published parameter, without the prefix ``network.``."""
     for pattern, replacement in _RENAMED:
         key = re.sub(pattern, replacement, key)
     return key

@@ -47,8 +47,8 @@ class Objective:
         colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
             colors but does not change the loss value.
         perceptual_weight: Weight of the perceptual loss; 0 disables VGG-19.
-        pixel_weight: Weight of the L1 loss of ab / 110 (not in the paper), the only loss of the refinement
-            network without VGG-19.
+        pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. If ``perceptual_weight``
+            is 0, no other loss trains the refinement network.
     """
 
     colorfulness: Fraction = 0.5
@@ -63,7 +63,7 @@ class Xia2022(SingleOptimizerModule):
         architecture: Settings of the network and the anchors.
         objective: Settings of the losses.
         stage: ``superpixels`` trains the superpixel network; ``colors`` trains all other layers.
-        **optimization: See `Optimization`.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {
@@ -86,16 +86,19 @@ class Xia2022(SingleOptimizerModule):
         super().__init__(AnchorColorization(architecture), stage=stage, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the rebalancing weights of the 313 colors."""
+        """Compute the loss weights of the 313 color bins, which are higher for rare colors."""
         weights = rebalancing_weights(prior_probabilities().double(), 1 - self.objective.colorfulness)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def setup(self, stage: str) -> None:
         """Load the VGG-19 of the perceptual loss at the start of ``fit``.
 
+        Args:
+            stage: Trainer stage, such as ``fit``, not the training stage of this task.
+
         Raises:
-            WeightsError: VGG-19 is not available, or stage ``colors`` has an untrained superpixel network,
-                and ``allow_untrained`` is not set.
+            WeightsError: ``allow_untrained`` is not set, and VGG-19 is not available or the superpixel
+                network for stage ``colors`` is untrained.
         """
         super().setup(stage)
         if stage != "fit" or self.stage != "colors":
@@ -111,7 +114,7 @@ class Xia2022(SingleOptimizerModule):
             self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of the current stage."""
+        """Return the total loss of the current stage, ``superpixels`` or ``colors``."""
         lab = pad_to_multiple(rgb_to_lab(batch["rgb"]), CELL)
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
@@ -123,14 +126,13 @@ class Xia2022(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses of stage ``colors`` and the predicted ab.
+        """Return a dict of the losses of stage ``colors``, and the predicted ab / 110.
 
-        The losses include the sum ``loss``. The predicted ab is divided by 110. Anchors have ground truth
-        colors.
+        The key ``loss`` contains the sum of the losses. The anchors have the true colors.
 
         Args:
-            lab: Ground truth ``(B, 3, H, W)``; H and W are multiples of 16.
-            starts: Indices of the initial k-means centers, ``(B, k)``.
+            lab: Ground truth Lab ``(B, 3, H, W)``; H and W are multiples of 16.
+            starts: Indices of the superpixels that initialize k-means, ``(B, k)``.
         """
         gray, network = network_input(lab[:, :1]), self.model.network
         encoded = network.encode(gray)
@@ -154,15 +156,23 @@ class Xia2022(SingleOptimizerModule):
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
         """Return the mean cross-entropy of superpixel colors.
 
+        Rare colors have a higher gradient weight, which does not change the loss value.
+
         Args:
             logits: Color logits ``(B, 313, h, w)``.
-            bins: Ground truth bins ``(B, h, w)``.
+            bins: Indices of the ground truth bins, ``(B, h, w)``.
         """
         losses = F.cross_entropy(logits, bins, reduction="none")
         return with_weighted_gradient(losses, self.class_weights[bins]).mean()
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
-        """Return the VGG-19 feature distance between predicted and true ab in CIE units."""
+        """Return the VGG-19 feature distance between predicted and true images.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            truth: Ground truth ab ``(B, 2, H, W)`` in CIE units.
+        """
         found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
         with torch.no_grad():
             true = self.vgg(wanted)
@@ -170,18 +180,18 @@ class Xia2022(SingleOptimizerModule):
 
 
 def true_bins(cells: Tensor) -> Tensor:
-    """Return the nearest bins ``(B, h, w)`` of ab / 110 ``(B, 2, h, w)``."""
+    """Return the indices ``(B, h, w)`` of the bins nearest to ab / 110 ``(B, 2, h, w)``."""
     flat = AB_SCALE * cells.movedim(1, -1).flatten(0, 2)
     return nearest_bin(flat).view(len(cells), *cells.shape[-2:])
 
 
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return the color loss and position loss of superpixels, and the sum ``loss``.
+    """Return a dict of the superpixel losses ``color`` and ``place`` and their sum ``loss``.
 
-    Each pixel is compared with the weighted mean of its superpixels.
+    The losses compare the color and the position of each pixel with the weighted mean of its superpixels.
 
     Args:
-        shares: Assignment weights ``(B, 9, H, W)``.
+        shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
         ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
     """
     height, width = ab.shape[-2:]

@@ -33,8 +33,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        level: Side of the square image at the last level in pixels. The authors use the largest level up to
-            the longer image side.
+        level: Side in pixels of the square image at the last level. The authors use the largest level that
+            does not exceed the longer image side.
     """
 
     width: Width = 1.0
@@ -74,10 +74,12 @@ class PyramidColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with the color histogram of the exemplar.
 
-        Without an exemplar, the mean histogram of ImageNet is used.
+        Without an exemplar, the histogram of the guidance statistics is used, or the mean histogram of
+        ImageNet by default.
 
         An exemplar's ``alpha`` interpolates between the histograms of ImageNet (0) and the exemplar (1).
-        ``extras["logits"]`` contains the logits ``(B, 313, S/4, S/4)`` of the last level with side S.
+        ``extras["logits"]`` contains the color logits ``(B, 313, S/4, S/4)`` of the last level, where S is
+        its image side.
         """
         images = [_squeezed(lightness, side) for side in self.levels]
         ab, logits = self.network(images, self._histograms(guidance or Guidance(), lightness.shape[0]))
@@ -97,12 +99,16 @@ class PyramidColorization(ColoringModel):
         return usual
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return histograms ``(B, levels, 313)`` of references ``(B, 3, H, W)`` in [0, 1]."""
+        """Return color histograms ``(B, levels, 313)`` of references at the size of each level.
+
+        Args:
+            rgb: References ``(B, 3, H, W)`` in [0, 1].
+        """
         found = [color_histogram(rgb_to_lab(_squeezed(rgb, side))[:, 1:]) for side in self.levels]
         return torch.stack(found, dim=1)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' Caffe layers; see `colorzoo.zoo.xiao2020.published`."""
+        """Rename the authors' Caffe parameters; see `colorzoo.zoo.xiao2020.published`."""
         ours = convert_published(state_dict)
         counters = {key: value for key, value in self.state_dict().items() if "num_batches" in key}
         return {**counters, **ours}

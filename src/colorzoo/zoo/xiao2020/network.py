@@ -17,7 +17,9 @@ _TEMPERATURE = 2.0  # temperature of the decoded colors; the loss uses 1
 
 
 def color_codes(ab: Tensor) -> Tensor:
-    """Encode ab as weights ``(B, 313, h, w)`` of the ten nearest colors.
+    """Encode ab as weights ``(B, 313, h, w)`` of the 313 color bins.
+
+    Only the ten bins nearest to a color have nonzero weights. The weights of a pixel sum to 1.
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.
@@ -27,7 +29,13 @@ def color_codes(ab: Tensor) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return color histograms ``(B, 313)`` of ab ``(B, 2, H, W)`` at 1/4 scale."""
+    """Return color histograms ``(B, 313)`` of images.
+
+    The colors are averaged over 4 x 4 pixels before they are assigned to bins.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units.
+    """
     return color_codes(F.avg_pool2d(ab, QUARTER)).mean(dim=(2, 3))
 
 
@@ -70,7 +78,7 @@ class ResidualDenseBlock(nn.Module):
         self.join = nn.Conv2d(4 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a feature map ``(B, channels, H, W)``."""
+        """Return features of the same shape as the input ``(B, channels, H, W)``."""
         maps = [x]
         for convolution in self.convolutions:
             maps.append(F.relu(convolution(torch.cat(maps, dim=1))))
@@ -78,7 +86,7 @@ class ResidualDenseBlock(nn.Module):
 
 
 class LevelNetwork(nn.Module):
-    """Network that colorizes images at one level (image size).
+    """Network that colorizes images at one level of the pyramid (one image size).
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -110,7 +118,7 @@ class LevelNetwork(nn.Module):
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100]; S is a multiple of 8.
             histogram: Target histogram ``(B, 313)``.
-            coarse_ab: ab ``(B, 2, S/8, S/8)`` of the previous level in CIE units.
+            coarse_ab: ab ``(B, 2, S/8, S/8)`` of the previous level in CIE units; None at the first level.
         """
         x = self.block4(self.block3(self.block2(self.block1(lightness - 50))))
         x = self.block5(x + self.reference(F.pad(histogram, (0, 1), value=1.0)[:, :, None, None]))
@@ -119,12 +127,15 @@ class LevelNetwork(nn.Module):
         return self.class_head(self.block8(self.block7(self.block6(x))))
 
     def colors(self, logits: Tensor) -> Tensor:
-        """Decode logits to ab ``(B, 2, h, w)`` in CIE units, the annealed mean at temperature 2."""
+        """Decode logits ``(B, 313, h, w)`` to ab ``(B, 2, h, w)`` in CIE units.
+
+        The decoded color is the annealed mean: the mean color of the softmax of ``logits / 2``.
+        """
         return annealed_mean(logits, self.centers, _TEMPERATURE)
 
 
 class PyramidNetwork(nn.Module):
-    """First-level network, and a shared network for all later levels.
+    """Pair of networks: one for the first level, and one for all later levels.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -138,7 +149,7 @@ class PyramidNetwork(nn.Module):
         """Colorize images level by level.
 
         Args:
-            lightness: ``(B, 1, S, S)`` in [0, 100] for each level; S doubles at each level.
+            lightness: A tensor ``(B, 1, S, S)`` in [0, 100] for each level; S doubles at each level.
             histograms: Target histograms ``(B, len(lightness), 313)``.
 
         Returns:

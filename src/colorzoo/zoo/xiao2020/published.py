@@ -20,7 +20,7 @@ _NORMS = {1: 4, 2: 4, 3: 6, 4: 6, 5: 7, 6: 7, 7: 7}  # layer indices of the norm
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of both files.
+    """Rename the parameters of the authors' two Caffe files to the names of this model.
 
     Args:
         state_dict: Tensors with the prefix ``init.`` (first level) or ``sub.`` (later levels), followed by
@@ -40,7 +40,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def renamed(key: str) -> str:
-    """Return the name of a Caffe tensor in `LevelNetwork`."""
+    """Return the parameter name in `LevelNetwork` for a tensor name in the Caffe file."""
     layer, _, part = key.rpartition(".")
     if found := re.fullmatch(r"(refer|small)_conv(\d)(norm)?", layer):
         owner = "reference" if found[1] == "refer" else "coarse"

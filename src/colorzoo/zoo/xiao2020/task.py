@@ -34,8 +34,9 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the smoothed color frequencies for rebalancing; 1
-            gives equal weights. Rebalancing changes the gradient but not the loss value.
+        uniform: Weight of the uniform distribution when it is averaged with the color frequencies to compute
+            the rebalancing weights; 1 gives equal weights. Rebalancing changes the gradient but not the loss
+            value.
     """
 
     uniform: Fraction = 0.5
@@ -48,7 +49,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         architecture: Settings of the networks.
         objective: Settings of the loss.
         stage: ``first`` trains the first-level network; ``later`` trains the network of the later levels.
-        **optimization: See `Optimization`.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {
@@ -69,20 +70,24 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         super().__init__(PyramidColorization(architecture), stage=stage, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the rebalancing weights of the 313 colors."""
+        """Compute the loss weights of the 313 color bins, which are higher for rare colors."""
         weights = rebalancing_weights(prior_probabilities().double(), self.objective.uniform)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:
         """Copy the first-level network to the network of the later levels.
 
-        The branch for coarse colors, absent from the first-level network, keeps its weights.
+        The branch for coarse colors, which the first-level network does not have, keeps its weights.
+
+        Args:
+            stage: Stage that trained the loaded weights. Only ``first`` followed by the stage ``later``
+                copies weights.
         """
         if (stage, self.stage) == ("first", "later"):
             self.model.network.later.load_state_dict(self.model.network.first.state_dict(), strict=False)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return a single parameter group, in which biases also have weight decay."""
+        """Return all trainable parameters as one group, so weight decay applies to biases."""
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -112,9 +117,11 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     def below(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Return the first-level colors of half-size images, rounded to 8 bits.
 
+        Stage ``later`` uses these colors as the output of the previous level.
+
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100].
-            ab: ``(B, 2, S, S)`` in CIE units, the source of the histogram.
+            ab: True ab ``(B, 2, S, S)`` in CIE units, from which the histogram is computed.
 
         Returns:
             ab ``(B, 2, S/8, S/8)`` in CIE units.
@@ -126,14 +133,14 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return rgb_to_lab((255 * lab_to_rgb(small)).round() / 255)[:, 1:]
 
     def loss(self, logits: Tensor, ab: Tensor) -> Tensor:
-        """Return the Kullback-Leibler divergence from the true colors, summed over each image.
+        """Return the Kullback-Leibler divergence of predicted from true color distributions.
 
-        The loss uses every fourth pixel. Rare colors have a higher gradient weight, and gray images have the
-        weight 0.
+        The divergence is computed at every fourth row and column, summed over each image and averaged over
+        the batch. Rare colors have a higher gradient weight, and gray images have the gradient weight 0.
 
         Args:
-            logits: ``(B, 313, S/4, S/4)``.
-            ab: ``(B, 2, S, S)`` in CIE units.
+            logits: Predicted color logits ``(B, 313, S/4, S/4)``.
+            ab: True ab ``(B, 2, S, S)`` in CIE units.
         """
         true = ab[:, :, ::QUARTER, ::QUARTER]
         codes = color_codes(true)
@@ -141,10 +148,15 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return with_weighted_gradient(each, self.weights_of(true, codes)).sum() / len(ab)
 
     def weights_of(self, ab: Tensor, codes: Tensor) -> Tensor:
-        """Return gradient weights ``(B, h, w)``: class weights, or 0 for gray images."""
+        """Return gradient weights ``(B, h, w)``: high for rare colors, 0 for gray images.
+
+        Args:
+            ab: True ab ``(B, 2, h, w)`` in CIE units.
+            codes: Output of `color_codes` for ``ab``.
+        """
         colorful = (ab.abs() > _GRAY_BELOW).flatten(1).any(dim=1)
         return self.class_weights[codes.argmax(dim=1)] * colorful[:, None, None]
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return the images unchanged as their own references."""
+        """Return the images ``(B, 3, H, W)`` unchanged as their own references."""
         return rgb
