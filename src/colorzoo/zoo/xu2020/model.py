@@ -1,7 +1,7 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (CVPR 2020).
 
-The transfer sub-net of Xu et al. matches the feature statistics of an automatically colorized image to a
-reference. Samples of the resulting colors are hints for the colorization sub-net.
+The transfer sub-net of Xu et al. matches the feature statistics of an automatically colorized image to the
+statistics of a reference. Samples of the resulting colors are hints for the colorization sub-net.
 https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 
@@ -31,8 +31,8 @@ class StylizationColorization(ColoringModel):
     """Colorization guided by a reference and color points.
 
     Args:
-        architecture: Settings of the sub-nets.
-        extensions: Extensions that are not in the paper.
+        architecture: Settings of the transfer and colorization sub-nets.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar", "points"})
@@ -55,12 +55,17 @@ class StylizationColorization(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return feature statistics ``(B, 2, C)`` of references ``(B, 3, H, W)`` in [0, 1].
 
-        The statistics are the mean and standard deviation of each channel.
+        The statistics are the mean and standard deviation of each of the C channels at the ten matched layers
+        of the transfer sub-net.
         """
         return self.network.transfer.encode_reference(rgb)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 ``(B, C, H/4, W/4)`` of images with H and W multiples of 8."""
+        """Return the encoder features relu3_1, ``(B, C, H/4, W/4)``, of images.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1]; H and W are multiples of 8.
+        """
         return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
@@ -84,8 +89,9 @@ class StylizationColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch, with or without a reference.
 
-        ``extras["logits"]`` contains the logits of the last colorization pass. With a reference,
-        ``extras["automatic"]`` and ``extras["transferred"]`` contain ab before and after the transfer.
+        ``extras["logits"]`` contains the logits ``(B, 529, ceil(H/4), ceil(W/4))`` of the last colorization
+        pass. With a reference, ``extras["automatic"]`` and ``extras["transferred"]`` contain the ab maps
+        before and after the color transfer.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -99,11 +105,11 @@ class StylizationColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps of the last pass that an add-on may modify."""
+        """Feature maps of the last colorization pass that an add-on model can modify."""
         return self.network.color.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first feature hook; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
@@ -114,19 +120,22 @@ class StylizationColorization(ColoringModel):
         return self.network.color.before_hooks(lightness, hints or Points.none(lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first feature hook to the output; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
         return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights of the backbone, which the embedded weight file omits."""
+        """Return the weights of the model ``backbone`` with this model's parameter names.
+
+        This model's weight file omits weights that equal the backbone's weights.
+        """
         backbone = self.extensions.backbone
         return {} if backbone is None else backbone_weights(backbone)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of the authors' encoder, decoder or color network.
 
-        The network is detected from the keys; missing weights keep their current values. The authors
-        published code but no checkpoints.
+        The keys determine which of the three networks the file contains. Weights of the other networks keep
+        their current values. The authors published code but no checkpoints.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
 
@@ -134,9 +143,14 @@ class StylizationColorization(ColoringModel):
 def load_backbone(name: str, network: PointNetwork) -> None:
     """Load the weights of a Local Hints model into the colorization sub-net.
 
+    Args:
+        name: Name of the registered Local Hints model.
+        network: Colorization sub-net.
+
     Raises:
         WeightsError: The model has no trained weights on this machine.
-        ColorzooError: The model is not a Local Hints model, or its shape or input scale differs.
+        ColorzooError: The model is not a Local Hints model, or its weight shapes, ``mask_center`` or
+            ``ab_scale`` differ.
     """
     source = trained_model(name).network
     purpose = f"backbone={name!r}"
@@ -144,7 +158,10 @@ def load_backbone(name: str, network: PointNetwork) -> None:
 
 
 def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a Local Hints model with this model's parameter names.
+    """Return the weights of a Local Hints model with the parameter names of this model.
+
+    Args:
+        name: Name of the registered Local Hints model.
 
     Raises:
         WeightsError: The model has no trained weights on this machine.
@@ -155,6 +172,6 @@ def backbone_weights(name: str) -> Mapping[str, Tensor]:
 
 @lru_cache(maxsize=1)
 def trained_model(name: str) -> ColoringModel:
-    """Load a model with trained weights by name; the last model is cached."""
+    """Load a registered model with trained weights; the last loaded model is cached."""
     with torch.inference_mode(False):  # cached tensors must be usable in training
         return create_backbone(name, "backbone")

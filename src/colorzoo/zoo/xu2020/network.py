@@ -38,12 +38,12 @@ class Extensions:
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
         backbone: Name of a Local Hints model (Zhang et al. 2017) with initial weights for the colorization
             sub-net. Weight files store only weights that differ from this model.
-        transfer_error: Expected standard deviation of a transfer from a suitable reference in CIE units, used
-            to average transferred and automatic colors; see `weigh_transfer`. None uses only transferred
-            colors.
-        none_share: Fraction of the training images without points.
-        grid_share: Fraction of the training images with a grid of true colors as hints; see `grid_hints`.
-        transferred_share: Fraction of the training images with a grid of transferred colors as hints.
+        transfer_error: Expected color error (standard deviation in CIE units) of a transfer from a suitable
+            reference. The error determines the weights in the average of transferred and automatic colors;
+            see `weigh_transfer`. None uses only transferred colors.
+        none_share: Fraction of the training images without color points.
+        grid_share: Fraction of the training images whose hints are a grid of true colors; see `grid_hints`.
+        transferred_share: Fraction of the training images whose hints are a grid of transferred colors.
     """
 
     color_width: Width | None = None
@@ -58,12 +58,12 @@ class Extensions:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of both sub-nets.
+    """Settings of the transfer and colorization sub-nets.
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        places: Layer sets with matched feature statistics (figure 5), any of ``"encoder"``, ``"skip"`` and
-            ``"decoder"``.
+        places: Sets of layers at which feature statistics are matched (figure 5): any of ``"encoder"``,
+            ``"skip"`` and ``"decoder"``.
     """
 
     width: Width = 1.0
@@ -76,8 +76,8 @@ class ExemplarOutput(NamedTuple):
     Attributes:
         ab: Final ab.
         logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
-        automatic: ab before the transfer.
-        transferred: ab after the transfer.
+        automatic: ab of the first colorization pass, before the transfer.
+        transferred: ab after the transfer, before the last colorization pass.
     """
 
     ab: Tensor
@@ -90,8 +90,8 @@ class ExemplarNetwork(nn.Module):
     """Pipeline of automatic colorization, color transfer, hint selection and recoloring.
 
     Args:
-        architecture: Settings of both sub-nets.
-        extensions: Extensions that are not in the paper.
+        architecture: Settings of the transfer and colorization sub-nets.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     centers: Tensor
@@ -120,7 +120,7 @@ class ExemplarNetwork(nn.Module):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             embedding: Feature statistics ``(B, 2, C)``; see `TransferNetwork.encode_reference`.
-            points: User points, which override hints from the reference.
+            points: Color points of the user, which override hints from the reference; None without points.
             alpha: Strength of the transfer in [0, 1].
         """
         automatic, transferred, hints = self.transferred_hints(
@@ -132,7 +132,7 @@ class ExemplarNetwork(nn.Module):
     def transferred_hints(
         self, lightness: Tensor, embedding: Tensor, *, points: Points | None, alpha: Tensor | float
     ) -> tuple[Tensor, Tensor, Points]:
-        """Return automatic colors, transferred colors and hints for the last pass.
+        """Return automatic ab, transferred ab and the hints for the last colorization pass.
 
         See `forward` for the arguments.
         """
@@ -147,7 +147,7 @@ class ExemplarNetwork(nn.Module):
     def transferred(
         self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0
     ) -> Tensor:
-        """Transfer reference colors to colorized images (T_ab in the paper).
+        """Transfer reference colors to automatically colorized images (T_ab in the paper).
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -163,11 +163,26 @@ class ExemplarNetwork(nn.Module):
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
 
     def adapt(self, embedding: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
-        """Return a function that matches feature statistics at the layers of ``places``."""
+        """Return a function that matches feature maps to reference statistics; see `Adapt`.
+
+        The function changes only the layers of the setting ``places``.
+
+        Args:
+            embedding: Reference feature statistics ``(B, 2, C)``.
+            alpha: Strength of the transfer in [0, 1].
+        """
         return match_embedding(self.transfer.split_embedding(embedding), self.architecture.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
-        """Return a function that matches feature maps to a style image."""
+        """Return a function that transforms feature maps with a style image; see `Adapt`.
+
+        The function changes only the layers of the setting ``places``.
+
+        Args:
+            style: RGB ``(B, 3, H, W)`` in [0, 1].
+            transform: Function that transforms a feature map, such as `adain` or `wct`.
+            alpha: Strength of the transfer in [0, 1].
+        """
         maps = self.transfer.style_maps(style)
 
         def adapt(place: str, content: Tensor) -> Tensor:
@@ -178,9 +193,9 @@ class ExemplarNetwork(nn.Module):
 
 
 def grid_hints(ab: Tensor) -> Points:
-    """Select hints from ab ``(B, 2, H, W)``: one patch per grid cell.
+    """Select hints from ab ``(B, 2, H, W)``: one patch in each cell of an 8 x 8 grid.
 
-    Each patch lies at the cell center and has the mean color of its pixels.
+    Each patch is a small square at the cell center and has the mean color of its pixels.
     """
     ab = ab.float()
     height, width = ab.shape[-2:]
@@ -242,7 +257,12 @@ def _variance(logits: Tensor, centers: Tensor) -> Tensor:
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:
-    """Merge user points and hints; user points take precedence at each pixel."""
+    """Merge user points and hints; user points take precedence at each pixel.
+
+    Args:
+        given: Color points of the user; None without points.
+        hints: Hints from the reference.
+    """
     if given is None:
         return hints
     ab = torch.where(given.mask > 0, given.ab, hints.ab)

@@ -20,8 +20,9 @@ _COLOR = [(theirs, rf"network.color.unet.{ours}") for theirs, ours in HINT_UNET_
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of the encoder, decoder or colorization network.
+    """Return the parameters of a published network with the names of this model.
 
+    The state dict contains the authors' encoder, decoder or colorization network, or torchvision's VGG-19.
     Unknown keys are unchanged. VGG-19 layers after relu4_1 are dropped. The first encoder layer
     (normalization) has no counterpart in VGG-19, so the result lacks the keys of this layer.
     """

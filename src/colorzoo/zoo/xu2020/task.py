@@ -50,14 +50,15 @@ STAGES: Mapping[str, Stage] = {
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses of both sub-nets.
+    """Settings of the losses of the transfer and colorization sub-nets.
 
     Attributes:
         image_weight: Weight of the squared pixel error in the decoder loss.
-        perceptual_weight: Weight of the squared error at relu4_1 in the decoder loss. The paper does not
-            state the layer.
-        hint_weight: Parameter lambda of the masked Huber loss.
-        delta: Parameter delta of the masked Huber loss on ab / 110. The paper does not state the value.
+        perceptual_weight: Weight of the squared error of relu4_1 features in the decoder loss. The paper does
+            not state the layer.
+        hint_weight: Parameter lambda of the masked Huber loss: additional weight of pixels with hints.
+        delta: Error in units of ab / 110 at which the masked Huber loss changes from quadratic to linear. The
+            paper does not state the value.
     """
 
     image_weight: NonNegativeFloat = 0.8
@@ -70,16 +71,17 @@ class Xu2020(SingleOptimizerModule):
     """Training task of `StylizationColorization`.
 
     Args:
-        architecture: Settings of the sub-nets.
+        architecture: Settings of the transfer and colorization sub-nets.
         objective: Settings of the losses.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
         stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net. Two
             stages are not in the paper: ``"encoder"`` trains the whole transfer sub-net, and ``"exposure"``
-            trains the colorization decoder on transferred hints.
-        start: Model with the initial weights: a Local Hints model for the colorization sub-net, or a model of
-            this class for all weights.
-        stop_probability: Parameter p of the point count distribution P(n) = (1 - p)^n p.
-        **optimization: See `Optimization`.
+            trains the decoder of the colorization sub-net on hints with transferred colors.
+        start: Model with the initial weights: a Local Hints model for the colorization sub-net, or an xu2020
+            model for all weights. None uses random weights.
+        stop_probability: Parameter p of the distribution of the number n of training points,
+            P(n) = (1 - p)^n p.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     stages = STAGES
@@ -104,20 +106,26 @@ class Xu2020(SingleOptimizerModule):
     def setup(self, stage: str) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
 
+        Args:
+            stage: Trainer stage, such as ``fit``, not the training stage of this task.
+
         Raises:
-            WeightsError: The encoder has random weights.
+            WeightsError: The encoder has random weights, and ``allow_untrained`` is not set.
         """
         super().setup(stage)
         if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
             require_frozen(self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of an `Xu2020` model or a Local Hints model.
+        """Copy the weights of an xu2020 model or a Local Hints model.
 
         A Local Hints model initializes the colorization sub-net.
 
+        Args:
+            source: Task of the other model.
+
         Raises:
-            ColorzooError: The source does not match this model, or has no encoder in stage ``decoder``.
+            ColorzooError: The other model does not match this model, or has no encoder for stage ``decoder``.
         """
         if isinstance(source, Xu2020):
             apply_weights(self.model, source.model.state_dict(), name="start", published=False)
@@ -131,7 +139,7 @@ class Xu2020(SingleOptimizerModule):
         unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of the current stage."""
+        """Return the loss of the current stage; see `Xu2020` for the stages."""
         match self.stage:
             case "decoder":
                 losses = self._reconstruction_losses(batch["rgb"])
@@ -158,9 +166,13 @@ class Xu2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Sample points as in the paper, or a grid of hints for some images.
+        """Return points sampled as in the paper or, for some images, a grid of hints.
 
         `Extensions` defines the fractions of images with a grid.
+
+        Args:
+            lab: Ground truth ``(B, 3, H, W)``.
+            batch: Training batch, which contains a random seed for each image.
         """
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
@@ -170,11 +182,21 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings: no reference, self-reference, unrelated reference."""
+        """Return the names of the validation settings: ``automatic``, ``self`` and ``other``.
+
+        ``automatic`` has no reference, ``self`` uses an augmented copy of the image as the reference, and
+        ``other`` uses an unrelated reference.
+        """
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return guidance with references generated from the images."""
+        """Return guidance without a reference or with a reference generated from the image.
+
+        Args:
+            setting: A name from `validation_settings`.
+            lab: Ground truth ``(B, 3, H, W)``.
+            seeds: Per-image seeds ``(B,)``, equal in all epochs.
+        """
         if setting == "automatic":
             return Guidance()
         made = self_references(lab_to_rgb(lab), seeds)
@@ -191,17 +213,17 @@ def masked_huber(
         target: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         mask: Hint mask ``(B, 1, H, W)`` in {0, 1}.
         hint_weight: Factor lambda of the paper: colors are multiplied by ``1 + lambda * mask``.
-        delta: Error threshold between quadratic and linear loss in units of ab / 110.
+        delta: Weighted error in units of ab / 110 at which the loss changes from quadratic to linear.
     """
     weight = (1 + hint_weight * mask) / AB_SCALE
     return F.huber_loss(weight * ab, weight * target, delta=delta)
 
 
 def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean squared errors of images and relu4_1 features.
+    """Return the mean squared error of images and the mean squared error of their features.
 
     Args:
-        encoder: Feature encoder.
+        encoder: Encoder that computes relu4_1 features.
         rgb: Reconstructed images ``(B, 3, H, W)``.
         target: Ground truth ``(B, 3, H, W)`` in [0, 1], without gradient.
     """
@@ -211,10 +233,14 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 
 
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
-    """Return the loss of stage ``encoder``: the squared error after a transfer.
+    """Return the loss of stage ``encoder``: the squared RGB error after a color transfer.
 
     The transfer sub-net must recover the image from a copy with changed colors. The reference comes from the
     data or is a crop of the image.
+
+    Args:
+        network: Pipeline with the transfer sub-net.
+        batch: Training batch, which contains a random seed for each image.
     """
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
@@ -230,11 +256,11 @@ def exposed_hints(
 ) -> Points:
     """Replace the hints of some training images with a grid of hints.
 
-    The grid contains true colors or transferred colors; see `grid_hints`.
+    The grid contains true colors or colors transferred from a reference; see `grid_hints`.
 
     Args:
-        network: Network for the color transfer.
-        extensions: Extensions with the fractions of images.
+        network: Pipeline that colorizes images and transfers reference colors.
+        extensions: Extensions, which define the fractions of images with true and transferred colors.
         drawn: Hints for images without a grid.
         lab: Ground truth ``(B, 3, H, W)``.
         batch: Training batch with per-image seeds.
@@ -281,12 +307,17 @@ def reference_of(batch: Batch) -> Tensor:
 
 
 def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return a resized, randomly mirrored crop of each image ``(B, 3, H, W)``."""
+    """Return a random crop of each image, resized to the image size and randomly mirrored.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        seeds: Per-image seeds ``(B,)``.
+    """
     return crop_flip_reference(rgb, image_generators(seeds, "referen"), scale=_AREA)
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Simulate unrelated references by changing the colors of references.
+    """Simulate unrelated references: rotate the hues and shift the colors of references.
 
     Other images of the batch are not used, because the result would depend on the number of processes.
 

@@ -1,8 +1,9 @@
 """Transfer sub-net of Xu et al. 2020: VGG-19 encoder and decoder with skip connections.
 
-At ten layers, the networks call a function of the type `Adapt` and replace the feature map with the result.
-Such a function records the feature statistics of a reference, or matches an image to these statistics.
-Formulas follow section 3.1 of the paper, AdaIN (Huang and Belongie 2017) and WCT (Li et al. 2017).
+At ten layers (`PLACES`), the networks call a function of the type `Adapt` and replace the feature map with
+the result. Such a function records the feature statistics of a reference, or matches an image to these
+statistics. Formulas follow section 3.1 of the paper, AdaIN (Huang and Belongie 2017) and WCT (Li et al.
+2017).
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) 
 
 
 def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply adaptive instance normalization.
+    """Apply adaptive instance normalization and return the new content map.
 
     Args:
         content: Content map ``(B, C, H, W)``.
@@ -99,7 +100,7 @@ def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply the whitening and coloring transform.
+    """Apply the whitening and coloring transform and return the new content map.
 
     The identity matrix is added to the covariance matrices, and the result is clamped to the content map's
     range.
@@ -124,7 +125,12 @@ TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
 def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
-    """Return a transform that processes each label separately; see `by_label`."""
+    """Return a function that applies a transform to each label separately; see `by_label`.
+
+    Args:
+        transform: Function such as `adain` or `wct`.
+        labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style.
+    """
 
     def apply(content: Tensor, style: Tensor, alpha: float) -> Tensor:
         def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -139,8 +145,8 @@ class EncoderMaps(NamedTuple):
     """Output of the encoder.
 
     Attributes:
-        bottom: Output of relu4_1, ``(B, C, H/8, W/8)``.
-        pools: Adapted outputs of pool1 to pool3.
+        bottom: Output of relu4_1 after the `Adapt` function, ``(B, C, H/8, W/8)``.
+        pools: Outputs of pool1 to pool3 after the `Adapt` function, at 1/2, 1/4 and 1/8 scale.
         maps: Outputs of relu1_2, relu2_2 and relu3_4, before pooling.
     """
 
@@ -194,11 +200,12 @@ class Encoder(nn.Module):
         self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
     def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
-        """Encode images.
+        """Encode images and return the feature maps that the decoder requires.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            adapt: Function for the matched layers; see `Adapt`.
+            adapt: Function that is called at each matched layer and returns the feature map to use; see
+                `Adapt`.
         """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
         pools, maps = [], []
@@ -237,7 +244,8 @@ class Decoder(nn.Module):
 
         Args:
             encoded: Encoder output.
-            adapt: Function for the matched layers; see `Adapt`.
+            adapt: Function that is called at each matched layer and returns the feature map to use; see
+                `Adapt`.
         """
         x = adapt(BOTTOM, encoded.bottom)
         for level in LEVELS[::-1]:
@@ -256,7 +264,7 @@ def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
 
 
 class TransferNetwork(nn.Module):
-    """Color transfer by matching feature statistics at ten layers.
+    """Color transfer by matching feature statistics at the ten layers in `PLACES`.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -273,7 +281,8 @@ class TransferNetwork(nn.Module):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            adapt: Function for the matched layers; see `Adapt`. None reconstructs the image.
+            adapt: Function that is called at each matched layer and returns the feature map to use; see
+                `Adapt`. None reconstructs the image.
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
@@ -283,7 +292,7 @@ class TransferNetwork(nn.Module):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the feature statistics ``(B, 2, C)`` of references.
 
-        C is the channel count of the ten layers, 1856 at width 1.
+        C is the total channel count of the ten layers in `PLACES`, 1856 at width 1.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -299,7 +308,11 @@ class TransferNetwork(nn.Module):
         return self.join_embedding(statistics)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return feature maps of references ``(B, 3, H, W)`` by layer name."""
+        """Return a dict that maps layer names to feature maps of references.
+
+        Args:
+            rgb: References ``(B, 3, H, W)`` in [0, 1].
+        """
         statistics: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
@@ -310,14 +323,18 @@ class TransferNetwork(nn.Module):
         return statistics
 
     def join_embedding(self, statistics: Mapping[str, Moments]) -> Tensor:
-        """Concatenate feature statistics of all layers to ``(B, 2, C)``."""
+        """Concatenate the feature statistics of all layers to an embedding ``(B, 2, C)``.
+
+        Args:
+            statistics: Feature statistics by layer name.
+        """
         parts = [
             torch.cat([statistics[place].mean, statistics[place].std], dim=3).squeeze(2) for place in PLACES
         ]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
-        """Split an embedding ``(B, 2, C)`` into feature statistics by layer name."""
+        """Split an embedding ``(B, 2, C)`` into a dict of feature statistics by layer name."""
         parts = torch.split(embedding, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
@@ -326,17 +343,17 @@ class TransferNetwork(nn.Module):
 
 
 def keep(place: str, maps: Tensor) -> Tensor:
-    """Return a feature map unchanged (the `Adapt` function without a transfer)."""
+    """Return a feature map unchanged; as an `Adapt` function, this disables the transfer."""
     del place
     return maps
 
 
 def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
-    """Return a function that matches feature statistics at selected layers.
+    """Return a function that matches feature statistics at selected layers; see `Adapt`.
 
     Args:
         targets: Feature statistics by layer name; see `TransferNetwork.split_embedding`.
-        sets: Layer sets in `PLACE_SETS`; see figure 5 of the paper.
+        sets: Sets of layers to match, from `PLACE_SETS`; see figure 5 of the paper.
         alpha: Interpolation weight between content (0) and style (1).
     """
 
@@ -348,7 +365,14 @@ def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the name of the layer with the target statistics, or None without matching."""
+    """Return the name of the layer that provides the target statistics, or None.
+
+    None means that the feature map of the layer is not changed.
+
+    Args:
+        place: Name of the layer to match, from `PLACES` or `BOTTOM`.
+        sets: Sets of layers to match, from `PLACE_SETS`.
+    """
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None

@@ -18,7 +18,7 @@ from colorzoo.zoo.yin2021.published import NAMES
 
 
 class AttentiveTransfer(GatedColorization, ColoringModel):
-    """Exemplar colorization with matched colors and weighted common colors.
+    """Exemplar colorization with colors of matching positions and weighted common colors.
 
     Args:
         architecture: Settings of the network.
@@ -33,7 +33,7 @@ class AttentiveTransfer(GatedColorization, ColoringModel):
         super().__init__(AttentionNet(architecture), architecture=architecture)
 
     def read(self, rgb: Tensor) -> Reference:
-        """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
+        """Convert references ``(B, 3, H, W)`` in [0, 1] to the network input `Reference`."""
         square = self.squared(rgb)
         lab = scaled_lab(square)
         small = scaled_lab(F.avg_pool2d(square, REDUCED))

@@ -47,9 +47,9 @@ class Architecture:
         width: Multiplier for every channel count; 1.0 matches the published network.
         reference_side: Side of the resized reference in pixels, a multiple of 16. Trained weights require the
             training value, because the gate has one input per reference position.
-        classes: Number of classes of the classifier.
-        tau: Softmax temperature of the matching.
-        dropout: Dropout probability in the gate.
+        classes: Number of image classes that the classifier predicts.
+        tau: Softmax temperature in the matching of image and reference positions.
+        dropout: Dropout probability in the gate, which blends the two kinds of colors.
     """
 
     width: Width = 1.0
@@ -85,11 +85,25 @@ class AttentionNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return six encoder maps ``(B, C, h, w)`` of images, the first at half size."""
+        """Return six encoder maps ``(B, C, h, w)`` of images, from fine to coarse.
+
+        The first map has half the image size.
+
+        Args:
+            lightness: ``(B, 1, H, W)``, scaled to L / 50 - 1.
+        """
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Compute matched colors and common colors, and encode the colors as features."""
+        """Compute matched colors and common colors, and encode the colors as features.
+
+        Args:
+            maps: Encoder maps of the image; see `encode`.
+            reference: Network input computed from the reference.
+
+        Returns:
+            Features of the matched and common colors, and the gate that blends the features.
+        """
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -111,11 +125,11 @@ class AttentionNet(GatedNetwork):
 
 
 class HistogramAttention(nn.Module):
-    """Attention of each position to 198 common colors, conditioned on a histogram.
+    """Attention of each position to 198 common colors, conditioned on the reference histogram.
 
     Args:
-        narrow: Channels after upsampling.
-        wide: Channels of the image features and the histogram vector.
+        narrow: Channel count after upsampling.
+        wide: Channel count of the image features and of the encoded histogram.
     """
 
     colors: Tensor
@@ -162,7 +176,7 @@ def kept_bins(device: torch.device | None = None) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return normalized histograms ``(B, 198)`` over the common colors.
+    """Return histograms ``(B, 198)`` over the common colors, with a sum of 1.
 
     Images without common colors have zero histograms.
 

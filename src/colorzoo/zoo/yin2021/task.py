@@ -28,7 +28,8 @@ class Yin2021(GatedTransferModule):
         architecture: Settings of the network.
         objective: Settings of the losses.
         discriminator_config: Settings of the discriminator.
-        **optimization: See `AdversarialOptimization`.
+        **optimization: Optimizers and schedules of the generator and the discriminator; see
+            `AdversarialOptimization`.
     """
 
     model: AttentiveTransfer
@@ -43,6 +44,6 @@ class Yin2021(GatedTransferModule):
         super().__init__(AttentiveTransfer(architecture), **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor]:
-        """Return the references and their histograms."""
+        """Return the network input of the references and soft color histograms ``(B, 441)``."""
         rgb = references_of(batch)[0].rgb
         return self.model.read(rgb), soft_histogram(scaled_lab(rgb)[:, 1:]).flatten(1)

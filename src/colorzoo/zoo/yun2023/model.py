@@ -41,7 +41,13 @@ class IColoriT(ColoringModel):
         return AbPrediction(ab=self.network(lightness, points_of(guidance, lightness)))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the last block's tokens as a map ``(B, width, side / patch, side / patch)``."""
+        """Return a tuple with the last block's tokens as a map ``(B, width, n, n)``.
+
+        n is ``side / patch``. The transformer processes the images without hints.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+        """
         (tokens,) = super().feature_maps(lightness)
         side = self.network.side // self.network.patch
         return (tokens.mT.reshape(len(tokens), -1, side, side),)

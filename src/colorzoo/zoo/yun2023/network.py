@@ -29,14 +29,15 @@ class Architecture:
     """Settings of the transformer; the defaults match the published base model.
 
     Attributes:
-        width: Token channels: 768 (base), 384 (S) or 192 (T).
+        width: Channels of each token: 768 (base model), 384 (small model, S) or 192 (tiny model, T).
         heads: Number of attention heads; each head has 64 channels in the paper.
-        depth: Number of blocks.
+        depth: Number of transformer blocks.
         patch: Patch side in pixels.
-        side: Side of the resized square image in pixels, a multiple of `patch`.
-        head: Layer from tokens to pixels: ``"convolution"`` (the paper's local stabilizing layer),
+        side: Side in pixels of the square to which images are resized, a multiple of `patch`.
+        head: Layer that maps tokens to pixel colors: ``"convolution"`` (the paper's local stabilizing layer),
             ``"linear"`` or ``"attention"`` (ablations in the paper).
-        mask_center: Value subtracted from the hint mask; 0 in all published files.
+        mask_center: Value that is subtracted from the hint mask in the network input; all published weights
+            require 0.
     """
 
     width: int = 768
@@ -52,7 +53,7 @@ class QueryValueLinear(nn.Linear):
     """Linear layer for queries, keys and values without a key bias, as in BEiT.
 
     Args:
-        width: Token channels.
+        width: Channels of each token.
     """
 
     def __init__(self, width: int) -> None:
@@ -61,7 +62,7 @@ class QueryValueLinear(nn.Linear):
         self.v_bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map ``(..., width)`` to ``(..., 3 width)``."""
+        """Map tokens ``(..., width)`` to queries, keys and values ``(..., 3 * width)``."""
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         return F.linear(tokens, self.weight, bias)
 
@@ -70,7 +71,7 @@ class ConvolutionHead(nn.Module):
     """The paper's local stabilizing layer: a 3 x 3 convolution over tokens.
 
     Args:
-        width: Token channels.
+        width: Channels of each token.
         out: Output channels per token.
     """
 
@@ -91,7 +92,7 @@ class NeighborAttentionHead(nn.Module):
     """Attention of each token to itself and its eight neighbors.
 
     Args:
-        width: Token channels.
+        width: Channels of each token.
         out: Output channels per token.
         side: Number of tokens along each side.
     """
@@ -152,7 +153,7 @@ class IColoriTNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints at image size.
+            points: Color points; the maps have the image size.
 
         Returns:
             ab ``(B, 2, H, W)`` in CIE units.
@@ -162,7 +163,11 @@ class IColoriTNetwork(nn.Module):
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic")
 
     def generate(self, image: Tensor) -> Tensor:
-        """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image` output."""
+        """Return ab / 110 in [-1, 1], ``(B, 2, side, side)``.
+
+        Args:
+            image: Output of `hint_image`.
+        """
         tokens = self.embed(image) + self.positions
         for block in self.trunk.blocks:
             tokens = block(tokens)
@@ -170,7 +175,11 @@ class IColoriTNetwork(nn.Module):
         return to_pixels(outputs.float().tanh(), self.patch)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Return tokens ``(B, N, width)`` without position encodings for a `hint_image` output."""
+        """Return tokens ``(B, N, width)`` without position encodings.
+
+        Args:
+            image: Output of `hint_image`.
+        """
         # float32: some oneDNN releases compute this convolution incorrectly in bfloat16
         with torch.autocast(image.device.type, enabled=False):
             tokens: Tensor = self.trunk.patch_embed(image.float())
@@ -178,7 +187,7 @@ class IColoriTNetwork(nn.Module):
 
 
 def build_trunk(architecture: Architecture) -> Any:
-    """Build timm's ViT with relative position biases, without class token and key bias."""
+    """Return timm's ViT with relative position biases, without class token and key bias."""
     trunk = VisionTransformerRelPos(
         img_size=architecture.side,
         patch_size=architecture.patch,
@@ -209,7 +218,11 @@ def sinusoid(count: int, width: int) -> Tensor:
 
 
 def initialize(network: IColoriTNetwork) -> None:
-    """Initialize the transformer as in the authors' code."""
+    """Initialize the transformer as in the authors' code.
+
+    Linear layers use Xavier uniform initialization, and relative position biases use a truncated normal
+    distribution.
+    """
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -220,9 +233,14 @@ def initialize(network: IColoriTNetwork) -> None:
 
 
 def to_pixels(outputs: Tensor, patch: int) -> Tensor:
-    """Rearrange tokens ``(B, N, patch * patch * 2)`` to pixels ``(B, 2, S, S)``.
+    """Rearrange tokens ``(B, N, 2 * patch^2)`` of a square grid to pixels ``(B, 2, S, S)``.
 
-    Unlike in ``nn.PixelShuffle``, token values are ordered by row, column and channel.
+    S is ``patch`` times the square root of N. Unlike in ``nn.PixelShuffle``, the values of a token are
+    ordered by row, column and channel.
+
+    Args:
+        outputs: Tokens in row-major order.
+        patch: Patch side in pixels.
     """
     batch, count, _ = outputs.shape
     side = round(count**0.5)
@@ -235,13 +253,13 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        points: Hints at image size.
+        points: Color points; the maps have the image size.
         side: Side of the network input in pixels.
-        mask_center: Value subtracted from the hint mask.
+        mask_center: Value that is subtracted from the hint mask.
 
     Returns:
         Network input ``(B, 4, side, side)`` with the channels (L - 50) / 100, hint a / 110, hint b / 110 and
-        hint mask. Values of a and b are 0 without a hint.
+        hint mask. The values of a and b are 0 at pixels without a hint.
     """
     gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True)
     ab, mask = hint_cells(points, side // CELL)
@@ -250,7 +268,7 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
 
 
 def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
-    """Average points over the cells of a square grid.
+    """Average the colors of points in each cell of a square grid.
 
     A pixel belongs to the cell that contains the pixel center.
 
@@ -259,7 +277,8 @@ def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
         cells: Number of cells along each side.
 
     Returns:
-        ab ``(B, 2, cells, cells)`` in CIE units, 0 without a hint, and the mask ``(B, 1, cells, cells)``.
+        ab ``(B, 2, cells, cells)`` in CIE units, 0 in cells without a hint, and the hint mask
+        ``(B, 1, cells, cells)``.
     """
     height, width = points.mask.shape[-2:]
     given = torch.cat([points.ab * points.mask, points.mask], dim=1).float()

@@ -1,4 +1,4 @@
-"""Parameter names of the authors' checkpoints."""
+"""Patterns that rename the parameters in the authors' checkpoints."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        delta: Error threshold between quadratic and linear loss in units of ab / 110.
+        delta: Error in units of ab / 110 at which the loss changes from quadratic to linear.
     """
 
     delta: Positive = 0.01
@@ -69,8 +69,8 @@ class Yun2023(SingleOptimizerModule):
         architecture: Settings of the transformer.
         objective: Settings of the loss.
         users: Settings of the simulated hints.
-        extensions: Extensions that are not in the paper.
-        **optimization: See `Optimization`.
+        extensions: Settings of extensions that are not in the paper.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     validation_points = (0, 1, 10, 100)
@@ -103,16 +103,26 @@ class Yun2023(SingleOptimizerModule):
         """Return the Huber loss of ab / 110, divided by delta.
 
         The loss is a sum over a and b and a mean over pixels.
+
+        Args:
+            found: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         """
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Sample a fixed number of hints per image, identical in every epoch."""
+        """Sample a fixed number of hints per image, identical in every epoch.
+
+        Args:
+            setting: Number of hints, as a string.
+            lab: Ground truth ``(B, 3, H, W)``.
+            seeds: Per-image seeds ``(B,)``.
+        """
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
 def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
-    """Sample training hints: the true colors of random cells.
+    """Sample training hints: the true colors of random cells of 2 x 2 pixels.
 
     Args:
         ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
@@ -129,7 +139,7 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
-    """Return the true colors of ``count`` random cells per image as hints.
+    """Return hints with the true colors of ``count`` random 2 x 2 pixel cells per image.
 
     Images with fewer cells get a hint in every cell.
 
@@ -159,7 +169,7 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
 
 
 class CosineFromZero(Cosine):
-    """Linear warm-up from 0 with a half-cosine decay to a final learning rate.
+    """Schedule with a linear warm-up from 0 and a half-cosine decay to a final learning rate.
 
     The last warm-up step and the first decay step have the full learning rate.
 
@@ -193,5 +203,5 @@ class CosineFromZero(Cosine):
         return [least + (base - least) * factor for base in self.base_lrs]
 
     def warmup_factor(self, step: int) -> float:
-        """Return the linear warm-up factor step / (warmup_steps - 1)."""
+        """Return the fraction step / (warmup_steps - 1) of the maximum learning rate."""
         return step / max(1, self.warmup_steps - 1)
