@@ -32,7 +32,8 @@ class DistributionNetwork(nn.Module):
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        temperature: Temperature of the annealed mean (eq. 5): 1 gives the mean; values near 0 give the mode.
+        temperature: Temperature of the annealed mean (eq. 5), which decodes a distribution to a color: 1
+            gives the mean; values near 0 give the mode.
     """
 
     def __init__(self, width: float = 1.0, *, temperature: float = 0.38) -> None:
@@ -58,7 +59,7 @@ class DistributionNetwork(nn.Module):
         )
 
     def logits(self, lightness: Tensor) -> Tensor:
-        """Return logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the bins.
+        """Return logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the 313 ab bins.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -70,17 +71,29 @@ class DistributionNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units and logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the ab bins.
         """
         logits = self.logits(lightness)
         height, width = lightness.shape[-2:]
         return PointNetworkOutput(self._decode(logits)[:, :, :height, :width], logits)
 
     def before_hooks(self, lightness: Tensor) -> HookState:
-        """Run all layers before the head."""
+        """Run all layers before the classification head and return their output.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+        """
         return HookState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the head; return ab ``(B, 2, H, W)`` in CIE units."""
+        """Run the classification head; return ab ``(B, 2, H, W)`` in CIE units.
+
+        Args:
+            state: Output of `before_hooks`.
+            visit: Function that is called with each hooked feature map and returns the map to use.
+        """
         height, width = state.size
         logits = self._head(visit("8_3", state.maps[0]), state.size)
         return visit("ab", self._decode(logits))[:, :, :height, :width]
@@ -104,8 +117,8 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        temperature: Temperature of the annealed mean (eq. 5), 0.38 in the paper: 1 gives the mean; values
-            near 0 give the mode.
+        temperature: Temperature of the annealed mean (eq. 5), which decodes a distribution to a color; 0.38
+            in the paper. 1 gives the mean; values near 0 give the mode.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -133,26 +146,26 @@ class ColorfulColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        ``extras["logits"]`` contains the logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the bins.
+        ``extras["logits"]`` contains the logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the ab bins.
         """
         out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps that an add-on may modify."""
+        """Feature maps that an add-on model can modify."""
         return self.network.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first feature hook; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
         return self.network.before_hooks(lightness)
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first feature hook to the output; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of ``colorization_release_v2-9b330a0b.pth``."""
+        """Rename the parameters of ``colorization_release_v2-9b330a0b.pth`` to this model's names."""
         return convert_published(state_dict, self.network.temperature)
 
 
@@ -162,9 +175,13 @@ AB_SCALE = 110.0
 def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
     """Rename the authors' parameters and remove the temperature from the last layer.
 
+    The authors' weights include the division of the logits by the temperature. The last layer is multiplied
+    by the temperature, because this model divides the logits itself.
+
     Args:
         state_dict: The authors' tensors; unknown keys are unchanged.
-        temperature: Temperature of the model, which then predicts the published colors.
+        temperature: Temperature of this model. With the converted weights, the model predicts the published
+            colors.
     """
     ours = {}
     for key, value in state_dict.items():

@@ -36,11 +36,11 @@ class Objective:
     """Settings of the rebalanced cross-entropy (eq. 2 to 4).
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4), 0.5 in the paper;
-            1 disables rebalancing.
-        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, written by ``colorzoo
-            data prior``; None uses the ImageNet frequencies.
-        neighbors: Number of bins in the soft encoding: 10 in the published code, 5 in the paper.
+        uniform: Weight of the uniform distribution when it is averaged with the bin frequencies to compute
+            the rebalancing weights (lambda of eq. 4). The paper uses 0.5; 1 disables rebalancing.
+        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, written by
+            ``colorzoo data prior``; None uses the ImageNet frequencies.
+        neighbors: Number of nearest bins that encode a true color: 10 in the published code, 5 in the paper.
     """
 
     uniform: Fraction = 0.5
@@ -54,9 +54,9 @@ class Zhang2016(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         objective: Settings of the loss.
-        start: Name of a zhang2017 model of equal width with initial weights for the shared layers; None uses
-            random weights. The paper uses a k-means initialization.
-        **optimization: See `Optimization`.
+        start: Name of a zhang2017 model of equal width that provides initial weights for the shared layers;
+            None uses random weights. The paper uses a k-means initialization.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     model: ColorfulColorization
@@ -73,14 +73,21 @@ class Zhang2016(SingleOptimizerModule):
         super().__init__(ColorfulColorization(architecture), start=start, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the rebalancing weights of the 313 colors."""
+        """Compute the loss weights of the 313 color bins, which are higher for rare colors."""
         prior = self.objective.prior
         shares = prior_probabilities() if prior is None else read_prior(prior)
         weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers shared with a zhang2017 model."""
+        """Copy the layers that this model shares with a zhang2017 model.
+
+        Args:
+            source: Task of the zhang2017 model.
+
+        Raises:
+            ColorzooError: The other model lacks the layers or has a different width.
+        """
         copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -117,9 +124,9 @@ def read_prior(path: str) -> Tensor:
 
 
 def copy_trunk(model: nn.Module, network: nn.Module) -> None:
-    """Copy the layers shared with a zhang2017 model.
+    """Copy the layers that a zhang2017 model shares with a `DistributionNetwork`.
 
-    Subsampling by 2 in zhang2017 is equivalent to stride 2 in this network.
+    Subsampling by 2 in zhang2017 is equivalent to stride 2 in `DistributionNetwork`.
 
     Args:
         model: Model with a `colorzoo.networks.hint_unet.HintUNet` as ``network.unet``.

@@ -36,11 +36,11 @@ NARROW_SIZE = 176
 
 
 class LocalHints(ColoringModel):
-    """Local Hints: colorization with color points.
+    """Local Hints: colorization guided by color points.
 
     Args:
         architecture: Settings of the network.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     accepts = frozenset({"points"})
@@ -74,49 +74,53 @@ class LocalHints(ColoringModel):
     ) -> AbPrediction:
         """Colorize a batch.
 
-        ``extras["logits"]`` contains color distribution logits at 1/4 scale.
+        ``extras["logits"]`` contains the logits of the color distributions at 1/4 scale.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Color points, or None.
-            detach: Head without gradient flow to the trunk (the layers before the heads).
+            guidance: Guidance with color points; None colorizes without points.
+            detach: Head whose gradient does not reach the trunk (the layers before the heads):
+                ``"regression"``, ``"classification"`` or ``"none"``.
         """
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps that an add-on may modify."""
+        """Feature maps that an add-on model can modify."""
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first feature hook; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
         return self.network.before_hooks(lightness, points_of(guidance, lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first feature hook to the output; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights for inference, with rank layers folded into the next layer.
 
-        See `LocalExtensions` for the rank layers.
+        Rank layers are linear 1 x 1 layers; see `LocalExtensions`.
+
+        Args:
+            state_dict: State dict of a checkpoint or weight file.
         """
         return fold_rank_layers(super().for_inference(state_dict))
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Convert ``model.caffemodel`` of the authors' interactive demo."""
+        """Convert ``model.caffemodel`` of the authors' interactive demo; see `convert_local`."""
         return convert_local(layers)
 
 
 class GlobalHints(ColoringModel):
-    """Global Hints: colorization with a color histogram or mean saturation.
+    """Global Hints: colorization guided by a color histogram, a mean saturation or both.
 
     Args:
         architecture: Settings of the network.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     accepts = frozenset({"statistics"})
@@ -141,25 +145,25 @@ class GlobalHints(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch to match the statistics in ``guidance``."""
+        """Colorize a batch to match the color statistics in ``guidance``, if present."""
         return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps that an add-on may modify."""
+        """Feature maps that an add-on model can modify."""
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first feature hook; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
         return self.network.before_hooks(lightness, _statistics_of(guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first feature hook to the output; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Convert ``global_model.caffemodel`` of the authors' interactive demo."""
+        """Convert ``global_model.caffemodel`` of the authors' demo; see `convert_global`."""
         return convert_global(layers)
 
 

@@ -42,11 +42,12 @@ class LocalArchitecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value subtracted from the hint mask: 0 for weights from Caffe, 0.5 for the authors'
-            weights retrained in PyTorch.
+        mask_center: Value that is subtracted from the hint mask in the network input: 0 for weights from
+            Caffe, 0.5 for the authors' weights retrained in PyTorch.
         hypercolumn: Whether to use the paper's hypercolumn head (313 bins) instead of the published head (529
             bins).
-        ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
+        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
+            weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -63,7 +64,8 @@ class GlobalArchitecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
+        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
+            weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
@@ -77,15 +79,17 @@ class LocalExtensions:
     """Extensions of Local Hints that are not in the paper.
 
     Attributes:
-        hint_attention: Whether to propagate hint colors to similar positions; see `HintUNet`.
+        hint_attention: Whether to add an attention layer that propagates hint colors to similar positions;
+            see `HintUNet`.
         channel_attention: Whether the skip connections have squeeze-and-excitation layers.
-        rank_layers: Number of linear 1 x 1 layers between encoder and decoder, folded into the next layer in
-            weight files; see `RankLayers`.
+        rank_layers: Number of linear 1 x 1 layers between encoder and decoder, which weight files contain as
+            part of the next layer; see `RankLayers`.
         scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
         colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
             factors counteract desaturated predictions.
         many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
-        everywhere: Fraction of the training images with uniformly distributed points; see `PointSimulation`.
+        everywhere: Fraction of the training images with points at uniformly distributed positions; see
+            `PointSimulation`.
     """
 
     hint_attention: bool = False
@@ -102,8 +106,8 @@ class GlobalExtensions:
     """Extensions of Global Hints that are not in the paper.
 
     Attributes:
-        trunk: Name of a Local Hints model with the U-Net, which is frozen and not stored in weight files; see
-            `SteeredNetwork`. The model determines ``width`` and ``ab_scale``.
+        trunk: Name of a Local Hints model that provides the U-Net, which is frozen and not stored in weight
+            files; see `SteeredNetwork`. The Local Hints model determines ``width`` and ``ab_scale``.
     """
 
     trunk: str | None = None
@@ -112,8 +116,8 @@ class GlobalExtensions:
 class HypercolumnHead(nn.Module):
     """Hypercolumn head, which predicts color distributions from blocks 3 to 8 (section 3.3).
 
-    The sum of the projected feature maps is equivalent to one layer on the concatenated feature maps. The
-    head passes no gradient to other layers.
+    Each feature map is projected by a separate layer. The sum of the projections is equivalent to one layer
+    on the concatenated feature maps. The head passes no gradient to other layers.
 
     Args:
         width: Multiplier for every channel count of the network.
@@ -127,10 +131,10 @@ class HypercolumnHead(nn.Module):
         self.classify = nn.Conv2d(c384, len(hull_centers()), 1)
 
     def forward(self, maps: Sequence[Tensor], trunk: Tensor) -> Tensor:
-        """Return logits ``(B, 313, H/4, W/4)`` over the bins.
+        """Return logits ``(B, 313, H/4, W/4)`` over the ab bins.
 
         Args:
-            maps: Outputs of blocks 3 to 7.
+            maps: Outputs of blocks 3 to 7: block 3 at 1/4 scale, blocks 4 to 7 at 1/8 scale.
             trunk: Output of block 8, ``(B, C, H/4, W/4)``.
         """
         fine = [layer(each.detach()) for layer, each in zip(self.fine, (maps[0], trunk), strict=True)]
@@ -143,7 +147,7 @@ class LocalHintsNetwork(PointNetwork):
 
     Args:
         architecture: Settings of the network.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     def __init__(self, architecture: LocalArchitecture, extensions: LocalExtensions) -> None:
@@ -159,18 +163,22 @@ class LocalHintsNetwork(PointNetwork):
         self.hypercolumn = HypercolumnHead(architecture.width) if architecture.hypercolumn else None
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
-        """Return logits ``(B, 529, h, w)``, or ``(B, 313, h, w)`` with the hypercolumn head."""
+        """Return logits ``(B, 529, h, w)``, or ``(B, 313, h, w)`` with the hypercolumn head.
+
+        Args:
+            out: Output of the U-Net.
+        """
         return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
 
 
 class VectorNorm(nn.BatchNorm2d):
-    """BatchNorm for vectors, with running statistics for batches of one image.
+    """BatchNorm for vectors that uses running statistics for a batch with a single vector.
 
     Batch statistics would normalize a single vector to 0.
     """
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Normalize ``(B, C, 1, 1)``; a single vector does not update the statistics."""
+        """Normalize ``(B, C, 1, 1)``; a single vector does not update the running statistics."""
         if not self.training or len(vectors) > 1:
             return super().forward(vectors)
         known = (self.running_mean, self.running_var, self.weight, self.bias)
@@ -194,9 +202,14 @@ class GlobalBranch(nn.Module):
         self.deeper = nn.Sequential(*middle, *_layer(channels))
 
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
-        """Encode global statistics as ``(batch, channels, 1, 1)``.
+        """Encode global statistics as vectors ``(batch, channels, 1, 1)``.
 
-        Missing statistics are encoded as zeros with the indicator value 0.
+        Each statistic has an indicator input, 1 if the statistic is present and 0 if it is missing. Missing
+        statistics are encoded as zeros.
+
+        Args:
+            statistics: Color histograms and mean saturations.
+            batch: Batch size.
         """
         histogram, saturation = known_statistics(statistics, batch, self.histogram.weight)
         has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
@@ -207,11 +220,11 @@ class GlobalBranch(nn.Module):
 
 
 class GlobalNetwork(HintNetwork):
-    """Base class of Global Hints networks: a U-Net with a statistics vector after block 4.
+    """Base class of Global Hints networks, which add a statistics vector after block 4.
 
     Args:
-        unet: U-Net.
-        ab_scale: Output scale in CIE units.
+        unet: U-Net that predicts ab.
+        ab_scale: Factor that converts the U-Net output to CIE units.
     """
 
     def __init__(self, unet: HintUNet, ab_scale: float) -> None:
@@ -223,7 +236,8 @@ class GlobalNetwork(HintNetwork):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            statistics: Color statistics; None for missing statistics.
+            statistics: Color histograms and mean saturations; an attribute is None if the statistic is
+                missing.
 
         Returns:
             ab ``(B, 2, H, W)`` in CIE units.
@@ -231,7 +245,7 @@ class GlobalNetwork(HintNetwork):
         return self.after_hooks(self.before_hooks(lightness, statistics), unchanged)
 
     def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Run the network up to block 8; see `forward` for the arguments."""
+        """Return the network state after block 8; see `forward` for the arguments."""
         raise NotImplementedError
 
 
@@ -240,14 +254,15 @@ class GlobalHintsNetwork(GlobalNetwork):
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        ab_scale: Output scale in CIE units: 110, or 100 for the authors' Caffe weights.
+        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
+            weights.
     """
 
     def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
         super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
     def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Run the network up to block 8; see `forward` for the arguments."""
+        """Return the network state after block 8; see `forward` for the arguments."""
         context = self.branch(statistics, lightness.shape[0])
         encoded = self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
         return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
@@ -257,6 +272,11 @@ def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> 
     """Convert statistics to histograms ``(batch, 313)`` and saturations ``(batch, 1)``.
 
     Missing histograms are 0, and missing saturations are -1.
+
+    Args:
+        statistics: Color histograms and mean saturations.
+        batch: Batch size.
+        like: Tensor with the dtype and device of the results.
     """
     histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
     return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
@@ -286,11 +306,12 @@ class SteeredNetwork(GlobalNetwork):
 
     As in the paper, a branch encodes the statistics as a vector that is added after block 4. In addition, the
     predicted color distributions are matched to the statistics, and a convolution adds the resulting colors
-    to the feature map 8_3, like the colors of points. Without statistics, the Local Hints output is
-    unchanged.
+    to the feature map 8_3 (the output of block 8), like the colors of points. Without statistics, the Local
+    Hints output is unchanged.
 
     Args:
-        backbone: Trained Local Hints model with the U-Net, which is frozen and not stored in weight files.
+        backbone: Trained Local Hints model that provides the U-Net, which is frozen and not stored in weight
+            files.
 
     Raises:
         ColorzooError: ``backbone`` is not a Local Hints model.
@@ -317,7 +338,7 @@ class SteeredNetwork(GlobalNetwork):
     def begin(self, std: float | None) -> None:
         """Initialize the statistics branch and the convolution that adds matched colors.
 
-        The U-Net's convolution for hint colors is copied if it exists.
+        If the U-Net has a convolution for hint colors, its weights are copied.
 
         Args:
             std: Standard deviation of the initial weights; None selects He initialization.
@@ -330,13 +351,17 @@ class SteeredNetwork(GlobalNetwork):
                 self.bring.weight.copy_(self.unet.inject.weight)
 
     def train(self, mode: bool = True) -> SteeredNetwork:
-        """Set the mode of all layers except the U-Net, which stays in eval mode."""
+        """Set the mode of all layers except the U-Net, which stays in eval mode.
+
+        Args:
+            mode: True selects training mode, False selects eval mode.
+        """
         super().train(mode)
         self.unet.eval()
         return self
 
     def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Run the network up to block 8; see `forward` for the arguments."""
+        """Return the network state after block 8; see `forward` for the arguments."""
         histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
         is_known = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
         vector = self.branch(statistics, lightness.shape[0]) * is_known[:, :, None, None]
@@ -379,9 +404,9 @@ class SteeredNetwork(GlobalNetwork):
 
 
 def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
-    """Return bin weights that match the mean reweighted distribution to a histogram.
+    """Return bin weights for which the mean reweighted distribution equals a histogram.
 
-    The weights are computed by iterative proportional fitting.
+    The weights are approximated by iterative proportional fitting.
 
     Args:
         shares: Bin probabilities ``(B, 313, N)`` at N positions.
@@ -398,7 +423,7 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
-    """Return bin weights that match the mean expected saturation to a target.
+    """Return bin weights for which the mean expected saturation equals a target.
 
     The weight of a bin is an exponential function of its chroma. The exponent is computed by bisection.
 

@@ -63,7 +63,7 @@ _TRUNK: tuple[Pattern, ...] = (
 
 
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Convert the Local Hints network (``model.caffemodel``).
+    """Convert the Caffe file of the Local Hints network (``model.caffemodel``).
 
     The Caffe network has no classification head, so the head's weights are set to 0 (uniform distribution).
 
@@ -71,7 +71,7 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
         layers: Output of `read_caffe`.
 
     Returns:
-        Tensors of the PyTorch checkpoint, and constructor arguments of the model.
+        Tensors with the names of the authors' PyTorch checkpoint, and constructor arguments of the model.
 
     Raises:
         WeightsError: A required layer is missing.
@@ -87,13 +87,13 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Convert the Global Hints network (``global_model.caffemodel``).
+    """Convert the Caffe file of the Global Hints network (``global_model.caffemodel``).
 
     Args:
         layers: Output of `read_caffe`.
 
     Returns:
-        Tensors of the trunk and branch, and constructor arguments of the model.
+        Tensors of the U-Net and the statistics branch, and constructor arguments of the model.
 
     Raises:
         WeightsError: A required layer is missing.
@@ -123,7 +123,13 @@ def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[s
 
 
 def ab_scale_of(layers: CaffeLayers) -> float:
-    """Return the factor of the output tanh from the file, or the default."""
+    """Return the factor that converts the output of the Caffe network to CIE units.
+
+    If the file does not contain exactly one such factor, the result is 100.
+
+    Args:
+        layers: Output of `read_caffe`.
+    """
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
     return factors.pop() if len(factors) == 1 else OUTPUT_SCALE

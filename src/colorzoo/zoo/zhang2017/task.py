@@ -43,8 +43,8 @@ class LocalObjective:
     Attributes:
         regression_weight: Weight of the mean smooth L1 loss in CIE units; the default equals the authors'
             weight 10 for ab / 110.
-        classification_weight: Weight of the cross-entropy.
-        delta: Error threshold between quadratic and linear loss in CIE units.
+        classification_weight: Weight of the cross-entropy of the color distributions.
+        delta: Error in CIE units at which the loss changes from quadratic to linear.
     """
 
     regression_weight: NonNegativeFloat = 10 / AB_SCALE
@@ -57,9 +57,9 @@ class LocalUsers:
     """Settings of the simulated hints (section 3.2).
 
     Attributes:
-        hints: Fraction of the training images with points; 0 in stages before ``regression``.
-        stop_probability: Parameter p of the point count distribution P(n) = (1 - p)^n p.
-        reveal_all: Fraction of the images with hints at all pixels.
+        hints: Fraction of the training images with points; use 0 in stage ``classification``.
+        stop_probability: Parameter p of the distribution of the number n of points, P(n) = (1 - p)^n p.
+        reveal_all: Fraction of the training images with the true color at every pixel as a hint.
     """
 
     hints: Fraction = 1.0
@@ -72,7 +72,8 @@ class LocalStage(Stage):
     """Training stage of Local Hints.
 
     Attributes:
-        detach: Head without gradient flow to the trunk (the layers before the heads).
+        detach: Head whose gradient does not reach the trunk (the layers before the heads): ``"regression"``,
+            ``"classification"`` or ``"none"``.
     """
 
     detach: Detach = "none"
@@ -97,14 +98,15 @@ class Zhang2017Local(SingleOptimizerModule):
         architecture: Settings of the network.
         objective: Settings of the losses.
         users: Settings of the simulated hints.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
         stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
             and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
             hypercolumn head. Three stages are not in the paper: ``joint`` trains all layers with the two
             losses, ``scene`` trains the layers after block 7 with the two losses, and ``colors`` trains only
             the last layers.
-        start: Local Hints model of equal width with initial weights for the shared layers.
-        **optimization: See `Optimization`.
+        start: Local Hints model of equal width that provides initial weights for the shared layers; None uses
+            random weights.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     stages = LOCAL_STAGES
@@ -128,11 +130,18 @@ class Zhang2017Local(SingleOptimizerModule):
 
     @property
     def detach(self) -> Detach:
-        """Head without gradient flow to the trunk in the current stage."""
+        """Head whose gradient does not reach the trunk in the current stage, or ``"none"``."""
         return LOCAL_STAGES[self.stage or "regression"].detach
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers shared with a Local Hints model."""
+        """Copy the layers that this model shares with a Local Hints model.
+
+        Args:
+            source: Task of the Local Hints model.
+
+        Raises:
+            ColorzooError: The other model is not a Local Hints model, or its width differs.
+        """
         copy_shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -153,7 +162,8 @@ class Zhang2017Local(SingleOptimizerModule):
 
         Args:
             predicted: Predicted ab ``(B, 2, H, W)`` in CIE units.
-            logits: Color logits ``(B, C, ceil(H/4), ceil(W/4))``.
+            logits: Color logits ``(B, C, ceil(H/4), ceil(W/4))``, where C is 529, or 313 with the hypercolumn
+                head.
             ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         """
         errors = smooth_l1_map(predicted, ab, delta=self.objective.delta)
@@ -182,11 +192,11 @@ class Zhang2017Global(SingleOptimizerModule):
     Args:
         architecture: Settings of the network.
         users: Fractions of the training images with color statistics.
-        delta: Error threshold between quadratic and linear loss in CIE units.
-        start: Local Hints model of equal width with initial weights for the shared layers, as in the paper;
-            None uses random weights.
-        extensions: Extensions that are not in the paper.
-        **optimization: See `Optimization`.
+        delta: Error in CIE units at which the loss changes from quadratic to linear.
+        start: Local Hints model of equal width that provides initial weights for the shared layers, as in the
+            paper; None uses random weights.
+        extensions: Settings of extensions that are not in the paper.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
 
     Raises:
         ColorzooError: Both ``start`` and ``trunk`` are set.
@@ -213,9 +223,15 @@ class Zhang2017Global(SingleOptimizerModule):
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers shared with a Local Hints model.
+        """Copy the layers that this model shares with a Local Hints model.
 
-        The branch output is initially 0, so statistics have no effect before training.
+        The output of the statistics branch is initially 0, so statistics have no effect before training.
+
+        Args:
+            source: Task of the Local Hints model.
+
+        Raises:
+            ColorzooError: The other model is not a Local Hints model, or its width differs.
         """
         copy_shared_layers(source.model.network, self.model.network)
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
@@ -231,7 +247,14 @@ class Zhang2017Global(SingleOptimizerModule):
         return loss
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return true histograms and mean saturations, randomly masked."""
+        """Return true histograms ``(B, 313)`` and mean saturations ``(B, 1)``, randomly masked.
+
+        Masked histograms are 0, and masked saturations are -1.
+
+        Args:
+            lab: Ground truth ``(B, 3, H, W)``.
+            batch: Training batch with RGB images and a random seed for each image.
+        """
         users = self.users
         draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
@@ -242,18 +265,31 @@ class Zhang2017Global(SingleOptimizerModule):
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings: the combinations of color statistics."""
+        """Return the names of the validation settings: the combinations of color statistics."""
         return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return guidance with the true statistics of the images, as in the paper."""
+        """Return guidance with true statistics of the images, as in the paper.
+
+        Args:
+            setting: A name from `validation_settings`, which selects the statistics.
+            lab: Ground truth ``(B, 3, H, W)``.
+            seeds: Per-image seeds, which are not used.
+        """
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
 
 
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample points for a training batch from the per-image seeds."""
+    """Sample points with the true colors for a training batch.
+
+    Args:
+        users: Settings of the simulated hints.
+        extensions: Settings of extensions, including the number and position of points.
+        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
+        batch: Training batch, which contains a random seed for each image.
+    """
     simulation = PointSimulation(
         users.stop_probability,
         reveal_all=users.reveal_all,
@@ -265,7 +301,7 @@ def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, 
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
-    """Return the mean cross-entropy with the soft-encoded ground truth, without rebalancing.
+    """Return the mean cross-entropy with soft-encoded ground truth; all colors weigh equally.
 
     Args:
         logits: Color logits ``(B, 313, H/4, W/4)``.
@@ -277,13 +313,13 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that two networks share.
+    """Copy the layers that a Local Hints network shares with another network.
 
     Other layers of ``network`` are unchanged.
 
     Args:
         source: Local Hints network of equal width.
-        network: Target network with a `HintUNet` as ``unet``.
+        network: Target network with a `HintUNet` in the attribute ``unet``.
 
     Raises:
         ColorzooError: The source is not a Local Hints network, or its width differs.

@@ -49,8 +49,8 @@ class Extensions(ExemplarExtensions):
     """Extensions that are not in the paper, in addition to `ExemplarExtensions`.
 
     Attributes:
-        donor: Name of a chen2023 model with weights for the correspondence and color networks. Only the color
-            network's layers at full and 1/2 scale are then trained.
+        donor: Name of a chen2023 model that provides the weights of the correspondence and color networks.
+            Only the color network's layers at full and 1/2 scale are then trained.
     """
 
     donor: str | None = None
@@ -88,8 +88,9 @@ class Architecture:
         width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
             published network.
         color_width: Multiplier for the channel counts of the color network.
-        tau: Softmax temperature of the matching; at 1e-10, only the best match contributes.
-        training_tau: Softmax temperature in training.
+        tau: Softmax temperature in the matching of image and reference positions; at 1e-10, only the best
+            match contributes.
+        training_tau: Softmax temperature of the matching in training.
     """
 
     features: str = "vgg19"
@@ -104,11 +105,11 @@ class DeepExemplar(ColoringModel):
 
     Attributes:
         features: Frozen feature network.
-        correspondence: Projection network for matching.
+        correspondence: Network that projects features for the matching.
 
     Args:
         architecture: Settings of the networks.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar"})
@@ -137,7 +138,7 @@ class DeepExemplar(ColoringModel):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Exemplar, or None.
+            guidance: Guidance with an exemplar; None colorizes without reference colors.
             previous: Lab ``(B, 3, H, W)`` of the previous colorized frame; None for the first frame.
         """
         guidance = guidance or Guidance()
@@ -158,7 +159,11 @@ class DeepExemplar(ColoringModel):
         return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return feature maps at 1/2, 1/4, 1/8 and 1/16 scale."""
+        """Return the feature network's maps at 1/2, 1/4, 1/8 and 1/16 scale.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+        """
         return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     @torch.inference_mode()
@@ -181,10 +186,10 @@ class DeepExemplar(ColoringModel):
         return torch.cat(colored)
 
     def warp(self, features: TrunkFeatures, reference: ReferenceImage, tau: float) -> Warped:
-        """Warp reference colors to similar image positions.
+        """Return reference colors, warped to similar image positions.
 
         Args:
-            features: Image features.
+            features: Features of the images, from the feature network.
             reference: Reference images.
             tau: Softmax temperature of the matching.
         """
@@ -201,7 +206,7 @@ class DeepExemplar(ColoringModel):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             warped: Output of `warp`.
-            previous: Lab ``(B, 3, H, W)`` of the previous frame, or None.
+            previous: Lab ``(B, 3, H, W)`` of the previous frame; None for the first frame.
         """
         if previous is None:
             before = torch.zeros_like(lightness).expand(-1, 3, -1, -1)
@@ -211,7 +216,7 @@ class DeepExemplar(ColoringModel):
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of the authors' networks; see `convert_published`."""
+        """Rename the parameters of the authors' networks; see the function `convert_published`."""
         return convert_published(state_dict)
 
 
@@ -219,7 +224,7 @@ _ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; pub
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of the authors' three networks.
+    """Rename the parameters of the authors' three networks to the names of this model.
 
     Args:
         state_dict: Tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``. Unknown keys

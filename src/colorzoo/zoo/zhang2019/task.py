@@ -66,7 +66,8 @@ class Discriminator(ExemplarDiscriminator):
     """Settings of the discriminator for pairs of consecutive frames.
 
     Attributes:
-        last_kernel: Kernel size of the last convolution; (3, 6) matches frames of 216 x 384 pixels.
+        last_kernel: Height and width of the last convolution kernel; (3, 6) matches frames of 216 x 384
+            pixels.
     """
 
     last_kernel: tuple[int, int] = (3, 6)
@@ -80,9 +81,10 @@ class Zhang2019(ExemplarGANModule):
         objective: Settings of the losses.
         simulation: Settings of the noise and the previous frames.
         discriminator_config: Settings of the discriminator.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
-        **optimization: See `AdversarialOptimization`.
+        **optimization: Optimizers and schedules of the generator and the discriminator; see
+            `AdversarialOptimization`.
     """
 
     model: DeepExemplar
@@ -118,7 +120,7 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
-        """Colorize a training batch, in which some images have a previous frame."""
+        """Colorize a training batch with simulated previous frames for some images."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.lightness_noise)
@@ -136,7 +138,12 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Concatenate each frame with the previous frame to ``(B, 6, H, W)``."""
+        """Concatenate each frame with the previous frame to ``(B, 6, H, W)``.
+
+        Args:
+            lab: True or predicted Lab frames ``(B, 3, H, W)``.
+            generated: Prediction that contains the previous frames.
+        """
         return torch.cat([lab, generated.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Color2Embed: exemplar-based image colorization with color embeddings (Zhao et al. 2021).
 
-A color encoder maps a reference to one vector, which modulates the decoder of a U-Net for lightness.
-https://arxiv.org/abs/2106.08017
+A color encoder maps a reference to one vector, which modulates the decoder of a U-Net. The U-Net predicts ab
+from lightness. https://arxiv.org/abs/2106.08017
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count and the vector length; 1.0 matches the published network.
-        reference_side: Side of the resized reference in pixels in inference. Use training crops of this size,
-            because padding affects the vector and training does not resize references.
+        reference_side: Side in pixels of the square to which references are resized in inference. Use
+            training crops of this size, because padding affects the vector and training does not resize
+            references.
     """
 
     width: Width = 1.0
@@ -46,7 +47,7 @@ class Color2Embed(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Extensions that are not in the paper.
+        extensions: Settings of extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar"})
@@ -80,9 +81,10 @@ class Color2Embed(ColoringModel):
         return self.network.vector(rgb).unsqueeze(1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar, the gray image serves as the reference.
+        """Colorize a batch; without an exemplar, the gray input image serves as the reference.
 
-        An exemplar's ``alpha`` interpolates between the vectors of the gray image (0) and the exemplar (1).
+        An exemplar's ``alpha`` interpolates between the color vectors of the gray image (0) and the exemplar
+        (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))

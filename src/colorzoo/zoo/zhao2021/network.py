@@ -27,7 +27,7 @@ _TAPS = (3, 8, 13, 22, 31)  # relu1_2, relu2_2, relu3_2, relu4_2, relu5_2
 
 
 class VGGFeatures(nn.Module):
-    """VGG-19 up to relu5_2 with torchvision's layers and normalization.
+    """Feature network: VGG-19 up to relu5_2 with torchvision's layers and normalization.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -42,7 +42,7 @@ class VGGFeatures(nn.Module):
         self.channels = scaled_width(512, width)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of RGB images.
+        """Return the maps relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of RGB images.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -51,7 +51,9 @@ class VGGFeatures(nn.Module):
 
 
 class ColorEncoder(nn.Module):
-    """Color encoder: features, four convolutions, average pooling and three linear layers.
+    """Encoder that maps a reference image to a color vector.
+
+    The feature network is followed by four convolutions, average pooling and three linear layers.
 
     Args:
         features: Module that maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, deepest last. The attribute
@@ -101,7 +103,7 @@ class ModulatedConvolution(nn.Module):
         self.scale = 1 / math.sqrt(channels * kernel**2)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)``, modulated by vectors ``(B, V)`` or a single vector."""
+        """Convolve maps ``(B, C, H, W)``, modulated by vectors ``(B, V)`` or a single vector."""
         style = self.modulation(vector)
         factor = torch.rsqrt(self.squared_norms(style) + _EPSILON)
         weight = self.scale * self.weight
@@ -109,10 +111,10 @@ class ModulatedConvolution(nn.Module):
         return y * factor[..., None, None].to(y.dtype)
 
     def squared_norms(self, style: Tensor) -> Tensor:
-        """Return the squared weight norm of each output channel, ``(B, C)``.
+        """Return the squared weight norm ``(B, C)`` of each output channel after modulation.
 
         Args:
-            style: Input channel factors ``(B, C)``.
+            style: Modulation factor of each input channel, ``(B, C)``.
         """
         with torch.autocast(style.device.type, enabled=False):
             squares = (self.scale * self.weight.float()).square().sum(dim=(2, 3))
@@ -139,7 +141,7 @@ class Down(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the feature map ``(B, fan_out, H/2, W/2)``."""
+        """Map features ``(B, fan_in, H, W)`` to features ``(B, fan_out, H/2, W/2)``."""
         x = self.widen(self.halve(x))
         return (x + self.refine(x)) / math.sqrt(2)
 
@@ -169,7 +171,13 @@ class Up(nn.Module):
         self.modulated = ModulatedConvolution(fan_out, kernel, vector)
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return the feature map ``(B, fan_out, 2H, 2W)``."""
+        """Return the feature map ``(B, fan_out, 2H, 2W)``.
+
+        Args:
+            x: Decoder map ``(B, fan_in, H, W)``.
+            skip: Encoder map ``(B, C, 2H, 2W)`` of the skip connection.
+            vector: Modulation vectors ``(B, V)`` or a single vector.
+        """
         x = F.interpolate(x, scale_factor=2, mode="bilinear")
         y = self.join(torch.cat([x, skip[:, ::_SKIP_STEP].to(x.dtype)], dim=1))
         return self.modulated(y, vector) + self.shortcut(x)
@@ -221,12 +229,12 @@ class ColorUNet(nn.Module):
 
 
 class Color2EmbedNetwork(nn.Module):
-    """Color encoder and U-Net for images of any size, including normalization.
+    """Color encoder and U-Net for images of any size, including input and output scaling.
 
     Args:
         encoder: Color encoder.
         width: Multiplier for the U-Net's channel counts.
-        reference_side: Side of the resized reference in pixels.
+        reference_side: Side in pixels of the square to which references are resized.
     """
 
     def __init__(self, encoder: ColorEncoder, width: float, reference_side: int) -> None:
@@ -251,7 +259,7 @@ class Color2EmbedNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            vector: Output of `vector`.
+            vector: Output of the method `vector`.
         """
         height, width = lightness.shape[-2:]
         ab: Tensor = self.unet((pad_to_multiple(lightness, _STRIDE) - 50) / 50, vector)
@@ -271,8 +279,10 @@ class Extensions:
     """Extensions that are not in Zhao et al. 2021.
 
     Attributes:
-        features: Name of a zhang2016 model for the color encoder and the perceptual loss; None uses VGG-19.
-        gray_share: Fraction of the training images with a gray reference, for training without references.
+        features: Name of a zhang2016 model that computes features for the color encoder and the perceptual
+            loss; None uses VGG-19.
+        gray_share: Fraction of the training images with a gray reference. These images train the model for
+            inputs without a reference.
     """
 
     features: str | None = None
@@ -325,7 +335,7 @@ def initialize_large(layers: nn.Module) -> None:
 
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Remove the colors of a random fraction of references.
+    """Return the references with a random fraction of them converted to gray.
 
     Args:
         reference: RGB ``(B, 3, H, W)`` in [0, 1].

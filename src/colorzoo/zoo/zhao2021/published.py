@@ -1,4 +1,4 @@
-"""Parameter names of the authors' checkpoint (``colorEncoder.`` and ``colorUNet.``)."""
+"""Patterns that rename the parameters in the authors' checkpoint."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the loss.
-        extensions: Extensions that are not in the paper.
-        **optimization: See `Optimization`.
+        extensions: Settings of extensions that are not in the paper.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     model: Color2Embed
@@ -68,7 +68,11 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Load VGG-19 for the perceptual loss and untrained encoders at the start of ``fit``."""
+        """Before ``fit``, load VGG-19 for the perceptual loss and for an untrained encoder.
+
+        Args:
+            stage: Trainer stage, such as ``fit``.
+        """
         super().setup(stage)
         features = self.model.network.encoder.features
         if stage != "fit" or not isinstance(features, VGGFeatures):
@@ -104,7 +108,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         return feature_distance(network(colored), wanted)
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Generate references from images; see `made_reference`."""
+        """Generate references from images; see the function `made_reference`."""
         return made_reference(rgb, seeds)
 
 
@@ -139,7 +143,7 @@ def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
 
 
 def whole_levels(levels: Tensor) -> Tensor:
-    """Truncate values to 8-bit levels, as in the authors' byte arrays."""
+    """Clip values to [0, 255] and round down, as in the authors' byte arrays."""
     return levels.clamp(0, 255).floor()
 
 
@@ -151,7 +155,7 @@ def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tens
 
     Args:
         images: Images of any value range.
-        mirrored: Horizontal and vertical mirroring, ``(B, 2)`` bool.
+        mirrored: Whether to mirror each image horizontally and vertically, ``(B, 2)`` bool.
         degrees: Rotation angles in degrees, ``(B,)``.
     """
     height, width = images.shape[-2:]
