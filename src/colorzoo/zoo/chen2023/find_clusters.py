@@ -1,4 +1,7 @@
-"""Compute the clusters of `ProjectedMaps` without labels by PCA and cosine k-means.
+"""Compute the classes of the segmenter ``clusters`` by PCA and cosine k-means.
+
+No labels are required. The output file contains the weights of `ProjectedMaps`: a projection of image
+features and cluster centers.
 
 Usage: python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
 """
@@ -33,11 +36,15 @@ def find_clusters(
     """Compute the buffers of `ProjectedMaps` from image features.
 
     Args:
-        features: ``(N, C)``, features of sampled positions.
+        features: ``(N, C)``, features at N sampled image positions.
         code: Number of principal components to keep.
         clusters: Number of clusters.
-        whitening: Degree of whitening: 0 keeps the component variances; 1 equalizes them.
-        seed: Seed for the initial centers.
+        whitening: Degree of whitening from 0 to 1: 0 keeps the variances of the components; 1 equalizes them.
+        seed: Seed for the initial cluster centers.
+
+    Returns:
+        State dict with the mean feature ``shift``, the matrix ``projection`` and the cluster centers
+        ``centers``.
     """
     shift = features.mean(dim=0)
     centered = (features - shift).double()
@@ -54,7 +61,13 @@ def find_clusters(
 
 @torch.inference_mode()
 def collect(trunk: Trunk, images: Sequence[Tensor], seed: int = 0) -> Tensor:
-    """Return features ``(N, C)`` at random positions of each image ``(3, S, S)`` in [0, 1]."""
+    """Compute features at random positions of each image and return them as ``(N, C)``.
+
+    Args:
+        trunk: Frozen feature network.
+        images: RGB images ``(3, S, S)`` in [0, 1].
+        seed: Seed for the random positions.
+    """
     generator = torch.Generator().manual_seed(seed)
     rows = []
     for start in range(0, len(images), _BATCH):
@@ -68,7 +81,7 @@ def collect(trunk: Trunk, images: Sequence[Tensor], seed: int = 0) -> Tensor:
 
 
 def main() -> None:
-    """Compute clusters from a folder of images."""
+    """Compute clusters from a folder of images and save the weights to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)

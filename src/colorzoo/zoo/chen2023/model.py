@@ -61,9 +61,10 @@ class Extensions(ExemplarExtensions):
     Positive values train the network to colorize with incomplete references and without references.
 
     Attributes:
-        without_reference: Fraction of training images without a reference.
-        hide_classes: Probability of hiding a class of the reference in training.
-        one_class: Fraction of training images with a single class, which are matched globally.
+        without_reference: Fraction of training images whose reference is excluded from matching.
+        hide_classes: Probability that a class of a reference is excluded from matching in training.
+        one_class: Fraction of training images whose classes are merged into one class, so each position is
+            matched with all positions of the reference.
     """
 
     without_reference: Fraction = 0.0
@@ -74,15 +75,16 @@ class Extensions(ExemplarExtensions):
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
 ) -> tuple[Classified, Classified]:
-    """Merge or hide the classes of random training images and their references.
+    """Merge all classes of random training images, or exclude reference classes from matching.
 
-    See `Extensions` for the three cases. Hidden positions have the class -1, which has no match.
+    `Extensions` describes the three cases. Excluded reference positions have the class -1, which has no
+    match.
 
     Args:
         target: Classes of the training images.
         reference: Classes of the references.
         seeds: ``(B,)``, per-image seeds.
-        extensions: Fractions and probabilities.
+        extensions: Fractions and probabilities of the three cases.
 
     Returns:
         Modified classes of the training images and their references.
@@ -104,13 +106,14 @@ class Architecture:
     """Settings of the networks (sections III-A and III-D).
 
     Attributes:
-        features: ``vgg19``, or the name of a zhang2016 model (not in the paper).
+        features: Feature network: ``vgg19``, or the name of a zhang2016 model such as ``zhang2016_small``
+            (not in the paper).
         width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
             paper.
-        color_width: Multiplier for the channel counts of the color network.
-        tau: Temperature of the matching (eq. 8).
-        reference_input: Reference input of VGG-19: ``rgb`` (normalized once) or ``normalized_twice`` (as in
-            the published code).
+        color_width: Multiplier for the channel counts of the color network; 1.0 matches the paper.
+        tau: Softmax temperature of the matching (eq. 8).
+        reference_input: Normalization of the references for VGG-19: ``rgb`` normalizes once;
+            ``normalized_twice`` normalizes twice, as in the published code.
     """
 
     features: str = "vgg19"
@@ -122,7 +125,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Settings of the classes (sections III-B and III-C).
+    """Settings of the segmentation into classes (sections III-B and III-C).
 
     Attributes:
         segmenter: ``stego`` (the paper), ``stego_supervised`` (Table IV) or ``clusters`` (clustered features,
@@ -132,7 +135,8 @@ class Segmentation:
             model are loaded.
         classes: Number of classes after merging the segmenter's 27 clusters. The paper uses 22; 27 disables
             merging.
-        merging: Merging before (``pre``) or after (``post``) classification; see `ClusterSegmenter`.
+        merging: Whether clusters are merged before (``pre``) or after (``post``) classification; see
+            `ClusterSegmenter`.
         segmented_target: Segmenter input for training images: ``gray`` (paper, inference) or ``color``
             (published code). References are always segmented in color.
     """
@@ -145,16 +149,17 @@ class Segmentation:
 
 
 class SPColor(ColoringModel):
-    """Exemplar colorization with class-wise matching.
+    """Exemplar colorization that matches each position with positions of the same class.
 
     Attributes:
         features: Frozen feature network.
-        segmenter: Frozen `Segmenter`, or None if all positions have one class.
-        correspondence: Projection network for matching.
+        segmenter: Frozen network that predicts classes (`Segmenter`), or None if all positions have one
+            class.
+        correspondence: Network that computes the features to match.
 
     Args:
         architecture: Settings of the networks.
-        segmentation: Settings of the classes.
+        segmentation: Settings of the segmentation into classes.
         extensions: Extensions that are not in the paper.
     """
 
@@ -186,11 +191,15 @@ class SPColor(ColoringModel):
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar or a common class, no colors are transferred.
+        """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
 
-        The extras ``similarity``, ``warped_ab`` and ``match`` (exemplar positions) have the image size;
-        ``matched`` ``(B,)`` is the fraction of the image whose class occurs in the exemplar. A class map in
-        ``guidance`` replaces the segmenter's labels but not its confidences.
+        Without an exemplar, or without a class that image and exemplar share, no colors are transferred. A
+        class map in ``guidance`` replaces the segmenter's labels but not its confidences.
+
+        Returns:
+            Prediction whose ``extras`` contain the maps ``similarity``, ``warped_ab`` and ``match`` (exemplar
+            positions) at image size. The entry ``matched``, ``(B,)``, is the fraction of the image whose
+            class occurs in the exemplar.
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
@@ -205,17 +214,24 @@ class SPColor(ColoringModel):
 
     @property
     def class_count(self) -> int:
-        """Number of classes that `segment` returns."""
+        """Number of classes that `segment` distinguishes."""
         if self.segmenter is None:
             return 1
         return CLUSTERS if self.segmentation.merging == "post" else self.segmentation.classes
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 scale."""
+        """Return four feature maps of lightness ``(B, 1, H, W)`` in [0, 100] for matching.
+
+        The maps have 1/2, 1/4, 1/8 and 1/16 of the size of the padded input.
+        """
         return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     def segment(self, lightness: Tensor) -> Tensor:
-        """Return the class ``(B, 1, H, W)`` int64 of each pixel."""
+        """Return the class of each pixel, ``(B, 1, H, W)`` int64.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+        """
         padded = pad_to_multiple(lightness.float(), MULTIPLE)
         found = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
         height, width = lightness.shape[-2:]
@@ -226,7 +242,7 @@ class SPColor(ColoringModel):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1]; gray images have three equal channels.
-            features: Features of the images.
+            features: Output of the feature network for the same images.
         """
         grid = (rgb.shape[-2] // STRIDE, rgb.shape[-1] // STRIDE)
         if self.segmenter is None:
@@ -245,7 +261,7 @@ class SPColor(ColoringModel):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 32.
             reference: Reference images, whose height and width are multiples of 32.
-            classes: Classes of images and references at 1/4 scale.
+            classes: Classes of the images and classes of the references, at 1/4 scale.
         """
         target, other = self.features.of_lightness(lightness), self.reference_features(reference)
         return self.carry_over(target, other, reference, classes)
@@ -261,7 +277,10 @@ class SPColor(ColoringModel):
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def reference_features(self, reference: ReferenceImage) -> TrunkFeatures:
-        """Return reference features, normalized according to `Architecture.reference_input`."""
+        """Normalize references and return the output of the feature network.
+
+        The setting `Architecture.reference_input` selects the normalization.
+        """
         rgb = reference.rgb
         if self.architecture.reference_input == "normalized_twice":
             rgb = normalized(rgb)
@@ -277,10 +296,10 @@ class SPColor(ColoringModel):
         """Warp reference colors like `warp`, but with precomputed features.
 
         Args:
-            target: Features of the images.
-            other: Features of the references.
+            target: Output of the feature network for the images.
+            other: Output of the feature network for the references.
             reference: Reference images.
-            classes: Classes of images and references at 1/4 scale.
+            classes: Classes of the images and classes of the references, at 1/4 scale.
         """
         maps = (
             self.correspondence(unit_features(target.hooks)),
@@ -316,7 +335,7 @@ class SPColor(ColoringModel):
         return with_automatic_colors(warped, features.automatic)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of the authors' networks, including STEGO."""
+        """Convert a state dict of the authors' networks, including STEGO, to keys of this model."""
         return convert_published(state_dict)
 
 

@@ -32,12 +32,15 @@ _STEGO: tuple[Pattern, ...] = (
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO weights; ViT keys get the prefix ``backbone.vit.``."""
+    """Rename the weights in the authors' STEGO file.
+
+    Keys of the vision transformer get the prefix ``backbone.vit.``. Keys of the head match `StegoHead`.
+    """
     return rename_keys(state_dict, _STEGO)
 
 
 def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO weights for `StegoEncoder` and drop STEGO's training decoder.
+    """Rename STEGO weights for `StegoEncoder` and drop the decoder that only training uses.
 
     Args:
         state_dict: The authors' tensors. Unknown keys are kept for error reports of strict loading.
@@ -48,10 +51,11 @@ def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO.
+    """Rename the parameters of the authors' networks for `SPColor`.
 
     Args:
-        state_dict: The authors' tensors. Unknown keys are kept for error reports of strict loading.
+        state_dict: The authors' tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``,
+            and the tensors of STEGO. Unknown keys are kept for error reports of strict loading.
     """
     ours, left = convert_networks(state_dict)
     stego = convert_stego_encoder(left)
@@ -82,9 +86,9 @@ class ClusterSegmenter(nn.Module):
     Merging follows the category reduction algorithm (CRA) of Chen et al. 2023, section III-C.
 
     Args:
-        encode: Feature extractor.
+        encode: Function that computes the features of each position; see `Encoder`.
         centers: Cluster centers ``(K, D)``; None uses ``encode.centers``.
-        classes: Number of classes after merging; K disables merging.
+        classes: Number of classes after merging, at most K; K disables merging.
         merging: ``pre`` merges the centers before classification, as in the paper. ``post`` merges the labels
             after classification.
     """
@@ -114,13 +118,13 @@ class ClusterSegmenter(nn.Module):
 
 
 class ProjectedMaps(nn.Module):
-    """Linear projection of the deep feature map, with cluster centers.
+    """Linear projection of the feature network's deep map, with cluster centers.
 
-    `colorzoo.zoo.chen2023.find_clusters` computes the projection and the centers.
+    `colorzoo.zoo.chen2023.find_clusters` computes the projection and the cluster centers.
 
     Args:
-        channels: Channels of the deep feature map.
-        code: Channels of the projection.
+        channels: Number of channels of the deep map (`TrunkFeatures.deep`).
+        code: Number of channels of the projection.
         clusters: Number of cluster centers.
     """
 
@@ -135,7 +139,7 @@ class ProjectedMaps(nn.Module):
         self.register_buffer("centers", torch.randn(clusters, code))
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return the projected deep feature map ``(B, code, h, w)``."""
+        """Project a deep map ``(B, C, h, w)`` to ``(B, code, h, w)``; ``rgb`` is not used."""
         return torch.einsum("bchw,dc->bdhw", deep - self.shift[:, None, None], self.projection)
 
 
@@ -149,7 +153,13 @@ class DinoBackbone(nn.Module):
         self.vit: Any = timm.create_model("vit_base_patch8_224.dino", pretrained=False, num_classes=0)
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
-        """Return the position embeddings ``(1, 1 + h * w, 768)``, class token first."""
+        """Return position embeddings ``(1, 1 + h * w, 768)`` for a grid of h x w patches.
+
+        The first embedding belongs to the class token.
+
+        Args:
+            grid: Number of rows and columns ``(h, w)`` of patches.
+        """
         table: Tensor = self.vit.pos_embed
         side = round((table.shape[1] - 1) ** 0.5)
         square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
@@ -169,7 +179,10 @@ class DinoBackbone(nn.Module):
 
 
 class StegoHead(nn.Module):
-    """STEGO head: projection of DINO features to 90 channels, clusters and a linear probe."""
+    """STEGO head: projection of DINO features, cluster centers and a linear probe.
+
+    The probe is a linear classifier that was trained with labels.
+    """
 
     clusters: Tensor
 
@@ -182,7 +195,7 @@ class StegoHead(nn.Module):
         self.linear = nn.Conv2d(_CODE, CLUSTERS, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return STEGO features ``(B, 90, h, w)`` of DINO features ``(B, 768, h, w)``."""
+        """Project DINO features ``(B, 768, h, w)`` to STEGO features ``(B, 90, h, w)``."""
         return self.linear_code(features) + self.bent_code(features)
 
 
@@ -196,14 +209,15 @@ class StegoEncoder(nn.Module):
         self.backbone, self.head = DinoBackbone(), StegoHead()
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return STEGO features.
-
-        The result is ``(B, 90, 32, 32)`` for images of 256 x 256 pixels. Other images are resized to 256 x
-        256 pixels, and their features are resized to ``(B, 90, H, W)``.
+        """Compute the STEGO features of RGB images.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1].
+            rgb: ``(B, 3, H, W)`` in [0, 1]. Images that do not have 256 x 256 pixels are resized.
             deep: Not used.
+
+        Returns:
+            ``(B, 90, 32, 32)`` for images of 256 x 256 pixels. For other sizes, the features are resized to
+            ``(B, 90, H, W)``.
         """
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
@@ -231,7 +245,10 @@ class SupervisedStego(nn.Module):
         self.encode = StegoEncoder()
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
-        """Return the class and probability of each position; see `StegoEncoder`."""
+        """Return the class and probability of each position.
+
+        The arguments and the resolution match `StegoEncoder.forward`.
+        """
         logits = self.encode.head.linear(self.encode(rgb, deep))
         confidence, labels = torch.softmax(logits, dim=1).max(dim=1, keepdim=True)
         return Classified(labels, confidence)
@@ -240,12 +257,12 @@ class SupervisedStego(nn.Module):
 def build_segmenter(
     kind: str | None, trunk: nn.Module, classes: int, merging: Merging
 ) -> ClusterSegmenter | SupervisedStego | None:
-    """Build a segmenter.
+    """Build a frozen segmenter, a network that predicts classes.
 
     Args:
         kind: ``stego``, ``stego_supervised``, ``clusters`` (based on feature maps of ``trunk``) or None (no
-            segmenter).
-        trunk: Feature network.
+            segmenter; the function returns None).
+        trunk: Feature network of the model.
         classes: Number of classes after merging; see `ClusterSegmenter`.
         merging: ``pre`` or ``post``; see `ClusterSegmenter`.
 
@@ -279,11 +296,11 @@ def warp_reference(
     """Warp reference colors to target positions of the same class (eqs. 5 to 15).
 
     Args:
-        correspondence: Correspondence network.
+        correspondence: Network that computed ``maps`` and matches them.
         maps: Features ``(B, C, h, w)`` of the target and ``(B, C, h', w')`` of the reference.
         ab: Reference ab ``(B, 2, h', w')``.
-        classes: Classes of target and reference at feature resolution.
-        tau: Temperature of the matching.
+        classes: Classes of the target and of the reference, at the resolution of ``maps``.
+        tau: Softmax temperature of the matching.
     """
     ours, theirs = classes
     confidence = theirs.confidence
@@ -294,15 +311,20 @@ def warp_reference(
 
 
 def reads_trunk(segmenter: object) -> bool:
-    """Return whether a segmenter uses the map `TrunkFeatures.deep`."""
+    """Return whether a segmenter computes classes from the feature map `TrunkFeatures.deep`."""
     return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
 
 
 def load_segmenter(segmenter: object, path: str) -> None:
     """Load segmenter weights from a STEGO file or a `find_clusters` output file.
 
+    Args:
+        segmenter: Segmenter that `build_segmenter` returned.
+        path: Path of the file.
+
     Raises:
-        WeightsError: The segmenter has no weights, or the file does not match.
+        WeightsError: The segmenter is None, the file does not exist, or its weights do not match the
+            segmenter.
     """
     encode = getattr(segmenter, "encode", None)
     if not isinstance(encode, nn.Module):

@@ -1,6 +1,6 @@
 """Training of SPColor (Chen et al. 2023).
 
-`BorrowedPairsDataModule` retrieves training references with the features of another model.
+`BorrowedPairsDataModule` selects a reference for each training image by the features of a registered model.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Chen2023(ExemplarGANModule):
 
     Args:
         architecture: Settings of the networks.
-        segmentation: Settings of the classes.
+        segmentation: Settings of the segmentation into classes.
         objective: Settings of the losses.
-        simulation: Settings of the training noise.
+        simulation: Settings of the noise that training adds to the network input.
         discriminator_config: Settings of the discriminator.
         extensions: Extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
-        start: Zhang et al. 2019 model with the initial weights.
+        start: Trained Zhang et al. 2019 model that provides initial weights; None copies no weights.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -99,7 +99,7 @@ class Chen2023(ExemplarGANModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Load the segmenter weights unless weights of the whole model are loaded."""
+        """Load the segmenter weights at the start of ``fit`` if the model has no trained weights."""
         super().setup(stage)
         path = self.model.segmentation.segmenter_weights
         if stage == "fit" and path is not None and not self.trained:
@@ -107,12 +107,18 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy weights, including VGG-19, except for the layers that are new in SPColor."""
+        """Copy the weights of a Zhang et al. 2019 task, including VGG-19.
+
+        Layers that are new in SPColor are not copied.
+        """
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
-        """Colorize a training batch with its references or self-references (`references_of`)."""
+        """Colorize a training batch with its references; see `references_of`.
+
+        If the batch contains no references, each reference is an augmented copy of the image.
+        """
         lightness = rgb_to_lab(batch["rgb"])[:, :1]
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
@@ -141,14 +147,14 @@ class Chen2023(ExemplarGANModule):
 
 
 def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
-    """Copy the weights of Zhang et al. 2019, except for layers that are new in SPColor.
+    """Copy the weights of a Zhang et al. 2019 task, except for layers that are new in SPColor.
 
     Args:
-        source: Task of Zhang et al. 2019 with equal widths and features.
-        task: Task of SPColor.
+        source: Zhang et al. 2019 task with the same widths and feature network as ``task``.
+        task: SPColor task, which is modified in place.
 
     Raises:
-        ColorzooError: The networks of the source do not match.
+        ColorzooError: The parameter names or shapes of ``source`` do not match ``task``.
     """
     for part, new in _NEW.items():
         own, theirs = _network(task, part), _network(source, part)
@@ -178,11 +184,11 @@ _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """Data module that retrieves references with the features of a registered model.
+    """Data module that selects references by the features of a registered model.
 
     Args:
         root: Folder of the images; see `ExemplarPairsDataModule`.
-        features: Name of a zhang2016 model.
+        features: Name of the zhang2016 model that computes the features.
         **kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
     """
 
@@ -190,12 +196,12 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Build an encoder that averages the deepest feature map over a 3 x 3 grid."""
+        """Build an encoder that averages the deepest feature map in each cell of a 3 x 3 grid."""
         return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property
     def encoder_name(self) -> str:
-        """Identifier of the features in the file name of the neighbor index."""
+        """Name of the encoder, which is part of the file name of the neighbor index."""
         return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
 
 

@@ -79,9 +79,9 @@ class GuidingPainter(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with region colors.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with the colors of regions.
 
-        Without regions, the segmenter f divides the sketch, and no hints are used.
+        If ``guidance`` contains no regions, the segmenter f divides the sketch into regions without colors.
 
         Raises:
             GuidanceError: ``guidance`` contains more than 30 regions or colors outside [0, 1].
@@ -90,11 +90,14 @@ class GuidingPainter(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps of the generator that an add-on may modify."""
+        """Feature maps of the generator that an add-on can modify."""
         return self.network.colorizer.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first feature hook; see `HookedModel`."""
+        """Return the state of the generator at the first feature hook.
+
+        See `colorzoo.capabilities.HookedModel` for the arguments.
+        """
         regions = guidance.regions if guidance is not None else None
         if regions is None:
             regions = _without_colors(self.network.divide(lightness))
@@ -105,7 +108,10 @@ class GuidingPainter(ColoringModel):
         return HookState(maps, (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first feature hook to the output; see `HookedModel`."""
+        """Run the generator from the first feature hook and return RGB ``(B, 3, H, W)`` in [0, 1].
+
+        See `colorzoo.capabilities.HookedModel` for the arguments.
+        """
         return (self.network.after_hooks(state.maps, visit) + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
@@ -113,8 +119,8 @@ class GuidingPainter(ColoringModel):
 
         Args:
             lightness: Sketches ``(B, 1, H, W)`` in [0, 1].
-            generator: Random generator for Gumbel noise. By default, each pixel belongs to its most likely
-                region.
+            generator: Random generator for Gumbel noise on the segment logits. None adds no noise, so each
+                pixel belongs to its most likely segment.
         """
         with torch.autocast(
             lightness.device.type, enabled=False
@@ -133,12 +139,12 @@ class GuidingPainter(ColoringModel):
 
 @dataclass(frozen=True)
 class PointsSettings:
-    """Settings of the point baseline and its training.
+    """Settings of the baseline `PointPainter`, which receives color points, and its training.
 
     Attributes:
-        width: Multiplier for the channel counts; 1.0 matches g of the paper.
-        stop_probability: Parameter of the point count distribution; see `PointSimulation`.
-        reconstruction_weight: Weight of the L1 loss.
+        width: Multiplier for the channel counts; 1.0 matches the generator g of the paper.
+        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
+        reconstruction_weight: Weight of the L1 loss between generated and true images.
         hint_residual: Whether the output is predicted relative to the hint colors; see `Extensions`.
     """
 
@@ -149,9 +155,9 @@ class PointsSettings:
 
 
 class PointPainter(ColoringModel):
-    """Point baseline: the generator g of GuidingPainter with color points as input.
+    """Baseline for GuidingPainter: the generator g with color points instead of regions.
 
-    The paper's baseline is the network of Zhang et al. 2017.
+    The paper uses the network of Zhang et al. 2017 as its baseline instead.
 
     Args:
         settings: Settings of the generator and its training.
@@ -170,7 +176,7 @@ class PointPainter(ColoringModel):
         super().__init__(network, settings=settings)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with color points."""
         points = points_of(guidance, lightness)
         color = point_colors(points)
         x = torch.cat([2 * lightness - 1, color * points.mask, points.mask], dim=1)

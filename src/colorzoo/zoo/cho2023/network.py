@@ -45,26 +45,30 @@ class Hints(NamedTuple):
 
 
 def base_channels(width: float) -> int:
-    """Return the channel count of the first level: ``64 * width``, even, at least 8."""
+    """Return the channel count of the first U-Net level: ``64 * width``, even, at least 8."""
     return max(8, round(_FULL_BASE * width / _STEP) * _STEP)
 
 
 def as_residual(color: Tensor) -> Tensor:
-    """Convert hint colors ``(B, 3, H, W)`` in [-1, 1] to pre-tanh residuals; not in the paper.
+    """Convert hint colors to values that are added before the generator's final tanh.
 
-    With the residual, a generator output of 0 reproduces the hint colors. Without the residual, a narrow
-    generator does not learn to copy hues in short training.
+    With these values, a generator output of 0 reproduces the hint colors. Without these values, a narrow
+    generator does not learn to copy hues in short training. This residual is not in the paper.
+
+    Args:
+        color: ``(B, 3, H, W)`` in [-1, 1]; 0 at pixels without a hint.
     """
     return torch.atanh(_FULLEST * color)
 
 
 class GuidingPainterNetwork(nn.Module):
-    """Segmenter f and generator g.
+    """Segmenter f, which divides sketches, and generator g, which colorizes sketches.
 
     Args:
         width: Multiplier for the channel counts of g; 1.0 matches the paper.
-        segmenter_width: Multiplier for the channel counts of f.
-        segmenter_side: Maximum shorter side of f's input in pixels; larger sketches are downsampled.
+        segmenter_width: Multiplier for the channel counts of f; 1.0 matches the paper.
+        segmenter_side: Maximum shorter side of f's input in pixels; larger sketches are downsampled. None
+            sets no maximum.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
     """
 
@@ -99,22 +103,31 @@ class GuidingPainterNetwork(nn.Module):
         return 1 - F.adaptive_max_pool2d(1 - sketch, (round(height * scale), round(width * scale)))
 
     def generate(self, sketch: Tensor, hints: Hints, segments: Tensor) -> Tensor:
-        """Generate the image ``(B, 3, H, W)`` in [-1, 1].
+        """Generate images ``(B, 3, H, W)`` in [-1, 1] from sketches and hints.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            hints: Colors in [-1, 1] and mask.
+            hints: Hint colors in [-1, 1] and hint mask.
             segments: ``(B, 30, H, W)``, one-hot segment of each pixel.
         """
         return self.after_hooks(self.before_hooks(sketch, hints, segments), unchanged)
 
     def before_hooks(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
-        """Run the generator up to the first feature hook; see `generate` for the arguments."""
+        """Run the generator up to the first feature hook; see `generate` for the arguments.
+
+        Returns:
+            Feature maps at the first hook, followed by the hint colors.
+        """
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
         return *self.colorizer.before_hooks(x), hints.color
 
     def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the generator from the first hook; return images ``(B, 3, H, W)`` in [-1, 1]."""
+        """Run the generator from the first hook; return images ``(B, 3, H, W)`` in [-1, 1].
+
+        Args:
+            maps: Output of `before_hooks`.
+            visit: Function that is called for each hook and can modify the feature map.
+        """
         *inner, color = maps
         height, width = color.shape[-2:]
         generated = self.colorizer.after_hooks(tuple(inner), visit)[..., :height, :width].float()
@@ -133,8 +146,8 @@ def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> T
 
     Args:
         logits: ``(B, N, H, W)``.
-        noise: Gumbel noise ``(B, N, H, W)``, or None.
-        temperature: Softmax temperature.
+        noise: Gumbel noise ``(B, N, H, W)``; None selects the segment with the largest logit.
+        temperature: Softmax temperature, which affects only the gradients.
     """
     noisy = logits.float() if noise is None else logits.float() + noise
     soft = torch.softmax(noisy / temperature, dim=1)
@@ -162,16 +175,16 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
 
 
 def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fill segments with their mean colors, differentiably with respect to the segments.
+    """Fill segments with their mean colors; gradients flow through the segments.
 
     Args:
-        segments: ``(B, N, H, W)``, one-hot.
-        image: ``(B, 3, H, W)``.
-        given: ``(B, N)`` in {0, 1}, 1 for colored segments.
+        segments: ``(B, N, H, W)``, one-hot segment of each pixel.
+        image: ``(B, 3, H, W)``, image from which the mean colors are computed.
+        given: ``(B, N)`` in {0, 1}, 1 for segments with a hint.
 
     Returns:
-        Image with all segments filled, ``(B, 3, H, W)``; image with only the colored segments filled, ``(B,
-        3, H, W)``; mask of the colored segments, ``(B, 1, H, W)``.
+        Three maps: ``(B, 3, H, W)`` with all segments filled; ``(B, 3, H, W)`` with only the hinted segments
+        filled; and ``(B, 1, H, W)``, the mask of the hinted segments.
     """
     with torch.autocast(segments.device.type, enabled=False):
         means, active = mean_colors(segments, image), given[..., None].float()
@@ -182,12 +195,12 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
 
 
 def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
-    """Return hint maps from segment indices, without gradient for the indices.
+    """Build hint maps from segment indices and colors, without gradients for the indices.
 
     Args:
         index: ``(B, 1, H, W)`` int64, segment of each pixel.
         colors: ``(B, N, 3)``, color of each segment.
-        given: ``(B, N)`` in {0, 1}, 1 for colored segments.
+        given: ``(B, N)`` in {0, 1}, 1 for segments with a hint.
     """
     batch, _, height, width = index.shape
     active = given[..., None].to(colors)
@@ -197,15 +210,20 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
 
 def first_given(counts: Tensor, segments: int) -> Tensor:
-    """Return a mask ``(B, segments)`` with ones for the first ``counts`` segments."""
+    """Return a mask ``(B, segments)`` that is 1 for the first segments of each image.
+
+    Args:
+        counts: ``(B,)``, number of segments with mask 1 in each image.
+        segments: Total number of segments.
+    """
     return (torch.arange(segments, device=counts.device) < counts[:, None]).float()
 
 
 def draw_counts(draws: Tensor, stop: float) -> Tensor:
-    """Draw the number of colored segments ``(B,)`` from a geometric distribution.
+    """Draw the number of segments with a hint, ``(B,)``, from a geometric distribution.
 
     Args:
-        draws: ``(B, N)``, uniform in [0, 1).
+        draws: ``(B, N)``, uniform random numbers in [0, 1), where N is the maximum number.
         stop: Parameter of the distribution P(n) = (1 - stop)^n stop for n < N.
     """
     return (draws >= stop).long().cumprod(1).sum(1)
@@ -223,11 +241,14 @@ class Extensions:
     """Extensions of GuidingPainter that are not in the paper.
 
     Attributes:
-        segmenter_side: Maximum shorter side of f's input in pixels; larger sketches are downsampled.
+        segmenter_side: Maximum shorter side of f's input in pixels; larger sketches are downsampled. None
+            sets no maximum.
         pieces: Whether to propose pieces of segments instead of whole segments; see `cut_segments`.
-        needs: Segment weights for `cut_segments`.
+        needs: Weights of the 30 segments by which `cut_segments` sorts pieces; an empty tuple selects the
+            default weights.
         hint_residual: Whether the output is predicted relative to the hint colors; see `as_residual`.
-        recolored: Fraction of images with random hint colors in stage ``painter``; see `recolor_hinted`.
+        recolored: Fraction of images with random hint colors in the training stage ``painter``; see
+            `recolor_hinted`.
     """
 
     segmenter_side: PositiveInt | None = None
@@ -246,9 +267,9 @@ def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[fl
     Args:
         segments: ``(B, 1, H, W)`` int64, segment of each pixel; segment 0 is the most useful.
         sketch: ``(B, 1, H, W)`` in [0, 1]; ink is 0.
-        most: Maximum number of pieces. Surplus pieces are merged with the nearest piece.
-        needs: Weight of each segment: the error of g without a hint. By default, each weight is 7/8 of the
-            previous weight.
+        most: Maximum number of pieces. Small and surplus pieces are merged with the nearest piece.
+        needs: Weight of each segment: the error of g if the segment has no hint. If empty, each weight is 7/8
+            of the previous weight.
 
     Returns:
         Piece of each pixel, ``(B, 1, H, W)`` int64.
@@ -296,14 +317,14 @@ def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, sha
     Random colors train the generator to use hints with unusual colors.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
+        rgb: Training images ``(B, 3, H, W)`` in [0, 1].
         index: ``(B, 1, H, W)`` int64, region of each pixel.
-        given: ``(B, N)`` in {0, 1}, 1 for hinted regions.
+        given: ``(B, N)`` in {0, 1}, 1 for regions with a hint.
         seeds: ``(B,)``, per-image seeds.
-        share: Fraction of changed images.
+        share: Fraction of images whose colors are replaced.
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]. Clipping may change a mean slightly.
+        Images ``(B, 3, H, W)`` in [0, 1]. Clipping can change a mean color slightly.
     """
     if not share:
         return rgb

@@ -1,4 +1,4 @@
-"""Parameter names of the authors' checkpoint (280 keys)."""
+"""Patterns that rename the 280 keys of the authors' checkpoint for `GuidingPainter`."""
 
 from __future__ import annotations
 

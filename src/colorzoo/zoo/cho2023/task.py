@@ -52,13 +52,13 @@ class Objective:
     """Settings of the losses (section 3.4) and the Gumbel softmax temperature.
 
     Attributes:
-        reconstruction_weight: Weight of the L1 loss.
-        variance_weight: Weight of the color variance within segments, which trains only f.
-        smoothness_weight: Weight of the differences between neighboring logits.
+        reconstruction_weight: Weight of the L1 loss between generated and true images.
+        variance_weight: Weight of the color variance within segments, which trains only the segmenter f.
+        smoothness_weight: Weight of the differences between the segment logits of neighboring pixels.
         adversarial_weight: Weight of the adversarial loss; 0 disables the discriminator.
         smoothness_form: Form of the differences; see `smoothness`.
-        initial_temperature: Temperature in the first step.
-        final_temperature: Temperature in the last step; the decay is exponential.
+        initial_temperature: Gumbel softmax temperature in the first step.
+        final_temperature: Gumbel softmax temperature in the last step; the decay is exponential.
     """
 
     reconstruction_weight: NonNegativeFloat = 30.0
@@ -72,10 +72,11 @@ class Objective:
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated hints (section 3.3).
+    """Settings of the simulated users, who color the first regions (section 3.3).
 
     Attributes:
-        stop_probability: Probability of stopping before each region; 1/8 gives 6.9 regions on average.
+        stop_probability: Probability that the user stops before each region; 1/8 gives 6.9 regions on
+            average.
     """
 
     stop_probability: Probability = 1 / 8
@@ -88,11 +89,11 @@ STAGES = {
 
 
 class Draws(NamedTuple):
-    """Random draws of one forward pass.
+    """Random numbers for one forward pass in training.
 
     Attributes:
-        noise: Gumbel noise ``(B, 30, H, W)``.
-        counts: Numbers ``(B,)`` of colored segments.
+        noise: Gumbel noise ``(B, 30, H, W)`` on the segment logits.
+        counts: Number of segments with a hint in each image, ``(B,)``.
     """
 
     noise: Tensor
@@ -105,9 +106,10 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     Args:
         architecture: Settings of the networks.
         objective: Settings of the losses.
-        users: Settings of the simulated hints.
+        users: Settings of the simulated users.
         extensions: Extensions that are not in the paper.
-        stage: ``both`` trains f and g; ``painter`` (not in the paper) trains g alone on the regions of f.
+        stage: ``both`` trains the segmenter f and the generator g. ``painter`` (not in the paper) trains g
+            alone on the regions of the frozen f.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -141,19 +143,19 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Generate images from sketches with given random draws.
+        """Generate images from sketches with the random numbers in ``draws``.
 
-        The output has gradients for the segmenter and the generator.
+        Gradients flow to the segmenter and the generator.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
             rgb: Ground truth ``(B, 3, H, W)`` in [0, 1], the source of the hint colors.
-            draws: Random draws.
+            draws: Gumbel noise and numbers of segments with a hint.
             temperature: Softmax temperature; None uses the temperature of the current step.
 
         Returns:
-            Generated images. ``extras`` contains ``logits`` and ``filled``, images in [-1, 1] with each
-            segment in its mean color.
+            Generated images. ``extras`` contains the segment logits as ``logits``, and ``filled``: images in
+            [-1, 1] in which each segment has its mean color.
         """
         logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature
@@ -164,7 +166,10 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"logits": logits, "filled": filled})
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
-        """Regenerate images with new random draws for the discriminator, as in the published code."""
+        """Generate images for the discriminator step with new random numbers, without gradients.
+
+        The published code also generates new images for this step.
+        """
         with torch.no_grad():
             return self._generate_batch(batch, "second")
 
@@ -182,13 +187,21 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=generated.rgb, extras={"truth": truth})
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the losses and log each loss."""
+        """Return the weighted sum of the generator losses and log each unweighted loss."""
         terms = self.generator_terms(sketches_of(batch), _truth(batch, generated), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return the enabled, unweighted generator losses by name (section 3.4)."""
+        """Return a dict that maps the names of the generator losses to their unweighted values.
+
+        The dict contains only enabled losses (section 3.4).
+
+        Args:
+            sketch: ``(B, 1, H, W)`` in [0, 1].
+            rgb: Ground truth ``(B, 3, H, W)`` in [0, 1].
+            generated: Output of `generate`.
+        """
         terms = {"reconstruction": 2 * (generated.rgb - rgb).abs().mean()}
         if "logits" in generated.extras:  # f is trained
             terms["variance"] = total_variance(generated.extras["filled"], 2 * rgb - 1)
@@ -198,7 +211,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the least-squares loss, multiplied by ``adversarial_weight``."""
+        """Return the least-squares loss of the discriminator, times ``adversarial_weight``."""
         sketch = sketches_of(batch)
         fake = self._scores(sketch, generated.rgb)
         real = self._scores(sketch, _truth(batch, generated))
@@ -209,16 +222,24 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return self.temperature_at(self.progress())
 
     def temperature_at(self, progress: float) -> float:
-        """Return the softmax temperature at a training progress in [0, 1]."""
+        """Return the softmax temperature after a fraction ``progress`` in [0, 1] of the training."""
         first, last = self.objective.initial_temperature, self.objective.final_temperature
         return float(first * (last / first) ** progress)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of colored regions in validation."""
+        """Return the names of the validation settings: numbers of regions with a hint."""
         return tuple(str(count) for count in VALIDATION_REGIONS)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
-        """Divide each sketch once and color the first regions with their true mean colors."""
+        """Yield the name and guidance of each validation setting.
+
+        The sketches are divided into regions once. In each setting, the first regions get their true mean
+        colors as hints.
+
+        Args:
+            batch: Batch with ``rgb`` and ``sketch``.
+            lab: Not used.
+        """
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.model.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
@@ -227,7 +248,12 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
     def draws_of(self, batch: Batch, purpose: str) -> Draws:
-        """Draw Gumbel noise and numbers of colored segments from the per-image seeds."""
+        """Draw Gumbel noise and numbers of segments with a hint from the per-image seeds.
+
+        Args:
+            batch: Batch with ``rgb`` and ``seed``.
+            purpose: Name of the random variables; different names give independent random numbers.
+        """
         rgb, generators = batch["rgb"], image_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
         stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
@@ -256,7 +282,7 @@ class Cho2023Points(SingleOptimizerModule):
         super().__init__(PointPainter(settings), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Draw points, generate images and return the L1 loss."""
+        """Simulate color points, generate images and return the weighted L1 loss."""
         rgb = batch["rgb"]
         simulation = PointSimulation(self.settings.stop_probability)
         points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
@@ -270,19 +296,20 @@ def total_variance(filled: Tensor, image: Tensor) -> Tensor:
     """Return the color variance within segments, averaged over pixels.
 
     Args:
-        filled: ``(B, 3, H, W)``, segments filled with their mean colors.
-        image: ``(B, 3, H, W)``, ground truth.
+        filled: ``(B, 3, H, W)`` in [-1, 1], image in which each segment has its mean color.
+        image: ``(B, 3, H, W)`` in [-1, 1], ground truth.
     """
     return (filled - image).square().mean()
 
 
 def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
-    """Return the mean difference between neighboring logits.
+    """Return the mean difference between the segment logits of neighboring pixels.
 
     Args:
-        logits: ``(B, N, H, W)``.
-        form: ``eight_l1`` (absolute differences, four directions), ``four_l1`` (absolute differences, two
-            directions) or ``eight_l2`` (squared differences, four directions).
+        logits: Segment logits ``(B, N, H, W)``.
+        form: ``eight_l1`` (absolute differences in four directions: vertical, horizontal and two diagonals),
+            ``four_l1`` (absolute differences, vertical and horizontal) or ``eight_l2`` (squared differences
+            in four directions).
     """
     pairs = [
         (logits[..., :-1, :], logits[..., 1:, :]),
