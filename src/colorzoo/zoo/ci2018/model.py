@@ -1,7 +1,7 @@
 """AlacGAN: User-Guided Deep Anime Line Art Colorization (Ci et al., ACM MM 2018).
 
-ResNeXt blocks without normalization colorize line art. Color points are concatenated to feature maps at 1/4
-scale. https://arxiv.org/abs/1808.03240
+ResNeXt blocks without normalization colorize line art. Maps of the color points are concatenated to feature
+maps at 1/4 scale. https://arxiv.org/abs/1808.03240
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the generator's channel counts; 1.0 matches the paper.
-        blocks: Number of ResNeXt blocks in each of the four stages; 20, 8, 8, 5 in the paper.
-        local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
-        discriminator_width: Multiplier for the discriminator's channel counts.
+        blocks: Number of ResNeXt blocks in each of the four decoder stages, from coarse to fine; 20, 8, 8 and
+            5 in the paper.
+        local_features: Network that extracts features of the line art: ``illustration2vec`` (frozen, as in
+            the paper) or ``trained`` (not in the paper).
+        discriminator_width: Multiplier for the discriminator's channel counts; 1.0 matches the paper.
         discriminator_side: Side of the training images in pixels, 64 times a power of 2.
     """
 
@@ -81,7 +83,7 @@ class StrokePainter(ColoringModel):
         super().__init__(network, architecture=architecture)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with color points."""
         points = points_of(guidance, lightness)
         color, mask = (pad_with_zeros(each, STRIDE) for each in (point_colors(points), points.mask))
         return RgbPrediction(rgb=(self.network(lightness, quarter_hints(color, mask)) + 1) / 2)

@@ -1,6 +1,7 @@
-"""Networks of AlacGAN (Ci et al. 2018): generator, discriminator and local features.
+"""Generator, discriminator and local feature network of AlacGAN (Ci et al. 2018).
 
-Inside the networks, images and line art are in [-1, 1]. Module names match the authors' code.
+The local feature network extracts features of the line art. Inside the networks, images and line art are in
+[-1, 1]. Module names match the authors' code.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class ResNeXtBlock(nn.Module):
     """ResNeXt block of 1 x 1, grouped and 1 x 1 convolutions (Xie et al. 2017).
 
     Args:
-        channels: Input and output channels.
-        cardinality: Maximum number of groups; reduced to a divisor of the grouped channels.
+        channels: Number of input and output channels.
+        cardinality: Number of groups of the grouped convolution. If ``channels / 2`` is not a multiple of
+            this number, their greatest common divisor is used.
         stride: 1, or 2 to halve the resolution with a 4 x 4 kernel.
         dilation: Dilation of the grouped convolution.
     """
@@ -55,7 +57,7 @@ class ResNeXtBlock(nn.Module):
         self.conv_expand = nn.Conv2d(half, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a feature map ``(B, channels, H / stride, W / stride)``."""
+        """Map ``(B, channels, H, W)`` to ``(B, channels, H / stride, W / stride)``."""
         y = F.leaky_relu(self.conv_reduce(x), _SLOPE)
         y = self.conv_expand(F.leaky_relu(self.conv_conv(y), _SLOPE))
         shortcut = F.avg_pool2d(x, 2) if self.stride == 2 else x
@@ -63,9 +65,10 @@ class ResNeXtBlock(nn.Module):
 
 
 class Illustration2Vec(nn.Module):
-    """First layers of Illustration2Vec (Saito and Matsui 2015) for line art.
+    """First layers of Illustration2Vec, a tagging network for illustrations.
 
-    The layers are frozen; the authors' file ``i2v.pth`` contains the weights.
+    The layers (Saito and Matsui 2015) are the local feature network of the paper and are frozen. The authors'
+    file ``i2v.pth`` contains the weights.
     """
 
     mean: Tensor
@@ -84,10 +87,12 @@ class Illustration2Vec(nn.Module):
 
 
 class SketchFeatures(nn.Sequential):
-    """Trainable substitute for Illustration2Vec; not in the paper.
+    """Trainable local feature network that replaces Illustration2Vec; not in the paper.
+
+    The network maps line art ``(B, 1, H, W)`` to features ``(B, channels, H/16, W/16)``.
 
     Args:
-        channels: Output channels.
+        channels: Number of output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -102,7 +107,7 @@ class StrokeNetwork(nn.Module):
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
-        blocks: Number of blocks at 1/16, 1/8, 1/4 and 1/2 scale.
+        blocks: Number of ResNeXt blocks at 1/16, 1/8, 1/4 and 1/2 scale.
         features: Local feature network; None uses `Illustration2Vec`.
     """
 
@@ -128,22 +133,23 @@ class StrokeNetwork(nn.Module):
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            hints: ``(B, 4, H/4, W/4)``, H and W rounded up to multiples of 16; see `quarter_hints`.
+            hints: ``(B, 4, H/4, W/4)``, hint colors and mask from `quarter_hints`, where H and W are rounded
+                up to multiples of 16.
 
         Returns:
-            ``(B, 3, H, W)`` in [-1, 1].
+            RGB ``(B, 3, H, W)`` in [-1, 1].
         """
         height, width = sketch.shape[-2:]
         lines = 2 * pad_to_multiple(sketch, STRIDE) - 1
         return self.generate(lines, hints, self.features(lines))[..., :height, :width]
 
     def generate(self, lines: Tensor, hints: Tensor, features: Tensor) -> Tensor:
-        """Generate the image ``(B, 3, H, W)`` in [-1, 1].
+        """Generate RGB images ``(B, 3, H, W)`` in [-1, 1] from padded line art.
 
         Args:
             lines: ``(B, 1, H, W)`` in [-1, 1]; H and W are multiples of 16.
-            hints: ``(B, 4, H/4, W/4)``.
-            features: Local features of the line art.
+            hints: ``(B, 4, H/4, W/4)``, hint colors and mask.
+            features: ``(B, C, H/16, W/16)``, local features of the line art.
         """
         full = self.to0(lines)
         half = self.to1(full)
@@ -162,7 +168,7 @@ class Discriminator(nn.Module):
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
         side: Image side in pixels, 64 times a power of 2; 512 in the paper.
-        features: Channels of the local features.
+        features: Number of channels of the local features.
     """
 
     def __init__(self, width: float, side: int, features: int) -> None:
@@ -187,7 +193,12 @@ class Discriminator(nn.Module):
         self.out = nn.Linear(c512, 1)
 
     def forward(self, image: Tensor, features: Tensor) -> Tensor:
-        """Return unbounded scores ``(B, 1)`` for images ``(B, 3, side, side)`` in [-1, 1]."""
+        """Return unbounded scores ``(B, 1)`` for images.
+
+        Args:
+            image: ``(B, 3, side, side)`` in [-1, 1].
+            features: ``(B, C, side / 16, side / 16)``, local features of the line art.
+        """
         found = self.feed2(torch.cat([self.feed(image), features], dim=1))
         return self.out(found.flatten(1))
 
@@ -205,7 +216,12 @@ def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
 
 
 def with_mask(color: Tensor, mask: Tensor) -> Tensor:
-    """Mask colors ``(B, 3, h, w)`` and append the mask; return ``(B, 4, h, w)``."""
+    """Set colors to 0 outside the mask and append the mask; return ``(B, 4, h, w)``.
+
+    Args:
+        color: ``(B, 3, h, w)``.
+        mask: ``(B, 1, h, w)`` in {0, 1}.
+    """
     return torch.cat([color * mask, mask], dim=1)
 
 

@@ -47,10 +47,11 @@ class Objective:
     """Settings of the losses on images in [-1, 1].
 
     Attributes:
-        content_weight: Weight of the mean squared error between relu2_2 features of VGG-16.
+        content_weight: Weight of the mean squared error between the relu2_2 features of VGG-16 for generated
+            and true images.
         adversarial_weight: Weight of the generator's adversarial loss; 0 disables the discriminator.
         penalty_weight: Weight of the discriminator's gradient penalty.
-        drift_weight: Weight of the squared mean discriminator score of real images.
+        drift_weight: Weight of the squared mean of the discriminator scores of real images.
     """
 
     content_weight: NonNegativeFloat = 1.0
@@ -124,7 +125,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         """Colorize the line art of a batch with random line contrast and simulated hints.
 
         Returns:
-            Generated images. ``extras`` contains the local ``features``.
+            Generated images. The entry ``features`` of ``extras`` contains the local features of the line
+            art.
         """
         rgb, seeds = batch["rgb"], batch["seed"]
         draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 1, rgb.device)
@@ -136,7 +138,10 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return self.generate_drawn(lines, pad_with_zeros(hints, STRIDE // HINT_STRIDE), features)
 
     def generate_drawn(self, lines: Tensor, hints: Tensor, features: Tensor) -> RgbPrediction:
-        """Generate images from preprocessed inputs; see `StrokeNetwork.generate`."""
+        """Generate images from padded line art, hints and local features.
+
+        See `StrokeNetwork.generate` for the arguments.
+        """
         generated = self.model.network.generate(lines, hints, features)
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"features": features})
 
@@ -153,7 +158,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return torch.stack(list(losses.values())).sum()
 
     def content_loss(self, generated: Tensor, true: Tensor) -> Tensor:
-        """Return the mean squared error between the `content_maps` of two images."""
+        """Return the mean squared error between the relu2_2 features of generated and true images."""
         with torch.no_grad():
             wanted = self.content_maps(true)
         return F.mse_loss(self.content_maps(generated), wanted)
@@ -164,7 +169,11 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return maps[0].float()
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the sum of `discriminator_terms` for random interpolation factors."""
+        """Return the sum of `discriminator_terms` with random interpolation weights.
+
+        Raises:
+            DataError: The images do not have `Architecture.discriminator_side` rows and columns.
+        """
         rgb, side = batch["rgb"], self.architecture.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
@@ -181,13 +190,14 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def discriminator_terms(
         self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor
     ) -> dict[str, Tensor]:
-        """Return the three weighted losses of the discriminator (WGAN-GP with drift).
+        """Return a dict of the three weighted discriminator losses (WGAN-GP with drift).
 
         Args:
             true: Real images ``(B, 3, H, W)`` in [0, 1].
             fake: Generated images ``(B, 3, H, W)`` in [0, 1].
             features: Local features of the images' line art.
-            share: Interpolation weight ``(B, 1, 1, 1)`` of the real images for the gradient penalty.
+            share: Weight ``(B, 1, 1, 1)`` of the real image in the interpolated image for the gradient
+                penalty.
         """
         weigh = self.objective
         scores = self.discriminator(2 * true - 1, features)
@@ -231,7 +241,7 @@ class Ci2018Pixels(SingleOptimizerModule):
         super().__init__(StrokePainter(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Draw hints, generate images and return the mean squared error."""
+        """Simulate hints, generate images and return the mean squared error."""
         image = 2 * batch["rgb"] - 1
         mask = random_cells(batch["seed"], image, self.hints)
         hints = quarter_hints(*(pad_with_zeros(each, STRIDE) for each in (image, mask)))
@@ -247,14 +257,15 @@ def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
 
 
 def hint_thresholds(normal: Tensor) -> Tensor:
-    """Convert standard normal samples to hint thresholds slightly below 1."""
+    """Convert standard normal samples to thresholds slightly below 1 for `random_cells`."""
     return 1 - _SPREAD * normal.abs()
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
     """Draw a hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells, as in the paper.
 
-    A cell has a hint if its uniform sample reaches the image's threshold; see `hint_thresholds`.
+    A cell has a hint if a uniform random number in [0, 1) is at least the threshold of the image.
+    `hint_thresholds` computes the thresholds.
 
     Args:
         seeds: ``(B,)``, per-image seeds.
@@ -273,9 +284,9 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 
 
 def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return hint colors ``(B, 3, H/4, W/4)`` from a random crop of each image.
+    """Return hint colors ``(B, 3, H/4, W/4)`` in [0, 1] from a random crop of each image.
 
-    The hint colors are slightly misaligned, so the network cannot copy them.
+    The hint colors are slightly misaligned with the image, so the network cannot copy them.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -300,7 +311,7 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
     """Return the width and height of a crop in pixels.
 
     Args:
-        area: Area in pixels.
+        area: Area of the crop in pixels.
         aspect: Ratio of width to height.
         turned: Whether to swap width and height.
     """
@@ -309,7 +320,13 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
 
 
 def shrink(image: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Crop (left, top, width, height) from an image ``(3, H, W)`` and resize the crop."""
+    """Crop a box from an image and resize the crop.
+
+    Args:
+        image: ``(3, H, W)`` in [0, 1].
+        box: Left, top, width and height of the box in pixels.
+        size: Height and width of the result in pixels.
+    """
     left, top, wide, high = box
     cut = image[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)

@@ -1,7 +1,7 @@
 """Global feature matching, a baseline for exemplar colorization.
 
-Each cell of the image gets the color of the exemplar cell with the most similar features, as in the matching
-step of He et al. 2018 (https://arxiv.org/abs/1807.06587).
+Each cell (4 x 4 pixels) of the image gets the color of the exemplar cell with the most similar features, as
+in the matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587).
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ _CHUNK = 1024
 
 
 class FeatureMatching(ColoringModel):
-    """Color transfer from the reference cells with the most similar features.
+    """Color transfer from the exemplar cells with the most similar features.
 
-    The encoder is loaded on first use and is not part of the state dict.
+    A cell is a square of 4 x 4 pixels. The encoder is loaded on first use and is not part of the state dict.
 
     Args:
-        encoder: Name of a model with an encoder; None uses the lightness of the 16 pixels in each cell.
+        encoder: Name of the model whose encoder computes the features of the cells. With None, the features
+            of a cell are the lightness values of its 16 pixels.
     """
 
     accepts = frozenset({"exemplar"})
@@ -43,7 +44,7 @@ class FeatureMatching(ColoringModel):
         self._encoder_model: tuple[ColoringModel, ...] = ()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; the result is gray without an exemplar."""
+        """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100]; ab is 0 without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         height, width = lightness.shape[-2:]
@@ -65,20 +66,24 @@ class FeatureMatching(ColoringModel):
 
 
 def window_features(gray: Tensor) -> Tensor:
-    """Return features ``(B, 16, H/4, W/4)``: the 16 pixels of each 4 x 4 cell."""
+    """Return the 16 pixels of each 4 x 4 cell as features ``(B, 16, H/4, W/4)``.
+
+    Args:
+        gray: ``(B, 1, H, W)``; H and W are multiples of 4.
+    """
     return F.pixel_unshuffle(gray, CELL)
 
 
 def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
-    """Return the color of the most similar source cell for each target cell.
+    """Return the color of the most similar exemplar cell for each image cell.
 
     Args:
-        target: Image features ``(B, C, h, w)``.
-        source: Exemplar features ``(B, C, h', w')``.
-        ab: Exemplar colors ``(B, 2, h', w')``.
+        target: Features of the image cells, ``(B, C, h, w)``.
+        source: Features of the exemplar cells, ``(B, C, h', w')``.
+        ab: Colors of the exemplar cells, ``(B, 2, h', w')``.
 
     Returns:
-        ``(B, 2, h, w)``.
+        Colors of the image cells, ``(B, 2, h, w)``.
     """
     query, key = _directions(target), _directions(source)
     colors = ab.flatten(2)

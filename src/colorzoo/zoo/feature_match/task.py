@@ -10,7 +10,7 @@ class FeatureMatch(TrainingFreeModule):
     """Evaluation task of `FeatureMatching`, which needs no training.
 
     Args:
-        encoder: Name of a model with an encoder; see `FeatureMatching`.
+        encoder: Name of the model whose encoder computes the features, or None; see `FeatureMatching`.
     """
 
     def __init__(self, encoder: str | None = "xu2020_small") -> None:

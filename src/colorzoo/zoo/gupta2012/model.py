@@ -1,8 +1,8 @@
 """Image Colorization Using Similar Images (Gupta et al., ACM Multimedia 2012).
 
-Superpixels of the image are matched with superpixels of a reference by 172 features. The colors of confident
-matches are corrected by a majority vote in larger segments and drawn as scribbles. An optimization propagates
-the scribbles. https://doi.org/10.1145/2393347.2393402
+Superpixels of the image are matched with superpixels of a reference by 172 features. A majority vote in
+larger segments corrects the matched colors. The colors of confident matches are drawn as small dots, and an
+optimization propagates these colors to all pixels. https://doi.org/10.1145/2393347.2393402
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Superpixels(NamedTuple):
 
     Attributes:
         labels: ``(H, W)``, superpixel index of each pixel, 0 to N - 1.
-        means: Sparse averaging matrix ``(N, H W)`` from pixels to superpixels.
-        neighbors: Sparse averaging matrix ``(N, N)`` over adjacent superpixels; rows without neighbors are
-            zero.
+        means: Sparse matrix ``(N, H W)`` that averages pixel values over each superpixel.
+        neighbors: Sparse matrix ``(N, N)`` that averages superpixel values over the adjacent superpixels;
+            rows of superpixels without neighbors are zero.
     """
 
     labels: Labels
@@ -54,7 +54,12 @@ class Superpixels(NamedTuple):
 
 
 def superpixels(gray: Array, pixels: int) -> Superpixels:
-    """Divide an image ``(H, W)`` in [0, 1] into SLIC superpixels of about ``pixels`` pixels."""
+    """Divide a gray image into SLIC superpixels.
+
+    Args:
+        gray: ``(H, W)`` in [0, 1].
+        pixels: Approximate area of a superpixel in pixels.
+    """
     from skimage.segmentation import slic  # slow import
 
     found = slic(
@@ -65,7 +70,7 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
 
 
 def of_labels(labels: Labels) -> Superpixels:
-    """Build `Superpixels` from a label map ``(H, W)`` with labels from 0."""
+    """Build `Superpixels` from a label map ``(H, W)`` with the labels 0 to N - 1."""
     count, flat = int(labels.max()) + 1, labels.ravel()
     ones = coo_array((np.ones(flat.size), (flat, np.arange(flat.size))), shape=(count, flat.size))
     pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
@@ -86,10 +91,10 @@ class Features(NamedTuple):
     """Features of superpixels.
 
     Attributes:
-        gabor: ``(N, 40)``, responses at five periods and eight orientations.
-        descriptor: ``(N, 128)``, DAISY descriptors; the paper uses SURF.
-        intensity: ``(N, 2)``, mean intensity of the superpixel and its neighbors.
-        deviation: ``(N, 2)``, mean local standard deviation (5 x 5 pixels) of the superpixel and its
+        gabor: ``(N, 40)``, mean magnitudes of Gabor filters with five periods and eight orientations.
+        descriptor: ``(N, 128)``, mean DAISY descriptors; the paper uses SURF.
+        intensity: ``(N, 2)``, mean intensity of the superpixel and of its neighbors.
+        deviation: ``(N, 2)``, mean local standard deviation (5 x 5 pixels) of the superpixel and of its
             neighbors.
     """
 
@@ -100,7 +105,12 @@ class Features(NamedTuple):
 
 
 def features(gray: Array, cells: Superpixels) -> Features:
-    """Compute superpixel features of an image ``(H, W)`` in [0, 1]."""
+    """Compute the features of all superpixels of a gray image.
+
+    Args:
+        gray: ``(H, W)`` in [0, 1].
+        cells: Superpixels of the image.
+    """
 
     def mean(maps: Array) -> Array:
         return cells.means @ maps.reshape(-1, gray.size).T
@@ -120,7 +130,11 @@ def features(gray: Array, cells: Superpixels) -> Features:
 
 
 def gabor(gray: Array) -> Array:
-    """Return the response magnitudes ``(40, H, W)`` of 40 Gabor filters."""
+    """Return the response magnitudes ``(40, H, W)`` of 40 Gabor filters.
+
+    Args:
+        gray: ``(H, W)`` in [0, 1].
+    """
     reach = round(_PERIODS[-1])
     padded = np.pad(gray, reach, mode="symmetric")
     shape = [fft.next_fast_len(side) for side in padded.shape]
@@ -138,7 +152,13 @@ def gabor(gray: Array) -> Array:
 
 
 def descriptors(gray: Array) -> Array:
-    """Return DAISY descriptors ``(128, H, W)`` with 3 rings of 5 histograms."""
+    """Return a DAISY descriptor for each pixel, ``(128, H, W)``.
+
+    A descriptor consists of the histogram at the pixel and 3 rings of 5 histograms.
+
+    Args:
+        gray: ``(H, W)`` in [0, 1].
+    """
     from skimage.feature import daisy
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
@@ -155,9 +175,9 @@ class SuperpixelColorization(ColoringModel):
     """Exemplar colorization by matching superpixels, one image at a time on the CPU.
 
     Args:
-        pixels: Approximate superpixel area in pixels.
-        confident: Fraction of the superpixels with the color of their match; the others get propagated
-            colors.
+        pixels: Approximate area of a superpixel in pixels.
+        confident: Fraction of the superpixels that get the color of their match. The other superpixels get
+            colors that are propagated from these superpixels.
     """
 
     accepts = frozenset({"exemplar"})
@@ -168,7 +188,7 @@ class SuperpixelColorization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; the result is gray without an exemplar."""
+        """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100]; ab is 0 without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         lab = rgb_to_lab(guidance.exemplar.rgb).cpu().double().numpy()
@@ -194,10 +214,17 @@ class SuperpixelColorization(ColoringModel):
 
 
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
-    """Match superpixels with reference superpixels; return indices and costs, each ``(N,)``.
+    """Find the best reference superpixel for each superpixel of the image.
 
     Each of the four feature types discards half of the remaining candidates. The match is the remaining
     candidate with the smallest weighted sum of feature distances.
+
+    Args:
+        ours: Features of the N superpixels of the image.
+        theirs: Features of the superpixels of the reference.
+
+    Returns:
+        Index of the match and weighted sum of its feature distances, each ``(N,)``.
     """
     total = np.zeros((len(ours.gabor), len(theirs.gabor)))
     alive = np.ones(total.shape, dtype=bool)
@@ -215,9 +242,14 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
-    """Return the segment index of each superpixel, ``(N,)``.
+    """Assign each superpixel to a larger segment and return the segment indices ``(N,)``.
 
-    Each segment has at least the size of 20 superpixels.
+    Each segment has at least the area of 20 average superpixels.
+
+    Args:
+        gray: ``(H, W)`` in [0, 1].
+        cells: Superpixels of the image.
+        pixels: Approximate area of a superpixel in pixels.
     """
     from skimage.segmentation import felzenszwalb
 
@@ -229,11 +261,14 @@ def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
 def vote(colors: Array, segments: Labels) -> Array:
     """Replace minority colors in each segment with the mean majority color.
 
-    Two-means clustering separates the minority from the majority.
+    In each segment, two-means clustering separates the minority from the majority.
 
     Args:
-        colors: Superpixel colors ``(N, 2)``.
+        colors: Colors of the superpixels, ``(N, 2)``.
         segments: Segment index of each superpixel, ``(N,)``.
+
+    Returns:
+        Corrected colors of the superpixels, ``(N, 2)``.
     """
     voted = colors.copy()
     for segment in np.unique(segments):
@@ -253,15 +288,15 @@ def vote(colors: Array, segments: Labels) -> Array:
 def scribbles(
     cells: Superpixels, colors: Array, chosen: Sequence[int] | Labels
 ) -> tuple[NDArray[np.bool_], Array]:
-    """Draw the colors of superpixels around their centers.
+    """Draw the colors of selected superpixels as dots of about 3 x 3 pixels at their centers.
 
     Args:
-        cells: Superpixels.
-        colors: Superpixel colors ``(N, 2)``.
-        chosen: Indices of the superpixels to draw.
+        cells: Superpixels of the image.
+        colors: Colors of the superpixels, ``(N, 2)``.
+        chosen: Indices of the selected superpixels.
 
     Returns:
-        Mask of drawn pixels ``(H, W)``, and their ab ``(2, H, W)``, 0 elsewhere.
+        Bool mask of the drawn pixels, ``(H, W)``, and ab ``(2, H, W)``, which is 0 at other pixels.
     """
     height, width = cells.labels.shape
     given, ab = np.zeros((height, width), dtype=bool), np.zeros((2, height, width))

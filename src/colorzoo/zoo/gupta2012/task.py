@@ -11,8 +11,8 @@ class Gupta2012(TrainingFreeModule):
     """Evaluation task of `SuperpixelColorization`, which needs no training.
 
     Args:
-        pixels: Approximate superpixel area in pixels.
-        confident: Fraction of the superpixels with the color of their match.
+        pixels: Approximate area of a superpixel in pixels.
+        confident: Fraction of the superpixels that get the color of their match.
     """
 
     def __init__(self, pixels: PositiveInt = 40, confident: Probability = 0.5) -> None:

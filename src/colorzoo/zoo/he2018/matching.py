@@ -27,19 +27,35 @@ _CHANNELS = 16  # number of channels that are compared at once, which limits mem
 
 
 def pixel_grid(size: Size, device: torch.device) -> Tensor:
-    """Return the x and y coordinates of all pixels, ``(1, 2, H, W)``."""
+    """Return the x and y coordinates of all pixels, ``(1, 2, H, W)``.
+
+    Args:
+        size: Height and width of the image.
+        device: Device of the result.
+    """
     y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in size), indexing="ij")
     return torch.stack([x, y])[None]
 
 
 def inside(matches: Tensor, size: Size) -> Tensor:
-    """Return a bool map ``(B, 1, H, W)``: whether each match lies inside the other image."""
+    """Return a bool map ``(B, 1, H, W)``: True where a match lies inside the other image.
+
+    Args:
+        matches: x and y coordinates in the other image, ``(B, 2, H, W)``.
+        size: Height and width of the other image.
+    """
     x, y = matches[:, :1], matches[:, 1:]
     return (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
 
 
 def read_at(maps: Tensor, matches: Tensor) -> Tensor:
-    """Sample maps ``(B, C, h, w)`` at matches ``(B, 2, H, W)``; values outside the map are 0."""
+    """Sample maps at the coordinates of matches and return ``(B, C, H, W)``.
+
+    Args:
+        maps: ``(B, C, h, w)``.
+        matches: x and y coordinates in ``maps``, ``(B, 2, H, W)``. The value for coordinates outside ``maps``
+            is 0.
+    """
     size = (maps.shape[2], maps.shape[3])
     return _gather(maps, _rows_of(matches, size)) * inside(matches, size).to(maps.dtype)
 
@@ -49,7 +65,7 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
 
     Args:
         image: Source image ``(B, C, h, w)``.
-        matches: Positions in the source image, ``(B, 2, H, W)``.
+        matches: x and y coordinates in the source image for each pixel of the result, ``(B, 2, H, W)``.
 
     Returns:
         Warped image ``(B, C, H, W)``, 0 where all patches lie outside the source image.
@@ -76,8 +92,8 @@ def round_trip(there: Tensor, back: Tensor) -> Tensor:
         back: Matches of the second image in the first image, ``(B, 2, h, w)``.
 
     Returns:
-        Positions ``(B, 2, H, W)`` in the first image. A pixel with a match outside the second image maps to
-        itself.
+        x and y coordinates ``(B, 2, H, W)`` in the first image. A pixel with a match outside the second image
+        maps to itself.
     """
     stay = pixel_grid((there.shape[2], there.shape[3]), there.device)
     return torch.where(inside(there, (back.shape[2], back.shape[3])), read_at(back, there), stay)
@@ -89,15 +105,16 @@ def distances(
     """Return feature distances of matches in both directions (section 3.1).
 
     Args:
-        ours: Features of the first image at the levels of `SCALES`, ``(B, C, ceil(H/s), ceil(W/s))``.
-        theirs: Features of the second image at the levels of `SCALES`.
+        ours: Five feature maps of the first image, ``(B, C, ceil(H/s), ceil(W/s))`` for each stride s in
+            `SCALES`.
+        theirs: Five feature maps of the second image with the same strides.
         there: Matches of the first image in the second image, ``(B, 2, H, W)``.
         back: Matches of the second image in the first image, ``(B, 2, h, w)``.
 
     Returns:
-        Two maps ``(B, 5, H, W)`` of negative cosine similarities at five levels, 0 for matches outside the
-        image. The first map compares each pixel with its match, and the second map compares the match with
-        its own match in the first image.
+        Two maps ``(B, 5, H, W)`` of negative cosine similarities, one channel for each stride; 0 for matches
+        outside the image. The first map compares each pixel with its match, and the second map compares the
+        match with its own match in the first image.
     """
     levels = zip(ours, theirs, SCALES, strict=True)
     pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
@@ -108,7 +125,13 @@ def distances(
 
 
 def errors_of(distance: Tensor) -> Tensor:
-    """Map negative cosine similarity to errors in [0, 255]: 0 for -1, 255 for 0 or more."""
+    """Map negative cosine similarities to errors in [0, 255].
+
+    A similarity of 1 (distance -1) gives the error 0. Similarities of 0 or less give the error 255.
+
+    Args:
+        distance: Negative cosine similarities in [-1, 1].
+    """
     return 255 * (distance + 1).clamp(0, 1)
 
 
@@ -119,9 +142,11 @@ def feature_distances(
 
     Args:
         ours: Features of the first image, ``(B, C, ceil(H/scale), ceil(W/scale))``.
-        theirs: Features of the second image.
-        there: Matches of the first image, ``(B, 2, H, W)``, clamped to the second image.
-        back: Matches of the second image, ``(B, 2, h, w)``, clamped to the first image.
+        theirs: Features of the second image, ``(B, C, ceil(h/scale), ceil(w/scale))``.
+        there: Matches of the first image in the second image, ``(B, 2, H, W)``. Coordinates outside the
+            second image are clamped.
+        back: Matches of the second image in the first image, ``(B, 2, h, w)``. Coordinates outside the first
+            image are clamped.
         scale: Stride of the features in pixels.
 
     Returns:
@@ -160,13 +185,16 @@ def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, 
 
     The search covers all positions at relu5_1, then a window around the coarser match at each finer level
     down to relu2_1. Positions are compared by the cosine similarity of features that are averaged over 3 x 3
-    positions and centered. Every match lies inside the other image.
+    positions and centered.
 
     Args:
-        ours: Features of the first image at the levels of `SCALES`.
-        theirs: Features of the second image.
+        ours: Five VGG-19 feature maps of the first image with the strides in `SCALES`.
+        theirs: Five VGG-19 feature maps of the second image with the same strides.
         size: Height and width of the first image.
         other: Height and width of the second image.
+
+    Returns:
+        x and y coordinates ``(B, 2, H, W)`` int64, all inside the second image.
     """
     matches = _best_of_all(_directions(ours[0]), _directions(theirs[0]))
     for index, scale in enumerate(_MATCHED[1:], start=1):

@@ -1,7 +1,8 @@
 """Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
 
-The colors of a reference are warped to the image by dense matching. A network predicts ab from the lightness,
-the warped colors and the feature distances of the matches at five depths. https://arxiv.org/abs/1807.06587
+The colors of a reference are warped to the image by dense matching of VGG-19 features. A network predicts ab
+from the lightness, the warped colors and the feature distances of the matches at five VGG-19 layers.
+https://arxiv.org/abs/1807.06587
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ class Architecture:
     """Settings of the networks (section 3).
 
     Attributes:
-        width: Multiplier for the channel counts of the gray VGG-19; 1.0 matches the published network.
-        color_width: Multiplier for the channel counts of the colorization sub-net.
+        width: Multiplier for the channel counts of the VGG-19 for gray images; 1.0 matches the published
+            network.
+        color_width: Multiplier for the channel counts of the colorization sub-net; 1.0 matches the published
+            network.
     """
 
     width: Width = 1.0
@@ -47,11 +50,11 @@ class Aligned(NamedTuple):
     """Matches between an image and a reference, with matching errors.
 
     Attributes:
-        there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
-        back: ``(B, 2, h, w)`` int64, match of each reference pixel in the image.
-        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five levels, coarse first. The first five
-            channels compare each pixel with its match, and the last five channels compare the match with its
-            own match in the image.
+        there: ``(B, 2, H, W)`` int64, x and y coordinates in the reference for each image pixel.
+        back: ``(B, 2, h, w)`` int64, x and y coordinates in the image for each reference pixel.
+        errors: ``(B, 10, H, W)``, matching errors in [0, 255] at five VGG-19 layers, coarse first. The first
+            five channels compare each pixel with its match, and the last five channels compare the match with
+            its own match in the image.
     """
 
     there: Tensor
@@ -60,10 +63,10 @@ class Aligned(NamedTuple):
 
 
 class ExemplarColorization(ColoringModel):
-    """Exemplar colorization with dense matches.
+    """Exemplar colorization that matches every pixel with a pixel of the reference.
 
     Attributes:
-        features: Frozen gray VGG-19.
+        features: Frozen VGG-19 for gray images.
 
     Args:
         architecture: Settings of the networks.
@@ -82,9 +85,11 @@ class ExemplarColorization(ColoringModel):
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference, predict colors from lightness alone.
+        """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
 
-        With a reference, ``extras`` contains ``"warped_ab"`` and ``"similarity"`` in [0, 1].
+        Without an exemplar, the colors are predicted from the lightness alone. With an exemplar, ``extras``
+        contains the warped exemplar colors ``"warped_ab"`` and the mean ``"similarity"`` of the matches in
+        [0, 1].
         """
         if guidance is None or guidance.exemplar is None:
             errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(
@@ -105,8 +110,8 @@ class ExemplarColorization(ColoringModel):
         """Match images with references in both directions.
 
         Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            reference: ``(B, 3, h, w)`` in [0, 1].
+            lightness: Images ``(B, 1, H, W)`` in [0, 100].
+            reference: References ``(B, 3, h, w)`` in [0, 1].
         """
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             other = rgb_to_lab(reference)[:, :1]
@@ -117,7 +122,10 @@ class ExemplarColorization(ColoringModel):
         return Aligned(there, back, errors)
 
     def generate(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, H, W)`` from warped ab and errors ``(B, 10, H, W)``."""
+        """Predict ab ``(B, 2, H, W)`` from lightness, warped ab and matching errors.
+
+        See `network_input` for the shapes and ranges of the arguments.
+        """
         height, width = lightness.shape[-2:]
         found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
         return found[:, :, :height, :width]
@@ -125,14 +133,18 @@ class ExemplarColorization(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' parameters.
 
-        The current sub-net weights are added if the file lacks the sub-net.
+        If the file contains only the VGG-19 for gray images, the current weights of the colorization sub-net
+        are added.
         """
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the gray VGG-19 weights of a Caffe model; see `ColoringModel.convert_caffe`."""
+        """Convert the authors' Caffe model of the VGG-19 for gray images to named tensors.
+
+        See `ColoringModel.convert_caffe` for the argument and the return value.
+        """
         named = {f"vgg.{name}.{i}": blob for name, blobs in layers.items() for i, blob in enumerate(blobs)}
         return {key: torch.from_numpy(blob) for key, blob in named.items()}, {}
 
@@ -143,13 +155,13 @@ def network_input(lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
         ab: Warped ab ``(B, 2, H, W)`` in CIE units.
-        errors: ``(B, 10, H, W)`` in [0, 255].
+        errors: Matching errors ``(B, 10, H, W)`` in [0, 255].
     """
     return torch.cat([lightness - 50, ab, (errors - _MIDDLE) / 2], dim=1)
 
 
 def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
-    """Return reference ab ``(B, 2, H, W)``, warped to the image.
+    """Warp a reference to the image and return its ab channels ``(B, 2, H, W)``.
 
     Args:
         reference: RGB ``(B, 3, h, w)`` in [0, 1].
@@ -159,10 +171,10 @@ def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
 
 
 def aligned_truth(rgb: Tensor, aligned: Aligned) -> Tensor:
-    """Return the image's own ab ``(B, 2, H, W)``, warped to the reference and back.
+    """Warp an image to the reference and back, and return its ab channels ``(B, 2, H, W)``.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
+        rgb: Color image ``(B, 3, H, W)`` in [0, 1].
         aligned: Matches between the image and the reference.
     """
     return rgb_to_lab(warp(rgb.float(), round_trip(aligned.there, aligned.back)))[:, 1:]

@@ -1,4 +1,4 @@
-"""Networks of He et al. 2018 (section 3): gray VGG-19 and colorization sub-net."""
+"""Networks of He et al. 2018 (section 3): VGG-19 for gray images and colorization sub-net."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LEVELS = 2.55  # 8-bit levels per unit of L
 
 
 class GrayFeatures(NamedTuple):
-    """Feature maps of an image, coarse first; sizes are rounded up.
+    """Feature maps of `GrayVGG` for an image, coarse first; sizes are rounded up.
 
     Attributes:
         relu5_1: ``(B, 512, H/16, W/16)``.
@@ -63,7 +63,7 @@ class GrayVGG(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Set eval mode for any ``mode`` to freeze the BatchNorm statistics."""
+        """Keep eval mode for any ``mode``, so the BatchNorm statistics do not change."""
         return super().train(False)
 
     def forward(self, lightness: Tensor) -> GrayFeatures:
@@ -107,9 +107,10 @@ class ColorNet(nn.Module):
         self.ab = nn.Conv2d(c128, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in [-100, 100] for inputs ``(B, 13, H, W)``.
+        """Return ab ``(B, 2, H, W)`` in [-100, 100].
 
-        H and W are multiples of 8.
+        Args:
+            x: ``(B, 13, H, W)``, output of `network_input`; H and W are multiples of 8.
         """
         map1 = self.block1(x)
         map2 = self.block2(self.down1(map1))

@@ -1,4 +1,4 @@
-"""Parameter names of the authors' networks."""
+"""Renaming of the parameters in the authors' files for `ExemplarColorization`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _COLOR_NET: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of the authors' files.
+    """Rename the parameters in the authors' files to keys of `ExemplarColorization`.
 
     Args:
-        state_dict: Tensors with the prefix ``vgg.`` (Caffe model) or ``colornet.`` (sub-net). Unknown keys
-            are kept for error reports of strict loading.
+        state_dict: Tensors with the prefix ``vgg.`` (Caffe model of VGG-19) or ``colornet.`` (colorization
+            sub-net). Unknown keys are kept for error reports of strict loading.
     """
     parts: dict[str, dict[str, Tensor]] = {"vgg": {}, "colornet": {}, "": {}}
     for key, value in state_dict.items():
@@ -47,12 +47,12 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the 92 keys of ``example_net.pth``."""
+    """Rename the 92 keys of ``example_net.pth`` to keys of `ColorNet`."""
     return _with_counters(rename_keys(state_dict, _COLOR_NET))
 
 
 def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters and statistics of the gray VGG-19's Caffe layers."""
+    """Rename the parameters and statistics of the Caffe layers to keys of `GrayVGG`."""
     ours = {}
     for key, value in state_dict.items():
         layer, _, parameter = key.rpartition(".")

@@ -36,8 +36,8 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        perceptual_weight: Weight of the mean squared error between relu5_1 features of VGG-19; 0 disables
-            VGG-19.
+        perceptual_weight: Weight of the loss of the perceptual branch, the mean squared error between relu5_1
+            features of VGG-19 for predicted and true images; 0 disables VGG-19.
         perceptual_share: Fraction of the images in the perceptual branch.
     """
 
@@ -46,7 +46,7 @@ class Objective:
 
 
 class He2018(SelfReferenced, SingleOptimizerModule):
-    """Training task of `ExemplarColorization`; the gray VGG-19 is frozen.
+    """Training task of `ExemplarColorization`; the VGG-19 for gray images is frozen.
 
     Args:
         architecture: Settings of the networks.
@@ -70,8 +70,8 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         """Load the VGG-19 of the perceptual loss at the start of ``fit``.
 
         Raises:
-            WeightsError: VGG-19 is not available, or the gray VGG-19 is untrained, and `allow_untrained` is
-                not set.
+            WeightsError: The weights of this VGG-19 are not available, or the VGG-19 for gray images has
+                random weights. The error is not raised if `allow_untrained` is set.
         """
         super().setup(stage)
         if stage != "fit":
@@ -86,7 +86,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean loss of a batch; each image has the loss of its branch."""
+        """Colorize a batch and return the mean loss; each image has the loss of its branch."""
         rgb, weigh = batch["rgb"], self.objective
         lab = rgb_to_lab(rgb)
         reference, _ = references_of(batch)
