@@ -1,8 +1,8 @@
 """Edge-aware interactive colorization against color bleeding (Kim et al., ICCV 2021).
 
-The model is an add-on for a trained backbone. The user draws a scribble without color over an edge with color
-bleeding. A small network E then refines the backbone's feature maps: the color edge becomes sharp, and other
-regions do not change. https://arxiv.org/abs/2107.01619
+The model is an add-on for a trained colorization model, the backbone. The user draws a scribble without color
+over an edge with color bleeding. A small network E then refines the backbone's feature maps: the color edge
+becomes sharp, and other regions do not change. https://arxiv.org/abs/2107.01619
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Architecture:
     """Settings of the network E.
 
     Attributes:
-        hidden: Hidden channels of E for each feature hook, or one number for all hooks.
+        hidden: Number of hidden channels of E for each feature hook (backbone layer that E modifies), or one
+            number for all hooks.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)
@@ -36,10 +37,10 @@ class Architecture:
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """State of the backbone at the first feature hook, independent of scribbles.
+    """Backbone activations that do not depend on scribbles and can be reused.
 
     Attributes:
-        state: State of the backbone.
+        state: Backbone activations at the first feature hook (first layer that E modifies).
         lightness: Backbone input ``(B, 1, H, W)``.
     """
 
@@ -51,12 +52,13 @@ class EdgeAwareColorization(ColoringModel):
     """Edge-enhancing network E on top of a frozen backbone.
 
     Attributes:
-        backbone: Frozen backbone.
+        backbone: Frozen model whose feature maps E refines.
 
     Args:
-        backbone: Name of a registered model with feature hooks (`colorzoo.capabilities.HookedModel`).
-        backbone_weights: Weights of the backbone; see `create_model`.
-        backbone_hparams: Settings of the backbone.
+        backbone: Name of a registered model with feature hooks, which are layers whose output E can modify.
+            See `colorzoo.capabilities.HookedModel`.
+        backbone_weights: Weights of the backbone, such as a tag of its model card; see `create_model`.
+        backbone_hparams: Hyperparameters of the backbone; None uses the defaults.
         architecture: Settings of the network E.
         extensions: Extensions that are not in the paper.
 
@@ -98,7 +100,7 @@ class EdgeAwareColorization(ColoringModel):
 
     @property
     def hooked(self) -> HookedModel:
-        """Backbone with feature hooks."""
+        """Backbone as a `HookedModel`, whose layers E can modify."""
         return self.backbone.model
 
     def forward(
@@ -108,8 +110,8 @@ class EdgeAwareColorization(ColoringModel):
 
         Args:
             lightness: Backbone input ``(B, 1, H, W)``.
-            guidance: Scribbles, and guidance for the backbone.
-            encoded: Output of `encode` for these inputs; None computes it.
+            guidance: Scribbles for E, and guidance for the backbone.
+            encoded: Output of `encode` for these inputs, to avoid computing it again; None calls `encode`.
         """
         if guidance is None or guidance.scribbles is None:
             return self.backbone.model(lightness, guidance)
@@ -121,10 +123,15 @@ class EdgeAwareColorization(ColoringModel):
         return EncodedImage(self.hooked.before_hooks(lightness, guidance), lightness)
 
     def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
-        """Colorize a batch with scribbles from the output of `encode`.
+        """Run the backbone from the first feature hook, with the refined feature maps.
 
-        In training mode, ``extras`` contains the residual of each feature map, divided by
-        `FeatureHook.scale`.
+        Args:
+            encoded: Output of `encode`.
+            scribbles: Scribbles over edges with color bleeding.
+
+        Returns:
+            Prediction for the batch. In training mode, ``extras`` maps the name of each feature hook to the
+            residual that E computed, divided by `FeatureHook.scale`.
         """
         lightness, drawn = encoded.lightness, scribbles.mask
         hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}

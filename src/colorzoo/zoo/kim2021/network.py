@@ -1,4 +1,4 @@
-"""Network E of Kim et al. 2021, which computes residuals for feature maps.
+"""Network E of Kim et al. 2021, which computes residuals for a backbone's feature maps.
 
 `Extensions` contains settings that are not in the paper; the published model disables them.
 """
@@ -34,15 +34,16 @@ class Extensions:
     """Extensions of E and its losses that are not in the paper.
 
     Attributes:
-        read_lightness: Whether E also receives the lightness.
-        reach: Maximum distance in pixels between a scribble and changed map positions; None changes whole
-            maps, as in the paper.
+        read_lightness: Whether E receives the image lightness in addition to feature maps and scribbles.
+        reach: Maximum distance in pixels between a scribble and the feature map positions that E changes.
+            None changes all positions, as in the paper.
         propagation: Radius of the layer `Propagation` in pixels; 0 disables the layer.
-        edge_band: Maximum distance in pixels from the scribbles for L_edge and the color error.
-        relative: Whether to divide the losses of each image by the error without scribbles, so that images
-            with weak and strong colors have equal weight.
-        color_weight: Weight of the squared color error near the scribbles.
-        hold_weight: Weight of the squared color change away from the scribbles.
+        edge_band: Distance in pixels up to which the loss L_edge and the color error include the surroundings
+            of the scribbles.
+        relative: Whether to divide the losses of each image by the backbone's error without scribbles, so
+            that images with weak and strong colors have equal weight.
+        color_weight: Weight of the loss ``color``, the squared color error near the scribbles.
+        hold_weight: Weight of the loss ``hold``, the squared color change away from the scribbles.
     """
 
     read_lightness: bool = False
@@ -57,9 +58,9 @@ class Extensions:
 class Propagation(nn.Module):
     """Propagation of colors from the surroundings of a scribble, guided by lightness.
 
-    The layer moves the color of each pixel towards a weighted mean of its neighborhood. Pixels with similar
-    lightness and features have large weights, and pixels under the scribble have small weights. The step is a
-    learned fraction, which is initially 0.
+    The layer moves the color of each pixel towards a weighted mean of its neighbors' colors. Neighbors with
+    similar lightness and features have large weights, and neighbors under the scribble have small weights.
+    The layer predicts for each pixel by which fraction the color moves; this fraction is initially 0.
 
     Args:
         radius: Radius of the neighborhood in pixels.
@@ -83,12 +84,12 @@ class Propagation(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return the residual for ``ab``, ``(B, 2, H, W)`` in CIE units.
+        """Return the color change to add to ``ab``, ``(B, 2, H, W)`` in CIE units.
 
         Args:
-            ab: ``(B, 2, H, W)`` in CIE units.
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            scribbles: ``(B, 1, H, W)`` in {0, 1}.
+            scribbles: ``(B, 1, H, W)``, 1 under a scribble, else 0.
         """
         gray = (lightness - 50) / 100
         key = torch.cat(
@@ -123,9 +124,15 @@ class Propagation(nn.Module):
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:
-    """Return loss weights ``(B,)`` for errors ``(B,)`` without scribbles.
+    """Return a loss weight for each image of a batch.
 
-    The weights are 1 / (error + c) with a small constant c if ``relative`` is true, else 1.
+    Args:
+        lost: Errors ``(B,)`` of the backbone's predictions, which do not use scribbles.
+        relative: Whether the weights are 1 / (error + c) with a small constant c; if false, all weights are
+            1.
+
+    Returns:
+        Weights ``(B,)``.
     """
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
@@ -139,8 +146,11 @@ def color_terms(
         found: Predicted ab ``(B, 2, H, W)`` with scribbles.
         truth: Ground truth ab ``(B, 2, H, W)``.
         first: Predicted ab ``(B, 2, H, W)`` without scribbles.
-        near: Mask ``(B, 1, H, W)``, 1 near the scribbles.
-        relative: Whether to divide the losses of each image by the error without scribbles.
+        near: Mask ``(B, 1, H, W)``, 1 near the scribbles, else 0.
+        relative: Whether to divide the losses of each image by the error of ``first`` near the scribbles.
+
+    Returns:
+        Two scalars: mean squared differences of ab / 110, weighted by `image_weights`.
     """
     weight = image_weights(color_error(first, truth, near), relative)
     color = (color_error(found, truth, near) * weight).mean()
@@ -157,7 +167,7 @@ class DilatedResidual(nn.Module):
     """Residual block x + conv(relu(conv(x))) with dilated 3 x 3 convolutions, then ReLU.
 
     Args:
-        channels: Input and output channels.
+        channels: Number of input channels and of output channels.
         dilation: Dilation of both convolutions.
     """
 
@@ -167,19 +177,19 @@ class DilatedResidual(nn.Module):
         self.second = conv3x3(channels, channels, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the same shape."""
+        """Return a feature map of the shape of ``x``."""
         return torch.relu(x + self.second(torch.relu(self.first(x))))
 
 
 class HookBranch(nn.Module):
     """Branch of the edge-enhancing network E for one feature map of the backbone.
 
-    The residual is initially zero.
+    The branch computes a residual, which is added to the feature map and is initially zero.
 
     Args:
-        hook: Feature hook of the map.
+        hook: Feature hook (description of the backbone layer) whose output is the feature map.
         hidden: Number of hidden channels.
-        beside: Number of additional input channels.
+        beside: Number of input channels besides the feature map: 1 for scribbles, 2 with lightness.
     """
 
     def __init__(self, hook: FeatureHook, hidden: int, beside: int) -> None:
@@ -192,22 +202,22 @@ class HookBranch(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return the residual of the feature map, divided by `FeatureHook.scale`.
+        """Return the residual for a feature map, divided by `FeatureHook.scale`.
 
         Args:
             activation: Feature map ``(B, C, h, w)`` of the backbone.
-            beside: Scribbles and optional lightness, ``(B, beside, h, w)``.
+            beside: Scribbles and optional lightness at the size of the map, ``(B, beside, h, w)``.
         """
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
         return GAIN * self.leave(self.blocks(x))
 
 
 class EdgeNetwork(nn.Module):
-    """Network E with a `HookBranch` for each feature hook.
+    """Network E with a `HookBranch` for each feature map of the backbone that E modifies.
 
     Args:
-        hooks: Feature hooks of the backbone.
-        hidden: Hidden channels of each branch, or one number for all branches.
+        hooks: Feature hooks of the backbone, which describe these feature maps.
+        hidden: Number of hidden channels of each branch, or one number for all branches.
         extensions: Extensions that are not in the paper.
     """
 
@@ -228,7 +238,7 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return factors for the residuals of feature maps.
+        """Return factors in [0, 1] that limit residuals to the surroundings of scribbles.
 
         The factors ``(B, 1, H, W)`` decrease from 1 at the scribbles to 0 at the distance `Extensions.reach`.
         If ``reach`` is None, the shape is ``(B, 1, 1, 1)``, and the factor is 1 for images with scribbles,
@@ -241,14 +251,14 @@ class EdgeNetwork(nn.Module):
     def forward(
         self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor, near: Tensor
     ) -> Tensor:
-        """Return the residual of a feature map, divided by `FeatureHook.scale`.
+        """Return the residual for a feature map, divided by `FeatureHook.scale`.
 
         Args:
-            index: Index of the feature hook.
-            activation: Feature map ``(B, C, h, w)``.
+            index: Index of the feature hook, which selects the branch.
+            activation: Feature map ``(B, C, h, w)`` of the backbone at this hook.
             scribbles: ``(B, 1, H, W)`` in {0, 1}; without scribbles, the residual is zero.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            near: Output of `near` for the scribbles.
+            near: Output of `near` for the scribbles, by which the residual is multiplied.
         """
         stride = self.strides[index]
         size = (activation.shape[-2], activation.shape[-1])
@@ -264,7 +274,13 @@ class EdgeNetwork(nn.Module):
         return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Apply `Propagation` to ab ``(B, 2, H, W)`` near scribbles, if enabled."""
+        """Return ab with propagated colors near scribbles, or unchanged ab without `Propagation`.
+
+        Args:
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            scribbles: ``(B, 1, H, W)`` in {0, 1}.
+        """
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
@@ -315,7 +331,15 @@ def _ends(marked: Tensor, margin: int) -> slice:
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
-    """Return factors ``(B, 1, H, W)``: 1 within ``reach / 2`` pixels, 0 beyond ``reach``."""
+    """Return factors in [0, 1] that decrease with the distance from the scribbles.
+
+    Args:
+        scribbles: ``(B, 1, H, W)`` in {0, 1}.
+        reach: Distance in pixels from the scribbles beyond which the factor is 0.
+
+    Returns:
+        Factors ``(B, 1, H, W)``: 1 at the scribbles, 0 beyond ``reach``.
+    """
     flat, ramp = reach - reach // 2, reach // 2
     for axis in (0, 1):  # separable, because a square window is much slower
         scribbles = _along(F.max_pool2d, scribbles, flat, axis)

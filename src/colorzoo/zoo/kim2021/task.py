@@ -1,6 +1,7 @@
 """Training of the edge-enhancing network E (Kim et al., ICCV 2021).
 
-The losses follow the authors' slides. The model page lists this library's choices for omitted details.
+The losses follow the authors' slides. The model page lists this library's choices where the slides omit
+details.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ SETTINGS = ("plain", "scribbles")
 class Objective:
     """Settings of the loss L_edge + con_weight * L_con + reg_weight * L_reg.
 
+    `EdgeLosses` describes the terms.
+
     Attributes:
-        gradient: Image gradients of the edge losses: signed derivatives or magnitudes.
+        gradient: Gradients of ab that L_edge and L_con compare: ``signed`` derivatives, or ``magnitude``.
         con_weight: Weight of L_con (lambda_con).
         reg_weight: Weight of L_reg (lambda_reg).
     """
@@ -48,14 +51,15 @@ class Objective:
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated scribbles and hints.
+    """Settings of the simulated scribbles and color points in training.
 
     Attributes:
         hints: Fraction of the training images with color points, if the backbone accepts points.
         empty: Fraction of the training images without scribbles.
         strokes: Maximum number of scribbles per training image.
         jitter: Maximum distance in pixels between a scribble and its edge.
-        lost: Minimum lost fraction of the edge magnitude for a simulated scribble.
+        lost: Minimum fraction of a true edge's color gradient that the backbone's prediction must lack for
+            the edge to count as missing. Scribbles are drawn over missing edges.
     """
 
     hints: Fraction = 0.5
@@ -72,12 +76,14 @@ STAGES = {
 
 
 class EdgeLosses(NamedTuple):
-    """Unweighted loss terms.
+    """Unweighted terms of the loss, each a scalar.
+
+    Errors are relative to the ground truth. Changes are relative to the prediction without scribbles.
 
     Attributes:
-        edge: L_edge, the edge error near the scribbles.
-        con: L_con, the edge change away from the scribbles.
-        reg: L_reg, the change of the backbone's feature maps.
+        edge: L_edge, the color gradient error near the scribbles.
+        con: L_con, the color gradient change away from the scribbles.
+        reg: L_reg, the mean square of the residuals for feature maps, divided by `FeatureHook.scale`.
         color: Color error near the scribbles (not in the paper).
         hold: Color change away from the scribbles (not in the paper).
     """
@@ -93,14 +99,16 @@ class Kim2021(SingleOptimizerModule):
     """Training task of `EdgeAwareColorization` with a frozen backbone.
 
     Args:
-        backbone: Name of a registered model with feature hooks (`colorzoo.capabilities.HookedModel`).
-        backbone_weights: Weights of the backbone; see `create_model`.
-        backbone_hparams: Settings of the backbone.
+        backbone: Name of a registered model with feature hooks, which are layers whose output E can modify.
+            See `colorzoo.capabilities.HookedModel`.
+        backbone_weights: Weights of the backbone, such as a tag of its model card; see `create_model`.
+        backbone_hparams: Hyperparameters of the backbone; None uses the defaults.
         architecture: Settings of the network E.
         objective: Settings of the losses.
-        users: Settings of the simulated scribbles and hints.
+        users: Settings of the simulated scribbles and color points.
         extensions: Extensions that are not in the paper.
-        stage: ``edges`` trains all of E; ``propagation`` (not in the paper) trains only `Propagation`.
+        stage: ``edges`` trains all layers of E; ``propagation`` (not in the paper) trains only the layer
+            `Propagation`.
         **optimization: See `Optimization`.
     """
 
@@ -126,7 +134,7 @@ class Kim2021(SingleOptimizerModule):
         super().__init__(model, stage=stage, **optimization)
 
     def setup(self, stage: str) -> None:
-        """Check the backbone before training.
+        """Check at the start of ``fit`` that the backbone is trained and colorizes photos.
 
         Raises:
             ColorzooError: The backbone expects sketches or is not trained.
@@ -139,7 +147,7 @@ class Kim2021(SingleOptimizerModule):
         super().setup(stage)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Simulate scribbles over color bleeding and return the loss of the refined colors."""
+        """Simulate scribbles over edges with color bleeding and return the weighted loss."""
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -165,10 +173,10 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def compute_losses(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> EdgeLosses:
-        """Return the unweighted loss terms.
+        """Return the unweighted loss terms of a batch.
 
         Args:
-            found: Prediction with scribbles.
+            found: Prediction with scribbles, whose ``extras`` contain the residuals of the feature maps.
             ab: Ground truth ab ``(B, 2, H, W)``.
             first: Predicted ab ``(B, 2, H, W)`` without scribbles.
             drawn: Scribbles ``(B, 1, H, W)`` in {0, 1}.
@@ -190,11 +198,17 @@ class Kim2021(SingleOptimizerModule):
         return Guidance(points=simulate_points(ab, image_generators(batch["seed"], "points"), simulation))
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the two validation settings, without and with scribbles."""
+        """Return the validation settings ``plain`` (without scribbles) and ``scribbles``."""
         return SETTINGS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Simulate scribbles over color bleeding, identical in every epoch."""
+        """Return simulated scribbles over color bleeding, identical in every epoch.
+
+        Args:
+            setting: Validation setting; ``plain`` returns empty guidance.
+            lab: Ground truth Lab ``(B, 3, H, W)``.
+            seeds: Per-image seeds, ``(B,)``.
+        """
         if setting == "plain":
             return Guidance()
         first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()

@@ -60,9 +60,9 @@ class HypercolumnColorization(ColoringModel):
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch.
+        """Colorize a batch, with the color histograms of an exemplar if the guidance has one.
 
-        An exemplar's ``alpha`` interpolates between the histograms of the image (0) and the exemplar (1).
+        The exemplar's ``alpha`` interpolates between the histograms of the image (0) and the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -91,5 +91,5 @@ class HypercolumnColorization(ColoringModel):
         return Histograms(transfer(found.hue, embedding[:, 0], weight, exemplar.alpha), chroma)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return hue and chroma histograms ``(B, 2, 32)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the global hue and chroma histograms ``(B, 2, 32)`` of RGB in [0, 1]."""
         return histograms_of(rgb.float())

@@ -1,8 +1,9 @@
 """Network and histogram decoding of Larsson et al. 2016.
 
-A VGG-16 for gray images predicts two histograms of 32 bins, hue and chroma, from the hypercolumn of each
-position: the concatenated features of all layers. Hue is the HSV hue. Chroma is the range of red, green and
-blue, and the gray level is their mean.
+A VGG-16 for gray images predicts a hue histogram and a chroma histogram, each with 32 bins, at each position.
+The input of the prediction is the hypercolumn: the concatenated features of all layers at this position. Hue
+is the HSV hue. Chroma is the maximum minus the minimum of red, green and blue, and the gray level is the mean
+of red, green and blue.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _GRAY = 0.01  # mean chroma of an image below which its hues have less weight
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Return hue in [0, 1) and chroma in [0, 1], each ``(B, H, W)``, of RGB images.
+    """Return the hue in [0, 1) and the chroma in [0, 1] of RGB ``(B, 3, H, W)`` in [0, 1].
 
-    The hue of gray pixels is 0.
+    Each output has the shape ``(B, H, W)``. The hue of gray pixels is 0.
     """
     red, green, blue = rgb.unbind(1)
     most, chroma = rgb.amax(1), rgb.amax(1) - rgb.amin(1)
@@ -49,12 +50,17 @@ def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bins_of(values: Tensor) -> Tensor:
-    """Return int64 bin indices of hue or chroma values in [0, 1]."""
+    """Return the histogram bins, int64 in [0, 31], of hue or chroma values in [0, 1]."""
     return (BINS * values).long().clamp(max=BINS - 1)
 
 
 def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
-    """Decode chroma histograms ``(B, 32, H, W)`` to chroma ``(B, H, W)`` in [0, 1]."""
+    """Decode chroma histograms to chroma ``(B, H, W)`` in [0, 1].
+
+    Args:
+        shares: Chroma histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
+        rule: Decoding rule; see `Architecture.chroma`.
+    """
     if rule == "mode":
         return shares.argmax(1).to(shares) / BINS  # lower edge of the bin; hues use its center
     if rule == "expectation":
@@ -63,10 +69,17 @@ def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
 
 
 def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
-    """Decode hue histograms ``(B, 32, H, W)`` to hue in [0, 1) and a chroma factor.
+    """Decode hue histograms to hue and a factor by which the chroma is multiplied.
 
     The rule ``expectation-cf`` (chromatic fading) returns factors below 1 for histograms without a clear
-    direction. Other rules return factors of 1.
+    hue. Other rules return factors of 1.
+
+    Args:
+        shares: Hue histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
+        rule: Decoding rule; see `Architecture.hue`.
+
+    Returns:
+        Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.
     """
     if rule in ("mode", "median"):
         hue = (shares.argmax(1).to(shares) + 0.5) / BINS if rule == "mode" else _quantile(shares, 0.5)
@@ -89,17 +102,17 @@ def to_rgb(
     chroma: ChromaRule = "median",
     boost: float = 1.0,
 ) -> Tensor:
-    """Decode hue and chroma histograms to RGB.
+    """Decode hue and chroma histograms and combine the colors with a gray level to RGB.
 
-    The mean of red, green and blue may differ from the gray level; see `keep_gray`.
+    The mean of red, green and blue can differ from the gray level; see `keep_gray`.
 
     Args:
-        gray: ``(B, 1, H, W)`` in [0, 1].
+        gray: Gray level ``(B, 1, H, W)`` in [0, 1].
         hue_shares: Hue histograms ``(B, 32, H, W)``.
         chroma_shares: Chroma histograms ``(B, 32, H, W)``.
-        hue: Hue decoding rule.
-        chroma: Chroma decoding rule.
-        boost: Saturation factor.
+        hue: Hue decoding rule; see `Architecture.hue`.
+        chroma: Chroma decoding rule; see `Architecture.chroma`.
+        boost: Factor by which the saturation is multiplied.
 
     Returns:
         RGB ``(B, 3, H, W)`` in [0, 1].
@@ -113,7 +126,12 @@ def to_rgb(
 
 
 def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Shift RGB values so that their mean equals the gray level, and clip to [0, 1]."""
+    """Shift the RGB of each pixel so that its mean equals the gray level; clip to [0, 1].
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        gray: Gray level ``(B, 1, H, W)`` in [0, 1].
+    """
     return (rgb + (gray - rgb.mean(1, keepdim=True))).clamp(0, 1)
 
 
@@ -126,14 +144,14 @@ def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def histograms_of(rgb: Tensor) -> Tensor:
-    """Return the global histograms of images.
+    """Return one hue histogram and one chroma histogram of each image.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        Hue histogram with chroma as pixel weight, and chroma histogram, ``(B, 2, 32)``. Each histogram sums
-        to 1, except for hue histograms of almost gray images, which sum to less.
+        Histograms ``(B, 2, 32)``: hue, where each pixel is weighted by its chroma, and chroma. Each histogram
+        sums to 1, except for hue histograms of almost gray images, which sum to less.
     """
     hue, chroma = hue_and_chroma(rgb)
     number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
@@ -143,16 +161,16 @@ def histograms_of(rgb: Tensor) -> Tensor:
 
 
 def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
-    """Reweight histogram bins so that the mean histogram matches a target.
+    """Reweight the bins of predicted histograms so that the image's mean matches a target.
 
     Each bin has one factor for all positions, computed by iterative proportional fitting. The factors are
     equivalent to a bias on the logits.
 
     Args:
-        shares: Histograms ``(B, 32, H, W)``.
+        shares: Predicted hue or chroma histograms ``(B, 32, H, W)``.
         target: Target histogram ``(B, 32)``; zeros leave the histograms unchanged.
-        weight: Weight of each position in the mean, ``(B, 1, H, W)``.
-        alpha: Exponent of the factors: 0 changes nothing, 1 matches the target.
+        weight: Weight of each position in the mean histogram, ``(B, 1, H, W)``.
+        alpha: Exponent of the factors: 0 leaves the histograms unchanged, 1 matches the target.
 
     Returns:
         Reweighted histograms ``(B, 32, H, W)``.
@@ -207,7 +225,7 @@ _KERNELS = {"fc6": 7, "fc7": 1}
 
 
 class Histograms(NamedTuple):
-    """Distributions over 32 bins.
+    """Hue and chroma distributions over 32 bins at each position, or their logits.
 
     Attributes:
         hue: ``(B, 32, h, w)``.
@@ -224,14 +242,15 @@ class Architecture:
 
     Attributes:
         width: Multiplier for every channel count; 1.0 matches the published network.
-        mean: Mean gray level, subtracted from the input: 0 for the published weights, 0.4488 in training.
+        mean: Mean gray level, which is subtracted from the input: 0 for the published weights, 0.4488 in
+            training.
         normalization: Whether BatchNorm follows every VGG-16 layer, as in training but not in the published
             network.
-        dropout: Dropout probability after the last layers.
+        dropout: Dropout probability after the layers fc6 and fc7 and after the hidden layer of the head.
         chroma: Chroma decoding rule: ``median``, ``expectation``, ``mode`` or ``q75`` (third quartile).
         hue: Hue decoding rule: ``expectation``, ``median``, ``mode`` or ``expectation-cf`` (lower chroma for
             uncertain hues).
-        boost: Saturation factor.
+        boost: Factor by which the saturation of the output is multiplied.
     """
 
     width: Width = 1.0
@@ -273,7 +292,7 @@ class HypercolumnNetwork(nn.Module):
         nn.init.normal_(self.hidden.weight, std=1e-4)
 
     def forward(self, gray: Tensor) -> Histograms:
-        """Return histograms at 1/4 scale.
+        """Predict hue and chroma histograms, each ``(B, 32, H/4, W/4)``.
 
         Args:
             gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
@@ -282,7 +301,13 @@ class HypercolumnNetwork(nn.Module):
         return Histograms(self.hue(hidden).float().softmax(1), self.chroma(hidden).float().softmax(1))
 
     def features(self, gray: Tensor) -> list[Tensor]:
-        """Return the hypercolumn maps, the input and all layer outputs, at strides `SCALES`."""
+        """Return the input and the outputs of all VGG-16 layers, the parts of the hypercolumn.
+
+        `SCALES` contains the strides of these maps.
+
+        Args:
+            gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
+        """
         maps, x = [gray], gray
         for index, block in enumerate(BLOCKS):
             if index:
@@ -293,10 +318,16 @@ class HypercolumnNetwork(nn.Module):
         return maps
 
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
-        """Apply the first head layer; return ``(B, 1024 * width, H/4, W/4)``.
+        """Apply the hidden layer of the prediction head at stride 4.
 
-        The linear layer is applied before upsampling, so the 12,417 hypercolumn channels are never
-        materialized.
+        The layer is applied before the maps are upsampled, so the 12,417 hypercolumn channels are never
+        stored at stride 4.
+
+        Args:
+            maps: Output of `features`.
+
+        Returns:
+            Hidden features ``(B, 1024 * width, H/4, W/4)``.
         """
         total, start = None, 0
         for scale in (QUARTER, *sorted({each for each in SCALES if each > QUARTER})):
@@ -326,7 +357,12 @@ class HypercolumnNetwork(nn.Module):
 
 
 def at_quarter(maps: Tensor, scale: int) -> Tensor:
-    """Average-pool a map with a stride below 4 to stride 4; return other maps unchanged."""
+    """Average-pool a map to stride 4, or return it unchanged if its stride is at least 4.
+
+    Args:
+        maps: ``(B, C, h, w)``.
+        scale: Stride of the map in pixels.
+    """
     return F.avg_pool2d(maps, QUARTER // scale) if scale < QUARTER else maps
 
 
@@ -338,7 +374,8 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
         factor: Integer upsampling factor.
 
     Returns:
-        Maps ``(B, C, factor H, factor W)`` with attenuated borders of ``factor / 2`` pixels.
+        Maps ``(B, C, factor H, factor W)``, whose values decrease towards 0 in a border of ``factor / 2``
+        pixels.
     """
     large = F.interpolate(F.pad(maps, (1, 1, 1, 1)), scale_factor=factor, mode="bilinear")
     return large[:, :, factor:-factor, factor:-factor]
@@ -347,13 +384,13 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
 def columns(
     maps: Sequence[Tensor], positions: Tensor, scales: Sequence[int], offsets: Sequence[float]
 ) -> Tensor:
-    """Return the hypercolumns at sampled positions with bilinear interpolation.
+    """Return the hypercolumns (features of all layers) at positions, bilinearly interpolated.
 
     Args:
-        maps: Maps ``(B, C, H / scale, W / scale)``.
+        maps: Maps ``(B, C, H / scale, W / scale)``, one per layer.
         positions: Rows and columns in pixels, ``(B, P, 2)``, clamped to the image.
-        scales: Stride of each map.
-        offsets: Offset in pixels of the first element of each map.
+        scales: Stride of each map in pixels.
+        offsets: Pixel coordinate of the first element of each map.
 
     Returns:
         Hypercolumns ``(B P, sum of C)``.
@@ -366,9 +403,11 @@ def columns(
 
 
 def sample(maps: Tensor, positions: Tensor) -> Tensor:
-    """Interpolate maps ``(B, C, H, W)`` at positions ``(B, P, 2)``; return ``(B, P, C)``.
+    """Interpolate maps bilinearly at positions and return values ``(B, P, C)``.
 
-    Positions are rows and columns in map pixels.
+    Args:
+        maps: ``(B, C, H, W)``.
+        positions: Rows and columns in map elements, ``(B, P, 2)``, clamped to the map.
     """
     most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
     positions = positions.clamp(min=0).minimum(most)

@@ -1,7 +1,8 @@
-"""Parameter names of the authors' Caffe file ``autocolorize.caffemodel.h5``.
+"""Patterns that rename the parameters of the authors' file ``autocolorize.caffemodel.h5``.
 
-``data/LAYER/0`` is the weight of a layer, and ``data/LAYER/1`` is its bias. Some layers have different names
-in the training network. Bilinear deconvolution kernels (``..._full_reshaped``) are not loaded.
+In this Caffe file, ``data/LAYER/0`` is the weight of a layer, and ``data/LAYER/1`` is its bias. Some layers
+have other names in files of the authors' training network. Bilinear deconvolution kernels
+(``..._full_reshaped``) are not loaded.
 """
 
 from __future__ import annotations

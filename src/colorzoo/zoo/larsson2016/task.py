@@ -1,4 +1,4 @@
-"""Training of Larsson et al. 2016 with the settings of the authors' files.
+"""Training of Larsson et al. 2016 with the settings of the authors' Caffe files.
 
 The network predicts hue and chroma histograms at 128 positions per image. The targets are color histograms of
 windows around the positions. https://arxiv.org/abs/1603.06668
@@ -38,10 +38,10 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        places: Number of positions per image.
-        margin: Width in pixels of the image margin without sampled positions.
-        window: Side of the square target window in pixels.
-        hue_weight: Weight of the hue loss relative to the chroma loss.
+        places: Number of sampled positions per image.
+        margin: Width in pixels of the image margin in which no positions are sampled.
+        window: Side in pixels of the square window whose color histograms are the targets of a position.
+        hue_weight: Weight of the hue loss; the chroma loss has the weight 1.
     """
 
     places: PositiveInt = 128
@@ -54,9 +54,9 @@ class Target(NamedTuple):
     """Ground truth at the sampled positions of a batch.
 
     Attributes:
-        shares: Hue and chroma histograms, each ``(N, 32)``.
-        hue_weight: ``(N, 1)``, loss weight, equal to the chroma at the position.
-        chroma_weight: ``(N, 1)``, loss weight, lower for dark and bright positions.
+        shares: True hue and chroma histograms, each ``(N, 32)``.
+        hue_weight: ``(N, 1)``, weight of the hue loss, equal to the chroma at the position.
+        chroma_weight: ``(N, 1)``, weight of the chroma loss, lower for dark and bright positions.
     """
 
     shares: Histograms
@@ -94,17 +94,17 @@ class Larsson2016(SingleOptimizerModule):
         return [weights, {**biases, "lr": 2 * rate}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of the predicted histograms at random positions."""
+        """Return the weighted loss of the histograms that are predicted at random positions."""
         losses = self.losses(batch["rgb"], self.places_of(batch))
         self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
 
     def losses(self, rgb: Tensor, places: Tensor) -> dict[str, Tensor]:
-        """Return the hue loss, the chroma loss and the weighted sum ``loss``.
+        """Return a dict with the losses ``hue`` and ``chroma`` and their weighted sum ``loss``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            places: Integer rows and columns, ``(B, P, 2)``.
+            places: Integer rows and columns of the sampled positions in pixels, ``(B, P, 2)``.
         """
         target = target_of(rgb, places, self.objective.window)
         found = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
@@ -113,7 +113,7 @@ class Larsson2016(SingleOptimizerModule):
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
-        """Sample positions ``(B, P, 2)`` with the per-image seeds.
+        """Sample pixel positions ``(B, P, 2)``, rows and columns, with the per-image seeds.
 
         Raises:
             DataError: The image height or width is too small or not a multiple of 32.
@@ -132,17 +132,22 @@ class Larsson2016(SingleOptimizerModule):
 
 
 def network_input(rgb: Tensor, mean: float) -> Tensor:
-    """Return the mean-subtracted gray level ``(B, 1, H, W)`` of RGB in [0, 1]."""
+    """Return the gray level of RGB minus ``mean``, ``(B, 1, H, W)``.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        mean: Mean gray level of the training images in [0, 1].
+    """
     return _THIRD * (rgb - mean).sum(1, keepdim=True)
 
 
 def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
-    """Return the ground truth at sampled positions.
+    """Return the true histograms and the loss weights at sampled positions.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        places: Integer rows and columns, ``(B, P, 2)``.
-        window: Side of the square target window in pixels.
+        places: Integer rows and columns of the positions in pixels, ``(B, P, 2)``.
+        window: Side in pixels of the square window whose colors are counted.
     """
     hue, chroma = hue_and_chroma(rgb)
     gray = sample(_THIRD * rgb.sum(1, keepdim=True), places).flatten(0, 1)
@@ -157,8 +162,8 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
     """Return the histogram of a square window around each position.
 
     Args:
-        bins: Bin indices ``(B, H, W)``, int64.
-        places: Integer rows and columns, ``(B, P, 2)``.
+        bins: Bin index of each pixel, ``(B, H, W)`` int64.
+        places: Integer rows and columns of the positions in pixels, ``(B, P, 2)``.
         window: Side of the window in pixels; pixels outside the image are ignored.
 
     Returns:
@@ -177,12 +182,12 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
 
 
 def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean weighted Kullback-Leibler divergence of histograms.
+    """Return the weighted Kullback-Leibler divergence of histograms, averaged over positions.
 
     Args:
-        logits: ``(N, 32)``.
-        target: ``(N, 32)``.
-        weight: ``(N, 1)``.
+        logits: Logits of the predicted histograms, ``(N, 32)``.
+        target: True histograms ``(N, 32)``.
+        weight: Loss weight of each position, ``(N, 1)``.
     """
     each = torch.xlogy(target, target) - target * logits.log_softmax(1)
     return (weight * each).sum() / len(logits)

@@ -21,11 +21,11 @@ from colorzoo.zoo.lee2020.published import NAMES
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the networks.
+    """Settings of the generator and the discriminator.
 
     Attributes:
         width: Multiplier for the generator's channel counts; 1.0 matches the paper.
-        discriminator_width: Multiplier for the discriminator's channel counts.
+        discriminator_width: Multiplier for the discriminator's channel counts; 1.0 matches the paper.
     """
 
     width: Width = 1.0
@@ -33,10 +33,10 @@ class Architecture:
 
 
 class ReferencePainter(ColoringModel):
-    """Sketch colorization with a reference.
+    """Colorization of sketches with the colors of a reference.
 
     Args:
-        architecture: Settings of the networks.
+        architecture: Settings of the generator and the discriminator.
     """
 
     accepts = frozenset({"exemplar"})
@@ -51,11 +51,16 @@ class ReferencePainter(ColoringModel):
         self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with an exemplar.
+        """Colorize sketches with an exemplar as the reference.
 
         Without an exemplar, the sketch serves as the reference.
 
-        In training mode, ``extras`` contains the attention's ``query`` and ``key``.
+        Args:
+            lightness: Sketches ``(B, 1, H, W)`` in [0, 1].
+            guidance: Guidance with the exemplar.
+
+        Returns:
+            RGB. In training mode, ``extras`` contains the ``query`` and ``key`` vectors of the attention.
         """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb

@@ -28,10 +28,10 @@ _BLOCKS = 4
 
 
 class Encoder(nn.Module):
-    """Encoder of ten convolutions; outputs are pooled to 1/16 scale and concatenated.
+    """Encoder of ten convolutions whose outputs are pooled to 1/16 scale and concatenated.
 
     Args:
-        in_channels: 1 for sketches, 3 for references.
+        in_channels: Number of image channels: 1 for sketches, 3 for references.
         width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
@@ -45,10 +45,14 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the pooled, concatenated feature maps and the ten original feature maps.
+        """Return the ten convolution outputs twice: pooled and concatenated, and unchanged.
 
-        The concatenated feature maps have the shape ``(B, 992 * width, H/16, W/16)``. The original feature
-        maps are sorted from large to small.
+        Args:
+            x: Images ``(B, in_channels, H, W)`` in [-1, 1]; H and W are multiples of 16.
+
+        Returns:
+            Concatenated feature maps ``(B, 992 * width, H/16, W/16)``, and a list of the ten original feature
+            maps, from large to small.
         """
         maps: list[Tensor] = []
         for layer in self.layers:
@@ -59,7 +63,7 @@ class Encoder(nn.Module):
 
 
 class Attended(NamedTuple):
-    """Output of the attention.
+    """Output of the attention from sketch to reference.
 
     Attributes:
         features: ``(B, C, h, w)``, sketch features plus attended reference features.
@@ -78,7 +82,7 @@ class SpatiallyCorrespondingTransfer(nn.Module):
     """Spatially corresponding feature transfer (SCFT): attention from sketch to reference.
 
     Args:
-        channels: Channels of the sketch and reference features.
+        channels: Number of channels of the sketch and reference features.
     """
 
     def __init__(self, channels: int) -> None:
@@ -98,7 +102,7 @@ class ResidualBlock(nn.Module):
     """Two normalized 3 x 3 convolutions with a residual connection and no final activation.
 
     Args:
-        channels: Input and output channels.
+        channels: Number of input channels and of output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -112,7 +116,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a feature map ``(B, channels, H, W)``."""
+        """Apply the block to a feature map ``(B, channels, H, W)``; the shape is unchanged."""
         return x + self.layers(x)
 
 
@@ -120,8 +124,8 @@ class Decoder(nn.Module):
     """Decoder of ten convolutions with skip connections from the sketch encoder.
 
     Args:
-        features: Channels of the attended features, half the decoder's input channels.
-        channels: Channels of the encoder's ten feature maps, from large to small.
+        features: Number of channels of `Attended.features`. The decoder's input has twice as many channels.
+        channels: Channel counts of the sketch encoder's ten feature maps, from large to small.
     """
 
     def __init__(self, features: int, channels: tuple[int, ...]) -> None:
@@ -132,11 +136,11 @@ class Decoder(nn.Module):
         self.last = nn.Conv2d(channels[0], 3, 3, padding=1)
 
     def forward(self, x: Tensor, maps: list[Tensor]) -> Tensor:
-        """Return the image ``(B, 3, H, W)`` in [-1, 1].
+        """Decode features to an image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
-            x: ``(B, 2 features, H/16, W/16)``.
-            maps: The encoder's ten feature maps, from large to small.
+            x: Refined and original attention output, concatenated, ``(B, 2 * features, H/16, W/16)``.
+            maps: The sketch encoder's ten feature maps, from large to small.
         """
         x = self.layers[0](x)
         for index, (layer, skip) in enumerate(zip(self.layers[1:], maps[-2::-1], strict=True)):
@@ -152,8 +156,8 @@ class Painted(NamedTuple):
     """Output of the generator.
 
     Attributes:
-        image: ``(B, 3, H, W)`` in [-1, 1].
-        attended: Output of the attention.
+        image: Colorized sketches ``(B, 3, H, W)`` in [-1, 1].
+        attended: Output of the attention from sketch to reference.
     """
 
     image: Tensor
@@ -161,9 +165,9 @@ class Painted(NamedTuple):
 
 
 class SCFTNetwork(nn.Module):
-    """Generator for sketches and references of any size.
+    """Generator that colorizes sketches with references, both of any size.
 
-    All encoder maps are pooled to 1/16 scale. The paper uses only images of 256 x 256 pixels.
+    The paper uses only images of 256 x 256 pixels.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
@@ -190,7 +194,7 @@ class SCFTNetwork(nn.Module):
 
 
 class SketchDiscriminator(nn.Module):
-    """PatchGAN discriminator for images with sketches, with spectral norm and BatchNorm.
+    """PatchGAN discriminator for pairs of image and sketch, with spectral norm and BatchNorm.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the paper.
@@ -212,7 +216,11 @@ class SketchDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return unbounded patch scores ``(B, 1, H/16, W/16)`` for inputs ``(B, 4, H, W)``."""
+        """Return unbounded patch scores ``(B, 1, H/16, W/16)``.
+
+        Args:
+            x: RGB image and sketch, concatenated, ``(B, 4, H, W)`` in [-1, 1].
+        """
         return self.layers(x)
 
 

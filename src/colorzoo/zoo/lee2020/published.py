@@ -1,4 +1,4 @@
-"""Parameter names of the re-implementation kunkun0w0/SGA."""
+"""Patterns that rename the parameters of the re-implementation kunkun0w0/SGA."""
 
 from __future__ import annotations
 

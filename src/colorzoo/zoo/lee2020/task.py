@@ -1,7 +1,7 @@
 """Training of SCFT (Lee et al., CVPR 2020) with warped images as references.
 
-The reference is the image with shifted colors, warped by a thin plate spline. The spline defines the true
-correspondence.
+The colors of each training image are shifted at random. A copy of the shifted image, warped by a thin plate
+spline, is the reference. The spline defines the true correspondence between image and reference positions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LAYERS = (3, 8)  # relu1_2 and relu2_2
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses on images in [-1, 1].
+    """Settings of the losses, which are computed from images in [-1, 1].
 
     Attributes:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
@@ -60,22 +60,24 @@ class Users:
     """Settings of the generated references.
 
     Attributes:
-        color_shift: Maximum random shift of each color channel, so that the network cannot rely on typical
-            object colors. The default is a choice of this project.
+        color_shift: Maximum random shift of each RGB channel in [0, 1], up or down. Shifted colors prevent
+            the network from relying on typical object colors. The default is a choice of this project.
     """
 
     color_shift: Fraction = 0.2
 
 
 class MadeReference(NamedTuple):
-    """Image with shifted colors, generated reference and correspondence.
+    """Training images with shifted colors, generated references and their correspondence.
+
+    Positions are the N elements of the attention map at 1/16 scale, in row-major order.
 
     Attributes:
-        target: ``(B, 3, H, W)`` in [0, 1].
-        reference: ``(B, 3, H, W)`` in [0, 1].
-        positive: ``(B, N)`` int64, corresponding reference position of each image position.
-        negative: ``(B, N)`` int64, non-corresponding reference position of each image position.
-        present: ``(B, N)`` in {0, 1}, 0 for image positions outside the reference.
+        target: Images with shifted colors, ``(B, 3, H, W)`` in [0, 1], which the generator must reproduce.
+        reference: Warped copies of ``target``, ``(B, 3, H, W)`` in [0, 1].
+        positive: ``(B, N)`` int64, index of the corresponding reference position for each image position.
+        negative: ``(B, N)`` int64, index of a random other reference position for each image position.
+        present: ``(B, N)``, 1 for image positions inside the reference, 0 for positions outside.
     """
 
     target: Tensor
@@ -89,7 +91,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
     """Training task of `ReferencePainter`.
 
     Args:
-        architecture: Settings of the networks.
+        architecture: Settings of the generator and the discriminator.
         objective: Settings of the losses.
         users: Settings of the generated references.
         **optimization: See `AdversarialOptimization`.
@@ -111,15 +113,15 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         super().__init__(ReferencePainter(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator for images with sketches."""
+        """Build the discriminator for pairs of image and sketch."""
         self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
 
     def compares_features(self) -> bool:
-        """Return whether a loss requires VGG-19."""
+        """Return whether the perceptual loss or the style loss, which use VGG-19, is enabled."""
         return self.objective.perceptual_weight > 0 or self.objective.style_weight > 0
 
     def setup(self, stage: str) -> None:
-        """Load the VGG-19 of the losses at the start of ``fit``.
+        """Load VGG-19 at the start of ``fit`` if a loss requires it.
 
         Raises:
             WeightsError: The VGG-19 weights are not available.
@@ -129,11 +131,12 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
-        """Colorize a training batch with generated references.
+        """Colorize the sketches of a training batch with generated references.
 
         Returns:
-            Generated images. ``extras`` contains ``target`` and the arguments of the triplet loss: ``query``,
-            ``positive``, ``negative`` and ``present``.
+            Generated RGB images. ``extras`` contains the images ``target``, which the generator must
+            reproduce, and the arguments of the triplet loss: ``query``, ``positive``, ``negative`` and
+            ``present``.
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
         generated = self.model(sketches_of(batch), Guidance(exemplar=Exemplar(made.reference)))
@@ -163,10 +166,10 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return the enabled, unweighted generator losses by name.
+        """Return a dict that maps the names of the enabled generator losses to unweighted values.
 
         Args:
-            sketch: ``(B, 1, H, W)`` in [0, 1].
+            sketch: Sketches ``(B, 1, H, W)`` in [0, 1].
             generated: Output of `generate`.
         """
         extras, weigh = generated.extras, self.objective
@@ -187,13 +190,18 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return torch.stack(self.discriminator_terms(batch, generated)).sum()
 
     def discriminator_terms(self, batch: Batch, generated: RgbPrediction) -> tuple[Tensor, Tensor]:
-        """Return the least-squares losses of real and generated images."""
+        """Return the discriminator's least-squares losses for real and for generated images."""
         sketch = sketches_of(batch)
         real = least_squares_loss(self._scores(sketch, generated.extras["target"]))
         return real, self._scores(sketch, generated.rgb.detach()).square().mean()
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return warped copies of images as references, with unchanged colors."""
+        """Return warped copies of images, with unchanged colors, as references for validation.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            seeds: Per-image seeds, ``(B,)``, which determine the warps.
+        """
         return make_reference(rgb, seeds, 0.0).reference
 
     def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:
@@ -202,13 +210,16 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
 
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
-    """Return the L1 distances between features and between Gram matrices, summed over layers.
+    """Return a dict with the losses ``perceptual`` and ``style``, each summed over layers.
+
+    The perceptual loss is the L1 distance between feature maps. The style loss is the L1 distance between
+    Gram matrices.
 
     Each image has a separate Gram matrix; the re-implementation computes one Gram matrix per batch.
 
     Args:
-        found: Feature maps ``(B, C, h, w)`` of generated images, one per layer.
-        wanted: Feature maps ``(B, C, h, w)`` of real images, one per layer.
+        found: VGG-19 feature maps ``(B, C, h, w)`` of generated images, one per layer.
+        wanted: VGG-19 feature maps ``(B, C, h, w)`` of the target images, one per layer.
     """
     pairs = list(zip(found, wanted, strict=True))
     features = torch.stack([(a - b).abs().mean() for a, b in pairs])
@@ -222,7 +233,7 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         seeds: ``(B,)``, per-image seeds.
-        color_shift: Maximum shift of each channel.
+        color_shift: Maximum shift of each RGB channel, up or down.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
     generators = image_generators(seeds, "referen")
@@ -239,14 +250,15 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
 
 
 def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the corresponding position in the warped copy for each image position.
+    """Return the corresponding position in a warped copy for each position of an image.
 
     Args:
-        sources: Sampling positions ``(B, 2, h, w)`` of the copy: x and y as fractions of the image size.
+        sources: Image position ``(B, 2, h, w)`` from which each position of the copy is sampled: x and y as
+            fractions of the image width and height.
 
     Returns:
-        Indices of the positions in the copy, ``(B, N)``, and a mask ``(B, N)``, 0 for image positions outside
-        the copy.
+        Row-major indices ``(B, N)`` of the positions in the copy, and a mask ``(B, N)``, which is 0 for image
+        positions outside the copy, else 1.
     """
     batch, _, rows, columns = sources.shape
     sides = sources.new_tensor([columns, rows]).view(2, 1)

@@ -20,9 +20,11 @@ from colorzoo.prediction import AbPrediction
 class ColorizationByOptimization(ColoringModel):
     """Propagation of color points by a sparse linear solver on the CPU in float64.
 
+    The weight of a neighboring pixel is a Gaussian of the lightness difference.
+
     Args:
-        variance_share: Variance of the Gaussian weights as a fraction of the local lightness variance (3 x 3
-            pixels). Smaller values give sharper color edges.
+        variance_share: Variance of this Gaussian as a fraction of the lightness variance in a window of 3 x 3
+            pixels. Smaller values give sharper color edges.
     """
 
     accepts = frozenset({"points"})
@@ -33,7 +35,7 @@ class ColorizationByOptimization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; the result is gray without points."""
+        """Colorize a batch by propagating color points; images without points stay gray."""
         points = points_of(guidance, lightness)
         found = [
             propagate(

@@ -1,4 +1,4 @@
-"""Evaluation task of edit propagation (Levin, Lischinski and Weiss, SIGGRAPH 2004)."""
+"""Evaluation of Colorization using Optimization (Levin et al., SIGGRAPH 2004)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Levin2004(TrainingFreeModule):
     """Evaluation task of `ColorizationByOptimization`, which needs no training.
 
     Args:
-        variance_share: Variance of the Gaussian weights; see `ColorizationByOptimization`.
+        variance_share: Variance of the Gaussian neighbor weights; see `ColorizationByOptimization`.
     """
 
     validation_points = (0, 1, 10, 100)

@@ -1,7 +1,8 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018).
 
-The network PhotoWCT matches the mean and covariance of content features to style features. A smoothing step
-then removes artifacts. https://arxiv.org/abs/1802.06474
+The network PhotoWCT transfers the colors of a style image to a content image: PhotoWCT matches the mean and
+covariance of content features to style features. A smoothing step then removes artifacts.
+https://arxiv.org/abs/1802.06474
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ class Architecture:
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
-        smoothing: ``closed_form`` as in the paper, ``guided`` (the authors' fast filter), or ``none``.
-        last_filter: Whether to apply `last_filter`, as in the authors' code.
+        smoothing: Method of the smoothing step: ``closed_form`` as in the paper, ``guided`` (the
+            authors' fast filter), or ``none``.
+        last_filter: Whether to apply the final edge-preserving filter of the authors' code after the
+            smoothing step; see `colorzoo.zoo.li2018.smoothing.last_filter`.
     """
 
     width: Width = 1.0
@@ -45,9 +48,9 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Color transfer between images.
+    """Color transfer between images, or from a reference to grayscale images.
 
-    Colorization of grayscale images from a reference is not part of the paper.
+    The colorization of grayscale images is not part of the paper.
 
     Args:
         architecture: Settings of the network and the smoothing step.
@@ -71,9 +74,18 @@ class ClosedFormStylization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a style image to a content image; see `Stylizes`.
+        """Transfer the colors of a style image to a content image.
 
-        ``alpha``, which is not in the paper, interpolates between the content (0) and the result (1).
+        Args:
+            content: RGB ``(B, 3, H, W)`` in [0, 1].
+            style: RGB ``(B, 3, H', W')`` in [0, 1].
+            transform: Must be ``"wct"``, which matches mean and covariance.
+            alpha: Strength of the transfer: 0 returns the content, 1 the full transfer. Not in the paper.
+            labels: Integer label maps of content and style, for a separate transfer in each label; see
+                `colorzoo.capabilities.Stylizes`.
+
+        Returns:
+            RGB ``(B, 3, H, W)`` in [0, 1].
 
         Raises:
             ColorzooError: ``transform`` is not ``"wct"``.
@@ -85,9 +97,9 @@ class ClosedFormStylization(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch with exemplars; the result is gray without an exemplar.
+        """Colorize a batch by color transfer from exemplars; images without exemplar stay gray.
 
-        Only the ab channels of the stylized images are used.
+        Only the ab channels of the stylized images are returned.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -120,16 +132,16 @@ class ClosedFormStylization(ColoringModel):
         return last_filter(image, guide) if self.architecture.last_filter else image
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""
+        """Return the VGG-19 feature maps relu1_1, relu2_1, relu3_1 and relu4_1 of gray images."""
         encoded: Encoded = self.network.encoders[-1](
             pad_to_multiple(lightness_to_rgb(lightness), 1, SMALLEST)
         )
         return encoded.hooks
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of ``photo_wct.pth`` or of torchvision's VGG-19.
+        """Convert the weights of ``photo_wct.pth`` or torchvision's VGG-19 to a state dict.
 
-        VGG-19 contains only encoder weights, so the decoders keep their current weights.
+        VGG-19 contains only encoder weights, so the state dict then contains the current decoder weights.
         """
         ours = convert_published(state_dict)
         return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}

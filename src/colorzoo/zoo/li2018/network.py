@@ -1,8 +1,8 @@
 """PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders.
 
 Between encoder and decoder, the whitening and coloring transform matches the mean and covariance of content
-features to style features. Label maps can restrict the transform to regions with equal labels. Unpooling to
-the positions of the pooling maxima preserves edges.
+features to style features. With label maps, the features of each label are transformed separately. Unpooling
+to the positions of the pooling maxima preserves edges.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
-    """Match the mean and covariance of content features to style features.
+    """Transform content features so that mean and covariance match the style features.
 
     Args:
         content: Content features ``(B, C, h, w)``.
         style: Style features ``(B, C, h', w')``.
-        labels: Label maps of content and style. Labels with sufficient area in each map are transformed
-            separately; other positions are unchanged. See `usable_labels`.
+        labels: Label maps of content and style, or None to transform all positions together. Each label with
+            sufficient area in content and style is transformed separately; other positions are unchanged. See
+            `colorzoo.networks.style.usable_labels`.
+
+    Returns:
+        Transformed content features ``(B, C, h, w)``.
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
@@ -38,9 +42,13 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
 
 
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
-    """Match features ``(B, C, N)`` to the mean and covariance of features ``(B, C, M)``.
+    """Transform content features so that mean and covariance match the style features.
 
     As in the published code, the identity matrix is added only to the content covariance.
+
+    Args:
+        content: Content features ``(B, C, N)`` at N positions.
+        style: Style features ``(B, C, M)`` at M positions.
     """
     centered, _, covariance = covariance_of(content)
     _, mean, wanted = covariance_of(style)
@@ -62,11 +70,11 @@ _BASES = {"1": 64, "2": 128, "3": 256, "4": 512}
 
 
 class Pooled(NamedTuple):
-    """Max pooling indices for unpooling.
+    """Positions of the maxima in a max pooling layer, for unpooling.
 
     Attributes:
-        positions: ``(B, C, h, w)`` int64, row-major index of each maximum before pooling.
-        size: Height and width before pooling.
+        positions: ``(B, C, h, w)`` int64, row-major index of each maximum in the map before pooling.
+        size: Height and width of the map before pooling.
     """
 
     positions: Tensor
@@ -77,8 +85,8 @@ class Encoded(NamedTuple):
     """Output of an encoder.
 
     Attributes:
-        hooks: Outputs of relu1_1, relu2_1 and so on, up to the encoder's level.
-        pools: Indices of the pooling layers in forward order.
+        hooks: Feature maps relu1_1, relu2_1 and so on, up to the encoder's resolution level.
+        pools: Positions of the maxima in each pooling layer, in forward order.
     """
 
     hooks: tuple[Tensor, ...]
@@ -86,7 +94,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """VGG-19 up to the first convolution of a level, for RGB in [0, 1].
+    """VGG-19 up to the first convolution of a resolution level, for RGB in [0, 1].
 
     Pooling drops the last row of a map with odd height and the last column of a map with odd width.
 
@@ -103,7 +111,7 @@ class Encoder(nn.Module):
             self.add_module(name, _reflect_conv(fan_in, fan_out))
 
     def forward(self, rgb: Tensor) -> Encoded:
-        """Encode RGB ``(B, 3, H, W)`` in [0, 1]."""
+        """Compute VGG-19 feature maps and pooling positions of RGB ``(B, 3, H, W)`` in [0, 1]."""
         x, hooks, pools = self.conv0(rgb), [], []
         for name in self.steps:
             if name == _POOL:
@@ -132,7 +140,12 @@ class Decoder(nn.Module):
             self.add_module(name, _reflect_conv(fan_out, fan_in))
 
     def forward(self, features: Tensor, pools: tuple[Pooled, ...]) -> Tensor:
-        """Decode features and pooling indices to unclipped RGB ``(B, 3, H, W)``."""
+        """Decode features to unclipped RGB ``(B, 3, H, W)``.
+
+        Args:
+            features: Transformed features at the decoder's resolution level, ``(B, C, h, w)``.
+            pools: `Encoded.pools` of the image from which the features were computed.
+        """
         x, left = features, list(pools)
         for name in self.steps:
             if name == _POOL:
@@ -145,7 +158,7 @@ class Decoder(nn.Module):
 
 
 class PhotoWCT(nn.Module):
-    """Four autoencoders, coarse to fine; each output image is the next input.
+    """Four autoencoders from coarse to fine, each applied to the previous output image.
 
     Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
@@ -159,15 +172,15 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Transfer style colors to content images at four depths.
+        """Transfer style colors to content images at the four resolution levels in turn.
 
         Args:
             content: ``(B, 3, H, W)`` in [0, 1]; H and W are at least 16.
             style: ``(B, 3, H', W')`` in [0, 1]; H' and W' are at least 16.
-            labels: Label maps of content and style; see `recolor`.
+            labels: Label maps of content and style, or None; see `recolor`.
 
         Returns:
-            Unclipped images after levels 4, 3, 2 and 1. The last image is the result.
+            Unclipped images ``(B, 3, H, W)`` after levels 4, 3, 2 and 1. The last image is the final output.
         """
         hooks, images = self.encoders[-1](style).hooks, [content]
         for level in reversed(LEVELS):

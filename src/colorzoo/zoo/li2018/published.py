@@ -1,4 +1,4 @@
-"""Conversion of the authors' weights and torchvision's VGG-19."""
+"""Conversion of the authors' weights or torchvision's VGG-19 to weights of PhotoWCT."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' keys or convert torchvision's VGG-19 to encoder weights.
+    """Convert the authors' weights or torchvision's VGG-19 to this library's names.
 
-    The authors' keys start with ``e1.`` to ``e4.`` or ``d1.`` to ``d4.``. Unknown keys are unchanged. The
-    input normalization of VGG-19 becomes the first layer of each encoder.
+    The authors' keys start with ``e1.`` to ``e4.`` or ``d1.`` to ``d4.``. Unknown keys are unchanged. VGG-19
+    is copied to the four encoders, whose first layers apply the input normalization of VGG-19.
+
+    Args:
+        state_dict: State dict of the authors or of torchvision's VGG-19.
     """
     if "features.0.weight" in state_dict:
         return _from_vgg19(state_dict)

@@ -1,4 +1,4 @@
-"""Edge-preserving smoothing: closed form (section 3.2), guided filter and last filter.
+"""Edge-preserving smoothing: closed form (section 3.2), guided filter and final filter.
 
 Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
 """
@@ -32,12 +32,12 @@ def smooth_closed_form(
 ) -> FloatImage:
     """Smooth a stylized image but preserve edges of the content image (closed form).
 
-    The result is r = (1 - beta) (I - beta S)^-1 y, where S contains the normalized matting affinities of the
-    content. Conjugate gradients solve the linear system.
+    The smoothed image is r = (1 - beta) (I - beta S)^-1 y, where S contains the normalized matting affinities
+    of the content. Conjugate gradients solve the linear system.
 
     Args:
         stylized: Stylized image y.
-        content: Content image of equal size, at least 3 x 3 pixels.
+        content: Content image of the same size, at least 3 x 3 pixels.
         beta: Weight of the smoothness in [0, 1); 0 returns the stylized image.
         epsilon: Regularization of the matting affinities; see `affinities`.
     """
@@ -52,10 +52,11 @@ def smooth_closed_form(
 
 
 def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_array:
-    """Return the matting affinities ``(H W, H W)`` of an image (Levin et al. 2008).
+    """Return the matting affinities of an image as a sparse matrix (Levin et al. 2008).
 
-    Each 3 x 3 window adds (1 + (c_i - m)^T C^-1 (c_j - m)) / 9 to the affinity of each pixel pair (i, j) in
-    the window, with mean m and covariance C of the window's colors c.
+    The matrix has a row and a column for each of the H * W pixels. Each 3 x 3 window adds
+    (1 + (c_i - m)^T C^-1 (c_j - m)) / 9 to the affinity of each pixel pair (i, j) in the window, with mean m
+    and covariance C of the window's colors c.
 
     Args:
         content: Content image.
@@ -86,13 +87,15 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
 def smooth_guided(
     stylized: FloatImage, content: FloatImage, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> FloatImage:
-    """Smooth a stylized image by a guided filter with the content as guide (He et al. 2010).
+    """Smooth a stylized image but preserve edges of the content image (guided filter).
+
+    The method is described in He et al. 2010; the content is the guide.
 
     Args:
         stylized: Stylized image with values in [0, 255].
-        content: Content image with values in [0, 255], of equal size.
+        content: Content image of the same size with values in [0, 255].
         radius: Radius of the square windows in pixels.
-        epsilon: Regularization, added to the content variances.
+        epsilon: Regularization, which is added to the variances of the content's color channels.
     """
 
     def mean(maps: FloatImage) -> FloatImage:
@@ -117,15 +120,15 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Approximate a stylized image by local affine functions of content colors.
+    """Replace a stylized image by local affine functions of content colors, to keep edges.
 
     Functions are fitted in 3 x 3 windows and averaged over nearby positions with similar colors.
 
     Args:
-        stylized: Image ``(3, H, W)`` float32 in [0, 1].
+        stylized: Stylized image ``(3, H, W)`` float32 in [0, 1], after the smoothing step.
         content: Content image ``(3, H, W)`` float32 in [0, 1].
         radius: Radius of the averaging window in pixels.
-        edge: Standard deviation of the Gaussian over color differences.
+        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
 
     Returns:
         Unclipped image ``(3, H, W)``.
@@ -135,10 +138,14 @@ def last_filter(
 
 
 def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
-    """Fit an affine map from content colors to stylized colors in each 3 x 3 window.
+    """Fit an affine function from content to stylized colors in each 3 x 3 window.
+
+    Args:
+        stylized: ``(3, H, W)`` in [0, 1].
+        content: ``(3, H, W)`` in [0, 1].
 
     Returns:
-        Coefficients ``(3, 4, H, W)``: for each output channel, the factors of R, G and B, and a constant.
+        Coefficients ``(3, 4, H, W)``: for each output channel, the factors of R, G and B, then a constant.
     """
     ones = torch.ones_like(content[:1])
     terms = torch.cat([content, ones])
@@ -151,13 +158,15 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
 
 
 def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float) -> Tensor:
-    """Average affine models ``(3, 4, H, W)`` over a window with bilateral weights.
+    """Average the affine functions of nearby pixels with similar colors.
+
+    The weights are those of a bilateral filter.
 
     Args:
-        models: Output of `affine_models`.
+        models: Coefficients ``(3, 4, H, W)`` of the functions from `affine_models`.
         content: Content image ``(3, H, W)`` in [0, 1].
         radius: Radius of the window in pixels; the spatial standard deviation is radius / 3.
-        edge: Standard deviation of the Gaussian over color differences.
+        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
     """
     height, width = content.shape[-2:]
     flat = models.flatten(0, 1)
@@ -178,7 +187,12 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
 
 def apply_models(models: Tensor, content: Tensor) -> Tensor:
-    """Apply affine models ``(3, 4, H, W)`` to a content image ``(3, H, W)``."""
+    """Apply affine functions to the content colors and return an image ``(3, H, W)``.
+
+    Args:
+        models: Coefficients ``(3, 4, H, W)``, one function per pixel; see `affine_models`.
+        content: Content image ``(3, H, W)`` in [0, 1].
+    """
     return (models[:, :3] * content).sum(dim=1) + models[:, 3]
 
 

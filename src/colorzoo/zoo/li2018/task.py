@@ -20,10 +20,11 @@ from colorzoo.zoo.li2018.network import LEVELS, PhotoWCT
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses.
+    """Settings of the reconstruction loss.
 
     Attributes:
-        feature_weight: Weight of the squared feature error; the pixel error has the weight 1.
+        feature_weight: Weight of the squared error between encoder features of image and reconstruction; the
+            squared pixel error has the weight 1.
     """
 
     feature_weight: NonNegativeFloat = 1.0
@@ -34,7 +35,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
 
     Args:
         architecture: Settings of the network and the smoothing step.
-        objective: Settings of the losses.
+        objective: Settings of the reconstruction loss.
         **optimization: See `Optimization`.
     """
 
@@ -61,7 +62,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
             require_frozen(self.trained, "Li2018 trains decoders for a VGG-19 encoder", "li2018 VGG19.pth")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the sum of the losses of all levels."""
+        """Return the sum of the reconstruction losses of the four autoencoders."""
         network, rgb = self.model.network, batch["rgb"]
         losses = {f"level{level}": self._rebuilding(network, rgb, level) for level in LEVELS}
         loss = sum(losses.values(), start=rgb.new_zeros(()))
@@ -77,5 +78,5 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only validation setting, ``self``: references come from the images."""
+        """Return the only validation setting ``self``: references are derived from the images."""
         return ("self",)

@@ -18,7 +18,7 @@ from colorzoo.zoo.lu2020.published import NAMES
 
 
 class GatedTransfer(GatedColorization, ColoringModel):
-    """Exemplar colorization with matched colors and a color histogram.
+    """Exemplar colorization with matched colors and the exemplar's color histogram.
 
     Args:
         architecture: Settings of the network.
@@ -33,6 +33,6 @@ class GatedTransfer(GatedColorization, ColoringModel):
         super().__init__(Gray2ColorNet(architecture), architecture=architecture)
 
     def read(self, rgb: Tensor) -> Reference:
-        """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
+        """Convert RGB references ``(B, 3, H, W)`` in [0, 1] to lightness, ab and histogram."""
         lab = scaled_lab(self.squared(rgb))
         return Reference(lab[:, :1], lab[:, 1:], soft_histogram(lab[:, 1:]).flatten(1))

@@ -35,8 +35,8 @@ class Architecture:
         width: Multiplier for every channel count; 1.0 matches the published network.
         reference_side: Side of the resized reference in pixels, a multiple of 8. Trained weights require the
             training value, because the gate has one input per reference position.
-        classes: Number of classes of the classifier.
-        tau: Softmax temperature of the matching.
+        classes: Number of classes of the image classifier, which training uses.
+        tau: Softmax temperature of the matching between image and reference positions.
     """
 
     width: Width = 1.0
@@ -70,11 +70,23 @@ class Gray2ColorNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return six encoder maps ``(B, C, h, w)`` of images, the first at full size."""
+        """Return six encoder feature maps ``(B, C, h, w)``, from fine to coarse.
+
+        Args:
+            lightness: L / 50 - 1, ``(B, 1, H, W)``.
+        """
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match image and reference positions, and encode the reference colors."""
+        """Match image and reference positions and return reference features for the decoder.
+
+        Args:
+            maps: Output of `encode` for the images.
+            reference: Lightness, ab and histogram of the references.
+
+        Returns:
+            Features of the matched colors and of the histogram, and the gate that blends them.
+        """
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -88,10 +100,10 @@ class Gray2ColorNet(GatedNetwork):
 
 
 class HistogramVectors(nn.Module):
-    """Histogram encoder ("global network") with one output vector per decoder level.
+    """Encoder of the reference's color histogram ("global network" in the authors' code).
 
     Args:
-        channels: Channels of the hidden layers and the three output vectors.
+        channels: Channel count of the hidden layers, then of the vectors for the three decoder levels.
     """
 
     def __init__(self, channels: tuple[int, int, int, int]) -> None:
@@ -105,6 +117,9 @@ class HistogramVectors(nn.Module):
         self.of_level = nn.ModuleList(nn.Conv2d(hidden, each, 1) for each in outs)
 
     def forward(self, histogram: Tensor) -> list[Tensor]:
-        """Encode histograms ``(B, 441)`` as three vectors ``(B, C, 1, 1)``, coarsest level first."""
+        """Encode histograms ``(B, 441)`` as one vector ``(B, C, 1, 1)`` per decoder level.
+
+        The vector for the coarsest level is the first.
+        """
         shared = self.shared(histogram[:, :, None, None])
         return [F.relu(layer(shared)) for layer in self.of_level]

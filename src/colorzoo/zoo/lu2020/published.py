@@ -1,4 +1,4 @@
-"""Parameter names of the authors' file ``latest_net_G.pth``."""
+"""Patterns that rename the parameters of the authors' file ``latest_net_G.pth``."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Lu2020(GatedTransferModule):
         architecture: Settings of the network.
         objective: Settings of the losses.
         discriminator_config: Settings of the discriminator.
-        stage: ``"body"`` trains the network without references; None trains all layers with references.
+        stage: ``"body"`` trains only the layers that do not use references; None trains all layers.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -57,9 +57,9 @@ class Lu2020(GatedTransferModule):
         super().__init__(GatedTransfer(architecture), stage=stage, **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor] | None:
-        """Return the references as network input, and their histograms.
+        """Return the batch's references as network input, and their histograms ``(B, 441)``.
 
-        In stage ``body``, the result is None.
+        Stage ``body`` trains without references, so the method returns None.
         """
         if self.stage == "body":
             return None
