@@ -87,8 +87,8 @@ class ContractTestConfig:
     Attributes:
         hparams: Settings to override, for example to make the network narrow.
         size: Height and width of the training crops in pixels.
-        without_gradient: Names of trainable parameters that receive no gradient in a training step. The names
-            may be shell-style patterns, such as ``model.network.*``.
+        without_gradient: Names of trainable parameters that receive no gradient in a training step.
+            Shell-style patterns, such as ``model.network.*``, are also accepted.
         scales: Factors for the random weights of the tests, by parameter name. The tests initialize weights
             with random values and multiply them by these factors. A network that ends in a saturating
             function, such as tanh, needs small factors, because large weights would amplify rounding errors.
@@ -131,8 +131,8 @@ class ModelCard:
         quality: Rank of the model for each use case. `colorzoo.weights.choice` selects default models by
             rank.
         limits: Known limitations, which the contract tests verify. ``"training"``: the model has no weights.
-            ``"export"``: it cannot be exported. ``"gradient"``: the output is not differentiable with respect
-            to the input.
+            ``"export"``: the model cannot be exported. ``"gradient"``: the output is not differentiable with
+            respect to the input.
     """
 
     name: str

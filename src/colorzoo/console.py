@@ -91,7 +91,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return one line per row, with columns two spaces apart and without trailing spaces."""
+    """Format rows of cells as lines, with columns two spaces apart; return one line per row."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

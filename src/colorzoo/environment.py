@@ -71,7 +71,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def describe_run() -> dict[str, Any]:
-    """Return the command line, versions, platform, and git commit of this run."""
+    """Return a dict with the command line, versions, platform and git commit of this run."""
     return {
         "command": sys.argv,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Atomic file writing, removal of temporary files of killed processes, and hashes of files."""
+"""Atomic file writing, removal of temporary files of killed processes, and file hashes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
 
     Args:
         path: Target file.
-        overwrite: Whether an existing target may be replaced, including a file created during the block.
+        overwrite: Whether to replace an existing target, including a file that is created during the block.
 
     Raises:
         FileExistsError: The target exists and ``overwrite`` is False, or the parent of the target is a file.

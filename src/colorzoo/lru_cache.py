@@ -80,7 +80,8 @@ class ColumnCache(Generic[Column]):
 
     Args:
         compute: Function that returns the columns at the given indices, in order.
-        most: Maximum number of cached columns; a single call may exceed it.
+        most: Maximum number of cached columns. The cache exceeds this number only if a single call requests
+            more columns.
     """
 
     def __init__(self, compute: Callable[[list[int]], Iterable[Column]], most: int) -> None:

@@ -241,7 +241,10 @@ class ColoringModel(nn.Module):
         }
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights that belong to another registered model; weight files omit them."""
+        """Return the tensors of another registered model that weight files of this model omit.
+
+        The default is an empty mapping.
+        """
         return {}
 
 

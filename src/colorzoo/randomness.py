@@ -19,7 +19,7 @@ _PLAIN = 7  # maximum length of unhashed names in bytes
 
 
 def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
-    """Return a CPU generator for each image of a batch.
+    """Return a seeded random generator on the CPU for each image of a batch.
 
     Examples:
         >>> seeds = torch.tensor([7, 8])
@@ -28,7 +28,8 @@ def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
 
     Args:
         seeds: Seeds of the images, ``(B,)`` int64, such as ``batch["seed"]``.
-        purpose: Name of the random variable; different names give independent random numbers.
+        purpose: Name of the random variable, such as ``"flip"``. Equal seeds with different names give
+            independent random numbers.
     """
     salt = _salt(purpose)
     return [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds.tolist()]

@@ -83,7 +83,7 @@ def model_card(name: str) -> ModelCard:
 
 
 def cards_of(kind: type) -> list[ModelCard]:
-    """Return the cards of a `ColoringModel` or task class."""
+    """Return the cards whose `ColoringModel` class or task class is ``kind``."""
     path = f"{kind.__module__}:{kind.__qualname__}"
     return [card for card in map(model_card, list_models()) if path in (card.model, card.task)]
 
@@ -128,7 +128,7 @@ def load_task_class(card: ModelCard) -> type[Any]:
 
 
 def task_paths() -> dict[str, str]:
-    """Return the import path ``package.module:Class`` of each task, by class name."""
+    """Return a dict that maps class names of tasks to import paths ``package.module:Class``."""
     return {card.task.rpartition(":")[2]: card.task for card in all_cards().values()}
 
 
@@ -139,7 +139,7 @@ def refresh() -> None:
 
 
 def all_cards() -> dict[str, ModelCard]:
-    """Return all cards by name.
+    """Return a dict that maps registered names to model cards.
 
     Raises:
         ValueError: Two models of colorzoo have the same name or alias.

@@ -81,7 +81,7 @@ def option(
 ) -> Any:
     """Return a dataclass field that defines a command-line option.
 
-    An option of type ``list[str]`` may be repeated. An option of type ``list[float]`` is a comma-separated
+    Users can repeat an option of type ``list[str]``. An option of type ``list[float]`` is a comma-separated
     list.
 
     Args:
@@ -227,14 +227,14 @@ def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]
 
 
 def known_settings(constructor: Callable[..., Any]) -> frozenset[str]:
-    """Return the names that `nest_arguments` accepts."""
+    """Return the names of all constructor arguments and of all settings in their groups."""
     groups = setting_groups(constructor)
     single = {each.name for kind in groups.values() for each in fields(kind)}
     return frozenset(single | argument_types(constructor).keys())
 
 
 def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
-    """Return the dataclass of each settings group of a constructor, by parameter name."""
+    """Return a dict that maps constructor parameters to the dataclasses of settings groups."""
     hints = argument_types(constructor).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
@@ -255,7 +255,7 @@ def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[...,
 
 
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of constructor parameters by name.
+    """Return a dict that maps names of constructor parameters to their types.
 
     Fields of ``**kwargs: Unpack[...]`` are included.
     """

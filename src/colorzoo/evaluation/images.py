@@ -39,7 +39,7 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        sha256: SHA-256 of the image file; empty before `hashed`.
+        sha256: SHA-256 of the image file; empty until `hashed` computes it.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.
     """
@@ -232,6 +232,12 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:
     """Read a result of another program and resize it to the protocol's size.
+
+    Args:
+        path: File of the result.
+        truth: Ground truth of the image; determines the expected size and the device.
+        protocol: Protocol that defines the resizing.
+        name: Name of the original image for error messages.
 
     Returns:
         ``(1, 3, h, w)`` in [0, 1].

@@ -112,7 +112,7 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
 
 
 def per_image(summary: Summary) -> str:
-    """Return CSV text with a row for each image, method and number of interactions."""
+    """Return values as CSV text, with a row for each image, method and number of interactions."""
     outputs = [output for output in summary.setup.outputs if output.per_image]
     paired = any(item.reference_name for item in summary.items)
     stream = io.StringIO()

@@ -127,7 +127,7 @@ class ImageMean(ColorMetric, ABC):
         self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
 
     def add(self, values: Tensor) -> None:
-        """Add the ``(B,)`` values of a batch."""
+        """Add the values ``(B,)`` of a batch to the mean; NaN values are only counted."""
         values = values.to(self.total.device)
         missing = values.isnan()
         # Not in place: states may be created in inference mode and updated outside inference mode.

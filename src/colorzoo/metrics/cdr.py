@@ -303,7 +303,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded}
 
     def moments(self) -> list[list[float]]:
-        """Return the sum and the count of three values: mean of a and b, a alone, and b alone."""
+        """Return the sum and the count of three ratios: mean of a and b, a alone, and b alone."""
         a, b, both = sums(self.total.tolist(), self.count.tolist())
         return [both, a, b]
 

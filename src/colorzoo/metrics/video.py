@@ -51,7 +51,7 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Sample an image bilinearly at the target positions of a flow; 0 outside the image.
+    """Sample an image bilinearly at the positions to which a flow points; 0 outside the image.
 
     Args:
         image: ``(B, C, H, W)``.

@@ -160,7 +160,7 @@ class Comparison(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two pre-activation convolutions with a residual connection.
+    """Residual block with two pre-activation convolutions.
 
     Args:
         width: Number of input and output channels.

@@ -82,7 +82,7 @@ class Colored(NamedTuple):
 
 
 def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
-    """Return the six convolution blocks of the encoder; see `encoder_maps`.
+    """Return the six convolution blocks of the image encoder, which `encoder_maps` runs.
 
     Args:
         fan_in: Input channels.
@@ -199,7 +199,12 @@ class GatedColorization:
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
     def generate(self, lightness: Tensor, reference: Reference | None) -> Colored:
-        """Pad lightness ``(B, 1, H, W)`` in [0, 100] to a multiple of `stride` and colorize it."""
+        """Pad lightness to a multiple of `stride` and run the network on it.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            reference: Network input computed from the reference. If None, no reference features are added.
+        """
         return self.network(
             scaled_lightness(pad_to_multiple(lightness, self.stride, 2 * self.stride)), reference
         )

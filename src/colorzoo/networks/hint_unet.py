@@ -219,7 +219,10 @@ class HintUNet(nn.Module):
         detach: Detach = "none",
         visit: Visit = unchanged,
     ) -> HintEncoding:
-        """Run the network up to the output of block 8; see `forward` for the arguments."""
+        """Run the network up to block 8 and return its outputs for `decode` and `distribution`.
+
+        The arguments are described in `forward`.
+        """
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
@@ -330,7 +333,7 @@ class PointNetwork(HintNetwork):
         return out.logits
 
     def before_hooks(self, lightness: Tensor, points: Points) -> HookState:
-        """Run the network up to block 8; see `forward` for the arguments."""
+        """Run the network up to block 8, the first feature hook; see `forward` for the arguments."""
         encoded = self.unet.encode(*hint_input(lightness, points, self.mask_center))
         return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 

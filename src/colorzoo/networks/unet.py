@@ -43,7 +43,7 @@ class UNet(nn.Module):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Hooks at the outputs of the last three decoder levels."""
+        """Feature hooks for add-on models, at the outputs of the last three decoder levels."""
         channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
         return tuple(
             FeatureHook(f"up_{stride}", width, stride)
@@ -59,7 +59,7 @@ class UNet(nn.Module):
         """Run the network up to the first hook, the output of the second decoder level.
 
         Returns:
-            The feature map of the first hook, and the skips of the last two decoder levels.
+            The feature map of the first hook, and the skip connections of the last two decoder levels.
         """
         if min(image.shape[-2:]) < SMALLEST_SIDE:
             image = pad_to_multiple(image, 1, SMALLEST_SIDE)

@@ -33,7 +33,9 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write random PNG images to ``train`` and ``val``, half each; return their paths.
+    """Write random PNG images to the subfolders ``train`` and ``val``; return their paths.
+
+    Each subfolder receives every second image.
 
     Examples:
         >>> len(write_sample_images(Path("images"), count=4, size=(40, 48)))
