@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks._common import DOCS, imagenet_classes, unseen_sources, where, write_text
+from benchmarks._common import DOCS, imagenet_classes, unseen_sources, write_text
 from benchmarks.results.published import measure_published
 from colorzoo.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
@@ -191,7 +191,7 @@ def color_pairs(pairs: Path, folder: Path) -> Path:
 
 
 def source(table: Table, summary: Summary) -> str:
-    """Return which images were measured, when and where."""
+    """Return which images were measured, and when."""
     kind = (
         f"pairs in `{table.pairs}` whose target has color"
         if table.pairs
@@ -200,7 +200,10 @@ def source(table: Table, summary: Summary) -> str:
         else f"images in `{table.images}`, sorted by file name"
     )
     today = datetime.now(UTC).date().isoformat()
-    return f"Images: the first {len(summary.items)} {kind} (digest {summary.digest}); {today}, {where()}."
+    return (
+        f"- The images are the first {len(summary.items)} {kind} (digest {summary.digest}).\n"
+        f"- The results were measured on {today}."
+    )
 
 
 def with_table(page: str, name: str, text: str) -> str:

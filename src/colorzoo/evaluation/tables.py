@@ -175,8 +175,8 @@ def _caption(summary: Summary) -> list[str]:
     deviation = f" ({setup.deviation})" if setup.deviation else ""
     sets = of_sets(output.per_image for output in setup.outputs)
     return [
-        f"Protocol {setup.protocol.label}, {len(summary.items)} images{deviation}. Parentheses contain 95 % "
-        f"confidence intervals from a bootstrap over images{sets}.",
-        setup.protocol.coloring_note,
-        f"Metric keys: {keys}.",
+        f"- The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
+        f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
+        f"- {setup.protocol.coloring_note}",
+        f"- The metric keys are {keys}.",
     ]
