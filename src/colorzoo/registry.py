@@ -46,7 +46,9 @@ def list_models(
         ColorzooError: The kind of guidance is unknown.
     """
     if guidance is not None and guidance not in get_args(GuidanceKind):
-        raise ColorzooError(f"guidance must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}.")
+        raise ColorzooError(
+            f"'guidance' must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}."
+        )
     return sorted(
         card.name
         for card in all_cards().values()

@@ -152,10 +152,10 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
     assert (near - lab)[:, :5, :5].abs().max() < 0.5
     for mode, form in (("L", "PNG"), ("RGB", "JPEG"), ("RGB", "BMP")):
         Image.new(mode, (30, 20)).save(file := BytesIO(), form)
-        with pytest.raises(GuidanceError, match=r"kept\.png"):
+        with pytest.raises(GuidanceError, match="kept"):
             decode_locked_colors(replace(kept, png=b64encode(file.getvalue()).decode()), (20, 30))
     for text in ("aGVsbG8=", "x"):
-        with pytest.raises(GuidanceError, match=r"kept\.png"):
+        with pytest.raises(GuidanceError, match="kept"):
             decode_locked_colors(replace(kept, png=text), (20, 30))
 
 

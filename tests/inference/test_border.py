@@ -263,7 +263,7 @@ def test_guidance_as_tensors_covers_the_whole_image() -> None:
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance"):
         colorizer.prepare(image, several, border="none")
-    with pytest.raises(GuidanceError, match="border must be 'none'"):
+    with pytest.raises(GuidanceError, match="border' must be 'none'"):
         colorizer.prepare(image, tensors, border=INSIDE)
     with pytest.raises(GuidanceError, match=r"classes\.file requires border"):
         colorizer.prepare(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)

@@ -34,7 +34,8 @@ class ResultBucket:
             self._fs, self._root = url_to_fs(address.rstrip("/"))
         except Exception as error:  # the file systems have no common error class
             raise DataError(
-                f"--output must be a folder or an fsspec address, got {address!r} ({first_words(error)})."
+                f"--output must be a folder or an address such as s3://BUCKET/FOLDER, got {address!r} "
+                f"({first_words(error)})."
             ) from error
 
     def require_writable(self, name: str) -> None:

@@ -61,9 +61,9 @@ def output_path(
     target = Path(out)
     if names_file(str(out)):
         if not single:
-            raise ImageError(f"--output must be a folder for several images, got {out}")
+            raise ImageError(f"--output must be a folder if there are several images, got {out}")
         if _is_same_file(target, found.path):
-            raise ImageError(f"{out} is also the source; choose another output file")
+            raise ImageError(f"{out} is also the source image; choose another output file")
         return target
     mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
     if _is_same_file(mirrored, found.path):

@@ -52,7 +52,7 @@ Write = Callable[[], FileResult]
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
 
-NOT_TRIED = "not tried: the disk is full"
+NOT_TRIED = "not processed: the disk is full"
 _MAX_PIXELS = 200_000_000  # maximum number of pixels of all images in memory; a pixel takes about 10 bytes
 
 
@@ -156,7 +156,7 @@ class FileColorizer:
         if note == IN_COLOR:
             if self._skip_colored:
                 return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-            note = f"input was {IN_COLOR}; its colors are not used"
+            note = f"the input was {IN_COLOR}; its colors were not used"
         # called before the network runs, because unsupported formats raise an error here
         lost = write_notes(task.target, first.image)
         prepared = task.prepare(first.image)
@@ -208,7 +208,7 @@ class FileColorizer:
             return step()
         except DiskFullError as error:  # all remaining files would fail too
             self._disk_full.set()
-            return task.result("failed", f"{error}; free some space and repeat the command to resume")
+            return task.result("failed", f"{error}; free disk space and repeat the command to resume")
         except Exception as error:  # one damaged image must not stop the run
             return task.result("failed", failure(error, task.name, str(task.target)))
 

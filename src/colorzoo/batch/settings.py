@@ -40,9 +40,7 @@ COLORIZER_ARGUMENTS = (
 class ModelSettings:
     """Model settings shared by images and videos."""
 
-    strength: Strength | None = option(
-        None, "factor by which the chroma is multiplied, 0 to 1.5 (default: 1)", COLORS
-    )
+    strength: Strength | None = option(None, "multiplier for the chroma, 0 to 1.5 (default: 1)", COLORS)
     temperature: Temperature | None = option(
         None, "softmax temperature; lower values give more vivid but blotchier colors", COLORS
     )
@@ -128,13 +126,13 @@ class GuidanceOptions(ColorSettings):
     )
     classes: str | None = option(
         None,
-        "label image of IMAGE, whose pixel values are class numbers",
+        "label image for IMAGE; its pixel values are class numbers",
         REFERENCES,
         metavar="IMG",
     )
     reference_classes: str | None = option(
         None,
-        "label image of the reference, whose pixel values are class numbers",
+        "label image for the reference; its pixel values are class numbers",
         REFERENCES,
         metavar="IMG",
     )
@@ -147,7 +145,7 @@ class ModelOptions:
     model: str | None = option(
         None, "name of a registered model (default: the best locally available model)", MODEL
     )
-    fast: bool = option(False, "use a small model included in the package; ignored with --model", MODEL)
+    fast: bool = option(False, "use a small model that the package includes; ignored with --model", MODEL)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
 
 
@@ -206,7 +204,7 @@ class VideoOptions(ModelSettings):
     model: str | None = option(None, "name of a registered model (default: the best locally available model)")
     reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
     key: list[str] = option(
-        [], "colorized image of frame N, counted from 0; may be repeated", metavar="N=FILE"
+        [], "colorized image of frame N (the first frame is 0); may be repeated", metavar="N=FILE"
     )
     steady: Fraction = option(
         0.97, "weight of colors propagated from other frames, 0 to 1 (default: 0.97)", COLORS
@@ -232,5 +230,5 @@ class VideoOptions(ModelSettings):
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
     report: list[str] = option([], "write a report (.html or .csv); may be repeated", FILES, metavar="FILE")
     frame: Annotated[int, Range(0)] | None = option(
-        None, "write only frame FRAME, counted from 0, to the image file OUT", FILES
+        None, "write only frame FRAME (the first frame is 0) to the image file OUT", FILES
     )

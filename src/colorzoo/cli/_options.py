@@ -67,7 +67,7 @@ class Command:
             flag, sign, value = word.partition("=")
             if not word or (flag.startswith("--") and sign and not value):
                 empty = flag or (before if before.startswith("-") else "an argument")
-                raise ColorzooError(f"{empty} must not be empty; omit it or pass a value")
+                raise ColorzooError(f"{empty} must not be empty; pass a value or omit the option")
         joined: list[str] = []
         for word in words:
             if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):

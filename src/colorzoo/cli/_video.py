@@ -179,7 +179,9 @@ def _colorize(
         write_sidecar(out, Metadata(), origin)
     count = shots[-1].last + 1
     notes = [*source.issues.lines(), *dict.fromkeys(note for shot in shots for note in shot.notes)]
-    notes += [f"key frame {number} does not exist" for number in sorted(keys) if number >= count]
+    notes += [
+        f"--key {number}: the video has no frame {number}" for number in sorted(keys) if number >= count
+    ]
     found = {"status": "colored", "frames": count, "shots": [shot.first for shot in shots]}
     found |= {"resumed": resumed, "broken": source.issues.broken, "notes": notes}
     found |= {"seconds": round(time.monotonic() - started, 1), "incomplete": bool(source.issues.incomplete)}

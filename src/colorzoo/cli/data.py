@@ -98,7 +98,7 @@ def _run_shard(args: ShardCommandOptions) -> int:
     parts = ", ".join(
         f"{report.images[name]} {name} in {report.chunks[name]} chunk(s)" for name in report.images
     )
-    skipped = f"{report.gray} gray and {len(report.broken)} broken skipped"
+    skipped = f"{report.gray} gray and {len(report.broken)} broken image(s) skipped"
     print(f"{args.out}: {parts}; {len(report.classes)} class(es), {report.size / 1e6:.1f} MB; {skipped}")
     return 1 if report.broken else 0
 

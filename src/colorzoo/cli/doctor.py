@@ -1,4 +1,4 @@
-"""``colorzoo doctor``: report the installation and its problems; uses no network."""
+"""``colorzoo doctor``: report the installation and its problems without network access."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class EvaluateOptions:
         None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
-    threads: PositiveInt = option(1, "CPU threads of torch (default: 1)", _MACHINE, metavar="N")
+    threads: PositiveInt = option(1, "number of CPU threads for torch (default: 1)", _MACHINE, metavar="N")
     list_all: bool = option(False, "list protocols and metrics, then exit", "", "--list")
 
 

@@ -54,7 +54,8 @@ examples:
   colorzoo fit --config zhang2017/local.yaml --data.root photos
   colorzoo predict --config zhang2017/local.yaml --data.root photos --output colored
 
-`colorzoo {verb} --model NAME --help` lists all trainer, model and data options."""
+`colorzoo {verb} --model.help NAME` and `colorzoo {verb} --data.help NAME` list the model and data options.
+`colorzoo {verb} --model NAME --help` lists the trainer options."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

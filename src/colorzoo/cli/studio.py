@@ -45,14 +45,15 @@ class StudioOptions:
     recipe: Path | None = option(None, "JSON file with initial color points and settings", metavar="R.json")
     model: str | None = option(None, "name of a registered model (default: the best locally available model)")
     weights: str = option(
-        "default", "model weights: default, another tag of `colorzoo weights list`, or the path of a file"
+        "default",
+        "model weights: default, a tag listed by `colorzoo weights list`, or the path of a weight file",
     )
     port: Annotated[int, Range(0, 65535)] | None = option(
         None, "port of the server (default: the first free port from 8765)"
     )
     no_browser: bool = option(False, "print the address without opening a browser")
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)")
-    fast: bool = option(False, "use a small model included in the package; ignored with --model")
+    fast: bool = option(False, "use a small model that the package includes; ignored with --model")
     host: str = option(
         "127.0.0.1",
         "address to listen on; 0.0.0.0 allows access from other machines with the printed token",
@@ -88,7 +89,9 @@ def run(args: StudioOptions) -> int:
     if args.model:
         model_card(args.model)  # raises an error for an unknown name
     if len(args.images) > 1:
-        raise ColorzooError("without --static, IMAGE must be a single file; drop other images onto the pad")
+        raise ColorzooError(
+            "without --static, IMAGE must be a single file; drop other images onto the drawing pad"
+        )
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
     # do not import torch before this line, so that the address is printed without delay
@@ -112,7 +115,7 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     if args.recipe:
         raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the drawing pad")
     if not is_loopback(args.host):
-        raise ColorzooError("to open a report, --host must be a loopback address, for example 127.0.0.1")
+        raise ColorzooError("--host must be a loopback address to open a report, for example 127.0.0.1")
     return serve_report(path)
 
 

@@ -33,7 +33,7 @@ class StylizeOptions(ModelOptions):
     alpha: Fraction = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
     transform: Literal["adain", "wct"] | None = option(
         None,
-        "adain matches the mean and standard deviation of the features, wct the mean and covariance "
+        "adain matches mean and standard deviation of the features; wct matches mean and covariance "
         "(default: set by the model)",
     )
     labels: list[Path] | None = option(

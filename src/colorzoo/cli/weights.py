@@ -39,8 +39,8 @@ class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
     name: str = argument(
-        "model name or alias; metrics for the networks of metrics; best for the models of the most common "
-        f"uses; or a single use: {', '.join(USES)}",
+        "model name or alias, 'metrics' (networks of all metrics), 'best' (models for the most common uses), "
+        f"or a use: {', '.join(USES)}",
         "NAME",
     )
     tag: str = option("published", "tag of the weights (default: published)")
@@ -67,7 +67,7 @@ class ConvertOptions:
     half: bool = option(False, "store the weights as float16, which halves the file size")
     set: list[str] = option(
         [],
-        "constructor argument that FILE does not contain, such as mask_center=0.5; may be repeated",
+        "model setting that FILE does not contain, such as mask_center=0.5; may be repeated",
         metavar="KEY=VALUE",
     )
     overwrite: bool = option(False, "replace an existing file")

@@ -126,7 +126,7 @@ class OnnxModel:
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(
                 f"--engine must be torch for {self._name}, because the ONNX results differ from the torch "
-                f"results by up to {difference:.1e} of the value range."
+                f"results by up to {difference:.1e} of the full scale."
             )
         return path
 

@@ -129,9 +129,9 @@ class Area:
                 f"be {' or '.join(LIGHTNESSES)}, got {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("Area must have exactly one of path and mask.")
+            raise GuidanceError("Area must have either 'path' or 'mask'.")
         if (self.action == "color") != (self.color is not None):
-            raise GuidanceError("Area.color must be '#rrggbb' if action is 'color', and None otherwise.")
+            raise GuidanceError("Area.color must be '#rrggbb' if Area.action is 'color', and None otherwise.")
         if self.color is not None:
             hex_color(self.color, "Area.color")
 
@@ -149,7 +149,7 @@ def parse_area(fields: Fields) -> Area:
     action = fields.choice("action", MISSING, names=ACTIONS)
     if (action == "color") != (fields.get("color") is not None):
         raise GuidanceError(
-            f"{fields.name}.color must be '#rrggbb' if action is 'color', and must be omitted otherwise."
+            f"{fields.name}.color must be '#rrggbb' if 'action' is 'color', and must be omitted otherwise."
         )
     if fields.get("mask") is not None and fields.get("path") is not None:
         raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined.")

@@ -74,7 +74,7 @@ class Points(TensorFields):
         if _check_map("Points.mask", self.mask, 1) != (batch, 1, height, width):
             raise GuidanceError(
                 f"Points.ab {tuple(self.ab.shape)} and Points.mask {tuple(self.mask.shape)} must have "
-                "the same batch, height and width."
+                "the same batch size, height and width."
             )
 
     @classmethod

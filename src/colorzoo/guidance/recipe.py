@@ -342,7 +342,7 @@ class Recipe:
         expected = (self.width or width, self.height or height)
         if expected != (width, height):
             raise OtherImageError(
-                f"recipe is for an image of {expected[0]} x {expected[1]} pixels, but this image has "
+                f"the recipe is for an image of {expected[0]} x {expected[1]} pixels, but this image has "
                 f"{width} x {height} pixels; use the image for which the recipe was made."
             )
         if self.crop is not None:

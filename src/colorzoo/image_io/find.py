@@ -192,8 +192,8 @@ def join_names(names: Sequence[str]) -> bytes:
 def result_name(path: Path, suffix: str = "", extension: str | None = None) -> str:
     """Return the file name of a colorized image, made of stem, suffix and extension.
 
-    If the format of the source cannot be written, ``.png`` is appended: ``x.jp2`` becomes ``x.jp2.png``. The
-    name therefore differs from the name of the result of ``x.png``.
+    If the format of the source cannot be written, ``.png`` is appended: ``x.jp2`` becomes ``x.jp2.png``. This
+    name differs from the result name for ``x.png``.
 
     Args:
         path: Source image.

@@ -36,7 +36,7 @@ WRITABLE = {
 """Output format of each file extension."""
 READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
 """Extensions of the images that a search in folders finds."""
-RAW = "a raw file"
+RAW = "a camera raw file"
 OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"), RAW),
@@ -97,16 +97,16 @@ class Plugin:
         return module
 
     def missing_error(self, name: str) -> ImageError:
-        """Return an error that names the library to install for a file."""
+        """Return an error with the command that installs the library."""
         return ImageError(
-            f"{name} is {self.title}, which is not supported here; convert the file to JPEG or TIFF, or "
-            "install its library with `python -m pip install 'colorzoo[formats]'`"
+            f"{name} ({self.title}) requires an optional package; run `python -m pip install "
+            "'colorzoo[formats]'`, or convert the file to JPEG or TIFF"
         )
 
 
 HEIC = Plugin("HEIC", "pillow_heif", "HEIF")
 JPEG_XL = Plugin("JPEG XL", "pillow_jxl", "JXL")
-CAMERA_RAW = Plugin(f"{RAW} of a camera", "rawpy")
+CAMERA_RAW = Plugin(RAW, "rawpy")
 
 
 def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
@@ -133,8 +133,8 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
 def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
     """Read the width and height of a JPEG XL file from its header.
 
-    The result is None if the header is damaged. Pillow cannot read the size without decoding, because
-    pillow_jxl decodes a file when it opens the file. The pixel limit must be checked before decoding.
+    The result is None if the header is damaged. Pillow cannot read the size for the pixel limit, because
+    pillow_jxl decodes a file when it opens the file.
     """
     file.seek(0)
     stream = _jxl_stream(file)

@@ -79,8 +79,8 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         name: Name of the file for error messages.
 
     Returns:
-        The description. None if the file contains a single image or cannot be read. Also None for AVIF, MPO
-        and HEIC, because only the first image of such a file is supported.
+        Description of the file; None if the file contains a single image or cannot be read. The result is
+        also None for AVIF, MPO and HEIC, because only the first image of these formats is supported.
     """
     try:
         file.seek(0)
@@ -277,5 +277,9 @@ def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)
-    lost = ("timing dropped: TIFF does not support it",) if (source.kind, kind) == ("frames", "TIFF") else ()
+    lost = (
+        ("frame durations were dropped: TIFF does not support them",)
+        if (source.kind, kind) == ("frames", "TIFF")
+        else ()
+    )
     return (f"{source.count} {source.kind}", *lost)

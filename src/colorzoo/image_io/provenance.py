@@ -66,14 +66,14 @@ class ImageProvenance:
 
     Attributes:
         source: SHA-256 of the source file.
-        settings: Hash of all inputs that determine the colors except the source file.
+        settings: Hash of all other inputs that determine the colors.
         model: Registered name of the model, or name of its class.
         weights: SHA-256 of the weight file; empty for a model without weights.
         version: Version of colorzoo.
         recipe: Recipe as JSON, including all command-line options that have a recipe field; empty if the JSON
             has more than 16,000 characters.
         trained: Whether the colors come from a trained model; False for an algorithm without learning.
-        engine: Inference engine; empty in files written before this field existed.
+        engine: Inference engine; empty in files of earlier versions.
         options: JSON object of the settings that a recipe does not contain, by command-line option.
         files: JSON list of all input files except the source. Each item has the keys ``use``, ``name``
             (without folder) and ``sha256``.
@@ -150,7 +150,7 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
 
 
 def sidecar_path(path: Path) -> Path:
-    """Return the path of the XMP sidecar file of an image whose format does not support XMP.
+    """Return the path of an image's XMP sidecar file.
 
     The name is ``NAME.EXT.xmp``, or ``NAME.EXT.colorzoo.xmp`` if ``NAME.EXT.xmp`` belongs to other software.
     """

@@ -299,10 +299,7 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
 
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
-    """Return an sRGB profile with a fixed creation time.
-
-    With a fixed creation time, output files are reproducible.
-    """
+    """Return an sRGB profile with a fixed creation time, for reproducible output files."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
@@ -311,8 +308,8 @@ def srgb_profile() -> bytes:
 def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
     """Convert gray, RGB or CMYK pixels of any type to sRGB.
 
-    Gray pixels have the shape ``(H, W)``, RGB ``(H, W, 3)`` and CMYK ``(H, W, 4)``. If color pixels are
-    uint8, the result is uint8. Otherwise the result is float.
+    The shape is ``(H, W)`` for gray, ``(H, W, 3)`` for RGB and ``(H, W, 4)`` for CMYK. The result is
+    uint8 for uint8 color pixels, and float for other pixels.
 
     Returns:
         The converted pixels and an sRGB profile. If the pixels are already sRGB, pixels and profile are

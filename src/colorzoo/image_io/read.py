@@ -89,7 +89,9 @@ def read_image(
         return from_pil(source, None, "the image", frame_notes(source))
     value: object = source
     if not isinstance(value, str | Path | bytes):
-        raise ImageError(f"image must be a path, bytes, PIL image or array, got {type(value).__name__}")
+        raise ImageError(
+            f"the image must be a path, bytes, a PIL image or an array, got {type(value).__name__}"
+        )
     with open_source(source) as (file, name):
         return read_file(file, name, max_pixels)
 

@@ -234,7 +234,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
 class SamplesError(ValueError):
     """Error for samples that cannot be converted.
 
-    The message does not contain the file name; callers insert it.
+    The message does not contain the file name; callers insert the name.
     """
 
 

@@ -33,9 +33,8 @@ def import_av() -> Any:
 def main_video_stream(container: Any) -> Any:
     """Return the main video stream of a PyAV container; None if the file has no video stream.
 
-    Cover art and thumbnails are excluded. Streams with a video codec precede streams with a still image
-    codec. Among such streams, the default stream is preferred, then the stream with the largest frame size,
-    then the first stream in the file.
+    Cover art and thumbnails are excluded. The criteria, most important first, are: a video codec instead of
+    a still image codec, the default stream, the largest frame size, and the first position in the file.
     """
 
     def rank(stream: Any) -> tuple[bool, bool, int]:

@@ -109,7 +109,7 @@ def output_bit_depth(path: str | Path, like: RasterImage) -> int:
 
 
 def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
-    """Convert a colorized image to an 8-bit PIL image; add alpha and metadata of its source.
+    """Convert a colorized image to an 8-bit PIL image with the source's alpha and metadata.
 
     Examples:
         >>> image = read_image("photo.png")

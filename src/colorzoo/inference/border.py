@@ -345,7 +345,9 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
-        raise OtherImageError(f"border must lie within the image ({width} x {height} pixels), got {inside}.")
+        raise OtherImageError(
+            f"the area inside the border must lie within the image ({width} x {height} pixels), got {inside}."
+        )
     return None if inside == Rectangle(0, 0, width, height) else inside
 
 
@@ -365,14 +367,20 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
-        raise GuidanceError("classes.file requires border 'none', because the file covers the whole image.")
+        raise GuidanceError(
+            "recipe.classes.file requires border 'none', because the label image covers the whole image."
+        )
     points = tuple(
         replace(point, x=point.x - inside.x, y=point.y - inside.y)
         for point in recipe.points
         if inside.contains((point.x, point.y))
     )
     lost = len(recipe.points) - len(points)
-    notes = (f"{lost} of {len(recipe.points)} points ignored: they lie on the border",) if lost else ()
+    notes = (
+        (f"{lost} of {len(recipe.points)} points were ignored, because they lie on the scan border",)
+        if lost
+        else ()
+    )
     boxes = recipe.boxes and tuple(_crop_box(box, inside) for box in recipe.boxes)
     moved = replace(
         recipe,

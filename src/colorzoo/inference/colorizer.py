@@ -122,7 +122,7 @@ class Colorizer:
             raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}.")
         if engine == "onnxruntime":
             if device not in ("auto", "cpu") or precision == "bfloat16":
-                raise ColorzooError("engine onnxruntime requires device cpu and precision float32.")
+                raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32.")
             device, precision = "cpu", "float32"
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
@@ -356,7 +356,7 @@ def load_model(
         name = type(model).__name__
         if settings:
             raise ColorzooError(
-                f"{', '.join(settings)} requires the name of a registered model, got a module ({name})."
+                f"'model' must be a registered name if {', '.join(settings)} is set, got a module ({name})."
             )
         loaded, reason = coloring_model(model), ""
     else:

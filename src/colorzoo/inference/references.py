@@ -162,7 +162,8 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
     total = sum(weights)
     if len(weights) != count or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
         raise GuidanceError(
-            f"reference weights must be {count} non-negative numbers with a sum above 0, got {list(weights)}."
+            f"--reference-weights must be {count} non-negative numbers with a positive sum, got "
+            f"{list(weights)}."
         )
     return [weight / total for weight in weights]
 

@@ -54,7 +54,7 @@ def stylize(
     """
     if not isinstance(model, Stylizes):
         raise ColorzooError(
-            f"model must support stylization, got {type(model).__name__}. Use xu2020_small, for example."
+            f"--model must support stylization, got {type(model).__name__}. Use xu2020_small, for example."
         )
     require_color(style, "STYLE")
     small, other = as_reference(content, size), as_reference(style, size)

@@ -236,8 +236,8 @@ def prepare_image(
     if inside is not None:
         if not isinstance(guidance, Recipe):
             raise GuidanceError(
-                "border must be 'none' if guidance is passed as tensors, because the tensors cover the whole "
-                "image."
+                "'border' must be 'none' if guidance is passed as tensors, because the tensors cover the "
+                "whole image."
             )
         guidance, lost = crop_recipe(guidance, image.size, inside)
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
@@ -290,7 +290,7 @@ def prepare_part(
     if strength is None:
         strength = recipe.strength
     if not 0 <= strength <= MAX_STRENGTH:
-        raise GuidanceError(f"strength must be between 0 and {MAX_STRENGTH:g}, got {strength:g}.")
+        raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}.")
     width, height = part.size
     # healing is already applied, and the crop is applied to the result
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)

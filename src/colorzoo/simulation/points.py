@@ -258,8 +258,8 @@ class ProposedPoints:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
-                f"model must have a method propose_points, got {type(model).__name__}. For other models, use "
-                "the simulated user uniform_points."
+                f"this simulated user requires a model that proposes points, got {type(model).__name__}. "
+                "Use the simulated user 'uniform_points'."
             )
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side

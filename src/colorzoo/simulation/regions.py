@@ -52,12 +52,14 @@ class PriorityRegions:
 
     def __post_init__(self) -> None:
         if self.order not in get_args(Order):
-            raise GuidanceError(f"order must be one of {', '.join(get_args(Order))}, got {self.order!r}")
+            raise GuidanceError(f"'order' must be one of {', '.join(get_args(Order))}, got {self.order!r}")
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesRegions):
-            raise GuidanceError(f"model must have a method propose, got {type(model).__name__}")
+            raise GuidanceError(
+                f"this simulated user requires a model that proposes regions, got {type(model).__name__}"
+            )
         proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":

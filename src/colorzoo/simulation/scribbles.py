@@ -209,7 +209,7 @@ class BledEdgeScribbles:
     def __post_init__(self) -> None:
         if self.width < 1 or self.width % 2 == 0 or self.jitter < 0 or not 0 < self.coverage <= 1:
             raise GuidanceError(
-                "width must be odd, jitter must be at least 0, and coverage must be in (0, 1]; "
+                "'width' must be odd, 'jitter' must be at least 0, and 'coverage' must be in (0, 1]; "
                 f"got width {self.width}, jitter {self.jitter} and coverage {self.coverage}"
             )
 

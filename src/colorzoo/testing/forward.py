@@ -195,7 +195,7 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
     require(mixed.dtype == torch.float32, f"{card.name}: autocast gives {mixed.dtype} instead of float32")
     moved = difference(card, mixed, exact)
     require(
-        moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the value range"
+        moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the full scale"
     )
 
 

@@ -197,7 +197,7 @@ class ZooCLI(LightningCLI):
         try:
             trainer: Any = super().instantiate_trainer(**kwargs)
         except ValueError as error:
-            raise ColorzooError(f"trainer: {error}") from error
+            raise ColorzooError(f"--trainer: {error}") from error
         if adversarial and config.get("strategy") == "auto" and trainer.world_size > 1:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto.")
         # the best checkpoint is saved first, because later checkpoints store its score
@@ -264,7 +264,7 @@ class ZooCLI(LightningCLI):
         """
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(
-                f"--data must be an ImageDataModule to run predict, got {type(datamodule).__name__}."
+                f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}."
             )
         task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
         options = {**options, "return_predictions": False}

@@ -23,7 +23,7 @@ def load_config(path: Path) -> Any:
     try:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
-        raise ColorzooError(f"config {path}: {error}.") from error
+        raise ColorzooError(f"--config {path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ColorzooError(f"--config must contain a YAML mapping, but {path} does not.")
     return content

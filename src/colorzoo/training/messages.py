@@ -95,7 +95,7 @@ def explain(message: str) -> ColorzooError:
     problem = re.sub(r"dot import path string: \S+", "known class", problem)
     problem = re.sub(r"<class '(\w+)'>", r"\1", problem)[:300] or "invalid value"
     return ColorzooError(
-        f"{f'--{option}: ' if option else ''}{problem}. `colorzoo fit --model NAME --help` lists all options."
+        f"{f'--{option}: ' if option else ''}{problem}. `colorzoo fit --help` shows how to list all options."
     )
 
 

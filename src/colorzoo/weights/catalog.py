@@ -162,7 +162,7 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         WeightsError: The card does not contain the tag; the message lists its tags.
     """
     if tag not in card.weights:
-        raise WeightsError(f"weights must be a tag of {card.name}, got {tag!r}: {known_tags(card)}.")
+        raise WeightsError(f"'weights' must be a tag of {card.name}, got {tag!r}; {known_tags(card)}.")
     weights = card.weights[tag]
     if weights.file is not None:
         return WeightFile(card.name, tag, weights, EMBEDDED_FOLDER / weights.file)
@@ -192,8 +192,8 @@ def weights_path(card: ModelCard, tag: str) -> Path:
 def default_files(card: ModelCard) -> list[WeightFile]:
     """Return the weight files of a card that ``"default"`` selects, in order of preference.
 
-    The order is: the published file if it is in the cache, the embedded file, a download of the published
-    file.
+    The order is: the published file if it is in the cache, the embedded file, the published file if it must
+    be downloaded.
     """
     found = [weight_file(card, tag) for tag in ("default", "published") if tag in card.weights]
     return sorted(found, key=lambda file: file.where != "cached")
@@ -251,9 +251,9 @@ def resolve_weights(
         card: The model.
         weights: ``"default"``, another tag of the card such as ``"published"``, a path, or None.
             ``"default"`` selects the published file in the cache, else the embedded file, else a download. If
-            none of them is available, a warning is issued and the result is None. A `ResolvedWeights` is
+            no file is available, a warning is issued and the result is None. A `ResolvedWeights` is
             returned unchanged.
-        offline: Do not open network connections.
+        offline: Whether to use only local files.
 
     Returns:
         The file; None for random weights, or for a model without weights.
@@ -280,7 +280,7 @@ def find_weights(
         return None, ""
     if not card.trainable:
         raise WeightsError(
-            f"weights must be None for {card.name}, got {_short(weights)}: {known_tags(card)}."
+            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}."
         )
     if weights != "default":
         if isinstance(weights, str) and (weights in card.weights or weights == "published"):
@@ -295,14 +295,14 @@ def find_weights(
                 raise
             reason = str(error)
     choices = "a tag or to the path of a file" if card.weights else "the path of a file"
-    return None, reason or f"{known_tags(card)}. Set weights to {choices}"
+    return None, reason or f"{known_tags(card)}. Set 'weights' to {choices}"
 
 
 def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     path = existing_file(weights)
     if path is None:
         raise WeightsError(
-            f"weights must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
+            f"'weights' must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
             f"{_short(weights)}."
         )
     entry = find_entry(card, path)
@@ -334,7 +334,7 @@ def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
 
 
 def is_offline() -> bool:
-    """Return True if the environment variable ``COLORZOO_OFFLINE`` is set."""
+    """Return whether the environment variable ``COLORZOO_OFFLINE`` is set."""
     return is_on(_OFFLINE)
 
 
@@ -345,7 +345,7 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
 
     Args:
         file: File of a model card; missing folders are created.
-        offline: Do not open network connections, as with ``COLORZOO_OFFLINE=1``.
+        offline: Whether to use only local files, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
         WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
@@ -414,8 +414,8 @@ def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
 
     Args:
         source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a
-            ``model.safetensors`` that `colorzoo weights convert` wrote.
-        offline: Use only the local cache.
+            file ``model.safetensors`` written by ``colorzoo weights convert``.
+        offline: Whether to use only local files.
 
     Raises:
         WeightsError: The repository does not exist, the Hub cannot be reached, or the file has no model name.

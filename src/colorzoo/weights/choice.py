@@ -41,7 +41,10 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Default model for each use case if no weights were downloaded; avoids loading all model cards."""
+"""Default model for each use case if no weights were downloaded.
+
+The table makes loading all model cards unnecessary.
+"""
 
 
 @dataclass(frozen=True)

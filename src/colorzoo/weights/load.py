@@ -227,8 +227,8 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
         published: Whether the keys are the authors' parameter names, which
-            ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, they
-            are not converted.
+            ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, these
+            keys are not converted.
 
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.

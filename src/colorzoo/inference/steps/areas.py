@@ -204,8 +204,8 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
             levels = torch.from_numpy(np.array(image))
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):
         raise GuidanceError(
-            "recipe.areas: the field kept.png of a locked area must be an RGB image in PNG format; lock the "
-            "area again."
+            "recipe.areas: a locked area must contain an RGB image in PNG format (field 'kept'); lock "
+            "the area again."
         ) from None
     low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
     lab = levels.permute(2, 0, 1).float() * step + low

@@ -97,14 +97,13 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
-                "--reference-classes requires exactly one reference, which must be an image rather than an "
-                "embedding."
+                "--reference-classes requires exactly one reference image; embeddings are not supported."
             )
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
-            "classes.file requires classes.reference_file (--reference-classes), because image and reference "
-            "must use the same set of classes."
+            "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because image "
+            "and reference must use the same classes."
         )
     return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
 
@@ -163,7 +162,9 @@ def _fill_polygons(
     for area in painted:
         number, corners = area.number, area.path
         if number is None or len(corners) < 3:
-            raise GuidanceError(f"{area.name} must have a class and a path with at least three corners.")
+            raise GuidanceError(
+                f"{area.name} must have the field 'class' and a 'path' with at least three corners."
+            )
         _check_class(number, count, area.name)
         canvas = Image.new("1", (width, height))
         ImageDraw.Draw(canvas).polygon([(x * scale[0], y * scale[1]) for x, y in corners], fill=1)
