@@ -39,8 +39,8 @@ class Access:
 
     Attributes:
         host: Address on which the server listens.
-        token: Token required in requests for data; None disables the check.
-        names: Additional accepted host names.
+        token: Secret that each request for data must contain; None disables the check.
+        names: Host names that requests can use in addition to ``host``.
     """
 
     host: str
@@ -48,7 +48,11 @@ class Access:
     names: tuple[str, ...] = ()
 
     def refusal(self, scope: Scope) -> str | None:
-        """Return the reason for refusing a request; None if the request is allowed."""
+        """Return the reason for refusing a request; None if the request is allowed.
+
+        Args:
+            scope: ASGI scope of the request.
+        """
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         try:
@@ -71,7 +75,7 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        """Name of the token cookie, with a hash of the token.
+        """Name of the cookie that stores the token; the name contains a hash of the token.
 
         Browsers share cookies between the ports of a host, so each server requires a different cookie name.
         """

@@ -63,7 +63,12 @@ class StudioLoader:
 
     @classmethod
     def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
-        """Return a loader with a loaded studio."""
+        """Return a loader for a studio that is already loaded.
+
+        Args:
+            studio: The studio.
+            recipe: Initial recipe of new drawing pads; None for an empty recipe.
+        """
         loader = cls(studio.limits)
         loader.finish(studio, recipe)
         return loader
@@ -75,7 +80,10 @@ class StudioLoader:
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the path of the photo in the URL of a drawing pad; None without a photo.
+        """Return the path of the photo that the URL of a drawing pad names; None without a name.
+
+        Args:
+            address: Query of the URL; the parameter ``photo`` is the path.
 
         Raises:
             StudioError: The photo does not exist or is not in the report.
@@ -97,7 +105,7 @@ class StudioLoader:
         self._future.set_result(studio)
 
     def fail(self, error: BaseException) -> None:
-        """Set the error that `wait` raises."""
+        """Record that loading failed, with the error that `wait` raises."""
         self._future.set_exception(error)
 
     async def wait(self) -> Studio:

@@ -3,8 +3,9 @@
 A bundle is needed because a notebook widget cannot import a second file. The sources in ``static/js`` are ES
 modules with imports at the top and ``export`` before declarations.
 
-The bundle contains each module after its imports, without import statements and ``export`` keywords. All
-modules share one scope, so two modules must not declare the same name.
+In the bundle, each module follows the modules that it imports. Import statements are removed, and so are the
+``export`` keywords of imported modules. All modules share one scope, so two modules must not declare the same
+name.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def pad_module() -> str:
 
 
 def pad_style() -> str:
-    """Return the style sheet of the drawing pad, limited to the class ``colorzoo-pad``."""
+    """Return the style sheet, which affects only elements of the class ``colorzoo-pad``."""
     return _read("pad.css")
 
 

@@ -28,7 +28,10 @@ _STAGES = ("prepare", "network", "join", "encode")
 
 
 def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return the reference location that the model matched to each pixel.
+    """Return the location in the reference that the model matched to each pixel.
+
+    Args:
+        colored: Result of the model at the size of the network input.
 
     Returns:
         x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
@@ -69,7 +72,7 @@ class PadRequest:
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
-        """Return the task for a fast preview, without decoding the file.
+        """Return the task for a fast preview, which does not require decoding the file.
 
         Args:
             size: Shorter side of the network input in pixels.
@@ -96,6 +99,12 @@ def preview(
     request: PadRequest, quality: Quality, limits: Limits
 ) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
     """Colorize a photo and encode the result as a JPEG preview.
+
+    Args:
+        request: Photo, recipe and model.
+        quality: ``drag`` for a small preview, ``final`` for the standard preview, or ``full`` for a preview
+            at full size.
+        limits: Limits on the sizes of previews.
 
     Returns:
         The result, the JPEG, and the fields ``width``, ``height`` and ``timing`` of the message ``colored``.

@@ -80,7 +80,13 @@ class Context:
     received: float = field(default_factory=time.perf_counter)
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
-        """Return a response to this request."""
+        """Return a message that responds to this request.
+
+        Args:
+            kind: Type of the message.
+            *buffers: Binary parts of the message.
+            **fields: Other JSON fields of the message.
+        """
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
     def opened(self) -> OpenedImage:
@@ -227,7 +233,7 @@ def _color(ctx: Context) -> Iterator[Message]:
 
 
 def suggest(ctx: Context) -> Iterator[Message]:
-    """Suggest likely colors at a location, conditioned on all other hints."""
+    """Yield a message with likely colors at a location, predicted from all other hints."""
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = fields.required_number("x"), fields.required_number("y")

@@ -32,13 +32,14 @@ _ROWS = 256  # number of rows per step, because intermediate values take 16 time
 def encode_layers(
     kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
-    """Encode a result as a PNG of the color layer, or as an OpenRaster file.
+    """Encode a colorized photo as a transparent PNG or as an OpenRaster file with layers.
 
     Args:
-        kind: A key of `LAYERED`.
+        kind: ``layer`` for a PNG that contains only the color layer, or ``ora`` for an OpenRaster file.
         image: Source photo.
-        levels: Result ``(H, W, 3)``.
-        unpainted: Result ``(H, W, 3)`` without paint strokes; None if the recipe has no paint strokes.
+        levels: Colorized photo, RGB ``(H, W, 3)``.
+        unpainted: Colorized photo without paint strokes, RGB ``(H, W, 3)``; None if the recipe has no paint
+            strokes.
     """
     gray, result = gray_levels(image), quantized(levels, None, 8)
     if kind == "layer":
@@ -65,11 +66,14 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return an RGBA layer ``(H, W, 4)`` that reproduces a result by alpha compositing.
+    """Return the RGBA layer that produces a result when composited over an image.
 
     Args:
-        image: ``(H, W)`` gray, or ``(H, W, 3)``.
-        result: ``(H, W, 3)``.
+        image: 8-bit image below the layer: gray ``(H, W)``, or RGB ``(H, W, 3)``.
+        result: 8-bit RGB ``(H, W, 3)`` that the compositing produces.
+
+    Returns:
+        ``(H, W, 4)`` uint8, with straight alpha.
     """
     if image.ndim == 2:
         image = image[..., None]

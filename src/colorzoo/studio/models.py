@@ -57,9 +57,10 @@ class ModelPool:
     """Cache of up to two loaded models; the least recently used model is unloaded first.
 
     Args:
-        load: Function that loads the colorizer of a registered model.
-        own: Colorizer loaded by the user, which becomes the default model; None for registered models.
-        default: Name of the default model, for recipes without a model name.
+        load: Function that loads the colorizer of a registered model by name.
+        own: Colorizer that the caller has loaded. Its model is the default model. None if there is none.
+        default: Name of the default model, which colorizes recipes without a model name. The argument is
+            ignored if ``own`` is set. None selects the highest-ranked model for color points.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class ModelPool:
             ctypes.CDLL(None).malloc_trim(0)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the model menu for the message ``hello``."""
+        """Return the entries of the model menu, a field of the message ``hello``."""
         names = list_models()
         entries = [_entry(name) for name in names]
         if self._own is not None and self.default not in names:

@@ -44,9 +44,10 @@ _NETWORK = 256  # shorter side of most network inputs in pixels
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
 class OpenedImage:
-    """Open photo of a drawing pad.
+    """Photo that is open in a drawing pad.
 
-    The photo is stored as its file and as downscaled maps. Exports decode the file again at full size.
+    The photo is stored as its file and as downscaled maps. Exports decode the file again at full size. If the
+    photo is a scan with a border, `part` returns the part inside the border.
 
     Attributes:
         name: File name for display and exports, without folders.
@@ -55,16 +56,16 @@ class OpenedImage:
         size: Width and height in pixels.
         colored: Whether the photo has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
-        notes: Notes for the user.
+        notes: Notes for the user, such as that the colors of the photo are ignored.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the preview.
         network_lightnesses: Cache of `network_lightness`, by the shorter side.
-        gray: JPEG of the lightness.
-        source: JPEG of the photo in its original colors.
+        gray: JPEG of the lightness at the size of the preview.
+        source: JPEG of the photo in its original colors at the size of the preview.
         alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
-        border: Rectangle within the detected border of a scan, or None.
-        window: Position within the whole photo, if this image is a part of a photo.
-        whole: Whole photo, if this image is a part of a photo.
+        border: Rectangle inside the border of a scanned photo; None if no border was detected.
+        window: Position in the whole photo, if this object is a part of a photo; otherwise None.
+        whole: Whole photo, if this object is a part of a photo; otherwise None.
         parts: Cache of the last result of `part`.
         around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches; their pixels are inpainted.
@@ -119,7 +120,7 @@ class OpenedImage:
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
-        """Inpaint the pixels under healing strokes and return the photo.
+        """Return the photo with inpainted pixels under healing strokes.
 
         The detected border and the original image (*Before* in the drawing pad) do not change. If the strokes
         differ from the previous call, the file is decoded again.
@@ -153,16 +154,17 @@ class OpenedImage:
         return replace(opened, lightness=view[None, None], network_lightnesses=networks)
 
     def part(self, setting: BorderSetting) -> OpenedImage:
-        """Return the part of the photo that a border setting selects.
+        """Return the part of a scanned photo inside its border.
 
         The coordinates of the part start at its top-left corner. If the setting selects the whole photo, the
         photo is returned unchanged.
 
         Args:
-            setting: Border setting of a recipe.
+            setting: Border setting of a recipe: ``"automatic"`` for the detected border, the rectangle inside
+                the border, or ``"none"`` for the whole photo.
 
         Raises:
-            GuidanceError: A rectangle does not lie within the photo.
+            GuidanceError: The rectangle does not lie within the photo.
         """
         inside = self.border if setting == "automatic" else None
         if isinstance(setting, Rectangle):
@@ -216,7 +218,11 @@ class OpenedImage:
         return self.approximate_lightnesses[size]
 
     def lightness_around(self, place: tuple[float, float]) -> float:
-        """Return the median lightness near x and y in photo pixels; see `lightness_around`."""
+        """Return the median lightness near a location; see the function `lightness_around`.
+
+        Args:
+            place: Location ``(x, y)`` in photo pixels.
+        """
         pixel = self.view_pixel(place)
         if pixel not in self.around:
             self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
@@ -337,8 +343,8 @@ def safe_name(name: str) -> str:
 def lightness_around(lightness: Tensor, row: int, column: int) -> float:
     """Return the median lightness around a pixel, excluding pixels across an edge.
 
-    Pixels count only if their lightness is similar to the lightness next to the pixel. Specks of a texture
-    and pixels across an edge therefore do not affect the result.
+    Pixels of the surroundings are excluded if their lightness differs from the median of the adjacent pixels.
+    Specks of a texture and pixels across an edge therefore do not affect the result.
 
     Args:
         lightness: ``(h, w)`` in [0, 100].
@@ -356,13 +362,13 @@ def lightness_around(lightness: Tensor, row: int, column: int) -> float:
 
 
 def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
-    """Scale down height and width to a longer side of at most ``side``."""
+    """Return height and width, scaled down to a longer side of at most ``side`` pixels."""
     scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def thumbnail(image: RasterImage) -> bytes:
-    """Return a small JPEG of an image."""
+    """Return a JPEG of an image, scaled down to a longer side of at most 512 pixels."""
     return jpeg(_rgb_image(shrink_levels(image.levels, fit_size(*image.size[::-1], _THUMBNAIL))))
 
 

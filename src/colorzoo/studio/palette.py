@@ -1,4 +1,4 @@
-"""Message fields for suggested colors and for the location of the next point."""
+"""Fields of messages to drawing pads: suggested colors, location of the next point."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def suggestions(
     shape: tuple[int, int],
     count: int,
 ) -> dict[str, Any]:
-    """Return the fields of the message ``suggestions``.
+    """Return the fields of the message ``suggestions`` about a location.
 
-    The fields are ``items`` (suggested colors), ``lightness`` and ``entropy``.
+    The fields are ``items`` (suggested colors), ``lightness`` (in [0, 100]) and ``entropy`` (of the color
+    distribution, in bits).
 
     Args:
         distribution: Color distribution predicted without a hint at ``place``.
@@ -43,7 +44,12 @@ def suggestions(
 def likely_colorings(found: InformativePoint, opened: OpenedImage) -> dict[str, Any]:
     """Return the fields of the message ``colorings``.
 
-    The fields are the most informative location, in photo pixels, and its likely colors.
+    The fields are the location at which a known color would reduce the color variance most, in photo pixels,
+    and its likely colors.
+
+    Args:
+        found: The location and its color distribution.
+        opened: Open photo of the drawing pad.
     """
     lightness = opened.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
@@ -67,7 +73,14 @@ def suggest_next_point(
 ) -> dict[str, Any]:
     """Return the fields of the message ``next``.
 
-    The fields are the most uncertain location, in photo pixels, and its entropy.
+    The fields are the location with the most uncertain color, in photo pixels, and the entropy of its color
+    distribution in bits.
+
+    Args:
+        distribution: Predicted color distribution.
+        opened: Open photo of the drawing pad.
+        recipe: Recipe whose points are excluded from the search.
+        shape: Height and width of the network input.
     """
     x_scale, y_scale = opened.size[0] / shape[1], opened.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]

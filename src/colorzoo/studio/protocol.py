@@ -72,7 +72,8 @@ class Limits:
             of the session expires.
         upload_seconds: Maximum duration of an upload.
         uploads: Maximum number of simultaneous uploads of a session.
-        queued: Maximum number of waiting requests per session and queue.
+        queued: Maximum number of waiting requests of a session in each queue. One queue is for requests that
+            run a model, the other queue for all other requests.
     """
 
     file_bytes: int = 64 * 2**20
@@ -88,7 +89,7 @@ class Limits:
     queued: int = 8
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the limits as fields of the message ``hello``."""
+        """Return the limits as a field of the message ``hello``."""
         return {
             "bytes": self.file_bytes,
             "pixels": self.pixels,
@@ -121,7 +122,7 @@ class StudioError(ColorzooError):
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    """Return the code and message of an error; log unexpected errors."""
+    """Return the error code and the user message for an exception; log unexpected exceptions."""
     if isinstance(error, StudioError):
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
@@ -157,8 +158,8 @@ class Message:
     """Message between the drawing pad and the server.
 
     Attributes:
-        body: JSON object with at least ``type``.
-        buffers: Binary parts.
+        body: JSON object with at least the field ``type``.
+        buffers: Binary parts of the message, such as images.
     """
 
     body: dict[str, Any]
@@ -189,7 +190,7 @@ def error_message(error: BaseException, re: int | None) -> Message:
 
 
 def pack(message: Message) -> str | bytes:
-    """Encode a message as a text frame, or as a binary frame if the message has buffers."""
+    """Encode a message as a WebSocket text frame, or as a binary frame if it has buffers."""
     if not message.buffers:
         return json.dumps(message.body, separators=(",", ":"))
     body = {**message.body, "buffers": [len(part) for part in message.buffers]}
@@ -198,7 +199,7 @@ def pack(message: Message) -> str | bytes:
 
 
 def unpack(frame: str | bytes) -> Message:
-    """Decode a frame to a message.
+    """Decode a WebSocket frame to a message.
 
     Raises:
         StudioError: The frame is not a valid message.

@@ -1,4 +1,4 @@
-"""Message fields for regions, classes, selections, locked colors and reach."""
+"""Fields of messages to drawing pads: regions, classes, selections, locked colors, reach."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ TINT, TINT_ALPHA = (26, 109, 255), 150
 
 
 def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions`` and the region index of each pixel.
+    """Return the fields of the message ``regions``, and the region index of each pixel.
 
-    The index map is encoded as uint16. Regions without pixels are omitted.
+    The indices are the binary part of the message, encoded as little-endian uint16. Regions without pixels
+    are omitted.
 
     Args:
         request: Photo, recipe, and a model that proposes regions.
@@ -92,7 +93,11 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the row and column of the pixel farthest from the region boundary."""
+    """Return the row and column of the pixel that is farthest from the boundary of a region.
+
+    Args:
+        inside: ``(H, W)``, True inside the region.
+    """
     padded = np.pad(inside, 1).astype(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -100,10 +105,10 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes``, and class maps in uint16.
+    """Return the fields of the message ``classes``, and class maps encoded as uint16.
 
-    The first class map belongs to the photo. A second class map belongs to the reference, if a reference is
-    attached.
+    The first class map contains the predicted class of each pixel of the photo. If a reference is attached,
+    a second class map describes the reference.
 
     Raises:
         StudioError: The model does not predict classes.
@@ -140,11 +145,11 @@ def _uint16_bytes(values: Tensor) -> bytes:
 def select_at_point(
     request: PadRequest, place: tuple[float, float], size: float, visible: float = 1.0
 ) -> dict[str, Any]:
-    """Segment the object at a click and return its mask.
+    """Segment the object at a click and return its mask, as the recipe field ``mask``.
 
     Args:
         request: Photo and recipe.
-        place: Location ``(x, y)`` in photo pixels.
+        place: Location ``(x, y)`` of the click in photo pixels.
         size: 1 selects the most likely object. Larger values select larger objects, and smaller values select
             smaller objects.
         visible: Fraction of the photo that is visible on the screen. If ``size`` is 1, objects that cover a
@@ -157,7 +162,7 @@ def select_at_point(
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
-    """Segment parts of a photo, such as skin and sky; return their names and masks."""
+    """Segment parts of a photo, such as skin and sky, and return their names and masks."""
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     parts = find_parts(lightness, features=_features(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
@@ -171,7 +176,7 @@ def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
 def select_in_outline(
     request: PadRequest, path: Sequence[tuple[float, float]], size: float
 ) -> dict[str, Any]:
-    """Segment the object inside an outline and return its mask.
+    """Segment the object inside an outline and return its mask, as the recipe field ``mask``.
 
     Args:
         request: Photo and recipe.
@@ -187,7 +192,10 @@ def select_in_outline(
 
 
 def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
-    """Return the mask of the area inside an outline, without segmentation."""
+    """Return the mask of the area inside an outline, as the recipe field ``mask``.
+
+    No object is segmented. See `select_in_outline` for the arguments.
+    """
     return _mask_fields(
         request, resize_mask(outline_mask(request.lightness(), path, request.opened.size), size)
     )
@@ -207,7 +215,7 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
     Args:
         request: Photo and model.
         result: Result of the current recipe.
-        area: Area with the action ``lock`` or ``only``.
+        area: Area with the action ``lock`` (keep the colors inside) or ``only`` (keep the colors outside).
     """
     lightness = request.lightness()
     others = (
@@ -252,7 +260,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
-    """Return the values of the reach slider's steps for a point.
+    """Return the reach at each step of the slider that sets the reach of a point.
 
     The reach determines how far the color of a point spreads. Each step multiplies the covered area by the
     same factor; see `even_reaches`.
@@ -266,7 +274,9 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
-    """Return the default reach of a new point; None if the model does not compute similarity.
+    """Return the default reach of a new point, derived from the similarity of pixels to it.
+
+    The result is None if the model does not compute similarities.
 
     Args:
         request: Photo and model.

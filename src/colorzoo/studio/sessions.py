@@ -53,7 +53,7 @@ class Session:
         opened: Open photo of the drawing pad, or None.
         reference: Attached reference image, or None.
         files: Uploads and exports by random key.
-        offered: Photo from the command line, by key; shared by all sessions.
+        offered: Photo that a new drawing pad opens, by key; its content is shared by all sessions.
         uploads: Number of uploads in progress.
         last_used: Time of the last use in seconds, by the clock of `SessionStore`.
         connected: Whether a drawing pad is connected. A second drawing pad that requests this session gets a

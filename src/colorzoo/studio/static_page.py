@@ -48,7 +48,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
 
     Args:
         folder: Output folder.
-        card: Card of the model.
+        card: Card (metadata) of the model.
         images: Example images. By default, the page opens the first image. The URL query ``?photo=NAME``
             opens another image.
 

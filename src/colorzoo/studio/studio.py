@@ -37,9 +37,12 @@ class Studio:
     All methods are thread-safe and return without blocking.
 
     Args:
-        colorizer: Colorizer of the default model; None loads registered models on first use.
-        model: Name of the default model.
-        device: Device of the models.
+        colorizer: Loaded colorizer, whose model becomes the default model. None uses the registered model
+            ``model`` as the default model and loads it on first use.
+        model: Name of the default model; ignored if ``colorizer`` is set. None selects the highest-ranked
+            model for color points.
+        device: Device of the models that the studio loads. In addition to the default model, the studio loads
+            each registered model that a recipe names.
         limits: Limits of the server.
         inline_files: Whether responses contain exported files instead of a download address.
         tune: Whether to halve the number of PyTorch threads of the process. Set this only if the process does
@@ -76,7 +79,12 @@ class Studio:
         self._models: list[dict[str, Any]] | None = None
 
     def offer(self, data: bytes, name: str) -> None:
-        """Set the photo that new drawing pads open."""
+        """Set the photo that new drawing pads open.
+
+        Args:
+            data: Content of the image file.
+            name: File name for display.
+        """
         self._start = TemporaryFile(data, name)
 
     def warm_up(self) -> None:
@@ -145,7 +153,13 @@ class Studio:
         self._forget(session.id)
 
     def handle(self, session: Session, message: Message, reply: Reply) -> None:
-        """Queue a request; pass responses and errors to ``reply``."""
+        """Queue a request; its responses and errors are passed to ``reply`` later.
+
+        Args:
+            session: Session of the drawing pad.
+            message: Message with the request.
+            reply: Thread-safe function that sends a message to the drawing pad.
+        """
         try:
             self.sessions.touch(session)
             if message.type == "close":  # runs immediately, so that later requests do not use the photo

@@ -1,4 +1,4 @@
-"""Conversion of maps of the area inside a scan border to maps of the whole photo."""
+"""Position of the area inside a scan border, and its maps extended to the whole photo."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Window:
     size: tuple[int, int]
 
     def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the rectangle of the inner area for another photo size."""
+        """Return the inner area in pixels of the photo scaled to ``columns`` x ``rows``."""
         return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
         """Extend a map of the inner area to the size of the whole photo.
 
         Args:
-            values: Map ``(h, w)`` or ``(h, w, C)`` of the inner area.
+            values: Map ``(h, w)`` or ``(h, w, C)`` of the inner area, at any resolution.
             edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
         """
         x, y, width, height = self.inside

@@ -35,7 +35,11 @@ def stop_if_cancelled(*_: object) -> None:
 
 @contextmanager
 def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Make `stop_if_cancelled` raise an error in this thread if ``is_cancelled()`` is True."""
+    """Within a ``with`` block, let `stop_if_cancelled` check whether a request is cancelled.
+
+    Args:
+        is_cancelled: Function that returns whether the request of this thread is cancelled.
+    """
     _local.is_cancelled = is_cancelled
     try:
         yield
@@ -45,7 +49,7 @@ def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class QueuedRequest:
-    """Request in a queue.
+    """Job of a `Worker`: the processing of one request.
 
     Attributes:
         kind: Type of the request, such as ``"color"``.
@@ -62,7 +66,7 @@ class QueuedRequest:
 
 
 class Worker:
-    """Pool of threads that run jobs, with one queue per session.
+    """Pool of threads that run jobs (`QueuedRequest`), with one queue per session.
 
     The pool serves the sessions in turn and runs at most one job of a session at a time.
 
@@ -85,7 +89,7 @@ class Worker:
             thread.start()
 
     def submit(self, session: str, job: QueuedRequest) -> None:
-        """Queue a job, and drop waiting jobs of the same kind that may be replaced.
+        """Queue a job, and drop waiting jobs of the same kind that can be replaced.
 
         Raises:
             StudioError: Too many jobs of this session are waiting.

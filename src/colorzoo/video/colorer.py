@@ -33,7 +33,7 @@ class FrameColorer:
         strength: Multiplier for the chroma.
 
     Attributes:
-        notes: Notes for the user about the current shot, as the keys of a dict.
+        notes: Notes for the user about the current shot: the keys of a dict, whose values are not used.
 
     Raises:
         VideoError: The model colorizes sketches instead of photographs.
@@ -67,7 +67,7 @@ class FrameColorer:
 
     @property
     def needs_every_frame(self) -> bool:
-        """Whether frames must be colorized in order.
+        """Whether the model must colorize every frame, in order.
 
         This is the case if a reference is set and the model uses the colors of the previous frame.
         """
@@ -79,7 +79,14 @@ class FrameColorer:
         self._previous, self.notes = None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether a frame has a key image with the frame's aspect ratio."""
+        """Return whether the user colorized a frame (key image), at the frame's aspect ratio.
+
+        If the aspect ratio differs, a note is added and the key image is only used as a reference.
+
+        Args:
+            frame: Frame of the video.
+            lightness: ``(1, 1, h, w)`` lightness of the frame at any size.
+        """
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size

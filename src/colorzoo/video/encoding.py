@@ -58,10 +58,11 @@ class StreamPlan:
         encoding: Codec and quality.
         width: Width of the stored source frames in pixels, before rotation.
         height: Height of the stored source frames in pixels, before rotation.
-        layout: Pixel format.
+        layout: Pixel format and color matrix.
         time_base: Unit of the timestamps in seconds.
         rate: Mean number of frames per second.
-        tags: FFmpeg codes of color range, matrix, primaries and transfer, by attribute name.
+        tags: FFmpeg codes of the color range, matrix, primaries and transfer function, by the attribute name
+            of PyAV's codec context.
         aspect: Pixel aspect ratio; None if the source does not specify it.
         matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty without a
             display matrix.
@@ -116,9 +117,12 @@ class StreamPlan:
 
 
 def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return the side data of a frame, such as HDR metadata, by type.
+    """Return a dict that maps types of side data, such as HDR metadata, to bytes.
 
-    The result is empty if PyAV does not support a type.
+    The result is empty if PyAV does not support one of the types.
+
+    Args:
+        frame: PyAV frame.
     """
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
@@ -127,7 +131,9 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
 
 
 def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return HDR parameters for x264 or x265, and a note if HDR metadata is dropped.
+    """Return the HDR parameters of an encoder, and notes for the user on dropped metadata.
+
+    The parameters have the syntax of x264 and x265. For other codecs, HDR metadata is dropped.
 
     Args:
         side_data: Side data of a frame; see `side_data_of`.
@@ -167,10 +173,12 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
-    """Choose the encoding of an output file.
+    """Return the encoding of an output file.
 
-    The extension determines the container and the default codec. If ``codec`` or ``crf`` is None, the default
-    is used.
+    Args:
+        out: Output file, whose extension determines the container and the default codec.
+        codec: A key of `CODECS`; None selects the default codec of the extension.
+        crf: Constant rate factor; None selects the default of the codec.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -233,9 +241,11 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
 
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the color tags of the output, by attribute name.
+    """Return the color tags of the output stream; see `StreamPlan`.
 
-    The color matrix and range come from ``layout``; the other tags come from the frame.
+    Args:
+        frame: PyAV frame of the source, which provides the primaries and the transfer function.
+        layout: Pixel format of the output, which provides the color matrix and range.
     """
     return {
         "color_range": FULL_RANGE if layout.full else 1,

@@ -45,7 +45,10 @@ class ExposureHold:
 
 
 def exposed(lightness: Tensor, factor: float) -> Tensor:
-    """Change the exposure of a lightness map in [0, 100]: multiply L* + 16 by a factor."""
+    """Change the exposure of a lightness map in [0, 100].
+
+    L* + 16 is multiplied by ``factor``, which corresponds to a factor on the luminance.
+    """
     if factor == 1:
         return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)

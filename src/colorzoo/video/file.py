@@ -167,7 +167,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order; add the time codes of damaged packets to ``issues``."""
+        """Yield all decoded frames in order; record damaged packets in the attribute ``issues``."""
         self.issues.broken.clear()
         turns, pts = round(self._first.rotation / 90) % 4, None
         for number, decoded in enumerate(self._decoded()):
@@ -187,11 +187,17 @@ class VideoFile:
         return VideoFile(path, self._encoding)
 
     def part(self, path: Path) -> FilePart:
-        """Return an encoder for one shot."""
+        """Return an encoder that writes one shot to the file ``path``."""
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Write the joined shots, the source's other streams and the provenance to the result."""
+        """Write the result: the joined shots, the source's other streams and the provenance.
+
+        Args:
+            parts: Files of the shots, in order.
+            result: Output file.
+            origin: Provenance of the result; None stores no provenance.
+        """
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
@@ -239,7 +245,7 @@ class FilePart:
     """Encoder for the frames of one shot.
 
     Args:
-        path: Output file.
+        path: Output file of the shot.
         plan: Properties of the output stream.
     """
 
@@ -255,7 +261,8 @@ class FilePart:
         Args:
             frame: Source frame.
             ab: ``(2, h, w)`` colors of the frame in CIE units.
-            inside: Part of the frame covered by ``ab``; pixels outside stay gray. None for the whole frame.
+            inside: Part of the frame that ``ab`` covers; pixels outside stay gray. None if ``ab`` covers the
+                whole frame.
         """
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)
@@ -290,7 +297,13 @@ def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> ND
 
 
 def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
-    """Copy planes into a PyAV frame."""
+    """Copy the planes Y', Cb and Cr into a PyAV frame.
+
+    Args:
+        frame: Destination.
+        planes: Planes with the sizes of the frame's planes.
+        bits: Bits per sample.
+    """
     for plane, content in zip(frame.planes, planes, strict=True):
         samples(plane, bits)[:] = content
 

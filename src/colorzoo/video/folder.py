@@ -97,7 +97,7 @@ class FrameFolder:
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all images in order; add the names of unreadable images to ``issues``."""
+        """Yield all images in order; record unreadable images in the attribute ``issues``."""
         self.issues.broken.clear()
         number = 0
         for file in self.files:
@@ -113,11 +113,17 @@ class FrameFolder:
         return FrameFolder(path)
 
     def part(self, path: Path) -> FolderPart:
-        """Return a writer for the frames of one shot."""
+        """Return a writer that stores the frames of one shot in the folder ``path``."""
         return FolderPart(path)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Move the frames of all shots into one folder; ``origin`` is not used."""
+        """Move the frames of all shots into one folder.
+
+        Args:
+            parts: Folders of the shots, in order.
+            result: Output folder.
+            origin: Ignored; accepted for compatibility with `VideoFile.join`.
+        """
         del origin
         try:
             result.mkdir(exist_ok=True)

@@ -61,19 +61,19 @@ class Layout:
 
     @property
     def luma_scale(self) -> tuple[float, float]:
-        """Black level of Y', and difference between the white and black levels."""
+        """Black level of Y', and difference between the white and black levels, as sample values."""
         unit = 2.0 ** (self.bits - 8)
         return (0.0, 2.0**self.bits - 1) if self.full else (16 * unit, 219 * unit)
 
     @property
     def chroma_scale(self) -> tuple[float, float]:
-        """Neutral level of Cb and Cr, and difference between their highest and lowest levels."""
+        """Sample value of Cb and Cr for gray, and difference of their highest and lowest values."""
         unit = 2.0 ** (self.bits - 8)
         return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
 
 
 def layout_of(frame: Any) -> Layout:
-    """Return the YUV layout of a frame; RGB frames are treated as YUV 4:4:4."""
+    """Return the pixel format of a PyAV frame; RGB frames are treated as YUV 4:4:4."""
     parts, height = frame.format.components, frame.format.height
     bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
@@ -94,7 +94,7 @@ def is_rgb(form: Any) -> bool:
 
 
 def read_luma(frame: Any) -> NDArray[Any]:
-    """Return the luma Y' ``(H, W)`` of a frame in the format of `layout_of`."""
+    """Return the luma Y' ``(H, W)`` of a PyAV frame, with the bits and range of `layout_of`."""
     layout = layout_of(frame)
     gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
     names = {layout.name, layout.name.replace("yuv", "yuvj")}
@@ -114,7 +114,7 @@ def read_luma(frame: Any) -> NDArray[Any]:
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:
-    """Return a view of the samples of a PyAV plane, ``(H, W)``."""
+    """Return the samples of a PyAV plane as an array ``(H, W)`` that shares its memory."""
     kind = np.uint8 if bits == 8 else np.uint16
     rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, -1)
     return rows[:, : plane.width]
@@ -137,7 +137,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Convert RGB ``(H, W, 3)`` in [0, 1] to Y', Cb and Cr with chroma subsampling."""
+    """Convert RGB ``(H, W, 3)`` in [0, 1] to the planes Y', Cb and Cr of a layout."""
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)
     y = red * r + (1 - red - blue) * g + blue * b

@@ -103,7 +103,7 @@ class PartsFolder:
             return None
 
     def part(self, first: int, extension: str) -> Path:
-        """Return the path of the shot that starts at frame ``first``."""
+        """Return the path of the file or folder for the shot that starts at frame ``first``."""
         return self.path / f"shot-{first:08d}{extension}"
 
     def finish(self, shot: Shot) -> None:
@@ -112,6 +112,10 @@ class PartsFolder:
 
     def publish(self, result: Path, out: Path) -> None:
         """Move the result to its destination and delete the folder of shots.
+
+        Args:
+            result: Complete result inside the folder of shots.
+            out: Destination.
 
         Raises:
             VideoError: The result cannot be moved.
@@ -133,7 +137,7 @@ class PartsFolder:
 
 
 def parts_path(out: Path) -> Path:
-    """Return the path of the folder with the shots of a result."""
+    """Return the path of the `PartsFolder` of a result."""
     return out.with_name(f"{out.name}.parts")
 
 
@@ -160,7 +164,8 @@ def color_video(
         steady: Strength of the temporal stabilization; see `SteadyColors`. 0 colorizes each frame
             independently.
         size: Shorter side of the network input in pixels.
-        border: Part of the frames to colorize; ``"automatic"`` detects the border once per shot.
+        border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
+            film rebate, in the first frame of each shot.
         tick: Function called after each frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
 

@@ -66,7 +66,7 @@ class Motion:
     def warp(self, values: Array) -> Array:
         """Warp values ``(h, w, C)`` of the adjacent frame to this frame.
 
-        The result is multiplied by the propagation weight. The values may have a higher resolution than the
+        The result is multiplied by the propagation weight. The values can have a higher resolution than the
         flow.
         """
         size = (values.shape[1], values.shape[0])
@@ -78,7 +78,10 @@ class Motion:
         return _weighted(_sample(values, _targets(flow)), weight)
 
     def coarse(self) -> tuple[Array, Array]:
-        """Return the flow targets and the propagation weights, subsampled by `_COARSE`."""
+        """Return the target coordinates of the flow vectors and the propagation weights.
+
+        Both maps are subsampled to every second row and column.
+        """
         flow = self.flow[::_COARSE, ::_COARSE] / np.float32(_COARSE)
         return _targets(flow), self.weight[::_COARSE, ::_COARSE]
 
@@ -124,7 +127,10 @@ class SteadyColors:
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
     def add(self, lightness: Tensor, predict: Predict, *, fixed: bool = False) -> list[Tensor]:
-        """Add a frame and return the ab ``(1, 2, h, w)`` of each finished frame.
+        """Add a frame, and return the ab ``(1, 2, h, w)`` of all frames of a complete window.
+
+        The list is empty until a window is complete. If ``strength`` is 0, it contains the ab of the added
+        frame.
 
         Args:
             lightness: ``(1, 1, h, w)`` lightness of the frame in [0, 100].
