@@ -227,12 +227,12 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save whether the next step trains the generator."""
+        """Store in the checkpoint whether the next step trains the generator."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[_TURN] = self.generators_turn
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore whether the next step trains the generator."""
+        """Restore from the checkpoint whether the next step trains the generator."""
         super().on_load_checkpoint(checkpoint)
         self.generators_turn = checkpoint[_TURN]
 

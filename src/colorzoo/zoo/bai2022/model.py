@@ -70,8 +70,8 @@ class SparseColorization(ColoringModel):
         """Colorize images at the input size of the networks.
 
         Args:
-            lightness: ``(B, 1, side, side)``, L / 50 - 1.
-            reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
+            lightness: Images ``(B, 1, side, side)``, L / 50 - 1.
+            reference: References ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
             scattered: ``(B, r)`` or ``(1, r)`` int64, row-major indices of the random reference cells.
         """
         read = self.network.read(reference)

@@ -78,7 +78,7 @@ class ColorEncoder(nn.Module):
 
 
 class ContentEncoder(nn.Sequential):
-    """VGG-19 up to relu4_1 for one input channel, with reflection padding and average pooling.
+    """VGG-19 up to relu4_1 with one input channel, reflection padding and average pooling.
 
     Args:
         width: Multiplier for every channel count.
@@ -110,7 +110,12 @@ class AdaptiveNorm(nn.Module):
         self.norm, self.fc = InstanceNorm(), nn.Linear(STYLE, 2 * channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Normalize ``(B, C, h, w)`` with style vectors ``(B, 64)``."""
+        """Normalize each channel, then scale and shift it by values from a style vector.
+
+        Args:
+            x: ``(B, C, h, w)``, feature map.
+            style: ``(B, 64)``, style vectors.
+        """
         gamma, beta = self.fc(style)[:, :, None, None].chunk(2, dim=1)
         return (1 + gamma) * self.norm(x) + beta
 
@@ -182,12 +187,12 @@ class Architecture:
 
 
 class Read(NamedTuple):
-    """Encoded references.
+    """Encoder output for references.
 
     Attributes:
-        maps: Feature maps at five scales, finest first.
-        style: ``(B, 64)``, style vector.
-        classes: ``(B, classes)``, class logits of the reference.
+        maps: Feature maps at 1, 1/2, 1/4, 1/8 and 1/16 of the input size.
+        style: ``(B, 64)``, style vectors.
+        classes: ``(B, classes)``, class logits of the references.
     """
 
     maps: list[Tensor]
@@ -285,7 +290,7 @@ def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Modu
 
 
 class SparseNetworks(nn.Module):
-    """The six SSCN networks: stage 1 predicts rough colors, and stage 2 refines them.
+    """The six SSCN networks: stage 1 predicts rough colors, and stage 2 refines the colors.
 
     Args:
         architecture: Settings of the networks.

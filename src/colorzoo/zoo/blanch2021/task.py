@@ -137,8 +137,8 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
         Args:
             maps: ab / 110 at full, 1/2, 1/4 and 1/8 scale, each ``(B, 2, h, w)``.
-            truth: ``(B, 3, side, side)`` in scaled Lab.
-            reference: ``(B, 3, side, side)`` in scaled Lab.
+            truth: Ground truth ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
+            reference: References ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
         """
         maps = [_precise(each) for each in maps]
         wanted, given = _pyramid(truth), _pyramid(reference)

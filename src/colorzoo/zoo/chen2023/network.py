@@ -106,7 +106,12 @@ class ClusterSegmenter(nn.Module):
         return self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
-        """Return the class and confidence of each position; see `Segmenter`."""
+        """Return the class and confidence of each position of the feature grid.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            deep: Deep map of the feature network, which some encoders use instead of ``rgb``.
+        """
         features, centers = self.encode(rgb, deep), self.centers
         if self.classes == len(centers):
             return classify(features, centers)
@@ -168,7 +173,7 @@ class DinoBackbone(nn.Module):
         return torch.cat([table[:, :1], larger.flatten(2).transpose(1, 2)], dim=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return DINO features ``(B, 768, H/8, W/8)`` of normalized RGB ``(B, 3, H, W)``."""
+        """Map normalized RGB ``(B, 3, H, W)`` to DINO features ``(B, 768, H/8, W/8)``."""
         patches = self.vit.patch_embed.proj(image)
         grid = patches.shape[-2:]
         first = self.vit.cls_token.expand(len(image), -1, -1)

@@ -33,7 +33,7 @@ _EMPTY = 1e-20  # added to segment areas so that an empty segment gets color 0
 
 
 class Hints(NamedTuple):
-    """Hint maps of colored segments.
+    """Hint color and hint mask of each pixel.
 
     Attributes:
         color: ``(B, 3, H, W)``, hint color; 0 at pixels without a hint.
@@ -155,7 +155,12 @@ def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> T
 
 
 def gumbel_noise(generators: list[torch.Generator], shape: tuple[int, int, int]) -> Tensor:
-    """Draw Gumbel noise ``(B, *shape)`` on the CPU, with one generator per image."""
+    """Draw Gumbel noise ``(B, *shape)`` on the CPU.
+
+    Args:
+        generators: One random generator for each of the B images.
+        shape: Number of segments, height and width.
+    """
     draws = torch.stack([torch.rand(shape, generator=each) for each in generators])
     return draws.clamp_(min=_LEAST_DRAW).log_().neg_().log_().neg_()  # faster than exponential_()
 

@@ -146,7 +146,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"features": features})
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the sum of the weighted content and adversarial losses."""
+        """Return the sum of the weighted content and adversarial losses and log each loss."""
         weigh = self.objective
         losses = {}
         if weigh.content_weight:
@@ -251,7 +251,12 @@ class Ci2018Pixels(SingleOptimizerModule):
 
 
 def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
-    """Multiply the line contrast of sketches ``(B, 1, H, W)`` in [0, 1] by factors ``(B, 1)``."""
+    """Multiply the contrast of the lines in sketches.
+
+    Args:
+        sketch: ``(B, 1, H, W)`` in [0, 1]; ink is 0.
+        contrast: ``(B, 1)``, factor for each sketch.
+    """
     faded = contrast[..., None, None]
     return sketch * faded + 1 - faded
 
