@@ -65,8 +65,8 @@ def sample_cached(
     The mean change of the witnesses is added to all other tokens.
 
     If the approximation error could change the sampled code, a full pass computes all tokens and measures the
-    error. The error is assumed to grow linearly after a full pass. The result is therefore very likely, but
-    not guaranteed, to equal the result of `sample`.
+    error. The error is assumed to grow linearly after a full pass. The sampled codes therefore very likely
+    equal the codes from `sample`, but equality is not guaranteed.
 
     Args:
         transformer: Transformer.
@@ -194,7 +194,13 @@ def most_probable(logits: Tensor, top_k: int) -> Tensor:
 
 
 def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
-    """Return the code with the largest logit plus noise among the ``top_k`` most probable."""
+    """Return the code with the largest logit plus noise among the most probable codes.
+
+    Args:
+        logits: Logits ``(codes,)`` of a cell.
+        noise: Gumbel noise ``(codes,)`` of the step.
+        top_k: Number of most probable codes to sample from.
+    """
     return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
 
 

@@ -289,7 +289,7 @@ def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def judged(objective: VQGANObjective, step: int) -> float:
-    """Return 1 from step ``disc_start`` on, when the discriminator is in use, else 0."""
+    """Return the factor of the adversarial losses: 1 from step ``disc_start`` on, else 0."""
     return float(step >= objective.disc_start)
 
 
@@ -360,7 +360,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the losses and log each loss."""
+        """Return the weighted sum of the generator losses, and log each unweighted loss."""
         rgb, target = 2 * generated.rgb - 1, 2 * batch["rgb"] - 1
         terms = generator_terms(rgb, target, generated.extras["codebook"], self.lpips, self.discriminator)
         self.log_losses({**terms, "perplexity": generated.extras["perplexity"]}, len(rgb))

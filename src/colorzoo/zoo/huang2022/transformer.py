@@ -109,7 +109,10 @@ class HybridTransformer(nn.Module):
         return x + self.pos_emb[:, : x.shape[1]]
 
     def embed_colors(self, codes: Tensor, hints: Hints) -> Tensor:
-        """Embed codes and hints as tokens ``(B, rows * columns, C)``, without positions."""
+        """Embed codes and hints as color tokens ``(B, rows * columns, C)``.
+
+        Position embeddings are not included; for arguments, see `forward`.
+        """
         tokens: Tensor = self.tok_emb(codes.flatten(1))
         _, rows, columns = codes.shape
         image, row, column = hints.cells.unbind(dim=1)

@@ -109,7 +109,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
     def generator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
-        """Return the weighted sum of the losses and log each loss."""
+        """Return the weighted sum of the generator losses, and log each unweighted loss."""
         terms = self.generator_terms(rgb_to_lab(batch["rgb"]), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)

@@ -160,7 +160,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             return self.generate(batch)
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the losses and log each loss."""
+        """Return the weighted sum of the generator losses, and log each unweighted loss."""
         terms = self.generator_terms(sketches_of(batch), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
@@ -186,7 +186,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the sum of `discriminator_terms`."""
+        """Return the sum of the two least-squares losses from `discriminator_terms`."""
         return torch.stack(self.discriminator_terms(batch, generated)).sum()
 
     def discriminator_terms(self, batch: Batch, generated: RgbPrediction) -> tuple[Tensor, Tensor]:
