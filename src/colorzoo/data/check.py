@@ -134,7 +134,8 @@ class ValueCache:
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
-        dtype: Data type of the values, which must be at least 0 because -1 marks unknown values.
+        dtype: Data type of the values. Each value must be at least 0, because -1 marks images without a
+            value.
     """
 
     def __init__(self, path: Path, dtype: torch.dtype = torch.int8) -> None:

@@ -134,5 +134,5 @@ class ImageTable:
         return replace(self, **selected)
 
     def first(self, count: int | None) -> Self:
-        """Return a table with the first ``count`` images, or all images if it is None."""
+        """Return a table with the first ``count`` images; None for ``count`` keeps all images."""
         return self if count is None else self.select(torch.arange(min(count, len(self))))

@@ -243,7 +243,7 @@ def delay_signals(worker: int) -> None:
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Collate samples into a batch as in PyTorch, but the entry ``boxes`` into a list.
+    """Collate samples into a batch; tensors are stacked, but ``boxes`` become a list.
 
     The boxes cannot be stacked, because each image has a different number of boxes.
     """

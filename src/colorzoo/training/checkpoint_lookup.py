@@ -55,10 +55,11 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
 
 
 def with_registered_model(words: Sequence[str]) -> list[str]:
-    """Return arguments with a registered name in ``--model`` replaced by class and weights.
+    """Return arguments in which a registered name in ``--model`` is resolved.
 
-    The name is replaced by the class and settings of the model. Its weights become ``--init_from``. If the
-    arguments do not set a model, the default model is added.
+    The name is replaced by the class and settings of the model. Unless the arguments select weights,
+    ``--init_from`` with the weights of the model is added. If the arguments do not set a model, the default
+    model is used.
 
     Raises:
         ColorzooError: No model has weights on this machine.

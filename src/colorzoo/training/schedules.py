@@ -41,7 +41,7 @@ class RunSchedule(LRScheduler):
         super().__init__(optimizer)
 
     def warmup_factor(self, step: int) -> float:
-        """Return the fraction of the maximum learning rate at a warmup step, by default linear."""
+        """Return the fraction of the maximum learning rate at a warmup step; linear by default."""
         return (step + 1) / self.warmup_steps
 
     def factor(self, step: int, total: int) -> float:
