@@ -123,7 +123,9 @@ def nbytes_of(value: object) -> int:
 
 
 def key_of(*values: object) -> str:
-    """Return a hash of values, including the content of tensors and the fields of dataclasses.
+    """Return a cache key: a SHA-256 hash of values.
+
+    The hash includes the content of tensors and the fields of dataclasses.
 
     If an object has an attribute ``cache_key``, that string is hashed instead of the object.
     """

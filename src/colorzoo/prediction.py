@@ -22,7 +22,7 @@ __all__ = [
 
 
 class DeferredMaps(Mapping[str, Tensor]):
-    """Mapping that computes a tensor on each access.
+    """Mapping from names to tensors that are computed on each access.
 
     Examples:
         >>> maps = DeferredMaps({"match": lambda: torch.zeros(1, 1, 8, 8)}, nbytes=256)
@@ -33,7 +33,7 @@ class DeferredMaps(Mapping[str, Tensor]):
         nbytes: Memory used by the functions, in bytes.
 
     Args:
-        makers: Functions that compute the tensors, by name.
+        makers: Mapping from names to functions that compute the tensors.
         nbytes: Memory used by the functions, in bytes.
     """
 
@@ -104,7 +104,7 @@ class Prediction:
         raise NotImplementedError(f"{type(self).__name__} must define the method to_ab")
 
     def with_colors(self, colors: Tensor) -> Self:
-        """Return a copy with `colors` replaced."""
+        """Return a copy with other `colors`: ab or RGB ``(B, C, H, W)``."""
         raise NotImplementedError(f"{type(self).__name__} must define the method with_colors")
 
     def detach(self) -> Self:
@@ -184,7 +184,7 @@ class RgbPrediction(Prediction):
 
 
 def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the clipped RGB and the ab channels of a prediction, for metrics.
+    """Convert a prediction to RGB clipped to [0, 1] and to ab, as inputs of metrics.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))

@@ -45,7 +45,8 @@ class Mask:
     Attributes:
         width: Width of the mask in pixels.
         height: Height of the mask in pixels.
-        runs: Lengths of alternating runs of pixels outside and inside the mask, row by row, outside first.
+        runs: Run lengths in row-major order, alternately outside and inside the mask. The first run lies
+            outside the mask and has length 0 if the first pixel lies inside.
     """
 
     width: int
@@ -54,7 +55,7 @@ class Mask:
 
     @classmethod
     def of(cls, inside: NDArray[np.bool_]) -> Mask:
-        """Encode a boolean map ``(H, W)``."""
+        """Encode a boolean map ``(H, W)``, which is True inside the mask."""
         flat = inside.ravel()
         borders = np.flatnonzero(np.diff(flat)) + 1
         runs = np.diff(np.concatenate([[0], borders, [flat.size]])).tolist()
@@ -76,9 +77,10 @@ class KeptColors:
     """Image colors that were stored when an area was locked.
 
     Attributes:
-        png: Base64-encoded PNG file of a downscaled image ``(h, w, 3)`` with L, a and b as 8-bit levels.
+        png: Base64-encoded PNG file of a downscaled image ``(h, w, 3)``, whose channels encode L, a and b as
+            integers (levels) from 0 to 255.
         low: Values of L, a and b at level 0.
-        step: Increment of L, a and b per level.
+        step: Increments of L, a and b per level.
     """
 
     png: str
@@ -88,7 +90,7 @@ class KeptColors:
 
 @dataclass(frozen=True)
 class Area:
-    """An image area and its action.
+    """An image area and the action applied to the area, such as filling with a color.
 
     Examples:
         >>> Area("gray", path=((0, 0), (20, 0), (20, 20))).action
@@ -104,8 +106,8 @@ class Area:
         feather: Width of the fade on each side of the outline, in pixels of the original image. With 0, the
             outline is aligned with edges in the image content.
         hidden: Whether the area is ignored.
-        kept: Colors to keep inside the area for ``"lock"``, and outside the area for ``"only"``. None keeps
-            the colors that the model predicts without hints.
+        kept: Colors to keep inside the area for the action ``"lock"``, or outside the area for the action
+            ``"only"``. None keeps the colors that the model predicts without hints.
         made: Selection details stored by the program that created the area.
         extra: Unrecognized fields, kept when the recipe is saved.
     """
@@ -136,12 +138,12 @@ class Area:
             hex_color(self.color, "Area.color")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the area as JSON types, omitting fields with default values."""
+        """Return the area as a dictionary of JSON types, omitting fields with default values."""
         return plain_fields(self)
 
 
 def parse_area(fields: Fields) -> Area:
-    """Parse an area of a recipe.
+    """Parse the JSON object of an area in a recipe and return an `Area`.
 
     Raises:
         GuidanceError: A field is invalid; the message names the field.
@@ -162,7 +164,7 @@ def parse_area(fields: Fields) -> Area:
 
 
 def parse_mask(fields: Fields) -> Mask | None:
-    """Parse the field ``mask``; return None if it is missing.
+    """Parse the field ``mask`` of an area; return None if the field is missing.
 
     Raises:
         GuidanceError: The mask is invalid.

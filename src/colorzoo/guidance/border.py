@@ -1,4 +1,4 @@
-"""Setting that selects the part of a scan to colorize."""
+"""The setting ``border``, which selects the part of a scan to colorize."""
 
 from __future__ import annotations
 
@@ -36,16 +36,22 @@ class Rectangle(NamedTuple):
         return 0 <= place[0] - self.x < self.width and 0 <= place[1] - self.y < self.height
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert image coordinates to rectangle coordinates, clamped to the rectangle."""
+        """Convert an image point (x, y) to rectangle coordinates, clamped to the rectangle."""
         x, y = place[0] - self.x, place[1] - self.y
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
     def outer(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert rectangle coordinates to image coordinates."""
+        """Convert a point (x, y) in rectangle coordinates to image coordinates."""
         return place[0] + self.x, place[1] + self.y
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Scale the rectangle from image ``size`` (width, height) to ``columns`` x ``rows``."""
+        """Return the rectangle for a resized copy of the image.
+
+        Args:
+            size: Width and height of the image.
+            columns: Width of the copy.
+            rows: Height of the copy.
+        """
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
@@ -64,11 +70,13 @@ _LEAST_SIDE = 8  # minimum side of a rectangle in pixels
 
 
 def read_border(value: object, name: str) -> BorderSetting:
-    """Validate and return the ``border`` setting of a recipe.
+    """Validate the ``border`` setting of a recipe and return a `BorderSetting`.
+
+    The setting selects the part of a scan to colorize.
 
     Args:
-        value: Name, or list of x, y, width and height in whole pixels; None selects ``"automatic"``. A fifth
-            number, the tilt in older recipes, is ignored.
+        value: ``"automatic"``, ``"none"``, or a list of x, y, width and height in whole pixels. None selects
+            ``"automatic"``. A fifth number, the tilt in older recipes, is ignored.
         name: Field name for error messages.
 
     Raises:
@@ -91,7 +99,15 @@ def read_border(value: object, name: str) -> BorderSetting:
 
 
 def parse_border(text: str, name: str) -> BorderSetting:
-    """Parse a ``border`` setting from text: ``automatic``, ``none`` or ``20,15,600,400``."""
+    """Parse a `BorderSetting` from text such as ``automatic`` or ``20,15,600,400``.
+
+    Args:
+        text: ``automatic``, ``none`` or ``X,Y,WIDTH,HEIGHT`` in whole pixels.
+        name: Name of the option for error messages.
+
+    Raises:
+        GuidanceError: The text is invalid.
+    """
     try:
         return read_border([int(part) for part in text.split(",")], name)
     except ValueError:

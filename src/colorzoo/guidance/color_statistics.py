@@ -20,7 +20,7 @@ def statistics_of(rgb: Tensor) -> GlobalStatistics:
         >>> statistics_of(torch.rand(2, 3, 64, 64)).histogram.shape
         torch.Size([2, 313])
 
-    Images are first resized to 256 x 256 pixels, as in the authors' code.
+    Images are first resized to 256 x 256 pixels, as in the code of Zhang et al. (2017).
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -37,7 +37,8 @@ def ab_histogram(ab: Tensor) -> Tensor:
         >>> ab_histogram(torch.zeros(2, 2, 32, 32)).shape
         torch.Size([2, 313])
 
-    Each cell of 4 x 4 pixels counts in the bin nearest to its mean ab, as in the authors' network.
+    Each cell of 4 x 4 pixels is assigned to the bin nearest to its mean ab, as in the network of Zhang et al.
+    (2017).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.

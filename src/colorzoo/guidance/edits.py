@@ -1,4 +1,4 @@
-"""Result edits in recipes: crop, adjustments, paint and color replacements."""
+"""Edits of a colorized image in recipes: crop, adjustments, paint and replacements."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Crop:
     Attributes:
         x: Left edge before rotation, in whole pixels of the original image.
         y: Top edge before rotation.
-        width: Width of the result in pixels, at least 8.
-        height: Height of the result in pixels, at least 8.
+        width: Width of the cropped image in pixels, at least 8.
+        height: Height of the cropped image in pixels, at least 8.
         angle: Clockwise rotation of the rectangle in degrees, -45 to 45. A crop with this angle straightens
             an image that is rotated clockwise by the same angle.
         extra: Unrecognized fields, kept when the recipe is saved.
@@ -67,7 +67,10 @@ class Crop:
         return self.x + self.width / 2, self.y + self.height / 2
 
     def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Convert coordinates of the result to image coordinates; x and y may be arrays."""
+        """Convert a point (x, y) of the cropped image to original image coordinates.
+
+        x and y can be numbers or arrays of equal shape.
+        """
         if not self.angle:
             return place[0] + self.x, place[1] + self.y
         sine, cosine = math.sin(math.radians(self.angle)), math.cos(math.radians(self.angle))
@@ -79,12 +82,12 @@ class Crop:
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
-        """Rotated corners (x, y), clockwise from the top-left corner of the result."""
+        """Rotated corners (x, y), clockwise from the top-left corner of the cropped image."""
         ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
         return tuple(map(self.outer, ends))
 
     def check_inside(self, width: int, height: int) -> None:
-        """Check that the crop lies within an image of this size.
+        """Check that the crop lies within an image of ``width`` x ``height`` pixels.
 
         Raises:
             OtherImageError: A corner of the crop lies outside the image.
@@ -133,7 +136,7 @@ def _adjustment() -> Any:
 
 @dataclass(frozen=True)
 class Finish:
-    """Adjustments of the result, each from -100 to 100; 0 changes nothing.
+    """Color adjustments of the whole result, each from -100 to 100; 0 changes nothing.
 
     Examples:
         >>> parse_finish_text("temperature=20,vibrance=-10", "--finish").vibrance
@@ -142,9 +145,9 @@ class Finish:
     Attributes:
         temperature: Positive values make colors warmer; negative values make colors cooler.
         tint: Positive values add magenta; negative values add green.
-        vibrance: Chroma adjustment, mainly for pale colors.
-        shadows: Chroma adjustment for lightness below 50.
-        highlights: Chroma adjustment for lightness above 50.
+        vibrance: Positive values increase the chroma, mainly of pale colors.
+        shadows: Positive values increase the chroma of pixels with a lightness below 50.
+        highlights: Positive values increase the chroma of pixels with a lightness above 50.
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
@@ -181,7 +184,7 @@ def parse_finish_text(text: str, name: str) -> Finish:
 
 @dataclass(frozen=True)
 class PaintStroke:
-    """A brush stroke.
+    """A brush stroke that changes the colors of a result.
 
     Examples:
         >>> PaintStroke(path=((10, 12), (40, 15)), color="#c04020", size=6).opacity
@@ -216,13 +219,13 @@ class PaintStroke:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stroke as JSON types, omitting fields with default values."""
+        """Return the stroke as a dictionary of JSON types, omitting default values."""
         found = plain_fields(self)
         return found if self.color else {**found, "erase": True}
 
 
 def parse_paint(fields: Fields) -> PaintStroke:
-    """Parse a brush stroke of a recipe.
+    """Parse the JSON object of a brush stroke in a recipe; return a `PaintStroke`.
 
     Raises:
         GuidanceError: A field is invalid; the message names the field.
@@ -242,8 +245,9 @@ class ColorReplacement:
 
     Attributes:
         old: ``#rrggbb`` of the color to replace; hue and chroma are used.
-        new: ``#rrggbb`` of the replacement. Other colors in the range change hue and chroma accordingly.
-        range: Half-width of the hue range with full replacement, in degrees.
+        new: ``#rrggbb`` of the replacement. The hues of similar colors are rotated by the same angle, and
+            their chroma is scaled.
+        range: Half-width of the hue range around ``old`` with full replacement, in degrees.
         fade: Width of the fade-out on each side of the range, in degrees.
         opacity: Weight of the change, in [0, 1].
         hidden: Whether the replacement is ignored.
@@ -260,7 +264,7 @@ class ColorReplacement:
 
 
 def parse_replacement(fields: Fields) -> ColorReplacement:
-    """Parse a color replacement of a recipe.
+    """Parse the JSON object of a color replacement; return a `ColorReplacement`.
 
     Raises:
         GuidanceError: A field is invalid; the message names the field.

@@ -1,4 +1,4 @@
-"""Typed access to parsed JSON; error messages name the field."""
+"""Typed access to the fields of parsed JSON, with error messages that name the field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def hex_color(value: str, name: str) -> str:
-    """Return a ``#rrggbb`` color in lower case.
+    """Validate a ``#rrggbb`` color and return the color in lower case.
 
     Raises:
         GuidanceError: ``value`` is not a ``#rrggbb`` color; the message starts with ``name``.
@@ -42,10 +42,10 @@ def hex_color(value: str, name: str) -> str:
 
 
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
-    """Validate and return the `Reach` of a point.
+    """Validate and return the `Reach` of a point: how far its color spreads.
 
     Args:
-        value: Name, number from 0 to 10, or None for the default.
+        value: ``"automatic"``, ``"everywhere"`` or a number from 0 to 10. None selects the default.
         name: Field name for error messages.
         default: Default reach; recipes of version 1 use ``"everywhere"``.
 
@@ -64,7 +64,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
 
 
 def parse_reach(text: str, name: str) -> Reach:
-    """Parse the `Reach` of a point from text; see `read_reach`."""
+    """Parse the `Reach` of a point (how far its color spreads); see `read_reach`."""
     try:
         return read_reach(float(text), name)
     except ValueError:
@@ -72,7 +72,13 @@ def parse_reach(text: str, name: str) -> Reach:
 
 
 def too_many(name: str, count: int, most: int) -> GuidanceError:
-    """Return an error for a list with too many entries."""
+    """Return a `GuidanceError` for a list with too many entries.
+
+    Args:
+        name: Field name for the message.
+        count: Number of entries.
+        most: Maximum number of entries.
+    """
     return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
 
 
@@ -80,9 +86,9 @@ def entry(kind: str, default: Any = MISSING, **limits: Any) -> Any:
     """Declare a dataclass field that `Fields.parse` reads from JSON.
 
     Args:
-        kind: Name of the `Fields` method that reads the field.
+        kind: Name of the `Fields` method that reads the field, such as ``"number"``.
         default: Default value; `dataclasses.MISSING` for a required field.
-        **limits: Keyword arguments of the method.
+        **limits: Keyword arguments of this method, such as ``low`` and ``high``.
     """
     return field(default=default, metadata={"kind": kind, "limits": limits})
 
@@ -99,7 +105,7 @@ def plain_fields(item: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Convert dataclasses to dictionaries and tuples to lists, recursively."""
+    """Convert dataclasses to dictionaries and tuples to lists, recursively, for JSON."""
     if isinstance(value, tuple):
         return [plain(each) for each in value]
     if hasattr(value, "to_dict"):
@@ -109,6 +115,9 @@ def plain(value: Any) -> Any:
 
 class Fields:
     """A JSON object whose fields are removed when they are read; unknown fields remain.
+
+    If a field is missing or null, a method with the parameter ``default`` returns the default. The default
+    `dataclasses.MISSING` makes the field required. An invalid value raises `GuidanceError`.
 
     Args:
         values: Parsed JSON object.
@@ -137,10 +146,10 @@ class Fields:
         return self._values.get(key)
 
     def parse(self, kind: type[T], **given: Any) -> T:
-        """Create an instance of a dataclass that declares its fields with `entry`.
+        """Read the fields that a dataclass declares with `entry`; return an instance.
 
         Args:
-            kind: Dataclass.
+            kind: Dataclass to instantiate.
             **given: Field values that are not read from the JSON object.
         """
         for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
@@ -150,7 +159,7 @@ class Fields:
         return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
-        """Return the fields that have not been read."""
+        """Return a dictionary of the fields that have not been read."""
         return dict(self._values)
 
     def child(self, key: str) -> Fields:

@@ -30,7 +30,7 @@ _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 @dataclass(frozen=True)
 class TensorFields:
-    """Base class of hints: tensors that are moved to a device and sliced together."""
+    """Base class of hints, whose tensors are moved or sliced along the batch together."""
 
     def to(self, device: torch.device | str) -> Self:
         """Return a copy with all tensors on ``device``, including the tensors of nested hints."""
@@ -79,7 +79,7 @@ class Points(TensorFields):
 
     @classmethod
     def none(cls, like: Tensor) -> Self:
-        """Return empty `Points` for images ``(B, C, H, W)``."""
+        """Return `Points` without hinted pixels for a batch of images ``(B, C, H, W)``."""
         batch, _, height, width = like.shape
         return cls(like.new_zeros(batch, 2, height, width), like.new_zeros(batch, 1, height, width))
 
@@ -131,7 +131,9 @@ class Regions(TensorFields):
 
 @dataclass(frozen=True)
 class Exemplar(TensorFields):
-    """A reference image; its size may differ from the size of the target image.
+    """A reference image whose colors are transferred to the target image.
+
+    The sizes of the two images can differ.
 
     Examples:
         >>> Exemplar(torch.rand(1, 3, 48, 64)).rgb.shape
@@ -153,12 +155,12 @@ class Exemplar(TensorFields):
         _check_map("Exemplar.rgb", self.rgb, 3)
 
     def embed_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return `embedding`, or ``compute(rgb)`` if `embedding` is None."""
+        """Return `embedding`; if it is None, compute it from the image with ``compute(rgb)``."""
         return compute(self.rgb) if self.embedding is None else self.embedding
 
     @classmethod
     def of_embedding(cls, embedding: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar with an embedding ``(B, R, C)`` and a single black pixel."""
+        """Return an exemplar with an embedding ``(B, R, C)``; its image is one black pixel."""
         return cls(embedding.new_zeros(len(embedding), 3, 1, 1), embedding, alpha)
 
 
@@ -181,7 +183,7 @@ class GlobalStatistics(TensorFields):
 
 @dataclass(frozen=True)
 class ClassMap(TensorFields):
-    """Class of each pixel, for models that transfer colors within classes (Chen et al. 2023).
+    """Semantic class of each pixel, for transfer within classes (Chen et al. 2023).
 
     Examples:
         >>> ClassMap(torch.zeros(1, 1, 32, 32, dtype=torch.int64)).target.shape
@@ -288,7 +290,7 @@ class Guidance(TensorFields):
             recipe: Recipe to rasterize.
             width: Width of the original image in pixels.
             height: Height of the original image in pixels.
-            size: Height and width of the maps; None uses the size of the image.
+            size: Height and width of the returned maps; None uses the size of the image.
 
         Raises:
             GuidanceError: The recipe does not fit the size of the image.
@@ -306,6 +308,10 @@ class Guidance(TensorFields):
         cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
     ) -> Guidance:
         """Read and rasterize a recipe; see `Recipe.from_json` and `from_recipe`.
+
+        Args:
+            source: Path of the recipe, JSON text or parsed JSON.
+            size: Height and width of the returned maps; None uses the size of the image.
 
         Raises:
             GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.
@@ -325,7 +331,8 @@ def rasterize_points(
 ) -> Points | None:
     """Rasterize the points of a ``width`` x ``height`` image to maps of ``size`` (H, W).
 
-    A point covers the pixels with centers in the square of the point, and at least one pixel.
+    A point covers each pixel whose center lies in the square of the point, and at least one pixel. The result
+    is None if there are no points.
     """
     if not points:
         return None
@@ -343,7 +350,10 @@ def rasterize_points(
 def rasterize_scribbles(
     strokes: Sequence[Stroke], width: int, height: int, size: tuple[int, int]
 ) -> Scribbles | None:
-    """Rasterize strokes to a map of ``size`` (H, W)."""
+    """Rasterize strokes of a ``width`` x ``height`` image to a mask of ``size`` (H, W).
+
+    The result is None if there are no strokes.
+    """
     if not strokes:
         return None
     canvas = Image.new("L", (size[1], size[0]))
@@ -355,7 +365,7 @@ def rasterize_scribbles(
 
 
 def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
-    """Convert the boxes of a recipe to fractions of the image size; None stays None."""
+    """Convert recipe boxes from pixels to fractions of the image size; None stays None."""
     if boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
@@ -363,7 +373,7 @@ def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes 
 
 
 def point_ab(point: PointHint) -> Tensor:
-    """Return the ab of a point, ``(2,)`` in CIE units."""
+    """Return the exact ab of a point, or else the ab of its color: ``(2,)`` in CIE units."""
     return torch.tensor(color_lab(point.color)[1:] if point.ab is None else point.ab)
 
 
@@ -393,7 +403,7 @@ def color_lab(color: str) -> tuple[float, float, float]:
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
-    """Convert the points of one image to `PointHint` squares that do not overlap.
+    """Convert the point maps of one image to `PointHint` squares that do not overlap.
 
     Rasterizing the squares reproduces ``points``.
     """
@@ -418,11 +428,11 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the slice of map pixels that a patch covers along one axis.
+    """Return the slice of map pixels that the square of a point covers along one axis.
 
     Args:
-        center: Center of the patch in image pixels.
-        radius: Half the side of the patch in image pixels.
+        center: Center of the square in image pixels.
+        radius: Half the side of the square in image pixels.
         scale: Number of map pixels per image pixel.
         length: Length of the map along the axis in map pixels.
     """

@@ -35,11 +35,11 @@ class ReferenceFile:
 
 @dataclass(frozen=True)
 class ExemplarHint:
-    """Reference images for the colors.
+    """Reference images whose colors a model transfers.
 
     Attributes:
-        files: Reference files; empty if the references are not files.
-        alpha: Strength of the references, 0 to 1, or None.
+        files: Reference files; empty if the recipe names no files.
+        alpha: Strength of the references, 0 to 1. None uses the strength of the `Exemplar`, by default 1.
     """
 
     files: tuple[ReferenceFile, ...] = ()
@@ -58,10 +58,10 @@ class ExemplarHint:
 
 @dataclass(frozen=True)
 class PaintedClass:
-    """A polygon labeled with a class.
+    """A polygon labeled with a semantic class.
 
     Attributes:
-        number: Class number, or None.
+        number: Class number; None if the recipe does not contain a number.
         path: Corners in pixels of the original image.
         name: Name of the field for error messages.
     """
@@ -75,10 +75,14 @@ class PaintedClass:
 class ClassHints:
     """Changes to the classes that a model predicts for the image and its reference.
 
+    A label image contains a class number for each pixel.
+
     Attributes:
         moved: Mapping from changed class numbers to their replacements.
-        file: Label image that replaces the predicted classes of the image.
-        reference_file: Label image that replaces the predicted classes of the reference.
+        file: Path of a label image that replaces the predicted classes of the image; None uses the
+            prediction.
+        reference_file: Path of a label image that replaces the predicted classes of the reference; None uses
+            the prediction.
         painted: Labeled polygons; later polygons cover earlier polygons.
     """
 
@@ -89,7 +93,7 @@ class ClassHints:
 
     @property
     def label_files(self) -> tuple[str, ...]:
-        """The label images named in the recipe."""
+        """Paths of the label images that the recipe names."""
         return tuple(file for file in (self.file, self.reference_file) if file)
 
     @classmethod
@@ -111,8 +115,8 @@ class StatisticsHint:
     """Target color statistics of the result.
 
     Attributes:
-        saturation: Mean saturation in [0, 1], or None.
-        histogram: Weights of the 313 bins of the ab plane, or None.
+        saturation: Mean HSV saturation in [0, 1]; None for no target.
+        histogram: Weights of the 313 color bins of the ab plane; None for no target.
     """
 
     saturation: float | None = None

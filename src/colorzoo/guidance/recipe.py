@@ -88,7 +88,7 @@ class PointHint:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A scribble without color, or a stroke of the healing brush.
+    """A scribble without color along an edge, or a healing stroke over damage to inpaint.
 
     Examples:
         >>> Stroke(path=((10, 12), (40, 15)), width=5).width
@@ -247,7 +247,7 @@ class Recipe:
 
     @property
     def exemplar(self) -> ExemplarHint:
-        """Reference images for the colors."""
+        """Reference images whose colors a model transfers."""
         return ExemplarHint.read(self.extra.get("exemplar"))
 
     @property
@@ -281,7 +281,7 @@ class Recipe:
     def without_hints(self) -> Self:
         """Return a copy without points, scribbles, regions, areas and color edits.
 
-        The strength of the copy is 1.
+        Color edits are paint strokes, color replacements and adjustments. The strength of the copy is 1.
         """
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, finish=None, **nothing)
@@ -292,7 +292,7 @@ class Recipe:
         """Return a copy with changed fields in a nested object.
 
         Args:
-            name: Name of the nested object.
+            name: Name of the nested object: ``"exemplar"``, ``"classes"`` or ``"statistics"``.
             fields: New values by field name; None removes a field.
         """
         if not fields:
@@ -334,7 +334,7 @@ class Recipe:
         return self
 
     def check_inside(self, width: int, height: int) -> None:
-        """Check that the recipe fits an image of this size.
+        """Check that the recipe fits an image of ``width`` x ``height`` pixels.
 
         Raises:
             OtherImageError: The recipe is for an image of another size, or a hint lies outside the image.

@@ -300,8 +300,8 @@ class Surroundings:
     """Whole image that contains the colorized part; pixels outside the part stay gray.
 
     Attributes:
-        lightness: Lightness of the whole image.
-        inside: Rectangle of the colorized part.
+        lightness: Lightness ``(H, W)`` of the whole image in [0, 100].
+        inside: Rectangle of the colorized part, in pixels of the whole image.
     """
 
     lightness: FullLightness | Tensor
@@ -311,8 +311,8 @@ class Surroundings:
         """Return the whole image ``(H, W, 3)`` with the colorized part inserted.
 
         Args:
-            colored: ``(height, width, 3)`` colorized part: integer levels, or floats in [0, 1].
-            depth: Bit depth of the integer levels, 8 or 16; None for floats.
+            colored: ``(height, width, 3)`` RGB of the colorized part: integers, or floats in [0, 1].
+            depth: Bit depth of the integers, 8 or 16; None for floats.
         """
         whole = join(self.lightness, NO_AB, depth=depth)
         whole[self.inside.slices] = colored
@@ -321,6 +321,10 @@ class Surroundings:
 
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
+
+    Args:
+        image: Image, such as a scan with a print margin or mount.
+        setting: Selection of the part to colorize; ``"automatic"`` runs `find_border`.
 
     Raises:
         OtherImageError: The rectangle extends beyond the image.

@@ -33,7 +33,7 @@ class ColoringsConstants:
     """Constants for suggesting likely colorings.
 
     Attributes:
-        count: Number of colorings.
+        count: Number of suggested colorings.
         candidates: Number of candidate locations along the shorter side.
         exponent: Exponent of the correlations ``r_ij`` in the weights of the color distributions.
     """
@@ -51,8 +51,8 @@ class InformativePoint:
     """Location at which a known color would most reduce the color variance of an image.
 
     Attributes:
-        x: Column, in pixels of the colorized part.
-        y: Row, in pixels of the colorized part.
+        x: Column, in pixels of the image part to colorize.
+        y: Row, in pixels of the image part to colorize.
         probabilities: ``(Q,)`` probabilities of the color bins.
         centers: ``(Q, 2)`` centers of the color bins in CIE units.
     """
@@ -95,7 +95,9 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
 
 
 def most_informative(correlation: Tensor, distribution: Distribution) -> int:
-    """Return the index of the location at which a known color most reduces the variance.
+    """Return the index of the most informative candidate location.
+
+    A known color at this location most reduces the color variance of the image.
 
     Args:
         correlation: Color correlation ``(n, h, w)`` between ``n`` candidate locations and all positions of

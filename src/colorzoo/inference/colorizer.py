@@ -79,7 +79,7 @@ class Colorizer:
         requested_size: ``size`` as set by the user, or None.
         choice: Registered model and weights; None for a custom module.
         settings: Model settings set by the user.
-        precision: Requested precision.
+        precision: Requested numeric precision.
         engine: Engine that runs the model.
 
     Args:
@@ -193,7 +193,7 @@ class Colorizer:
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image; None uses the reference of the recipe.
-            border: Part of the image to colorize, see `BorderSetting`; None uses the recipe.
+            border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
             cache: Cache of intermediate results for repeated edits of an image; None disables caching.
 
         Raises:
@@ -217,7 +217,10 @@ class Colorizer:
         border: BorderSetting | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Preprocess an image and its guidance without running the model; see `prepare_image`."""
+        """Preprocess an image and its guidance, and return the task for the pipeline.
+
+        This method does not run the model. The parameters match the parameters of `colorize`.
+        """
         run = StageRunner(cache)
         return prepare_image(
             self._network,
@@ -237,7 +240,10 @@ class Colorizer:
         reference: Exemplar | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Return the task for a preprocessed part; see `colorzoo.inference.task.prepare_part`."""
+        """Return the pipeline task for a preprocessed part of an image and its guidance.
+
+        See `colorzoo.inference.task.prepare_part` for the parameters.
+        """
         return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
@@ -260,12 +266,15 @@ class Colorizer:
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
     ) -> Exemplar | None:
-        """Encode a reference, or the references of a recipe; return None if there is no reference.
+        """Encode a reference, or the references of a recipe, into an exemplar.
+
+        The result is None if there is no reference.
 
         Args:
-            reference: Reference image or exemplar; None uses the references of the recipe.
-            guidance: Guidance or recipe.
-            folder: Folder of the recipe file, for relative paths; None for a recipe without a file.
+            reference: Reference image, or an exemplar, which is returned unchanged. None uses the references
+                of the recipe.
+            guidance: Guidance without references, or recipe.
+            folder: Folder to which reference paths in the recipe are relative. None ignores these references.
         """
         if isinstance(reference, Exemplar):
             return reference
@@ -279,7 +288,7 @@ class Colorizer:
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, cache: LRUCache | None = None) -> Prediction:
-        """Run the model.
+        """Run the model on lightness maps at the size of the network input.
 
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
@@ -287,7 +296,8 @@ class Colorizer:
             cache: Cache of model states for repeated edits of an image; None disables caching.
 
         Returns:
-            The prediction. Colors are float32 on the CPU; extra maps are on the device of the model.
+            The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
+            of the model.
 
         Raises:
             ColorzooError: The prediction is not finite in float32.
@@ -341,7 +351,7 @@ def load_model(
     Args:
         model: Registered name, `ModelChoice` or custom module; None selects the default model.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-        settings: Model settings set by the user.
+        settings: Settings of a registered model; must be empty for a custom module.
         fast: Whether to select the default model only from models with weights in the package.
         allow_untrained: Whether to accept random weights.
 
@@ -386,7 +396,8 @@ def choose_for_guidance(
     """Select a model by name, recipe or weight file; otherwise select the default model.
 
     Args:
-        model: Registered name, or None.
+        model: Registered name. None uses the model that the recipe names, or else the model of the weight
+            file.
         guidance: Guidance or recipe that the model must support.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         references: Reference images or paths that are not part of the guidance.

@@ -35,7 +35,13 @@ class Overlay(Protocol):
     """Protocol for color changes that are applied to an upsampled prediction in bands of rows."""
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Modify the ab ``(2, rows, W)`` of a band that starts at row ``first``, in place."""
+        """Modify the colors of a band of rows in place.
+
+        Args:
+            ab: ``(2, rows, W)`` of the band in CIE units.
+            lightness: ``(rows, W)`` of the band in [0, 100].
+            first: First image row of the band.
+        """
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class FullLightness:
 
 @dataclass(frozen=True)
 class PointCorrection:
-    """Color correction in and around a rectangle of pixels.
+    """Color correction in and around the rectangle of pixels that a point covers.
 
     Attributes:
         rows: First and last pixel row of the rectangle.
@@ -141,7 +147,8 @@ def join(
         lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
         corrections: Color corrections at full size, see `correct_points`.
-        overlays: Overlays in the order of application; see `overlays_of`.
+        overlays: Further color changes, such as paint strokes, in the order of application; see
+            `overlays_of`.
         depth: Bit depth of the result, 8 or 16; None for float32 in [0, 1].
 
     Returns:
@@ -165,7 +172,10 @@ def bands_of_ab(
     corrections: Sequence[PointCorrection],
     overlays: Sequence[Overlay],
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-    """Yield ``(first, last, ab, lightness)`` for each band of rows in the result of `join`."""
+    """Upsample and correct ab in bands; yield ``(first, last, ab, lightness)`` for each.
+
+    A band contains the rows ``first`` to ``last`` (exclusive). The parameters match the parameters of `join`.
+    """
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     for first, last in bands(height, width):
@@ -210,7 +220,7 @@ def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BandShrinker:
-    """Version of `shrink_lightness` for a map in bands of rows.
+    """Downscaling of a lightness map in bands of rows, equivalent to `shrink_lightness`.
 
     As in ``F.interpolate(mode="bicubic", antialias=True)``, the kernel covers two output pixels on each side,
     and weights are normalized at the image borders.
@@ -277,7 +287,7 @@ class BicubicUpsampler:
 
 @dataclass(frozen=True)
 class Matte:
-    """Soft mask: ``slope * lightness + offset``, clamped to [0, 1].
+    """Soft mask of an area: ``slope * lightness + offset``, clamped to [0, 1].
 
     Attributes:
         slope: Slope ``(h, w)`` at each pixel.
@@ -293,6 +303,9 @@ class Matte:
 
     def enlarged(self, size: tuple[int, int]) -> ShiftRows:
         """Return a function that computes the mask of a band ``(rows, W)`` of a larger image.
+
+        The arguments of the function are the lightness of the band, its first row and its end row
+        (exclusive).
 
         Args:
             size: Height and width of the larger image.
@@ -322,7 +335,10 @@ class LightnessShift:
         return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
 
     def by_rows(self, size: tuple[int, int]) -> ShiftRows:
-        """Return a function that adds the change to bands ``(rows, W)`` of a larger lightness map.
+        """Return a function that adds the change to a band ``(rows, W)`` of a larger map.
+
+        The arguments of the function are the lightness of the band, its first row and its end row
+        (exclusive).
 
         Args:
             size: Height and width of the larger map.

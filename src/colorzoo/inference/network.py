@@ -96,15 +96,16 @@ class NetworkRunner:
             yield self.model
 
     def predict(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
-        """Run the model.
+        """Run the model and return its prediction.
 
         Args:
             network_input: ``(B, 1, h, w)`` lightness or sketch.
             guidance: Guidance with maps of size ``(h, w)``.
-            state: Model state of earlier edits.
+            state: Model state of earlier edits of the image, updated in place.
 
         Returns:
-            The prediction. Colors are float32 on the CPU; extra maps are on the device of the model.
+            The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
+            of the model.
 
         Raises:
             ColorzooError: The prediction is not finite in float32, or the device has too little memory.
@@ -152,7 +153,10 @@ Size = tuple[int, int]
 
 
 def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], image_size: Size) -> Scribbles | None:
-    """Rasterize the strokes of a recipe at the size of a lightness map ``(1, 1, h, w)``."""
+    """Rasterize the strokes of a recipe at the size of a lightness map ``(1, 1, h, w)``.
+
+    The strokes are in pixels of an image of ``image_size`` (width, height).
+    """
     size = int(lightness.shape[2]), int(lightness.shape[3])
     return rasterize_scribbles(strokes, *image_size, size)
 
@@ -228,7 +232,7 @@ def run_network(
         guidance: All guidance except points and strokes.
         points: Points, or None.
         strokes: Strokes along edges, or None.
-        state: Model state of earlier edits.
+        state: Model state of earlier edits of the image, updated in place.
         network: Runner of the model.
     """
     return network.predict(image, replace(guidance, points=points, scribbles=strokes), state)
@@ -240,6 +244,12 @@ def compute_similarity(
     """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to the points.
 
     See `colorzoo.capabilities.ComputesSimilarity`.
+
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        state: Model state of earlier edits of the image, updated in place.
+        network: Runner of the model.
+        patches: Squares of the points.
     """
     mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3]))).to(network.device)
     with network.session(network.dtype) as model:
@@ -261,14 +271,20 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
 
 
 def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
-    """Return the exemplar with its reference embedding; see `EncodesReference`."""
+    """Encode a reference image; return the exemplar with its embedding.
+
+    See `EncodesReference`.
+    """
     with network.session() as model:
         embedding = model.encode_reference(exemplar.rgb.to(model.device))
     return replace(exemplar, embedding=embedding.float().cpu())
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
-    """Return the regions that a model proposes for a sketch; see `ProposesRegions`."""
+    """Run a model and return the regions that it proposes for a sketch ``(1, 1, h, w)``.
+
+    See `ProposesRegions`.
+    """
     with network.session() as model:
         found: Regions = model.propose(sketch.to(model.device)).to("cpu")
     return found

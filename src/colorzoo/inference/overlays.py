@@ -28,7 +28,10 @@ _LIGHTNESSES = 201  # number of lightness values in a color table; other values 
 
 
 def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
-    """Return the ab ``(2, h, w)`` of a color for each lightness ``(h, w)``, clipped to sRGB."""
+    """Return the ab ``(2, h, w)`` of a ``#rrggbb`` color at each lightness ``(h, w)``.
+
+    The chroma is reduced where the color would lie outside sRGB at this lightness.
+    """
     return _look_up(_ab_table(color), lightness)
 
 
@@ -133,9 +136,10 @@ class Painting:
     Attributes:
         strokes: The strokes; later strokes cover earlier strokes.
         image_size: Width and height of the image.
-        shape: Height and width of the resized copy.
-        strength: Factor applied to the chroma.
-        reaches: Mask ``(1, H, W)`` of the pixels that each stroke can change; None for an unlimited stroke.
+        shape: Height and width of the result, which can differ from the image size.
+        strength: Factor applied to the chroma of the stroke colors.
+        reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change, or None for
+            an unlimited stroke.
     """
 
     strokes: tuple[PaintStroke, ...]
@@ -335,8 +339,8 @@ def overlays_of(
         image_size: Width and height of the image.
         shape: Height and width of the result.
         locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
-        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change; see
-            `ColorizedImage`.
+        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
+            change; see `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:

@@ -42,7 +42,7 @@ class Suggestion:
 
     Attributes:
         ab: Color in CIE units, within the sRGB gamut at the pixel's lightness.
-        share: Probability of the color cluster.
+        share: Total probability of the color cluster that the suggestion represents, in [0, 1].
         rgb: RGB values of the color at the pixel's lightness, from 0 to 255.
     """
 
@@ -187,14 +187,15 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel for the next point.
+    """Return the pixel that is suggested for the next color point.
 
     The score of a pixel is the product of the mean entropies in a small and a large window around the pixel.
     In the large window, entropy outside the image counts as zero, so pixels near the borders score lower.
 
     Args:
         distribution: Distribution predicted with the current points.
-        taken: Pixels of the network input with points; nearby pixels are also excluded.
+        taken: Pixels (x, y) of the network input that already have points. These pixels and nearby pixels are
+            excluded.
 
     Returns:
         ``(x, y)`` in pixels of the network input.

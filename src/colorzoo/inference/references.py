@@ -169,7 +169,10 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
 
 
 def describe_statistics(image: RasterImage) -> dict[str, Any]:
-    """Return the histogram and saturation of an image, as in the recipe field ``statistics``."""
+    """Compute the recipe field ``statistics`` of an image.
+
+    The result is a dictionary with the mean HSV ``saturation`` and the 313-bin color ``histogram``.
+    """
     found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
     assert found.saturation is not None

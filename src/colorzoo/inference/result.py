@@ -35,13 +35,13 @@ class ColorizedImage:
 
     Attributes:
         colors: Colors at the size of the network input.
-        part: Colorized part of the image.
+        part: Part of the image that was colorized, such as a scan without its border (print margin or mount).
         recipe: Applied recipe, with coordinates in pixels of the part.
         model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
         extras: Additional output maps of the model by name, such as ``"logits"``.
-        reaches: Mask ``(h, w)`` in [0, 1] of the pixels that each paint stroke can change; None for an
-            unlimited stroke. Empty if all strokes are unlimited.
+        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
+            change, or None for an unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the processing stages; `levels` appends a record.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
     """
@@ -67,11 +67,15 @@ class ColorizedImage:
         return self.colors.lightness
 
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
-        """Return the result for another copy of the image, which can have a different size.
+        """Return the predicted colors combined with another copy of the same image.
+
+        The copy can have a different size, for example a preview or the original. The crop is removed.
 
         Args:
-            lightness: Lightness ``(H, W)`` of the copy, or of the copy's part within the border.
-            surroundings: Whole copy, if ``lightness`` covers only the part within the border.
+            lightness: Lightness ``(H, W)`` in [0, 100] of the copy. If the image is a scan with a border
+                (print margin or mount), pass only the part inside the border that was colorized.
+            surroundings: Lightness of the whole copy and rectangle of the part, to include the border, which
+                stays gray, in the result. None returns the part alone.
         """
         return replace(self, part=replace(self.part, full=lightness, surroundings=surroundings), crop=None)
 

@@ -90,7 +90,13 @@ def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArra
 
 
 def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_size: tuple[int, int]) -> Mask:
-    """Return the mask of an outline; see `select_outlined`."""
+    """Rasterize an outline to a mask without segmentation.
+
+    Args:
+        lightness: ``(1, 1, h, w)``, which determines the size ``(h, w)`` of the mask.
+        path: Corners (x, y) of the outline in pixels of the image.
+        image_size: Width and height of the image.
+    """
     return Mask.of(polygon_map(path, image_size, (int(lightness.shape[2]), int(lightness.shape[3]))) > 0.5)
 
 
@@ -154,7 +160,8 @@ def select_at(
             such object, the mask is dilated or eroded.
         visible: Fraction of the image visible on the screen. If ``size`` is 1, objects that cover a larger
             fraction are not selected.
-        features: `segmenter_features`, or a cached version of this function.
+        features: Function that computes the features of a lightness map: `segmenter_features`, or a cached
+            version of this function.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
     at = point[0] / image_size[0] * width, point[1] / image_size[1] * height

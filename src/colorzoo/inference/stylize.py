@@ -67,7 +67,7 @@ def stylize(
 
 
 def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
-    """Upsample a Lab difference and add it to an image in bands of rows.
+    """Upsample a Lab difference, add it to an image and return RGB ``(H, W, 3)``.
 
     Args:
         rgb: Image ``(H, W, 3)`` in [0, 1].

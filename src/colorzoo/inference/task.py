@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StageRun:
-    """Record of one stage, for ``--explain``.
+    """Record of one processing stage, which the option ``--explain`` prints.
 
     Attributes:
         name: Name of the stage.
@@ -100,12 +100,15 @@ GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Part of an image to colorize, such as the part within the border of a scan.
+    """Part of an image to colorize, such as a scan without its border.
+
+    The border of a scan is, for example, a print margin or mount.
 
     Attributes:
         lightness: Lightness ``(1, 1, h, w)`` at the size of the network input.
         size: Width and height of the part at full size in pixels.
-        full: Lightness ``(height, width)`` at full size, or None.
+        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
+            its lightness to `ColorizedImage.over`.
         surroundings: Whole image that contains the part; None if the part is the whole image.
         is_frame: Whether the part is a video frame. Video frames are colorized even if they are blank or
             contain only text.
@@ -130,7 +133,8 @@ class Colors:
     Attributes:
         ab: Colors ``(1, 2, h, w)`` in CIE units.
         lightness: Lightness ``(1, 1, h, w)`` predicted by a sketch model; None for photo models.
-        shift: Lightness change from areas; None without a change.
+        shift: Lightness change of areas that adopt the lightness of their fill color; None without such
+            areas.
         locked: Mask ``(h, w)`` in [0, 1] of colors that areas lock; None without locked areas.
     """
 
@@ -152,7 +156,7 @@ class ColorizeTask:
         network: Runner of the model.
         part: Part of the image to colorize.
         recipe: Points, areas, paint and settings, in pixels of the part.
-        tensors: Guidance as tensors; maps may have any size.
+        tensors: Guidance as tensors; maps can have any size.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
@@ -246,7 +250,7 @@ def prepare_image(
 
 
 def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
-    """Compute the lightness of an image, or of a part, at the size of the network input.
+    """Compute the lightness at the size of the network input and return a `Part`.
 
     Args:
         image: Image to colorize.

@@ -121,7 +121,9 @@ def polygon_map(
 
 
 def fit_matte(inside: Map, lightness: Tensor) -> Matte:
-    """Align the boundary of a mask with nearby edges of the image, using a guided filter.
+    """Align the boundary of a mask with nearby image edges; return a soft mask.
+
+    The alignment uses a guided filter.
 
     Args:
         inside: Mask ``(h, w)`` in [0, 1].
@@ -143,7 +145,7 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
 
 
 def feather(share: Tensor, cells: int) -> Matte:
-    """Blur the boundary of a mask without alignment to image edges.
+    """Blur the boundary of a mask, without alignment to image edges; return a soft mask.
 
     Args:
         share: Mask ``(h, w)`` in [0, 1].
@@ -233,7 +235,7 @@ _AREA_STROKE = 5  # width of boundary strokes in network pixels, the middle of t
 def plant_seeds(
     drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], image_size: tuple[int, int]
 ) -> Points:
-    """Convert the colors of areas to point maps for the network.
+    """Convert colored areas to point maps, which pass the area colors to the network.
 
     Points of the recipe are included if they lie inside an area or have unlimited reach.
 
@@ -283,8 +285,8 @@ def fill_areas(
         drawn: Areas with colors.
         seeded: Prediction ``(1, 2, h, w)`` for the points of `plant_seeds`; None if the model does not
             support points.
-        extent: Extent of the points inside the areas; None without points. The point colors override the area
-            colors.
+        extent: Pixels to which the points inside the areas apply; None without points. At these pixels, the
+            point colors override the area colors.
         strengths: Strength of each point inside the areas.
     """
     shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)
@@ -347,7 +349,7 @@ def _own_lab(own: Prediction | None, strength: float) -> Tensor:
 
 
 def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
-    """Add a bounding box around each object area to the boxes of the guidance."""
+    """Add a box around each object area (action ``"thing"``) to the boxes of the guidance."""
     plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
     around = [_bounding_box(each.share > _HALF) for each in drawn]
     every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
@@ -355,7 +357,10 @@ def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
 
 
 def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
-    """Add strokes along the boundaries of object areas, except at the image border."""
+    """Add strokes along the boundaries of object areas (action ``"thing"``).
+
+    Boundaries at the edge of the image get no stroke.
+    """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AREA_STROKE, _AREA_STROKE))
     insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
     borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)
@@ -369,7 +374,7 @@ def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[Draw
     Args:
         boxed: Prediction with a box around each area.
         plain: Prediction without these boxes.
-        drawn: Object areas.
+        drawn: Object areas (action ``"thing"``).
     """
     share = torch.stack([each.area.opacity * each.share for each in drawn]).amax(dim=0)[None, None]
     return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))

@@ -45,7 +45,8 @@ def read_classes(
         exemplar: Reference, or None.
         network: Runner of the model.
         recipe: Recipe with the field ``classes`` and the size of the image.
-        files: Hashes of the label images, which are part of the cache key.
+        files: Hashes of the label images. The function ignores the hashes, but they are part of its cache
+            key.
     """
     del files
     reference = None if exemplar is None else exemplar.rgb
@@ -54,7 +55,10 @@ def read_classes(
 
 
 def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
-    """Segment a lightness map on the model's device; return the classes on the CPU."""
+    """Predict the class of each pixel of a lightness map ``(1, 1, h, w)``.
+
+    The model runs on its device, and the classes are returned on the CPU.
+    """
     device = cast(ColoringModel, model).device
     with torch.inference_mode():
         return model.segment(lightness.to(device)).cpu()

@@ -41,19 +41,19 @@ class PointConstants:
     """Constants for applying the colors of points to a prediction.
 
     Attributes:
-        most_cells: Maximum number of grid cells along the shorter side. `enforce_points` propagates color
-            differences on this grid.
-        fade: Distance in cells over which a propagated difference decays to about a third on a uniform
-            surface.
+        most_cells: Approximate number of cells along the shorter side of the grid on which `enforce_points`
+            propagates color differences.
+        fade: Distance in grid cells over which a propagated color difference decays to about a third on a
+            uniform surface.
         fill: Weight of the point color in the mix with the prediction, at pixels where the network fully
             adopts the point color.
-        blend: Standard deviation of the blending filter on a uniform surface, as a fraction of the shorter
-            side.
+        blend: Standard deviation of the filter in `blend` on a uniform surface, as a fraction of the shorter
+            side of the network input.
         blend_small: Maximum standard deviation for small areas, as a fraction of the square root of the area
             that is colored by the point.
         blend_edge: Lightness step that attenuates the filter as much as a distance of one standard deviation.
-        least_blend: Minimum standard deviation in pixels.
-        blend_rounds: Iterations of the blending filter.
+        least_blend: Minimum standard deviation of the filter, in pixels.
+        blend_rounds: Iterations of the filter.
     """
 
     most_cells: int = 64
@@ -88,7 +88,7 @@ def draw_points(
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        squares: Position, radius and color of each point.
+        squares: Position, radius, color and exact ab of each point.
         image_size: Width and height of the image in pixels.
         fits: Whether to adapt the colors to the lightness of the pixels.
     """
@@ -99,7 +99,7 @@ def draw_points(
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
-    """Build the `Propagator` of point colors for lightness ``(1, 1, h, w)``."""
+    """Build the `Propagator` that spreads point colors on a lightness ``(1, 1, h, w)``."""
     cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
@@ -176,7 +176,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
         base: Prediction without the points of limited reach.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         points: Point maps of size ``(h, w)`` with all points.
-        extent: Extent of the points with limited reach.
+        extent: Pixels to which the points with limited reach apply.
 
     Returns:
         Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
@@ -203,7 +203,7 @@ def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
 
     Args:
         change: ``(2, h, w)`` in CIE units.
-        given: Fixed color change at the pixels of points, NaN elsewhere.
+        given: ``(2, h, w)`` color change that is fixed at the pixels of points; NaN elsewhere.
         lightness: ``(h, w)`` in [0, 100].
         widths: Standard deviation of the filter ``(h, w)`` in pixels on a uniform surface.
     """
@@ -268,7 +268,7 @@ def weaken_points(
         strong: Colors ``(1, 2, h, w)`` in CIE units with all points at full strength.
         without: Colors without the weak points.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        extent: Extent of the weak points.
+        extent: Pixels to which the weak points apply.
         strengths: Strength of each weak point.
     """
     return without + point_strength(lightness, strengths, extent) * (strong - without)
@@ -281,8 +281,8 @@ def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        strengths: Strength of each point.
-        extent: Extent of the points.
+        strengths: Strength of each point, in [0, 1].
+        extent: Pixels to which the points apply.
     """
     each = torch.tensor(strengths)
     if (each == each[0]).all():
@@ -302,8 +302,8 @@ class CorrectionConstants:
         reach: Maximum standard deviation of the Gaussian falloff, in pixels of the network output.
         apart: Minimum distance to the nearest other point, in standard deviations of the falloff. The falloff
             is narrowed to keep this distance.
-        rounds: Iterations of the solver.
-        narrowest: Minimum standard deviation in pixels of the image.
+        rounds: Iterations of the linear solver that computes the corrections.
+        narrowest: Minimum standard deviation of the falloff, in pixels of the image.
     """
 
     most_points: int = 2048

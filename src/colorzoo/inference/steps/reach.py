@@ -36,7 +36,7 @@ class ReachConstants:
     """Constants that determine the reach of points (how far their colors spread).
 
     Attributes:
-        grid: Shorter side of the grid on which paths are searched.
+        grid: Shorter side, in cells, of the grid on which shortest paths are searched.
         step: Path cost of a grid step that crosses no edge.
         calm: Standard deviation, in cells, of the Gaussian filter that averages gradients around an edge. The
             cost of the edge is relative to this average.
@@ -79,10 +79,10 @@ REACH = ReachConstants()
 
 
 class Paths(NamedTuple):
-    """Shortest paths from points.
+    """Shortest paths from points to all cells of the search grid ``(h, w)``.
 
     Attributes:
-        costs: ``(h, w)``, cost of the path to each cell.
+        costs: ``(h, w)``, cost of the shortest path to each cell.
         owner: ``(h, w)``, index of the point at which this path starts.
     """
 
@@ -141,7 +141,9 @@ class PointPatches:
 
 
 def step_costs(lightness: Tensor) -> Map:
-    """Compute the cost of each grid step: the lightness gradient divided by its local mean.
+    """Compute the cost of a path step in each cell of the search grid.
+
+    The cost grows with the ratio of the lightness gradient to its local mean.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -173,7 +175,7 @@ def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
 
 
 def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
-    """Group the indices of points by reach."""
+    """Return a dictionary that maps each reach to the indices of its points."""
     return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
 
 
@@ -184,7 +186,8 @@ def limit_extent(
 
     Args:
         found: Results for the groups of `by_reach`: first the `Paths` from the points of each group, then the
-            similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. None uses only the path cost.
+            similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. A similarity of None uses only
+            the path cost.
         patches: Squares of the points.
         reaches: Reach of each point.
         size: Height and width of the map.
@@ -205,7 +208,7 @@ def limit_extent(
 
 
 def is_small(hint: PointHint) -> bool:
-    """Return whether the reach is a factor of at most `ReachConstants.probed`."""
+    """Return whether the reach of a point is a number up to `ReachConstants.probed`."""
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
@@ -213,7 +216,7 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
     """Set the weight of some points to 0 at locations that are nearer to other points.
 
     Args:
-        extent: Extent of the points.
+        extent: Pixels to which some points apply.
         paths: Paths from the points of ``extent``, followed by paths from the other points.
         own: Number of leading items of ``paths`` that belong to the points of ``extent``.
     """
@@ -252,7 +255,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return reach factors at which the area of a point grows in equal ratios.
+    """Return reach factors at which the area that a point colors grows in equal ratios.
 
     Args:
         costs: Path costs from the point.
@@ -260,7 +263,7 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
         count: Number of factors.
 
     Returns:
-        Factors in (0, 10], in order.
+        Increasing factors in (0, 10].
     """
     factors = np.geomspace(REACH.least, MAX_REACH, REACH.factors)
     areas = np.log(_covered_shares(costs, alike, factors))

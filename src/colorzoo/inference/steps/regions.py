@@ -30,12 +30,14 @@ Index = NDArray[np.int64]
 def edit_regions(
     proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], image_size: tuple[int, int]
 ) -> Regions:
-    """Apply the user's edits to the regions that a model proposes; see `divide_regions`.
+    """Apply the user's divisions to the regions that a model proposes.
+
+    See `divide_regions`.
 
     Args:
-        proposed: The model's proposal.
-        sketch: ``(1, 1, h, w)`` in [0, 1].
-        divisions: The edits in the order of drawing.
+        proposed: Regions that the model proposes.
+        sketch: ``(1, 1, h, w)`` in [0, 1] with black lines (0).
+        divisions: Lines that cut or outline regions, in the order of drawing.
         image_size: Width and height of the image.
     """
     return divide_regions(proposed, divisions, image_size, sketch[0, 0] < _INK)
@@ -69,7 +71,7 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
 
 
 def filled_regions(regions: Regions) -> list[int]:
-    """Return the sorted indices of regions that contain a pixel in the first image."""
+    """Return the sorted indices of the regions that are not empty in the first image."""
     found: list[int] = torch.unique(regions.index[0]).tolist()
     return found
 
@@ -89,14 +91,14 @@ def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
 def divide_regions(
     regions: Regions, divisions: Sequence[Division], image_size: tuple[int, int], ink: Tensor
 ) -> Regions:
-    """Apply the user's edits to the regions of one image in order.
+    """Divide the regions of one image by the lines that the user draws.
 
-    A new region gets the smallest unused index, so equal edits give equal indices. If all indices are used,
-    the edit is ignored.
+    A new region gets the smallest unused index, so equal lines give equal indices. If all indices are used,
+    the line is ignored.
 
     Args:
-        regions: The model's proposal.
-        divisions: The edits in the order of drawing.
+        regions: Regions that the model proposes.
+        divisions: Lines that cut or outline regions, in the order of drawing.
         image_size: Width and height of the image.
         ink: ``(h, w)`` bool: lines of the drawing, which separate the parts of a region.
     """
