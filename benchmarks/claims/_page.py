@@ -27,29 +27,32 @@ See which claims of the papers this project reproduces, and repeat the measureme
 python -m benchmarks.claims zhang2017 --data DATA --count 100
 ```
 
-The evaluated models have about a sixteenth as many parameters as the papers' models and were trained on
-thousands of images, not a million. Therefore this page compares effects, such as a gain in PSNR, not absolute
-values. A positive effect supports the claim. The verdict depends on the effect's 95 % bootstrap interval:
+The evaluated models are much smaller than the papers' models. Therefore, this page compares effects, such as
+a gain in PSNR, not absolute values. A positive effect supports the claim. The verdict depends on the 95 %
+bootstrap interval of the effect:
 
-- **reproduced**: the interval is positive, and the effect is at least half of the published effect.
-- **sign only**: the interval is positive, but the effect is less than half of the published effect.
-- **sign reproduced**: the interval is positive, and the paper states no comparable number. For a claim of no
+- **reproduced**: The interval is positive, and the effect is at least half of the published effect.
+- **sign only**: The interval is positive, but the effect is less than half of the published effect.
+- **sign reproduced**: The interval is positive, and the paper states no comparable number. For a claim of no
   harm, the interval lies above the margin in the verdict column.
-- **inconclusive**: the interval contains zero or the margin, or p is at least 0.05 after Holm's correction
-  for all claims.
-- **not reproduced**: the interval is negative.
+- **inconclusive**: The interval contains zero or the margin, or the p-value p is at least 0.05 after Holm's
+  correction for all claims.
+- **not reproduced**: The interval is negative.
 
-In the tables, † marks claims that were measured with earlier weights or code. Published numbers marked
-*recalled* were not checked against the paper. A dash means that the paper states no comparable number.
+The tables use these marks:
 
-In the plots, each row has its own scale, centered on zero. Bars are measured intervals, and crosses are
-published effects. The file [claims.json](claims.json) contains all claims, and the folder `docs/claims/data`
-contains the per-image values."""
+- The mark † means that the claim was measured with earlier weights or code.
+- The mark *recalled* means that the published number was not checked against the paper.
+- A dash means that the paper states no comparable number.
+
+In the plots, bars are measured intervals, and crosses are published effects. Each row has its own scale. The
+file [claims.json](claims.json) contains all claims, and the folder `docs/claims/data` contains the values of
+each image."""
 LOOKS_NOTE = """## Repeated evaluation
 
-Repeated evaluation of an image set weakens the evidence, so [looks.csv](looks.csv) lists all evaluations.
-Two decisions used test images: the weights of `zhang2017_local_small` were selected on 60 images in
-`photos/val`, and a training run of `su2020_small` was rejected because of its results on 24 COCO images."""
+Repeated evaluation of an image set weakens the evidence, so [looks.csv](looks.csv) lists all evaluations. The
+test images influenced two models: the weights of `zhang2017_local_small` were selected on 60 test images, and
+one training run of `su2020_small` was rejected because of its results on 24 test images."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
@@ -99,13 +102,14 @@ def head(claims: Sequence[Claim]) -> str:
     few = sum(claim.images < ENOUGH for claim in claims)
     old = sum(bool(claim.stale) for claim in claims)
     lines = [
-        f"{few} of {len(claims)} claims were measured on fewer than {ENOUGH} images, pairs or rounds.",
-        f"- **For {len(stated)} claims, the paper states a number.** Verdicts: {counts(stated) or 'none'}.",
-        f"- **For {len(others)} claims, only the sign is tested.** Verdicts: {counts(others) or 'none'}.",
+        f"- For {len(stated)} claims, the paper states a number. "
+        f"The verdicts are: {counts(stated) or 'none'}.",
+        f"- For {len(others)} claims, only the sign is tested. The verdicts are: {counts(others) or 'none'}.",
+        f"- {few} of {len(claims)} claims were measured on fewer than {ENOUGH} images, pairs or rounds.",
     ]
     if old:
-        lines.append(f"- **{old} claims were measured with earlier weights or code** (†).")
-    return "\n".join([lines[0], "", *lines[1:]])
+        lines.append(f"- {old} claims were measured with earlier weights or code (†).")
+    return "\n".join(lines)
 
 
 def all_claims(papers: Sequence[ModuleType], out: Path) -> dict[str, list[Claim]]:

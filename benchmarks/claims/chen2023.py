@@ -34,12 +34,11 @@ PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
 INTRO = """SPColor transfers reference colors only between regions of the same semantic class.
 
-- **Images.** `chen2023_small` colorizes COCO images that were not used in its training (central squares of
-  192 pixels). The reference of an image is a random image that contains one of the image's classes.
-- **Metrics.** Errors are mean ab distances to the true colors. *Shifted classes* are the true class maps,
-  shifted by half the image size.
-- **Comparability.** The published FID is not comparable, because the paper does not name the FID network. The
-  classifier is EfficientNet-Lite0 instead of ResNet-101. Its training set may contain the ImageNet photos."""
+- **Images.** `chen2023_small` colorizes COCO test images. The reference of an image is a random image that
+  contains one of the image's classes.
+- **Metrics.** Errors are mean ab distances to the true colors. The published FID is not comparable, because
+  the paper does not name the FID network. The classifier is EfficientNet-Lite0 instead of ResNet-101.
+- **Shifted classes.** These classes are the true class maps, shifted by half the image size."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)

@@ -27,13 +27,12 @@ from colorzoo.zoo.cho2023.network import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
-INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 with the protocols `cho2023-regions`,
-`cho2023-regions-shuffled` and `cho2023-regions-superpixels`. A simulated user fills each of n regions with
-its mean true color. The metric is PSNR over 8-bit RGB.
+INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 pixels. A simulated user fills each of n
+regions with the mean true color of the region. The metric is PSNR.
 
-In the paper, a network learns the order of the regions. The small model instead sorts regions by area times a
-mean error measured on training images. The *control* is a generator of the same architecture that was trained
-with points."""
+In the paper, a network learns the order of the regions. `cho2023_small` instead sorts regions by area times
+the mean error on training images. The *control* is a generator of the same architecture that was trained with
+points."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"

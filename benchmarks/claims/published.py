@@ -21,12 +21,12 @@ from colorzoo.registry import model_card
 
 PAPER = "published"
 TITLE = "Published systems: DDColor, DeOldify, iColoriT, Color2Embed"
-INTRO = """- **Parity.** With equal random weights, the outputs of this implementation and the authors'
-  code are compared (`tests/parity`). The effect is 1 - error / tolerance: 1 is an exact match, and 0 is the
-  largest accepted error.
-- **Speed.** The `Colorizer` is compared with a plain float32 call (random weights, 192 x 192, one thread).
-- **Image quality** is not tested, because the authors' weights were not available on the measuring
-  machine."""
+INTRO = """Image quality is not tested. The claims compare output and speed with random weights:
+
+- **Output.** The output of this implementation is compared with the output of the authors' code. The effect
+  is 1 - error / tolerance. An effect of 1 is an exact match, and an effect of 0 is the largest accepted
+  error.
+- **Speed.** The speed of the `Colorizer` is compared with the speed of a plain float32 call."""
 TESTS = DOCS.parent / "tests"
 FILES = {
     "kang2023": ("ddcolor_full_tiny_64x64", "DDColor"),

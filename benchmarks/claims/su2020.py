@@ -22,11 +22,10 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
-INTRO = """`su2020_small` colorizes COCO images that were not used in its training (central squares of 192
-pixels). Each image is colorized without boxes and with its three largest ground-truth boxes. The published
-gains are from table 1 (COCO-Stuff), with boxes from a detector.
+INTRO = """`su2020_small` colorizes COCO test images without boxes and with the three largest ground-truth
+boxes of each image. The published gains are from table 1 of the paper, with boxes from a detector.
 
-Any box, even a wrong box, causes paler colors, and paler colors raise PSNR. Therefore ground-truth boxes are
+Any box, even a wrong box, causes paler colors, and paler colors raise PSNR. Therefore, ground-truth boxes are
 also compared with a small box in a corner."""
 NAME = "su2020_small"
 SIDE = 192

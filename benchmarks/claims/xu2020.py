@@ -21,12 +21,9 @@ from colorzoo.metrics.perceptual import ssim
 
 PAPER = "xu2020"
 TITLE = "Xu et al. 2020: Stylization-Based Fast Deep Exemplar Colorization"
-INTRO = """`xu2020_small` colorizes the image pairs in `exemplar/pairs.csv` and pairs of photos from one
-category (central squares of 176 pixels). An *unrelated* reference comes from another category. The paper
-contains a user study but no quality metrics.
-
-Runtimes are CPU seconds of one thread. The published runtimes were measured on a GPU at 256 to 1024
-pixels."""
+INTRO = """`xu2020_small` colorizes photos with a related reference, which shows a similar scene, and with an
+*unrelated* reference from another category. The paper contains no quality metrics. Runtimes are CPU seconds.
+The published runtimes were measured on a GPU."""
 NAME = "xu2020_small"
 MODELS = (NAME, "welsh2002", "feature_match")
 SIDE, SIDES, ROUNDS = 176, (128, 256, 384), 3

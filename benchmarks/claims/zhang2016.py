@@ -25,15 +25,14 @@ from colorzoo.zoo.zhang2016.task import Zhang2016
 PAPER = "zhang2016"
 TITLE = "Zhang et al. 2016: Colorful Image Colorization"
 STEPS, BATCH, CROP = 200, 16, 64
-INTRO = f"""*Rebalancing* increases the loss weight of rare colors.
+INTRO = f"""*Rebalancing* increases the loss weight of rare colors. `zhang2016_small` is trained twice from
+equal initial weights, with and without rebalancing.
 
-- **Training.** `zhang2016_small` is trained twice from equal initial weights: with lambda 0.5 and with
-  lambda 1 (no rebalancing). Each run has {STEPS} steps with {BATCH} crops of {CROP} pixels. With [longer
+- **Training.** Each run has only {STEPS} steps. With [longer
   training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four metrics change as in the paper.
-- **Evaluation.** The evaluation follows table 1 of the paper (central 256 x 256 pixels). The *annealed mean*
-  uses temperature 0.38, and the *mean* uses temperature 1.
-- **Classifier.** The classifier is EfficientNet-Lite0 instead of VGG-16. Its training set may contain the
-  ImageNet photos."""
+- **Evaluation.** The evaluation follows table 1 of the paper. The *annealed mean* uses temperature 0.38, and
+  the *mean* uses temperature 1.
+- **Classifier.** The classifier is EfficientNet-Lite0 instead of VGG-16."""
 NAME = "zhang2016_small"
 TEMPERATURE = 0.38  # the paper's
 ARMS = {"rebalanced": 0.5, "plain": 1.0}
