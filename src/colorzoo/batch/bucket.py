@@ -22,7 +22,8 @@ class ResultBucket:
 
     Args:
         address: fsspec address of the output folder.
-        folder: Local folder for results before the upload.
+        folder: Local folder to which results are written before the upload. Paths relative to this folder
+            become object names in the store.
 
     Raises:
         DataError: The address is invalid.
@@ -39,7 +40,15 @@ class ResultBucket:
             ) from error
 
     def require_writable(self, name: str) -> None:
-        """Write and remove a test object; raise `DataError` if this fails."""
+        """Write and remove a test object to check the permissions.
+
+        Args:
+            name: Name of the test object, relative to the output folder. An existing object with this name is
+                deleted.
+
+        Raises:
+            DataError: The object cannot be written or removed.
+        """
         try:
             self._fs.pipe_file(f"{self._root}/{name}", b"")
             self._fs.rm_file(f"{self._root}/{name}")
@@ -47,7 +56,16 @@ class ResultBucket:
             raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)}).") from error
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
-        """Return the provenance record of the object for a local path, or None."""
+        """Return the provenance record of an uploaded result.
+
+        The return value is None if the result has not been uploaded or has no record.
+
+        Args:
+            path: Local path of the result.
+
+        Raises:
+            ImageError: The object store cannot be read.
+        """
         with self._named(path, "read") as key:
             try:
                 with self._fs.open(key, block_size=_BLOCK_SIZE) as file:
@@ -57,7 +75,14 @@ class ResultBucket:
                 return None
 
     def upload(self, path: Path) -> None:
-        """Upload a local file and its sidecar file, if any, and remove the local files."""
+        """Upload a result and its XMP sidecar file, if any, and remove the local files.
+
+        Args:
+            path: Local path of the result.
+
+        Raises:
+            ImageError: A file cannot be uploaded.
+        """
         for each in (path, sidecar_path(path)):
             if each.is_file():
                 try:

@@ -1,4 +1,4 @@
-"""Selection of an output file for each image."""
+"""Selection of an output path for each source image."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PlannedOutput:
 
     Attributes:
         path: Path of the output file.
-        state: ``"missing"`` if the file does not exist or may be overwritten; otherwise the result of
-            `result_state`.
+        state: ``"missing"`` if the file does not exist or the run overwrites existing files. Otherwise, the
+            result of `result_state`, which compares the existing file with the planned result.
     """
 
     path: Path
@@ -72,7 +72,10 @@ def output_path(
 
 
 def names_file(out: str) -> bool:
-    """Return whether the value of ``-o`` is a file name rather than a folder name."""
+    """Return whether the value of ``-o`` is a file name rather than a folder name.
+
+    If the path does not exist, it is a file name if it ends with an image-like extension such as ``.png``.
+    """
     if out.endswith(("/", os.sep)) or Path(out).is_dir():
         return False
     return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
@@ -88,15 +91,19 @@ def plan_outputs(
 ) -> list[PlannedOutput]:
     """Select an output file for each image; no two images have the same output file.
 
-    Repeated names get a suffix such as ``-2``. Names of existing results of other images also get a suffix,
-    unless ``out`` is a file.
+    If two images have the same output name, the second name gets a suffix such as ``-2``. A suffix is also
+    added if the output path contains an existing result of a different source image, unless ``out`` is a
+    file.
 
     Args:
         found: Source images.
-        tasks: Task of each image.
+        tasks: Task of each image, whose settings are compared with the provenance of existing results.
         out: Output file or folder, or None; see `output_path`.
-        overwrite: Whether existing files may be replaced.
+        overwrite: Whether existing files are replaced.
         extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
+
+    Returns:
+        Path and state of each output, in the order of ``found``.
 
     Raises:
         ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.

@@ -52,9 +52,11 @@ class Entry:
     Attributes:
         source: Absolute path of the image or video.
         result: Absolute path of the result; empty if the image failed.
-        uncertainty: Color error predicted by the model, in CIE units; or None.
-        chroma: Mean chroma of the result within the scan border, in CIE units; None if the image failed.
-        border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole image was colorized.
+        uncertainty: Color error predicted by the model, in CIE units; None if the provenance record of the
+            result does not contain this value.
+        chroma: Mean chroma of the colorized part, in CIE units; None if the image failed.
+        border: Colorized part inside the border of a scan, as ``X,Y,WIDTH,HEIGHT``; empty if the whole image
+            was colorized.
         notes: Notes about the image, or the reason why it failed.
         model: Name of the model.
         source_sha256: SHA-256 of the source file at the time of colorization.
@@ -92,7 +94,7 @@ COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gra
 
 
 def check_report(path: Path) -> None:
-    """Check that a report can be written to a path without replacing another file.
+    """Check that a path is a new file or an existing report, which can be replaced.
 
     Raises:
         ColorzooError: The extension is not ``.csv`` or ``.html``, or the path is an existing file that is not
@@ -111,10 +113,12 @@ def _is_report(path: Path) -> bool:
 
 
 def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[Entry]:
-    """Return the entries of a report: failed images first, then by decreasing uncertainty.
+    """Read the result files of a run and return a report row for each image.
+
+    Failed images are first. The other images are sorted by decreasing uncertainty.
 
     Args:
-        results: Results of a run; skipped images are included if their result exists.
+        results: Outcome of each file; skipped images are included if their result exists.
         advance: Function called after each result, for a progress bar.
     """
     entries = []
@@ -128,7 +132,7 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
 
 
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
-    """Sort entries: failed images first, then by decreasing uncertainty, then by source path."""
+    """Sort report rows: failed images first, then by decreasing uncertainty, then by path."""
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
@@ -153,12 +157,13 @@ def _entry(result: FileResult) -> Entry:
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Return an entry with the thumbnails and the mean chroma of the result.
+    """Return a copy of a report row with the thumbnails and mean chroma of its result.
 
     Args:
-        entry: Entry without thumbnails.
-        levels: Pixel values of the result, ``(H, W, 3)``.
-        inside: ``X,Y,WIDTH,HEIGHT`` of the part within the scan border; empty for the whole image.
+        entry: Report row without thumbnails and chroma.
+        levels: Pixels of the result, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
+        inside: Colorized part, for which the chroma is computed, as ``X,Y,WIDTH,HEIGHT`` in pixels of the
+            result; empty for the whole image.
     """
     small = _shrunk(levels)
     lab = rgb_to_lab(small)
@@ -197,8 +202,13 @@ def _jpeg(rgb: Tensor) -> str:
 def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
     """Write a CSV table, or HTML pages with `PER_PAGE` images each; return the file paths.
 
+    Args:
+        path: CSV file or first HTML page; the extension ``.csv`` or ``.html`` selects the format. The names
+            of further pages end with ``-2``, ``-3`` and so on.
+        entries: Report rows, in the order of the report.
+
     Raises:
-        ColorzooError: A file cannot be written, or would replace a file that is not a report.
+        ColorzooError: A file cannot be written, or an HTML page would replace a file that is not a report.
     """
     if path.suffix.lower() == ".csv":
         is_film = any(entry.first_frame is not None for entry in entries)
@@ -221,13 +231,14 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
 
 @dataclass(frozen=True)
 class ServedReport:
-    """HTML pages of a report with links to the drawing pad.
+    """HTML pages of a report whose images link to the drawing pad (the editor in the browser).
 
     Attributes:
         name: File name of the first page.
         pages: HTML of each page, by file name.
-        sources: Absolute paths of the images.
-        policy: Content-Security-Policy that permits only the script of the pages.
+        sources: Absolute paths of the source images; videos are excluded.
+        policy: Value of the HTTP header ``Content-Security-Policy``, which permits only the script of the
+            pages.
     """
 
     name: str
@@ -237,9 +248,12 @@ class ServedReport:
 
 
 def serve_report(path: Path) -> ServedReport:
-    """Return the pages of a report with links to the drawing pad.
+    """Read the HTML pages of a report and add links to the drawing pad.
 
     The pages are rendered again from their JSON data, because an untrusted file could contain other scripts.
+
+    Args:
+        path: First page of the report.
 
     Raises:
         ColorzooError: A page is missing or is not a page of a report.

@@ -61,15 +61,15 @@ class BatchSummary:
     """Summary of a run.
 
     Attributes:
-        counts: Number of images for each status.
-        failures: Name of each failed image, and reason for the failure.
+        counts: Number of files for each value of `FileResult.status`.
+        failures: Name of each failed file and reason for its failure.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, result: FileResult) -> None:
-        """Add a result to the summary."""
+        """Count the outcome of a file and, if the file failed, append the reason."""
         self.counts[result.status] += 1
         if result.failed:
             self.failures.append((result.source, result.error))
@@ -82,12 +82,12 @@ def run_tasks(
     skip_colored: bool = False,
     skip_done: bool = False,
 ) -> Generator[FileResult, None, None]:
-    """Colorize files and yield their results in order; failed files do not stop the run.
+    """Colorize files and yield the outcome of each file, in the order of ``tasks``.
 
-    If the disk is full, the remaining files fail without being read.
+    Failed files do not stop the run. If the disk is full, the remaining files fail without being read.
 
     Args:
-        tasks: Files to colorize; an iterator may create them on demand.
+        tasks: Files to colorize; an iterator can create them on demand.
         threads: Number of threads for reading and writing files; 1 processes one file at a time.
         skip_colored: Whether to skip images that are already in color.
         skip_done: Whether to skip files that have a result with the same source and settings.
@@ -111,7 +111,7 @@ def _pixels(task: FileTask) -> int:
 
 
 class FileColorizer:
-    """Colorizer of image files.
+    """Colorizer of image files, which reads, colorizes and writes a file in separate steps.
 
     Args:
         skip_colored: Whether to skip images that are already in color.
@@ -124,11 +124,11 @@ class FileColorizer:
         self._disk_full = threading.Event()
 
     def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
-        """Read and preprocess the first image of a file; thread-safe.
+        """Read a file and preprocess its first frame or page; thread-safe.
 
         Returns:
-            `FileResult` of a skipped file; otherwise, a function that runs the network and returns a `Write`
-            function.
+            If the file is skipped, its outcome. Otherwise, a function that runs the network and returns a
+            second function, which writes the result.
 
         Raises:
             ColorzooError: The image, the model or a reference cannot be read, or the format of the target
@@ -188,9 +188,13 @@ class FileColorizer:
         return colorize_file
 
     def open_guarded(self, task: FileTask) -> Callable[[], Write]:
-        """Open a file; all steps return a failed result instead of raising an error.
+        """Call `open` and catch the errors of all three steps: read, colorize and write.
 
         If the disk is full, the steps of all remaining files fail without running.
+
+        Returns:
+            Function that colorizes the file and returns a second function. The second function writes the
+            result and returns the outcome, with the status ``"failed"`` if any step raised an error.
         """
         opened = self._guarded(task, partial(self.open, task))
 
@@ -308,11 +312,13 @@ def overlapped(
     """Process items in three overlapping steps, and yield the results in order.
 
     Args:
-        items: Items to process; a few are read ahead.
-        open_item: First step, see `Open`. The first and third steps run in a thread pool. The second step
-            runs in the caller's thread, one item at a time and in order.
+        items: Items to process; the iterator is read a few items ahead.
+        open_item: First step. This function returns the second step, a function that returns the third step.
+            The first and third steps run in a thread pool. The second step runs in the caller's thread, one
+            item at a time and in order.
         size_of: Function that returns the size of an item, such as the number of pixels.
-        threads: Number of threads, and maximum number of items queued before and after the second step.
+        threads: Number of threads in the pool. At most this number of items is queued before the second step,
+            and at most this number after the second step.
         max_size: Maximum total size of the items in progress; a larger item is processed alone.
     """
     torch_threads = torch.get_num_threads()

@@ -28,7 +28,12 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
-    """Load certificates and a private key from a PEM file, and test them on a small image.
+    """Load a certificate chain and a private key and return a C2PA signer.
+
+    The function signs a small test image to check that the key is valid.
+
+    Args:
+        path: PEM file with the certificates and the unencrypted private key.
 
     Raises:
         ColorzooError: The file cannot be read, or signing with the key fails.
@@ -52,15 +57,18 @@ def load_signer(path: Path) -> Signer:
 
 
 def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callable[[], None]) -> list[str]:
-    """Sign the unsigned results of a run, including results of earlier runs.
+    """Sign the result files of a run that have no C2PA signature.
+
+    If the run skipped a file because its result exists, the existing result is also signed.
 
     Args:
-        results: Results of the run.
+        results: Outcome of each file in the run.
         signer: Signer returned by `load_signer`.
         advance: Function called after each result, for a progress bar.
 
     Returns:
-        Files that cannot be signed: unsupported format, or no provenance record.
+        Paths of the result files that cannot be signed, because C2PA does not support the format or the file
+        has no provenance record.
 
     Raises:
         ColorzooError: A file cannot be read or written.

@@ -87,22 +87,25 @@ class FileTask:
     Attributes:
         source: Source file, or a function that returns the bytes of the source.
         target: Output file.
-        name: Name of the source in `FileResult`.
-        choice: Model and weights; None for a loaded model without a weight file.
-        guidance: Recipe, or guidance as tensors.
+        name: Name of the source in `FileResult` and in error messages.
+        choice: Model and weight file; None if ``colorizer`` contains a model without a weight file.
+        guidance: Recipe (guidance and settings as in a JSON file), or guidance as tensors.
         folder: Folder of the recipe file, used to resolve reference paths; None if the recipe is not a file.
-        reference: Reference files; empty to use the references of the recipe.
+        reference: Paths of reference images, whose colors are transferred; empty to use the references of the
+            recipe.
         settings: Settings of the command line, except ``--alpha`` and ``--class``, which are part of the
             recipe.
-        uploaded: Reference uploaded to the drawing pad; may be empty.
+        uploaded: References uploaded to the drawing pad (the editor in the browser), which are listed in the
+            provenance record; empty without uploads.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
-        exemplar: Reference encoded by ``colorizer``, or None.
+        exemplar: Reference encoded by ``colorizer``; None without a reference. Ignored if ``colorizer`` is
+            None.
         embed_provenance: Whether to store a provenance record in the result.
-        overwrite: Whether an existing result may be replaced; the source is never replaced.
+        overwrite: Whether an existing result is replaced; the source is never replaced.
         max_pixels: Maximum number of pixels of an image.
         needs_all_frames: Whether to raise an error if the format of ``target`` does not support several
             frames or pages.
-        bucket: Object storage to which the target is uploaded; None keeps the local file.
+        bucket: Object store to which ``target`` is uploaded; None keeps the local file.
     """
 
     source: Path | Callable[[], bytes] = Path()
@@ -128,11 +131,19 @@ class FileTask:
         return self.guidance if isinstance(self.guidance, Recipe) else Recipe()
 
     def result(self, status: Status, *notes: str) -> FileResult:
-        """Return a `FileResult` of this task with a status and notes."""
+        """Return an outcome with the source and output names of this task.
+
+        Args:
+            status: Status of the file, see `FileResult`.
+            *notes: Notes for the user, or the reason for a failure.
+        """
         return FileResult(self.name, str(self.target), status, notes)
 
     def prepare(self, image: RasterImage) -> ColorizeTask:
         """Load the model, detect the scan border of an image, and preprocess the image.
+
+        Returns:
+            Input of `colorzoo.inference.pipeline.colorize`, which runs the network.
 
         Raises:
             ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.
@@ -142,7 +153,12 @@ class FileTask:
         return colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
 
     def load(self) -> tuple[Colorizer, Exemplar | None]:
-        """Load the model and encode the references, or return them from the cache; thread-safe.
+        """Return the loaded model and the encoded references; thread-safe.
+
+        Models and references are loaded on first use and then cached.
+
+        Returns:
+            Colorizer with the model, and the references; None without references.
 
         Raises:
             ColorzooError: The model, the device, the weights or a reference cannot be used.
@@ -167,9 +183,9 @@ class FileTask:
 
     @cached_property
     def origin(self) -> ImageProvenance:
-        """Provenance record of the result, without the source image.
+        """Provenance record of the result, without the hash and name of the source file.
 
-        The weight file may be downloaded, but the model is not loaded.
+        If the weight file is missing, it is downloaded. The model is not loaded.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
@@ -196,7 +212,11 @@ class FileTask:
         )
 
     def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
-        """Return `origin` with the network input size, which depends on the loaded model."""
+        """Return `origin` with the network input size among its options.
+
+        Args:
+            colorizer: Colorizer with the loaded model, which determines the size if the user does not set it.
+        """
         if self.choice is None:
             return self.origin
         options = {"size": colorizer.size, **json.loads(self.origin.options)}
@@ -204,14 +224,17 @@ class FileTask:
 
     @cached_property
     def files(self) -> list[tuple[FileUse, Path]]:
-        """Role and path of each reference image and label image."""
+        """Role and path of each additional input file.
+
+        The role is ``"reference"`` for a reference image and ``"classes"`` for a label image.
+        """
         references = reference_files(self.recipe, self.folder, self.reference)
         found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
         labels = self.recipe.classes.label_files if "classes" in self.recipe.extra else ()
         return [*found, *(("classes", Path(name)) for name in labels)]
 
     def effective_recipe(self) -> Recipe:
-        """Return a recipe that includes all command-line options and reproduces the result.
+        """Return the recipe of this task, including command-line options that have a recipe field.
 
         The recipe names reference and label files without folders. To use the recipe, put these files in its
         folder.
@@ -236,11 +259,11 @@ class FileTask:
 
 
 def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
-    """Return a cached model; load the model if it is not cached or its weights changed.
+    """Return a cached colorizer; load its model if it is not cached or its weights changed.
 
     Args:
-        choice: Model and weights.
-        arguments: Arguments of `Colorizer`.
+        choice: Model and weight file.
+        **arguments: Keyword arguments of `Colorizer`, such as the device.
     """
     return _LOADED.get(_key_of_model(choice, arguments), lambda: Colorizer(choice, **arguments))
 
@@ -252,9 +275,14 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
 
 
 def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
-    """Return a copy of ``settings`` with the settings of a loaded model.
+    """Copy ``settings`` and replace the model settings by the values of a loaded model.
 
-    The result is None if the model is a custom module, or has a setting that is not in `ColorSettings`.
+    The model settings are the input size, precision, engine, temperature and render factor. The result is
+    None if the model is a custom module, or has a setting that is not in `ColorSettings`.
+
+    Args:
+        colorizer: Colorizer with the loaded model.
+        settings: Settings to copy.
     """
     if colorizer.choice is None or not colorizer.settings.keys() <= {"temperature", "render_factor"}:
         return None
@@ -268,7 +296,12 @@ def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings 
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
-    """Return the files passed to ``--reference``, or else the reference files of the recipe.
+    """Return the paths of the reference images.
+
+    Args:
+        recipe: Recipe, whose references are used if ``named`` is empty.
+        folder: Folder of the recipe file; None to ignore the references of the recipe.
+        named: Paths passed to ``--reference``.
 
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
@@ -293,7 +326,7 @@ class UsedFile:
     """Input file besides the source image, such as a reference.
 
     Attributes:
-        use: Role of the file.
+        use: Role of the file: ``"reference"``, or ``"classes"`` for a label image.
         name: Name without the folder.
         sha256: SHA-256 of the content; empty if the file cannot be read.
     """
@@ -313,12 +346,12 @@ def origin_of_choice(
     files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> ImageProvenance:
-    """Return the provenance record for results of a registered model, without a source.
+    """Return a provenance record for results of a registered model, without source fields.
 
     Args:
-        choice: Model and weights.
-        decisive: All values that determine the colors, except the source image, as JSON types. An existing
-            result with equal values is kept.
+        choice: Model and weight file.
+        decisive: All values that determine the colors, except the source image, as JSON types. The record
+            stores their hash. A later run with an equal hash keeps the existing result.
         options: Settings outside the recipe, by option name; None values are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
@@ -345,7 +378,7 @@ def origin_of_choice(
 
 
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
-    """Return the provenance record for results of a loaded model.
+    """Return a provenance record for results of a loaded model, without source fields.
 
     Unlike `origin_of_choice`, this function also supports custom modules without a weight file.
 
@@ -367,10 +400,10 @@ def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> I
 
 
 def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
-    """Return the provenance record of one result, with the current date.
+    """Return a copy of a provenance record with the source file and the current date.
 
     Args:
-        origin: Provenance record without a source.
+        origin: Provenance record without source fields.
         source: SHA-256 of the source file.
         name: Name of the source file without its folder.
     """
@@ -378,7 +411,12 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
-    """Add the detected scan border and the predicted uncertainty to a provenance record."""
+    """Return a copy of a provenance record with values that the colorization computed.
+
+    Args:
+        origin: Provenance record.
+        colored: Colorized image, which provides the scan border and the predicted uncertainty.
+    """
     surroundings, uncertainty = colored.part.surroundings, mean_uncertainty(colored)
     border = "" if surroundings is None else str(surroundings.inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")
