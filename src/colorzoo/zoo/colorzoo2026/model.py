@@ -55,17 +55,17 @@ _MIN_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and 
 class Analysis(NamedTuple):
     """Network output for a batch of images, before color points are applied.
 
-    A cell is a position of the network output, at 1/4 of the image size. ``N = h * w`` is the number of
-    cells.
+    A cell is a position of the network output, which corresponds to 4 x 4 pixels of the network input. The
+    grid has h rows and w columns, so ``N = h * w`` cells.
 
     Attributes:
         mean: ``(B, N, 2)``, predicted mean color of each cell, ab / `AB_SCALE`.
         logits: ``(B, N, 313)``, logits of the distribution over the ab bins for each cell.
-        cells: Cell embeddings, which determine the color covariance.
-        light: ``(B, 1, h, w)``, mean lightness of each cell.
+        cells: Cell embeddings, which determine the covariance between the colors of two cells.
+        light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         features: ``(B, h, w, C)``, decoder features.
-        match: ``(B, 2, h', w')``, matched position in the reference, see `Observed`. None without a reference
-            or with several references.
+        match: ``(B, 2, h / 2, w / 2)``, position in the reference that matches each block of 2 x 2 cells; see
+            `Observed`. None without a reference or with several references.
     """
 
     mean: Tensor
@@ -118,8 +118,8 @@ class Colorzoo2026(ColoringModel):
         ``extras["logits"]`` contains the logits of the distribution over 313 ab bins at 1/4 of the image
         size. If the guidance contains points, the logits are computed only when they are accessed.
 
-        If the guidance contains a single reference, ``extras["match"]`` contains the matched positions; see
-        `Observed`.
+        If the guidance contains a single reference, ``extras["match"]`` contains the position in the
+        reference that matches each block of the image; see `Observed`.
         """
         return self._color(self._automatic(lightness, guidance), lightness, guidance)
 
@@ -128,7 +128,13 @@ class Colorzoo2026(ColoringModel):
         return LRUCache(_CACHE_BYTES)
 
     def edit(self, lightness: Tensor, guidance: Guidance, cache: LRUCache) -> AbPrediction:
-        """Colorize an image with new guidance; reuse the cached network output (see `Edits`)."""
+        """Colorize an image with new guidance; reuse the cached network output (see `Edits`).
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            guidance: Complete guidance after the edit.
+            cache: Result of `init_cache`, to which the network output is added.
+        """
         key = key_of(lightness)
         automatic = cache.get(key, partial(self._automatic, lightness))
         columns = cache.get(f"{key} columns", partial(CovarianceColumns, automatic.analysis.cells))
@@ -145,8 +151,13 @@ class Colorzoo2026(ColoringModel):
     def similarity(self, lightness: Tensor, mask: Tensor, cache: LRUCache) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
-        The similarity is the largest color correlation with a cell inside the mask, in [0, 1]. See
-        `ComputesSimilarity`.
+        The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
+        from the learned covariance between cell colors. See `ComputesSimilarity`.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            mask: ``(B, 1, H, W)``, 1 at the pixels inside the mask, else 0.
+            cache: Result of `init_cache`, to which the network output is added.
         """
         analysis = cache.get(key_of(lightness), partial(self._automatic, lightness)).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
@@ -161,9 +172,12 @@ class Colorzoo2026(ColoringModel):
         return features.maps4, features.maps8, features.maps16, features.maps32
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Encode references ``(B, 3, H, W)`` as features and colors of blocks of cells.
+        """Encode reference images as the features and mean colors of blocks of 2 x 2 cells.
 
         See `EncodesReference` and `reference_embedding`.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` sRGB in [0, 1], one reference for each image of the batch.
         """
         lab = rgb_to_lab(rgb.float())
         analysis = self._run(lab[:, :1])
@@ -171,13 +185,21 @@ class Colorzoo2026(ColoringModel):
         return reference_embedding(analysis.features, colors.permute(0, 2, 3, 1))
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Concatenate the embeddings of several references; see `MixesReferences`."""
+        """Concatenate the embeddings of several references; see `MixesReferences`.
+
+        Args:
+            embeddings: Outputs of `encode_reference` or of this method.
+            weights: Nonnegative weight of each embedding; only the ratios of weights matter.
+        """
         return mix_references(embeddings, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
-        """Run the network, combine the colors of correlated cells and adjust the chroma.
+        """Run the network, combine the colors of correlated cells and increase the chroma.
 
         See `pool_logits` and `boost_chroma`.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
         """
         found = self._run(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
@@ -195,7 +217,7 @@ class Colorzoo2026(ColoringModel):
         return self.embed(self.network(lightness), lightness)
 
     def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
-        """Compute the cell embeddings and return them with the network output.
+        """Compute the cell embeddings and combine them with the network output.
 
         Args:
             maps: Output of the network.

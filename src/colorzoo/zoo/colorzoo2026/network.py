@@ -2,8 +2,8 @@
 
 The encoder has residual blocks at 1/8 and 1/16 of the image size and attention blocks at 1/32. A global
 vector is computed from the last feature map of the encoder. The decoder upsamples the feature maps to 1/4 of
-the image size. Projected features of a frozen EfficientNet-Lite2 are added to the feature maps of the
-encoder.
+the image size and adds the global vector at each stage. A second encoder, a frozen EfficientNet-Lite2,
+computes features that are projected linearly and added to the feature maps of the first encoder.
 
 Feature maps have the shape ``(B, H, W, C)``, because normalization and linear layers then need no copies.
 """
@@ -39,14 +39,15 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        stem: Channels at 1/2 and 1/4 of the image size.
-        widths: Channels at 1/8, 1/16 and 1/32 of the image size.
-        blocks: Number of blocks at 1/8, 1/16 and 1/32 of the image size.
+        stem: Channels of the encoder at 1/2 and 1/4 of the image size.
+        widths: Channels of the encoder at 1/8, 1/16 and 1/32 of the image size.
+        blocks: Number of encoder blocks at 1/8, 1/16 and 1/32 of the image size.
         decoder: Channels of the decoder output at 1/4 of the image size, from which colors are predicted.
-        vector: Channels of the global vector.
+        vector: Length of the global vector, which is computed from the whole image and added to the decoder
+            features.
         heads: Number of kernels of the color covariance (`colorzoo.zoo.colorzoo2026.points`).
-        encoder: Weights of the frozen encoder: ``fine-tuned`` (trained together with colorzoo2026) or
-            ``imagenet``. Weights of colorzoo2026 from before 2026-11-27 require ``imagenet``.
+        encoder: Weights of the frozen EfficientNet-Lite2: ``fine-tuned`` (trained together with colorzoo2026)
+            or ``imagenet``. Weights of colorzoo2026 from before 2026-11-27 require ``imagenet``.
     """
 
     stem: tuple[int, int] = (24, 48)
@@ -65,7 +66,7 @@ class Maps(NamedTuple):
         mean: ``(B, h, w, 2)``, mean color, ab / `AB_SCALE`.
         logits: ``(B, h, w, 313)``, logits of the distribution over the ab bins.
         features: ``(B, h, w, C)``, decoder features after layer normalization.
-        vector: ``(B, V)``, global vector.
+        vector: ``(B, V)``, global vector, which is computed from the whole image.
     """
 
     mean: Tensor
@@ -136,13 +137,13 @@ class Network(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Layer that adds projected features of the frozen encoder to other features.
+    """Layer that adds projected EfficientNet features to the features of the network.
 
-    The projection is initialized to zero, so an untrained layer returns the other features unchanged.
+    The projection is initialized to zero, so an untrained layer returns the network features unchanged.
 
     Args:
-        width: Channels of the features of the frozen encoder.
-        wider: Channels of the other features.
+        width: Channels of the features of the frozen EfficientNet.
+        wider: Channels of the network features.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -153,13 +154,23 @@ class FeatureFusion(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, known: Tensor, maps: Tensor) -> Tensor:
-        """Project and resize ``known`` ``(B, C, h', w')`` and add it to maps ``(B, h, w, D)``."""
+        """Project the EfficientNet features, resize them, and add them to the network features.
+
+        Args:
+            known: ``(B, C, h', w')``, features of the frozen EfficientNet.
+            maps: ``(B, h, w, D)``, features of the network.
+        """
         size = maps.shape[1:3]
         added = self.linear(self.norm(known.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         return maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
 
     def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
-        """Project the pooled encoder features ``(B, C)`` and add them to a vector ``(B, D)``."""
+        """Project the pooled EfficientNet features and add them to the global vector.
+
+        Args:
+            known: ``(B, C)``, features of the frozen EfficientNet.
+            vector: ``(B, D)``, global vector of the network.
+        """
         return vector + self.linear(self.norm(known))
 
 
@@ -179,7 +190,7 @@ class ResidualBlock(nn.Module):
             self.second.weight.mul_(INITIAL_SCALE)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps of the same shape."""
+        """Apply the block to feature maps ``(B, H, W, C)``; the output has the same shape."""
         inner = F.leaky_relu(_convolve(self.first, self.norm(maps)), SLOPE)
         return maps + _convolve(self.second, inner)
 
@@ -210,7 +221,7 @@ class AttentionBlock(nn.Module):
             self.mlp_out.weight.mul_(INITIAL_SCALE)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps of the same shape."""
+        """Apply the block to feature maps ``(B, H, W, C)``; the output has the same shape."""
         maps = maps + _convolve(self.position, maps)
         batch, height, width, _ = maps.shape
         parts = self.qkv(self.norm(maps)).view(batch, height * width, 3, self.heads, -1)
@@ -236,7 +247,7 @@ class Downscale(nn.Module):
         self.reduce = nn.Conv2d(width, wider, 2, stride=2)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return feature maps of half the height and width."""
+        """Downsample feature maps ``(B, H, W, C)`` to ``(B, H / 2, W / 2, D)``."""
         return _convolve(self.reduce, self.norm(maps))
 
 
@@ -244,10 +255,10 @@ class Upscale(nn.Module):
     """Decoder stage that upsamples by 2 and adds a skip connection and the global vector.
 
     Args:
-        coarse: Channels of the coarse maps.
-        skip: Channels of the skip connection.
+        coarse: Channels of the coarse feature maps, which are upsampled.
+        skip: Channels of the encoder feature maps in the skip connection.
         width: Output channels.
-        vector: Channels of the global vector.
+        vector: Length of the global vector.
     """
 
     def __init__(self, coarse: int, skip: int, width: int, vector: int) -> None:
@@ -260,7 +271,13 @@ class Upscale(nn.Module):
         self.block = ResidualBlock(width)
 
     def forward(self, coarse: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return feature maps with the height and width of ``skip``."""
+        """Upsample the coarse feature maps and add the projected skip connection and vector.
+
+        Args:
+            coarse: ``(B, h / 2, w / 2, C)``, feature maps of the previous stage.
+            skip: ``(B, h, w, S)``, feature maps of the encoder.
+            vector: ``(B, V)``, global vector.
+        """
         narrow = self.narrow(self.norm(coarse)).permute(0, 3, 1, 2)
         maps = F.interpolate(narrow, scale_factor=2.0, mode="bilinear").permute(0, 2, 3, 1)
         return self.block(maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None])

@@ -39,8 +39,9 @@ class Cells(NamedTuple):
     """Cell embeddings, which determine the covariance of two cells.
 
     Attributes:
-        coordinates: ``(B, N, H, D + 2)``, embedding and scaled position of each cell for each of H kernels.
-        amplitude: ``(B, N, H)``, standard deviation of each cell for each kernel.
+        coordinates: ``(B, N, K, D + 2)``, embedding and scaled position of each of N cells for each of K
+            kernels.
+        amplitude: ``(B, N, K)``, standard deviation of the color residual of each cell for each kernel.
     """
 
     coordinates: Tensor
@@ -48,25 +49,25 @@ class Cells(NamedTuple):
 
     @property
     def embedding(self) -> Tensor:
-        """Embedding ``(B, N, H, D)`` of each cell for each kernel, without the position."""
+        """Embedding ``(B, N, K, D)`` of each cell for each kernel, without the position."""
         return self.coordinates[..., :-2]
 
     def take(self, index: Tensor) -> Self:
-        """Return the cells at indices ``(B, n)``."""
+        """Return the embeddings of the cells at indices ``(B, n)``."""
         return type(self)(take_cells(self.coordinates, index), take_cells(self.amplitude, index))
 
     def double(self) -> Self:
-        """Convert to float64, on the CPU if the device does not support float64."""
+        """Convert the embeddings to float64; move them to the CPU if the device lacks float64."""
         device = torch.device("cpu") if self.coordinates.device.type == "mps" else self.coordinates.device
         return type(self)(self.coordinates.to(device).double(), self.amplitude.to(device).double())
 
 
 class Posterior(NamedTuple):
-    """Posterior of the Gaussian process after conditioning on points.
+    """Posterior of the Gaussian process for N cells, of which n cells contain color points.
 
     Attributes:
         change: ``(B, N, 2)``, posterior mean of the residual, which is added to the color of each cell.
-        factor: ``(B, n, n)``, Cholesky factor of the covariance of the points, including noise.
+        factor: ``(B, n, n)``, Cholesky factor of the covariance of the cells with points, including noise.
         across: ``(B, N, n)``, covariance between all cells and the cells with points.
     """
 
@@ -78,14 +79,14 @@ class Posterior(NamedTuple):
 class ColorCovariance(nn.Module):
     """Learned covariance between the color residuals of two cells of an image.
 
-    The covariance is a sum of squared-exponential kernels. Each kernel has a separate embedding, amplitude
-    and length scale.
+    The residual is the true color minus the color predicted without points. The covariance is a sum of
+    squared-exponential kernels. Each kernel has a separate embedding, amplitude and length scale.
 
     Args:
         width: Number of feature channels.
         heads: Number of kernels.
         dim: Embedding dimension of each kernel.
-        hidden: Channels of the hidden layer.
+        hidden: Channels of the hidden layer that precedes the embeddings and amplitudes.
     """
 
     def __init__(self, width: int, heads: int, dim: int = 16, hidden: int = 128) -> None:
@@ -100,7 +101,7 @@ class ColorCovariance(nn.Module):
 
     @property
     def noise(self) -> Tensor:
-        """Variance of the observation noise of a point."""
+        """Variance of the observation noise of a point, as squared ab / 50."""
         return (2 * self.log_noise).exp()
 
     def forward(self, features: Tensor, lightness: Tensor) -> Cells:
@@ -128,7 +129,7 @@ class ColorCovariance(nn.Module):
         Args:
             across: ``(B, N, n)``, covariance between all cells and the cells with points; see
                 `cell_covariance`. The result has the dtype and device of this tensor.
-            points: Observed residuals.
+            points: Observed residuals in the n cells with points.
         """
         points = Observations(*(values.to(across.device) for values in points))
         valid = points.valid
@@ -142,7 +143,12 @@ class ColorCovariance(nn.Module):
         return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
-        """Return the prior and posterior variances ``(B, N)`` of the cells."""
+        """Return the variances ``(B, N)`` of the residual before and after conditioning.
+
+        Args:
+            cells: Embeddings of the cells.
+            posterior: Result of `posterior` for these cells.
+        """
         noise = self.noise.to(cells.amplitude)
         prior = cells.amplitude.square().sum(-1) + noise
         explained = torch.linalg.solve_triangular(posterior.factor, posterior.across.mT, upper=False)
@@ -168,7 +174,11 @@ class CovarianceColumns:
         return nbytes_of(self._cells) + self._cache.nbytes
 
     def of(self, numbers: Tensor) -> Tensor:
-        """Return the float64 covariance ``(1, N, n)`` between all cells and the cells ``(1, n)``."""
+        """Return the float64 covariance ``(1, N, n)`` between all cells and n selected cells.
+
+        Args:
+            numbers: ``(1, n)``, indices of the selected cells.
+        """
         self._cells = self._cells.double()  # on the first call, because most images have no points
         indices: list[int] = numbers[0].tolist()
         if len(indices) > MAX_COLUMNS:
@@ -181,12 +191,22 @@ class CovarianceColumns:
 
 
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
-    """Return the covariance ``(B, N, n)`` between all cells and cells at indices ``(B, n)``."""
+    """Return the covariance ``(B, N, n)`` between all cells and n selected cells.
+
+    Args:
+        cells: Embeddings of N cells.
+        numbers: ``(B, n)``, indices of the selected cells.
+    """
     return _covariance(cells, cells.take(numbers.to(cells.coordinates.device)))
 
 
 def cell_correlation(one: Cells, other: Cells) -> Tensor:
-    """Return the correlation ``(B, N, n)`` between two sets of cells."""
+    """Return the correlation ``(B, N, n)`` in [0, 1] between two sets of cells.
+
+    Args:
+        one: Embeddings of N cells.
+        other: Embeddings of n cells.
+    """
     scaled = (
         cells._replace(amplitude=cells.amplitude / cells.amplitude.norm(dim=-1, keepdim=True))
         for cells in (one, other)
@@ -214,7 +234,15 @@ def _covariance(one: Cells, other: Cells) -> Tensor:
 
 
 def take_cells(values: Tensor, index: Tensor) -> Tensor:
-    """Gather values ``(B, n, ...)`` at cell indices from ``(B, N, ...)``."""
+    """Select the values of n cells from the values of all N cells.
+
+    Args:
+        values: ``(B, N, ...)``, values of all cells.
+        index: ``(B, n)``, indices of the selected cells.
+
+    Returns:
+        ``(B, n, ...)``, values of the selected cells.
+    """
     shape = (*index.shape, *values.shape[2:])
     return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
@@ -224,7 +252,8 @@ class Observations(NamedTuple):
 
     Attributes:
         cell: ``(B, n)``, cell indices.
-        residual: ``(B, n, 2)``, point color minus predicted color, averaged over the points in the cell.
+        residual: ``(B, n, 2)``, point color minus the color predicted without points, averaged over the
+            pixels with points in the cell.
         valid: ``(B, n)``, 1 for cells with points and 0 for padding.
     """
 
@@ -234,12 +263,13 @@ class Observations(NamedTuple):
 
 
 def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
-    """Average the point residuals within each cell of a grid.
+    """Average the residuals of the color points within each cell of a grid.
 
     If more than `MAX_CELLS` cells contain points, the cells are subsampled evenly.
 
     Args:
-        residual: ``(B, 2, H, W)``, point color minus predicted color; ignored at pixels without a point.
+        residual: ``(B, 2, H, W)``, point color minus the color predicted without points; ignored at pixels
+            without a point.
         mask: ``(B, 1, H, W)``, 1 at pixels with a point, else 0.
         grid: Number of rows and columns of cells.
     """
@@ -325,9 +355,9 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
     Args:
         mean: ``(B, N, 2)``, predicted mean color of each cell, ab / 50.
         logits: ``(B, N, 313)``, logits of the color distribution of each cell.
-        cells: Cell embeddings.
-        grid: Rows and columns of cells, multiples of 4.
-        centers: ``(313, 2)``, bin centers, ab / 50.
+        cells: Cell embeddings, from which the correlations are computed.
+        grid: Number of rows and columns of cells, both multiples of 4.
+        centers: ``(313, 2)``, centers of the ab bins, ab / 50.
 
     Returns:
         Colors ``(B, N, 2)``, ab / 50.

@@ -3,8 +3,9 @@
 A block has 2 x 2 cells, and a cell has 4 x 4 pixels. Blocks of the image are matched with blocks of the
 reference by their features, which the network computes from the lightness of both images.
 
-The matched colors are treated as noisy observations. Their variance is the prior variance of the color
-residual times a fitted factor, which is small for good matches between related images. Colors of several
+The matched colors are treated as noisy observations. Their variance is a multiple of the variance that the
+model predicts for its color error without references. The factor was fitted on pairs of training images and
+is small for good matches between related images. Colors of several
 references are averaged in each block, weighted by the user's weights and the match quality.
 """
 
@@ -38,8 +39,9 @@ class CellEmbeddings(NamedTuple):
 
     Attributes:
         features: ``(B, h, w, C)``, decoder features.
-        mean: ``(B, h, w, 2)``, color predicted without a reference, in any unit.
-        variance: ``(B, h, w, 1)``, variance of the difference between true color and ``mean``.
+        mean: ``(B, h, w, 2)``, color predicted without a reference. The unit is arbitrary, but all colors in
+            this module must have the same unit.
+        variance: ``(B, h, w, 1)``, predicted variance of the difference between true color and ``mean``.
     """
 
     features: Tensor
@@ -51,11 +53,13 @@ class Blocks(NamedTuple):
     """Features and colors of R blocks of cells in reference images.
 
     Attributes:
-        directions: ``(B, R, C)``, features centered over the reference and normalized to length 1.
+        directions: ``(B, R, C)``, features of each block minus their mean over the reference, normalized to
+            length 1.
         colors: ``(B, R, 2)``, mean color of each block in the unit of `CellEmbeddings.mean`.
         centers: ``(B, R, 2)``, x and y of each block center as fractions of the reference size.
-        weight: ``(B, R, 1)``, weight of the reference divided by the largest weight.
-        number: ``(B, R, 1)``, index of the reference.
+        weight: ``(B, R, 1)``, weight of the reference that contains the block, divided by the largest weight
+            of all references.
+        number: ``(B, R, 1)``, index of the reference that contains the block.
     """
 
     directions: Tensor
@@ -79,10 +83,11 @@ class Observed(NamedTuple):
     """Result of conditioning on references.
 
     Attributes:
-        change: ``(B, h, w, 2)``, change in the mean color of each cell.
+        change: ``(B, h, w, 2)``, color difference to add to the mean color of each cell.
         precision: ``(B, h, w, 1)``, inverse variance of the matched colors; 0 without a match.
-        match: ``(B, 2, h', w')``, x and y of the most similar block as fractions of the reference size. NaN
-            where the color predicted without a reference has more weight. None for several references.
+        match: ``(B, 2, h / 2, w / 2)``, for each block of 2 x 2 cells, x and y of the most similar block of
+            the reference as fractions of the reference size. NaN where the color predicted without a
+            reference has more weight than the matched color. None for several references.
     """
 
     change: Tensor
@@ -105,11 +110,13 @@ class _Matched(NamedTuple):
 
 
 def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
-    """Encode references as a tensor ``(B, R, C + 6)`` of concatenated `Blocks` fields.
+    """Encode a batch of references as a tensor ``(B, R, C + 6)`` with R blocks each.
+
+    The last dimension concatenates the fields of `Blocks`.
 
     Args:
-        features: ``(B, h, w, C)``, decoder features; h and w are multiples of `BLOCK`.
-        colors: ``(B, h, w, 2)``, cell colors in the unit of `CellEmbeddings.mean`.
+        features: ``(B, h, w, C)``, decoder features of the references; h and w are multiples of `BLOCK`.
+        colors: ``(B, h, w, 2)``, true color of each reference cell, in the unit of `CellEmbeddings.mean`.
     """
     blocks = _blocks(features)
     directions = _directions(blocks)
@@ -124,7 +131,7 @@ def mix_references(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Te
     """Concatenate the embeddings of several references; drop references with weight 0.
 
     Args:
-        embeddings: Outputs of `reference_embedding`, or of an earlier call of this function.
+        embeddings: Outputs of `reference_embedding` or of this function.
         weights: Nonnegative weight of each embedding; only the ratios of weights matter.
     """
     mixed: list[Tensor] = []
@@ -149,10 +156,10 @@ def observe_references(
     Args:
         embeddings: Features and predicted colors; h and w are multiples of `BLOCK`.
         references: Blocks of each reference.
-        alpha: Strength in [0, 1]; 0 does not change the predicted colors.
-        labels: Class maps ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of the single reference, or
-            None. Only blocks of equal class are matched. Blocks of a class that is missing from the reference
-            do not change.
+        alpha: Strength of the reference colors in [0, 1]; 0 does not change the predicted colors.
+        labels: Class maps ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of the single reference. Only
+            blocks of equal class are matched. Image blocks of a class that is missing from the reference keep
+            their predicted colors. None matches blocks regardless of their class.
     """
     grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
     mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))

@@ -36,18 +36,18 @@ def condition(
 ) -> tuple[Tensor, Tensor]:
     """Match the mean colors and distributions of the cells to target statistics.
 
-    A histogram changes the mean colors and distributions; a saturation then scales the mean colors. A
-    histogram of zeros or a negative saturation is ignored for the image.
+    A target histogram changes the mean colors and distributions. A target saturation then scales the mean
+    colors. For an image without a target, the histogram contains only zeros or the saturation is negative.
 
     Args:
         mean: ``(B, N, 2)``, mean color of each cell, ab / `AB_SCALE`.
         logits: ``(B, N, 313)``, logits of the color distribution of each cell.
         light: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
-        centers: ``(313, 2)``, bin centers, ab / `AB_SCALE`.
-        statistics: Target statistics.
+        centers: ``(313, 2)``, centers of the ab bins, ab / `AB_SCALE`.
+        statistics: Target histogram, target saturation or both, for each image.
 
     Returns:
-        The changed mean colors and logits.
+        Changed mean colors ``(B, N, 2)`` and logits ``(B, N, 313)``.
     """
     reached = torch.full_like(mean[:, :1, :1], _REACHED)
     if statistics.histogram is not None:
@@ -68,8 +68,8 @@ def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
     """Change distributions minimally so that their mean over all cells matches a histogram.
 
     Args:
-        logits: ``(B, N, 313)``, logits of the predicted distributions.
-        histogram: ``(B, 1, 313)``, target mean.
+        logits: ``(B, N, 313)``, logits of the predicted color distribution of each cell.
+        histogram: ``(B, 1, 313)``, target fraction of each ab bin.
 
     Returns:
         Logits ``(B, N, 313)`` of the changed distributions.

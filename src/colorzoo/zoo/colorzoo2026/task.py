@@ -29,7 +29,7 @@ _QUERIES = 48  # number of cells per crop in the variance loss
 
 @dataclass(frozen=True)
 class Objective:
-    """Weights of the losses.
+    """Weights of the losses, and threshold of the smooth L1 loss.
 
     Attributes:
         classes: Weight of the cross-entropy of the predicted color distribution.
@@ -76,7 +76,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes of the auxiliary classifier."""
+        """Number of classes of the auxiliary image classifier; 0 without a classifier."""
         return 0 if self.label_head is None else self.label_head.out_features
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
@@ -98,7 +98,10 @@ class Colorzoo2026Task(SingleOptimizerModule):
         clip(clipped_parameters(optimizer), gradient_clip_val)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the weighted sum of the losses without points and with random points."""
+        """Compute and log the losses of a batch, and return their weighted sum.
+
+        The losses compare the true colors with predictions without color points and with random points.
+        """
         del batch_idx
         objective = self.objective
         lab = rgb_to_lab(batch["rgb"])
@@ -140,18 +143,19 @@ class Colorzoo2026Task(SingleOptimizerModule):
 def random_cells(
     seeds: Tensor, cells: int, maximum: int = _MAX_POINTS, purpose: str = "points"
 ) -> tuple[Tensor, Tensor]:
-    """Draw distinct random cells for each image.
+    """Select distinct random cells of each image, for example as positions of color points.
 
-    The number of cells is log-uniform between 1 and ``maximum``.
+    The number of selected cells is log-uniform between 1 and ``maximum``.
 
     Args:
-        seeds: ``(B,)``, seed of each image.
-        cells: Number of cells of an image.
-        maximum: Maximum number of drawn cells.
-        purpose: Name of the random stream; different names give independent draws.
+        seeds: ``(B,)``, random seed of each image.
+        cells: Total number of cells of an image.
+        maximum: Maximum number of selected cells.
+        purpose: Name of the random number stream. Calls with equal seeds and different names select cells
+            independently.
 
     Returns:
-        Cell indices ``(B, maximum)``, and a mask ``(B, maximum)`` with 1 for valid indices.
+        Cell indices ``(B, maximum)``, and a mask ``(B, maximum)``: 1 for selected cells and 0 for padding.
     """
     maximum = min(maximum, cells)
     draws = draw_uniform(image_generators(seeds, purpose), len(seeds), cells + 1, seeds.device)
