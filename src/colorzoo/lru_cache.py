@@ -90,7 +90,7 @@ class ColumnCache(Generic[Column]):
         self._lock = threading.Lock()
 
     def of(self, numbers: list[int]) -> list[Column]:
-        """Return the columns at the given indices, in order."""
+        """Return the columns at the given indices, in order; compute missing columns."""
         with self._lock:
             missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
             if len(self._columns) + len(missing) > self._most:

@@ -108,7 +108,8 @@ class Area:
         hidden: Whether the area is ignored.
         kept: Colors to keep inside the area for the action ``"lock"``, or outside the area for the action
             ``"only"``. None keeps the colors that the model predicts without hints.
-        made: Selection details stored by the program that created the area.
+        made: How the area was selected, for example the name of a detected part. The program that created the
+            area stores these fields.
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 

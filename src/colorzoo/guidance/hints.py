@@ -104,7 +104,7 @@ class Scribbles(TensorFields):
 
 @dataclass(frozen=True)
 class Regions(TensorFields):
-    """Regions proposed by a model, in coloring order (Cho et al. 2023).
+    """Regions that a model proposes for coloring, the most useful first (Cho et al. 2023).
 
     Examples:
         >>> index = torch.zeros(1, 1, 32, 32, dtype=torch.int64)
@@ -116,8 +116,8 @@ class Regions(TensorFields):
         index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, N, 3)`` color of each region in [0, 1].
         given: ``(B, N)`` in {0, 1}: 1 for regions colored by the user.
-        segments: ``(B, 1, H, W)`` int64, or None: segment index of each pixel. The model merges segments into
-            regions.
+        segments: ``(B, 1, H, W)`` int64: index of each pixel's original segment, before segments were changed
+            to regions. None if the regions are the original segments.
     """
 
     index: Tensor

@@ -225,7 +225,7 @@ def run_network(
     *,
     network: NetworkRunner,
 ) -> Prediction:
-    """Run the network; see `NetworkRunner.predict`.
+    """Run the model on an image with its guidance; see `NetworkRunner.predict`.
 
     Args:
         image: ``(1, 1, h, w)`` lightness or sketch.
@@ -260,7 +260,9 @@ def compute_similarity(
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
-    """Detect the bounding boxes of objects; see `colorzoo.capabilities.FindsBoxes`.
+    """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.
+
+    See `colorzoo.capabilities.FindsBoxes`.
 
     Raises:
         GuidanceError: The model has no detector.

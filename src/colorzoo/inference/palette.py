@@ -130,7 +130,7 @@ def mean_uncertainty(colored: ColorizedImage) -> float | None:
 def suggest_colors(
     probabilities: Tensor, centers: Tensor, lightness: float, *, count: int = PALETTE_COLORS
 ) -> list[Suggestion]:
-    """Return the clusters of a color distribution, most likely first.
+    """Suggest colors for a pixel: clusters of its color distribution, most likely first.
 
     The clusters are computed by weighted k-means with several initializations. The interface of Zhang et al.
     2017 clusters 25,000 sampled colors once, which is noisier.

@@ -76,9 +76,10 @@ Hints = tuple[PointHint, ...]
 
 
 def colorize(task: ColorizeTask) -> ColorizedImage:
-    """Colorize a prepared image and return its colors at the size of the network input.
+    """Run the model on a prepared image, apply its guidance and return the result.
 
-    `prepare_image` runs the earlier stages, and `ColorizedImage.levels` computes the full-size result.
+    `prepare_image` runs the earlier stages. The colors of the result have the size of the network input, and
+    `ColorizedImage.levels` computes the full-size image.
 
     Raises:
         GuidanceError: The recipe is invalid for this image or model.
@@ -189,7 +190,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
-    """Compute the reach of points: the pixels to which their colors apply; see `limit_extent`."""
+    """Compute the pixels to which the colors of points apply; see `limit_extent`."""
     parts = _patches_by_reach(task, hints)
     return task.run(
         limit_extent,
@@ -217,7 +218,10 @@ def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[Po
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
-    """Find the shortest paths from the pixels of points to all grid cells; see `find_paths`."""
+    """Find the shortest paths from points to all cells of the search grid.
+
+    See `find_paths`.
+    """
     return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches)
 
 

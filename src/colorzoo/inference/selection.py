@@ -45,7 +45,7 @@ _LIGHTNESS_SCALE, _AB_SCALE = 2.55, 2.0  # 8-bit levels per CIE unit
 def select_outlined(
     lightness: Tensor, ab: Tensor, path: Sequence[tuple[float, float]], image_size: tuple[int, int]
 ) -> Mask:
-    """Segment the object in a rough outline.
+    """Segment the object inside a rough outline and return its mask.
 
     Examples:
         >>> lightness, ab = torch.full((1, 1, 32, 48), 50.0), torch.zeros(2, 32, 48)
@@ -139,7 +139,7 @@ def select_at(
     visible: float = 1.0,
     features: Callable[[Tensor], SegmenterFeatures] = segmenter_features,
 ) -> Mask:
-    """Segment the object at a point.
+    """Segment the object at a point and return its mask.
 
     Examples:
         >>> lightness = torch.full((1, 1, 32, 48), 20.0)
@@ -191,7 +191,8 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
         features: Result of `segmenter_features`; None runs the network.
 
     Returns:
-        Masks by part name, in the order of `PARTS`, for parts with a mean probability of at least 0.7.
+        Dictionary that maps part names to masks, in the order of `PARTS`. Parts with a mean probability below
+        0.7 are omitted.
     """
     with torch.inference_mode():
         logits = (segmenter_features(lightness) if features is None else features).parts

@@ -88,6 +88,12 @@ class StageRunner:
         """Run a stage without caching its result.
 
         Use this method for full-size inputs, because hashing them would take longer than the stage.
+
+        Args:
+            stage: Function to run.
+            *inputs: Positional arguments of the function.
+            about: Description of the input for the record in `log`.
+            **settings: Keyword arguments of the function.
         """
         started = time.perf_counter()
         result = stage(*inputs, **settings)
@@ -197,8 +203,8 @@ def prepare_image(
 ) -> ColorizeTask:
     """Detect the border of a scan, inpaint marked damage, and return the task to run.
 
-    The healing strokes of the recipe mark the damage. For sketch models, the border is not detected, and
-    transparent parts are filled with white.
+    A border is a print margin or mount around the image. The healing strokes of the recipe mark the damage.
+    For sketch models, the border is not detected, and transparent parts are filled with white.
 
     Args:
         network: Runner of the model.
