@@ -101,7 +101,7 @@ class ColorCovariance(nn.Module):
 
     @property
     def noise(self) -> Tensor:
-        """Variance of the observation noise of a point, as squared ab / 50."""
+        """Variance of the observation noise of a point, in squared units of ab / 50."""
         return (2 * self.log_noise).exp()
 
     def forward(self, features: Tensor, lightness: Tensor) -> Cells:
