@@ -43,8 +43,9 @@ class FoundImage:
 
     Attributes:
         path: Path of the file.
-        relative: Path relative to the searched folder. For a glob, the path is relative to the folder before
-            the first wildcard. For a single file, it is the file name.
+        relative: Path relative to the searched folder, from which the output path is derived. For a glob, the
+            path is relative to the folder before the first wildcard. For a single file, the path is the file
+            name.
     """
 
     path: Path
@@ -110,10 +111,10 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is hidden, or was created by an operating system or NAS.
+    """Return whether a file or folder is hidden or is a system folder.
 
-    System folders contain thumbnails and deleted files. A search skips hidden files and system folders unless
-    the user passes their path.
+    Operating systems and network storage devices create system folders for thumbnails and deleted files. A
+    search skips hidden files and system folders unless the user passes their path.
 
     Examples:
         >>> [is_hidden(name) for name in ("a.jpg", "._a.jpg", "@eaDir", "#recycle")]
@@ -139,7 +140,13 @@ def natural_sort_key(path: str | Path) -> tuple[object, ...]:
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
-    """Return a message with the number of skipped files and the first ten names and reasons."""
+    """Return a message for the user about files that a search skipped.
+
+    The message contains the number of files, and the path and reason of the first ten files.
+
+    Args:
+        files: Path of each skipped file and the reason.
+    """
     listed = "; ".join(f"{path} ({reason})" for path, reason in files[:_MAX_LISTED])
     more = f" and {len(files) - _MAX_LISTED} more" if len(files) > _MAX_LISTED else ""
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
@@ -181,7 +188,7 @@ def read_list(path: str | Path) -> list[str]:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Join paths into the text of a file list that `read_list` can read.
+    """Join paths into the content of a list file, which `read_list` can read.
 
     Paths are separated by line breaks, or by zero bytes if a path contains a line break.
     """
@@ -208,7 +215,11 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
 def shorten_name(stem: str, ending: str) -> str:
     """Join stem and ending into a file name of at most 255 bytes.
 
-    If the name is longer, a hash replaces the end of the stem.
+    If the name would be longer, a hash of the stem replaces the end of the stem.
+
+    Args:
+        stem: File name without extension.
+        ending: Remaining part of the name, such as ``".color.png"``.
     """
     limit = _MAX_NAME_BYTES - len(os.fsencode(ending))
     if len(os.fsencode(stem)) > limit:
@@ -226,9 +237,9 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def absolute(path: Path) -> str:
-    """Return the absolute path; symbolic links are not resolved.
+    """Return the absolute path without resolving symbolic links.
 
-    A symbolic link therefore counts as a separate image.
+    Searches compare these paths, so a symbolic link and its target count as two images.
     """
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
@@ -283,7 +294,7 @@ def _is_video(path: Path) -> bool:
 def explain_irregular_file(path: Path) -> str:
     """Return an error message if a path is a pipe, device or socket.
 
-    For other paths, the message is empty.
+    For other paths, the function returns an empty string.
     """
     # unlike the methods of Path, these functions do not raise an error, for example for too long names
     if not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH110, PTH112, PTH113
@@ -292,7 +303,7 @@ def explain_irregular_file(path: Path) -> str:
 
 
 def find_tars(folder: Path) -> list[Path]:
-    """Find the ``.tar`` files below a folder, except in folders that `find_existing` skips."""
+    """Find the ``.tar`` files below a folder, except in hidden folders and system folders."""
     files = _files_below(folder, None, [])
     return [p for p in files if p.suffix.lower() == ".tar" and not is_hidden(p.name) and p.is_file()]
 

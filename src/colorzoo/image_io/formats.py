@@ -1,8 +1,9 @@
 """Supported image formats, and optional libraries for HEIC, JPEG XL and camera raw files.
 
-Images can come from untrusted sources, such as uploads to the drawing pad. Only the Pillow readers in
-`FORMATS` are enabled, because other readers start programs (EPS starts Ghostscript) or are not well tested.
-The libraries of the extra ``formats`` are imported when a file requires them.
+Images can come from untrusted sources, such as uploads to the drawing pad (the editor in the browser). Only
+the Pillow readers in `FORMATS` are enabled, because other readers start programs (EPS starts Ghostscript) or
+are not well tested. The libraries of the package extra ``colorzoo[formats]`` are imported when a file
+requires them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
 
 
 def open_image(source: str | Path | IO[bytes]) -> Image.Image:
-    """Open an image of one of the `FORMATS` without decoding it.
+    """Open an image file with the Pillow readers in `FORMATS` without decoding the pixels.
+
+    Args:
+        source: Path or seekable stream of the file.
 
     Raises:
         PIL.UnidentifiedImageError: The format of the file is not enabled.
@@ -97,7 +101,11 @@ class Plugin:
         return module
 
     def missing_error(self, name: str) -> ImageError:
-        """Return an error with the command that installs the library."""
+        """Return an error with the command that installs the library.
+
+        Args:
+            name: Name of the image file that requires the library.
+        """
         return ImageError(
             f"{name} ({self.title}) requires an optional package; run `python -m pip install "
             "'colorzoo[formats]'`, or convert the file to JPEG or TIFF"
@@ -173,7 +181,14 @@ def _jxl_stream(file: IO[bytes]) -> bytes:
 
 
 def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
-    """Convert a camera raw file to 16-bit RGB with LibRaw and the camera's white balance.
+    """Convert a camera raw file to sRGB with LibRaw and the camera's white balance.
+
+    The result has float32 pixels, computed from 16 bits per channel.
+
+    Args:
+        file: Stream of the file.
+        name: Name of the file for error messages.
+        max_pixels: Maximum number of pixels; checked before decoding.
 
     Raises:
         ImageError: LibRaw is missing, or the file is damaged, too large or from an unsupported camera.
@@ -204,7 +219,10 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
     """Raise `ImageError` if an image has more than ``max_pixels`` pixels.
 
-    The size is ``(width, height)``.
+    Args:
+        name: Name of the image for the error message.
+        size: Width and height of the image in pixels.
+        max_pixels: Maximum number of pixels.
     """
     width, height = size
     if width * height > max_pixels:

@@ -44,8 +44,9 @@ class Frames:
     """Description of a file that contains several images.
 
     Attributes:
-        kind: ``"pages"`` for a TIFF or ``"frames"`` for an animation. Pages may have different sizes.
-        count: Number of images.
+        kind: ``"pages"`` for a TIFF or ``"frames"`` for an animation. The pages of a TIFF can have different
+            sizes.
+        count: Number of frames or pages.
         plays: Number of times that an animation plays; 0 for an infinite loop.
         alpha: Whether frames of the animation can be transparent.
         pages: TIFF directories of the pages; empty for an animation.
@@ -72,7 +73,7 @@ class ImageFrame:
 
 
 def describe_frames(file: IO[bytes], name: str) -> Frames | None:
-    """Describe the images of a file without decoding them.
+    """Return the number and type of the images in a file without decoding them.
 
     Args:
         file: Stream from `open_source`.
@@ -177,10 +178,13 @@ def write_frames(
 
     Args:
         path: Output file, in a format for which `supports_frames` returns True.
-        frames: At least one frame.
-        source: Description of the source file.
+        frames: Colorized frames or pages, at least one.
+        source: Description of the source file, returned by `describe_frames`.
         quality: Quality of lossy formats, 1 to 100, see `write_image`.
-        overwrite: Whether an existing file may be replaced. The source is never replaced.
+        overwrite: Whether an existing file is replaced. The source is never replaced.
+
+    Returns:
+        ``path`` as a `Path`.
 
     Raises:
         ImageError: The file cannot be written.
@@ -267,13 +271,25 @@ def _match_alpha(stored: NDArray[Any], *, alpha: bool) -> NDArray[Any]:
 
 
 def supports_frames(path: str | Path, source: Frames) -> bool:
-    """Return whether the format of ``path`` supports all frames or pages of a file."""
+    """Return whether an output file can contain all frames or pages of its source.
+
+    Args:
+        path: Output file, whose extension determines the format.
+        source: Description of the source file, returned by `describe_frames`.
+    """
     kind = output_format(Path(path))
     return kind == "TIFF" or (kind in ANIMATED_FORMATS and source.kind == "frames")
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes on frames or pages: how many the output contains, and what is dropped."""
+    """Return notes for the user on the frames or pages of an output file.
+
+    The notes contain the number of written frames or pages, and data that the format does not support.
+
+    Args:
+        path: Output file, whose extension determines the format.
+        source: Description of the source file, returned by `describe_frames`.
+    """
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)

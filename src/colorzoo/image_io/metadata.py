@@ -47,10 +47,10 @@ class Metadata:
         'PNG'
 
     Attributes:
-        exif: EXIF block (TIFF structure without the ``Exif`` prefix). Layout, size, orientation, thumbnail
-            and maker note are removed.
-        icc: sRGB profile of the converted pixels; None if the file has no color profile.
-        xmp: XMP packet. Layout, orientation and thumbnails are removed.
+        exif: EXIF block (TIFF structure without the ``Exif`` prefix). Pixel layout, size, orientation,
+            thumbnail and maker note are removed.
+        icc: sRGB profile of the pixels after the conversion to sRGB; None if the file has no color profile.
+        xmp: XMP packet. Pixel layout, orientation and thumbnails are removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
         comment: JPEG or GIF comment.
@@ -113,10 +113,10 @@ def valid_orientation(value: object) -> int:
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
-    """Return a regex that matches XMP properties in both forms, attributes and elements.
+    """Return a regex that matches XMP properties, stored as XML attributes or XML elements.
 
     Args:
-        names: Regular expressions of the property names.
+        *names: Regular expressions of the property names.
     """
     return re.compile(
         "|".join(

@@ -79,7 +79,7 @@ class ImageProvenance:
             (without folder) and ``sha256``.
         date: UTC time of the colorization in ISO 8601 format.
         name: Name of the source file without its folder.
-        border: Colorized part within the border of a scan as ``X,Y,WIDTH,HEIGHT``; empty if the whole image
+        border: Colorized part inside the border of a scan, as ``X,Y,WIDTH,HEIGHT``; empty if the whole image
             was colorized.
         uncertainty: Color error predicted by the model, in CIE units; empty if the model does not predict it.
         crop: Region of the source that the result shows: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
@@ -104,7 +104,7 @@ class ImageProvenance:
 
     @property
     def source_type(self) -> str:
-        """IPTC digital source type."""
+        """URI of the IPTC digital source type, which depends on whether the model was trained."""
         kind = "compositeWithTrainedAlgorithmicMedia" if self.trained else "algorithmicallyEnhanced"
         return SOURCE_TYPES + kind
 
@@ -112,7 +112,8 @@ class ImageProvenance:
 def current_date() -> str:
     """Return the current UTC time in ISO 8601 format.
 
-    If the environment variable ``SOURCE_DATE_EPOCH`` is set, its time is returned instead.
+    If the environment variable ``SOURCE_DATE_EPOCH`` is set (seconds since 1970), the function returns this
+    time instead, so that output files are reproducible.
     """
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
@@ -120,11 +121,11 @@ def current_date() -> str:
 
 
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
-    """Add provenance to the XMP packet of metadata; existing provenance is replaced.
+    """Return a copy of metadata whose XMP packet contains the provenance.
 
-    Some values are also stored in standard properties, for other software. ``xmpMM:DerivedFrom`` contains the
-    source. Properties of the IPTC Photo Metadata Standard 2025.1 contain the digital source type, the AI
-    system and its version.
+    Existing provenance is replaced. Some values are also stored in standard properties, for other software.
+    ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC Photo Metadata Standard 2025.1 contain
+    the digital source type, the AI system and its version.
     """
     values = {f.name: str(getattr(provenance, f.name)) for f in fields(ImageProvenance)}
     values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
@@ -165,7 +166,12 @@ def sidecar_path(path: Path) -> Path:
 
 
 def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -> Path:
-    """Write the provenance of an image to its sidecar file and return its path.
+    """Write the provenance of an image to a sidecar file and return the sidecar path.
+
+    Args:
+        path: Colorized image.
+        metadata: Metadata of the source image, whose XMP properties are also written.
+        provenance: Provenance of the colorized image.
 
     Raises:
         ImageError: The sidecar file cannot be written.
@@ -187,13 +193,14 @@ def write_with_provenance(
     finds no matching provenance and writes both files again.
 
     Args:
-        save: Function that writes the result with the metadata of its argument.
-        path: File that ``save`` writes.
+        save: Function that writes the colorized image to ``path``. Its argument is the source image, whose
+            metadata the function copies to the file.
+        path: Output file.
         image: Source image.
-        provenance: Provenance of the result; None writes no provenance.
+        provenance: Provenance of the colorized image; None writes no provenance.
 
     Returns:
-        A note for the user if a sidecar file was written.
+        A note for the user if a sidecar file was written; otherwise empty.
 
     Raises:
         ImageError: ``save`` failed, or the sidecar file cannot be written.
@@ -214,9 +221,9 @@ def write_with_provenance(
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:
-    """Read the provenance of an image file.
+    """Read the provenance of an image from the image file or from its sidecar file.
 
-    The result is None if the file has no provenance or is not an image.
+    The result is None if no provenance is found.
 
     Examples:
         >>> path = colorzoo.colorize_file("photo.png", "photo.color.png", "zhang2017_local_small")
@@ -233,9 +240,12 @@ def read_provenance(path: Path) -> ImageProvenance | None:
 
 
 def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
-    """Read the provenance embedded in an image file.
+    """Read the provenance embedded in an image file; sidecar files are ignored.
 
-    The result is None if the file has no provenance or is not an image.
+    The result is None if the file contains no provenance or is not an image.
+
+    Args:
+        source: Path or seekable stream of the image file.
     """
     try:
         with open_image(source) as image:

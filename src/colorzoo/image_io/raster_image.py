@@ -44,7 +44,7 @@ class RasterImage:
     Attributes:
         levels: Upright sRGB pixels, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0,
             1].
-        alpha: Stored alpha channel, ``(H, W)`` uint8 or uint16; None for an opaque image.
+        alpha: Alpha channel as stored in the file, ``(H, W)`` uint8 or uint16; None for an opaque image.
         bit_depth: Bits per channel of the source, 8 or 16.
         metadata: Metadata of the source file, such as EXIF and color profile.
         notes: Notes for the user about the conversion, such as ``"first of 12 frames"``.
@@ -68,13 +68,20 @@ class RasterImage:
 
 
 def as_rgb(levels: Levels) -> FloatArray:
-    """Convert gray or color levels to ``(H, W, 3)`` float32 in [0, 1]."""
+    """Convert gray or color pixels to float32 RGB ``(H, W, 3)`` in [0, 1].
+
+    Args:
+        levels: ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
+    """
     values = unit_range(levels)
     return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
 
 
 def unit_range(levels: Levels) -> FloatArray:
-    """Convert uint8, uint16 or float levels of any shape to float32 in [0, 1]."""
+    """Convert pixel values of any shape to float32; scale uint8 and uint16 to [0, 1].
+
+    Float values, which should be in [0, 1], are neither scaled nor clipped.
+    """
     values = levels.astype(np.float32)
     if levels.dtype.kind == "u":
         values /= np.float32(np.iinfo(levels.dtype).max)
@@ -89,7 +96,12 @@ def composite_on_white(image: RasterImage) -> RasterImage:
 
 
 def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
-    """Composite pixels ``(H, W)`` or ``(H, W, 3)`` on white; integer pixels keep their type."""
+    """Composite transparent pixels on white; integer pixels keep their type.
+
+    Args:
+        levels: Pixels ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
+        alpha: Alpha channel ``(H, W)``, uint8 or uint16.
+    """
     opacity = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
     blended = unit_range(levels) * opacity + (1 - opacity)
     if levels.dtype.kind == "f":
@@ -99,9 +111,9 @@ def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
-    """Return one channel ``(H, W)`` if all three channels are equal.
+    """Return one channel ``(H, W)`` of integer pixels if all three channels are equal.
 
-    Otherwise the pixels are returned unchanged.
+    Other pixels, including float pixels, are returned unchanged.
     """
     if levels.ndim == 2 or levels.dtype.kind == "f":
         return levels
@@ -216,8 +228,8 @@ class Pixels:
 
     Attributes:
         levels: sRGB, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
-        alpha: ``(H, W)`` uint8 or uint16, or None.
-        bit_depth: Bits per channel, 8 or 16.
+        alpha: ``(H, W)`` uint8 or uint16; None for an opaque image.
+        bit_depth: Bits per channel of the source, 8 or 16.
         icc: sRGB profile of ``levels``; None if the source has no color profile.
         notes: Notes for the user about conversions and dropped data.
     """
@@ -235,6 +247,9 @@ class ProfileError(ValueError):
 
 def array_pixels(array: NDArray[Any]) -> Pixels:
     """Convert an sRGB array of uint8, uint16 or floats in [0, 1] to `Pixels`.
+
+    Args:
+        array: ``(H, W)`` or ``(H, W, 1)`` gray, ``(H, W, 3)`` RGB, or ``(H, W, 4)`` RGB with alpha.
 
     Raises:
         ImageError: The shape, type or range of the array is not supported.
@@ -259,7 +274,10 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
 
 
 def image_pixels(image: Image.Image) -> Pixels:
-    """Convert a PIL image of at most 8 bits per channel to sRGB with its color profile."""
+    """Convert a PIL image of at most 8 bits per channel to sRGB `Pixels`.
+
+    The color profile of the image is applied.
+    """
     profile, alpha = image.info.get("icc_profile") or None, None
     mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if image.has_transparency_data:
@@ -278,9 +296,14 @@ def image_pixels(image: Image.Image) -> Pixels:
 
 
 def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
-    """Convert gray, RGB or CMYK ``(H, W, 4)`` pixels to sRGB.
+    """Convert gray, RGB or CMYK pixels to sRGB.
 
-    Gray and RGB pixels without a valid profile are assumed to be sRGB.
+    Gray and RGB pixels without a valid profile are assumed to be sRGB. CMYK pixels without a valid profile
+    are converted by a simple formula.
+
+    Args:
+        pixels: Pixels before the conversion; ``levels`` has the shape ``(H, W, 4)`` for CMYK.
+        profile: ICC profile of the pixels, or None.
     """
     levels, icc, notes = pixels.levels, None, pixels.notes
     is_cmyk = levels.ndim == 3 and levels.shape[2] == 4
@@ -299,7 +322,10 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
 
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
-    """Return an sRGB profile with a fixed creation time, for reproducible output files."""
+    """Return an sRGB ICC profile, which is embedded in output files.
+
+    The profile has a fixed creation time, so that output files are reproducible.
+    """
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
@@ -311,9 +337,13 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
     The shape is ``(H, W)`` for gray, ``(H, W, 3)`` for RGB and ``(H, W, 4)`` for CMYK. The result is
     uint8 for uint8 color pixels, and float for other pixels.
 
+    Args:
+        pixels: Pixels before the conversion.
+        profile: ICC profile of the pixels.
+
     Returns:
-        The converted pixels and an sRGB profile. If the pixels are already sRGB, pixels and profile are
-        returned unchanged.
+        Converted pixels and an sRGB profile. If ``profile`` is already an sRGB profile, ``pixels`` and
+        ``profile`` are returned unchanged.
 
     Raises:
         ProfileError: The profile is damaged, or does not match the color space of the pixels.

@@ -114,6 +114,10 @@ def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
 def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
     """Read the width and height of an image without decoding it.
 
+    Args:
+        file: Stream from `open_source`.
+        name: Name of the image for error messages.
+
     Raises:
         ImageError: The file is not an image, is damaged, or requires a library other than Pillow.
     """
@@ -188,7 +192,14 @@ def _first_page(pages: Sequence[Directory], name: str) -> Directory:
 
 
 def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int) -> RasterImage:
-    """Read one page of a TIFF; see `read_image`."""
+    """Read one page of a TIFF file as upright sRGB; see `read_image`.
+
+    Args:
+        file: Stream from `open_source`.
+        page: Location and size of the page, from `find_pages`.
+        name: Name of the page for error messages.
+        max_pixels: Maximum number of pixels; checked before decoding.
+    """
     check_pixel_count(name, page.size, max_pixels)
     return _assemble(*read_page(file, page, name))
 
@@ -196,6 +207,11 @@ def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int)
 @contextmanager
 def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
     """Open an image with Pillow without decoding it.
+
+    Args:
+        file: Stream from `open_source`.
+        name: Name of the image for error messages.
+        plugin: Optional library that the format requires, from `plugin_for`; None uses Pillow alone.
 
     Raises:
         ImageError: The file is not an image, is damaged, or requires a library that is not installed.
@@ -305,7 +321,10 @@ def _deep_samples(image: Image.Image) -> Samples:
 
 
 def frame_notes(image: Image.Image) -> tuple[str, ...]:
-    """Return a note if the file contains more than one image."""
+    """Return a note for the user if only the first image of a file is read.
+
+    The note contains the number of frames or pages. Without further images, the result is empty.
+    """
     try:
         count = getattr(image, "n_frames", 1)
     except Exception:  # the first page is readable even if a later page is damaged

@@ -60,7 +60,7 @@ _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2
 
 
 class Directory(NamedTuple):
-    """Offset of a TIFF directory in the file, and width and height of its image."""
+    """TIFF directory (header of an image): offset in the file, and width and height in pixels."""
 
     offset: int
     size: tuple[int, int]
@@ -108,7 +108,15 @@ def _is_full_image(page: Any) -> bool:
 
 
 def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, int]:
-    """Decode a page with samples of any type; return pixels, metadata and orientation.
+    """Decode a page of a TIFF file, with samples (channel values) of any type.
+
+    Args:
+        file: Stream of the file.
+        page: Directory of the page, from `find_pages`.
+        name: Name of the page for error messages.
+
+    Returns:
+        Pixels in stored orientation, metadata, and the EXIF orientation from 1 to 8.
 
     Raises:
         ImageError: The page is damaged or not supported.
@@ -205,9 +213,12 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     The pixels are compressed with Deflate.
 
     Args:
-        stored: Pixels, ``(H, W, 3 or 4)`` uint8 or uint16.
+        stored: Pixels, ``(H, W, 3)`` or with alpha ``(H, W, 4)``, uint8 or uint16.
         data: Metadata of the page.
         offset: Offset of the directory in the file.
+
+    Returns:
+        Encoded directory, and compressed pixels that must follow it in the file.
     """
     height, width, channels = stored.shape
     little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
@@ -232,7 +243,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
 
 
 class SamplesError(ValueError):
-    """Error for samples that cannot be converted.
+    """Error for samples (channel values) that cannot be decoded or converted to sRGB.
 
     The message does not contain the file name; callers insert the name.
     """
@@ -240,7 +251,7 @@ class SamplesError(ValueError):
 
 @dataclass(frozen=True)
 class Samples:
-    """Decoded samples of a file.
+    """Samples (channel values) decoded from an image file, before the conversion to sRGB.
 
     Attributes:
         values: Samples ``(H, W, channels)`` in the stored type; color channels come first.
@@ -260,9 +271,14 @@ class Samples:
 
 
 def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
-    """Convert decoded samples to sRGB.
+    """Convert decoded samples to sRGB pixels.
 
-    Integers of 8 and 16 bits keep their values. Other types are converted to floats in [0, 1].
+    Samples other than 8-bit and 16-bit integers are first converted to floats in [0, 1]. Then the color
+    profile is applied.
+
+    Args:
+        samples: Decoded samples.
+        profile: ICC profile of the samples; None if the file has no color profile.
 
     Raises:
         SamplesError: Some values are NaN or infinite.
@@ -339,7 +355,7 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     Pillow would change the values of such samples.
 
     Returns:
-        The samples; None if Pillow decodes the image exactly, or if the image is damaged.
+        Decoded samples. None if the samples are signed or have 8 bits, or if the file is damaged.
     """
     file.seek(0)
     data = file.read()
@@ -376,6 +392,11 @@ def decode_png(file: IO[bytes]) -> Samples | None:
 
 
 def plain_samples(values: NDArray[Any], bits: int) -> Samples:
-    """Return `Samples` of an array with 1 to 4 channels: gray or RGB, with or without alpha."""
+    """Convert an array of gray or RGB samples, with or without alpha, to `Samples`.
+
+    Args:
+        values: ``(H, W, channels)`` with 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha) channels.
+        bits: Bits per sample that the file declares.
+    """
     channels = values.shape[2]
     return Samples(values, bits, 1 if channels < 3 else 3, alpha=channels - 1 if channels in (2, 4) else None)

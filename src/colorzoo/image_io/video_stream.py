@@ -53,14 +53,21 @@ def is_still(stream: Any) -> bool:
 
 
 def default_color_matrix(height: int) -> int:
-    """Return the color matrix that players use for untagged video with this frame height."""
+    """Return the color matrix that players use for video without color matrix metadata.
+
+    The result is a code of ITU-T H.273: BT.709 for a frame height of at least 720 pixels, else SMPTE 170M.
+
+    Args:
+        height: Frame height in pixels.
+    """
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
 def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     """Convert a PyAV frame to 8-bit RGB ``(H, W, 3)``.
 
-    The conversion uses the range and color matrix of the frame.
+    The conversion uses the value range (limited or full) and the color matrix that the frame declares. If the
+    frame declares no color matrix, the result of `default_color_matrix` is used.
     """
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
     # planar RGB, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB

@@ -82,7 +82,11 @@ def write_image(
 
 
 def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
-    """Return a note for each image property that the output format does not support.
+    """Return notes for the user on source data that the output format does not support.
+
+    Args:
+        path: Output file, whose extension determines the format.
+        like: Source image.
 
     Raises:
         ImageError: The format of ``path`` cannot be written.
@@ -104,7 +108,12 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
 
 
 def output_bit_depth(path: str | Path, like: RasterImage) -> int:
-    """Return the number of bits per channel of the output file, 8 or 16."""
+    """Return the number of bits per channel of the output file, 8 or 16.
+
+    Args:
+        path: Output file, whose extension determines the format.
+        like: Source image, whose bit depth is kept if the format supports it.
+    """
     return 16 if like.bit_depth == 16 and output_format(Path(path)) in DEEP_FORMATS else 8
 
 
@@ -152,7 +161,12 @@ def output_format(path: Path) -> str:
 
 
 def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
-    """Raise `ValueError` if a result has the wrong shape or type or is not finite."""
+    """Raise `ValueError` if colorized pixels have a wrong shape or type, or are not finite.
+
+    Args:
+        rgb: Colorized pixels, which must have the shape ``(H, W, 3)`` and the type uint8, uint16 or float.
+        like: Source image, which provides H and W.
+    """
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(
@@ -169,6 +183,12 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
 
     The file must not exist unless ``overwrite`` is set, and must not be the source. The format must support
     the size of the image.
+
+    Args:
+        path: Output file.
+        like: Source image, which has the size of the output.
+        kind: Format of the output, from `output_format`.
+        overwrite: Whether an existing file is replaced.
     """
     source = like.metadata.source
     try:
@@ -244,9 +264,16 @@ def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
 
 
 def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[Any]:
-    """Round a result to integers: ``(H, W, 3 or 4)`` uint8 or uint16.
+    """Convert colorized pixels to 8-bit or 16-bit integers and append an alpha channel.
 
-    The result has the alpha channel of ``alpha_of``.
+    Args:
+        rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float, which is clipped to [0, 1].
+        alpha_of: Image whose alpha channel is appended; None appends no alpha channel.
+        depth: Bits per channel of the returned array, 8 or 16. Colors and alpha are rounded to this depth.
+
+    Returns:
+        Array of type uint8 or uint16. The shape is ``(H, W, 4)`` with alpha, or ``(H, W, 3)`` if ``alpha_of``
+        is None or opaque.
     """
     kind: Any = np.uint16 if depth == 16 else np.uint8
     color = rgb
@@ -265,9 +292,15 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
-    """Quantize an image to 255 colors; return the image and Pillow's save options.
+    """Convert an image to a palette image for GIF, with at most 255 opaque colors.
 
-    For images with alpha, the options include the index of the transparent color.
+    Args:
+        stored: ``(H, W, 3)`` or, with alpha, ``(H, W, 4)`` uint8. Pixels with alpha below 128 become
+            transparent.
+
+    Returns:
+        Palette image and keyword arguments for its ``save`` method. With alpha, these arguments contain the
+        palette index of transparent pixels.
     """
     image = Image.fromarray(stored[..., :3]).quantize(255)
     if stored.shape[2] == 3:
@@ -279,7 +312,14 @@ def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
 
 
 def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dict[str, Any]:
-    """Return the arguments of Pillow's ``save`` for a format other than TIFF."""
+    """Return the keyword arguments of Pillow's ``save`` method that set quality and metadata.
+
+    Args:
+        kind: Format of the file other than TIFF, from `output_format`.
+        data: Metadata to store.
+        quality: Quality of lossy formats, 1 to 100.
+        alpha: Whether the source image has an alpha channel.
+    """
     exif = b"Exif\0\0" + data.exif if data.exif else b""
     if kind == "JPEG":
         # disable chroma subsampling, which would blur the colors of small hints
@@ -322,7 +362,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_error(path: Path, error: OSError) -> ImageError:
-    """Convert an error of `colorzoo.files.whole_file` to an `ImageError` that contains the path."""
+    """Convert an error of `colorzoo.files.whole_file` to an `ImageError` with the path."""
     if isinstance(error, FileExistsError):
         if path.parent.is_dir():
             return ImageError(_exists_message(path))
