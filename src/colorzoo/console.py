@@ -29,12 +29,13 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
     No bar is shown if there is only one item, or if standard error is not a terminal.
 
     Args:
-        title: Description of the work.
+        title: Description of the work, shown beside the bar and in log lines.
         total: Number of items; None if the number is unknown.
-        log_every: Seconds between log lines if no bar is shown; None prints no lines.
+        log_every: Minimum number of seconds between the log lines that replace a missing bar. None prints no
+            log lines.
 
     Yields:
-        Function to call after each item; it accepts a number of items.
+        Function that advances the bar by a number of items, by default 1.
     """
     if total == 1 or not sys.stderr.isatty():
         last, done = time.monotonic(), 0
@@ -64,10 +65,10 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
 
 
 def record_interrupts() -> list[int]:
-    """Return a list to which a signal handler appends an entry at every Ctrl+C.
+    """Install a handler for Ctrl+C and return the list in which it records each Ctrl+C.
 
-    The handler also raises `KeyboardInterrupt`. Long runs check the list too, because Python ignores
-    exceptions that are raised in destructors and callbacks.
+    The handler appends the signal number to the list and raises `KeyboardInterrupt`. Long runs also check the
+    list, because Python ignores exceptions that are raised in destructors and callbacks.
     """
     interrupts: list[int] = []
 
@@ -85,13 +86,13 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     Args:
         headers: Column titles.
-        rows: Cells of each row, as many as ``headers``.
+        rows: Texts of the cells in each row, one for each column.
     """
     print("\n".join(align([headers, *rows])))
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Format rows of cells as lines, with columns two spaces apart; return one line per row."""
+    """Return one line of text per table row, with aligned columns two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

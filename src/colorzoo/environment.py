@@ -71,7 +71,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def describe_run() -> dict[str, Any]:
-    """Return a dict with the command line, versions, platform and git commit of this run."""
+    """Return a dict with the command line, package versions, platform and git commit."""
     return {
         "command": sys.argv,
         "python": platform.python_version(),
@@ -82,9 +82,9 @@ def describe_run() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return the git commit of a checkout and whether files are modified.
+    """Return a dict with the git commit of a checkout and whether files are modified.
 
-    The result is None if the folder is not in a git checkout.
+    The keys are ``commit`` and ``changed``. The result is None if the folder is not in a git checkout.
     """
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

@@ -1,4 +1,4 @@
-"""Create registered models with weights.
+"""Functions that create registered models and load their weights.
 
 The public functions are in `colorzoo.training.create`.
 """
@@ -36,9 +36,9 @@ def create_task(
     """Create the task (LightningModule) of a registered model, in evaluation mode.
 
     Args:
-        name: Registered name, alias or Hugging Face repository, see `create_model`.
+        name: Registered name, alias or Hugging Face repository; see `create_model`.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-        kind: Expected class of the task, or a base class of the task.
+        kind: Class of the task, or a base class. Type checkers use this class as the return type.
         offline: Whether to use only local files.
         **hparams: Settings of the model and the task, by name.
 
@@ -77,7 +77,7 @@ def create_coloring_model(
     """Create a registered model without its LightningModule; Lightning is not imported.
 
     Args:
-        name: Registered name, alias or Hugging Face repository, see `create_model`.
+        name: Registered name, alias or Hugging Face repository; see `create_model`.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         offline: Whether to use only local files.
         **hparams: Model settings by name; settings that affect only training are ignored.
@@ -111,13 +111,16 @@ def create_coloring_model(
 def create_backbone(
     name: str, purpose: str, weights: str | None = "default", **settings: Any
 ) -> ColoringModel:
-    """Create a registered model that another model uses as a backbone.
+    """Create a registered model that another model uses as a pretrained backbone.
+
+    No weights are loaded if the default device of torch is the meta device.
 
     Args:
-        name: Registered name.
-        purpose: Name of the setting that selects the backbone, such as ``"trunk"``, for messages.
-        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-        **settings: Model settings by name.
+        name: Registered name of the backbone.
+        purpose: Name of the setting that selects the backbone, such as ``"trunk"``. The error message
+            contains this name.
+        weights: ``"default"``, ``"published"``, or the path of a weight file; see `create_model`.
+        **settings: Settings of the backbone by name.
 
     Raises:
         WeightsError: The backbone has no trained weights on this machine.
@@ -128,14 +131,14 @@ def create_backbone(
 
 
 def build_trunk(name: str, width: float) -> Trunk:
-    """Build the frozen feature network of a model that uses reference images.
+    """Build the frozen feature network with which a model compares images to references.
 
     Args:
-        name: ``"vgg19"``, or the registered name of a model of the zhang2016 family.
-        width: Multiplier for the channel counts of VGG-19.
+        name: ``"vgg19"``, or the registered name of a model with the network of ``zhang2016``.
+        width: Multiplier for the channel counts of VGG-19; other networks ignore this argument.
 
     Raises:
-        WeightsError: No trained weights of the model are available on this machine.
+        WeightsError: The registered model has no trained weights on this machine.
     """
     from colorzoo.networks.exemplar_features import VGGTrunk  # only exemplar models need the module
 
@@ -143,7 +146,14 @@ def build_trunk(name: str, width: float) -> Trunk:
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the feature network of a model of the zhang2016 family, by registered name."""
+    """Build a frozen feature network from a model with the network of ``zhang2016``.
+
+    Args:
+        name: Registered name of the model.
+
+    Raises:
+        WeightsError: The model has no trained weights on this machine.
+    """
     from colorzoo.networks.exemplar_features import BorrowedTrunk
 
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
@@ -160,7 +170,7 @@ def require_trained(model: M, subject: str, name: str) -> M:
     Args:
         model: Model to check.
         subject: Start of the error message, such as ``"trunk='zhang2016'"``.
-        name: Registered name of the model.
+        name: Registered name of the model, for the download command in the error message.
 
     Raises:
         WeightsError: The weights are random.
@@ -178,7 +188,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 
     Args:
         model_class: Class of the model or task.
-        settings: Constructor arguments: flat settings, groups of settings, or both.
+        settings: Single settings such as ``width``, groups of settings such as ``architecture``, or both.
 
     Raises:
         ColorzooError: A setting is unknown to the class.

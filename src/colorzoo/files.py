@@ -28,6 +28,9 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
         path: Target file.
         overwrite: Whether to replace an existing target, including a file that is created during the block.
 
+    Yields:
+        Temporary file, opened for writing bytes.
+
     Raises:
         FileExistsError: The target exists and ``overwrite`` is False, or the parent of the target is a file.
         OSError: The file cannot be written.
@@ -65,9 +68,9 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
-    """Delete temporary files that no process has written to for ``age`` seconds.
+    """Delete temporary files of `whole_file` that were not modified for ``age`` seconds.
 
-    Processes that were killed leave such files behind.
+    Processes that were killed leave such files in ``folder``.
     """
     with suppress(OSError):  # the folder does not exist or belongs to another user
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
@@ -88,7 +91,9 @@ def sha256_of(path: Path) -> str:
 
 
 def digest_of(source: Path | bytes) -> str:
-    """Return the SHA-256 of a file or bytes; file hashes are cached until the file changes.
+    """Return the SHA-256 of a file or of bytes in lower-case hexadecimal.
+
+    The hash of a file is cached until its size or modification time changes.
 
     Raises:
         OSError: The file cannot be read.
@@ -100,9 +105,9 @@ def digest_of(source: Path | bytes) -> str:
 
 
 def digest_or_empty(path: Path) -> str:
-    """Return the SHA-256 of a file (`digest_of`), or an empty string if reading fails.
+    """Return the SHA-256 of a file (`digest_of`), or ``""`` if the file cannot be read.
 
-    The code that later reads the file reports the error.
+    No error is raised, because the code that later reads the file reports the error.
     """
     try:
         return digest_of(path)
@@ -117,11 +122,11 @@ def _file_digest(path: Path, modified: int, size: int) -> str:
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:
-    """Return whether a file starts with one of several byte strings."""
+    """Return whether the content of a file starts with one of the byte strings ``starts``."""
     with path.open("rb") as file:
         return file.read(max(map(len, starts))).startswith(starts)
 
 
 def megabytes(size: int) -> str:
-    """Format a number of bytes in megabytes (10^6 bytes)."""
+    """Format a file size in bytes as text in megabytes (10^6 bytes), such as ``1.5 MB``."""
     return f"{size / 1e6:.1f} MB"

@@ -60,18 +60,20 @@ class ColoringModel(nn.Module):
         working_size: Default shorter side of the network input in pixels.
         recorded_hparams: Names of the settings that must match the weights. Weight files store these
             settings.
-        training_only: Key prefixes of weights that only training uses, such as a discriminator.
+        training_only: State-dict key prefixes of weights that only training uses, such as
+            ``"discriminator."``.
         reference_needs_color: Whether a reference must be a color image.
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
-        published_files: Key prefix for each weight file, by file name, if the authors publish several files.
-            `load_published_state_dict` receives all tensors in one state dict with these prefixes.
-        published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
+        published_files: Dict that maps file names to key prefixes, if the authors publish several weight
+            files. `load_published_state_dict` receives all tensors in one state dict with these prefixes.
+        published_names: Patterns that rename the state-dict keys of the authors' code to keys of `network`;
+            see `rename_keys`.
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
         network: Neural network of the model.
         trained: Whether the weights were trained or loaded; True for a network without weights.
         untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
             otherwise.
-        provenance: Origin of the weights.
+        provenance: Training record of the weights, such as data, configuration and number of steps.
 
     Args:
         network: Neural network of the model.
@@ -141,13 +143,20 @@ class ColoringModel(nn.Module):
         Args:
             lightness: ``(B, 1, H, W)``: L in [0, 100], or sketches in [0, 1] for sketch models.
             guidance: Guidance of the batch; kinds of guidance that the model does not accept are ignored.
+
+        Returns:
+            `AbPrediction` or `RgbPrediction`, depending on `output_kind`, for the images of the batch.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(lightness, guidance)")
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs ``(B, C, h, w)`` of `feature_layers`, from fine to coarse.
+        """Return the outputs ``(B, C, h, w)`` of the modules in `feature_layers`, fine to coarse.
 
-        The model runs without guidance. See `colorzoo.features`.
+        The model runs without guidance. The result is empty if `feature_layers` is empty. See
+        `colorzoo.features`.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
         """
         if not self.feature_layers:
             return ()
@@ -159,9 +168,9 @@ class ColoringModel(nn.Module):
         """Load the state dict of a weight file or of a training checkpoint.
 
         Args:
-            state_dict: Tensors by key.
-            name: Name of the weights for error messages.
-            published: Whether the keys are the authors' keys.
+            state_dict: State dict with keys of this model, of its task or of the authors' code.
+            name: Name of the weights, such as a path, for error messages.
+            published: Whether the keys are parameter names of the authors' code, which must be converted.
 
         Raises:
             WeightsError: Keys are missing or unexpected, or shapes differ.
@@ -172,7 +181,9 @@ class ColoringModel(nn.Module):
         self.trained = True
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load a state dict with the authors' keys; all keys and shapes must match.
+        """Convert a state dict with the authors' keys and load the converted weights.
+
+        All keys and shapes must match, except weights that only training uses (`training_only`).
 
         Raises:
             WeightsError: Keys or shapes differ, or the model has no published checkpoint.
@@ -211,10 +222,10 @@ class ColoringModel(nn.Module):
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Convert the authors' Caffe model.
+        """Convert the layers of the authors' Caffe model to a state dict.
 
         Args:
-            layers: Blobs by layer name.
+            layers: Dict that maps layer names to blobs (weight arrays).
 
         Returns:
             State dict for `load_published_state_dict`, and settings that the weights require.
@@ -227,10 +238,10 @@ class ColoringModel(nn.Module):
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Extract the weights of the model from the state dict of a checkpoint or weight file.
+        """Return the model weights in the state dict of a training checkpoint or weight file.
 
-        The prefix ``model.`` of training checkpoints is removed from the keys. Discriminator weights in the
-        authors' files are dropped.
+        The prefix ``model.`` of training checkpoints is removed from the keys. Weights that only training
+        uses, such as a discriminator, are dropped.
         """
         prefix = MODEL_PREFIX
         ours = {
@@ -241,15 +252,15 @@ class ColoringModel(nn.Module):
         }
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the tensors of another registered model that weight files of this model omit.
+        """Return the weights that this model copies from another registered model.
 
-        The default is an empty mapping.
+        Weight files of this model omit these weights. The default is an empty mapping.
         """
         return {}
 
 
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
-    """Validate the input of a model.
+    """Raise an error if the input of a model has a wrong shape, type or range of values.
 
     The range of values is checked only in evaluation mode, and not during tracing or export.
 
@@ -259,7 +270,7 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     Args:
         model: Model that receives the input.
         lightness: Input of `ColoringModel.forward`: lightness, or sketches for sketch models.
-        guidance: Guidance of the batch, or None.
+        guidance: Guidance of the batch; None for automatic colorization.
 
     Raises:
         ColorzooError: The input has a wrong shape, type or range.
@@ -294,6 +305,9 @@ def coloring_model(module: nn.Module) -> ColoringModel:
         >>> type(coloring_model(colorzoo.create_model("levin2004"))).__name__
         'ColorizationByOptimization'
 
+    Args:
+        module: Task (`ColorizationModule`), whose attribute ``model`` is returned, or `ColoringModel`.
+
     Raises:
         ColorzooError: The module is not a `ColoringModel` or `ColorizationModule`.
     """
@@ -323,7 +337,7 @@ def features(
     mode of the model (training or evaluation) is not changed.
 
     Args:
-        model: Model for photos, or the task of such a model.
+        model: Model whose input is lightness (not a sketch), or the task of such a model.
         lightness: ``(B, 1, H, W)`` in [0, 100].
         levels: Indices of the feature maps to return, like ``out_indices`` in timm. None returns all feature
             maps.

@@ -91,14 +91,14 @@ def cards_of(kind: type) -> list[ModelCard]:
 
 
 def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
-    """Return the card that best matches a class and its settings; None if no card matches.
+    """Return the card for a class and the settings of its instance; None if no card matches.
 
-    A card matches if all of its settings equal the settings of the instance. The card with the most settings
-    is the best match.
+    A card matches if it describes the class and if none of its settings differs from ``settings``. If several
+    cards match, such as cards of variants, the card with the most settings is returned.
 
     Args:
         kind: Class of the model or task.
-        settings: Settings of the instance, flat or in groups.
+        settings: Constructor arguments of the instance, as single settings or in groups.
     """
     own = plain_arguments(flatten_arguments(kind, settings))
 
@@ -150,18 +150,18 @@ def all_cards() -> dict[str, ModelCard]:
 
 
 def skipped_packages() -> list[str]:
-    """Return a message for each installed package with invalid model cards."""
+    """Return a message for each installed package that was skipped due to invalid model cards."""
     return _scan()[1]
 
 
 @cache
 def plugins() -> EntryPoints:
-    """Return the entry points of installed model packages."""
+    """Return the entry points of installed packages that add models to the registry."""
     return entry_points(group=ENTRY_POINT_GROUP)
 
 
 def plugin_packages() -> set[str]:
-    """Return the import names of installed model packages."""
+    """Return the import names of installed packages that add models to the registry."""
     return {each.module.partition(".")[0] for each in plugins()}
 
 

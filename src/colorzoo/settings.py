@@ -81,14 +81,15 @@ def option(
 ) -> Any:
     """Return a dataclass field that defines a command-line option.
 
-    Users can repeat an option of type ``list[str]``. An option of type ``list[float]`` is a comma-separated
-    list.
+    Users can repeat an option of type ``list[str]``. The value of an option of type ``list[float]`` is a
+    comma-separated list.
 
     Args:
         default: Default value; `dataclasses.MISSING` for a required option.
         text: Help text without a final period.
         group: Title of the option group in the help.
-        *flags: Option strings such as ``-o``; if omitted, ``--`` and the field name.
+        *flags: Option strings such as ``-o``. If omitted, the option is ``--`` followed by the field name,
+            with ``-`` instead of ``_``.
         metavar: Placeholder for the value in the help.
         nargs: Number of values, as in `argparse`.
     """
@@ -131,7 +132,7 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
 
     Args:
         kind: Dataclass of the group.
-        value: Instance, or mapping of settings by name; None gives the defaults.
+        value: Instance of ``kind``, or mapping of settings by name. None selects the default values.
 
     Raises:
         ColorzooError: A setting is unknown, or a number is out of range.
@@ -153,8 +154,9 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
     """Return the name, range and value of each number outside the `Range` of its type hint.
 
     Args:
-        hints: Type annotations by name.
-        values: Numbers, or lists or mappings of numbers, by name; None is ignored.
+        hints: Dict that maps names to type annotations, such as ``Annotated[int, Range(1)]``.
+        values: Dict that maps the same names to a number, a list of numbers or a mapping of numbers. Values
+            of other types, such as None, are not checked.
     """
     found: list[tuple[str, Range, float]] = []
     for name, hint in hints.items():
@@ -171,7 +173,14 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
     """Raise an error if a constructor argument is outside its `Range`.
 
-    Constructors of base classes are included; see `out_of_range`.
+    Annotations in the constructors of base classes also apply; see `out_of_range`.
+
+    Args:
+        constructor: Class whose constructor has the arguments.
+        values: Constructor arguments by name.
+
+    Raises:
+        ColorzooError: An argument is out of range.
     """
     for kind in constructor.__mro__:
         if "__init__" in vars(kind):
@@ -186,12 +195,14 @@ def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     """Convert flat settings to constructor arguments with groups of settings.
 
+    For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``.
+
     Args:
-        constructor: Class with groups of settings.
-        flat: Constructor arguments and flat settings by name.
+        constructor: Class whose constructor has a parameter for each group, such as ``architecture``.
+        flat: Dict that maps names of settings and of constructor parameters to values.
 
     Returns:
-        Constructor arguments, with groups as mappings.
+        Constructor arguments by name, with each group as a mapping.
 
     Raises:
         ColorzooError: A setting is unknown.
@@ -213,7 +224,14 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
 
 
 def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert constructor arguments to flat settings; the inverse of `nest_arguments`."""
+    """Replace the groups in constructor arguments with the settings that they contain.
+
+    This function is the inverse of `nest_arguments`.
+
+    Args:
+        constructor: Class whose constructor has a parameter for each group, such as ``architecture``.
+        nested: Constructor arguments by name, with groups as dataclasses or mappings.
+    """
     groups = setting_groups(constructor)
     flat: dict[str, Any] = {}
     for key, value in nested.items():
@@ -234,13 +252,18 @@ def known_settings(constructor: Callable[..., Any]) -> frozenset[str]:
 
 
 def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
-    """Return a dict that maps constructor parameters to the dataclasses of settings groups."""
+    """Return a dict that maps the parameters for groups of settings to their dataclasses."""
     hints = argument_types(constructor).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
 
 def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a constructor so that it accepts mappings in place of settings groups."""
+    """Wrap a constructor so that it accepts a mapping instead of the dataclass of each group.
+
+    Args:
+        cls: Class whose type annotations define the groups of settings.
+        construct: ``__init__`` method of the class.
+    """
     signature = inspect.signature(construct)
 
     @wraps(construct)
@@ -273,13 +296,14 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
 def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Convert constructor arguments to the form that checkpoints store.
 
-    Values have plain types, settings groups contain all fields, and callables are excluded.
+    Values are converted to mappings, lists, numbers and strings. Groups of settings contain all fields.
+    Callables are excluded.
 
     Arguments of base classes are excluded, except arguments that Lightning adds, which start with an
     underscore.
 
     Args:
-        constructor: Class with groups of settings.
+        constructor: Class whose constructor has the arguments.
         arguments: Constructor arguments by name, with all groups of settings as dataclasses.
     """
     known = argument_types(constructor)
@@ -291,7 +315,7 @@ def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, 
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert arguments to mappings, lists, numbers and strings; callables are excluded."""
+    """Convert argument values to mappings, lists, numbers and strings; exclude callables."""
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 

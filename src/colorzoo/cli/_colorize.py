@@ -55,7 +55,10 @@ _POINT = re.compile(
 
 
 def color(args: ColorizeOptions) -> int:
-    """Colorize images and return the exit code of `colorzoo.cli.colorize.run`."""
+    """Colorize the images of the command line, write reports and return an exit code.
+
+    `colorzoo.cli.colorize.run` documents the exit codes.
+    """
     if args.report:
         from colorzoo.batch.report import check_report, read_entries
 
@@ -118,7 +121,11 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
 
 
 def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
-    """Write the reports of a run and print their names.
+    """Write a report with one entry per image to each path and print the paths.
+
+    Args:
+        paths: Report files, from the option ``--report``.
+        entries: Content of the reports.
 
     Raises:
         ImageError: A report file cannot be written.
@@ -232,7 +239,10 @@ def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> li
 
 
 def recipe_of(args: GuidanceOptions) -> Recipe:
-    """Return the recipe passed to ``--recipe``, completed with the other options.
+    """Return the recipe in the file ``--recipe``, updated with the guidance options.
+
+    Points and boxes are added to the hints of the recipe. Other options replace values of the recipe. Without
+    ``--recipe``, the result contains only the values of the options.
 
     Raises:
         GuidanceError: The file is not a recipe, or an option value is malformed.
@@ -264,11 +274,12 @@ def recipe_of(args: GuidanceOptions) -> Recipe:
 
 
 def parse_point(text: str, reach: str | None = None) -> PointHint:
-    """Parse the value of ``--point``.
+    """Convert the value of ``--point`` to a point hint.
 
     Args:
-        text: Value such as ``120,80=#c04020@0.5``.
-        reach: Value of ``--reach``, for a point without ``@REACH``; None uses the default of recipes.
+        text: Value such as ``120,80=#c04020@0.5``, in the format ``X,Y[,RADIUS]=COLOR[@REACH]``.
+        reach: Value of ``--reach``: how far the color spreads if ``text`` contains no ``@REACH``. None
+            selects the default reach of recipes.
 
     Raises:
         GuidanceError: The value is malformed.

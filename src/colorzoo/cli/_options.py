@@ -1,4 +1,4 @@
-"""Command parsers built from option dataclasses, and shared checks."""
+"""Command-line parsers built from dataclasses of options, and checks of output files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Command:
     """A command such as ``colorize``, or a subcommand such as ``weights list``.
 
     Attributes:
-        help: One line for the list of commands.
+        help: One-line description of the command, for the list of commands.
         example: Example command lines for ``--help``.
-        options: Dataclass of options, whose fields are created by `colorzoo.settings.option` or ``argument``.
+        options: Dataclass with one field per option. `colorzoo.settings.option` and
+            `colorzoo.settings.argument` create the fields.
         run: Function that receives the parsed options and returns the exit code.
     """
 
@@ -37,10 +38,10 @@ class Command:
     run: Callable[[Any], int]
 
     def parser(self, name: str) -> jsonargparse.ArgumentParser:
-        """Return the parser of the command.
+        """Build the argument parser of the command from the dataclass of options.
 
         Args:
-            name: Full name of the command, such as ``colorzoo weights list``.
+            name: Full name of the command for the help text, such as ``colorzoo weights list``.
         """
         parser = _Parser(
             prog=name,
@@ -58,7 +59,11 @@ class Command:
         return parser
 
     def parse(self, name: str, words: Sequence[str]) -> Any:
-        """Parse command-line arguments into an instance of the options dataclass.
+        """Parse command-line arguments into an instance of the dataclass of options.
+
+        Args:
+            name: Full name of the command for error messages, such as ``colorzoo weights list``.
+            words: Command-line arguments after the name of the command.
 
         Raises:
             ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
@@ -120,7 +125,7 @@ def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
 
 
 def numbers(text: str | list[float]) -> list[float]:
-    """Parse comma-separated numbers."""
+    """Convert text with comma-separated numbers to a list; return a list unchanged."""
     if isinstance(text, list):  # jsonargparse also passes the parsed value
         return text
     try:
@@ -132,7 +137,10 @@ def numbers(text: str | list[float]) -> list[float]:
 
 
 def file_identity(path: str | Path) -> tuple[int, int] | None:
-    """Return device and inode numbers, which identify a file; None if the file does not exist."""
+    """Return the device number and the inode of a file; None if the file does not exist.
+
+    Two paths of the same file, such as hard links, have the same numbers.
+    """
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
@@ -141,11 +149,11 @@ def file_identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
-    """Check that an output file is not an input and may be written.
+    """Raise an error if an output file is also an input or must not be replaced.
 
     Args:
-        out: File to write.
-        inputs: Files to read; None is ignored.
+        out: Output file.
+        inputs: Input files. None stands for an input that the user omitted.
         overwrite: Whether an existing output file may be replaced.
 
     Raises:

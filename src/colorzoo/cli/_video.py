@@ -43,7 +43,15 @@ _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "cr
 
 
 def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
-    """Colorize a video, print a summary and return the exit code of `colorzoo.cli.video.run`."""
+    """Colorize a video, print a summary and return an exit code.
+
+    Args:
+        args: Options of the command line.
+        keys: Color image of each key frame, by frame number.
+
+    Returns:
+        Exit code of `colorzoo.cli.video.run`.
+    """
     if args.report and args.dry_run:
         raise ColorzooError("--report cannot be combined with --dry-run")
     for path in args.report:
@@ -79,7 +87,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
 
 
 def write_frame(args: VideoOptions) -> None:
-    """Write one frame as a gray image, which the user can colorize in the drawing pad.
+    """Write one video frame as a gray image.
+
+    The user can colorize the image in the drawing pad and pass the result as a key frame (``--key``).
 
     Raises:
         ColorzooError: The frame does not exist, an option is invalid, or the image cannot be written.

@@ -34,8 +34,8 @@ def configure_process() -> None:
     Busy waiting of OpenMP threads is limited, because it occupies cores that the threads for reading and
     writing files need. On two cores, busy waiting doubles the time to colorize a folder.
 
-    glibc keeps freed memory for later allocations. By default, glibc returns large memory blocks to the
-    system. Requesting these blocks again page by page takes a quarter of the inference time.
+    glibc is configured to keep freed memory for later allocations. By default, glibc returns large memory
+    blocks to the system. Requesting these blocks again page by page takes a quarter of the inference time.
 
     If the user has configured OpenMP or malloc with environment variables, these settings are not changed.
     """

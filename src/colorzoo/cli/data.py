@@ -1,4 +1,4 @@
-"""``colorzoo data``: verify data sets, pack them into shards and measure color priors."""
+"""``colorzoo data``: verify data sets, pack them into shards, measure color frequencies."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ class DoctorOptions:
 def run(args: DoctorOptions) -> int:
     """Print versions, device, weights, missing packages and problems.
 
-    The exit code is 1 if there are problems.
+    Returns:
+        1 if problems were found, otherwise 0.
     """
     facts, problems = diagnose()
     if args.json:
@@ -47,10 +48,11 @@ def run(args: DoctorOptions) -> int:
 
 
 def diagnose() -> tuple[dict[str, str], list[str]]:
-    """Collect facts about the installation and its problems; imports torch.
+    """Examine the installation and return facts and problems; this imports torch.
 
     Returns:
-        Facts by name, and one line per problem.
+        Dict that maps names, such as ``"python"`` and ``"device"``, to facts as text, and a list with one
+        message per problem.
     """
     facts = {"colorzoo": installed_version("colorzoo") or "not installed as a package"}
     facts |= {"python": platform.python_version()}
@@ -93,10 +95,10 @@ def _find_device() -> tuple[str, list[str]]:
 
 
 def missing_packages() -> dict[str, list[str]]:
-    """Return the missing packages of each extra; core dependencies have the key ``""``.
+    """Return a dict that maps each extra, such as ``"studio"``, to its missing packages.
 
-    Extras that contain only other extras are omitted. Without package metadata, as in a plain checkout, the
-    result is ``{}``.
+    The key ``""`` contains the missing core dependencies. Extras that contain only other extras are omitted.
+    Without package metadata, as in a plain checkout, the dict is empty.
     """
     try:
         lines = requires("colorzoo") or []

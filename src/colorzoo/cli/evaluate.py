@@ -1,4 +1,4 @@
-"""``colorzoo evaluate``: evaluate models with an evaluation protocol; write a report."""
+"""``colorzoo evaluate``: evaluate models with an evaluation protocol and write a report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class EvaluateOptions:
 
 
 def run(args: EvaluateOptions) -> int:
-    """Evaluate models; return 1 if images were skipped.
+    """Evaluate models and write a report, or list the protocols and metrics (``--list``).
+
+    Returns:
+        1 if images were skipped, otherwise 0.
 
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
@@ -130,7 +133,7 @@ def _weights(texts: list[str]) -> dict[str, str]:
 
 
 def print_scores(outcome: Outcome, folder: Path) -> None:
-    """Print the scores of an evaluation and the path of its report."""
+    """Print the scores of an evaluation and the path of ``report.html`` in ``folder``."""
     from colorzoo.evaluation.tables import heading, number
 
     assert outcome.summary is not None

@@ -31,10 +31,10 @@ class InfoOptions:
 
 
 def run(args: InfoOptions) -> int:
-    """Print the provenance record of each file.
+    """Print the provenance record (source, model, weights and settings) of each file.
 
     Returns:
-        0, or 1 if a file or folder has no record or a folder cannot be read.
+        1 if a file or folder has no record or a folder cannot be read, otherwise 0.
 
     Raises:
         ImageError: A file or folder does not exist.

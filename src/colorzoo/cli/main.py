@@ -130,11 +130,14 @@ def _dispatch(words: list[str]) -> int:
 
 
 def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, list[str]]:
-    """Return the full name of a command, the command, and its remaining arguments.
+    """Find the command or subcommand that command-line arguments select.
 
     Args:
-        verb: Module that defines the command and its subcommands.
+        verb: Module of `colorzoo.cli` that defines the command and its subcommands.
         words: Arguments after ``colorzoo``; the first argument is the name of the command.
+
+    Returns:
+        Full name such as ``colorzoo weights list``, the `Command`, and the arguments after the name.
 
     Raises:
         ColorzooError: The subcommand is missing or unknown.
@@ -150,7 +153,11 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
 
 
 def run_lightning(words: list[str]) -> int:
-    """Run ``fit``, ``validate``, ``test`` or ``predict``; see `colorzoo.training.command.run`."""
+    """Run ``fit``, ``validate``, ``test`` or ``predict`` and return the exit code.
+
+    Args:
+        words: Name of the command and its arguments, which `colorzoo.training.command.run` parses.
+    """
     from colorzoo.training import command
 
     verb, *rest = words
@@ -158,13 +165,17 @@ def run_lightning(words: list[str]) -> int:
 
 
 def find_verb(name: str) -> ModuleType | None:
-    """Import and return the module of a command; None if the command does not exist."""
+    """Import and return the module that implements a command; None if no module exists.
+
+    Args:
+        name: Name of the command, such as ``new-paper``.
+    """
     module = name.replace("-", "_")
     return importlib.import_module(f"colorzoo.cli.{module}") if name in _VERBS else None
 
 
 def all_verbs() -> dict[str, str]:
-    """Return the one-line help of every command, sorted by name."""
+    """Return a dict that maps the names of all commands, sorted, to one-line help texts."""
     helps = {name: verb.HELP for name in _VERBS if (verb := find_verb(name)) is not None}
     return dict(sorted((LIGHTNING_VERBS | helps).items()))
 

@@ -33,10 +33,10 @@ class ModelsOptions:
 
 
 def run(args: ModelsOptions) -> int:
-    """Print the matching models, and the uses for which each model is the default.
+    """Print the models that match the options, and the default model for each use case.
 
     Raises:
-        UnknownModelError: The argument is neither a pattern nor the name or alias of a model.
+        UnknownModelError: PATTERN has no wildcard and is not the name or alias of a model.
     """
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name

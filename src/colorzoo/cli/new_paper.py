@@ -39,7 +39,7 @@ class NewPaperOptions:
 
 
 def run(args: NewPaperOptions) -> int:
-    """Write the template files.
+    """Write the template files for a new paper, and print their paths and the next step.
 
     Raises:
         ColorzooError: The name is invalid or already used, or a file already exists.
@@ -64,15 +64,15 @@ def run(args: NewPaperOptions) -> int:
 
 
 def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
-    """Return the paths and contents of the files of a new paper.
+    """Return the template files for a new paper without writing the files.
 
     Args:
-        name: Author and year, used as the name of the model and of the package.
+        name: Author and year, such as ``smith2030``. The model and the package have this name.
         zoo: Whether to add the paper to a colorzoo checkout instead of creating a package.
-        gan: Whether to use the template with a discriminator.
+        gan: Whether to use the template for adversarial training with a discriminator.
 
     Returns:
-        File contents, by path relative to the current folder.
+        Dict that maps file paths, relative to the current folder, to file contents.
 
     Raises:
         ColorzooError: The name is invalid or already used.

@@ -1,4 +1,4 @@
-"""``colorzoo studio``: drawing pad in the browser."""
+"""``colorzoo studio``: colorize an image with hints in a drawing pad in the browser."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class StudioOptions:
 
 
 def run(args: StudioOptions) -> int:
-    """Serve the drawing pad until Ctrl+C, or write a static web page.
+    """Serve the drawing pad until Ctrl+C; with ``--static``, write a web page instead.
 
     Raises:
         ColorzooError: A package is missing, or the folder, image, recipe, model or address cannot be used.

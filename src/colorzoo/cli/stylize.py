@@ -51,7 +51,7 @@ class StylizeOptions(ModelOptions):
 
 
 def run(args: StylizeOptions) -> int:
-    """Transfer the colors of the style image to the content image.
+    """Transfer the colors of the style image to the content image and write the result.
 
     Raises:
         ColorzooError: An image, a label map or the model cannot be used.

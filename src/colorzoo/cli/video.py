@@ -25,7 +25,7 @@ _KEY = re.compile(r"(\d+)=(.+)")
 
 
 def run(args: VideoOptions) -> int:
-    """Colorize the video, or extract a frame.
+    """Colorize a video, or write one of its frames as an image (``--frame``).
 
     Returns:
         0 on success, 1 if frames are damaged or the end of the video is missing.

@@ -1,4 +1,4 @@
-"""``colorzoo weights``: list, download, verify, convert and export weight files."""
+"""``colorzoo weights``: list, download, verify and convert weight files; export models."""
 
 from __future__ import annotations
 
