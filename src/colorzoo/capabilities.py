@@ -147,8 +147,8 @@ class EncodesReference(Protocol):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode reference images as embeddings.
 
-        Several references are mixed by a weighted mean of their embeddings, unless the model defines
-        `MixesReferences.mix_references`.
+        If an image has several references, their embeddings are averaged with weights, unless the model
+        defines `MixesReferences.mix_references`.
 
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].

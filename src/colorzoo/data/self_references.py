@@ -1,4 +1,4 @@
-"""Self-supervised exemplars: references derived from the targets, batched on the device."""
+"""Self-supervised exemplars: batches of references that are derived from the targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model hash that identifies results and cached graphs."""
+"""Hash of a model, which shows whether a result or a cached graph belongs to the model."""
 
 from __future__ import annotations
 

@@ -201,12 +201,12 @@ class Truth:
 
     @cached_property
     def gray_scene(self) -> TargetImage:
-        """Image to colorize for models with lightness input."""
+        """Target image for models whose input is the lightness."""
         return TargetImage(self.lab[:, :1], self.rgb, self.ab, self.seed, self.reference)
 
     @cached_property
     def sketch_scene(self) -> TargetImage:
-        """Image to colorize for models with sketch input; the sketch is extracted with XDoG."""
+        """Target image for models whose input is a sketch, which is extracted with XDoG."""
         return TargetImage(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
 
 

@@ -331,8 +331,8 @@ def rasterize_points(
 ) -> Points | None:
     """Rasterize the points of a ``width`` x ``height`` image to maps of ``size`` (H, W).
 
-    A point covers each pixel whose center lies in the square of the point, and at least one pixel. The result
-    is None if there are no points.
+    A point covers each pixel whose center lies in the square of the point. A square without a pixel center
+    covers one pixel. The result is None if there are no points.
     """
     if not points:
         return None

@@ -137,7 +137,7 @@ class Division:
     """A line that divides a proposed region or outlines a new region.
 
     Attributes:
-        path: Corners (x, y) in pixels of the image.
+        path: Vertices (x, y) of the line in image pixels.
         closed: Whether the line outlines a new region. If False, the line cuts the region that it crosses.
     """
 

@@ -104,7 +104,7 @@ class OpenedImage:
 
     @property
     def nbytes(self) -> int:
-        """Size of the file and the maps in memory, in bytes."""
+        """Memory used by the uploaded file and the cached lightness maps, in bytes."""
         maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
         files = (self.data, self.gray, self.source, self.alpha)
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]

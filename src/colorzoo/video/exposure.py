@@ -47,7 +47,7 @@ class ExposureHold:
 def exposed(lightness: Tensor, factor: float) -> Tensor:
     """Change the exposure of a lightness map in [0, 100].
 
-    L* + 16 is multiplied by ``factor``, which corresponds to a factor on the luminance.
+    Multiplying L* + 16 by ``factor`` multiplies the luminance by ``factor ** 3`` (except near black).
     """
     if factor == 1:
         return lightness

@@ -120,7 +120,7 @@ class DeepBlock(SkipJoin):
 
         Args:
             x: ``(B, fan_in, h, w)``, feature map.
-            skip: ``(B, skip, H, W)``, skip connection.
+            skip: ``(B, S, H, W)``, features of the skip connection with S channels.
 
         Returns:
             ``(B, fan_out, H, W)``.

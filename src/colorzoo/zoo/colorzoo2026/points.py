@@ -143,7 +143,7 @@ class ColorCovariance(nn.Module):
         return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
-        """Return the variances ``(B, N)`` of the residual before and after conditioning.
+        """Return the variances of the residual before and after conditioning on the points, each ``(B, N)``.
 
         Args:
             cells: Embeddings of the cells.
@@ -248,12 +248,12 @@ def take_cells(values: Tensor, index: Tensor) -> Tensor:
 
 
 class Observations(NamedTuple):
-    """Color points, merged to at most one observation per cell.
+    """Color points, merged into at most one observation per cell.
 
     Attributes:
         cell: ``(B, n)``, cell indices.
         residual: ``(B, n, 2)``, point color minus the color predicted without points, averaged over the
-            pixels with points in the cell.
+            pixels of the cell that points cover.
         valid: ``(B, n)``, 1 for cells with points and 0 for padding.
     """
 

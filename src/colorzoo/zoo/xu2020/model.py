@@ -158,7 +158,7 @@ def load_backbone(name: str, network: PointNetwork) -> None:
 
 
 def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a Local Hints model with the parameter names of this model.
+    """Return the weights of a Local Hints model under the parameter names of `StylizationColorization`.
 
     Args:
         name: Name of the registered Local Hints model.

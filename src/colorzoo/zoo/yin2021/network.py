@@ -176,9 +176,9 @@ def kept_bins(device: torch.device | None = None) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return histograms ``(B, 198)`` over the common colors, with a sum of 1.
+    """Return histograms ``(B, 198)`` over 198 frequent color bins.
 
-    Images without common colors have zero histograms.
+    Each histogram has a sum of 1. If no pixel of an image falls into these bins, all values are 0.
 
     Args:
         ab: ab / 110, ``(B, 2, H, W)``.

@@ -237,7 +237,7 @@ class Zhang2017Global(SingleOptimizerModule):
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of images colorized with their true statistics."""
+        """Colorize images with the color statistics of their ground truth and return the loss."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))

@@ -103,7 +103,12 @@ class ModulatedConvolution(nn.Module):
         self.scale = 1 / math.sqrt(channels * kernel**2)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Convolve maps ``(B, C, H, W)``, modulated by vectors ``(B, V)`` or a single vector."""
+        """Convolve feature maps, with channels scaled by a function of ``vector``.
+
+        Args:
+            x: ``(B, C, H, W)``, feature maps.
+            vector: ``(B, V)``, one modulation vector per image, or ``(V,)`` for all images.
+        """
         style = self.modulation(vector)
         factor = torch.rsqrt(self.squared_norms(style) + _EPSILON)
         weight = self.scale * self.weight
