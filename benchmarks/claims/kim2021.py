@@ -32,12 +32,12 @@ PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
 INTRO = """An edge network E refines the results of three networks (Zhang 2016, Zhang 2017, Su 2020). In the
 protocol `kim2021-edges`, a simulated user draws scribbles along edges where color bleeds. The effect is the
-change of a metric by these scribbles.
+change of a metric that these scribbles cause.
 
 - **Area.** Metrics are computed in a 7-pixel band around the edges (K = 7) or in the whole image (K = Full).
 - **Images.** The rows of Su 2020 use COCO images, and the other rows use photos. The paper uses ImageNet.
-- **Propagation.** This addition of the project averages similar colors near a scribble. *E alone* omits the
-  propagation, and *propagation alone* omits E."""
+- **Propagation.** The propagation, which is not in the paper, averages similar colors near a scribble. *E
+  alone* omits the propagation, and *propagation alone* omits E."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
 POINTS, STROKES = 10, 40
 COUNT = 30  # images of each experiment

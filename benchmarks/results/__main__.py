@@ -163,7 +163,9 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
         )
         summary = evaluate(plan).summary
     assert summary is not None, "only the first of several processes has a summary"
-    return f"{markdown(summary)}{source(table, summary)}"
+    stated_once = ("- Images were colorized", "- The metric keys")  # at the head of the page
+    lines = [line for line in markdown(summary).splitlines() if not line.startswith(stated_once)]
+    return "\n".join([*lines, source(table, summary)])
 
 
 def labeled_images(data: Path, table: Table, folder: Path) -> Path:

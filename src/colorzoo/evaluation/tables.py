@@ -137,7 +137,7 @@ def of_sets(per_image: Iterable[bool]) -> str:
     Args:
         per_image: For each report column, whether its value is defined for a single image.
     """
-    return "" if all(per_image) else "; intervals of distances between image sets come from a jackknife"
+    return "" if all(per_image) else ". Intervals of distances between image sets come from a jackknife"
 
 
 def latex(summary: Summary, references: Sequence[str]) -> str:
