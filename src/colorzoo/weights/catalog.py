@@ -1,7 +1,8 @@
 """Weight files of model cards: local paths, hash checks and downloads.
 
-`resolve_weights` converts the ``weights`` argument of a model to a local file. The order of preference is: a
-path, the published file in the cache, the embedded file, a download of the published file.
+`resolve_weights` converts the ``weights`` argument of a model to a local file. For ``"default"``, the order
+of preference is: the published file in the cache, the embedded file (part of the package), a download of the
+published file.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TIMEOUT = 15.0  # seconds without any received data
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A weight file of a model card.
+    """Weight file that a model card lists.
 
     Examples:
         >>> entry = list_weights([colorzoo.model_card("zhang2017_local_small")])[0]
@@ -47,9 +48,9 @@ class WeightFile:
 
     Attributes:
         model: Registered name.
-        tag: Tag of the weights on the model's card.
+        tag: Key of the weights on the card, such as ``"published"``.
         weights: Description of these weights on the card.
-        path: Path of the file; the file may be missing.
+        path: Local path of the file, even if the file was not downloaded.
     """
 
     model: str
@@ -59,7 +60,7 @@ class WeightFile:
 
     @property
     def where(self) -> Where:
-        """Location: ``"embedded"`` in the package, ``"cached"`` locally, or ``"missing"``."""
+        """Location: ``"embedded"`` (in the package), ``"cached"`` (downloaded) or ``"missing"``."""
         if not self.path.is_file():
             return "missing"
         return "cached" if self.weights.file is None else "embedded"
@@ -76,7 +77,7 @@ class WeightFile:
 
     @property
     def origin(self) -> str:
-        """Source of the file: ``"package"``, or the host of its first URL."""
+        """Source of the file: ``"package"``, the host of its first URL, or ``"nowhere"``."""
         if self.weights.file is not None:
             return "package"
         return urlsplit(self.weights.urls[0]).hostname or "nowhere" if self.weights.urls else "nowhere"
@@ -91,20 +92,20 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class ResolvedWeights:
-    """A local weight file.
+    """Local weight file that a ``weights`` argument selects.
 
     Examples:
         >>> ResolvedWeights(Path("mine.safetensors")).published
         False
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         entry: Entry of the model card; None for a file that the card does not contain.
         hparams: Constructor arguments that the weights require.
         sha256: Verified hash of the file; None if the card does not contain the file, or if the file has no
             published hash and is used for the first time.
-        is_first_use: Whether the file is used for the first time; if so, its hash must be recorded after
-            loading.
+        is_first_use: Whether a file without a published hash is used for the first time. If True, the caller
+            records the hash with `record_first_use` after loading.
     """
 
     path: Path
@@ -120,7 +121,7 @@ class ResolvedWeights:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """Return the weight files of model cards, by default of all models.
+    """Return the weight files that model cards list; None lists the files of all models.
 
     Examples:
         >>> card = colorzoo.model_card("zhang2017_local_small")
@@ -156,10 +157,10 @@ def cache_home() -> Path:
 
 
 def weight_file(card: ModelCard, tag: str) -> WeightFile:
-    """Return the weight file of a tag; the file may be missing.
+    """Return the weight file that a card lists under a tag, even if no local file exists.
 
     Raises:
-        WeightsError: The card does not contain the tag; the message lists its tags.
+        WeightsError: The card does not contain the tag; the message lists the tags of the card.
     """
     if tag not in card.weights:
         raise WeightsError(f"'weights' must be a tag of {card.name}, got {tag!r}; {known_tags(card)}.")
@@ -174,14 +175,14 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
 
 
 def weights_path(card: ModelCard, tag: str) -> Path:
-    """Return the path of the weight file of a tag; the file may be missing.
+    """Return the local path for a weight file of a card, even if no file exists there.
 
     Examples:
         >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
         '.safetensors'
 
-    The name of a downloaded file contains its hash. If a newer version of the card lists a different hash,
-    the file is downloaded again.
+    The name of a downloaded file contains the first 8 digits of the hash on the card. If a newer version of
+    the card lists a different hash, the file is downloaded again.
 
     Raises:
         WeightsError: The card does not contain the tag.
@@ -200,7 +201,7 @@ def default_files(card: ModelCard) -> list[WeightFile]:
 
 
 def known_tags(card: ModelCard) -> str:
-    """Return a phrase for error messages that lists the tags of a card."""
+    """Return a phrase with the weight tags of a card, for use in error messages."""
     if not card.trainable:
         return "the model has no trainable weights"
     tags = ", ".join(map(repr, card.weights))
@@ -208,7 +209,7 @@ def known_tags(card: ModelCard) -> str:
 
 
 def file_problem(file: WeightFile) -> str:
-    """Verify the hash of a weight file; return the problem, or an empty string."""
+    """Check that a weight file exists and matches its hash; return the problem, or ``""``."""
     if file.where == "missing":
         return "missing"
     if file.sha256 is None or (found := sha256_of(file.path)) == file.sha256:
@@ -248,11 +249,11 @@ def resolve_weights(
         '.safetensors'
 
     Args:
-        card: The model.
-        weights: ``"default"``, another tag of the card such as ``"published"``, a path, or None.
-            ``"default"`` selects the published file in the cache, else the embedded file, else a download. If
-            no file is available, a warning is issued and the result is None. A `ResolvedWeights` is
-            returned unchanged.
+        card: Card of the model.
+        weights: ``"default"``, another tag of the card such as ``"published"``, the path of a weight file, or
+            None for random weights. ``"default"`` selects the published file in the cache, else the embedded
+            file, else a download. If no file is available, a warning is issued and the result is None. A
+            `ResolvedWeights` is returned unchanged.
         offline: Whether to use only local files.
 
     Returns:
@@ -273,7 +274,11 @@ def resolve_weights(
 def find_weights(
     card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
 ) -> tuple[ResolvedWeights | None, str]:
-    """Return the result of `resolve_weights`, and the reason if the weights are not available."""
+    """Return the result of `resolve_weights`, and the reason if default weights are missing.
+
+    The reason is an empty string if the weights were found or are not required. Unlike `resolve_weights`,
+    this function does not issue a warning.
+    """
     if isinstance(weights, ResolvedWeights):
         return weights, ""
     if weights is None or (weights == "default" and not card.trainable):
@@ -318,23 +323,23 @@ def _short(weights: str | Path) -> str:
 
 
 def find_entry(card: ModelCard, path: Path) -> Weights | None:
-    """Return the entry of a card whose hash matches a file, or None."""
+    """Return the weights entry of a card whose SHA-256 matches a file, or None."""
     found = sha256_of(path) if card.weights else ""
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the card entry without a hash that may describe a published file, or None.
+    """Return the published entry of a card for a file whose hash the card does not list.
 
-    The result is None for a file with a model name in its metadata, because authors' files have no such
-    metadata.
+    Only entries without a hash are candidates. The result is None if no such entry exists, or if the metadata
+    of the file contains a model name, because authors' files have no such metadata.
     """
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
 
 
 def is_offline() -> bool:
-    """Return whether the environment variable ``COLORZOO_OFFLINE`` is set."""
+    """Return whether the environment variable ``COLORZOO_OFFLINE`` disables downloads."""
     return is_on(_OFFLINE)
 
 
@@ -344,7 +349,7 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
     The URLs of the card are tried in order. A download whose hash does not match the card is deleted.
 
     Args:
-        file: File of a model card; missing folders are created.
+        file: Weight file of a model card. Missing parent folders are created.
         offline: Whether to use only local files, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
@@ -410,7 +415,7 @@ def _download(url: str, file: WeightFile) -> str:
 
 
 def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
-    """Return the model name and the weight file of a Hugging Face Hub repository.
+    """Download weights from the Hugging Face Hub; return the model name and the file path.
 
     Args:
         source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a

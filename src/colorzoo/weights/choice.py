@@ -54,7 +54,7 @@ class RankedModel:
     Attributes:
         card: Card of the model.
         quality: Rank of the model for this use case, from its card.
-        file: File of the default weights, which may be missing; None if the card has no weights.
+        file: File of the default weights, even if it was not downloaded. None if the card has no weights.
     """
 
     card: ModelCard
@@ -63,7 +63,7 @@ class RankedModel:
 
     @property
     def available(self) -> bool:
-        """Whether the weights are on this machine."""
+        """Whether the weights are on this machine; True for a model without trainable weights."""
         return not self.card.trainable if self.file is None else self.file.where != "missing"
 
     @property
@@ -82,7 +82,7 @@ class RankedModel:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """The model and weights of a run.
+    """Model and weights that were selected for a command.
 
     Attributes:
         name: Registered name or alias of the model.
@@ -97,9 +97,10 @@ class ModelChoice:
 
     @cached_property
     def found(self) -> tuple[ResolvedWeights | None, str]:
-        """Weight file, and the reason if it is not available.
+        """Weight file, and the reason if the default weights are not available.
 
-        The file is downloaded if necessary. It is None for a model without weights.
+        The file is downloaded if necessary. The file is None for a model without weights and for weights that
+        are not available. The reason is an empty string if the weights are available.
 
         Raises:
             WeightsError: The requested weights do not exist or are not available.
@@ -139,9 +140,10 @@ def choose_model(
     fast: bool = False,
     able: type | None = None,
 ) -> ModelChoice:
-    """Select a model by name, by the metadata of its weight file, or by default.
+    """Select a model by name, by the metadata of a weight file, or by rank.
 
-    The default is the highest-ranked model with local weights.
+    If neither a name nor metadata selects a model, the default model is selected: the highest-ranked model
+    with local weights.
 
     Args:
         name: Registered name or alias from the user or a recipe. None selects the model in the metadata
@@ -150,8 +152,9 @@ def choose_model(
             If the list is empty, or no model supports any of these use cases, the use case ``"automatic"``
             applies.
         weights: ``"default"``, another tag of the model card, a path, or None; see `resolve_weights`.
-        fast: Whether to consider only models with weights in the package.
-        able: Protocol that the default model must implement.
+        fast: Whether to select the default model only among models with weights in the package.
+        able: Protocol of `colorzoo.capabilities` that the default model must implement. None accepts all
+            models.
 
     Raises:
         UnknownModelError: No model for these use cases has weights on this machine.
@@ -213,7 +216,7 @@ def rank_models(use: Use, cards: Iterable[ModelCard] | None = None) -> list[Rank
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
-    """Return the default model for each use case, with the reason for the choice.
+    """Return a dict that maps use cases to default models, with the reason for each choice.
 
     Use cases without a local model are omitted.
     """

@@ -37,21 +37,21 @@ def convert_weights(
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> dict[str, str]:
-    """Convert a published file or a checkpoint to safetensors, and return the metadata.
+    """Convert published weights or a checkpoint to safetensors; return the metadata.
 
-    The metadata has these keys:
+    The metadata of the new file contains the following keys, among others:
 
     - ``hparams``: constructor arguments of the model.
-    - ``untrained``: names of submodules whose weights are missing from a published file.
-    - ``provenance``: training record of a checkpoint.
+    - ``untrained``: names of submodules whose weights are missing from the published file, if any.
+    - ``provenance``: training record, if the source is a checkpoint.
 
     Args:
-        source: A PyTorch file, a Caffe or Torch7 model, or a checkpoint of ``colorzoo fit``. If a model is
-            published as several files (`ColoringModel.published_files`), pass their folder. Code in the files
-            is not executed.
+        source: Path of a PyTorch file, a Caffe or Torch7 model, or a checkpoint of ``colorzoo fit``. If a
+            model is published as several files (`ColoringModel.published_files`), pass their folder. Code in
+            the files is not executed.
         card: Card of the model. The model class converts the parameter names with
             ``load_published_state_dict`` or ``convert_caffe``.
-        out: The new file, with the extension ``.safetensors``.
+        out: Path of the new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments on the card and in the file.
         half: Whether to store the weights as float16.
 

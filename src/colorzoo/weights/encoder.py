@@ -32,7 +32,14 @@ SEGMENTER_FILE = "things.safetensors"
 
 
 def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEncoder:
-    """Return the pretrained encoder, whose weights are non-persistent buffers."""
+    """Return the pretrained ImageNet encoder of colorzoo2026 in evaluation mode.
+
+    Its weights are non-persistent buffers, so they are neither trained nor stored in checkpoints.
+
+    Args:
+        weights: ``"imagenet"`` for weights trained on ImageNet, or ``"fine-tuned"`` for weights that were
+            fine-tuned together with colorzoo2026.
+    """
     device = torch.get_default_device()
     with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()
@@ -48,7 +55,10 @@ def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEnc
 
 @cache
 def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
-    """Return the encoder and the segmenter that uses its feature maps; both are cached."""
+    """Return the ImageNet encoder and the interactive segmenter that decodes its features.
+
+    The segmenter predicts the region of an object from clicks. The networks are loaded once and cached.
+    """
     from colorzoo.networks.click_segmenter import ClickSegmenter  # used only by object selections
 
     network = ClickSegmenter()

@@ -1,6 +1,6 @@
 """Weight files: safe reading, loading into models, and writing.
 
-State dict for each structure of a PyTorch file:
+The structure of a PyTorch file determines which tensors form the state dict:
 
 ==========================================================  =================================================
 content of the file                                         state dict
@@ -58,7 +58,7 @@ class WeightContent:
     """Content of a weight file.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         state_dict: Tensors on the CPU by name, in the precision of the file.
         stored: Unparsed metadata ``hparams`` and ``provenance`` of the file, if present.
     """
@@ -69,12 +69,12 @@ class WeightContent:
 
     @property
     def hparams(self) -> dict[str, Any]:
-        """Constructor arguments; see `read_hparams`."""
+        """Constructor arguments that the file stores; see `read_hparams`."""
         return _constructor_arguments(self.path, self.stored)
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        """Training record (see `Provenance`), or None.
+        """Training record as a dict (see `Provenance`); None if the file contains no record.
 
         Raises:
             WeightsError: The record is not a JSON object.
@@ -100,7 +100,7 @@ def read_weights(path: Path) -> WeightContent:
         ['hint_attention', 'scene_blocks', 'width']
 
     Args:
-        path: A safetensors file, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
+        path: Path of a safetensors file, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
             extension is ignored. If a checkpoint contains averaged weights, the averaged weights are read.
 
     Raises:
@@ -194,18 +194,21 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def model_of_file(path: str | Path | None) -> str | None:
-    """Return the model name in the metadata of a safetensors file; None for other files.
+    """Return the model name in the metadata of a safetensors file, or None.
 
     Examples:
         >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
         'zhang2017_local_small'
+
+    Args:
+        path: Path of a file. The result is None if ``path`` is not a safetensors file, such as a tag or None.
     """
     file = existing_file(path)
     return read_metadata(file).get("model") if file and is_safetensors(file) else None
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts with a safetensors header: its length, then ``{``."""
+    """Return whether a file starts with a safetensors header: 8 bytes of length, then ``{``."""
     with path.open("rb") as file:
         head = file.read(9)
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
@@ -226,7 +229,7 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             missing from the state dict; such weights are not changed.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
-        published: Whether the keys are the authors' parameter names, which
+        published: Whether the keys are parameter names of the authors' code, which
             ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, these
             keys are not converted.
 
@@ -272,7 +275,7 @@ def save_weights(
         torch.Size([2, 3])
 
     Args:
-        path: The file; missing folders are created.
+        path: Path of the file; missing folders are created.
         state_dict: Tensors by name, on any device. Integer tensors keep their type.
         metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON).
         half: Whether to store tensors as float16; tensors with values above 65504 keep their type.
@@ -428,19 +431,21 @@ def _sort_metadata(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Record of the training of weights; unknown fields are empty.
+    """Training record of weights: data, configuration and steps; unknown fields are empty.
 
     Attributes:
-        model: Name of the trained class.
+        model: Class name of the trained model.
         stage: Training stage, if the paper has stages.
-        start: Origin of the initial weights: ``model`` or ``file``, ``sha256`` and ``provenance``.
-        config: Configuration files, in order.
+        start: Origin of the initial weights, as a mapping with the keys ``model`` or ``file``, ``sha256`` and
+            ``provenance``.
+        config: Configuration files of the training, in order.
         commit: Git commit of colorzoo during training.
-        data: Number of training ``images``, and ``sha256`` of the images' relative names and sizes.
-        earlier: Earlier segments of a resumed training that used other data or another commit: ``until``
-            (last step of the segment), ``commit`` and ``data``.
+        data: Mapping with the keys ``images`` (number of training images) and ``sha256`` (hash of the
+            images' relative paths and file sizes).
+        earlier: Earlier segments of a resumed training that used other data or another commit. Each segment
+            is a mapping with the keys ``until`` (last step of the segment), ``commit`` and ``data``.
         steps: Number of optimizer steps.
-        images: Number of training samples that all processes have used.
+        images: Number of training samples in all steps, summed over all processes.
     """
 
     model: str = ""
@@ -455,7 +460,11 @@ class Provenance:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
-        """Read the record of a checkpoint or a weight file; unrecognized fields are ignored."""
+        """Create a record from the metadata of a checkpoint or weight file.
+
+        Args:
+            stored: Fields by name; unrecognized fields are ignored. None creates an empty record.
+        """
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}
@@ -468,6 +477,11 @@ class Provenance:
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:
-    """Return the number of images and a hash of their names, independent of their order."""
+    """Return a dict with the number of images and a SHA-256 that identifies the data set.
+
+    Args:
+        images: Text that identifies each image, such as its relative path and file size. The order does not
+            affect the hash.
+    """
     text = "\n".join(sorted(images)).encode()
     return {"images": len(images), "sha256": hashlib.sha256(text).hexdigest()}

@@ -47,13 +47,13 @@ def is_caffe(path: Path) -> bool:
 
 
 def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
-    """Read the blobs of all layers that have weights.
+    """Read the blobs (weight arrays) of all layers of a Caffe model that have weights.
 
     Args:
         path: Binary NetParameter file, such as ``model.caffemodel``.
 
     Returns:
-        Blobs by layer name, with the shapes in the file.
+        Dict that maps layer names to lists of float32 arrays, with the shapes in the file.
 
     Raises:
         WeightsError: The file does not exist, is truncated or is not a Caffe model.
@@ -158,7 +158,7 @@ def _message(value: int | memoryview) -> memoryview:
 
 
 def read_caffe_blobs(path: Path) -> dict[str, Tensor]:
-    """Return the blobs as tensors with names ``LAYER.0``, ``LAYER.1`` ..."""
+    """Read a Caffe model and return its blobs as tensors ``LAYER.0``, ``LAYER.1`` ..."""
     layers = read_caffe(path).items()
     return {f"{name}.{i}": torch.from_numpy(blob) for name, blobs in layers for i, blob in enumerate(blobs)}
 
@@ -169,7 +169,9 @@ def is_caffe_hdf5(path: Path) -> bool:
 
 
 def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
-    """Return the blobs of a ``.caffemodel.h5`` file by path, such as ``data/conv1_1/0``.
+    """Return a dict that maps HDF5 paths in a ``.caffemodel.h5`` file to weight tensors.
+
+    An HDF5 path, such as ``data/conv1_1/0``, contains the layer name and the index of the blob.
 
     Raises:
         WeightsError: The file is damaged, contains no arrays, or the package h5py is missing.

@@ -2,7 +2,7 @@
 
 A file contains one object: a number, a string, a table, or an instance of a class. The content of an instance
 is a table or a tensor. Tables and instances are numbered. If an object occurs again, only its number is
-stored. Functions are skipped.
+stored. Lua functions in the file are skipped.
 
 The name of a weight is its path in the network. For example, ``model.4.1.weight`` belongs to the first layer
 in the fourth node of the network ``model``. Layers are listed in the order of the forward pass, and shared
@@ -197,7 +197,9 @@ def is_torch7(path: Path) -> bool:
 
 
 def read_torch7(path: Path) -> dict[str, Tensor]:
-    """Return the weights of a network by name; no code in the file is executed.
+    """Read a Torch7 network and return a dict that maps weight names to tensors.
+
+    No code in the file is executed.
 
     Raises:
         WeightsError: The file is damaged or contains no network.
