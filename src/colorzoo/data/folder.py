@@ -65,7 +65,7 @@ class FolderDataModule(ImageDataModule):
         return len(self._classes) if self.hparams.labels else 0
 
     def sample_weights(self) -> Tensor | None:
-        """Return ``(N,)`` weights for sampling training images; None draws each image once.
+        """Return ``(N,)`` sampling weights of the training images, or None to draw each image once.
 
         The weights depend on ``class_power``, ``class_factors`` and ``source_fractions``.
         """

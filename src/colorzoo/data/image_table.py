@@ -69,11 +69,11 @@ class BoxTable(_Ragged):
 
 
 class Partners(_Ragged):
-    """Column with the locations of each image's sketches or reference, as `Sources`."""
+    """Column of an image table with the locations of each image's sketches or reference, as `Sources`."""
 
     @classmethod
     def of(cls, per_image: Iterable[Sequence[StoredImage]]) -> Partners:
-        """Create the column from the sketches or the reference of each image."""
+        """Create the column of an image table from each image's sketches or reference."""
         lists = list(per_image)
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 

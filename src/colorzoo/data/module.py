@@ -304,7 +304,7 @@ class ImageDataModule(LightningDataModule):
         return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
-        """Return ``(N,)`` weights for sampling training images; None draws each image once.
+        """Return ``(N,)`` sampling weights of the training images, or None to draw each image once.
 
         Raises:
             DataError: ``class_power`` is below 1 and the images have no classes.

@@ -206,7 +206,7 @@ class Truth:
 
     @cached_property
     def sketch_scene(self) -> TargetImage:
-        """Target image for models whose input is a sketch, which is extracted with XDoG."""
+        """Target image for models whose input is a sketch; XDoG extracts the sketch from the ground truth."""
         return TargetImage(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
 
 

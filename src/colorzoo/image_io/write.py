@@ -362,7 +362,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_error(path: Path, error: OSError) -> ImageError:
-    """Convert an error of `colorzoo.files.whole_file` to an `ImageError` with the path."""
+    """Return an `ImageError` that names the path, for an error raised by `colorzoo.files.whole_file`."""
     if isinstance(error, FileExistsError):
         if path.parent.is_dir():
             return ImageError(_exists_message(path))

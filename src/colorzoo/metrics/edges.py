@@ -120,9 +120,10 @@ class BandPSNR(BandMetric, MeanDecibels):
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean PSNR in dB, and the number of images without edges (excluded).
+        """Return a dict with the mean PSNR in dB and the number of images without edges.
 
-        The keys are ``psnr_kK`` and ``excluded``; for the whole image, ``full`` replaces ``kK``.
+        The keys are ``excluded`` and, for example, ``psnr_k7`` for a kernel size of 7, or ``psnr_full`` for
+        the whole image.
         """
         return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
@@ -177,9 +178,10 @@ class BandLPIPS(BandMetric):
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean LPIPS, and the number of images without edges (excluded).
+        """Return a dict with the mean LPIPS and the number of images without edges.
 
-        The keys are ``lpips_NET_kK`` and ``excluded``; for the whole image, ``full`` replaces ``kK``.
+        The keys are ``excluded`` and, for example, ``lpips_vgg_k7`` for VGG and a kernel size of 7, or
+        ``lpips_vgg_full`` for the whole image.
         """
         return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 

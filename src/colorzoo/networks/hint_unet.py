@@ -373,7 +373,8 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
         purpose: Option name for messages, such as ``"start"``.
 
     Raises:
-        ColorzooError: The shapes of the weights, ``mask_center`` or ``ab_scale`` differ.
+        ColorzooError: The networks differ in ``mask_center``, in the output scale or in the shapes of the
+            weights.
     """
     found: Any = getattr(source, "unet", None)
     wanted = {key: value.shape for key, value in unet.state_dict().items()}

@@ -175,7 +175,7 @@ class UniformPoints:
     result nor on the total number of points.
 
     Attributes:
-        side: Side of a patch in pixels; each patch is filled with its mean true color.
+        side: Side in pixels of each point, a square filled with the mean ground-truth color inside it.
     """
 
     side: int = 6

@@ -180,7 +180,7 @@ def _check_refusal(card: ModelCard) -> None:
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Return the path of a configuration in ``configs``, or in the folders of `colorzoo fit`.
+    """Return the path of a configuration in ``configs``, or in the folders that `fit` searches.
 
     Raises:
         ContractError: The file does not exist.

@@ -51,7 +51,7 @@ StageName = Literal["frozen", "unfrozen", "critic", "gan"]
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses on RGB with ImageNet normalization.
+    """Settings of the losses, which are computed from RGB images with ImageNet normalization.
 
     The content loss is the L1 distance between generated and true images, plus weighted L1 distances between
     their VGG-16 features.

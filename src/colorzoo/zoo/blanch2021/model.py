@@ -46,9 +46,9 @@ class AttentionStylization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
 
-        Without an exemplar, the gray image serves as the reference. In training mode, ``extras`` contains
-        ``ab_1``, ``ab_2``, ``ab_4`` and ``ab_8``: ab / 110 at 1, 1/2, 1/4 and 1/8 times the network's input
-        size.
+        Without an exemplar, the gray image serves as the reference. In training mode, ``extras`` of the
+        prediction contains ``ab_1``, ``ab_2``, ``ab_4`` and ``ab_8``: ab / 110 at 1, 1/2, 1/4 and 1/8 times
+        the network's input size.
         """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb

@@ -179,7 +179,7 @@ class JointPriorNetwork(nn.Module):
 
 
 def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:
-    """Return a linear layer, optional batch normalization and ReLU as modules by name.
+    """Return a dict with a linear layer, optional batch normalization and a ReLU.
 
     Args:
         name: Name of the linear layer. The other modules have the names ``norm_NAME`` and ``relu_NAME``.

@@ -60,7 +60,8 @@ class ReferencePainter(ColoringModel):
             guidance: Guidance with the exemplar.
 
         Returns:
-            RGB. In training mode, ``extras`` contains the ``query`` and ``key`` vectors of the attention.
+            RGB. In training mode, ``extras`` of the prediction contains the ``query`` and ``key`` vectors of
+            the attention.
         """
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
