@@ -88,10 +88,10 @@ def failure(error: Exception, image: str, result: str) -> str:
         named = image in text or (result and result in text)
         return text if named else f"{image}: {text}"
     if isinstance(error, MemoryError):
-        return f"{image} does not fit into memory; reduce --size or resize the image"
+        return f"{image} does not fit into memory. Set a smaller --size, or downscale the image."
     if is_on("COLORZOO_DEBUG"):
         raise error
     return (
-        f"{image}: unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for a traceback; please "
-        "report this error with the output of `colorzoo doctor`)"
+        f"{image}: unexpected {type(error).__name__}: {error}. Report this error with the output of "
+        "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
     )

@@ -109,7 +109,8 @@ def test_quality_and_pixel_limit_apply_to_each_file(run: Run, tmp_path: Path) ->
     photo(tmp_path / "in" / "b.jpg", 31)
     code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--quality", "7", "--max-pixels", "0.0012")
     assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
-    assert "b.jpg has 40 x 31 = 0.0 million pixels" in err
+    assert "b.jpg" in err
+    assert "40 x 31" in err
     Image.new("L", (8, 8)).save(tmp_path / "same.jpg", quality=7)
     found, same = Image.open(tmp_path / "out" / "a.jpg"), Image.open(tmp_path / "same.jpg")
     assert found.quantization[0] == same.quantization[0]  # type: ignore[attr-defined]

@@ -128,7 +128,7 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     return {
         "no such": ([folder / "none.mp4", new], "no such file or folder"),
         "no video": ([text, new], "cannot be read as a video"),
-        "itself": ([good, good], "choose another output"),
+        "itself": ([good, good], "also the source"),
         "unknown container": ([good, folder / "new.xyz"], "got .xyz"),
         "codec": ([good, folder / "new.webm", "--codec", "h264"], "--codec must be vp9"),
         "sound": ([good, folder / "new.webm"], "audio codec aac"),
@@ -169,7 +169,7 @@ def test_a_frame_can_be_extracted(tmp_path: Path, capsys: pytest.CaptureFixture[
     for words, reason in (
         ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
         ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),
-        ((source, source, "--frame", "0"), "choose another output"),
+        ((source, source, "--frame", "0"), "also the source"),
         ((source, frame, "--frame", "0"), "already exists"),
     ):
         assert video(*words) == 2

@@ -47,10 +47,11 @@ def test_max_pixels_replaces_the_limit_of_pillow(tmp_path, monkeypatch, kind):
     path.write_bytes(encoded(kind))
     assert read_image(path).size == (64, 64)
     assert Image.MAX_IMAGE_PIXELS == 100
-    limit = "has 64 x 64 = 0.0 million pixels"
     for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the image")):
         assert read_image(source, max_pixels=4096).size == (64, 64)
-        assert error_message(read_image, source, max_pixels=4095).startswith(f"{name} {limit}")
+        said = error_message(read_image, source, max_pixels=4095)
+        assert said.startswith(name)
+        assert "64 x 64" in said
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class ResultBucket:
         except Exception as error:  # the file systems have no common error class
             raise DataError(
                 f"--output must be a folder or an address such as s3://BUCKET/FOLDER, got {address!r} "
-                f"({first_words(error)})."
+                f"({first_words(error)})"
             ) from error
 
     def require_writable(self, name: str) -> None:
@@ -53,7 +53,7 @@ class ResultBucket:
             self._fs.pipe_file(f"{self._root}/{name}", b"")
             self._fs.rm_file(f"{self._root}/{name}")
         except Exception as error:
-            raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)}).") from error
+            raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)})") from error
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
         """Return the provenance record of an uploaded result.

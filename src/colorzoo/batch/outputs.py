@@ -63,7 +63,7 @@ def output_path(
         if not single:
             raise ImageError(f"--output must be a folder if there are several images, got {out}")
         if _is_same_file(target, found.path):
-            raise ImageError(f"{out} is also the source image; choose another output file")
+            raise ImageError(f"{out} is also the source image. Set --output to another file.")
         return target
     mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
     if _is_same_file(mirrored, found.path):
@@ -147,7 +147,7 @@ def _numbered(wanted: Path) -> Iterator[Path]:
     yield wanted
     for count in range(2, 10_000):
         yield wanted.with_name(shorten_name(wanted.stem, f"-{count}{wanted.suffix}"))
-    raise ImageError(f"{wanted}: too many files have this name; choose another output folder with -o")
+    raise ImageError(f"{wanted}: too many files have this name. Choose another folder with --output.")
 
 
 def _is_same_file(first: Path, second: Path) -> bool:

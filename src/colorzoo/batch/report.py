@@ -103,7 +103,7 @@ def check_report(path: Path) -> None:
     if path.suffix.lower() not in KINDS:
         raise ColorzooError(f"--report must end with {' or '.join(KINDS)}, got {path}")
     if path.exists() and not (path.is_file() and _is_report(path)):
-        raise ColorzooError(f"--report {path} already exists and is not a report; choose another file name")
+        raise ColorzooError(f"--report {path} already exists and is not a report. Choose another file name.")
 
 
 def _is_report(path: Path) -> bool:

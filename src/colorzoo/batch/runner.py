@@ -212,7 +212,7 @@ class FileColorizer:
             return step()
         except DiskFullError as error:  # all remaining files would fail too
             self._disk_full.set()
-            return task.result("failed", f"{error}; free disk space and repeat the command to resume")
+            return task.result("failed", f"{error}. Free disk space, then run the command again to resume.")
         except Exception as error:  # one damaged image must not stop the run
             return task.result("failed", failure(error, task.name, str(task.target)))
 
@@ -232,9 +232,9 @@ def _read(
     if frames is not None and not supports_frames(task.target, frames):
         if task.needs_all_frames:
             raise ImageError(
-                f"A result with the extension {task.target.suffix} cannot contain "
+                f"a result with the extension {task.target.suffix} cannot contain "
                 f"{frames.count} {frames.kind}. Change the extension of the source file to "
-                ".tif, or run `colorzoo colorize --frames first`."
+                ".tif, or set --frames first to colorize only the first frame or page."
             )
         frames = None
     if frames is None:
@@ -243,7 +243,7 @@ def _read(
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-            "Use --frames first to colorize only the first frame or page."
+            "Set --frames first to colorize only the first frame or page."
         )
     images = read_frames(source, frames, max_pixels=task.max_pixels)
     return next(images), frames, images

@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 Report = Callable[[FileResult], None]
 
 _EXISTS = {
-    "changed": "already exists but was made with other settings; use --overwrite to replace it",
-    "foreign": "already exists but was made from another image; use --overwrite to replace it, or choose "
-    "another output with -o",
-    "unknown": "already exists and does not record its source image; use --overwrite to replace it, or "
-    "choose another output with -o",
+    "changed": "already exists but was made with other settings. Set --overwrite to replace this file.",
+    "foreign": "already exists but was made from another image. Set --overwrite to replace this file, or "
+    "choose another --output.",
+    "unknown": "already exists and does not record its source image. Set --overwrite to replace this file, "
+    "or choose another --output.",
 }
-_IS_INPUT = "is an input of this run. Choose another output with -o."
+_IS_INPUT = "is an input of this run. Choose another --output."
 _COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
@@ -103,7 +103,7 @@ def _load_signer(key: Path) -> Signer:
         from colorzoo.batch.sign import load_signer
     except ImportError as error:
         raise ColorzooError(
-            f"--sign requires the package {error.name}; run `python -m pip install 'colorzoo[sign]'`"
+            f"--sign requires the package {error.name}. Run `python -m pip install 'colorzoo[sign]'`."
         ) from error
     return load_signer(key)
 

@@ -72,7 +72,7 @@ class Command:
             flag, sign, value = word.partition("=")
             if not word or (flag.startswith("--") and sign and not value):
                 empty = flag or (before if before.startswith("-") else "an argument")
-                raise ColorzooError(f"{empty} must not be empty; pass a value or omit the option")
+                raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
         joined: list[str] = []
         for word in words:
             if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
@@ -95,7 +95,7 @@ class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
         text = " ".join(message.split())
         if wrong := _WRONG_TYPE.search(text):
             text = f"--{wrong[1].replace('_', '-')} must be of type {wrong[2]}, got {wrong[3]!r}"
-        raise ColorzooError(f"{text}; see `{self.prog} --help`") from ex
+        raise ColorzooError(f"{text.rstrip('.')}. See `{self.prog} --help`.") from ex
 
 
 def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
@@ -161,6 +161,6 @@ def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) 
     """
     found = file_identity(out)
     if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
-        raise ColorzooError(f"{out} is also an input; choose another output file")
+        raise ColorzooError(f"{out} is also an input. Choose another output file.")
     if out.exists() and not overwrite:
-        raise ColorzooError(f"{out} already exists; use --overwrite or choose another output file")
+        raise ColorzooError(f"{out} already exists. Set --overwrite, or choose another output file.")

@@ -98,7 +98,7 @@ def write_frame(args: VideoOptions) -> None:
     path, out = _existing_source(args), Path(args.output)
     source = FrameFolder(path) if path.is_dir() else VideoFile(path, Encoding("ffv1"))
     if os.path.lexists(out) and not args.overwrite:
-        raise VideoError(f"{out} already exists; use --overwrite to replace it")
+        raise VideoError(f"{out} already exists. Set --overwrite to replace this file.")
     image = gray_frame(source, args.frame)
     write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
     print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
@@ -123,7 +123,7 @@ def _existing_source(args: VideoOptions) -> Path:
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is also the source; choose another output path")
+        raise VideoError(f"{out} is also the source. Choose another OUT.")
     check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 
@@ -148,7 +148,7 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
     found = read_provenance(out)
     if found is None or (found.source, found.settings) != (origin.source, origin.settings):
         raise VideoError(
-            f"{out} already exists and has a different source or settings; use --overwrite to replace it"
+            f"{out} already exists and has a different source or settings. Set --overwrite to replace OUT."
         )
 
 
@@ -201,8 +201,8 @@ def _colorize(
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
     if (keys or args.reference) and "exemplar" not in model_card(choice.name).guidance:
         raise VideoError(
-            f"--key and --reference require a model that supports references, got {choice.name}; list such "
-            "models with `colorzoo models --guidance exemplar`"
+            f"--key and --reference require a model that supports references, got {choice.name}. Run "
+            "`colorzoo models --guidance exemplar` to list these models."
         )
     colorizer = Colorizer(
         choice, device=args.device, precision=args.precision, size=args.size, temperature=args.temperature

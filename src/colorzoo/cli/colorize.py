@@ -57,7 +57,7 @@ def run(args: ColorizeOptions) -> int:
     """
     configure_process()
     if not args.images and args.from_list is None:
-        raise ColorzooError("IMAGE must be a file, a folder or a glob. See `colorzoo colorize --help`.")
+        raise ColorzooError("IMAGE or --from is required. See `colorzoo colorize --help`.")
     if args.dry_run and (args.sign or args.report):
         raise ColorzooError("--dry-run cannot be combined with --sign or --report")
     if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image

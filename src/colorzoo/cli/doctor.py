@@ -62,7 +62,7 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
     facts["device"], problems = _find_device()
     facts["cache"] = str(cache_home())
     problems += [
-        f"{name} is not installed; run `python -m pip install {name}`" for name in missing.pop("", [])
+        f"{name} is not installed. Run `python -m pip install {name}`." for name in missing.pop("", [])
     ]
     for row in list_weights():
         is_embedded = row.weights.file is not None
@@ -71,10 +71,10 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
         problem = file_problem(row)
         facts[f"weights of {row.model} ({row.tag})"] = f"{problem or row.where}, {row.path}"
         if problem:
-            fetch = f"run `colorzoo weights fetch {row.model} --tag {row.tag}`"
-            remedy = "reinstall colorzoo" if is_embedded else fetch
-            problems.append(f"{row.path} is not used: {problem}; {remedy}")
-    problems += [f"{each}; repair or uninstall it" for each in skipped_packages()]
+            fetch = f"Run `colorzoo weights fetch {row.model} --tag {row.tag}`."
+            remedy = "Reinstall colorzoo." if is_embedded else fetch
+            problems.append(f"{row.path} is not used: {problem}. {remedy}")
+    problems += [f"{each}. Repair or uninstall this package." for each in skipped_packages()]
     for extra, packages in missing.items():
         install = f'python -m pip install "colorzoo[{extra}]"'
         facts[f"extra {extra}"] = f"missing {', '.join(packages)}; {install}" if packages else "installed"

@@ -127,7 +127,7 @@ def _weights(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, _, file = text.partition("=")
         if not (name and file):
-            raise ColorzooError(f"--weights must be NAME=FILE, got {text!r}; see `colorzoo evaluate --help`")
+            raise ColorzooError(f"--weights must be NAME=FILE, got {text!r}. See `colorzoo evaluate --help`.")
         found[name] = file
     return found
 

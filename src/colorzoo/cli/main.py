@@ -110,7 +110,7 @@ def _dispatch(words: list[str]) -> int:
         return run_lightning(words)
     verb = find_verb(name)
     if verb is None:
-        raise ColorzooError(f"unknown command {name!r}; `colorzoo --help` lists all commands")
+        raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
     if asks_help and "" not in verb.COMMANDS:
         print(_overview(f"colorzoo {name}", verb.HELP, {k: c.help for k, c in verb.COMMANDS.items()}))
         return 0
@@ -124,8 +124,8 @@ def _dispatch(words: list[str]) -> int:
         if is_on("COLORZOO_DEBUG"):
             raise
         raise ColorzooError(
-            f"unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for a traceback; please "
-            "report this error with the output of `colorzoo doctor`)"
+            f"unexpected {type(error).__name__}: {error}. Report this error with the output of "
+            "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
         ) from error
 
 
@@ -148,7 +148,7 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
         return f"colorzoo {words[0]} {words[1]}", verb.COMMANDS[words[1]], list(words[2:])
     got = repr(words[1]) if len(words) > 1 else "nothing"
     raise ColorzooError(
-        f"the subcommand of colorzoo {words[0]} must be {', '.join(verb.COMMANDS)}; got {got}"
+        f"the subcommand of `colorzoo {words[0]}` must be one of {', '.join(verb.COMMANDS)}, got {got}"
     )
 
 

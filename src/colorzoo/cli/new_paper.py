@@ -47,11 +47,11 @@ def run(args: NewPaperOptions) -> int:
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
         raise ColorzooError(
-            f"--zoo requires the folder {_ZOO}; run the command in the root of a colorzoo checkout"
+            f"--zoo requires the folder {_ZOO}. Run the command in the root of a colorzoo checkout."
         )
     for path in contents:
         if path.exists():
-            raise ColorzooError(f"{path} already exists; choose another NAME or delete the file")
+            raise ColorzooError(f"{path} already exists. Choose another NAME, or delete this file.")
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -83,7 +83,7 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
             f"NAME must consist of an author and a year (for example smith2030), got {name!r}"
         )
     if name in list_models():
-        raise ColorzooError(f"model {name} already exists; choose another name")
+        raise ColorzooError(f"model {name} already exists. Choose another NAME.")
     test = f"test_{_TEMPLATE_NAME}.py"
     if zoo:
         places = {module: _ZOO / name / module for module in _MODULES}

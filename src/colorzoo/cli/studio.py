@@ -84,13 +84,14 @@ def run(args: StudioOptions) -> int:
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
-            f'the studio requires {", ".join(missing)}; run `python -m pip install "colorzoo[studio]"`'
+            f'the studio requires {", ".join(missing)}. Run `python -m pip install "colorzoo[studio]"`.'
         )
     if args.model:
         model_card(args.model)  # raises an error for an unknown name
     if len(args.images) > 1:
         raise ColorzooError(
-            "without --static, IMAGE must be a single file; drop other images onto the drawing pad"
+            f"IMAGE must be a single file if --static is not set, got {len(args.images)} files. Drop the "
+            "other images onto the drawing pad."
         )
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
@@ -113,9 +114,14 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     from colorzoo.studio.access import is_loopback
 
     if args.recipe:
-        raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the drawing pad")
+        raise ColorzooError(
+            f"--recipe cannot be combined with the report {path}. Omit --recipe, then load the recipe in the "
+            "drawing pad."
+        )
     if not is_loopback(args.host):
-        raise ColorzooError("--host must be a loopback address to open a report, for example 127.0.0.1")
+        raise ColorzooError(
+            f"--host must be a loopback address such as 127.0.0.1 if IMAGE is a report, got {args.host}"
+        )
     return serve_report(path)
 
 

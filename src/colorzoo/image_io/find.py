@@ -176,15 +176,19 @@ def read_list(path: str | Path) -> list[str]:
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise ImageError(f"--from {path} cannot be read: {error.strerror or error}") from error
+        raise ImageError(f"{_list_name(path)} cannot be read: {error.strerror or error}") from error
     if b"\0" in data:
         names = [os.fsdecode(name) for name in data.split(b"\0") if name]
     else:  # split only at \n, because other line breaks can be part of a name
         lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
         names = [line.removesuffix("\r") for line in lines if line.strip()]
     if not names:
-        raise ImageError(f"--from {path} is empty; write one path per line")
+        raise ImageError(f"{_list_name(path)} is empty. Write one image path per line.")
     return names
+
+
+def _list_name(path: str | Path) -> str:
+    return "standard input (--from -)" if str(path) == "-" else f"the file {path} (--from)"
 
 
 def join_names(names: Sequence[str]) -> bytes:
@@ -299,7 +303,7 @@ def explain_irregular_file(path: Path) -> str:
     # unlike the methods of Path, these functions do not raise an error, for example for too long names
     if not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH110, PTH112, PTH113
         return ""
-    return f"{path} is not a regular file; save its content to a file first"
+    return f"{path} is not a regular file. Save its content to a file first."
 
 
 def find_tars(folder: Path) -> list[Path]:

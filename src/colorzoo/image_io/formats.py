@@ -107,8 +107,8 @@ class Plugin:
             name: Name of the image file that requires the library.
         """
         return ImageError(
-            f"{name} ({self.title}) requires an optional package; run `python -m pip install "
-            "'colorzoo[formats]'`, or convert the file to JPEG or TIFF"
+            f"{name} ({self.title}) requires an optional package. Run `python -m pip install "
+            "'colorzoo[formats]'`, or convert the file to JPEG or TIFF."
         )
 
 
@@ -203,7 +203,7 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
         reason = error.args[0] if error.args else error
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
         raise ImageError(
-            f"{name} is {CAMERA_RAW.title} that is not supported ({reason}); convert it to DNG or TIFF"
+            f"{name} is {CAMERA_RAW.title} that is not supported ({reason}). Convert it to DNG or TIFF."
         ) from error
     rgb = stored.astype(np.float32)
     rgb /= 65535
@@ -227,6 +227,7 @@ def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None
     width, height = size
     if width * height > max_pixels:
         raise ImageError(
-            f"{name} has {width} x {height} = {width * height / 1e6:.1f} million pixels, but the limit is "
-            f"{max_pixels / 1e6:g} million; resize the image or raise --max-pixels (Python: max_pixels)"
+            f"{name} must have at most {max_pixels / 1e6:g} million pixels, got {width * height / 1e6:.1f} "
+            f"million ({width} x {height}). Downscale the image, or set a larger --max-pixels (Python: "
+            "max_pixels)."
         )

@@ -223,7 +223,7 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
         directory, strip = encode_page(stored, like.metadata, offset)
         if offset + len(directory) + len(strip) > _MAX_TIFF:
             raise ImageError(
-                "a TIFF must be smaller than 4 GB; use --frames first to write only the first page"
+                "a TIFF must be smaller than 4 GB. Set --frames first to write only the first page."
             )
         file.write(directory)
         file.write(strip)

@@ -146,7 +146,7 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
     path = Path(source)
     try:
         if path.is_dir():
-            raise ImageError(f"{path} is a folder; choose an image file")
+            raise ImageError(f"{path} is a folder. Choose an image file.")
         opened = path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
@@ -154,7 +154,7 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     with opened as file:
         if file.seek(0, io.SEEK_END) == 0:
-            raise ImageError(f"{path} is empty (0 bytes); copy the file again")
+            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
         file.seek(0)
         yield file, str(path)
 
@@ -228,7 +228,8 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
                 Image.MAX_IMAGE_PIXELS = limit
     except UnidentifiedImageError:
         raise ImageError(
-            f"{name} is not an image that can be read; use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
+            f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
+            "2000."
         ) from None
     except Exception as error:  # parsers raise many types of errors for damaged headers
         raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
@@ -309,7 +310,7 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         raise
     except Exception as error:  # as in `_load`; a GIF without a palette raises AssertionError
         raise ImageError(
-            f"{name} has an unsupported color mode ({image.mode}: {error}); convert it to RGB or grayscale"
+            f"{name} has an unsupported color mode ({image.mode}: {error}). Convert it to RGB or grayscale."
         ) from error
 
 
@@ -338,7 +339,7 @@ def _load(image: Image.Image, name: str) -> None:
         image.load()
     except MemoryError:
         raise ImageError(
-            f"{name} ({image.width} x {image.height} pixels) does not fit into memory; resize the image"
+            f"{name} ({image.width} x {image.height} pixels) does not fit into memory. Downscale the image."
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
         raise ImageError(f"{name} is damaged or truncated: {_one_line(error)}") from error

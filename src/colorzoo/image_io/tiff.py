@@ -137,7 +137,7 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
         raise ImageError(
-            f"{name} ({page.size[0]} x {page.size[1]} pixels) does not fit into memory; resize the image"
+            f"{name} ({page.size[0]} x {page.size[1]} pixels) does not fit into memory. Downscale the image."
         ) from None
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
@@ -174,10 +174,10 @@ def _samples(page: Any, file_size: int) -> Samples:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     if color is None:
         raise SamplesError(
-            f"is a {bits}-bit {page.photometric.name} TIFF, which is not supported; save it as RGB"
+            f"is a {bits}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
         )
     if page.imagedepth > 1:
-        raise SamplesError("is a volumetric TIFF, which is not supported; save each slice as a page")
+        raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=file_size + 1) > file_size:  # tifffile reads missing samples as zeros
         raise SamplesError("is truncated: some pixels are missing")
@@ -192,7 +192,7 @@ def _samples(page: Any, file_size: int) -> Samples:
         stored = np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
         color, bits = 3, 8
     if stored.shape[2] < color:
-        raise SamplesError(f"is a TIFF with {stored.shape[2]} channels instead of {color}; save it as RGB")
+        raise SamplesError(f"is a TIFF with {stored.shape[2]} channels instead of {color}. Save it as RGB.")
     alpha, multiplied = _alpha_of(page, color, stored.shape[2])
     inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return Samples(stored, bits, color, inverted, alpha, multiplied)
@@ -317,13 +317,13 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     """
     if stored.dtype.kind not in "iuf":
         raise SamplesError(
-            "contains complex numbers, which are not supported; save the file with real numbers"
+            "contains complex numbers, which are not supported. Save the file with real numbers."
         )
     values = stored.astype(np.float64)
     invalid = values.size - int(np.count_nonzero(np.isfinite(values)))
     if invalid:
         raise SamplesError(
-            f"contains NaN or infinite values ({invalid} of {values.size}); replace these values"
+            f"contains NaN or infinite values ({invalid} of {values.size}). Replace these values."
         )
     low, high = float(values.min()), float(values.max())
     scales: tuple[float, ...] = (255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1)

@@ -194,24 +194,24 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
     try:
         exists = path.exists()
         if exists and source is not None and source.exists() and path.samefile(source):
-            raise ImageError(f"{path} is also the source; choose another output file")
+            raise ImageError(f"{path} is also the source. Choose another output file.")
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror}") from error
     if path.is_dir():
-        raise ImageError(f"{path} is a folder; choose an output file")
+        raise ImageError(f"{path} is a folder. Choose an output file.")
     if exists and not overwrite:
         raise ImageError(_exists_message(path))
     width, height = like.size
     limit = _MAX_SIDE.get(kind)
     if limit is not None and max(width, height) > limit:
         raise ImageError(
-            f"{kind} files support at most {limit} pixels per side, got {width} x {height}; "
-            f"write {path.stem}.png or {path.stem}.tif"
+            f"{kind} files support at most {limit} pixels per side, got {width} x {height}. "
+            f"Write {path.stem}.png or {path.stem}.tif."
         )
 
 
 def _exists_message(path: Path) -> str:
-    return f"{path} already exists; use --overwrite (Python: overwrite=True) to replace it"
+    return f"{path} already exists. Set --overwrite (Python: overwrite=True) to replace this file."
 
 
 def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:

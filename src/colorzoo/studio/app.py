@@ -196,7 +196,7 @@ async def _upload(request: Request) -> Response:
     session = studio.sessions.find(request.query_params.get("session"))
     try:
         if session is None:
-            raise StudioError("expired", "this session has expired; reload the page")
+            raise StudioError("expired", "this session has expired. Reload the page.")
         if session.uploads >= studio.limits.uploads:
             raise StudioError("busy", "uploads of this page are still in progress; try again in a moment")
         session.uploads += 1
@@ -237,7 +237,7 @@ async def _download(request: Request) -> Response:
     session = studio.sessions.find(request.query_params.get("session"))
     try:
         if session is None:
-            raise StudioError("expired", "this session has expired; reload the page")
+            raise StudioError("expired", "this session has expired. Reload the page.")
         file = session.file(request.path_params["key"])
     except StudioError as error:
         return _error_response(error)

@@ -493,7 +493,7 @@ REQUESTS: dict[str, Request] = {
 
 def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise GuidanceError(f"{name} must be a JSON object, got {type(value).__name__}.")
+        raise GuidanceError(f"{name} must be a JSON object, got {type(value).__name__}")
     return value
 
 

@@ -321,7 +321,8 @@ def without_options(error: ImageError) -> ImageError:
 
     Users of the drawing pad cannot set these options.
     """
-    return ImageError(re.split(r" or raise --", str(error))[0])
+    text, option, _ = str(error).partition(", or set a larger --")
+    return ImageError(f"{text}." if option else text)
 
 
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:

@@ -126,7 +126,7 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     if isinstance(error, StudioError):
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
-        return "too_large", "The server ran out of memory; use a smaller image"
+        return "too_large", "The server ran out of memory. Use a smaller image."
     for kind, code in _CODES:
         if isinstance(error, kind):
             text = " ".join(str(error).split())

@@ -213,7 +213,10 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     try:
         while not server.started:
             if not thread.is_alive():
-                raise ColorzooError("the server did not start. Set COLORZOO_DEBUG=1 for details.")
+                raise ColorzooError(
+                    "the server did not start. To print details, set COLORZOO_DEBUG=1 and run the command "
+                    "again."
+                )
             threading.Event().wait(0.01)
         if loader.studio is not None:
             loader.studio.warm_up()
@@ -242,7 +245,7 @@ def _bind(address: Address) -> socket.socket:
             return listener
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-    raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}; try another --port")
+    raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}. Set another --port.")
 
 
 def url_of(host: str, port: int, token: str) -> str:

@@ -119,7 +119,7 @@ class Session:
         with self.lock:
             found = self.offered.get(key or "") or self.files.get(key or "")
             if found is None:
-                raise StudioError("expired", "this file has expired; upload it again")
+                raise StudioError("expired", "this file has expired. Upload the file again.")
             if drop:
                 self.files.pop(key or "", None)
             return found
@@ -211,7 +211,7 @@ class SessionStore:
             StudioError: The session has expired.
         """
         if self.find(session.id) is None:
-            raise StudioError("expired", "this session has expired; reload the page")
+            raise StudioError("expired", "this session has expired. Reload the page.")
 
     def remove_expired(self) -> None:
         """Remove idle sessions, and remove photos until the memory limit is met."""

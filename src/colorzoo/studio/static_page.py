@@ -60,11 +60,11 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             or an image is invalid.
     """
     if folder.exists() and not folder.is_dir():
-        raise ColorzooError(f"--static must be a folder, but {folder} is a file.")
+        raise ColorzooError(f"--static must be a folder, but {folder} is a file")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _SETTINGS).is_file():
-        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files.")
+        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files")
     if obstacle := _obstacle(card):
-        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}.")
+        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
     static = files("colorzoo.studio") / "static"
     content = {name: (static / name).read_bytes() for name in _FILES}
     content["index.html"] = (static / "page" / "index.html").read_bytes()

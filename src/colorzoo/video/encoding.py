@@ -212,7 +212,7 @@ def require_sound(source: Path, out: Path) -> None:
             if name is None or stream.codec_context.codec.canonical_name not in target.supported_codecs:
                 codec = name or "(unknown)"
                 raise VideoError(
-                    f"{out}: {out.suffix} does not support the audio codec {codec}; use the extension .mkv"
+                    f"{out}: {out.suffix} does not support the audio codec {codec}. Use the extension .mkv."
                 )
 
 

@@ -72,10 +72,10 @@ class FrameFolder:
         self.issues = ReadIssues()
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
-            raise VideoError(f"{path} contains no image in a supported format; convert the frames to PNG")
+            raise VideoError(f"{path} contains no image in a supported format. Convert the frames to PNG.")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
         if self._first is None:
-            raise VideoError(f"no image file in {path} can be read; check the files")
+            raise VideoError(f"no image file in {path} can be read. Replace the damaged files.")
 
     def describe(self) -> dict[str, Any]:
         """Return the frame size, frame count, and formats of the source and the result."""

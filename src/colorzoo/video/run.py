@@ -86,7 +86,9 @@ class PartsFolder:
             is_ours = note.is_file()
             if self.path.exists() and not (is_ours and note.read_text(encoding="utf-8") == settings):
                 if any(self.path.iterdir()) and not is_ours:
-                    raise VideoError(f"{self.path} already exists and was not created by colorzoo; rename it")
+                    raise VideoError(
+                        f"{self.path} already exists and was not created by colorzoo. Rename this folder."
+                    )
                 shutil.rmtree(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
