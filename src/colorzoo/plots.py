@@ -85,7 +85,7 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
     if key is None:
         known = ", ".join(report["metrics"])
         raise ColorzooError(
-            f"'metric' must be a metric key in {results} or its beginning ({known}), got {metric!r}."
+            f"'metric' must be a metric key in {results} ({known}), or the beginning of a key, got {metric!r}"
         )
     points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:

@@ -208,7 +208,7 @@ def test_lists_have_the_maximum_length_of_the_schema() -> None:
             if count == most:
                 Recipe.from_json(value)
                 continue
-            with pytest.raises(GuidanceError, match=rf"{count:,} entries; at most {most:,}"):
+            with pytest.raises(GuidanceError, match=rf"{most:,} entries, got {count:,}"):
                 Recipe.from_json(value)
 
 
@@ -324,7 +324,7 @@ def test_invalid_files_are_one_line(tmp_path: Path) -> None:
         (b"[]", "got list"),
         (b"\xff\xd8\xff\xe0", "utf-8"),
         (b'{"strength": NaN}', "recipe.strength"),
-        (b'{"model": [' + b"12, " * 14 + b"123]}", r"\[" + "12, " * 14 + r"\.\.\.\.$"),
+        (b'{"model": [' + b"12, " * 14 + b"123]}", r"\[" + "12, " * 14 + r"\.\.\.$"),
         (b'{"points": [{"x": 1e999, "y": 1, "color": "#000000"}]}', r"points\[0\].x"),
         (b'{"strength": ' + b"9" * 5000 + b"}", "cannot be read"),
         (b'{"a": ' + b"[" * 200_000, "cannot be read"),

@@ -187,7 +187,7 @@ def test_predictions_that_are_not_finite_are_an_error() -> None:
 def test_too_little_memory_of_a_device_is_an_error() -> None:
     errors = (torch.OutOfMemoryError("full"), RuntimeError("MPS backend out of memory"))
     for error, expected, message in (
-        *((error, ColorzooError, r"cpu ran out of memory\. Pass a smaller --size") for error in errors),
+        *((error, ColorzooError, r"cpu ran out of memory.* --size") for error in errors),
         (RuntimeError("wrong shape"), RuntimeError, "wrong shape"),
     ):
         with pytest.raises(expected, match=message):

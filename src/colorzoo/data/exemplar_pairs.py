@@ -285,21 +285,20 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
             if missing := {"target", "reference"} - set(reader.fieldnames or ()):
                 raise DataError(
                     f"the header of {str(file)!r} must contain the columns 'target' and 'reference', "
-                    f"but {min(missing)!r} is missing."
+                    f"but {min(missing)!r} is missing"
                 )
             for row in reader:
                 line = f"line {reader.line_num} of {str(file)!r}"
                 split = (row.get("split") or "").strip()
                 if split not in ("", "train", "val"):
                     raise DataError(
-                        f"the column 'split' must contain only 'train' or 'val', but {line} contains "
-                        f"{split!r}."
+                        f"the column 'split' must be 'train', 'val' or empty, got {split!r} in {line}"
                     )
                 paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
                 for path in paths:
                     if not path.is_file():
-                        raise DataError(f"{line} lists {str(path)!r}, which does not exist.")
+                        raise DataError(f"{line} lists {str(path)!r}, which does not exist")
                 rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"the pair list {str(file)!r} cannot be read ({error}).") from error
+        raise DataError(f"the pair list {str(file)!r} cannot be read ({error})") from error
     return rows

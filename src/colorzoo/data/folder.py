@@ -75,7 +75,7 @@ class FolderDataModule(ImageDataModule):
             labels = labels_of(data, "class_factors")
             if unknown := hp.class_factors.keys() - set(self._classes):
                 raise DataError(
-                    f"--data.class_factors must contain only classes of the data, got {_names(unknown)}."
+                    f"--data.class_factors must contain only classes of the data, got {_names(unknown)}"
                 )
             factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
             factor = torch.tensor(factors, dtype=torch.float64)[labels]
@@ -83,7 +83,7 @@ class FolderDataModule(ImageDataModule):
         if hp.source_fractions:
             images: ImageTable | None = getattr(data, "images", None)
             if images is None:
-                raise DataError("--data.source_fractions cannot be combined with reference or sketch files.")
+                raise DataError("--data.source_fractions cannot be combined with reference or sketch files")
             source = labels_by_folder(images.sources, self._labeled_folder, self._sources)
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
             fractions = torch.tensor([hp.source_fractions[name] for name in self._sources]).double()

@@ -101,7 +101,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
         return _rows_by_number(sources, np.load(indices) + 1, subset)
     if subset == "first5k":
         return _rows_by_number(sources, np.arange(1, 5001), subset)
-    raise DataError(f"--data.val_subset must be one of {', '.join(SUBSETS)}, got {subset!r}.")
+    raise DataError(f"--data.val_subset must be one of {', '.join(SUBSETS)}, got {subset!r}")
 
 
 def _split_folder(root: Path, split: Split) -> Path:

@@ -71,7 +71,7 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], dep
         name = "/".join(parts).removesuffix(".tar")
         if name not in number:
             raise DataError(
-                f"{source.name!r} is not in a class folder; expected {str(folder / 'CLASS' / 'IMAGE')!r}."
+                f"{source.name!r} is not in a class folder; expected {str(folder / 'CLASS' / 'IMAGE')!r}"
             )
         labels.append(number[name])
     return tensor_of(labels, torch.int64)
@@ -117,7 +117,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
                 if not name or not label.isdigit():
                     raise DataError(
                         f"line {number} of {str(file)!r} is {line.strip()!r}; expected a path and a class "
-                        "number, such as 'path.jpg 17'."
+                        "number, such as 'path.jpg 17'"
                     )
                 labels.append(int(label))
                 yield StoredImage(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
@@ -126,7 +126,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     if not found:
         raise DataError(
             f"{str(file)!r} lists no image; each line must contain a path and a class number, such as "
-            "'a/abbey/1.jpg 0'."
+            "'a/abbey/1.jpg 0'"
         )
     if not Path(found[0].path).is_file():
         raise DataError(

@@ -109,7 +109,7 @@ def require_one_each(images: int, processes: int) -> None:
     """
     if images < processes:
         raise DataError(
-            f"{images} validation image(s) cannot be distributed to {processes} processes; use at most "
+            f"{images} validation image(s) cannot be distributed to {processes} processes. Use at most "
             f"{images} processes, or increase --data.val_fraction or --data.val_limit."
         )
 

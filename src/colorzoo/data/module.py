@@ -138,9 +138,12 @@ class ImageDataModule(LightningDataModule):
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
         if not (_listed(crop) and _listed(batch_size)):
-            raise DataError("--data.crop and --data.batch_size must each be a number or a nonempty list.")
+            raise DataError(
+                "--data.crop and --data.batch_size must each be a number or a nonempty list, got crop "
+                f"{crop} and batch_size {batch_size}"
+            )
         if resize is not None and resize < (largest := max(_listed(crop))):
-            raise DataError(f"--data.resize must be at least --data.crop ({largest}), got {resize}.")
+            raise DataError(f"--data.resize must be at least --data.crop ({largest}), got {resize}")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
@@ -408,7 +411,7 @@ class ImageDataModule(LightningDataModule):
         """
         resumes = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
         if resumes and (before := state_dict["global_batches"]) != self.global_batches:
-            raise DataError(f"--data.batch_size must be {before} to resume, got {self.global_batches}.")
+            raise DataError(f"--data.batch_size must be {before} to resume, got {self.global_batches}")
 
     def _find_checked(self, split: str) -> ImageTable:
         drop_gray = bool(self.hparams.drop_gray and split == "train")
@@ -484,7 +487,7 @@ def divided_batch(size: int, processes: int) -> int:
         near = " or ".join(str(each) for each in (lower, lower + processes) if each)
         raise DataError(
             f"--data.batch_size must be divisible by the number of processes ({processes}), got {size}. "
-            f"Use {near}."
+            f"Set --data.batch_size to {near}."
         )
     return size // processes
 
@@ -506,5 +509,5 @@ def run_progress(trainer: Trainer) -> float:
         done = trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
         progress.append(done / (batches * epochs))
     if not progress:
-        raise DataError("--data.first_crop requires --trainer.max_steps or --trainer.max_epochs.")
+        raise DataError("--data.first_crop requires --trainer.max_steps or --trainer.max_epochs")
     return max(progress)

@@ -70,7 +70,7 @@ def timm_encoder(name: str) -> FeatureEncoder:
         network = timm.create_model(name, pretrained=True, num_classes=0).eval()
     except Exception as error:  # timm and its hub client raise various types
         raise DataError(
-            f"the timm model {name!r} cannot be loaded ({type(error).__name__}: {error})."
+            f"the timm model {name!r} (--data.encoder) cannot be loaded ({type(error).__name__}: {error})"
         ) from error
     config = timm.data.resolve_data_config({}, model=network)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -105,7 +105,8 @@ def build_neighbors(
     """
     if len(train) < 2:
         raise DataError(
-            "--data.pairing nearest requires at least 2 training images. Add images or change --data.pairing."
+            f"--data.pairing nearest requires at least 2 training images, got {len(train)}. Add images, or "
+            "set --data.pairing self."
         )
     k = min(k, len(train) - 1)
     with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:

@@ -66,7 +66,7 @@ def find_originals(root: str | Path) -> Originals:
     files = (StoredImage(str(image.path)) for image in search.found)
     sources = Sources.of(chain(files, *(tar_sources(str(path)) for path in tars)), folder)
     if not sources:
-        raise DataError(f"no image below {str(folder)!r}; expected image files, or .tar files with images.")
+        raise DataError(f"no image below {str(folder)!r}; expected image files, or .tar files with images")
     errors = [str(error) for name, error in search.errors if name != str(folder)]
     return Originals(sources, root, search.skipped, errors)
 

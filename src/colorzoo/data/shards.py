@@ -113,7 +113,7 @@ def shard_folder(
     options = options or ShardOptions()
     litdata = load_litdata()
     if out.resolve().is_relative_to(source.resolve()):
-        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}.")
+        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
     if out.exists() and any(out.iterdir()):
         raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
     found, classes = _find(source, options.val_fraction)
@@ -169,7 +169,8 @@ def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], lis
     for name, sources in found.items():
         if not sources:
             raise DataError(
-                f"no {name} image in {str(source)!r}. Add train and val folders, or set --val-fraction."
+                f"--val-fraction {val_fraction:g} selects no {name} image from {str(source)!r}. Change "
+                "--val-fraction, or add folders named train and val."
             )
     names = {name: class_names(found[name], roots[name]) for name in SPLITS}
     classes = sorted({label for labels in names.values() for label in labels if label})
@@ -332,7 +333,7 @@ def _download(remote: str, folder: Path, name: str) -> None:
             Path(partial, name).replace(path)
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
-        raise DataError(f"{name!r} cannot be downloaded from {remote!r} ({reason}).") from error
+        raise DataError(f"{name!r} cannot be downloaded from {remote!r} ({reason})") from error
 
 
 def _require(path: Path, size: int) -> None:

@@ -190,7 +190,7 @@ def find_sources(folder: Path) -> Sources:
     found = Sources.of(sources(), folder)
     if not found:
         extensions = ", ".join(sorted(EXTENSIONS))
-        raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar files with images.")
+        raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar files with images")
     return found
 
 
@@ -201,7 +201,7 @@ def require_folder(folder: Path) -> None:
         DataError: The path is a file or does not exist.
     """
     if folder.is_file():
-        raise DataError(f"the data must be a folder of images (--data.root), got the file {str(folder)!r}.")
+        raise DataError(f"the data must be a folder of images (--data.root), got the file {str(folder)!r}")
     if not folder.is_dir():
         raise DataError(
             f"data folder {str(folder)!r} does not exist. Choose a folder of images (--data.root)."
@@ -265,9 +265,9 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
             if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile treats a damaged header as the end
                 raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
     except tarfile.TarError as error:
-        raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}.") from error
+        raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}") from error
     except OSError as error:
-        raise DataError(f"{path!r} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{path!r} cannot be read: {error.strerror or error}") from error
 
 
 def suffix_of(path: str) -> str:

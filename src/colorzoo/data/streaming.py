@@ -88,7 +88,7 @@ class StreamingDataModule(ImageDataModule):
     def originals(self) -> Originals:
         """Raise `DataError`, because shards do not contain the original files."""
         raise DataError(
-            "`colorzoo predict` requires image files. Use FolderDataModule with the original images."
+            "`colorzoo predict` does not support shards. Use FolderDataModule with the original images."
         )
 
     def train_sampler(self) -> ShardSampler:

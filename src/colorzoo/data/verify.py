@@ -116,7 +116,7 @@ def verify(
     if not root.is_dir():
         raise DataError(f"data folder {str(root)!r} does not exist. Choose a folder of images.")
     if layout not in LAYOUTS:
-        raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}.")
+        raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
     by_content: dict[bytes, list[str]] = defaultdict(list)
     for name, digest, facts in bounded_map(_examine, _images(report), threads or core_count()):

@@ -109,10 +109,10 @@ def export_model(
             available, or a package is missing.
     """
     if out.suffix != ".onnx":
-        raise ColorzooError(f"OUT must have the extension .onnx, got {out}.")
+        raise ColorzooError(f"OUT must have the extension .onnx, got {out}")
     if "export" in card.limits:
         raise ColorzooError(
-            f"{card.name} cannot be exported to ONNX, because parts of this model are not tensor operations."
+            f"{card.name} cannot be exported to ONNX, because parts of this model are not tensor operations"
         )
     require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)

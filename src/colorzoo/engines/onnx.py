@@ -54,7 +54,7 @@ class OnnxModel:
     def __init__(self, model: ColoringModel, name: str) -> None:
         if name in list_models() and "export" in model_card(name).limits:
             raise ColorzooError(
-                f"--engine must be torch for {name}, because this model cannot be exported to ONNX."
+                f"--engine must be torch for {name}, because this model cannot be exported to ONNX"
             )
         require_onnx()
         self._model, self._name = model, name
@@ -126,7 +126,7 @@ class OnnxModel:
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(
                 f"--engine must be torch for {self._name}, because the ONNX results differ from the torch "
-                f"results by up to {difference:.1e} of the full scale."
+                f"results by up to {difference:.1e} of the full scale"
             )
         return path
 
@@ -155,5 +155,5 @@ def _refuse_settings(given: Guidance) -> None:
             value = getattr(kind, field.name)
             if not isinstance(value, Tensor) and value != field.default:
                 raise GuidanceError(
-                    f"{name}.{field.name} must be {field.default} with --engine onnxruntime, got {value}."
+                    f"{name}.{field.name} must be {field.default} with --engine onnxruntime, got {value}"
                 )

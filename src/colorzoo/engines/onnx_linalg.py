@@ -59,7 +59,7 @@ def _cholesky_solve(right: Any, factor: Any) -> Any:
 
 def _solve_triangular(factor: Any, right: Any, *, upper: bool) -> Any:
     if upper:
-        raise NotImplementedError("upper triangular factors cannot be translated to ONNX.")
+        raise NotImplementedError("upper triangular factors cannot be translated to ONNX")
     return solve_lower(factor, right)
 
 

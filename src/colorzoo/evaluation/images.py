@@ -103,7 +103,7 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
     if not (folder / pairs).is_file():
         raise DataError(
             f"protocol {protocol.name} requires {pairs} in {str(folder)!r} (a CSV file with the columns "
-            "'target' and 'reference'); create the file, or set --pairs"
+            "'target' and 'reference'). Create the file, or set --pairs to the name of another file."
         )
     items = []
     for target, reference in read_pairs(folder, pairs, pairs)[1]:
@@ -124,7 +124,8 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
                 labels[row["image"]] = int(row["label"])
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(
-                    f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got {dict(row)}"
+                    f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row "
+                    f"{dict(row)}"
                 ) from error
     return [replace(item, label=labels.get(item.name)) for item in items]
 
@@ -156,7 +157,10 @@ def subset_names(subset: str) -> list[str]:
     elif base == "first5k":
         numbers = list(range(1, 5001))
     else:
-        raise DataError(f"unknown subset {subset!r} in the protocol; expected ctest10k or first5k")
+        raise DataError(
+            "the subset of a protocol must be ctest10k or first5k, optionally followed by -firstN, got "
+            f"{subset!r}"
+        )
     return [f"{_IMAGENET}{number:08d}" for number in numbers[: int(first) if first else None]]
 
 
@@ -219,8 +223,9 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     image = _decode(item.source, item.name)
     size = (int(image.shape[1]), int(image.shape[2]))
     if min(size) < _MIN_SIDE:
-        least = f"{_MIN_SIDE} x {_MIN_SIDE}"
-        raise ImageError(f"{item.name} must be at least {least} pixels, got {size[1]} x {size[0]}")
+        raise ImageError(
+            f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {size[1]} x {size[0]}"
+        )
     rgb = _resized(image, protocol, device)
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     reference = None
@@ -251,8 +256,8 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     size = (int(image.shape[1]), int(image.shape[2]))
     if size != truth.size:
         raise ImageError(
-            f"{path} must have the size of {name}, {truth.size[1]} x {truth.size[0]} pixels, "
-            f"got {size[1]} x {size[0]}"
+            f"{path} must have the size of {name} ({truth.size[1]} x {truth.size[0]} pixels), "
+            f"got {size[1]} x {size[0]} pixels"
         )
     return _resized(image, protocol, truth.rgb.device)
 

@@ -124,7 +124,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
     """
     outputs = metric.outputs(suffix)
     if not outputs:
-        raise DataError(f"the metric {name} is available only in training; select another metric")
+        raise DataError(f"the metric {name} is available only in training. Remove this metric.")
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
@@ -257,5 +257,5 @@ def choose_measures(
             # reports are published and must not contain the home folder
             notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
     if not measures:
-        raise DataError("all metrics of the protocol were skipped; select other metrics with --metrics")
+        raise DataError("all metrics of the protocol were skipped. Select other metrics with --metrics.")
     return measures, tuple(notes)

@@ -132,9 +132,9 @@ class Area:
                 f"be {' or '.join(LIGHTNESSES)}, got {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("Area must have either 'path' or 'mask'.")
+            raise GuidanceError("Area must have either 'path' or 'mask'")
         if (self.action == "color") != (self.color is not None):
-            raise GuidanceError("Area.color must be '#rrggbb' if Area.action is 'color', and None otherwise.")
+            raise GuidanceError("Area.color must be '#rrggbb' if Area.action is 'color', and None otherwise")
         if self.color is not None:
             hex_color(self.color, "Area.color")
 
@@ -152,14 +152,14 @@ def parse_area(fields: Fields) -> Area:
     action = fields.choice("action", MISSING, names=ACTIONS)
     if (action == "color") != (fields.get("color") is not None):
         raise GuidanceError(
-            f"{fields.name}.color must be '#rrggbb' if 'action' is 'color', and must be omitted otherwise."
+            f"{fields.name}.color must be '#rrggbb' if 'action' is 'color', and must be omitted otherwise"
         )
     if fields.get("mask") is not None and fields.get("path") is not None:
-        raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined.")
+        raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined")
     mask = parse_mask(fields)
     path = () if mask is not None else fields.path("path")
     if mask is None and len(path) < _MIN_CORNERS:
-        raise GuidanceError(f"{fields.name}.path must have at least {_MIN_CORNERS} corners, got {len(path)}.")
+        raise GuidanceError(f"{fields.name}.path must have at least {_MIN_CORNERS} corners, got {len(path)}")
     made = fields.child("made").rest()
     return fields.parse(Area, action=action, path=path, mask=mask, kept=_parse_kept(fields), made=made)
 
@@ -176,13 +176,15 @@ def parse_mask(fields: Fields) -> Mask | None:
     width, height = (given.integer(key, MISSING, low=1) for key in ("width", "height"))
     for key, side in (("width", width), ("height", height)):
         if side > _MAX_SIDE:
-            raise GuidanceError(f"{given.name}.{key} must be at most {_MAX_SIDE}, got {side}.")
+            raise GuidanceError(f"{given.name}.{key} must be at most {_MAX_SIDE}, got {side}")
     parts = given.text("runs", "").split()
     if not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
-        raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces.")
+        raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces")
     runs = tuple(int(part) for part in parts)
     if sum(runs) != width * height:
-        raise GuidanceError(f"{given.name}.runs must sum to {width} x {height}, got {sum(runs)}.")
+        raise GuidanceError(
+            f"{given.name}.runs must sum to {width} x {height} = {width * height}, got {sum(runs)}"
+        )
     return Mask(width, height, runs)
 
 
@@ -195,5 +197,5 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
     try:
         base64.b64decode(png, validate=True)
     except binascii.Error:
-        raise GuidanceError(f"{given.name}.png must be base64-encoded text.") from None
+        raise GuidanceError(f"{given.name}.png must be base64-encoded text") from None
     return KeptColors(png, low, step)

@@ -94,7 +94,7 @@ def read_border(value: object, name: str) -> BorderSetting:
             return Rectangle(x, y, width, height)
     raise GuidanceError(
         f"{name} must be 'automatic', 'none', or the area inside the border as X,Y,WIDTH,HEIGHT "
-        f"(whole pixels; WIDTH and HEIGHT at least {_LEAST_SIDE}), got {value!r}."
+        f"(whole pixels; WIDTH and HEIGHT at least {_LEAST_SIDE}), got {value!r}"
     )
 
 

@@ -175,10 +175,10 @@ def parse_finish_text(text: str, name: str) -> Finish:
             found[key] = float(value)
         except ValueError:
             raise GuidanceError(
-                f"{name} must have the form NAME=N,... where each N is a number, got {text!r}."
+                f"{name} must have the form `NAME=N,NAME=N` (each N is a number), got {text!r}"
             ) from None
         if key not in FINISH_NAMES:
-            raise GuidanceError(f"each NAME in {name} must be one of {', '.join(FINISH_NAMES)}, got {key!r}.")
+            raise GuidanceError(f"each NAME in {name} must be one of {', '.join(FINISH_NAMES)}, got {key!r}")
     return Fields(found, name).parse(Finish)
 
 
@@ -231,7 +231,7 @@ def parse_paint(fields: Fields) -> PaintStroke:
         GuidanceError: A field is invalid; the message names the field.
     """
     if fields.flag("erase") == (fields.get("color") is not None):
-        raise GuidanceError(f"{fields.name} must contain either a color '#rrggbb' or \"erase\": true.")
+        raise GuidanceError(f"{fields.name} must contain either a color '#rrggbb' or \"erase\": true")
     return fields.parse(PaintStroke)
 
 
@@ -272,5 +272,5 @@ def parse_replacement(fields: Fields) -> ColorReplacement:
     found = fields.parse(ColorReplacement)
     rgb = torch.tensor([int(found.old[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     if rgb_to_lab(rgb.view(3, 1, 1))[1:].norm() < LEAST_CHROMA:
-        raise GuidanceError(f"{fields.name}.old {found.old} is gray; choose a color with a hue.")
+        raise GuidanceError(f"{fields.name}.old {found.old} is gray. Choose a color with a hue.")
     return found

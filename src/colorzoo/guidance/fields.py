@@ -37,7 +37,7 @@ def hex_color(value: str, name: str) -> str:
         GuidanceError: ``value`` is not a ``#rrggbb`` color; the message starts with ``name``.
     """
     if not _HEX.fullmatch(value):
-        raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}.")
+        raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}")
     return value.lower()
 
 
@@ -59,7 +59,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= cast(float, value) <= MAX_REACH:  # false for NaN, too
         names = ", ".join(map(repr, REACH_NAMES))
-        raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}.")
+        raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}")
     return float(cast(float, value))
 
 
@@ -79,7 +79,7 @@ def too_many(name: str, count: int, most: int) -> GuidanceError:
         count: Number of entries.
         most: Maximum number of entries.
     """
-    return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
+    return GuidanceError(f"{name} must have at most {most:,} entries, got {count:,}")
 
 
 def entry(kind: str, default: Any = MISSING, **limits: Any) -> Any:
@@ -126,7 +126,7 @@ class Fields:
 
     def __init__(self, values: object, name: str) -> None:
         if not isinstance(values, dict):
-            raise GuidanceError(f"{name} must be a JSON object, got {type(values).__name__}.")
+            raise GuidanceError(f"{name} must be a JSON object, got {type(values).__name__}")
         self.name = name
         self._values: dict[str, Any] = dict(values)
 
@@ -275,4 +275,4 @@ class Fields:
     def _wrong(self, key: str, expected: str, value: object) -> GuidanceError:
         shown = repr(value)
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        return GuidanceError(f"{self.name}.{key} must be {expected}, got {shown}.")
+        return GuidanceError(f"{self.name}.{key} must be {expected}, got {shown}")

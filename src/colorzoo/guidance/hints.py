@@ -74,7 +74,7 @@ class Points(TensorFields):
         if _check_map("Points.mask", self.mask, 1) != (batch, 1, height, width):
             raise GuidanceError(
                 f"Points.ab {tuple(self.ab.shape)} and Points.mask {tuple(self.mask.shape)} must have "
-                "the same batch size, height and width."
+                "the same batch size, height and width"
             )
 
     @classmethod
@@ -221,10 +221,10 @@ class Boxes(TensorFields):
 
     def __post_init__(self) -> None:
         if self.corners.ndim != 3 or self.corners.shape[2] != 4:
-            raise GuidanceError(f"Boxes.corners must have shape (B, N, 4), got {tuple(self.corners.shape)}.")
+            raise GuidanceError(f"Boxes.corners must have shape (B, N, 4), got {tuple(self.corners.shape)}")
         if self.given.shape != self.corners.shape[:2]:
             raise GuidanceError(
-                f"Boxes.given must have shape {tuple(self.corners.shape[:2])}, got {tuple(self.given.shape)}."
+                f"Boxes.given must have shape {tuple(self.corners.shape[:2])}, got {tuple(self.given.shape)}"
             )
 
     @classmethod
@@ -240,7 +240,7 @@ class Boxes(TensorFields):
 
 def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, int]:
     if value.ndim != 4 or value.shape[1] != channels:
-        raise GuidanceError(f"{name} must have shape (B, {channels}, H, W), got {tuple(value.shape)}.")
+        raise GuidanceError(f"{name} must have shape (B, {channels}, H, W), got {tuple(value.shape)}")
     batch, _, height, width = value.shape
     return batch, channels, height, width
 
@@ -318,7 +318,7 @@ class Guidance(TensorFields):
         """
         recipe = Recipe.from_json(source)
         if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image must contain 'width' and 'height'.")
+            raise GuidanceError("recipe.image must contain 'width' and 'height'")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
 
 

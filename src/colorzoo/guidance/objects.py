@@ -168,6 +168,6 @@ def _read_map(fields: Fields) -> dict[int, int]:
     table = {}
     for name in names:
         if not name.isdigit():
-            raise GuidanceError(f"{fields.name} must have class numbers as keys, got {name!r}.")
+            raise GuidanceError(f"{fields.name} must have class numbers as keys, got {name!r}")
         table[int(name)] = fields.integer(name, MISSING, low=0)
     return table

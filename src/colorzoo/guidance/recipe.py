@@ -242,7 +242,7 @@ class Recipe:
                     file.write(text.encode())
             except OSError as error:
                 reason = error.strerror or error
-                raise GuidanceError(f"recipe {str(path)!r} cannot be written: {reason}.") from error
+                raise GuidanceError(f"recipe {str(path)!r} cannot be written: {reason}") from error
         return text
 
     @property
@@ -342,8 +342,8 @@ class Recipe:
         expected = (self.width or width, self.height or height)
         if expected != (width, height):
             raise OtherImageError(
-                f"the recipe is for an image of {expected[0]} x {expected[1]} pixels, but this image has "
-                f"{width} x {height} pixels; use the image for which the recipe was made."
+                f"the recipe requires an image of {expected[0]} x {expected[1]} pixels, got {width} x "
+                f"{height} pixels. Use the image for which the recipe was made."
             )
         if self.crop is not None:
             self.crop.check_inside(width, height)
@@ -354,7 +354,7 @@ class Recipe:
         for name, x, y in corners:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise OtherImageError(
-                    f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)."
+                    f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)"
                 )
 
 
@@ -376,9 +376,9 @@ def _load(source: str | Path) -> dict[str, Any]:
         document = json.loads(text)
     # subclasses of ValueError are JSON and encoding errors; the last is raised for deep nesting
     except (OSError, ValueError, RecursionError) as error:
-        raise GuidanceError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise GuidanceError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(document, dict):
-        raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}.")
+        raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}")
     return document
 
 
@@ -434,7 +434,7 @@ def _parse_border(fields: Fields, version: int) -> BorderSetting:
 
 def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
     if fields.get("color") is None and fields.get("ab") is None:
-        raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'.")
+        raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'")
     return fields.parse(PointHint, reach=fields.reach("reach", reach))
 
 
@@ -442,6 +442,7 @@ def _parse_box(fields: Fields) -> BoxHint:
     box = fields.parse(BoxHint)
     if not (box.width > 0 and box.height > 0):
         raise GuidanceError(
-            f"{fields.name} must have width and height above 0, got {box.width:g} x {box.height:g}."
+            f"{fields.name} must have width and height above 0, got width {box.width:g} and height "
+            f"{box.height:g}"
         )
     return box

@@ -60,7 +60,7 @@ ReferenceLike = ImageLike | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
 _UNTRAINED = (
     "{} is untrained: its weights are random. "
-    "Pass allow_untrained=True (--allow-untrained) to colorize with random weights."
+    "Set --allow-untrained (Python: allow_untrained=True) to colorize with random weights."
 )
 
 
@@ -119,10 +119,10 @@ class Colorizer:
         **settings: Any,
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
-            raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}.")
+            raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}")
         if engine == "onnxruntime":
             if device not in ("auto", "cpu") or precision == "bfloat16":
-                raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32.")
+                raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32")
             device, precision = "cpu", "float32"
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
@@ -366,7 +366,7 @@ def load_model(
         name = type(model).__name__
         if settings:
             raise ColorzooError(
-                f"'model' must be a registered name if {', '.join(settings)} is set, got a module ({name})."
+                f"'model' must be a registered name if {', '.join(settings)} is set, got a module ({name})"
             )
         loaded, reason = coloring_model(model), ""
     else:

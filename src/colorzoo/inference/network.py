@@ -121,9 +121,9 @@ class NetworkRunner:
             if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
                 raise
             raise ColorzooError(
-                f"{self.device.type} ran out of memory. Pass a smaller --size or --device cpu."
+                f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
-        raise ColorzooError(f"{self.name} predicted NaN or inf in float32; check its weights.")
+        raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
 
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Return the prediction of the model or its ONNX graph, with cached state if possible."""
@@ -171,7 +171,7 @@ def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
     histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
     if histogram is not None:
         if not histogram.sum() > 0:
-            raise GuidanceError("recipe.statistics.histogram must have a weight above 0.")
+            raise GuidanceError("recipe.statistics.histogram must have a weight above 0")
         histogram = histogram / histogram.sum()
     return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
 

@@ -55,7 +55,7 @@ def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> l
     """
     if weights is not None and len(weights) != len(paths):
         raise GuidanceError(
-            f"--reference-weights must have one weight per reference ({len(paths)}), got {len(weights)}."
+            f"--reference-weights must have one weight per reference ({len(paths)}), got {len(weights)}"
         )
     shares = weights or [1.0] * len(paths)
     return [ReadReference(read_image(Path(p)), w, p) for p, w in zip(paths, shares, strict=True)]
@@ -126,7 +126,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
     images = [as_reference(reference.source, size) for reference in references]
     if not isinstance(model, EncodesReference):
         if len(images) > 1:
-            raise GuidanceError(f"{type(model).__name__} accepts only one reference, got {len(images)}.")
+            raise GuidanceError(f"{type(model).__name__} accepts only one reference, got {len(images)}")
         return Exemplar(images[0])
     with torch.inference_mode():
         encoded = [model.encode_reference(image.to(model.device)).float().cpu() for image in images]
@@ -163,7 +163,7 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
     if len(weights) != count or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
         raise GuidanceError(
             f"--reference-weights must be {count} non-negative numbers with a positive sum, got "
-            f"{list(weights)}."
+            f"{list(weights)}"
         )
     return [weight / total for weight in weights]
 

@@ -97,7 +97,7 @@ def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
     if labels.shape != size[::-1]:
         raise GuidanceError(
             f"label map {path} must have the same size as the image that it labels ({size[0]} x {size[1]} "
-            f"pixels), got {labels.shape[1]} x {labels.shape[0]} pixels."
+            f"pixels), got {labels.shape[1]} x {labels.shape[0]} pixels"
         )
     return torch.from_numpy(labels)
 

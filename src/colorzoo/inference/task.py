@@ -247,7 +247,7 @@ def prepare_image(
         if not isinstance(guidance, Recipe):
             raise GuidanceError(
                 "'border' must be 'none' if guidance is passed as tensors, because the tensors cover the "
-                "whole image."
+                "whole image"
             )
         guidance, lost = crop_recipe(guidance, image.size, inside)
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
@@ -300,7 +300,7 @@ def prepare_part(
     if strength is None:
         strength = recipe.strength
     if not 0 <= strength <= MAX_STRENGTH:
-        raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}.")
+        raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
     width, height = part.size
     # healing is already applied, and the crop is applied to the result
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
@@ -336,7 +336,7 @@ def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[Point
     if points is None:
         return ()
     if len(points.mask) != 1:
-        raise GuidanceError(f"guidance must be for one image, got points for {len(points.mask)} images.")
+        raise GuidanceError(f"guidance must be for one image, got points for {len(points.mask)} images")
     rows, columns = points.mask.shape[-2:]
     x_scale, y_scale = width / columns, height / rows
     found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))

@@ -73,7 +73,9 @@ class ColorMetric(Metric):
 
         See `colorzoo.metrics.base` for the order of the moments.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define moments() to be used in reports")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define the method moments() for use in reports"
+        )
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
         """Return the distance between two sets of image features.

@@ -128,7 +128,8 @@ def _inception(weights: Path | None) -> FeatureNetwork:
         from torch_fidelity import feature_extractor_inceptionv3 as fidelity
     except ImportError as error:
         raise WeightsError(
-            "the feature network inception-v3 requires torch-fidelity. Run `pip install torch-fidelity`."
+            "the feature network inception-v3 requires torch-fidelity. Run `python -m pip install "
+            "torch-fidelity`."
         ) from error
     state = load_state_dict_file(weights) if weights else published_weights(fidelity.URL_INCEPTION_V3)
     with TemporaryDirectory() as folder:

@@ -97,7 +97,7 @@ def parse_name(name: str) -> MetricName:
     if base not in known:
         raise DataError(f"metric must be one of {', '.join(sorted(known))}, got {base!r}")
     if (network or file) and not known[base].kind.default_network:
-        raise DataError(f"the metric {base} does not use a network. Write {base!r} instead of {name!r}.")
+        raise DataError(f"the metric {base} does not use a network. Replace {name!r} with {base!r}.")
     if file and not Path(file).is_file():
         raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
     return MetricName(base, network, Path(file) if file else None)

@@ -40,7 +40,8 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
         DataError: The images are smaller than the window.
     """
     if min(rgb.shape[-2:]) < WINDOW:
-        raise DataError(f"images must have at least {WINDOW} x {WINDOW} pixels, got {tuple(rgb.shape[-2:])}")
+        height, width = rgb.shape[-2:]
+        raise DataError(f"images must be at least {WINDOW} pixels per side, got {width} x {height}")
     _, values = structural_similarity_index_measure(
         rgb.float(), target.float(), data_range=1.0, sigma=1.5, reduction="none", return_full_image=True
     )

@@ -206,7 +206,7 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
             levels = torch.from_numpy(np.array(image))
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):
         raise GuidanceError(
-            "recipe.areas: a locked area must contain an RGB image in PNG format (field 'kept'); lock "
+            "recipe.areas: a locked area must contain an RGB image in PNG format (field 'kept'). Lock "
             "the area again."
         ) from None
     low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))

@@ -101,13 +101,13 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
-                "--reference-classes requires exactly one reference image; embeddings are not supported."
+                "--reference-classes requires exactly one reference image; embeddings are not supported"
             )
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
             "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because image "
-            "and reference must use the same classes."
+            "and reference must use the same classes"
         )
     return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
 
@@ -128,12 +128,12 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
             if image.mode not in ("L", "P", "I", "I;16", "1"):
                 raise GuidanceError(
                     f"label image {str(path)!r} must have one channel (gray or palette) that contains class "
-                    f"numbers, got the mode {image.mode}."
+                    f"numbers, got the mode {image.mode}"
                 )
             return np.asarray(image).astype(np.int64)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "not an image"
-        raise GuidanceError(f"label image {str(path)!r} cannot be read: {reason}.") from error
+        raise GuidanceError(f"label image {str(path)!r} cannot be read: {reason}") from error
 
 
 def read_labels(path: str | Path, like: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
         raise GuidanceError(
             f"label image {str(path)!r} must have the same aspect ratio as the image that it labels "
-            f"({width} x {height} pixels as network input), got {columns} x {rows} pixels."
+            f"({width} x {height} pixels as network input), got {columns} x {rows} pixels"
         )
     return labels
 
@@ -167,7 +167,7 @@ def _fill_polygons(
         number, corners = area.number, area.path
         if number is None or len(corners) < 3:
             raise GuidanceError(
-                f"{area.name} must have the field 'class' and a 'path' with at least three corners."
+                f"{area.name} must have the field 'class' and a 'path' with at least three corners"
             )
         _check_class(number, count, area.name)
         canvas = Image.new("1", (width, height))
@@ -178,4 +178,4 @@ def _fill_polygons(
 def _check_class(number: int, count: int | None, name: str) -> None:
     largest = _LARGEST if count is None else count - 1
     if number > largest:
-        raise GuidanceError(f"{name} must be a class from 0 to {largest}, got {number}.")
+        raise GuidanceError(f"{name} must be a class from 0 to {largest}, got {number}")

@@ -31,7 +31,10 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     if not crop.angle:
         return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])
     if max(levels.shape[:2]) > _LONGEST:
-        raise ImageError(f"a rotated crop requires an image with at most {_LONGEST} pixels per side.")
+        height, width = levels.shape[:2]
+        raise ImageError(
+            f"a rotated crop requires an image of at most {_LONGEST} pixels per side, got {width} x {height}"
+        )
     x, y = crop.outer((0.5, 0.5))
     sine, cosine = math.sin(math.radians(crop.angle)), math.cos(math.radians(crop.angle))
     turned = cv2.warpAffine(

@@ -63,7 +63,7 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
         if region.index >= rgb.shape[1]:
             raise OtherImageError(
                 f"recipe.regions: index must be from 0 to {rgb.shape[1] - 1} for this image and model, "
-                f"got {region.index}."
+                f"got {region.index}"
             )
         levels = [int(region.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         rgb[:, region.index], given[:, region.index] = rgb.new_tensor(levels), 1
