@@ -62,7 +62,7 @@ def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
     """Download weights from the Hugging Face Hub; return registered name and path."""
     if weights != "default":
         raise WeightsError(
-            f"'weights' must be omitted for {name}, because the repository contains weights; got {weights!r}."
+            f"'weights' must be omitted for {name}, because the repository contains weights; got {weights!r}"
         )
     return hub_weights(name, offline=offline)
 

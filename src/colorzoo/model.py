@@ -293,7 +293,7 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     low, high = (float(value) for value in lightness.detach().aminmax())
     most = 100.0 if model.input_kind == "gray" else 1.0
     if not (low >= -0.01 * most and high <= 1.01 * most):
-        raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}.")
+        raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}")
     if model.input_kind == "gray" and 0.5 < high <= 1:  # lower values may come from a black image
         warnings.warn(f"{expected}; the largest value is {high:g}.", UserWarning, stacklevel=3)
 
@@ -314,7 +314,7 @@ def coloring_model(module: nn.Module) -> ColoringModel:
     model = module if isinstance(module, ColoringModel) else getattr(module, "model", None)
     if not isinstance(model, ColoringModel):
         raise ColorzooError(
-            f"'module' must be a ColoringModel or a ColorizationModule, got {type(module).__name__}."
+            f"'module' must be a ColoringModel or a ColorizationModule, got {type(module).__name__}"
         )
     return model
 
@@ -364,5 +364,5 @@ def features(
     selected = range(len(maps)) if levels is None else levels
     for level in selected:
         if not -len(maps) <= level < len(maps):
-            raise ColorzooError(f"'levels' must be from {-len(maps)} to {len(maps) - 1}, got {level}.")
+            raise ColorzooError(f"'levels' must be from {-len(maps)} to {len(maps) - 1}, got {level}")
     return tuple(maps[level] for level in selected)

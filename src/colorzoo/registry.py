@@ -47,7 +47,7 @@ def list_models(
     """
     if guidance is not None and guidance not in get_args(GuidanceKind):
         raise ColorzooError(
-            f"'guidance' must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}."
+            f"'guidance' must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}"
         )
     return sorted(
         card.name
@@ -80,8 +80,8 @@ def model_card(name: str) -> ModelCard:
     if name in by_alias:
         return by_alias[name]
     near = difflib.get_close_matches(name, [*cards, *by_alias])
-    hint = f"did you mean {' or '.join(near)}?" if near else "list all models with `colorzoo models`."
-    raise UnknownModelError(f"unknown model {name!r}; {hint}")
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Run `colorzoo models` to list all models."
+    raise UnknownModelError(f"unknown model {name!r}. {hint}")
 
 
 def cards_of(kind: type) -> list[ModelCard]:
@@ -117,7 +117,7 @@ def load_model_class(card: ModelCard) -> type[Any]:
     if not card.model:
         raise ColorzooError(
             f"in the card of {card.name}, 'model' must name the ColoringModel class for the task "
-            f"{card.task!r} as 'package.module:Class'; see docs/paper.md."
+            f"{card.task!r} as 'package.module:Class'. See docs/paper.md."
         )
     model: type[Any] = pkgutil.resolve_name(card.model)
     return model

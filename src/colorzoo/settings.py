@@ -139,13 +139,13 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
     """
     if isinstance(value, kind):
         for name, limits, number in out_of_range(get_type_hints(kind, include_extras=True), vars(value)):
-            raise ColorzooError(f"{name} must be {limits}, got {number}.")
+            raise ColorzooError(f"{name} must be {limits}, got {number}")
         return value
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
     if unknown := [key for key in found if key not in known]:
         raise ColorzooError(
-            f"{kind.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}."
+            f"{kind.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}"
         )
     return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
 
@@ -189,7 +189,7 @@ def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
                 if get_origin(hint) is Unpack:
                     hints |= get_type_hints(get_args(hint)[0], include_extras=True)
             for name, limits, number in out_of_range(hints, values):
-                raise ColorzooError(f"{name} must be {limits}, got {number}.")
+                raise ColorzooError(f"{name} must be {limits}, got {number}")
 
 
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
         else:
             known = sorted({*plain, *owner})
             name = getattr(constructor, "__name__", str(constructor))
-            raise ColorzooError(f"{name} has no argument {key!r}; known arguments: {', '.join(known)}.")
+            raise ColorzooError(f"{name} has no argument {key!r}; known arguments: {', '.join(known)}")
     return nested
 
 

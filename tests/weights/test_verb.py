@@ -63,7 +63,7 @@ def test_fetch_errors(zoo, monkeypatch):
         _run("fetch", "lee2099")
     with pytest.raises(WeightsError, match="may2098"):
         _run("fetch", "may2098")
-    with pytest.raises(UnknownModelError, match="did you mean lee2099"):
+    with pytest.raises(UnknownModelError, match="lee2099"):
         _run("fetch", "lee209")
 
 

@@ -32,7 +32,7 @@ def scaled_width(base: int, width: float) -> int:
         ValueError: ``base`` is not a multiple of 8, so rounding would change the published channel count.
     """
     if base % 8:
-        raise ValueError(f"'base' must be a multiple of 8, got {base}.")
+        raise ValueError(f"'base' must be a multiple of 8, got {base}")
     return max(8, round(base * width / 8) * 8)
 
 

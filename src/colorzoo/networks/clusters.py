@@ -77,7 +77,7 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
 
     total = len(centers)
     if not 1 <= count <= total:
-        raise ColorzooError(f"'classes' must be from 1 to {total}, the number of clusters, got {count}.")
+        raise ColorzooError(f"'classes' must be from 1 to {total}, the number of clusters, got {count}")
     if seeds is None:
         drawn = np.random.RandomState(_SEED).choice(total, count, replace=False)
         seeds = torch.from_numpy(drawn)

@@ -156,7 +156,7 @@ class BorrowedTrunk(nn.Module):
         super().__init__()
         if not all(hasattr(network, block) for block in (*_BLOCKS, "class_head")):
             raise ColorzooError(
-                f"'features' must name a model of the zhang2016 family, got {type(network).__name__}."
+                f"'features' must name a model of the zhang2016 family, got {type(network).__name__}"
             )
         self.network = network.eval()
         widths = [network.get_submodule(block)[-1].num_features for block in _BLOCKS[:7]]

@@ -382,13 +382,13 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     if {key: value.shape for key, value in state.items()} != wanted:
         raise ColorzooError(
             f"{purpose} must name a Local Hints model whose settings 'width', 'hint_attention' and "
-            "'scene_blocks' match this model."
+            "'scene_blocks' match this model"
         )
     theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
     if theirs != (mask_center, AB_SCALE):
         raise ColorzooError(
             f"{purpose} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
-            f"mask_center {theirs[0]} and ab_scale {theirs[1]}."
+            f"mask_center {theirs[0]} and ab_scale {theirs[1]}"
         )
     return dict(state)
 

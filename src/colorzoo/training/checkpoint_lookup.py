@@ -31,19 +31,21 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
             read.
     """
     if path in ("last", "best"):
-        raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}.")
+        raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}")
     try:
         fs, root = url_to_fs(path)
         if fs.isfile(root):
             return path
         found = {file: fs.modified(file) for file in fs.find(root) if file.endswith(SUFFIX)}
     except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
-        raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)}).") from error
+        raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)})") from error
     if found:
         newest: str = fs.unstrip_protocol(max(found, key=lambda file: (found[file], file)))
         return newest.removeprefix("file://")
     if not begins or path.endswith(SUFFIX):
-        raise WeightsError(f"--ckpt_path must contain a checkpoint, but the folder {path!r} does not.")
+        raise WeightsError(
+            f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints"
+        )
     return None
 
 

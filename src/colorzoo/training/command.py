@@ -199,7 +199,7 @@ class ZooCLI(LightningCLI):
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
         if adversarial and config.get("strategy") == "auto" and trainer.world_size > 1:
-            raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto.")
+            raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
         # the best checkpoint is saved first, because later checkpoints store its score
         trainer.callbacks.sort(
             key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
@@ -263,9 +263,7 @@ class ZooCLI(LightningCLI):
             DataError: The DataModule is not an `ImageDataModule`, or has no images.
         """
         if not isinstance(datamodule, ImageDataModule):
-            raise DataError(
-                f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}."
-            )
+            raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
         task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)

@@ -23,9 +23,9 @@ def load_config(path: Path) -> Any:
     try:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
-        raise ColorzooError(f"--config {path} cannot be read: {error}.") from error
+        raise ColorzooError(f"--config {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ColorzooError(f"--config must contain a YAML mapping, but {path} does not.")
+        raise ColorzooError(f"--config must contain a YAML mapping, but {path} does not")
     return content
 
 
@@ -54,7 +54,7 @@ def find_config(name: str) -> Path:
         f"{group}/{path.name}" for folder, _ in folders for path in (folder / group).glob("*.yaml")
     )
     known = f", such as {', '.join(similar)}" if similar else ""
-    raise ColorzooError(f"--config must be a file or a built-in configuration{known}; got {name!r}.")
+    raise ColorzooError(f"--config must be a file or a built-in configuration{known}; got {name!r}")
 
 
 def config_folders() -> list[Path]:

@@ -270,5 +270,5 @@ def require_unscaled_gradients(trainer: Trainer) -> None:
     """Raise `ColorzooError` if the precision of a Trainer scales gradients."""
     if trainer.precision == "16-mixed":
         raise ColorzooError(
-            "--trainer.precision must be bf16-mixed or 32-true for models with a discriminator, got 16-mixed."
+            "--trainer.precision must be bf16-mixed or 32-true for models with a discriminator, got 16-mixed"
         )

@@ -125,7 +125,7 @@ class ColorizationModule(LightningModule):
         if stage is not None and stage not in self.stages:
             known = ", ".join(self.stages) or "null"
             raise ColorzooError(
-                f"--model.stage must be one of {known} for {type(self).__name__}, got {stage!r}."
+                f"--model.stage must be one of {known} for {type(self).__name__}, got {stage!r}"
             )
         self.save_hyperparameters(ignore="model")
         arguments = dict(self.hparams)
@@ -262,7 +262,7 @@ class ColorizationModule(LightningModule):
         """
         raise ColorzooError(
             f"--model.start must be null, because {type(self).__name__} shares no layers with "
-            f"{type(source).__name__}."
+            f"{type(source).__name__}"
         )
 
     def continue_from(self, stage: str | None) -> None:

@@ -59,7 +59,7 @@ class Muon(Optimizer):
         steps: int = 4,
     ) -> None:
         if not 1 <= steps <= len(_POLAR_EXPRESS):
-            raise ValueError(f"'steps' must be between 1 and {len(_POLAR_EXPRESS)}, got {steps}.")
+            raise ValueError(f"'steps' must be between 1 and {len(_POLAR_EXPRESS)}, got {steps}")
         defaults = {
             "lr": lr,
             "momentum": momentum,

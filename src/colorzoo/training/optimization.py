@@ -149,7 +149,8 @@ def schedule(
     scheduler = make(optimizer)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise ColorzooError(
-            "--model.lr_scheduler must not depend on a metric, got ReduceLROnPlateau. Choose another class."
+            "--model.lr_scheduler must not depend on a metric, got ReduceLROnPlateau. "
+            "Choose another class, such as torch.optim.lr_scheduler.CosineAnnealingLR."
         )
     if isinstance(scheduler, RunSchedule) and scheduler.total_steps is None:
         scheduler.total_steps = planned_steps(trainer, accumulate=accumulate)

@@ -147,10 +147,10 @@ class FullSizePrediction(LightningModule):
         if self._bucket:
             self._bucket.require_writable(FAILED)  # removes the list of an earlier run
         elif root in (results, *results.parents):
-            raise DataError(f"--output must be outside --data.root, got {str(self.folder)!r}.")
+            raise DataError(f"--output must be outside --data.root, got {str(self.folder)!r}")
         found = self.data.originals()
         if not len(found):
-            raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}.")
+            raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
         return found
 
 

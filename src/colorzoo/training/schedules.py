@@ -70,7 +70,7 @@ class RunSchedule(LRScheduler):
         if self.total_steps is None:
             raise ColorzooError(
                 f"total_steps of {type(self).__name__} must be set if the Trainer has neither max_steps nor "
-                "max_epochs."
+                "max_epochs"
             )
         total = max(1, self.total_steps - self.warmup_steps)
         return self.factor(min(step - self.warmup_steps, total), total)
@@ -157,7 +157,7 @@ class PiecewiseConstant(LRScheduler):
         if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
             raise ColorzooError(
                 "'milestones' must be in ascending order and as long as 'factors', got milestones "
-                f"{list(milestones)} and factors {list(factors)}."
+                f"{list(milestones)} and factors {list(factors)}"
             )
         self.milestones, self.factors = list(milestones), list(factors)
         super().__init__(optimizer)

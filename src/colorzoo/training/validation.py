@@ -132,5 +132,5 @@ def require_images(batch: object) -> None:
     if not isinstance(batch, Mapping) or not {"rgb", "seed"} <= batch.keys():
         found = type(batch).__name__ if not isinstance(batch, Mapping) else f"keys {', '.join(batch)}"
         raise DataError(
-            f"a batch must be a mapping with the keys 'rgb' and 'seed' (docs/data.md), got {found}."
+            f"a batch must be a mapping with the keys 'rgb' and 'seed' (docs/data.md), got {found}"
         )

@@ -163,7 +163,7 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         WeightsError: The card does not contain the tag; the message lists the tags of the card.
     """
     if tag not in card.weights:
-        raise WeightsError(f"'weights' must be a tag of {card.name}, got {tag!r}; {known_tags(card)}.")
+        raise WeightsError(f"'weights' must be a tag of {card.name}, got {tag!r}; {known_tags(card)}")
     weights = card.weights[tag]
     if weights.file is not None:
         return WeightFile(card.name, tag, weights, EMBEDDED_FOLDER / weights.file)
@@ -285,7 +285,7 @@ def find_weights(
         return None, ""
     if not card.trainable:
         raise WeightsError(
-            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}."
+            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
         )
     if weights != "default":
         if isinstance(weights, str) and (weights in card.weights or weights == "published"):
@@ -308,7 +308,7 @@ def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     if path is None:
         raise WeightsError(
             f"'weights' must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
-            f"{_short(weights)}."
+            f"{_short(weights)}"
         )
     entry = find_entry(card, path)
     if entry is None and (recorded := read_hparams(path)):
@@ -367,7 +367,7 @@ def _replace(file: WeightFile, problem: str, offline: bool) -> None:
     if file.weights.file is not None:
         raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
     if problem != "missing" and file.weights.sha256 is None:
-        raise WeightsError(f"{file.path} is invalid: {problem}.")
+        raise WeightsError(f"{file.path} is invalid: {problem}")
     urls, size = file.weights.urls, megabytes(file.weights.size)
     failures = [] if urls else ["the model card contains no URL"]
     if offline or is_offline():
@@ -378,7 +378,7 @@ def _replace(file: WeightFile, problem: str, offline: bool) -> None:
                 return
             failures.append(f"{url}: {failure}")
     except OSError as error:
-        raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}.") from error
+        raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
     source = f" from {file.weights.urls[0]}" if file.weights.urls else ""
     raise WeightsError(
         f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
@@ -437,7 +437,7 @@ def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
         )
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise WeightsError(f"{source} cannot be downloaded ({reason.strip()}).") from error
+        raise WeightsError(f"{source} cannot be downloaded ({reason.strip()})") from error
     name = model_of_file(path)
     if name is None:
         raise WeightsError(

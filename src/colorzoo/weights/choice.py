@@ -165,7 +165,13 @@ def choose_model(
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
-        raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine. Set --model.")
+        names = ", ".join(wanted)
+        if fast:
+            raise UnknownModelError(f"no model for {names} is included in the package. Omit --fast.")
+        raise UnknownModelError(
+            f"no model for {names} has weights on this machine. Run `colorzoo weights fetch {wanted[0]}`, or "
+            "set --model to download the weights of a model (`colorzoo models` lists all models)."
+        )
     return ModelChoice(chosen.card.name, weights, chosen)
 
 

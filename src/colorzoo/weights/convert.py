@@ -59,7 +59,7 @@ def convert_weights(
         WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.
     """
     if out.exists() and out.samefile(source):
-        raise WeightsError(f"the output file must differ from the source file, got {out} for both.")
+        raise WeightsError(f"the output file must differ from the source file, got {out} for both")
     cls = load_model_class(card)
     checkpoint = _read_checkpoint(source, card, cls)
     if checkpoint is not None:

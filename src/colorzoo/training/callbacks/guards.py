@@ -68,7 +68,7 @@ class NonFiniteGuard(Callback):
         write_text(path, json.dumps(report, indent=1))
         raise ColorzooError(
             f"the loss is {loss} at step {step} ({trainer.precision}). {path!r} contains the names "
-            "of the images in this batch. Lower the learning rate, or use --trainer.precision 32-true."
+            "of the images in this batch. Lower the learning rate, or set --trainer.precision 32-true."
         )
 
 

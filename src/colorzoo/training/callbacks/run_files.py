@@ -44,7 +44,7 @@ class RunLock(Callback):
             except Timeout:
                 problem = f"another process trains in {folder}. Set another --trainer.default_root_dir."
             except OSError as error:  # reported in all processes, because other processes wait in broadcast
-                problem = f"{path}: {error.strerror}."
+                problem = f"{path} cannot be created: {error.strerror}"
         if problem := trainer.strategy.broadcast(problem):
             raise ColorzooError(problem)
 

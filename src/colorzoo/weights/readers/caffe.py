@@ -132,7 +132,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire_type in (1, 5):
             size = 8 if wire_type == 1 else 4
         else:
-            raise _MalformedError(f"a field has the unknown type {wire_type}; download the file again")
+            raise _MalformedError(f"a field has the unknown type {wire_type}. Download the file again.")
         if position + size > len(message):
             raise _MalformedError("truncated field")
         yield number, message[position : position + size]

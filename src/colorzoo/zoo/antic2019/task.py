@@ -148,7 +148,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             return
         if self.stage is None:
             raise ColorzooError(
-                f"--model.stage must be one of {', '.join(STAGES)}. Train the stages in this order."
+                f"--model.stage must be one of {', '.join(STAGES)}, got null. Train the stages in this order."
             )
         if not (self.trained or self.allow_untrained):
             self._load_start()
@@ -249,7 +249,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             raise WeightsError(
                 "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
                 "not "
-                "train the convolutions of the encoder."
+                "train the convolutions of the encoder"
             )
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:

@@ -46,7 +46,7 @@ class SparseColorization(ColoringModel):
         if max(architecture.important, architecture.scattered) > count:
             raise ColorzooError(
                 f"'important' and 'scattered' must each be at most {count}, the number of cells for side "
-                f"{side}."
+                f"{side}, got important {architecture.important} and scattered {architecture.scattered}"
             )
         super().__init__(SparseNetworks(architecture), architecture=architecture)
         self.working_size = side

@@ -333,7 +333,7 @@ def load_segmenter(segmenter: object, path: str) -> None:
     """
     encode = getattr(segmenter, "encode", None)
     if not isinstance(encode, nn.Module):
-        raise WeightsError("'segmenter_weights' requires that 'segmenter' is 'stego' or 'clusters'.")
+        raise WeightsError("'segmenter_weights' requires that 'segmenter' is 'stego' or 'clusters'")
     if isinstance(encode, ProjectedMaps) and not Path(path).is_file():
         raise WeightsError(
             f"'segmenter_weights' {path!r} does not exist. Create the file from your photos: "

@@ -166,7 +166,7 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
         ):
             raise ColorzooError(
                 "--model.start must name a Zhang et al. 2019 model with the same features and widths as the "
-                f"model to train, but {part!r} differs."
+                f"model to train, but {part!r} differs"
             )
         own.load_state_dict({**kept, **taken})
 

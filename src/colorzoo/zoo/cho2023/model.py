@@ -195,10 +195,10 @@ def _all_segments(regions: Regions) -> Regions:
     """Pad region colors to 30 entries; added entries have no hint."""
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
-        raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")
+        raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors")
     if not is_traced():
         low, high = regions.rgb.aminmax()
         if not 0 <= low <= high <= 1:
-            raise GuidanceError(f"region colors must be in [0, 1], got {low:g} to {high:g}.")
+            raise GuidanceError(f"region colors must be in [0, 1], got {low:g} to {high:g}")
     pad = nn.functional.pad
     return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))

@@ -56,7 +56,7 @@ class Architecture:
         if self.discriminator_side % 64 or halvings.bit_count() != 1:
             raise ColorzooError(
                 "'discriminator_side' must be 64 times a power of 2, such as 512, "
-                f"got {self.discriminator_side}."
+                f"got {self.discriminator_side}"
             )
 
 

@@ -177,9 +177,9 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         rgb, side = batch["rgb"], self.architecture.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
-                f"training images must have {side} x {side} pixels for the discriminator, got "
-                f"{rgb.shape[-2]} x {rgb.shape[-1]}. Set --data.crop or "
-                "--model.architecture.discriminator_side."
+                f"the discriminator requires training images of {side} x {side} pixels, got "
+                f"{rgb.shape[-2]} x {rgb.shape[-1]}. Set --data.crop to {side}, or set "
+                "--model.architecture.discriminator_side to the side of the images."
             )
         share = draw_uniform(image_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
         terms = self.discriminator_terms(

@@ -117,7 +117,7 @@ class UniColor(ColoringModel):
         if transformer.embedding % transformer.heads:
             raise ColorzooError(
                 f"'embedding' must be a multiple of 'heads' ({transformer.heads}), "
-                f"got {transformer.embedding}."
+                f"got {transformer.embedding}"
             )
         super().__init__(
             UniColorNetwork(vqgan, transformer),

@@ -77,7 +77,7 @@ class Huang2022(SingleOptimizerModule):
         if stage == "fit" and not loaded:
             raise WeightsError(
                 "--init_from must be a checkpoint of huang2022/vqgan_imagenet.yaml, because the transformer "
-                "learns to predict the codes of a trained Chroma-VQGAN."
+                "learns to predict the codes of a trained Chroma-VQGAN"
             )
 
     def optimized_parameters(self) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor
     layers = [key.removesuffix(".weight") for key in state_dict if key.endswith(".weight")]
     layers = [key for index, key in enumerate(layers) if not _is_copy(key, layers[:index], state_dict)]
     if len(layers) != len(LAYERS):
-        raise WeightsError(f"the file must have {len(LAYERS)} weight layers, got {len(layers)}.")
+        raise WeightsError(f"the file must have {len(LAYERS)} weight layers, got {len(layers)}")
     ours = {"network.mean": torch.as_tensor(state_dict.get("mean", own["network.mean"]))}
     for theirs, name in zip(layers, LAYERS, strict=True):
         ours |= {f"network.{name}.{part}": state_dict[f"{theirs}.{part}"] for part in ("weight", "bias")}

@@ -61,7 +61,7 @@ class TrunkEncoder(nn.Module):
         super().__init__()
         unet = getattr(model.network, "unet", None)
         if not isinstance(unet, HintUNet):
-            raise ColorzooError(f"'trunk' must name a Local Hints model, got {type(model).__name__}.")
+            raise ColorzooError(f"'trunk' must name a Local Hints model, got {type(model).__name__}")
         self.unet = unet.eval()
         self.mask_center = float(getattr(model.network, "mask_center", 0.0))
         middle, deep = unet.up9.in_channels, unet.up8.in_channels

@@ -83,7 +83,7 @@ class EdgeAwareColorization(ColoringModel):
         if not isinstance(held, HookedModel):
             raise ColorzooError(
                 "'backbone' must name a model with feature hooks (colorzoo.capabilities.HookedModel), "
-                f"got {backbone!r}."
+                f"got {backbone!r}"
             )
         super().__init__(
             EdgeNetwork(held.hooks, architecture.hidden, extensions),

@@ -230,7 +230,7 @@ class EdgeNetwork(nn.Module):
         if len(widths) != len(hooks):
             raise ColorzooError(
                 f"'hidden' must contain one number, or one number for each of the {len(hooks)} feature hooks "
-                f"({', '.join(hook.name for hook in hooks)}), got {len(hidden)} numbers."
+                f"({', '.join(hook.name for hook in hooks)}), got {len(hidden)} numbers"
             )
         pairs = zip(hooks, widths, strict=True)
         self.branches = nn.ModuleList(

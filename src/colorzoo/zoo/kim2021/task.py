@@ -142,7 +142,7 @@ class Kim2021(SingleOptimizerModule):
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"'backbone' must name a model for photos in training, got the sketch model {backbone}."
+                f"'backbone' must name a model for photos in training, got the sketch model {backbone}"
             )
         super().setup(stage)
 

@@ -123,8 +123,9 @@ class Larsson2016(SingleOptimizerModule):
         least = max(2 * STRIDE, 2 * margin + 1)
         if height % STRIDE or width % STRIDE or min(height, width) < least:
             raise DataError(
-                f"--data.crop must be a multiple of {STRIDE} and at least {least} (margin {margin}), got "
-                f"{height} x {width}. Set --data.crop 352 or reduce --model.objective.margin."
+                f"--data.crop must be a multiple of {STRIDE} pixels and at least {least} pixels per side "
+                f"(margin {margin}), got {height} x {width}. Set --data.crop 352, or reduce "
+                "--model.objective.margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
         drawn = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]

@@ -247,9 +247,9 @@ class InstanceColorization(ColoringModel):
             self.detector = torchvision_detector(self.detector_file)
         if self.detector is None:
             raise GuidanceError(
-                "su2020 requires bounding boxes. Set --box X,Y,WIDTH,HEIGHT, add boxes to the recipe, or set "
-                "the model argument detector to a weight file. Set --box none to use the full-image network "
-                "only."
+                "su2020 requires bounding boxes. Set `--box X,Y,WIDTH,HEIGHT`, add boxes to the recipe, or "
+                "set the model argument `detector` (Python) to a weight file. To use the full-image network "
+                "only, set `--box none`."
             )
         return detect(lightness, self.detector)
 

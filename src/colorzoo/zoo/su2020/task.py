@@ -217,7 +217,7 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
     for name in model.recorded_hparams:
         if theirs[name] != ours[name]:
             raise ColorzooError(
-                f"--model.start must name a model with {name} {ours[name]!r}, got {theirs[name]!r}."
+                f"--model.start must name a model with {name} {ours[name]!r}, got {theirs[name]!r}"
             )
     model.network.load_state_dict(source.network.state_dict())
 

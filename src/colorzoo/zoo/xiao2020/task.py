@@ -99,7 +99,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         height, width = batch["rgb"].shape[-2:]
         if height % (2 * EIGHTH) or width % (2 * EIGHTH):
             raise DataError(
-                f"--data.crop must be a multiple of {2 * EIGHTH} pixels, got {height} x {width}. "
+                f"--data.crop must be a multiple of {2 * EIGHTH} pixels per side, got {height} x {width}. "
                 "Set --data.crop 64, or --data.crop 128 for the stage 'later'."
             )
         lab = rgb_to_lab(batch["rgb"])

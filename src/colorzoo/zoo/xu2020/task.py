@@ -133,7 +133,7 @@ class Xu2020(SingleOptimizerModule):
         if self.stage == "decoder":
             raise ColorzooError(
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
-                f"{type(source).__name__}."
+                f"{type(source).__name__}"
             )
         unet, theirs = self.model.network.color.unet, source.model.network
         unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))

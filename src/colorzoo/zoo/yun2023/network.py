@@ -135,7 +135,7 @@ class IColoriTNetwork(nn.Module):
         side, patch, width = architecture.side, architecture.patch, architecture.width
         if side % patch or side % CELL:
             raise ColorzooError(
-                f"'side' must be even and a multiple of 'patch', got side={side}, patch={patch}."
+                f"'side' must be even and a multiple of 'patch', got side={side}, patch={patch}"
             )
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)

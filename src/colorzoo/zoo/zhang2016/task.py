@@ -144,7 +144,8 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
             network.load_state_dict({**target, **copied})
             return
     raise ColorzooError(
-        "--model.start must name a zhang2017 model that has the same width as the model to train."
+        "--model.start must name a zhang2017 model that has the same width as the model to train, but the "
+        f"layers of {type(model).__name__} differ"
     )
 
 

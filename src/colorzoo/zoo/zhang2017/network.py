@@ -324,7 +324,7 @@ class SteeredNetwork(GlobalNetwork):
         unet = getattr(backbone.network, "unet", None)
         if not isinstance(unet, HintUNet) or unet.class_head is None:
             raise ColorzooError(
-                f"--model.extensions.trunk must name a Local Hints model, got {type(backbone).__name__}."
+                f"--model.extensions.trunk must name a Local Hints model, got {type(backbone).__name__}"
             )
         super().__init__(unet, float(getattr(backbone.network, "ab_scale", AB_SCALE)))
         self.mask_center = float(getattr(backbone.network, "mask_center", 0.0))

@@ -330,7 +330,8 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
         copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
     if _FIRST not in copied or any(value.shape != target[key].shape for key, value in copied.items()):
         raise ColorzooError(
-            "--model.start must name a Local Hints model that has the same width as the model to train."
+            "--model.start must name a Local Hints model that has the same width as the model to train, but "
+            f"the layers of {type(source).__name__} differ"
         )
     network.load_state_dict({**target, **copied})
 
