@@ -43,9 +43,7 @@ def _run_prior(args: PriorOptions) -> int:
     if args.output.suffix != ".npy":
         raise ColorzooError(f"--output must end in .npy, got {args.output}")
     if not args.output.parent.is_dir():
-        raise ColorzooError(
-            f"the folder {args.output.parent} of --output does not exist. Create this folder first."
-        )
+        raise ColorzooError(f"--output: the folder {args.output.parent} does not exist. Create it first.")
     check_output(args.output, overwrite=args.overwrite)
     import numpy as np
 

@@ -90,8 +90,8 @@ def run(args: StudioOptions) -> int:
         model_card(args.model)  # raises an error for an unknown name
     if len(args.images) > 1:
         raise ColorzooError(
-            f"IMAGE must be a single file if --static is not set, got {len(args.images)} files. Drop the "
-            "other images onto the drawing pad."
+            f"IMAGE must be a single file unless --static is set, got {len(args.images)} files. Open the "
+            "other images in the drawing pad."
         )
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")

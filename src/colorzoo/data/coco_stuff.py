@@ -132,7 +132,7 @@ def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
     absent = [source.path for source in maps if not Path(source.path).is_file()]
     if absent:
         raise DataError(
-            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, such as {absent[0]!r}. "
+            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing (for example {absent[0]!r}). "
             f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip again."
         )
     # category id of each stored value, 0 for unlabeled; the maps store id - 1

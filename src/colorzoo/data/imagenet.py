@@ -133,7 +133,7 @@ def _rows_by_number(
     absent = [number for number in numbers.tolist() if number not in rows]
     if absent:
         raise DataError(
-            f"{len(absent)} of the {len(numbers)} images in the subset {subset!r} are missing, such as "
-            f"ILSVRC2012_val_{absent[0]:08d}.JPEG. {_HELP} and unpack all files of ILSVRC2012_img_val.tar."
+            f"{len(absent)} of the {len(numbers)} images in the subset {subset!r} are missing (for "
+            f"example ILSVRC2012_val_{absent[0]:08d}.JPEG). {_HELP} and unpack all of ILSVRC2012_img_val.tar."
         )
     return torch.tensor([rows[number] for number in numbers.tolist()], dtype=torch.int64)

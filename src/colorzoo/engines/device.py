@@ -23,7 +23,7 @@ def choose_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ColorzooError(
-            f"device must be auto, or an available device such as cpu, cuda or mps, got {name!r}"
+            f"device must be auto or a device of this machine (cpu, and cuda or mps if present), got {name!r}"
         ) from error
     return device
 

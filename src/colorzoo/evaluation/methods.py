@@ -148,8 +148,8 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
             created = create_coloring_model(card.name, weights)
         if not created.trained:
             raise WeightsError(
-                f"{card.name} has no weights on this machine. Set --weights {card.name}=FILE "
-                "(`colorzoo weights list` lists weight files)."
+                f"{card.name} has no weights on this machine. Set --weights {card.name}=FILE. "
+                "`colorzoo weights list` shows where to get the file."
             )
         return created.to(device).eval()
 

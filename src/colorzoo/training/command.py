@@ -164,7 +164,7 @@ class ZooCLI(LightningCLI):
         configured = _as_list(config.get("callbacks"))
         if config.get("overfit_batches"):
             raise ColorzooError(
-                "--trainer.overfit_batches must be 0, because it disables the per-image seeds. "
+                "--trainer.overfit_batches must be 0, because other values disable the per-image seeds. "
                 "Set --data.root to a folder with a few images instead."
             )
         fitting = self.subcommand == "fit"

@@ -106,8 +106,8 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
-            "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because image "
-            "and reference must use the same classes"
+            "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because "
+            "colors are transferred between equal classes of the image and the reference"
         )
     return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
 

@@ -195,7 +195,9 @@ def _all_segments(regions: Regions) -> Regions:
     """Pad region colors to 30 entries; added entries have no hint."""
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
-        raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors")
+        raise GuidanceError(
+            f"at most {SEGMENTS} regions can be colored, got colors for {regions.rgb.shape[1]} regions"
+        )
     if not is_traced():
         low, high = regions.rgb.aminmax()
         if not 0 <= low <= high <= 1:
