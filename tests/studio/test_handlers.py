@@ -283,7 +283,7 @@ def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
         ("color", {}, "bad_recipe", "recipe must be a JSON object"),
         ("color", {"recipe": {"points": [{"x": 1}]}}, "bad_recipe", "points[0]"),
         ("color", {"recipe": {"points": [outside]}}, "bad_recipe", "outside"),
-        ("color", {"recipe": {"points": [POINT] * 3000}}, "bad_recipe", "3,000 entries"),
+        ("color", {"recipe": {"points": [POINT] * 3000}}, "bad_recipe", "got 3,000"),
         ("color", {"recipe": {"image": {"width": 7, "height": 7}}}, "bad_recipe", "7 x 7"),
         ("color", {"recipe": {"model": "zhang2017_locl"}}, "no_model", "zhang2017_locl"),
         ("color", {"recipe": {"crop": {"x": 0, "y": 0, "width": 500, "height": 9}}}, "bad_recipe", "96 x 80"),
@@ -303,7 +303,7 @@ def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
         ("propose", {"recipe": {}}, "unsupported", "regions"),
         ("classes", {"recipe": {}}, "unsupported", "object types"),
         ("attach", {"slot": "x"}, "bad_message", "slot"),
-        ("open", {"upload": "guess"}, "expired", "upload it again"),
+        ("open", {"upload": "guess"}, "expired", "has expired"),
         ("nonsense", {}, "bad_message", "known type"),
     ]:
         pad.open()

@@ -126,11 +126,10 @@ class Area:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.action not in ACTIONS or self.lightness not in LIGHTNESSES:
-            raise GuidanceError(
-                f"Area.action must be one of {', '.join(ACTIONS)}, got {self.action!r}. Area.lightness must "
-                f"be {' or '.join(LIGHTNESSES)}, got {self.lightness!r}."
-            )
+        if self.action not in ACTIONS:
+            raise GuidanceError(f"Area.action must be one of {', '.join(ACTIONS)}, got {self.action!r}")
+        if self.lightness not in LIGHTNESSES:
+            raise GuidanceError(f"Area.lightness must be {' or '.join(LIGHTNESSES)}, got {self.lightness!r}")
         if (self.mask is None) == (not self.path):
             raise GuidanceError("Area must have either 'path' or 'mask'")
         if (self.action == "color") != (self.color is not None):

@@ -350,7 +350,8 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
         raise OtherImageError(
-            f"the area inside the border must lie within the image ({width} x {height} pixels), got {inside}"
+            f"the area inside the border (--border) must lie within the image ({width} x {height} pixels), "
+            f"got {inside}"
         )
     return None if inside == Rectangle(0, 0, width, height) else inside
 
@@ -372,7 +373,8 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     recipe.check_inside(*size)
     if recipe.classes.file:
         raise GuidanceError(
-            "recipe.classes.file requires border 'none', because the label image covers the whole image"
+            "recipe.classes.file requires border 'none', because the label image covers the whole image. Set "
+            "--border none."
         )
     points = tuple(
         replace(point, x=point.x - inside.x, y=point.y - inside.y)

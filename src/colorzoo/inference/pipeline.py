@@ -417,7 +417,10 @@ def proposed_regions(task: ColorizeTask) -> Regions:
         GuidanceError: The model does not propose regions.
     """
     if not isinstance(task.network.model, ProposesRegions):
-        raise GuidanceError(f"--model must support region proposals, got {task.network.name}")
+        raise GuidanceError(
+            f"--model must support region guidance, got {task.network.name}. Run `colorzoo models --guidance "
+            "regions` to list such models."
+        )
     return task.run(propose_regions, network_input(task), network=task.network)
 
 

@@ -260,8 +260,8 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
 
     if is_offline():
         raise WeightsError(
-            f"the weights of {name} cannot be downloaded, because COLORZOO_OFFLINE is set. Specify a weight "
-            "file."
+            f"the weights of {name} cannot be downloaded, because COLORZOO_OFFLINE is set. Unset "
+            "COLORZOO_OFFLINE, or specify a weight file."
         )
     print(f"colorzoo: loading the weights of {name}; the first use downloads the weights", file=sys.stderr)
     try:

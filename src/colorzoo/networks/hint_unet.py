@@ -382,7 +382,7 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     if {key: value.shape for key, value in state.items()} != wanted:
         raise ColorzooError(
             f"{purpose} must name a Local Hints model whose settings 'width', 'hint_attention' and "
-            "'scene_blocks' match this model"
+            f"'scene_blocks' match this model, but the layers of {type(source).__name__} differ"
         )
     theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
     if theirs != (mask_center, AB_SCALE):

@@ -93,7 +93,8 @@ class StudioLoader:
             return None
         if self.report is None or name not in self.report.sources:
             raise StudioError(
-                "expired", f"the photo {name} was not found on this server; open it from your computer"
+                "expired",
+                f"the photo {name} was not found on this server. Open the photo from your computer.",
             )
         if not Path(name).is_file():
             raise StudioError("expired", f"{name}: no such file")
@@ -170,7 +171,7 @@ async def _report(request: Request) -> Response:
     report = request.app.state.loader.report
     page = report and report.pages.get(request.path_params["name"])
     if not page:
-        return _error_response(StudioError("expired", "this page was not found; go back to the start page"))
+        return _error_response(StudioError("expired", "this page was not found. Go back to the start page."))
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 
@@ -198,7 +199,7 @@ async def _upload(request: Request) -> Response:
         if session is None:
             raise StudioError("expired", "this session has expired. Reload the page.")
         if session.uploads >= studio.limits.uploads:
-            raise StudioError("busy", "uploads of this page are still in progress; try again in a moment")
+            raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
         session.uploads += 1
         try:
             data = await _read_body(request, studio)
@@ -222,9 +223,9 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
                 studio.arriving += len(chunk)
                 limits.check_bytes(len(body))
                 if studio.arriving > limits.memory_bytes // 4:
-                    raise StudioError("busy", "too many uploads are in progress; try again in a moment")
+                    raise StudioError("busy", "too many uploads are in progress. Try again in a moment.")
     except TimeoutError:
-        raise StudioError("timeout", "the upload was too slow; try again") from None
+        raise StudioError("timeout", "the upload was too slow. Try again.") from None
     except ClientDisconnect:
         raise StudioError("cancelled", "the upload was cancelled") from None
     finally:

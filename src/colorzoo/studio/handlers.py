@@ -97,7 +97,7 @@ class Context:
         """
         opened = self.session.opened
         if opened is None:
-            raise StudioError("no_photo", "no photo is open in this session; open the photo again")
+            raise StudioError("no_photo", "no photo is open in this session. Open the photo again.")
         return opened
 
     def place(self) -> tuple[float, float]:
@@ -183,7 +183,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     slot = fields.text("slot", "exemplar")
     if slot not in ("exemplar", "statistics"):
-        raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}.")
+        raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}")
     if fields.take("detach"):
         if slot == "exemplar":
             with ctx.session.lock:
@@ -212,7 +212,7 @@ def _color(ctx: Context) -> Iterator[Message]:
     """Colorize the photo in one of the qualities ``drag``, ``final`` and ``full``."""
     quality = ctx.message.body.get("quality", "final")
     if quality not in ("drag", "final", "full"):
-        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}.")
+        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}")
     began = time.perf_counter()
     recipe = ctx.recipe()
     if not ctx.pool.has(recipe.model):
@@ -299,7 +299,7 @@ def _select(ctx: Context) -> Iterator[Message]:
         path = tuple(_inner(request, corner) for corner in fields.path("path"))
         if len(path) < _LEAST_CORNERS:
             raise StudioError(
-                "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}."
+                "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
             )
         if fields.take("exact"):
             mask = regions.select_outline(request, path, size)
@@ -377,7 +377,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     if kind not in _MIME_TYPES or quality > 100:
         raise StudioError(
             "bad_message",
-            f"export.format must be one of {', '.join(_MIME_TYPES)}, and export.quality from 1 to 100.",
+            f"export.format must be one of {', '.join(_MIME_TYPES)}, got {kind!r}, and export.quality "
+            f"must be from 1 to 100, got {quality}",
         )
     opened, recipe = ctx.opened(), ctx.recipe()
     name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
@@ -505,9 +506,7 @@ def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, floa
 def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
     width, height = opened.size
     if not (0 <= x <= width and 0 <= y <= height):
-        raise StudioError(
-            "bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)."
-        )
+        raise StudioError("bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)")
     return x, y
 
 

@@ -207,16 +207,16 @@ def unpack(frame: str | bytes) -> Message:
     if isinstance(frame, str):
         return Message(_parse_object(frame))
     if len(frame) < _HEADER.size:
-        raise StudioError("bad_message", "a binary message must begin with the length of its JSON part.")
+        raise StudioError("bad_message", "a binary message must begin with the length of its JSON part")
     (length,) = _HEADER.unpack_from(frame)
     start = _HEADER.size + length
     if start > len(frame):
-        raise StudioError("bad_message", "a binary message must contain the stated number of JSON bytes.")
+        raise StudioError("bad_message", "a binary message must contain the stated number of JSON bytes")
     body = _parse_object(frame[_HEADER.size : start])
     lengths = body.pop("buffers", [])
     valid = isinstance(lengths, list) and all(type(length) is int and length >= 0 for length in lengths)
     if not valid or start + sum(lengths) != len(frame):
-        raise StudioError("bad_message", "the buffers of a message must have the stated lengths.")
+        raise StudioError("bad_message", "the buffers of a message must have the stated lengths")
     ends = list(accumulate(lengths, initial=start))
     return Message(body, tuple(frame[first:last] for first, last in pairwise(ends)))
 
@@ -225,7 +225,7 @@ def _parse_object(text: str | bytes) -> dict[str, Any]:
     try:
         return parse_json_object(text)
     except ValueError:
-        raise StudioError("bad_message", "a message must be a JSON object.") from None
+        raise StudioError("bad_message", "a message must be a JSON object") from None
 
 
 def parse_json_object(text: str | bytes) -> dict[str, Any]:

@@ -193,8 +193,8 @@ class SessionStore:
                 count = self._limits.sessions
                 raise StudioError(
                     "busy",
-                    f"too many photos are open on this server (at most {count}); close a browser tab, then "
-                    "try again",
+                    f"too many photos are open on this server (at most {count}). Close a browser tab, then "
+                    "try again.",
                 )
             removed = idle[: max(0, excess)]
             for session_id in removed:

@@ -187,7 +187,7 @@ class Studio:
         request = REQUESTS.get(message.type)
         if request is None or message.id is None:
             raise StudioError(
-                "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}."
+                "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
         context = Context(
             session=session,

@@ -102,7 +102,7 @@ class Worker:
                 # requests would never run
                 queue[queue.index(replaced[0])] = job
             elif len(queue) >= self._max_queued:
-                raise StudioError("busy", "too many requests are waiting; try again in a moment")
+                raise StudioError("busy", "too many requests are waiting. Try again in a moment.")
             else:
                 replaced = []
                 queue.append(job)

@@ -336,8 +336,8 @@ def load_segmenter(segmenter: object, path: str) -> None:
         raise WeightsError("'segmenter_weights' requires that 'segmenter' is 'stego' or 'clusters'")
     if isinstance(encode, ProjectedMaps) and not Path(path).is_file():
         raise WeightsError(
-            f"'segmenter_weights' {path!r} does not exist. Create the file from your photos: "
-            f"python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}"
+            f"'segmenter_weights' {path!r} does not exist. To create the file from your photos, run "
+            f"`python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}`."
         )
     state = load_state_dict_file(Path(path))
     if not isinstance(encode, ProjectedMaps):

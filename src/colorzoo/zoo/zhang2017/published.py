@@ -110,7 +110,8 @@ def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[s
     """Return all tensors, with trunk names from the authors' PyTorch checkpoint."""
     if missing := [name for name in required if name not in layers]:
         raise WeightsError(
-            f"The Caffe file must contain a {network} network. Missing layers: {', '.join(missing)}."
+            f"the Caffe file must contain a {network} network, but these layers are missing: "
+            f"{', '.join(missing)}"
         )
     blobs = {f"{name}.{i}": _tensor(blob) for name, parts in layers.items() for i, blob in enumerate(parts)}
     named = rename_keys(name_caffe_blobs(blobs, "norm"), _TRUNK)
