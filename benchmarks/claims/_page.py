@@ -31,19 +31,19 @@ The evaluated models are much smaller than the papers' models. Therefore, this p
 a gain in PSNR, not absolute values. A positive effect supports the claim. The verdict depends on the 95 %
 bootstrap interval of the effect:
 
-- **reproduced**: The interval is positive, and the effect is at least half of the published effect.
-- **sign only**: The interval is positive, but the effect is less than half of the published effect.
-- **sign reproduced**: The interval is positive, and the paper states no comparable number. For a claim of no
-  harm, the interval lies above the margin in the verdict column.
+- **reproduced**: The interval lies above zero, and the effect is at least half of the published effect.
+- **sign only**: The interval lies above zero, but the effect is less than half of the published effect.
+- **sign reproduced**: The interval lies above zero, and the paper states no comparable number. A claim of no
+  harm instead requires an interval above the margin in the verdict column.
 - **inconclusive**: The interval contains zero or the margin, or the p-value p is at least 0.05 after Holm's
   correction for all claims.
-- **not reproduced**: The interval is negative.
+- **not reproduced**: The interval lies below zero.
 
 The tables use these marks:
 
-- The mark † means that the claim was measured with earlier weights or code.
-- The mark *recalled* means that the published number was not checked against the paper.
-- A dash means that the paper states no comparable number.
+- **†**: The claim was measured with earlier weights or code.
+- ***recalled***: The published number was not checked against the paper.
+- **-**: The paper states no comparable number.
 
 In the plots, bars are measured intervals, and crosses are published effects. Each row has its own scale. The
 file [claims.json](claims.json) contains all claims, and the folder `docs/claims/data` contains the values of

@@ -37,8 +37,8 @@ INTRO = """SPColor transfers reference colors only between regions of the same s
 - **Images.** `chen2023_small` colorizes COCO test images. The reference of an image is a random image that
   contains one of the image's classes.
 - **Metrics.** Errors are mean ab distances to the true colors. The published FID is not comparable, because
-  the paper does not name the FID network. The classifier is EfficientNet-Lite0 instead of ResNet-101.
-- **Shifted classes.** These classes are the true class maps, shifted by half the image size."""
+  the paper does not name the FID network. EfficientNet-Lite0 replaces ResNet-101.
+- **Shifted classes.** The model receives the true class map of the image, shifted by half the image size."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)

@@ -30,9 +30,10 @@ TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 pixels. A simulated user fills each of n
 regions with the mean true color of the region. The metric is PSNR.
 
-In the paper, a network learns the order of the regions. `cho2023_small` instead sorts regions by area times
-the mean error on training images. The *control* is a generator of the same architecture that was trained with
-points."""
+In the paper, a network learns the order of the regions. `cho2023_small` splits the network's segments into
+regions, which are sorted in descending order of area times segment weight. The weight is the generator's mean
+error in the segment without a hint, on training images. The *control* is a generator of the same
+architecture, trained with points."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"

@@ -21,12 +21,11 @@ from colorzoo.registry import model_card
 
 PAPER = "published"
 TITLE = "Published systems: DDColor, DeOldify, iColoriT, Color2Embed"
-INTRO = """Image quality is not tested. The claims compare output and speed with random weights:
+INTRO = """The claims compare the output and speed of models with random weights, not image quality:
 
-- **Output.** The output of this implementation is compared with the output of the authors' code. The effect
-  is 1 - error / tolerance. An effect of 1 is an exact match, and an effect of 0 is the largest accepted
-  error.
-- **Speed.** The speed of the `Colorizer` is compared with the speed of a plain float32 call."""
+- **Output.** The output is compared with the output of the authors' code. The effect is
+  1 - error / tolerance. An effect of 1 is an exact match, and 0 is the largest accepted error.
+- **Speed.** The `Colorizer` is compared with a direct float32 call of the model."""
 TESTS = DOCS.parent / "tests"
 FILES = {
     "kang2023": ("ddcolor_full_tiny_64x64", "DDColor"),

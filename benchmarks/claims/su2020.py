@@ -23,10 +23,10 @@ from colorzoo.metrics.psnr import psnr_8bit
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
 INTRO = """`su2020_small` colorizes COCO test images without boxes and with the three largest ground-truth
-boxes of each image. The published gains are from table 1 of the paper, with boxes from a detector.
+boxes of each image. The published gains (table 1 of the paper) use boxes from a detector.
 
-Any box, even a wrong box, causes paler colors, and paler colors raise PSNR. Therefore, ground-truth boxes are
-also compared with a small box in a corner."""
+Even wrong boxes cause paler colors, which raise PSNR. Therefore, ground-truth boxes are also compared with a
+small box in a corner."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square

@@ -21,9 +21,9 @@ from colorzoo.metrics.perceptual import ssim
 
 PAPER = "xu2020"
 TITLE = "Xu et al. 2020: Stylization-Based Fast Deep Exemplar Colorization"
-INTRO = """`xu2020_small` colorizes photos with a related reference, which shows a similar scene, and with an
-*unrelated* reference from another category. The paper contains no quality metrics. Runtimes are CPU seconds.
-The published runtimes were measured on a GPU."""
+INTRO = """`xu2020_small` colorizes photos with a *related* reference, which shows a similar scene, and with
+an *unrelated* reference from another category. The paper contains no quality metrics. Measured runtimes are
+CPU times, and published runtimes are GPU times."""
 NAME = "xu2020_small"
 MODELS = (NAME, "welsh2002", "feature_match")
 SIDE, SIDES, ROUNDS = 176, (128, 256, 384), 3

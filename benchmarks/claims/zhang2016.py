@@ -32,7 +32,7 @@ equal initial weights, with and without rebalancing.
   training](../../src/colorzoo/zoo/zhang2016/README.md#numbers), all four metrics change as in the paper.
 - **Evaluation.** The evaluation follows table 1 of the paper. The *annealed mean* uses temperature 0.38, and
   the *mean* uses temperature 1.
-- **Classifier.** The classifier is EfficientNet-Lite0 instead of VGG-16."""
+- **Classifier.** EfficientNet-Lite0 replaces VGG-16."""
 NAME = "zhang2016_small"
 TEMPERATURE = 0.38  # the paper's
 ARMS = {"rebalanced": 0.5, "plain": 1.0}

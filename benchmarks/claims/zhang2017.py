@@ -22,9 +22,9 @@ from colorzoo.simulation.points import uniform_points
 
 PAPER = "zhang2017"
 TITLE = "Zhang et al. 2017: Real-Time User-Guided Image Colorization"
-INTRO = """`zhang2017_local_small` and `zhang2017_global_small` colorize test photos. Each point sets the mean
-true color of 6 x 6 pixels at a random position. The histogram and the saturation come from the ground truth.
-The metric is PSNR. The published numbers are from figure 4 and table 1 of the paper."""
+INTRO = """`zhang2017_local_small` and `zhang2017_global_small` colorize test photos. Each point has the mean
+ground-truth color of a random patch of 6 x 6 pixels. The color histogram and the mean saturation come from
+the ground truth. The metric is PSNR. The published numbers are from figure 4 and table 1 of the paper."""
 LOCAL, GLOBAL = "zhang2017_local_small", "zhang2017_global_small"
 # Number of points -> PSNR in dB of the paper's network over 1,000 photos: psnrs_siggraph.npy of its authors.
 STATED = {0: 24.43, 1: 25.37, 2: 26.20, 5: 27.39, 10: 28.42, 20: 29.34, 50: 30.42, 100: 31.13}
