@@ -116,7 +116,7 @@ def test_accumulated_batches_are_one_step_of_the_schedule(images, tmp_path):
 
 def test_a_run_of_unknown_length_is_refused_in_one_line(images, tmp_path):
     options = {"max_epochs": -1, "max_time": "00:00:10:00"}
-    with pytest.raises(ColorzooError, match=r"max_steps or --trainer\.max_epochs") as caught:
+    with pytest.raises(ColorzooError, match=r"--trainer\.max_steps") as caught:
         rates(images, tmp_path, ToyGAN(), **options)
     assert "\n" not in str(caught.value)
     schedule = partial(Linear, total_steps=10)  # known after all
