@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import FileColorizer, run_tasks
-from colorzoo.batch.settings import COLORIZER_ARGUMENTS, ColorSettings
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, load_colorizer, settings_of
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
@@ -232,7 +232,7 @@ def _colorizer_for(
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    chosen = {name: getattr(settings, name) for name in COLORIZER_ARGUMENTS}
+    chosen = settings.colorizer_arguments()
     if device != "auto":
         chosen["device"] = device
     return load_colorizer(choice, **chosen | hparams)

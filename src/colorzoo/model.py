@@ -16,7 +16,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import recorded_arguments, setting_groups, settings_of, with_groups
+from colorzoo.settings import given_groups, recorded_arguments, with_groups
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 
@@ -108,10 +108,10 @@ class ColoringModel(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
-        for name, kind in setting_groups(type(self)).items():
-            settings[name] = settings_of(kind, settings.get(name))
-            setattr(self, name, settings[name])
-        self._settings = recorded_arguments(type(self), settings)
+        groups = given_groups(type(self), settings)
+        for name, group in groups.items():
+            setattr(self, name, group)
+        self._settings = recorded_arguments(type(self), {**settings, **groups})
 
     @property
     def hparams(self) -> dict[str, Any]:
@@ -188,8 +188,7 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: Keys or shapes differ, or the model has no published checkpoint.
         """
-        converted = self.convert_published(state_dict)
-        ours = {key: value for key, value in converted.items() if not key.startswith(self.training_only)}
+        ours = self._without_training(self.convert_published(state_dict))
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -247,9 +246,11 @@ class ColoringModel(nn.Module):
         ours = {
             key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)
         }
-        return ours or {
-            key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)
-        }
+        return ours or cls._without_training(state_dict)
+
+    @classmethod
+    def _without_training(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights that this model copies from another registered model.

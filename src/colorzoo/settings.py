@@ -138,8 +138,7 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
         ColorzooError: A setting is unknown, or a number is out of range.
     """
     if isinstance(value, kind):
-        for name, limits, number in out_of_range(get_type_hints(kind, include_extras=True), vars(value)):
-            raise ColorzooError(f"{name} must be {limits}, got {number}")
+        check_ranges(get_type_hints(kind, include_extras=True), vars(value))
         return value
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
@@ -148,6 +147,16 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
             f"{kind.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}"
         )
     return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
+
+
+def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raise an error if a number is outside the `Range` of its type hint; see `out_of_range`.
+
+    Raises:
+        ColorzooError: A number is out of range.
+    """
+    for name, limits, number in out_of_range(hints, values):
+        raise ColorzooError(f"{name} must be {limits}, got {number}")
 
 
 def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
@@ -188,8 +197,7 @@ def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
             for hint in list(hints.values()):
                 if get_origin(hint) is Unpack:
                     hints |= get_type_hints(get_args(hint)[0], include_extras=True)
-            for name, limits, number in out_of_range(hints, values):
-                raise ColorzooError(f"{name} must be {limits}, got {number}")
+            check_ranges(hints, values)
 
 
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,6 +263,20 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
     """Return a dict that maps the parameters for groups of settings to their dataclasses."""
     hints = argument_types(constructor).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
+
+
+def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings groups of a constructor as dataclasses, by parameter name.
+
+    Args:
+        constructor: Class with groups of settings.
+        arguments: Constructor arguments by name. Groups that are missing have their default values.
+
+    Raises:
+        ColorzooError: A setting is unknown, or a number is out of range.
+    """
+    groups = setting_groups(constructor)
+    return {name: settings_of(kind, arguments.get(name)) for name, kind in groups.items()}
 
 
 def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from colorzoo.environment import core_count
 from colorzoo.settings import (
@@ -23,17 +23,6 @@ from colorzoo.settings import (
 Strength = Annotated[float, Range(0, 1.5)]
 Temperature = Annotated[float, Range(0.01, 10)]
 NetworkSize = Annotated[int, Range(16, 4096, unit="pixels")]
-
-COLORIZER_ARGUMENTS = (
-    "device",
-    "precision",
-    "size",
-    "temperature",
-    "render_factor",
-    "engine",
-    "allow_untrained",
-)
-"""Names of `ColorSettings` fields that are also arguments of `Colorizer`."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +66,11 @@ class ColorSettings(ModelSettings):
     frames: Literal["all", "first"] = option(
         "all", "colorize all frames or pages of a file, or only the first (default: all)", FILES
     )
+
+    def colorizer_arguments(self) -> dict[str, Any]:
+        """Return the settings that are arguments of `Colorizer`, by name."""
+        names = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo import __version__
-from colorzoo.batch.settings import COLORIZER_ARGUMENTS, ColorSettings
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
@@ -166,7 +166,7 @@ class FileTask:
         if self.colorizer is not None:
             return self.colorizer, self.exemplar
         assert self.choice is not None
-        arguments = {name: getattr(self.settings, name) for name in COLORIZER_ARGUMENTS}
+        arguments = self.settings.colorizer_arguments()
         with _LOADING:
             colorizer = load_colorizer(self.choice, **arguments)
             files = [(str(path), digest_or_empty(path)) for use, path in self.files if use == "reference"]
@@ -206,7 +206,7 @@ class FileTask:
             [self.choice.name, self.choice.sha256, settings, recipe, digests],
             options=options,
             recipe=self.effective_recipe().to_json(),
-            crop=self.recipe.crop.to_text() if self.recipe.crop else "",
+            crop=_crop_text(self.recipe),
             files=files,
             engine=self.settings.engine,
         )
@@ -377,6 +377,10 @@ def origin_of_choice(
     )
 
 
+def _crop_text(recipe: Recipe | None) -> str:
+    return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
+
+
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
     """Return a provenance record for results of a loaded model, without source fields.
 
@@ -394,7 +398,7 @@ def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> I
         model=type(model).__name__,
         version=__version__,
         recipe=text,
-        crop=recipe.crop.to_text() if recipe and recipe.crop else "",
+        crop=_crop_text(recipe),
         trained=next(model.parameters(), None) is not None,
     )
 

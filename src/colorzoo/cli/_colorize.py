@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from PIL import ImageColor
 
 from colorzoo.batch.outputs import plan_outputs
-from colorzoo.batch.runner import NOT_TRIED, run_tasks
+from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
 from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, reference_files
 from colorzoo.cli._options import file_identity
@@ -77,24 +76,25 @@ def color(args: ColorizeOptions) -> int:
             report(result)
     elif tasks:
         results += _run(args, tasks, report)
+    summary = BatchSummary()
+    for result in results:
+        summary.add(result)
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
-        counts: Counter[str] = Counter(result.status for result in results)
-        parts = (f"{counts[key]} {word}" for key, word in _COUNTED.items() if counts[key])
-        print(f"colorzoo: {', '.join(parts)}", file=sys.stderr)
-    failed = [result.source for result in results if result.failed]
+        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
+        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
     if args.failed:
-        write_whole(Path(args.failed), join_names(failed))
+        write_whole(Path(args.failed), join_names([name for name, _ in summary.failures]))
     if signer:
         _sign(signer, results)
     if args.report:
         with progress_bar("report", len(results)) as advance:
             entries = read_entries(results, advance)
         write_reports(args.report, entries)
-    if not failed:
+    if not summary.failures:
         return 0
-    return 2 if len(failed) == len(results) else 1
+    return 2 if len(summary.failures) == len(results) else 1
 
 
 def _load_signer(key: Path) -> Signer:

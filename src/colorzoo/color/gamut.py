@@ -135,7 +135,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         # store one plane per channel; three values per pixel would take more than twice the time
         pixels = planes.flatten(1).clone()
         linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
+        outside = _outside(linear)
         if outside.numel():
             lightness = pixels[0, outside]
             fitted = linear_rgb_to_lab(fit_chroma(linear[:, outside], lightness, _TOLERANCE / 2))[1:]
@@ -157,7 +157,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         planes = lab.float().movedim(-3, 0)
         pixels = planes.flatten(1)
         linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
+        outside = _outside(linear)
         if outside.numel():
             fitted = fit_chroma(
                 linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
@@ -368,6 +368,11 @@ def _to_oklab(linear: Tensor) -> Tensor:
 
 def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
     return planes.new_tensor(matrix) @ planes
+
+
+def _outside(linear: Tensor) -> Tensor:
+    """Return the indices of colors outside the sRGB gamut."""
+    return (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
 
 
 def _within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:

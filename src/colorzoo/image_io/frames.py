@@ -20,8 +20,8 @@ from colorzoo.errors import ImageError
 from colorzoo.files import whole_file
 from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import Levels, RasterImage
-from colorzoo.image_io.read import MAX_PIXELS, from_pil, open_pil, open_source, read_tiff_page
-from colorzoo.image_io.tiff import TIFF_HEADER, TIFF_SIGNATURES, Directory, encode_page, find_pages
+from colorzoo.image_io.read import MAX_PIXELS, from_pil, is_tiff, open_pil, open_source, read_tiff_page
+from colorzoo.image_io.tiff import TIFF_HEADER, Directory, encode_page, find_pages
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     check_result_pixels,
@@ -84,11 +84,10 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         also None for AVIF, MPO and HEIC, because only the first image of these formats is supported.
     """
     try:
-        file.seek(0)
-        head = file.read(12)
-        if head[:4] in TIFF_SIGNATURES:
+        if is_tiff(file):
             pages = find_pages(file)
             return Frames("pages", len(pages), pages=pages) if len(pages) > 1 else None
+        head = file.read(12)
         if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
             with open_pil(file, name) as image:
                 return _animation(image)

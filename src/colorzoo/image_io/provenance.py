@@ -20,7 +20,7 @@ from typing import IO, Literal
 from colorzoo.image_io.formats import WRITABLE, open_image
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_whole
+from colorzoo.image_io.write import XMP_FORMATS, fits_jpeg, write_whole
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
@@ -207,8 +207,7 @@ def write_with_provenance(
     """
     metadata = image.metadata if provenance is None else add_provenance(image.metadata, provenance)
     kind = WRITABLE[path.suffix.lower()]
-    is_too_long = kind == "JPEG" and len(metadata.xmp or b"") > JPEG_SEGMENT
-    if provenance is None or (kind in XMP_FORMATS and not is_too_long):
+    if provenance is None or (kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp))):
         save(replace(image, metadata=metadata))
         sidecar = sidecar_path(path)
         with suppress(OSError):  # no sidecar file of an earlier result

@@ -121,11 +121,18 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
     Raises:
         ImageError: The file is not an image, is damaged, or requires a library other than Pillow.
     """
-    file.seek(0)
-    if file.read(4) in TIFF_SIGNATURES:
+    if is_tiff(file):
         return _first_page(find_pages(file), name).size
     with open_pil(file, name) as image:
         return image.size
+
+
+def is_tiff(file: IO[bytes]) -> bool:
+    """Return whether a file starts with the signature of a TIFF file."""
+    file.seek(0)
+    head = file.read(4)
+    file.seek(0)
+    return head in TIFF_SIGNATURES
 
 
 @contextmanager
@@ -170,11 +177,10 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:
         raster = develop_raw(file, name, max_pixels)
-    elif plugin is None and file.read(4) in TIFF_SIGNATURES:
+    elif plugin is None and is_tiff(file):
         pages = find_pages(file)
         raster = read_tiff_page(file, _first_page(pages, name), name, max_pixels)
-        if len(pages) > 1:
-            raster = replace(raster, notes=(f"first of {len(pages)} pages", *raster.notes))
+        raster = replace(raster, notes=(*_count_notes(len(pages), "pages"), *raster.notes))
     else:
         if plugin is JPEG_XL and (size := jxl_size(file)):
             check_pixel_count(name, size, max_pixels)
@@ -330,7 +336,10 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         count = getattr(image, "n_frames", 1)
     except Exception:  # the first page is readable even if a later page is damaged
         return ("later frames are damaged and were discarded",)
-    unit = "pages" if image.format == "TIFF" else "frames"
+    return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
+
+
+def _count_notes(count: int, unit: str) -> tuple[str, ...]:
     return (f"first of {count} {unit}",) if count > 1 else ()
 
 

@@ -28,7 +28,7 @@ DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
-JPEG_SEGMENT = 65_000
+_JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
@@ -101,8 +101,8 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
     for title, value in fields.items():
         # in a JPEG, only a color profile can span several segments
-        is_too_long = kind == "JPEG" and title != "color profile" and len(value or b"") > JPEG_SEGMENT
-        if value and (kind not in XMP_FORMATS or is_too_long):
+        fits = kind != "JPEG" or title == "color profile" or fits_jpeg(value)
+        if value and (kind not in XMP_FORMATS or not fits):
             notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
     return tuple(notes)
 
@@ -328,7 +328,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         if data.iptc:
             body = _IPTC_HEAD + struct.pack(">L", len(data.iptc)) + data.iptc + bytes(len(data.iptc) % 2)
             fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-        options |= {key: value for key, value in fields.items() if value and len(value) <= JPEG_SEGMENT}
+        options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
         return options | ({"dpi": data.dpi} if data.dpi else {})
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
@@ -359,6 +359,11 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def fits_jpeg(value: bytes | None) -> bool:
+    """Return whether a metadata block fits into one segment of a JPEG file."""
+    return len(value or b"") <= _JPEG_SEGMENT
 
 
 def write_error(path: Path, error: OSError) -> ImageError:

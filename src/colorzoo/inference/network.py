@@ -55,6 +55,12 @@ class EditState:
     cache_key: str
     kept: Any = None
 
+    def cache_of(self, model: Any) -> Any:
+        """Return the cached state of a model; create the cache before the first edit."""
+        if self.kept is None:
+            self.kept = model.init_cache()
+        return self.kept
+
 
 class NetworkRunner:
     """Thread-safe wrapper that runs a model on a device.
@@ -136,9 +142,7 @@ class NetworkRunner:
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
-            if state.kept is None:
-                state.kept = model.init_cache()
-            return model.edit(network_input, guidance, state.kept)
+            return model.edit(network_input, guidance, state.cache_of(model))
         prediction: Prediction = model(network_input, guidance)
         return prediction
 
@@ -254,9 +258,8 @@ def compute_similarity(
     mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3]))).to(network.device)
     with network.session(network.dtype) as model:
         assert isinstance(model, ComputesSimilarity)
-        if state.kept is None:
-            state.kept = model.init_cache()
-        return model.similarity(lightness.to(network.device), mask, state.kept).float().cpu()
+        found = model.similarity(lightness.to(network.device), mask, state.cache_of(model))
+        return found.float().cpu()
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:

@@ -78,8 +78,7 @@ class Distribution:
             return None
         stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
-        entropy = torch.special.entr(log_share.exp()[0]).sum(dim=0)
-        if entropy.mean() > _PALETTE_UNTRAINED * math.log(logits.shape[1]):
+        if _entropy(log_share.exp()[0]).mean() > _PALETTE_UNTRAINED * math.log(logits.shape[1]):
             return None
         centers, in_hull = bin_centers(logits.shape[1])
         shares = F.softmax(_PALETTE_SHARPNESS * logits[0, in_hull].float(), dim=0)
@@ -94,8 +93,7 @@ class Distribution:
 
     def entropy(self) -> Tensor:
         """Return the entropy ``(h, w)`` at each position in nats, from 0 to log Q."""
-        entropy: Tensor = torch.special.entr(self.probabilities).sum(dim=0)
-        return entropy
+        return _entropy(self.probabilities)
 
 
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
@@ -210,6 +208,11 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
         smooth[rows, max(0, column - _PALETTE_TAKEN_RADIUS) : column + _PALETTE_TAKEN_RADIUS + 1] = -1.0
     row, column = divmod(int(smooth.argmax()), smooth.shape[1])
     return (column + 0.5) * distribution.stride, (row + 0.5) * distribution.stride
+
+
+def _entropy(probabilities: Tensor) -> Tensor:
+    entropy: Tensor = torch.special.entr(probabilities).sum(dim=0)
+    return entropy
 
 
 def _spread_start(

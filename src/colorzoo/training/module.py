@@ -24,7 +24,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import MODEL_PREFIX, ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
-from colorzoo.settings import check_arguments, recorded_arguments, setting_groups, settings_of
+from colorzoo.settings import check_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -128,10 +128,10 @@ class ColorizationModule(LightningModule):
                 f"--model.stage must be one of {known} for {type(self).__name__}, got {stage!r}"
             )
         self.save_hyperparameters(ignore="model")
-        arguments = dict(self.hparams)
-        for name, kind in setting_groups(type(self)).items():
-            arguments[name] = settings_of(kind, arguments.get(name))
-            setattr(self, name, arguments[name])
+        groups = given_groups(type(self), self.hparams)
+        for name, group in groups.items():
+            setattr(self, name, group)
+        arguments = {**self.hparams, **groups}
         plain = recorded_arguments(type(self), arguments)  # values that any checkpoint can store
         self.hparams.clear()
         self.save_hyperparameters(plain)

@@ -63,7 +63,7 @@ class RankedModel:
 
     @property
     def available(self) -> bool:
-        """Whether the weights are on this machine; True for a model without trainable weights."""
+        """Whether the model can run without a download: the weights are local, or no weights are needed."""
         return not self.card.trainable if self.file is None else self.file.where != "missing"
 
     @property
@@ -186,7 +186,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
         return None
     card = model_card(SHIPPED[wanted[0]])
     supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-    if not supports_all or (able is not None and not issubclass(load_model_class(card), able)):
+    if not supports_all or not _implements(card, able):
         return None
     (row,) = rank_models(wanted[0], [card])
     return row if row.available else None
@@ -202,7 +202,11 @@ def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> R
         if usable:
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    return next((row for row in order if able is None or issubclass(load_model_class(row.card), able)), None)
+    return next((row for row in order if _implements(row.card, able)), None)
+
+
+def _implements(card: ModelCard, able: type | None) -> bool:
+    return able is None or issubclass(load_model_class(card), able)
 
 
 def rank_models(use: Use, cards: Iterable[ModelCard] | None = None) -> list[RankedModel]:

@@ -106,8 +106,7 @@ def read_weights(path: Path) -> WeightContent:
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
-    if not path.is_file():
-        raise _not_a_file(path)
+    _require_file(path)
     if not is_safetensors(path):
         return _read_other_format(path)
     try:
@@ -166,8 +165,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
-    if not path.is_file():
-        raise _not_a_file(path)
+    _require_file(path)
     if is_safetensors(path):
         return _constructor_arguments(path, read_metadata(path))
     return read_weights(path).hparams
@@ -184,8 +182,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: The file does not exist or is not valid safetensors.
     """
-    if not path.is_file():
-        raise _not_a_file(path)
+    _require_file(path)
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
@@ -286,10 +283,10 @@ def save_weights(
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
 
 
-def _not_a_file(path: Path) -> WeightsError:
-    return WeightsError(
-        f"{path} is {'a folder, not a weight file' if path.is_dir() else 'missing'}; {_EXPECTED}"
-    )
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        kind = "a folder, not a weight file" if path.is_dir() else "missing"
+        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:

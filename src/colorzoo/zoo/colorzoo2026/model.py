@@ -249,8 +249,7 @@ class Colorzoo2026(ColoringModel):
                     analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
                 )
             analysis = analysis._replace(mean=mean, logits=logits)
-        colors = AB_SCALE * _maps(analysis.mean, analysis.grid)
-        return Automatic(analysis, enlarge_along_edges(colors, analysis.light, lightness))
+        return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
@@ -306,8 +305,7 @@ class Colorzoo2026(ColoringModel):
             posterior = posterior._replace(
                 change=bound_change(analysis.mean, change, point_colors, observations.valid)
             )
-        colors = AB_SCALE * _maps(analysis.mean + posterior.change, analysis.grid)
-        ab = enlarge_along_edges(colors, analysis.light, lightness)
+        ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
         tensors = (analysis.logits, posterior.factor, posterior.across)
         nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         maps = {"logits": lambda: self._logits(analysis, posterior)}
@@ -334,3 +332,8 @@ class Colorzoo2026(ColoringModel):
 
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
+
+
+def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
+    """Enlarge scaled cell colors ``(B, N, 2)`` along the edges of the lightness to ab in CIE units."""
+    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)

@@ -215,22 +215,25 @@ def cell_correlation(one: Cells, other: Cells) -> Tensor:
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:
-    """Return the covariance ``(B, N, n)`` between two sets of cells.
-
-    The exponent of a kernel is the dot product of two coordinates plus a term for each of the two cells.
-    """
-    coordinates, terms = [], []
-    for cells in (one, other):
-        coordinates.append(cells.coordinates.transpose(1, 2))
-        amplitude = cells.amplitude.clamp(min=_MIN_AMPLITUDE).log().mT[..., None]
-        terms.append(amplitude - 0.5 * coordinates[-1].square().sum(-1, keepdim=True))
+    """Return the covariance ``(B, N, n)`` between two sets of cells."""
+    (rows, row_terms), (columns, column_terms) = _exponents(one), _exponents(other)
     # the matrix product includes the per-cell terms, because each pass over all pairs is expensive
-    rows = torch.cat([coordinates[0], terms[0], torch.ones_like(terms[0])], dim=-1)
-    columns = torch.cat([coordinates[1], torch.ones_like(terms[1]), terms[1]], dim=-1)
+    rows = torch.cat([rows, row_terms, torch.ones_like(row_terms)], dim=-1)
+    columns = torch.cat([columns, torch.ones_like(column_terms), column_terms], dim=-1)
     covariance = (rows[:, 0] @ columns[:, 0].mT).exp_()
     for head in range(1, rows.shape[1]):  # a loop, because all heads at once need six times the memory
         covariance = covariance + (rows[:, head] @ columns[:, head].mT).exp_()
     return covariance
+
+
+def _exponents(cells: Cells) -> tuple[Tensor, Tensor]:
+    """Return coordinates ``(B, H, N, D + 2)`` and per-cell exponent terms ``(B, H, N, 1)``.
+
+    The exponent of a kernel is the dot product of two coordinates plus the terms of both cells.
+    """
+    coordinates = cells.coordinates.transpose(1, 2)
+    amplitude = cells.amplitude.clamp(min=_MIN_AMPLITUDE).log().mT[..., None]
+    return coordinates, amplitude - 0.5 * coordinates.square().sum(-1, keepdim=True)
 
 
 def take_cells(values: Tensor, index: Tensor) -> Tensor:
