@@ -115,7 +115,7 @@ def require_one_each(images: int, processes: int) -> None:
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
-    """Batch sampler for `BatchedDataset` whose batches have different sizes in turn.
+    """Batch sampler for `BatchedDataset` that cycles through several batch sizes.
 
     The base class is `DistributedSampler` for the same reason as in `SeededSampler`.
 

@@ -67,7 +67,7 @@ class FrameColorer:
 
     @property
     def needs_every_frame(self) -> bool:
-        """Whether the model must colorize every frame, in order.
+        """Whether frames must be processed sequentially, without omitting any frame.
 
         This is the case if a reference is set and the model uses the colors of the previous frame.
         """

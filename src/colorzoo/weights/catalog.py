@@ -116,7 +116,7 @@ class ResolvedWeights:
 
     @property
     def published(self) -> bool:
-        """Whether the tensor names are the authors' parameter names."""
+        """Whether the tensor names match the parameter names of the authors' code."""
         return self.entry is not None and self.entry.published
 
 

@@ -172,7 +172,7 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Transfer style colors to content images at the four resolution levels in turn.
+        """Transfer style colors to content images at four resolution levels, one after another.
 
         Args:
             content: ``(B, 3, H, W)`` in [0, 1]; H and W are at least 16.

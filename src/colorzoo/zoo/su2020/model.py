@@ -231,7 +231,7 @@ class InstanceColorization(ColoringModel):
 
     @property
     def detects(self) -> bool:
-        """Whether the model has an object detector."""
+        """Whether an object detector is configured."""
         return self.detector is not None or self.detector_file is not None
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
