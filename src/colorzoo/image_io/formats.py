@@ -23,7 +23,8 @@ from colorzoo.errors import ImageError
 from colorzoo.image_io.metadata import Metadata, clean_exif
 from colorzoo.image_io.raster_image import RasterImage
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# the first five readers come first, because Pillow loads all its plugins to look up any other reader
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "AVIF", "JPEG2000", "TIFF", "WEBP")
 """Enabled Pillow readers; MPO files are read as JPEG."""
 WRITABLE = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
