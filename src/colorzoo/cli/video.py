@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colorzoo.batch.settings import VideoOptions
 from colorzoo.cli._options import Command
-from colorzoo.cli.colorize import configure_process
+from colorzoo.cli.colorize import import_torch
 from colorzoo.errors import GuidanceError
 from colorzoo.registry import model_card
 
@@ -33,10 +33,10 @@ def run(args: VideoOptions) -> int:
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.
     """
-    configure_process()
     keys = _parse_keys(args.key)
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
+    import_torch()
     from colorzoo.cli import _video
 
     if args.frame is not None:
