@@ -43,7 +43,19 @@ class UntrainedWarning(UserWarning):
 
 
 class ImageError(ColorzooError):
-    """Error for an image that cannot be read or written."""
+    """Error for an image that cannot be read or written.
+
+    Args:
+        problem: Description of the problem, with a remedy that does not require an option.
+        option: Alternative remedy with a command-line option, which the studio does not print.
+
+    Attributes:
+        problem: The message without ``option``.
+    """
+
+    def __init__(self, problem: str, option: str = "") -> None:
+        super().__init__(f"{problem} {option}".rstrip())
+        self.problem = problem
 
 
 class DiskFullError(ImageError):

@@ -131,7 +131,6 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
     from colorzoo.guidance import Recipe
     from colorzoo.image_io.read import check_image
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.studio.opened_image import without_options
     from colorzoo.studio.studio import Studio
 
     choose_device(args.device)  # raises an error for an unknown device
@@ -144,7 +143,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page
         except ImageError as error:
-            raise without_options(error) from error
+            raise ImageError(error.problem) from error  # the drawing pad has no options
         studio.offer(image_path.read_bytes(), image_path.name)
     return studio, recipe
 

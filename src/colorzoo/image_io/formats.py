@@ -229,6 +229,6 @@ def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None
     if width * height > max_pixels:
         raise ImageError(
             f"{name} must have at most {max_pixels / 1e6:g} million pixels, got {width * height / 1e6:.1f} "
-            f"million ({width} x {height}). Downscale the image, or set a larger --max-pixels (Python: "
-            "max_pixels)."
+            f"million ({width} x {height}). Downscale the image.",
+            "Alternatively, set a larger --max-pixels (Python: max_pixels).",
         )

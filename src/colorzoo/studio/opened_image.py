@@ -313,16 +313,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
     try:
         return read_file(io.BytesIO(data), name, limits.pixels)
     except ImageError as error:
-        raise without_options(error) from error
-
-
-def without_options(error: ImageError) -> ImageError:
-    """Remove advice about command-line options from an error message.
-
-    Users of the drawing pad cannot set these options.
-    """
-    text, option, _ = str(error).partition(", or set a larger --")
-    return ImageError(f"{text}." if option else text)
+        raise ImageError(error.problem) from error  # the drawing pad has no options
 
 
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
