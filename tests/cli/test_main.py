@@ -172,3 +172,12 @@ heavy = ("torch", "lightning", "kornia")
 print([name for name in heavy if name in sys.modules], file=sys.stderr)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == "[]\n"
+
+
+def test_imported_objects_are_excluded_from_garbage_collection() -> None:
+    code = """import gc
+from colorzoo.cli.colorize import import_torch
+import_torch()
+print(gc.isenabled(), gc.get_freeze_count() > 100_000)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True True\n", "")
