@@ -15,7 +15,7 @@ from tiny_model import NAME, write_tiny_weights
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def image_folder(tmp_path: Path) -> Path:
     """Return a folder of four images."""
     for index in range(4):
         write_image(tmp_path / "photos" / f"{index}.png", index)
@@ -28,11 +28,11 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plan(photos: Path, tmp_path: Path, tiny_weights: Path) -> Plan:
-    """Return a plan over the images: the tiny model, gray and the truth."""
+def plan(image_folder: Path, tmp_path: Path, tiny_weights: Path) -> Plan:
+    """Return a plan for the tiny model, the gray images and the ground truth."""
     return Plan(
         models=(NAME, "gray", "truth"),
-        data=photos,
+        data=image_folder,
         output=tmp_path / "report",
         protocol=parse_protocol(PROTOCOL, "tiny"),
         weights={NAME: str(tiny_weights)},
@@ -42,5 +42,5 @@ def plan(photos: Path, tmp_path: Path, tiny_weights: Path) -> Plan:
 
 @pytest.fixture
 def run(plan: Plan) -> Callable[..., Outcome]:
-    """Return a function that evaluates the plan with changes."""
+    """Return a function that evaluates the plan with changed fields."""
     return lambda **changes: evaluate(replace(plan, **changes))

@@ -1,4 +1,4 @@
-"""The images of an evaluation: which are chosen, what is read with them, where their results are kept."""
+"""Image selection, ground-truth loading and the result cache of an evaluation."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TINY = replace(parse_protocol(PROTOCOL, "tiny"), resize=Resize("none", 0), seed=
 CPU = torch.device("cpu")
 
 
-def test_labels_are_read_from_a_table(photos: Path) -> None:
-    table = photos / "labels.csv"
+def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
+    table = image_folder / "labels.csv"
     table.write_text("image,label\n0.png,7\n2.png,0\n", encoding="utf-8-sig")  # as spreadsheets write it
-    found, _ = select_images(photos, TINY, None, None)
+    found, _ = select_images(image_folder, TINY, None, None)
     assert [(each.name, each.label) for each in found] == [
         ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)
     ]  # fmt: skip
@@ -35,21 +35,21 @@ def test_labels_are_read_from_a_table(photos: Path) -> None:
     for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
         table.write_text(wrong)
         with pytest.raises(DataError, match=r"must have the columns .image. and .label."):
-            select_images(photos, TINY, None, None)
+            select_images(image_folder, TINY, None, None)
 
 
-def test_selection_of_images_and_deviation_from_the_protocol(photos: Path) -> None:
+def test_select_images_returns_images_and_deviations_from_the_protocol(image_folder: Path) -> None:
     for limit, deviation in ((4, ""), (3, "limited to the first 3 images")):
-        found, differs = select_images(photos, TINY, None, limit)
+        found, differs = select_images(image_folder, TINY, None, limit)
         assert [each.name for each in found] == [f"{index}.png" for index in range(limit)]
         assert differs == deviation
     subset = replace(TINY, subset="first5k-first2")
-    _, differs = select_images(photos, subset, None, 1)
+    _, differs = select_images(image_folder, subset, None, 1)
     assert differs == "not the images of first5k-first2; limited to the first 1 images"
     names = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (2, 1)]
     for name in names:
-        Image.new("RGB", (20, 20)).save(photos / name)
-    found, differs = select_images(photos, subset, None, None)
+        Image.new("RGB", (20, 20)).save(image_folder / name)
+    found, differs = select_images(image_folder, subset, None, None)
     assert ([each.name for each in found], differs) == (names[::-1], "")
 
 
@@ -57,18 +57,18 @@ def item(path: Path, reference: Path | None = None) -> Item:
     return Item(path.name, StoredImage(str(path)), reference and StoredImage(str(reference))).hashed()
 
 
-def test_a_truth_is_the_image_at_the_size_of_the_protocol(photos: Path, tmp_path: Path) -> None:
-    path, other = photos / "0.png", photos / "1.png"
+def test_read_truth_and_read_result_apply_the_protocol_resize(image_folder: Path, tmp_path: Path) -> None:
+    path, other = image_folder / "0.png", image_folder / "1.png"
     levels = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1)[None]
     truth = read_truth(item(path), TINY, CPU)
     assert torch.equal(truth.rgb, levels / 255)
     assert (truth.size, truth.reference, truth.label) == ((40, 48), None, None)
     assert truth.seed == int(hashlib.sha256(path.read_bytes()).hexdigest()[:12], 16) ^ 5
-    for scene, seen in (
+    for scene, lightness in (
         (truth.gray_scene, truth.lab[:, :1]),
         (truth.sketch_scene, xdog(rgb_to_gray(truth.rgb))),
     ):
-        assert torch.equal(scene.lightness, seen)
+        assert torch.equal(scene.lightness, lightness)
         assert (scene.rgb is truth.rgb, scene.ab is truth.ab, scene.seed) == (True, True, truth.seed)
     small = replace(TINY, resize=Resize("squash", 20))
     assert (read_truth(item(path), small, CPU).rgb.shape, truth.is_gray) == ((1, 3, 20, 20), False)
@@ -86,8 +86,8 @@ def test_a_truth_is_the_image_at_the_size_of_the_protocol(photos: Path, tmp_path
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
 
 
-def test_unreadable_images_are_listed(photos: Path) -> None:
-    items = [Item(name, StoredImage(str(photos / name))) for name in ("0.png", "none.png", "1.png")]
+def test_hash_all_lists_unreadable_images(image_folder: Path) -> None:
+    items = [Item(name, StoredImage(str(image_folder / name))) for name in ("0.png", "none.png", "1.png")]
     readable, unreadable = hash_all(items)
     assert [each.name for each in readable] == ["0.png", "1.png"]
     assert [(name, "none.png" in why) for name, why in unreadable] == [("none.png", True)]
@@ -96,7 +96,7 @@ def test_unreadable_images_are_listed(photos: Path) -> None:
 MACHINE = Machine("cpu", 1, "chip", "AVX2", {"torch": "2.0"})
 
 
-def test_the_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
+def test_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
     Cache(tmp_path, TINY, MACHINE).write("method", "image", Entry(skipped="kept"))
 
     def finds(machine: Machine = MACHINE, **changes: object) -> bool:

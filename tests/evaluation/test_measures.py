@@ -1,4 +1,4 @@
-"""Measures of `evaluate`, added up over images, equal the metrics of the whole set."""
+"""Per-image measures of `evaluate` and their aggregation over a data set."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ PLAIN = sorted(set(list_metrics()) - WITH_NETWORK)
 RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 
 
-def measured(rgb: Tensor, target: Tensor) -> MeasuredImage:
+def measured_image(rgb: Tensor, target: Tensor) -> MeasuredImage:
     truth = Truth(target, SIZE, reference=target.flip(-1), label=3)
     gray = ColorizedImage(truth.rgb, torch.zeros_like(truth.ab))
     return MeasuredImage(rgb, rgb_to_lab(rgb)[:, 1:], truth, Bleeding(gray, truth))
 
 
-def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[float]:
+def aggregate(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[float]:
     measure = named_measure(name)
     rows = []
     for rgb, target in zip(results, truths, strict=True):
-        rows.append(measure.run(measured(rgb[None], target[None])))
+        rows.append(measure.run(measured_image(rgb[None], target[None])))
     sums = [np.array(values).sum(0) for values in zip(*rows, strict=True)]
     return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
 
@@ -56,39 +56,39 @@ def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[
         ("delta_colorfulness", metrics.DeltaColorfulness(), False, ("mean_delta_cf_hasler",)),
     ],
 )
-def test_numbers_equal_the_metric_of_the_set(
+def test_aggregated_measures_equal_the_metric_of_the_whole_set(
     name: str, metric: torch.nn.Module, lab: bool, keys: tuple[str, ...]
 ) -> None:
     result, target = ((rgb_to_lab(rgb)[:, 1:] if lab else rgb) for rgb in (RESULT, TRUE))
     expected = metric(result, target)
     wanted = [float(expected[key]) for key in keys] if keys else [float(expected)]
-    assert numbers(name)[: len(wanted)] == pytest.approx(wanted, rel=1e-4)
+    assert aggregate(name)[: len(wanted)] == pytest.approx(wanted, rel=1e-4)
 
 
-def test_the_truth_has_the_best_value_of_every_measure() -> None:
+def test_ground_truth_reaches_the_best_value_of_every_measure() -> None:
     best = {"dB": math.inf}
     found = (
         (o, v)
         for name in PLAIN
-        for o, v in zip(named_measure(name).outputs, numbers(name, TRUE), strict=True)
+        for o, v in zip(named_measure(name).outputs, aggregate(name, TRUE), strict=True)
     )
     for output, value in found:
         if output.key.endswith("_gain"):
             continue  # relative to the method's own first result
-        if output.better == "higher":  # the reference is the truth mirrored, of the same colors
+        if output.better == "higher":  # the reference is the mirrored ground truth with equal colors
             assert value == pytest.approx(best.get(output.unit, 1.0)), output
         elif output.key == "chroma_where_neutral5":
-            assert not value >= 5  # the truth is not quite neutral there; NaN if it is nowhere
+            assert not value >= 5  # the ground truth is nearly neutral there; NaN without neutral pixels
         elif output.better == "lower":
             assert value == pytest.approx(0, abs=1e-6), output
 
 
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
-    def shown(ab: Tensor) -> ColorizedImage:
+    def colorized(ab: Tensor) -> ColorizedImage:
         return ColorizedImage(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
 
     result = MeasuredImage(
-        *vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance()
+        *vars(colorized(ab)).values(), truth, Bleeding(colorized(first), truth), guidance or Guidance()
     )
     measure = named_measure(name)
     return float(measure.outputs[0].finish(np.array(measure.run(result)[0])))
@@ -96,7 +96,7 @@ def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidan
 
 @pytest.fixture
 def bled() -> tuple[Truth, Tensor, Tensor]:
-    """Return a truth of two halves, a result without the edge, and one with part of it."""
+    """Return a ground truth of two halves, a result without the edge and a result with part of it."""
     lab = torch.full((1, 3, 64, 72), 60.0)
     lab[:, 1:] = 10.0
     lab[:, 1:, :, 36:] = -10.0
@@ -107,16 +107,16 @@ def bled() -> tuple[Truth, Tensor, Tensor]:
     return truth, first, better
 
 
-def test_the_gain_of_cdr_is_a_difference_of_cdr() -> None:
+def test_cdr_gain_equals_the_difference_in_cdr_to_the_first_result() -> None:
     truth = Truth(TRUE[:1], SIZE)
     first = rgb_to_lab(RESULT[:1])[:, 1:]
     assert gain_of("cdr_gain", first, first, truth) == 0
-    (before, *_), (after, *_) = numbers("cdr", RESULT[:1], TRUE[:1]), numbers("cdr", TRUE[:1], TRUE[:1])
+    (before, *_), (after, *_) = aggregate("cdr", RESULT[:1], TRUE[:1]), aggregate("cdr", TRUE[:1], TRUE[:1])
     assert gain_of("cdr_gain", truth.ab, first, truth) == pytest.approx(after - before, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["psnr_k7_gain", "psnr_kfull_gain"])
-def test_gains_are_relative_to_the_method_s_own_first_result(
+def test_psnr_gain_is_relative_to_the_first_result_of_the_method(
     name: str, bled: tuple[Truth, Tensor, Tensor]
 ) -> None:
     truth, first, better = bled
@@ -128,10 +128,10 @@ def test_gains_are_relative_to_the_method_s_own_first_result(
     )
     assert gain_of(name, better, first, truth) == pytest.approx(float(after - before), abs=1e-6)
     assert after - before > 0.01
-    assert math.isnan(gain_of(name, first, truth.ab, truth))  # nothing bled: such an image is left out
+    assert math.isnan(gain_of(name, first, truth.ab, truth))  # images without bled edges are excluded
 
 
-def test_drift_is_measured_far_from_scribbles(bled: tuple[Truth, Tensor, Tensor]) -> None:
+def test_drift_ignores_pixels_near_scribbles(bled: tuple[Truth, Tensor, Tensor]) -> None:
     truth, first, _ = bled
     mask = torch.zeros(1, 1, 64, 72)
     mask[..., :, 10] = 1

@@ -1,4 +1,4 @@
-"""Table and BibTeX of a paper that uses an evaluation."""
+"""LaTeX table and BibTeX entries of an evaluation."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from colorzoo.evaluation.tables import latex
 Run = Callable[..., Outcome]
 
 
-def noisy(photos: Path, folder: Path, noise: float) -> str:
-    """Write results that differ from the truth by some noise, and return how ``--models`` names them."""
+def write_noisy_results(image_folder: Path, folder: Path, noise: float) -> str:
+    """Write the ground truth with added noise to a folder and return its ``--models`` value."""
     generator = np.random.default_rng(0)
     folder.mkdir()
-    for path in sorted(photos.iterdir()):
+    for path in sorted(image_folder.iterdir()):
         pixels = np.asarray(Image.open(path)) + generator.normal(0, noise, (40, 48, 3))
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / path.name)
     return f"{folder.name}={folder}"
 
 
-def test_the_latex_table_is_valid_and_the_best_value_is_bold(run: Run, plan: Plan, tmp_path: Path) -> None:
-    models = [noisy(plan.data, tmp_path / f"m{noise}", noise) for noise in (40, 5)]
+def test_latex_table_is_valid_and_bolds_the_best_value(run: Run, plan: Plan, tmp_path: Path) -> None:
+    models = [write_noisy_results(plan.data, tmp_path / f"m{noise}", noise) for noise in (40, 5)]
     outcome = run(
         models=(*models, "gray", "truth"), metrics=("psnr", "colorfulness"), weights={}, interactions=(0,)
     )
@@ -55,7 +55,7 @@ def test_the_latex_table_is_valid_and_the_best_value_is_bold(run: Run, plan: Pla
     assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns[2])}
 
 
-def test_models_and_metrics_are_cited(run: Run, plan: Plan) -> None:
+def test_references_bib_cites_models_and_metrics(run: Run, plan: Plan) -> None:
     run(
         models=("zhang2016_small", "gray"),
         metrics=("psnr", "ssim", "colorfulness"),

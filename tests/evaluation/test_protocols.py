@@ -20,7 +20,7 @@ from colorzoo.evaluation.protocol import (
 from colorzoo.simulation import make_user
 
 
-def test_users_metrics_and_subsets_of_shipped_protocols_exist() -> None:
+def test_shipped_protocols_name_existing_metrics_users_and_subsets() -> None:
     for name in list_protocols():
         protocol = load_protocol(name)
         assert protocol.name == name
@@ -45,7 +45,7 @@ def test_users_metrics_and_subsets_of_shipped_protocols_exist() -> None:
         (("{mode", "{{mode"), "YAML"),
     ],
 )
-def test_an_invalid_protocol_is_an_error_with_the_reason(change: tuple[str, str], message: str) -> None:
+def test_parse_protocol_raises_one_line_error_if_invalid(change: tuple[str, str], message: str) -> None:
     text = load_protocol("automatic").text
     assert change[0] in text
     with pytest.raises(DataError, match=f"protocol mine.yaml: .*{message}") as caught:
@@ -53,7 +53,7 @@ def test_an_invalid_protocol_is_an_error_with_the_reason(change: tuple[str, str]
     assert "\n" not in str(caught.value)
 
 
-def test_every_key_of_a_protocol_is_read() -> None:
+def test_parse_protocol_reads_every_key() -> None:
     text = """
 name: mine
 version: 3
@@ -89,7 +89,7 @@ notes: [one, two]
     )
 
 
-def test_images_are_resized_to_the_size_of_a_protocol() -> None:
+def test_resize_matches_antialiased_bicubic_interpolation() -> None:
     generator = torch.Generator().manual_seed(0)
     rgb = torch.randint(0, 256, (3, 40, 61), generator=generator, dtype=torch.uint8)
     assert torch.equal(Resize("none", 0)(rgb), rgb)
@@ -99,7 +99,7 @@ def test_images_are_resized_to_the_size_of_a_protocol() -> None:
     assert [Resize("squash", 40).key, Resize("none", 0).key] == ["squash40-bicubic", "original-size"]
 
 
-def test_a_protocol_can_be_a_file(tmp_path: Path) -> None:
+def test_load_protocol_accepts_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
     assert load_protocol(str(file)).label == "mine/2"

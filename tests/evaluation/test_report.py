@@ -1,4 +1,4 @@
-"""The files of one report, against numbers that are made here from its images."""
+"""Report files of an evaluation, compared with values computed from the images."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from colorzoo.files import sha256_of
 from tiny_evaluation import PROTOCOL, write_image
 from tiny_model import NAME
 
-COUNT, EXACT, GRAY = 13, 5, 7  # images, one that is found exactly, one without color
+COUNT, EXACT, GRAY = 13, 5, 7  # number of images, index of an exact result, index of a gray image
 TEXT = PROTOCOL.replace("{mode: squash, size: 32}", "{mode: none}")
 METRICS = ("psnr", "cdr", "colorfulness", "ssim", "ab_rmse", "gray_gain")
 NUMBER = "psnr_rgb_8bit_mean"
 KEY = f"{NUMBER}@original-size"
 
 
-class Made(NamedTuple):
-    """A report, and PSNR by method: of each image, by hand for the finished results."""
+class Report(NamedTuple):
+    """An evaluation report, and the PSNR of each image for two methods."""
 
     outcome: Outcome
     plan: Plan
@@ -46,7 +46,7 @@ class Made(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Made:
+def report(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Report:
     folder = tmp_path_factory.mktemp("report")
     chance, psnr = np.random.default_rng(1), []
     (folder / "theirs").mkdir()
@@ -79,7 +79,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Made:
     page = (plan.output / "report.html").read_text()
     rows = list(csv.DictReader((plan.output / "per_image.csv").open()))
     ours = [float(row[KEY]) for row in rows if (row["method"], row["interactions"]) == (NAME, "3")]
-    return Made(outcome, plan, results, page, np.array(psnr), np.array(ours))
+    return Report(outcome, plan, results, page, np.array(psnr), np.array(ours))
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -90,9 +90,9 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     return values[finite].mean(), *np.quantile(drawn, (0.025, 0.975))
 
 
-def test_the_numbers_are_those_of_the_images(made: Made) -> None:
-    value, low, high = interval(made.theirs)
-    row = made.results["results"][0]
+def test_results_json_scores_equal_statistics_of_the_images(report: Report) -> None:
+    value, low, high = interval(report.theirs)
+    row = report.results["results"][0]
     assert (row["method"], row["interactions"], row["actual_interactions"]) == ("theirs", 0, 0)
     assert row["scores"][KEY] == pytest.approx(
         {"value": value, "low": low, "high": high, "images": 12, "exact": 1, "excluded": 0, "best": True},
@@ -100,7 +100,7 @@ def test_the_numbers_are_those_of_the_images(made: Made) -> None:
     )
     cdr = next(key for key in row["scores"] if key.startswith("cdr"))
     assert [row["scores"][cdr][name] for name in ("images", "exact", "excluded")] == [12, 0, 1]
-    scores = {(row["method"], row["interactions"]): row["scores"] for row in made.results["results"]}
+    scores = {(row["method"], row["interactions"]): row["scores"] for row in report.results["results"]}
     assert list(scores) == [("theirs", 0), (NAME, 0), (NAME, 3), ("gray", 0), ("truth", 0)]
     assert (scores["truth", 0][KEY]["value"], scores["truth", 0][KEY]["exact"]) == ("inf", COUNT)
     assert scores["truth", 0][KEY]["low"] is None
@@ -110,28 +110,28 @@ def test_the_numbers_are_those_of_the_images(made: Made) -> None:
     assert [each[KEY]["best"] for each in scores.values()] == [True, False, False, False, False]
 
 
-def test_the_numbers_of_each_image_are_in_a_table(made: Made) -> None:
-    rows, names = made.rows(), [f"{index:02}.png" for index in range(COUNT)]
-    keys = list(made.results["metrics"])
+def test_per_image_csv_lists_the_scores_of_each_image(report: Report) -> None:
+    rows, names = report.rows(), [f"{index:02}.png" for index in range(COUNT)]
+    keys = list(report.results["metrics"])
     assert list(rows[0]) == ["image", "sha256", "method", "interactions", "actual_interactions", *keys]
     own = [row for row in rows if row["method"] == "theirs"]
     assert [row["image"] for row in own] == names
-    assert [row["sha256"] for row in own] == [sha256_of(made.plan.data / name) for name in names]
-    assert [row[KEY] for row in own] == [f"{value:.6g}" for value in made.theirs]
+    assert [row["sha256"] for row in own] == [sha256_of(report.plan.data / name) for name in names]
+    assert [row[KEY] for row in own] == [f"{value:.6g}" for value in report.theirs]
     assert [row[next(key for key in keys if key.startswith("cdr"))] == "" for row in own] == [
         index == GRAY for index in range(COUNT)
     ]
-    asked = [(row["method"], row["interactions"], row["actual_interactions"]) for row in rows[::COUNT]]
-    assert asked == [("theirs", "0", "0"), (NAME, "0", "0"), (NAME, "3", "3"), ("gray", "0", "0"),
+    groups = [(row["method"], row["interactions"], row["actual_interactions"]) for row in rows[::COUNT]]
+    assert groups == [("theirs", "0", "0"), (NAME, "0", "0"), (NAME, "3", "3"), ("gray", "0", "0"),
                      ("truth", "0", "0")]  # fmt: skip
 
 
-def test_two_methods_are_compared_on_the_images_of_both(made: Made) -> None:
-    ssim = next(key for key in made.results["metrics"] if key.startswith("ssim"))
+def test_comparison_uses_paired_differences_with_holm_correction(report: Report) -> None:
+    ssim = next(key for key in report.results["metrics"] if key.startswith("ssim"))
     of: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for row in made.rows():
+    for row in report.rows():
         of[row["method"], row["interactions"]].append(float(row[ssim]))
-    found = [each for each in made.results["comparisons"] if each["metric"] == ssim]
+    found = [each for each in report.results["comparisons"] if each["metric"] == ssim]
     assert [each["interactions"] for each in found] == [0, 3]
     for each in found:
         differences = np.array(of["theirs", "0"]) - of[NAME, str(each["interactions"])]
@@ -142,41 +142,41 @@ def test_two_methods_are_compared_on_the_images_of_both(made: Made) -> None:
         assert {key: each[key] for key in wanted} == pytest.approx(wanted, rel=1e-3)
         assert each["significant"] == (each["p_adjusted"] < 0.05)
         assert each["verdict"] == ("significant" if each["significant"] else "not significant")
-    adjusted = holm([each["p"] for each in made.results["comparisons"]])
-    assert [each["p_adjusted"] for each in made.results["comparisons"]] == pytest.approx(adjusted, rel=1e-4)
-    compared = {each["metric"] for each in made.results["comparisons"]}
-    assert {key for key in made.results["metrics"] if key not in compared} == {
-        key for key in made.results["metrics"] if key.startswith(("cdr_a", "cdr_b"))
-    }  # which are parts of another
+    adjusted = holm([each["p"] for each in report.results["comparisons"]])
+    assert [each["p_adjusted"] for each in report.results["comparisons"]] == pytest.approx(adjusted, rel=1e-4)
+    compared = {each["metric"] for each in report.results["comparisons"]}
+    assert {key for key in report.results["metrics"] if key not in compared} == {
+        key for key in report.results["metrics"] if key.startswith(("cdr_a", "cdr_b"))
+    }  # components of cdr
 
 
-def test_the_manifest_contains_all_inputs_of_the_evaluation(made: Made) -> None:
-    found = json.loads((made.plan.output / "manifest.json").read_text())
+def test_manifest_lists_all_inputs_of_the_evaluation(report: Report) -> None:
+    found = json.loads((report.plan.output / "manifest.json").read_text())
     assert datetime.fromisoformat(found["run"]["date"]).tzinfo is not None
     assert found["run"]["command"] == ["colorzoo", "evaluate", "~/photos"]
     assert found["versions"].keys() == {"python", "colorzoo", *LIBRARIES}
     assert (found["machine"]["device"], found["machine"]["threads"]) == ("cpu", 1)
     assert [each["name"] for each in found["methods"]] == ["theirs", NAME, "gray", "truth"]
-    assert found["methods"][1]["sha256"] == sha256_of(Path(made.plan.weights[NAME]))
-    paths = [path for path in sorted(made.plan.data.iterdir()) if path.name != "broken.png"]
+    assert found["methods"][1]["sha256"] == sha256_of(Path(report.plan.weights[NAME]))
+    paths = [path for path in sorted(report.plan.data.iterdir()) if path.name != "broken.png"]
     assert found["images"] == [{"name": path.name, "sha256": sha256_of(path)} for path in paths]
     expected = {
         "protocol": {"name": "tiny-hints/3", "text": TEXT},
         "interactions": [0, 3],
-        "metrics": list(made.results["metrics"]),
+        "metrics": list(report.results["metrics"]),
         "resamples": 200,
-        "skipped": [{"name": "broken.png", "reason": made.outcome.skipped[0][1]}],
+        "skipped": [{"name": "broken.png", "reason": report.outcome.skipped[0][1]}],
         "gray": [f"{GRAY:02}.png"],
     }
     assert {key: found[key] for key in expected} == expected
 
 
-def test_the_gallery_shows_the_five_worst_and_the_five_best_images(made: Made) -> None:
-    tables = made.page.split('class="shots"')[1:]
+def test_report_galleries_show_five_images_each(report: Report) -> None:
+    tables = report.page.split('class="shots"')[1:]
     assert [table.count(".png</") for table in tables] == [5, 5]
 
 
-def test_format_of_numbers_that_are_not_finite() -> None:
+def test_number_formatting_handles_non_finite_values() -> None:
     texts = [number(value, 2) for value in (math.nan, math.inf, -math.inf, -0.001, 1.239)]
     assert texts == ["—", "∞", "-∞", "0.00", "1.24"]
     assert [span(Estimate(1, *ends), 1) for ends in ((math.nan, math.nan), (0.96, 2))] == ["", "1.0 to 2.0"]

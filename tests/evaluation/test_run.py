@@ -1,4 +1,4 @@
-"""Whole evaluations: extreme methods, equal files, resuming after a kill, broken input, the report."""
+"""End-to-end evaluations: reproducibility, resumption, invalid input and the report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[..., Outcome]
 
 
 def scores(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """Return the scores by method and interactions, keys without what follows the first underscore."""
+    """Return the scores by method and interactions, with keys cut at the first underscore."""
     found = json.loads((folder / "results.json").read_text())["results"]
     return {
         (row["method"], row["interactions"]): {
@@ -44,7 +44,7 @@ def report(plan: Plan) -> str:
     return (plan.output / "report.html").read_text()
 
 
-def test_fid_of_the_truth_is_zero(run: Run, plan: Plan) -> None:
+def test_fid_of_the_ground_truth_is_zero(run: Run, plan: Plan) -> None:
     torch.manual_seed(0)
     network = timm.create_model("resnet10t", num_classes=0)
     weights = plan.output.parent / "features.pth"
@@ -65,18 +65,18 @@ def test_fid_of_the_truth_is_zero(run: Run, plan: Plan) -> None:
         assert "jackknife" in (plan.output / name).read_text()
 
 
-def test_the_same_evaluation_again_writes_the_same_files(run: Run, plan: Plan) -> None:
+def test_repeated_evaluation_writes_identical_files(run: Run, plan: Plan) -> None:
     run()
     first = contents(plan.output)
     broken = next((plan.output / "cache").rglob("*.json"))
-    broken.write_bytes(broken.read_bytes()[:100])  # is made again
+    broken.write_bytes(broken.read_bytes()[:100])  # truncated entries are recomputed
     run()
     assert contents(plan.output) == first  # from the cache
     run(output=plan.output.parent / "second")
-    assert contents(plan.output.parent / "second") == first  # from nothing
+    assert contents(plan.output.parent / "second") == first  # without a cache
 
 
-def test_a_killed_evaluation_resumes_where_it_stopped(
+def test_interrupted_evaluation_resumes_with_the_remaining_images(
     run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(output=plan.output.parent / "whole")
@@ -107,7 +107,7 @@ def test_a_killed_evaluation_resumes_where_it_stopped(
     assert not list(plan.output.rglob("*.tmp"))
 
 
-def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
+def test_evaluation_with_coloring_colorizer_scores_the_colorizer_output(run: Run, plan: Plan) -> None:
     name = "zhang2017_local_small"
     write_image(plan.data.parent / "one" / "0.png", 0, size=(256, 256))
     text = PROTOCOL.replace("size: 32", "size: 256").replace("[0, 3]", "[0]")
@@ -123,20 +123,20 @@ def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
     ours = torch.from_numpy(colorizer.colorize(read_image(image)).rgb).permute(2, 0, 1)[None]
     assert colorizer.size < 256
     assert value("colorizer") == pytest.approx(float(MeanPSNR()(ours, truth)), abs=1e-4)
-    assert abs(value("network") - value("colorizer")) > 1e-3  # in the same cache
+    assert abs(value("network") - value("colorizer")) > 1e-3  # despite the shared cache
     manifest = json.loads((plan.output / "manifest.json").read_text())
     assert manifest["methods"][0]["size"] == f"{colorizer.size} pixels"
 
 
 @pytest.mark.nightly
-def test_two_processes_write_the_same_files(run: Run, plan: Plan) -> None:
+def test_evaluation_in_two_processes_writes_identical_files(run: Run, plan: Plan) -> None:
     run()
     two = replace(plan, output=plan.output.parent / "two")
     assert evaluate_in_two_processes(two) == [0, 0]
     assert contents(two.output) == contents(plan.output)
 
 
-def test_a_broken_image_in_the_middle_is_named_and_skipped(run: Run, plan: Plan) -> None:
+def test_evaluation_skips_and_reports_undecodable_images(run: Run, plan: Plan) -> None:
     (plan.data / "1.png").write_bytes((plan.data / "1.png").read_bytes()[:500])
     (plan.data / "<b>.png").write_bytes(b"")
     outcome = run()
@@ -148,7 +148,7 @@ def test_a_broken_image_in_the_middle_is_named_and_skipped(run: Run, plan: Plan)
     assert (found["images"], found["skipped"]) == (3, 2)
 
 
-def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Path) -> None:
+def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     for index in range(4):
         write_image(theirs / f"{index}.png", index)
@@ -161,10 +161,10 @@ def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Pat
     assert "24 x 20" in reasons["1.png"]
     assert "48 x 40" in reasons["1.png"]
     assert "2.png" in reasons["2.png"]
-    assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # the others are left out for all
+    assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # skipped for all methods
 
 
-def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
+def test_report_html_has_no_external_resources(run: Run, plan: Plan) -> None:
     run(compare=(NAME, "gray"))
     page = report(plan)
     assert len(page) < 2e6
@@ -180,7 +180,7 @@ def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
         assert part in page
 
 
-def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
+def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan) -> None:
     protocol = load_protocol("spcolor-exemplar")
     with pytest.raises(DataError, match=r"pairs\.csv"):
         run(protocol=protocol, metrics=("histogram_intersection",))
@@ -209,7 +209,7 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
         ({"weights": {"fid": "nowhere"}}, "--weights must"),
     ],
 )
-def test_errors_in_the_plan_are_one_line(
+def test_evaluation_raises_one_line_errors_for_invalid_plans(
     run: Run, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
@@ -219,7 +219,7 @@ def test_errors_in_the_plan_are_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_folder_and_one_of_broken_images(run: Run, plan: Plan, tmp_path: Path) -> None:
+def test_evaluation_fails_without_readable_images(run: Run, plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image"):
         run(data=tmp_path / "empty")

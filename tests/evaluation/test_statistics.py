@@ -22,7 +22,7 @@ def moments(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("finish", [mean, lambda rows: -10 * np.log10(mean(rows))], ids=["mean", "pooled"])
-def test_intervals_equal_those_of_scipy(finish: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_estimate_intervals_match_the_scipy_bootstrap(finish: Callable[[np.ndarray], np.ndarray]) -> None:
     rows = moments(np.random.default_rng(1).gamma(3, 0.01, 100))
     found = estimate(rows, finish, bootstrap_weights(100, 5000, seed=0))
     expected = bootstrap(
@@ -39,14 +39,14 @@ def test_intervals_equal_those_of_scipy(finish: Callable[[np.ndarray], np.ndarra
     assert found.high == pytest.approx(expected.high, abs=near)
 
 
-def test_exact_and_missing_images_are_not_in_a_mean() -> None:
+def test_estimate_excludes_infinite_and_nan_values_from_the_mean() -> None:
     weights = bootstrap_weights(4, 100, seed=0)
     assert estimate(moments(np.array([30.0, INF, NAN, 40.0])), mean, weights).value == 35
     assert estimate(moments(np.array([INF, INF, NAN, INF])), mean, weights).value == INF
     assert np.isnan(estimate(moments(np.full(4, NAN)), mean, weights).value)
 
 
-def test_paired_differences_detect_small_consistent_improvements() -> None:
+def test_difference_detects_small_consistent_improvements() -> None:
     generator = np.random.default_rng(4)
     values = generator.normal(25, 5, 80)
     better = values + generator.normal(0.2, 0.3, 80)
@@ -55,17 +55,17 @@ def test_paired_differences_detect_small_consistent_improvements() -> None:
     assert found.p_value < 0.01
     assert found.estimate.low > 0
     one, other = (estimate(moments(each), mean, weights) for each in (better, values))
-    assert one.low < other.high  # apart, the intervals overlap
+    assert one.low < other.high  # the unpaired intervals overlap
 
 
 @pytest.mark.filterwarnings("error")
-def test_only_images_with_both_numbers_are_compared() -> None:
+def test_difference_uses_only_images_with_two_finite_values() -> None:
     same = difference(*[moments(np.full(4, INF))] * 2, mean, bootstrap_weights(4, 9, seed=0))
-    assert np.isnan(same.estimate.value)  # infinite minus infinite
+    assert np.isnan(same.estimate.value)  # inf - inf
     one, other = np.array([1.0, NAN, 3.0, 9.0]), np.array([0.0, 5.0, 2.0, NAN])
     weights = bootstrap_weights(4, 200, seed=0)
     found = difference(moments(one), moments(other), mean, weights)
-    drawn = int((weights[:, [0, 2]].sum(1) > 0).sum())  # others have neither image
+    drawn = int((weights[:, [0, 2]].sum(1) > 0).sum())  # the other resamples contain neither image
     assert (found.p_value, found.images) == (2 / (1 + drawn), 2)
     assert list(vars(found.estimate).values()) == pytest.approx([1, 1, 1])
     alone = difference(moments(one[2:]), moments(other[2:]), mean, weights[:, 2:])
@@ -80,7 +80,7 @@ def test_holm_correction() -> None:
 
 
 @pytest.mark.parametrize("images", [5, 40])
-def test_frechet_distance_equals_that_of_torchmetrics(images: int) -> None:
+def test_frechet_distance_matches_torchmetrics(images: int) -> None:
     generator = torch.Generator().manual_seed(0)
     one, other = torch.randn(2, images, 12, generator=generator, dtype=torch.float64)
     other = other * 1.5 + 0.3
@@ -95,7 +95,7 @@ def mean_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> flo
 
 
 @pytest.mark.parametrize("images", [3, 60])
-def test_the_jackknife_of_a_mean_is_its_standard_error(images: int) -> None:
+def test_jackknife_of_a_mean_equals_the_student_t_interval(images: int) -> None:
     one, other = np.random.default_rng(0).normal(size=(2, images, 1)).astype(np.float32)
     found = jackknife(mean_difference, one, other)
     groups = min(images, 20)

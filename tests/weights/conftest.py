@@ -1,4 +1,4 @@
-"""A local weight server with the faults of real ones, and tiny cards."""
+"""A local weight server with simulated faults, and small model cards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAYLOAD = random.Random(0).randbytes(300_000)
 
 @dataclass
 class WeightServer:
-    """Server whose paths are behaviors; every request is recorded by its path."""
+    """Server that selects its behavior by the path and records every request."""
 
     address: str = ""
     content: bytes = PAYLOAD
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         getattr(self, name)()
 
     def reply(self, body: bytes, *, status: int = 200, sent: int | None = None, **headers: str) -> None:
-        """Announce the whole body, send the first ``sent`` bytes of it."""
+        """Announce the length of the whole body and send its first ``sent`` bytes."""
         self.send_response(status)
         for key, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(key, value)
@@ -89,7 +89,7 @@ def server() -> Iterator[WeightServer]:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Own cache folder and no proxy."""
+    """Set a temporary cache folder and disable proxies."""
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
@@ -102,7 +102,7 @@ def payload() -> bytes:
 
 @pytest.fixture
 def entry() -> Callable[..., Weights]:
-    """Return a function that makes the card entry of the payload at the given addresses."""
+    """Return a function that creates the card entry of the payload with the given URLs."""
 
     def make(*urls: str, content: bytes = PAYLOAD, **fields: Any) -> Weights:
         digest = hashlib.sha256(content).hexdigest()
@@ -121,7 +121,7 @@ def card() -> Callable[..., ModelCard]:
 
 @pytest.fixture(scope="session")
 def authors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a file like the authors' of zhang2017_local, an eighth as wide, with other numbers."""
+    """Write a file in the authors' format of zhang2017_local, with 1/8 of the width and other weights."""
     arrays = narrow_weights("zhang2017_local", "siggraph17_local_64")
     path = tmp_path_factory.mktemp("authors") / "siggraph17.pth"
     torch.save({key: torch.from_numpy(value) for key, value in arrays.items()}, path)
@@ -130,9 +130,9 @@ def authors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def narrow_zoo(authors_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelCard]:
-    """Return a function that makes zhang2017_local, an eighth as wide, the only model with published weights.
+    """Return a function that makes zhang2017_local at 1/8 width the only model with published weights.
 
-    It takes changes of the entry of these weights, and returns the card.
+    The function takes changed fields of the weights entry and returns the card.
     """
     zoo = registry.all_cards()
 

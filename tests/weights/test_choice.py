@@ -1,4 +1,4 @@
-"""Choice of the model: by rank, by the weights on this machine and by the guidance, once a run."""
+"""Selection of the default model by rank, available weights and guidance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FULL, SMALL = "zhang2017_local", "colorzoo2026"
 
 
 @pytest.fixture
-def photo(tmp_path: Path) -> Path:
+def image(tmp_path: Path) -> Path:
     path = tmp_path / "old.png"
     y, x = np.mgrid[0:40, 0:48]
     Image.fromarray((127 + 60 * np.sin(x / 9) + 60 * np.cos(y / 7)).astype("uint8")).save(path)
@@ -45,20 +45,20 @@ def _run(capsys, *words: str | Path) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
-def test_ranks_are_unique_and_every_use_has_embedded_weights() -> None:
+def test_model_ranks_are_unique_and_every_use_has_embedded_weights() -> None:
     for use in USES:
         order = rank_models(use)
         ranks = [ranked.quality.rank for ranked in order]
-        assert len(set(ranks)) == len(ranks), "a card made by `replace` inherits the ranks of the other one"
-        assert any(ranked.embedded for ranked in order), "a fresh machine needs one"
+        assert len(set(ranks)) == len(ranks), "a card created with `replace` inherits the ranks"
+        assert any(ranked.embedded for ranked in order), "an offline machine requires them"
 
 
-def test_a_fresh_machine_uses_embedded_weights() -> None:
+def test_all_defaults_are_embedded_models_without_cached_weights() -> None:
     assert {use: choice.model for use, choice in all_defaults().items()} == choice.SHIPPED
 
 
-def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
-    narrow_zoo, authors_file: Path, photo: Path, capsys
+def test_cached_weights_change_the_default_model_except_for_fast(
+    narrow_zoo, authors_file: Path, image: Path, capsys
 ) -> None:
     card = narrow_zoo()
     _, out, _ = _run(capsys, "models")
@@ -73,29 +73,29 @@ def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
     assert "rank 50, weights downloaded" in line
     _, out, _ = _run(capsys, "models", FULL, "--json")
     assert json.loads(out)[0]["default_for"].keys() == {"automatic", "points"}
-    result = photo.with_name("old.color.png")
+    result = image.with_name("old.color.png")
     for words, line in (((), f"{result} ({FULL})\n"), (("--model", SMALL), f"{result}\n")):
-        assert _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)[1] == line
+        assert _run(capsys, "colorize", image, "--overwrite", "--device", "cpu", *words)[1] == line
 
 
-def test_python_uses_the_default_and_recipes_keep_their_model(
-    narrow_zoo, authors_file: Path, photo: Path, capsys
+def test_colorize_uses_the_default_model_and_recipes_keep_their_model(
+    narrow_zoo, authors_file: Path, image: Path, capsys
 ) -> None:
     card = narrow_zoo()
-    small = np.asarray(colorize(photo))
+    small = np.asarray(colorize(image))
     _put(card, authors_file.read_bytes())
     assert Colorizer().name == FULL
     assert Colorizer(fast=True).name == SMALL
-    assert not np.array_equal(np.asarray(colorize(photo)), small)
-    assert np.array_equal(np.asarray(colorize(photo, fast=True)), small)
-    assert np.array_equal(np.asarray(colorize(photo, guidance={"model": SMALL})), small)
-    recipe = photo.with_name("recipe.json")
+    assert not np.array_equal(np.asarray(colorize(image)), small)
+    assert np.array_equal(np.asarray(colorize(image, fast=True)), small)
+    assert np.array_equal(np.asarray(colorize(image, guidance={"model": SMALL})), small)
+    recipe = image.with_name("recipe.json")
     recipe.write_text(json.dumps({"model": SMALL}))
-    _, out, _ = _run(capsys, "colorize", photo, "--recipe", recipe, "--json", "--device", "cpu")
+    _, out, _ = _run(capsys, "colorize", image, "--recipe", recipe, "--json", "--device", "cpu")
     assert json.loads(out)[0]["model"] == SMALL
 
 
-def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_file: Path) -> None:
+def test_choose_model_prefers_models_that_use_more_guidance(narrow_zoo, authors_file: Path) -> None:
     _put(narrow_zoo(), authors_file.read_bytes())
     assert choose("points") == FULL
     assert choose(("points", "boxes")) == "su2020_small"
@@ -104,14 +104,14 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
     assert choose("exemplar", able=Stylizes) == "xu2020_small"
 
 
-@pytest.mark.parametrize("present", [True, False], ids=["fetched", "fresh"])
-def test_verbs_and_pad_choose_the_same_model(
-    narrow_zoo, authors_file: Path, photo: Path, tmp_path: Path, capsys, present: bool
+@pytest.mark.parametrize("present", [True, False], ids=["cached", "not_cached"])
+def test_commands_and_studio_choose_the_same_default_model(
+    narrow_zoo, authors_file: Path, image: Path, tmp_path: Path, capsys, present: bool
 ) -> None:
     card = narrow_zoo()
     frames = tmp_path / "frames"
     frames.mkdir()
-    (frames / "0.png").write_bytes(photo.read_bytes())
+    (frames / "0.png").write_bytes(image.read_bytes())
     if present:
         _put(card, authors_file.read_bytes())
     expected = FULL if present else SMALL
@@ -119,5 +119,5 @@ def test_verbs_and_pad_choose_the_same_model(
     _, out, _ = _run(capsys, "video", frames, tmp_path / "colored", "--dry-run", "--json")
     assert json.loads(out)["model"] == expected
     words = ("--point", "5,5=#c04020", "--json", "--device", "cpu")
-    _, out, _ = _run(capsys, "colorize", photo, *words)
+    _, out, _ = _run(capsys, "colorize", image, *words)
     assert json.loads(out)[0]["model"] == expected

@@ -47,7 +47,7 @@ def reference(authors: dict[str, np.ndarray], name: str = MODEL, **hparams: Any)
 
 
 @torch.inference_mode()
-def answer(model: torch.nn.Module) -> torch.Tensor:
+def predict(model: torch.nn.Module) -> torch.Tensor:
     size = (40, 48)
     guidance: Guidance = sample_guidance(["points", "statistics"], size, batch=2)
     ab: torch.Tensor = model(sample_input("gray", size, batch=2), guidance).ab
@@ -58,51 +58,51 @@ def convert(source: Path, out: Path, *more: str, name: str = MODEL) -> int:
     return main(["weights", "convert", name, str(source), str(out), *SETTINGS, *more])
 
 
-def test_a_pytorch_file_is_converted_with_its_metadata(authors, tmp_path: Path, capsys) -> None:
+def test_weights_convert_writes_pytorch_weights_with_metadata(authors, tmp_path: Path, capsys) -> None:
     source, out = tmp_path / "authors.pth", tmp_path / "ours.safetensors"
     torch.save(as_tensors(authors), source)
     assert convert(source, out, "--set", "mask_center=0.5") == 0
-    said = capsys.readouterr().out
-    assert f"sha256={sha256_of(out)} size={out.stat().st_size}" in said
+    output = capsys.readouterr().out
+    assert f"sha256={sha256_of(out)} size={out.stat().st_size}" in output
     metadata = read_metadata(out)
     assert (metadata["model"], metadata["source"]) == (MODEL, "authors.pth")
     assert metadata["source_sha256"] == sha256_of(source)
     assert "L in [0, 100]" in metadata["conventions"]
-    assert metadata["hparams"] == json.dumps(read_hparams(out), sort_keys=True)  # equal files of equal input
-    model = colorzoo.create_model(MODEL, out)  # no flag: the file says how wide it is and where the mask is
+    assert metadata["hparams"] == json.dumps(read_hparams(out), sort_keys=True)  # deterministic output
+    model = colorzoo.create_model(MODEL, out)  # width and mask_center come from the file
     assert model.model.network.mask_center == 0.5
-    torch.testing.assert_close(answer(model), answer(reference(authors, mask_center=0.5)), atol=0, rtol=0)
+    torch.testing.assert_close(predict(model), predict(reference(authors, mask_center=0.5)), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize(("blob", "expected"), [([110.0], 110.0), ([95.0, 95.0], 95.0), (None, 100.0)])
-def test_caffe_and_pytorch_files_give_the_same_answer(authors, tmp_path: Path, blob, expected) -> None:
+def test_converted_caffe_file_matches_pytorch_predictions(authors, tmp_path: Path, blob, expected) -> None:
     layers = local_hints_layers(authors) | ({} if blob is None else {"pred_ab": [np.array(blob)]})
     (tmp_path / "model.caffemodel").write_bytes(net(layers))
     assert convert(tmp_path / "model.caffemodel", tmp_path / "out.safetensors") == 0
     hparams = read_hparams(tmp_path / "out.safetensors")
     assert (hparams["width"], hparams["mask_center"], hparams["ab_scale"]) == (0.125, 0.0, expected)
     model = colorzoo.create_model(MODEL, tmp_path / "out.safetensors")
-    truth = answer(reference(without_affine(authors), ab_scale=expected))
+    truth = predict(reference(without_affine(authors), ab_scale=expected))
     assert truth.std() > 5
-    torch.testing.assert_close(answer(model), truth, atol=2e-3, rtol=1e-4)
-    assert not model(sample_input("gray", (8, 8))).extras["logits"].any(), "no head: a uniform distribution"
+    torch.testing.assert_close(predict(model), truth, atol=2e-3, rtol=1e-4)
+    assert not model(sample_input("gray", (8, 8))).extras["logits"].any(), "must be uniform without a head"
 
 
-def test_the_global_caffe_file_gives_the_same_answer(tmp_path: Path) -> None:
+def test_converted_global_hints_caffe_file_matches_pytorch_predictions(tmp_path: Path) -> None:
     authors = narrow_weights("zhang2017_global", "siggraph17_global_64")
     (tmp_path / "global.caffemodel").write_bytes(net(global_hints_layers(authors)))
     out = tmp_path / "out.safetensors"
     assert convert(tmp_path / "global.caffemodel", out, name="zhang2017_global") == 0
     assert read_hparams(out) == {"width": 0.125, "ab_scale": 100.0, "trunk": None}
-    truth = answer(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
+    truth = predict(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
     assert truth.std() > 5
     torch.testing.assert_close(
-        answer(colorzoo.create_model("zhang2017_global", out)), truth, atol=2e-3, rtol=1e-4
+        predict(colorzoo.create_model("zhang2017_global", out)), truth, atol=2e-3, rtol=1e-4
     )
 
 
 def without_affine(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Batch normalization in Caffe has no weights of its own."""
+    """Reset batch-norm weights and biases to 1 and 0, because Caffe stores none."""
     plain = dict(state)
     for norm in {key.removesuffix(".running_var") for key in state if key.endswith(".running_var")}:
         plain[f"{norm}.weight"] = np.ones_like(state[f"{norm}.weight"])
@@ -111,7 +111,7 @@ def without_affine(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("style", ["packed", "single"])
-def test_both_encodings_of_blobs_are_read(tmp_path: Path, style: str) -> None:
+def test_read_caffe_reads_packed_and_unpacked_blobs(tmp_path: Path, style: str) -> None:
     weight, bias = np.arange(36.0).reshape(2, 2, 3, 3) - 300.5, np.array([-1.5, 2.5])
     (tmp_path / "a.caffemodel").write_bytes(net({"conv": [weight, bias]}, style=style))
     assert is_caffe(tmp_path / "a.caffemodel")
@@ -124,22 +124,22 @@ WEIGHT = np.ones((2, 3), np.float32)
 BROKEN = {
     "truncated": net({"conv": [WEIGHT]})[:-3],
     "shape": field(100, field(1, b"conv") + field(7, field(7, field(1, varint(9))) + field(5, b"\0" * 8))),
-    "endless number": field(1, b"net") + b"\x80" * 11,
+    "unterminated varint": field(1, b"net") + b"\x80" * 11,
     "name": field(100, field(1, b"\xff\xfe") + field(7, b"")),
 }
 
 
-def test_a_broken_caffe_file_is_an_error_and_nothing_is_written(tmp_path: Path, capsys) -> None:
+def test_weights_convert_writes_nothing_for_invalid_caffe_files(tmp_path: Path, capsys) -> None:
     for case in BROKEN:
         (tmp_path / "a.caffemodel").write_bytes(BROKEN[case])
         assert convert(tmp_path / "a.caffemodel", tmp_path / "out.safetensors") == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert "a.caffemodel" in said
+        output = capsys.readouterr().err
+        assert output.count("\n") == 1
+        assert "a.caffemodel" in output
         assert [path.name for path in tmp_path.iterdir()] == ["a.caffemodel"]
 
 
-def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
+def test_weights_convert_names_mismatched_keys_and_options(authors, tmp_path: Path, capsys, refused) -> None:
     out = tmp_path / "out.safetensors"
     layers = local_hints_layers(authors)
     lacking = {name: blobs for name, blobs in layers.items() if name != "conv5_2"}
@@ -157,32 +157,32 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
     assert not out.exists()
 
 
-def test_a_setting_is_key_and_value(refused) -> None:
+def test_weights_convert_set_requires_key_and_value(refused) -> None:
     words = ("a.pth", "o.safetensors", "--set", "mask_center")
     assert "must be KEY=VALUE" in refused("weights", "convert", MODEL, *words)
 
 
-def test_a_converted_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, capsys) -> None:
+def test_weights_convert_half_shrinks_a_checkpoint_and_keeps_predictions(tmp_path: Path, capsys) -> None:
     model = tiny_model()
     checkpoint, packed = tmp_path / "last.ckpt", tmp_path / "small.safetensors"
     torch.save({"state_dict": model.state_dict(), "hyper_parameters": HPARAMS}, checkpoint)
     assert main(["weights", "convert", NAME, str(checkpoint), str(packed), "--half"]) == 0
-    said = capsys.readouterr().out
-    assert f"size={packed.stat().st_size}" in said
+    output = capsys.readouterr().out
+    assert f"size={packed.stat().st_size}" in output
     assert packed.stat().st_size < 0.6 * checkpoint.stat().st_size
     metadata = read_metadata(packed)
     assert metadata["model"] == model_card(NAME).name
     assert metadata["hparams"] == json.dumps(read_hparams(packed), sort_keys=True)
     lightness = 100 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        loaded = colorzoo.create_model(NAME, packed)  # the file says how wide it is
+        loaded = colorzoo.create_model(NAME, packed)  # the width comes from the file
         torch.testing.assert_close(loaded(lightness).ab, model(lightness).ab, atol=0.5, rtol=0)
 
 
-HDF5 = Path(__file__).parent / "narrow.caffemodel.h5"  # of larsson2016's network, 1 / 128 as wide
+HDF5 = Path(__file__).parent / "narrow.caffemodel.h5"  # larsson2016 at width 1 / 128
 
 
-def test_the_file_of_larsson_2016_is_converted(tmp_path: Path) -> None:
+def test_convert_weights_reads_the_larsson2016_hdf5_file(tmp_path: Path) -> None:
     card = model_card("larsson2016")
     convert_weights(HDF5, card, tmp_path / "ours.safetensors", hparams={"width": 1 / 128})
     model = colorzoo.create_model("larsson2016", tmp_path / "ours.safetensors")

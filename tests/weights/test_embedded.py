@@ -1,4 +1,4 @@
-"""Provenance of the embedded files."""
+"""Integrity of the embedded weight files."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from colorzoo.weights.catalog import EMBEDDED_FOLDER
 FILES = sorted(EMBEDDED_FOLDER.glob("*.safetensors"))
 
 
-def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_create_coloring_model_rejects_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = str(model_card("zhang2016_small").weights["default"].file)
     data = bytearray((EMBEDDED_FOLDER / name).read_bytes())
     data[-1] ^= 1
@@ -24,14 +24,14 @@ def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: p
         create_coloring_model("zhang2016_small")
 
 
-def test_every_embedded_file_belongs_to_a_card() -> None:
+def test_embedded_files_match_model_cards_and_encoder_files() -> None:
     known = {w.file for name in list_models() for w in model_card(name).weights.values() if w.file}
     assert {path.name for path in FILES} == known | {*encoder.FILES.values(), encoder.SEGMENTER_FILE}
 
 
 @pytest.mark.parametrize("weights", encoder.FILES)
-def test_the_encoder_is_the_file_that_the_weights_were_trained_with(weights: encoder.EncoderWeights) -> None:
+def test_embedded_encoder_file_matches_its_hash_and_is_frozen(weights: encoder.EncoderWeights) -> None:
     assert sha256_of(EMBEDDED_FOLDER / encoder.FILES[weights]) == encoder.SHA256[weights]
     model = encoder.frozen_imagenet_encoder(weights)
-    assert not list(model.parameters())  # nothing trains it
-    assert not model.state_dict()  # and no checkpoint holds it
+    assert not list(model.parameters())  # no trainable parameters
+    assert not model.state_dict()  # excluded from checkpoints

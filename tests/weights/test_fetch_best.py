@@ -1,4 +1,4 @@
-"""``colorzoo weights fetch best``: files of the best models, and failures."""
+"""``colorzoo weights fetch best``: downloaded files and failures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def zoo(card, entry, server, monkeypatch) -> dict[str, ModelCard]:
     return {each.name: each for each in cards}
 
 
-def test_the_best_of_each_use_is_fetched_once(zoo, capsys, server, payload: bytes) -> None:
+def test_fetch_best_downloads_the_best_model_of_each_use_once(zoo, capsys, server, payload: bytes) -> None:
     paths = [weights_path(zoo[name], "published") for name in ("lee2099", "may2098")]
     for _ in range(2):
         assert main(["weights", "fetch", "best"]) == 0
@@ -42,7 +42,7 @@ def test_the_best_of_each_use_is_fetched_once(zoo, capsys, server, payload: byte
     assert all_defaults()["points"].model == "lee2099"
 
 
-def test_a_failed_download_does_not_stop_the_others(zoo, capsys, server, payload: bytes, monkeypatch) -> None:
+def test_fetch_best_continues_after_failed_download(zoo, capsys, server, payload: bytes, monkeypatch) -> None:
     entry = replace(zoo["lee2099"].weights["published"], urls=(server.url("absent"),))
     gone = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
     monkeypatch.setattr(registry, "all_cards", lambda: gone)

@@ -1,4 +1,4 @@
-"""Weight files in every layout on disk: what is read, what is refused, and what fits a model."""
+"""Loading of weight files: supported layouts, rejected files and mismatches with a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from colorzoo.weights.load import WRAPPERS
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}
 OTHER = {key: value + 1 for key, value in STATE.items()}
 PARALLEL = {f"module.{key}": value for key, value in STATE.items()}
-# as torch saves it: steps and moments are tensors, but below numbers
+# torch saves steps and moments as tensors under integer keys
 OPTIMIZER = {
     "state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.ones(3)}},
     "param_groups": [{"lr": 1e-4}],
@@ -37,7 +37,7 @@ def _same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_torch_files(tmp_path: Path):
+def test_load_state_dict_file_reads_torch_files(tmp_path: Path):
     for wrapped in [True, False]:
         for legacy in [True, False]:
             content = {"state_dict": STATE, "epoch": 3} if wrapped else STATE
@@ -45,7 +45,7 @@ def test_torch_files(tmp_path: Path):
             assert _same(load_state_dict_file(tmp_path / "a.safetensors"), STATE)
 
 
-def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path):
+def test_lightning_checkpoint_loads_averaged_weights_and_hparams(tmp_path: Path):
     raw = {key: value + 1 for key, value in STATE.items()}
     hparams = {"width": 0.5, "_class_path": "a.B"}
     content = {"state_dict": STATE, "current_model_state": raw, "hyper_parameters": hparams}
@@ -55,14 +55,14 @@ def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"\n<!doctype html></html>", bytes(range(120, 256)), b""])
-def test_another_format_is_one_line(tmp_path: Path, content: bytes):
+def test_load_state_dict_file_raises_one_line_error_for_other_formats(tmp_path: Path, content: bytes):
     (tmp_path / "a.pth").write_bytes(content)
     with pytest.raises(WeightsError, match="is not a weight file; expected safetensors") as caught:
         load_state_dict_file(tmp_path / "a.pth")
     assert "\n" not in str(caught.value)
 
 
-def test_truncated_files(tmp_path: Path):
+def test_load_state_dict_file_rejects_truncated_files(tmp_path: Path):
     for kind in ["safetensors", "zip", "legacy"]:
         path = tmp_path / "a.pth"
         if kind == "safetensors":
@@ -79,7 +79,7 @@ class _Attack:
         return os.mkdir, (os.environ["ATTACK"],)
 
 
-def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_weight_readers_do_not_run_code_in_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ATTACK", str(tmp_path / "attacked"))
     torch.save({"a": _Attack()}, tmp_path / "a.pth")
     for reader in (load_state_dict_file, read_hparams):
@@ -88,14 +88,14 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "attacked").exists()
 
 
-def test_missing_file_and_folder(tmp_path: Path):
+def test_weight_readers_reject_missing_files_and_folders(tmp_path: Path):
     with pytest.raises(WeightsError, match=r"none\.pth is missing"):
         load_state_dict_file(tmp_path / "none.pth")
     with pytest.raises(WeightsError, match="is a folder"):
         read_metadata(tmp_path)
 
 
-def test_saved_weights_are_float16_unless_out_of_its_range(tmp_path: Path):
+def test_save_weights_stores_float16_except_values_out_of_range(tmp_path: Path):
     state = STATE | {
         "big": torch.tensor([1e6, 1.0]),
         "view": STATE["conv.weight"].T,
@@ -111,7 +111,7 @@ def test_saved_weights_are_float16_unless_out_of_its_range(tmp_path: Path):
     assert torch.equal(found["seen"], state["seen"])
 
 
-def test_metadata_are_kept_and_equal_input_gives_an_equal_file(tmp_path: Path):
+def test_save_weights_keeps_metadata_and_is_deterministic(tmp_path: Path):
     paths = [tmp_path / f"{index}.safetensors" for index in range(4)]
     for path in paths:
         save_weights(path, STATE, METADATA)
@@ -128,7 +128,7 @@ class Net(nn.Module):
         self.norm = nn.BatchNorm2d(2)
 
 
-def test_half_precision_file_is_widened_into_the_model(tmp_path: Path):
+def test_apply_weights_casts_float16_weights_to_float32(tmp_path: Path):
     source, target = Net(), Net()
     save_weights(tmp_path / "a.safetensors", source.state_dict(), {})
     apply_weights(target, load_state_dict_file(tmp_path / "a.safetensors"), name="a", published=False)
@@ -137,18 +137,18 @@ def test_half_precision_file_is_widened_into_the_model(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"conv.weight": None, "conv.bias": None}, "2 missing.*conv.weight"),
         ({"extra": torch.ones(1)}, "1 unexpected.*extra"),
         ({"conv.weight": torch.ones(5, 1, 3, 3)}, r"conv.weight must have the shape \(2, 1, 3, 3\), got \(5"),
     ],
 )
-def test_a_misfit_names_the_first_key_and_changes_nothing(change: dict[str, Any], said: str):
+def test_apply_weights_names_mismatched_key_and_keeps_the_model(change: dict[str, Any], message: str):
     model = Net()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     state = {key: value + 1 for key, value in before.items()} | change
-    with pytest.raises(WeightsError, match=f"lee2099 does not match Net: {said}"):
+    with pytest.raises(WeightsError, match=f"lee2099 does not match Net: {message}"):
         apply_weights(
             model,
             {key: value for key, value in state.items() if value is not None},
@@ -163,7 +163,7 @@ def _saved(path: Path, content: Any) -> Path:
     return path
 
 
-def test_wrappers_are_removed(tmp_path: Path) -> None:
+def test_load_state_dict_file_removes_wrappers(tmp_path: Path) -> None:
     for content in [
         STATE,
         *({name: STATE} for name in WRAPPERS),
@@ -176,7 +176,7 @@ def test_wrappers_are_removed(tmp_path: Path) -> None:
         assert _same(load_state_dict_file(_saved(tmp_path / "a.pth", content)), STATE)
 
 
-def test_several_networks_in_a_file_keep_their_names(tmp_path: Path) -> None:
+def test_load_state_dict_file_prefixes_keys_of_several_networks(tmp_path: Path) -> None:
     content = {
         "colorEncoder": STATE,
         "colorUNet": PARALLEL,
@@ -189,7 +189,7 @@ def test_several_networks_in_a_file_keep_their_names(tmp_path: Path) -> None:
     assert _same(found, parts)
 
 
-def test_matrices_in_8_bits_are_restored(tmp_path: Path):
+def test_load_state_dict_file_dequantizes_int8_tensors(tmp_path: Path):
     levels = torch.randint(-127, 128, (3, 2, 1, 1), dtype=torch.int8)
     scales, plain = torch.tensor([0.5, 2.0, 4.0]), torch.randn(5)
     save_weights(

@@ -1,4 +1,4 @@
-"""From a tag or a path to a verified weight file: cache, download, hashes and first use."""
+"""Resolution of weights: cache, download, hash verification and Hub models."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def get(weights: Weights, target: Path, **options: bool) -> Path:
     return target
 
 
-def test_a_file_is_fetched_once_and_nothing_else_is_left(server, entry: Entry, payload, target) -> None:
+def test_fetch_downloads_once_and_leaves_no_temporary_files(server, entry: Entry, payload, target) -> None:
     for _ in range(2):
         get(entry(server.url("good")), target)
     assert target.read_bytes() == payload
@@ -52,7 +52,7 @@ def test_a_file_is_fetched_once_and_nothing_else_is_left(server, entry: Entry, p
     assert server.count("good") == 1
 
 
-def test_a_failed_download_names_hash_address_and_target_in_one_line(server, entry: Entry, target) -> None:
+def test_fetch_error_names_hash_urls_and_target_in_one_line(server, entry: Entry, target) -> None:
     weights = entry(server.url("wrong"), server.url("absent"), server.url("cut"))
     with pytest.raises(WeightsError) as caught:
         get(weights, target)
@@ -63,7 +63,7 @@ def test_a_failed_download_names_hash_address_and_target_in_one_line(server, ent
     assert not [*target.parent.iterdir()]
 
 
-def test_offline_opens_no_socket_and_says_what_to_do(
+def test_fetch_offline_opens_no_socket_and_names_file_and_url(
     entry: Entry, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("a socket was opened"))
@@ -75,7 +75,7 @@ def test_offline_opens_no_socket_and_says_what_to_do(
     assert not target.parent.exists()
 
 
-def test_the_published_file_in_the_cache_goes_before_the_embedded_one(
+def test_resolve_weights_prefers_cached_published_over_embedded_weights(
     card, entry: Entry, tmp_path: Path, payload: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog_module, "EMBEDDED_FOLDER", tmp_path)
@@ -93,7 +93,7 @@ def test_the_published_file_in_the_cache_goes_before_the_embedded_one(
     assert resolve_weights(model, tmp_path / "lee.safetensors").path == resolved.path
 
 
-def test_default_fetches_published_then_serves_it_offline(card, entry: Entry, server) -> None:
+def test_resolve_weights_default_uses_the_downloaded_file_offline(card, entry: Entry, server) -> None:
     model = card(published=entry(server.url("good"), published=True))
     for options in ({}, {"offline": True}):
         resolved = resolve_weights(model, "default", **options)
@@ -103,7 +103,7 @@ def test_default_fetches_published_then_serves_it_offline(card, entry: Entry, se
     assert server.requests == ["good"]
 
 
-def test_unavailable_default_weights_warn_once(card, entry: Entry) -> None:
+def test_resolve_weights_warns_once_if_default_weights_are_unavailable(card, entry: Entry) -> None:
     url = "https://example.org/net.pth"
     model = card(published=entry(url, published=True))
     with warnings.catch_warnings(record=True) as caught:
@@ -114,7 +114,7 @@ def test_unavailable_default_weights_warn_once(card, entry: Entry) -> None:
         assert part in str(caught[0].message)
 
 
-def test_a_file_of_the_users_own_includes_its_arguments(card, tmp_path: Path) -> None:
+def test_resolve_weights_reads_hparams_of_a_user_file(card, tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     save_weights(path, nn.Linear(2, 2).state_dict(), {"hparams": '{"width": 3}'})
     for given in (path, str(path)):
@@ -124,20 +124,20 @@ def test_a_file_of_the_users_own_includes_its_arguments(card, tmp_path: Path) ->
         assert (resolved.sha256, resolved.published) == (None, False)
 
 
-def test_other_values_are_one_short_line(card, entry: Entry) -> None:
-    for given, said in [
+def test_resolve_weights_raises_short_errors_for_invalid_values(card, entry: Entry) -> None:
+    for given, reason in [
         ("pulbished", "lee2099 (known tags are 'published')"),
         (Path("published"), "existing file"),
         ("x" * 5000, "existing file"),
         ("a\0b", "existing file"),
         ("~nobody-here/a.pth", "existing file"),
     ]:
-        with pytest.raises(WeightsError, match=re.escape(said)) as caught:
+        with pytest.raises(WeightsError, match=re.escape(reason)) as caught:
             resolve_weights(card(published=entry("http://x/y")), given)
         assert len(str(caught.value)) < 500
 
 
-def test_a_file_without_settings_is_the_authors_if_they_state_no_hash(tmp_path: Path, card) -> None:
+def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_path: Path, card) -> None:
     published = Weights(None, 100, "MIT", urls=("https://x.org/a.pth",), published=True, hparams={"width": 2})
     theirs = tmp_path / "theirs.pth"
     torch.save({"model": {f"theirs.{k}": v for k, v in nn.Linear(2, 2).state_dict().items()}}, theirs)
@@ -146,14 +146,14 @@ def test_a_file_without_settings_is_the_authors_if_they_state_no_hash(tmp_path: 
     assert (found.published, found.sha256, found.hparams) == (True, None, {"width": 2})
 
 
-def test_a_file_without_a_published_hash_is_recorded_at_its_first_use(
+def test_create_model_records_the_hash_of_unhashed_weights_at_first_use(
     narrow_zoo, server, authors_file: Path, capsys
 ) -> None:
     server.content = authors_file.read_bytes()
     card = narrow_zoo(sha256=None, urls=(server.url("page"), server.url("good")))
     path = weights_path(card, "published")
     assert main(["weights", "fetch", NAME]) == 0
-    with pytest.raises(WeightsError, match="does not match"):  # settings of the user's own
+    with pytest.raises(WeightsError, match="does not match"):  # user-supplied hyperparameters
         create_model(NAME, "published", offline=True, width=0.25)
     assert recorded_sha256(path) is None
     assert create_model(NAME, offline=True).trained
@@ -168,23 +168,23 @@ def test_a_file_without_a_published_hash_is_recorded_at_its_first_use(
     assert create_model(NAME, "published", offline=True).trained
 
 
-def test_a_model_of_the_hub_is_loaded_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_create_model_loads_hugging_face_hub_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = weights_path(colorzoo.model_card("zhang2016_small"), "default")
-    asked = []
+    calls = []
 
     def download(*words: str, **options: object) -> str:
-        asked.append((words, options))
+        calls.append((words, options))
         return str(shipped)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     model = colorzoo.create_model("hf-hub:someone/colors@v2", offline=True)
     assert type(model) is type(colorzoo.create_model("zhang2016_small"))
-    assert asked == [(("someone/colors", "model.safetensors"), {"revision": "v2", "local_files_only": True})]
+    assert calls == [(("someone/colors", "model.safetensors"), {"revision": "v2", "local_files_only": True})]
     with pytest.raises(WeightsError, match="weights"):
         colorzoo.create_model("hf-hub:someone/colors", None)
 
 
-def test_a_repository_that_cannot_be_fetched_is_one_line() -> None:
+def test_create_model_raises_one_line_error_for_unavailable_hub_repository() -> None:
     with pytest.raises(WeightsError, match="hf-hub:a/b cannot be downloaded") as caught:
         colorzoo.create_model("hf-hub:a/b", offline=True)
     assert "\n" not in str(caught.value)

@@ -36,7 +36,7 @@ def _run(*arguments: str) -> int:
     return command.run(command.parse("colorzoo weights", arguments[1:]))
 
 
-def test_list_shows_where_files_are(zoo, capsys):
+def test_weights_list_shows_the_location_of_each_file(zoo, capsys):
     assert _run("list") == 0
     header, first, second = capsys.readouterr().out.splitlines()
     assert header.split() == ["MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE"]
@@ -47,7 +47,7 @@ def test_list_shows_where_files_are(zoo, capsys):
     assert second.split()[:9] == expected
 
 
-def test_fetch_then_json_list(zoo, server, capsys):
+def test_weights_list_json_reports_fetched_files_as_cached(zoo, server, capsys):
     assert _run("fetch", "lee2099") == 0
     target = weights_path(zoo["lee2099"], "published")
     assert capsys.readouterr().out == f"{target}\n"
@@ -57,7 +57,7 @@ def test_fetch_then_json_list(zoo, server, capsys):
     assert (rows[1]["urls"], rows[1]["path"]) == ([server.url("good")], str(target))
 
 
-def test_fetch_errors(zoo, monkeypatch):
+def test_weights_fetch_raises_for_offline_missing_and_unknown_models(zoo, monkeypatch):
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     with pytest.raises(WeightsError, match="OFFLINE"):
         _run("fetch", "lee2099")
@@ -67,7 +67,7 @@ def test_fetch_errors(zoo, monkeypatch):
         _run("fetch", "lee209")
 
 
-def test_verify_finds_broken_files(zoo, tmp_path: Path, capsys):
+def test_weights_verify_reports_damaged_and_missing_files(zoo, tmp_path: Path, capsys):
     shipped, target = tmp_path / "small.safetensors", weights_path(zoo["lee2099"], "published")
 
     def verified(*names: str) -> tuple[int, list[str]]:
@@ -75,7 +75,7 @@ def test_verify_finds_broken_files(zoo, tmp_path: Path, capsys):
 
     assert _run("fetch", "lee2099", "--tag", "default") == 0
     assert capsys.readouterr().out == f"{shipped}\n"
-    assert verified() == (0, [f"lee2099 default {shipped} ok"])  # what was not fetched is no damage
+    assert verified() == (0, [f"lee2099 default {shipped} ok"])  # files that were not fetched are not damaged
     assert verified("may2098") == (
         0,
         ["no weight files found; download one with `colorzoo weights fetch NAME`"],
@@ -95,7 +95,7 @@ def test_verify_finds_broken_files(zoo, tmp_path: Path, capsys):
         _run("fetch", "lee2099", "--tag", "default")
 
 
-def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_cache_home_follows_xdg_cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("COLORZOO_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
     assert cache_home() == tmp_path / "b" / "colorzoo"
@@ -104,7 +104,7 @@ def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert cache_home() == Path.home() / ".cache" / "colorzoo"
 
 
-def test_the_networks_of_metrics_that_cannot_be_downloaded_are_named(tmp_path, monkeypatch, capsys) -> None:
+def test_weights_fetch_metrics_names_networks_that_fail_to_download(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     assert _run("fetch", "metrics") == 1

@@ -1,4 +1,4 @@
-"""Writer of Torch7 files, and of the network of Iizuka et al. 2016 as their script says it is built."""
+"""Writer of Torch7 files, and of the Iizuka et al. 2016 network in the authors' layout."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 
 @dataclass(eq=False)
-class Thing:
-    """An object of a class, whose content is a table."""
+class T7Object:
+    """Torch object whose content is a Lua table."""
 
     kind: str
     content: dict[Any, Any] = field(default_factory=dict)
 
 
 class Function:
-    """A function of Lua, which must never run."""
+    """Lua function, which readers must not execute."""
 
 
 class Writer:
@@ -58,7 +58,7 @@ class Writer:
         self.ints(4)
         if not self.is_new(value):
             return
-        if isinstance(value, Thing):
+        if isinstance(value, T7Object):
             self.name(value.kind)
             self.write(value.content)
             return
@@ -92,44 +92,44 @@ class Writer:
         self.out += struct.pack(f"<{len(values)}i", *values)
 
 
-def layer(weight: np.ndarray, bias: np.ndarray) -> Thing:
-    """Return a layer with gradients, as a file of doubles has them."""
+def layer(weight: np.ndarray, bias: np.ndarray) -> T7Object:
+    """Return a layer with gradients, as stored in files of double tensors."""
     content = {"gradWeight": np.zeros_like(weight), "weight": weight, "bias": bias, "train": False}
-    return Thing("nn.Linear" if weight.ndim == 2 else "nn.SpatialConvolution", content)
+    return T7Object("nn.Linear" if weight.ndim == 2 else "nn.SpatialConvolution", content)
 
 
-def sequence(*parts: Thing) -> Thing:
-    return Thing("nn.Sequential", {"modules": dict(enumerate(parts, 1))})
+def sequence(*parts: T7Object) -> T7Object:
+    return T7Object("nn.Sequential", {"modules": dict(enumerate(parts, 1))})
 
 
-def graph(*modules: Thing | None) -> Thing:
-    """Return a network of nngraph, whose nodes refer to each other; those without a module are inputs."""
+def graph(*modules: T7Object | None) -> T7Object:
+    """Return a network of nngraph, whose nodes refer to each other; nodes without a module are inputs."""
     nodes = [
-        Thing("nngraph.Node", {"data": {} if module is None else {"module": module}}) for module in modules
+        T7Object("nngraph.Node", {"data": {} if module is None else {"module": module}}) for module in modules
     ]
     for index, node in enumerate(nodes):
-        node.content["children"] = {1: nodes[(index + 1) % len(nodes)]}  # a circle
+        node.content["children"] = {1: nodes[(index + 1) % len(nodes)]}  # a cycle
         node.content["data"]["annotations"] = {"print": Function()}
     backwards = dict(enumerate(reversed(nodes), 1))
-    return Thing("nn.gModule", {"bg": backwards, "forwardnodes": dict(enumerate(nodes, 1))})
+    return T7Object("nn.gModule", {"bg": backwards, "forwardnodes": dict(enumerate(nodes, 1))})
 
 
 def iizuka_network(state: Mapping[str, np.ndarray], mean: float) -> bytes:
-    """Return the authors' file: ``low`` twice, the copy with tensors of its own, convolutions as matrices."""
+    """Return the authors' file: ``low`` is stored twice, and layers named ``*1`` as matrices."""
 
-    def parts(prefix: str, *names: str) -> list[Thing]:
+    def parts(prefix: str, *names: str) -> list[T7Object]:
         found = []
         for name in names:
             weight, bias = (
                 state[f"{prefix}.{name}.{part}"].astype(np.float64) for part in ("weight", "bias")
             )
             matrix = weight.reshape(len(weight), -1) if name.endswith("1") else weight
-            found += [layer(matrix, bias), Thing("nn.ReLU", {"inplace": True})]
+            found += [layer(matrix, bias), T7Object("nn.ReLU", {"inplace": True})]
         return found
 
     low = [f"conv{index}" for index in range(1, 7)]
     scene = sequence(*parts("low", *low), *parts("scene", "conv1", "conv2", "conv3", "conv4", "fc1", "fc2"))
-    style = sequence(*parts("style", "fc3"), Thing("nn.Replicate"), Thing("nn.Replicate"))
+    style = sequence(*parts("style", "fc3"), T7Object("nn.Replicate"), T7Object("nn.Replicate"))
     mid = sequence(*parts("mid", "conv1", "conv2"))
     color = sequence(*parts("color", *low))
     nodes = (None, None, None, sequence(*parts("low", *low)), mid, None, None, scene, style, color)
