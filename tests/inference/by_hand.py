@@ -1,4 +1,4 @@
-"""Steps of coloring put together by hand, for tests of single ones."""
+"""Combinations of single inference steps for tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from colorzoo.inference.steps.reach import (
 from colorzoo.inference.task import ColorizeTask, Part
 
 Likeness = Callable[[Tensor], Tensor]
-"""Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them."""
+"""Maps a mask ``(1, 1, h, w)`` to the similarity of all cells to the masked cells."""
 
 
 def task_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> ColorizeTask:  # noqa: B008
@@ -55,7 +55,7 @@ def paths_of(lightness: Tensor, hints: Sequence[PointHint], image_size: tuple[in
 def search(
     lightness: Tensor, hint: PointHint, image_size: tuple[int, int], similarity: Likeness | None = None
 ) -> tuple[Map, Map | None]:
-    """Return the costs of the paths from a point, and how like it the cells of their grid are."""
+    """Return the path costs from a point, and the similarity of the grid cells to the point."""
     costs = paths_of(lightness, [hint], image_size).costs
     mask = PointPatches.of([hint], image_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
     return costs, on_grid(similarity and similarity(mask), costs)

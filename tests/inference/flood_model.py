@@ -19,7 +19,7 @@ LEFT, RIGHT = np.s_[:, : SIDE // 2 - 4], np.s_[:, SIDE // 2 + 4 :]
 
 
 class Flood(ColoringModel):
-    """Answers the mean color of all points everywhere, and counts its runs, also those of its copies."""
+    """Predicts the mean point color everywhere and counts all forward passes, including those of copies."""
 
     accepts = ("points", "scribbles")
     runs: ClassVar[list[None]] = []

@@ -1,4 +1,4 @@
-"""Pages of an archive that have nothing to color: blank ones, text, line charts, color targets."""
+"""Pages without colorizable content: blank paper, text, line charts, color targets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def line_chart(paper: int, ink: int) -> Image.Image:
 
 
 def checker(paper: int, columns: int, rows: int) -> Image.Image:
-    """Return a color target as it looks in gray: even patches with a margin."""
+    """Return a gray color target: uniform patches with a margin."""
     page, random = blank(paper), np.random.default_rng(rows)
     draw, across, down = ImageDraw.Draw(page), 380 // columns, 520 // rows
     for number in range(columns * rows):
@@ -54,7 +54,7 @@ def steps(count: int) -> Image.Image:
 
 
 def scanned(page: Image.Image, grain: float = 0.0, shade: float = 0.0, angle: float = 0.0) -> Levels:
-    """Return a page as a scanner gives it: with grain, darker towards one corner, and tilted."""
+    """Return a page with scan defects: grain, shading towards one corner, and tilt."""
     paper = int(np.median(page))
     levels = np.asarray(page.rotate(angle, Image.Resampling.BICUBIC, fillcolor=paper)).astype(float)
     height, width = levels.shape

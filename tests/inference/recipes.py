@@ -1,7 +1,7 @@
-"""Recipes of every kind, with small models and images: what ``recipes.npz`` holds the results of.
+"""Recipes of every kind with small models and images; their results are stored in ``recipes.npz``.
 
 ``python tests/inference/recipes.py`` (from the root, with ``tests`` and ``src`` on the path) writes that file
-anew. Do so only where another result is meant, and say why in the commit.
+again. Run it only for an intended change of results, and state the reason in the commit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WIDTH, HEIGHT, SIZE = 104, 80, 48
 
 
 class Alike(ColoringModel):
-    """A model of a few lines that takes points, looks and statistics, and compares places."""
+    """A small model that accepts points, references and statistics, and computes similarities."""
 
     accepts = frozenset({"points", "exemplar", "statistics"})
 
@@ -95,7 +95,7 @@ def _small(name: str) -> ColoringModel:
 
 
 def _painter() -> ColoringModel:
-    """Return a model of sketches whose colors differ from region to region."""
+    """Return a sketch model that predicts different colors for different regions."""
     painter = tiny_painter()
     shapes = {key: tuple(value.shape) for key, value in painter.network.colorizer.state_dict().items()}
     pseudo = {key: torch.from_numpy(value) for key, value in pseudo_state_dict(shapes, seed=1).items()}
@@ -116,12 +116,12 @@ MODELS: Mapping[str, Callable[[], ColoringModel]] = {
 
 @cache
 def colorizer(model: str) -> Colorizer:
-    """Return a colorizer, which remembers the recipes before."""
+    """Return a colorizer, shared by all recipes of a model."""
     return Colorizer(MODELS[model](), device="cpu", precision="float32", size=SIZE)
 
 
 def photo(dtype: type = np.uint8, border: int = 0) -> NDArray[Any]:
-    """Return a scene of some surfaces with grain, in a dark border if there is one."""
+    """Return a grainy scene of several surfaces, with an optional dark border."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     value = 0.62 + 0.2 * np.sin(x / 31) - 0.25 * (y > 46 + 6 * np.sin(x / 14))
     value = np.where(np.hypot(x - 70, y - 38) < 15, 0.3 + 0.003 * x, value)
@@ -140,7 +140,7 @@ def reference() -> NDArray[np.uint8]:
 
 
 def drawing() -> NDArray[np.uint8]:
-    """Return line art: a few closed shapes on paper."""
+    """Return line art of two closed shapes."""
     paper = np.full((HEIGHT, WIDTH), 255, np.uint8)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     paper[abs(np.hypot(x - 70, y - 38) - 20) < 1.5] = 0
@@ -150,15 +150,15 @@ def drawing() -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Case:
-    """One coloring.
+    """One colorization.
 
     Attributes:
-        model: Of `MODELS`.
-        guidance: Fields of a recipe, or tensors.
+        model: Key of `MODELS`.
+        guidance: Recipe fields, or tensors.
         image: The image.
         reference: The reference, or None.
-        depth: Bits of the result.
-        options: Of `Colorizer.colorize`.
+        depth: Bit depth of the result.
+        options: Options of `Colorizer.colorize`.
     """
 
     model: str
@@ -200,7 +200,7 @@ def _area(action: str, **more: Any) -> dict[str, Any]:
 
 
 def _dense() -> Guidance:
-    """Return points as tensors of another size than the image."""
+    """Return points as tensors whose size differs from the image size."""
     ab, mask = torch.zeros(1, 2, 40, 52), torch.zeros(1, 1, 40, 52)
     ab[:, 0, 4:10, 5:12], ab[:, 1, 25:30, 30:36] = 50.0, -40.0
     mask[:, :, 4:10, 5:12], mask[:, :, 25:30, 30:36] = 1, 1
@@ -341,7 +341,7 @@ CASES: Mapping[str, Case] = {
 
 
 def write() -> None:
-    """Store the results of all cases by a colorizer that has nothing in its memory."""
+    """Store the results of all cases, each with an empty cache."""
     results: dict[str, NDArray[Any]] = {}
     for name, case in CASES.items():
         colorizer.cache_clear()

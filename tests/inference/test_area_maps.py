@@ -35,8 +35,8 @@ PATH = ((0.0, 0.0), (SIDE / 2, 0.0), (SIDE / 2, float(SIDE)), (0.0, float(SIDE))
 FAR = red(80, 50, "everywhere")
 
 
-class Deaf(Flood):
-    """Answers one color whatever it is told."""
+class ConstantColor(Flood):
+    """Predicts one color regardless of the guidance."""
 
     accepts = ()
 
@@ -62,7 +62,7 @@ def colorizer() -> Colorizer:
     return Colorizer(Flood(), device="cpu")
 
 
-def test_a_color_fills_its_area_and_nothing_else_changes(colorizer: Colorizer) -> None:
+def test_color_area_changes_only_its_pixels_and_reuses_cached_predictions(colorizer: Colorizer) -> None:
     cache = LRUCache()
     before, after = (ab_of(colorizer, *areas, cache=cache) for areas in ((), (area("color"),)))
     assert torch.equal(after[:, :, 52:], before[:, :, 52:])
@@ -74,26 +74,26 @@ def test_a_color_fills_its_area_and_nothing_else_changes(colorizer: Colorizer) -
     assert len(Flood.runs) == 3  # the seeds are the same without a point of small reach
 
 
-def test_a_model_of_points_gets_seeds_of_the_area_and_others_are_filled() -> None:
-    told: list[Tensor] = []
+def test_color_area_adds_points_for_point_models_and_is_filled_for_others() -> None:
+    received: list[Tensor] = []
 
-    class Listens(Flood):
+    class RecordsPoints(Flood):
         def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
             if guidance is not None and guidance.points is not None:
-                told.append(guidance.points.mask[0, 0])
+                received.append(guidance.points.mask[0, 0])
             return super().forward(lightness, guidance)
 
-    ab_of(Colorizer(Listens(), device="cpu"), area("color"))
-    (mask,) = told
+    ab_of(Colorizer(RecordsPoints(), device="cpu"), area("color"))
+    (mask,) = received
     assert 4 * 25 <= mask[LEFT].sum() <= 8 * 25
     assert mask[:, SIDE // 2 :].sum() == 0
-    after = ab_of(Colorizer(Deaf(), device="cpu"), area("color"))
+    after = ab_of(Colorizer(ConstantColor(), device="cpu"), area("color"))
     assert after[1, :, :44].max() < -15
     assert (after[:, :, 52:] == 20).all()
 
 
-@pytest.mark.parametrize("model", [Flood, Deaf])
-def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]) -> None:
+@pytest.mark.parametrize("model", [Flood, ConstantColor])
+def test_gray_lock_and_only_areas_limit_changes_for_every_model(model: type[Flood]) -> None:
     colorizer = Colorizer(model(), device="cpu")
     points = (FAR,)
     free, own = ab_of(colorizer, points=points), ab_of(colorizer)
@@ -107,7 +107,7 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
             torch.testing.assert_close(held[:, kept[0], kept[1]], own[:, kept[0], kept[1]])
 
 
-def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
+def test_lock_area_with_kept_colors_is_unchanged_by_added_hints_and_areas(colorizer: Colorizer) -> None:
     image, lock = read_image(two_walls(1)), area("lock")
     first = colorizer.colorize(image, Recipe(points=(red(20, 20, "everywhere"),)))
     drawn = draw_areas(preprocess(image, None, colorizer.size).lightness, areas=[lock], image_size=image.size)
@@ -120,12 +120,12 @@ def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colori
         recipe = Recipe.from_json(Recipe(points=points, areas=(locked, area("color"))).to_json())
         images.append(colorizer.colorize(image, recipe).levels().astype(int))
     inside = np.s_[:, : SIDE // 2 - 4]
-    assert all(np.array_equal(one[inside], images[0][inside]) for one in images)
+    assert all(np.array_equal(levels[inside], images[0][inside]) for levels in images)
     assert np.abs(images[0][inside] - first.levels().astype(int)[inside]).max() <= 1
     assert np.abs(images[2] - images[0])[:, 60:].max() > 10
 
 
-def test_edges_follow_the_image_and_are_soft() -> None:
+def test_draw_areas_edges_follow_image_edges_and_are_soft_elsewhere() -> None:
     lightness = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
     rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
     rough_wall = {"areas": [area("gray", rough)], "image_size": (SIDE, SIDE)}
@@ -138,7 +138,7 @@ def test_edges_follow_the_image_and_are_soft() -> None:
     assert (wall.share[:, 56:] == 0).all()
 
 
-def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() -> None:
+def test_decode_locked_colors_is_exact_to_half_a_step_and_rejects_bad_images() -> None:
     lab = torch.randn(3, 20, 30) * 30
     kept = encode_locked_colors(lab, torch.ones(20, 30))
     assert (decode_locked_colors(kept, (20, 30)) - lab).abs().max() <= max(
@@ -147,7 +147,7 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
     corner = torch.zeros(20, 30)
     corner[0, 0] = 1
     near = decode_locked_colors(encode_locked_colors(lab, corner), (20, 30))
-    low = lab[:, :5, :5].flatten(1).min(dim=1).values  # only places within four pixels are kept
+    low = lab[:, :5, :5].flatten(1).min(dim=1).values  # only pixels within a distance of four are kept
     torch.testing.assert_close(near[:, 5:], low.view(3, 1, 1).expand(3, 15, 30), rtol=0, atol=1e-4)
     assert (near - lab)[:, :5, :5].abs().max() < 0.5
     for mode, form in (("L", "PNG"), ("RGB", "JPEG"), ("RGB", "BMP")):
@@ -159,7 +159,7 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
             decode_locked_colors(replace(kept, png=text), (20, 30))
 
 
-def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
+def test_lock_area_excludes_region_colors_of_a_sketch() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
     image = read_image(drawing(64, 64))
     found = filled_regions(proposed_regions(colorizer.prepare(image, Recipe())))

@@ -1,4 +1,4 @@
-"""The border of a scan: what is found, what is left alone, and how guidance moves with it."""
+"""Scan borders: detection, unchanged images, and guidance relative to the border."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def bordered(tone: float, noise: float = 0.0, inside: Array | None = None) -> Ar
 
 
 def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
-    """Check that a border is found, and cuts at most ``tolerance`` pixels of the image on any side."""
+    """Check that a border is found and removes at most ``tolerance`` image pixels on each side."""
     assert found is not None
     right, below = INSIDE.x + INSIDE.width, INSIDE.y + INSIDE.height
     cut = (
@@ -53,21 +53,21 @@ def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
     assert all(0 <= each <= tolerance for each in cut), cut
 
 
-def test_dark_and_light_borders_are_found() -> None:
+def test_find_border_detects_dark_and_light_borders_with_noise() -> None:
     for noise in [0, 3]:
         for tone in [2, 10, 90, 99]:
             assert_near(find_border(bordered(tone, noise)))
 
 
 def film(bar: tuple[int, int], tone: float = 3, *, upright: bool = False) -> Array:
-    """Return a film with two exposures, the bar between them from one column of `INSIDE` to another."""
+    """Return a film with two exposures, separated by a bar between two columns of `INSIDE`."""
     inside = scene(INSIDE.height, INSIDE.width, low=30)
     inside[:, slice(*bar)] = tone
     whole = bordered(tone, noise=1, inside=inside)
     return whole.T.copy() if upright else whole
 
 
-def test_another_exposure_lies_outside() -> None:
+def test_find_border_excludes_a_second_exposure() -> None:
     for upright in [False, True]:
         for bar, (start, stop) in (((130, 138), (0, 130)), ((20, 24), (24, 180))):
             found = find_border(film(bar, upright=upright))
@@ -77,7 +77,7 @@ def test_another_exposure_lies_outside() -> None:
             assert 0 <= INSIDE.x + stop - x - width <= 3
 
 
-def test_margins_of_a_film_lie_outside_with_numbers_on_them() -> None:
+def test_find_border_excludes_film_margins_with_markings() -> None:
     for upright in [False, True]:
         for first, last in ((6, 174), (16, 180), (0, 164)):  # each bar begins or ends within the margin
             inside = scene(INSIDE.height, INSIDE.width, low=30)
@@ -91,7 +91,7 @@ def test_margins_of_a_film_lie_outside_with_numbers_on_them() -> None:
             assert 0 <= INSIDE.x + last - x - width <= 3
 
 
-def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
+def test_find_border_splits_exposures_only_at_narrow_dark_full_length_bars() -> None:
     assert_near(find_border(film((130, 132))), 4)  # a line
     assert_near(find_border(film((120, 140))), 4)  # a door
     assert_near(find_border(film((130, 138), tone=96)), 4)  # a white post before a white margin
@@ -106,7 +106,7 @@ def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
     assert_near(find_border(bordered(3, noise=1, inside=dim)), 4)
 
 
-def test_lettering_and_holes_do_not_matter() -> None:
+def test_find_border_ignores_lettering_and_perforations() -> None:
     image = Image.fromarray(bordered(4))
     draw = ImageDraw.Draw(image)
     draw.text((60, 4), "SAFETY FILM 5063", fill=90)
@@ -115,7 +115,7 @@ def test_lettering_and_holes_do_not_matter() -> None:
     assert_near(find_border(np.array(image)))
 
 
-def test_a_tilted_image_is_cut_to_what_lies_inside() -> None:
+def test_find_border_of_a_tilted_image_contains_no_border_pixels() -> None:
     for tone in [4, 95]:
         for degrees in [-0.9, -0.5, 0.3, 0.6, 0.9]:
             around = np.zeros((380, 520), np.float32)
@@ -125,7 +125,7 @@ def test_a_tilted_image_is_cut_to_what_lies_inside() -> None:
             found = find_border(whole)
             assert found is not None
             part = rotated[found.y : found.y + found.height, found.x : found.x + found.width]
-            assert part.all()  # nothing of the border
+            assert part.all()  # no pixel of the border
             height, width = (
                 300 - 440 * abs(np.sin(np.radians(degrees))),
                 440 - 300 * abs(np.sin(np.radians(degrees))),
@@ -133,7 +133,7 @@ def test_a_tilted_image_is_cut_to_what_lies_inside() -> None:
             assert part.size > 0.97 * height * width  # of the largest upright rectangle
 
 
-def test_borders_within_each_other_are_all_found() -> None:
+def test_find_border_removes_nested_borders() -> None:
     whole = bordered(5)
     for width, tone in ((20, 97), (16, 6)):
         whole = np.pad(whole, width, constant_values=tone)
@@ -179,12 +179,12 @@ def window() -> Array:
     return room
 
 
-def test_no_border_is_seen_where_none_is() -> None:
+def test_find_border_returns_none_for_images_without_border() -> None:
     for image in [night, horizon, studio, tiles, window, lambda: scene(160, 240)]:
         assert find_border(image()) is None
 
 
-def test_tiny_images_have_no_border() -> None:
+def test_find_border_returns_none_for_tiny_images() -> None:
     for shape in [(1, 1), (3, 400), (20, 20), (64, 9)]:
         assert find_border(np.zeros(shape, np.float32)) is None
 
@@ -193,7 +193,7 @@ def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     return Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe).levels()
 
 
-def test_the_border_stays_gray_and_the_inside_is_that_of_the_image_alone() -> None:
+def test_recipe_border_stays_gray_and_inside_equals_the_cropped_image() -> None:
     levels = (bordered(4) * 2.55).astype(np.uint8)
     x, y, width, height = INSIDE[:4]
     points = tuple(replace(red(90 + x, 60 + y, reach), radius=3) for reach in ("everywhere", 1.0))
@@ -207,8 +207,8 @@ def test_the_border_stays_gray_and_the_inside_is_that_of_the_image_alone() -> No
     assert np.array_equal(whole[around], levels[around][:, None].repeat(3, 1))
 
 
-def test_a_border_of_a_large_scan_ends_at_the_image() -> None:
-    """Every second row and column is searched, so the number of rows is not a multiple of the step."""
+def test_select_part_includes_the_last_row_and_column_of_a_large_scan() -> None:
+    """The search uses every second row and column; the image size is not a multiple of this step."""
     inside = (scene(1551, 2301) * 2.55).astype(np.uint8)
     levels = np.pad(inside, ((150, 0), (200, 0)), constant_values=5)
     found = select_part(RasterImage(levels), "automatic")
@@ -217,7 +217,7 @@ def test_a_border_of_a_large_scan_ends_at_the_image() -> None:
     assert (found.x, found.y) == (216, 162)
 
 
-def test_points_on_the_border_are_ignored_with_a_note() -> None:
+def test_points_on_the_scan_border_are_ignored_with_a_note() -> None:
     levels = (bordered(4) * 2.55).astype(np.uint8)
     recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), border=INSIDE)
     found = Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe)
@@ -225,7 +225,7 @@ def test_points_on_the_border_are_ignored_with_a_note() -> None:
     assert "only the image inside the scan border was colored (24,20,180,120)" in found.notes
 
 
-def test_a_recipe_moves_to_the_inside() -> None:
+def test_crop_recipe_shifts_and_clips_guidance_to_the_part() -> None:
     corners = ((0.0, 0.0), (100.0, 0.0), (100.0, 100.0))
     half = np.zeros((164, 234), bool)
     half[:, :100] = True
@@ -247,7 +247,7 @@ def test_a_recipe_moves_to_the_inside() -> None:
     assert moved.extra["classes"]["painted"][0]["path"] == [[0, 0], [6, 0], [6, 20]]
 
 
-def test_guidance_as_tensors_covers_the_whole_image() -> None:
+def test_tensor_guidance_covers_the_whole_image_and_rejects_a_border() -> None:
     image = RasterImage((bordered(4) * 2.55).astype(np.uint8))
     points = Recipe(points=(red(90, 80, "everywhere"),))
     tensors = Guidance.from_recipe(points, *image.size)
@@ -269,21 +269,21 @@ def test_guidance_as_tensors_covers_the_whole_image() -> None:
         colorizer.prepare(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
 
 
-def test_borders_are_read_and_written() -> None:
-    assert Recipe.from_json({"version": 1}).border == "none"  # as it was colored when it was made
+def test_recipe_reads_and_writes_border_and_its_former_name() -> None:
+    assert Recipe.from_json({"version": 1}).border == "none"  # the behavior of version 1
     assert Recipe.from_json({}).border == "automatic"
     for name in ("border", "frame"):  # the second is the former name
         for numbers in ([1, 2, 30, 40], [1, 2, 30, 40, 2.5]):  # an earlier version wrote a tilt
             assert Recipe.from_json({name: numbers}).to_dict()["border"] == [1, 2, 30, 40]
 
 
-def test_broken_borders_are_refused() -> None:
+def test_recipe_rejects_invalid_borders() -> None:
     for border in ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True]:
         with pytest.raises(GuidanceError, match="border must be"):
             Recipe.from_json({"border": border})
 
 
-def test_a_rectangle_outside_the_image_is_refused() -> None:
+def test_select_part_rejects_a_rectangle_outside_the_image() -> None:
     image = read_image(np.full((50, 60), 128, np.uint8))
     with pytest.raises(GuidanceError, match="border"):
         select_part(image, Rectangle(20, 0, 60, 50))

@@ -19,7 +19,7 @@ REFERENCE = torch.zeros(1, 3, 20, 20)
 
 
 class Halves:
-    """Finds class 0 on the left, 1 on the right."""
+    """Segments the left half as class 0 and the right half as class 1."""
 
     class_count = 3
     device = "cpu"
@@ -29,7 +29,7 @@ class Halves:
         return columns.expand(1, 1, *lightness.shape[-2:]).clone()
 
 
-def asked(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
+def class_map_of(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
     recipe = Recipe(width=600, height=400, extra={"classes": classes})
     return class_map(Halves(), recipe, LIGHTNESS, reference)
 
@@ -42,37 +42,37 @@ def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str
     return str(path)
 
 
-def test_a_recipe_without_classes_leaves_them_to_the_model() -> None:
+def test_class_map_is_none_without_classes_in_the_recipe() -> None:
     assert class_map(Halves(), Recipe(), LIGHTNESS, REFERENCE) is None
 
 
-def test_a_table_moves_classes_of_the_image_alone() -> None:
-    found = asked(map={"0": 2, "1": 0})
-    assert found.target[0, 0, 0].tolist() == [2] * 30 + [0] * 30  # at once, not one after the other
+def test_class_map_table_remaps_only_target_classes() -> None:
+    found = class_map_of(map={"0": 2, "1": 0})
+    assert found.target[0, 0, 0].tolist() == [2] * 30 + [0] * 30  # simultaneous, not sequential
     assert found.exemplar[0, 0, 0].tolist() == [0] * 10 + [1] * 10
 
 
-def test_polygons_are_painted_in_pixels_of_the_image() -> None:
+def test_class_map_draws_polygons_in_image_pixels() -> None:
     square = [[100, 100], [199, 100], [199, 199], [100, 199]]
-    found = asked(painted=[{"class": 2, "path": square}])
+    found = class_map_of(painted=[{"class": 2, "path": square}])
     rows, columns = (found.target[0, 0] == 2).nonzero(as_tuple=True)
     assert (int(rows.min()), int(columns.min())) == (10, 10)
     assert 9 <= int(rows.max()) - 10 + 1 <= 11
     assert 80 <= len(rows) <= 121
 
 
-def test_label_images_replace_the_classes_of_the_model(tmp_path: Path) -> None:
+def test_class_map_label_images_replace_predicted_classes(tmp_path: Path) -> None:
     files = {
         "file": labels(tmp_path / "a.png", (120, 80)),
         "reference_file": labels(tmp_path / "b.png", (20, 20)),
     }
-    found = asked(**files, map={"200": 7})
+    found = class_map_of(**files, map={"200": 7})
     assert found.target.shape == (1, 1, 80, 120)
     assert int(found.target[0, 0, 0, 0]) == 7
     assert int(found.exemplar[0, 0, 0, 0]) == 200
 
 
-def test_errors_name_what_does_not_exist() -> None:
+def test_class_map_errors_name_the_invalid_class_or_file() -> None:
     for classes, message in [
         ({"map": {"0": 3}}, "from 0 to 2, got 3"),
         ({"map": {"9": 0}}, "from 0 to 2, got 9"),
@@ -82,10 +82,10 @@ def test_errors_name_what_does_not_exist() -> None:
         ({"file": "nowhere.png"}, "'nowhere.png' cannot be read"),
     ]:
         with pytest.raises(GuidanceError, match=message):
-            asked(**classes)
+            class_map_of(**classes)
 
 
-def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> None:
+def test_class_map_uses_label_images_for_models_without_segment(tmp_path: Path) -> None:
     def given(**classes: Any) -> Any:
         recipe = Recipe(width=600, height=400, extra={"classes": classes})
         return class_map(object(), recipe, LIGHTNESS, REFERENCE)
@@ -97,13 +97,13 @@ def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> Non
     assert given(reference_file=files["reference_file"]) is None
 
 
-def test_label_images_need_one_reference(tmp_path: Path) -> None:
+def test_class_map_with_label_images_requires_one_reference(tmp_path: Path) -> None:
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
     with pytest.raises(GuidanceError, match="exactly one reference"):
-        asked(torch.zeros(1, 3, 1, 1), **files)
+        class_map_of(torch.zeros(1, 3, 1, 1), **files)
 
 
-def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
+def test_label_images_with_wrong_size_or_mode_or_without_reference_labels_raise(tmp_path: Path) -> None:
     with pytest.raises(GuidanceError, match="got 30 x 40 pixels"):
         read_labels(labels(tmp_path / "tall.png", (30, 40)), LIGHTNESS)
     with pytest.raises(GuidanceError, match=r"one channel .*mode RGB"):
@@ -112,11 +112,11 @@ def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(GuidanceError, match="not an image"):
         read_labels(tmp_path / "text.png", LIGHTNESS)
     with pytest.raises(GuidanceError, match="reference-classes"):
-        asked(file=labels(tmp_path / "a.png"))
-    assert asked(None, file=labels(tmp_path / "a.png")).exemplar is None
+        class_map_of(file=labels(tmp_path / "a.png"))
+    assert class_map_of(None, file=labels(tmp_path / "a.png")).exemplar is None
 
 
-def test_classes_choose_a_model_that_accepts_them() -> None:
+def test_choose_for_guidance_selects_a_model_that_accepts_classes() -> None:
     def chosen(**classes: Any) -> str:
         recipe = Recipe(extra={"classes": classes})
         return choose_for_guidance(None, recipe, references=["a.jpg"], fast=True).name

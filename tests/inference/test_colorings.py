@@ -1,4 +1,4 @@
-"""Likely colorings of a whole image: which place decides, and what its colors change."""
+"""Likely colorings of an image: the most informative point and the effect of its colors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ def cells(*probabilities: tuple[float, float, float]) -> Distribution:
     return Distribution(torch.tensor(probabilities).T[:, None], CENTERS, 4)
 
 
-def test_the_place_that_explains_most_of_the_variance_tells_most() -> None:
+def test_most_informative_selects_the_cell_that_explains_most_variance() -> None:
     unsure, sure = (0.5, 0.5, 0.0), (0.0, 0.0, 1.0)
     distribution = cells(unsure, unsure, sure, sure, sure)
     of_two_unsure = torch.tensor([[1.0, 0.9, 0, 0, 0]])
@@ -35,7 +35,7 @@ def test_the_place_that_explains_most_of_the_variance_tells_most() -> None:
     assert most_informative(torch.stack([of_two_unsure, of_all_sure, of_one_unsure]), distribution) == 0
 
 
-def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
+def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu")
     image = read_image(PHOTO)
     task = colorizer.prepare(image, Recipe(), border="none")
@@ -43,8 +43,8 @@ def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
     place = find_informative_point(task, automatic)
     assert place is not None
     width, height = task.part.size
-    columns = round(COLORINGS.candidates * width / height)  # the photo is wider than high
-    assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the middle of one of even tiles
+    columns = round(COLORINGS.candidates * width / height)  # the image is wider than high
+    assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the center of a tile of a regular grid
     assert (place.y * 8 / height) % 1 == pytest.approx(0.5)
     assert float(place.probabilities.sum()) == pytest.approx(1, abs=1e-4)
     colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS.count)
@@ -54,10 +54,10 @@ def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
     for first, ab in enumerate(colored):
         for other in colored[:first]:
             changed = (ab - other).norm(dim=0) > 2
-            assert float(changed.float().mean()) > 0.1  # far more than a place
+            assert float(changed.float().mean()) > 0.1  # far more than one tile
 
 
-def test_models_that_compare_no_places_have_none() -> None:
+def test_find_informative_point_is_none_for_models_without_similarity() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     task = colorizer.prepare(RasterImage(np.asarray(gray_image(64, 96))), Recipe())
     assert find_informative_point(task, colorize(task)) is None

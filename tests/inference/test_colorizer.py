@@ -35,7 +35,7 @@ def colorizer() -> Colorizer:
 
 
 class Painter(ColoringModel):
-    """Answers what it was made for; `fail` is raised as long as it is on the device `fails_on`."""
+    """Predicts a constant color; raises `fail` in the first forward pass."""
 
     def __init__(self, value: float = 0.0, fail: BaseException | None = None) -> None:
         self.value, self.fail = value, fail
@@ -55,19 +55,19 @@ def lab_of(image: Image.Image | np.ndarray) -> Tensor:
     return rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
-def test_the_result_has_the_size_of_the_image(colorizer: Colorizer) -> None:
+def test_colorizer_result_has_the_size_of_the_image(colorizer: Colorizer) -> None:
     for size in [(1, 1), (5000, 1), (1, 5000), (9, 600), (193, 255), (53, 37)]:
         result = colorizer(gray_image(*size))
         assert result.size == (size[1], size[0])
         assert result.mode == "RGB"
 
 
-def test_lightness_stays(colorizer: Colorizer) -> None:
+def test_colorizer_preserves_lightness(colorizer: Colorizer) -> None:
     image = gray_image(300, 420)
     result = lab_of(colorizer(image))
     truth = lab_of(np.repeat(image[..., None], 3, 2))
     assert (result[0] - truth[0]).abs().mean() < 0.1
-    assert result[1:].abs().mean() > 2  # it did color
+    assert result[1:].abs().mean() > 2  # the result has color
 
 
 def test_strength_scales_chroma_down_to_gray(colorizer: Colorizer) -> None:
@@ -80,7 +80,7 @@ def test_strength_scales_chroma_down_to_gray(colorizer: Colorizer) -> None:
         colorizer(gray_image(4, 4), strength=7)
 
 
-def test_points_have_their_color(colorizer: Colorizer) -> None:
+def test_colorizer_result_has_the_hint_color_at_each_point(colorizer: Colorizer) -> None:
     for radius in [0, 3, 25]:
         for size in [(50, 70), (255, 193), (700, 900), (40, 2000)]:
             height, width = size
@@ -96,7 +96,7 @@ def test_points_have_their_color(colorizer: Colorizer) -> None:
                 assert (result[:, y, x] - points_lab([hint], lightness[y, x].view(1))[0]).norm() <= 2
 
 
-def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_colors(
+def test_later_point_replaces_an_earlier_point_at_the_same_pixel(
     colorizer: Colorizer,
 ) -> None:
     image = np.full((600, 800), 130, np.uint8)
@@ -108,7 +108,7 @@ def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_co
         assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
 
 
-def test_tensors_and_recipe_give_the_same_image(colorizer: Colorizer) -> None:
+def test_tensor_guidance_and_recipe_produce_equal_images(colorizer: Colorizer) -> None:
     for size in [(48, 64), (500, 600)]:
         points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
         image, recipe = gray_image(*size), Recipe(points=points)  # tensors have no reach
@@ -118,7 +118,7 @@ def test_tensors_and_recipe_give_the_same_image(colorizer: Colorizer) -> None:
         assert np.array_equal(by_recipe, np.asarray(colorizer(image, recipe.to_json())))
 
 
-def test_the_same_image_gives_the_same_pixels_in_threads_too(colorizer: Colorizer) -> None:
+def test_colorizer_results_are_equal_in_concurrent_threads(colorizer: Colorizer) -> None:
     images = [gray_image(60, 80), gray_image(75, 50)]
     expected = [np.asarray(colorizer(p, Recipe(points=(RED,)))) for p in images]
     wrong: list[int] = []
@@ -136,7 +136,7 @@ def test_the_same_image_gives_the_same_pixels_in_threads_too(colorizer: Colorize
     assert wrong == []
 
 
-def test_tiles_are_bicubic_without_a_seam() -> None:
+def test_bicubic_upsampler_rows_and_pixels_equal_torch_interpolate() -> None:
     image = torch.randn(2, 13, 17, generator=torch.Generator().manual_seed(0)) * 30
     whole = F.interpolate(image[None], size=(101, 67), mode="bicubic", align_corners=False)[0]
     upsampler = BicubicUpsampler(image, (101, 67))
@@ -146,7 +146,7 @@ def test_tiles_are_bicubic_without_a_seam() -> None:
     torch.testing.assert_close(upsampler.pixels(rows, columns), whole[:, rows, columns].T, atol=3e-3, rtol=0)
 
 
-def test_depth_and_alpha(colorizer: Colorizer) -> None:
+def test_colorizer_keeps_16_bit_depth_and_alpha(colorizer: Colorizer) -> None:
     deep = gray_image(30, 40, np.uint16)
     rgb = colorizer.colorize(read_image(deep)).rgb
     lightness = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1))[0]
@@ -158,7 +158,7 @@ def test_depth_and_alpha(colorizer: Colorizer) -> None:
     assert np.array_equal(np.asarray(result)[..., 3], rgba[..., 3])
 
 
-def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) -> None:
+def test_colorize_accepts_arrays_paths_pil_images_and_tensors(colorizer: Colorizer, tmp_path: Path) -> None:
     levels, path = gray_image(20, 20), tmp_path / "a.png"
     Image.fromarray(levels).save(path)
     wanted = colorizer.colorize(read_image(levels)).rgb
@@ -168,7 +168,7 @@ def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) 
     assert np.abs(colorizer.colorize(levels / np.float32(255)).rgb - wanted).max() < 1e-3
 
 
-def test_a_recipe_of_another_file_has_a_note(colorizer: Colorizer, tmp_path: Path) -> None:
+def test_recipe_with_another_image_hash_adds_a_note(colorizer: Colorizer, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(gray_image(20, 20)).save(path)
     right = Recipe(sha256=sha256(path.read_bytes()).hexdigest())
@@ -179,12 +179,12 @@ def test_a_recipe_of_another_file_has_a_note(colorizer: Colorizer, tmp_path: Pat
     )
 
 
-def test_predictions_that_are_not_finite_are_an_error() -> None:
+def test_colorizer_raises_for_nan_predictions() -> None:
     with pytest.raises(ColorzooError, match="Painter predicted NaN or inf"):
         Colorizer(Painter(float("nan")), device="cpu")(gray_image(20, 20))
 
 
-def test_too_little_memory_of_a_device_is_an_error() -> None:
+def test_out_of_memory_error_names_the_device_and_the_size_option() -> None:
     errors = (torch.OutOfMemoryError("full"), RuntimeError("MPS backend out of memory"))
     for error, expected, message in (
         *((error, ColorzooError, r"cpu ran out of memory.* --size") for error in errors),
@@ -194,7 +194,7 @@ def test_too_little_memory_of_a_device_is_an_error() -> None:
             Colorizer(Painter(10.0, error), device="cpu", precision="float32").colorize(gray_image(20, 20))
 
 
-def test_untrained_models_are_refused_in_one_error() -> None:
+def test_colorizer_rejects_untrained_models_and_invalid_size_or_device() -> None:
     for name, weights in ((NAME, None), ("chen2023", "default")):
         with pytest.raises(ColorzooError, match=rf"^{name} is untrained.*--allow-untrained"):
             Colorizer(name, weights=weights)
@@ -222,7 +222,7 @@ def test_colorize_uses_the_model_of_the_recipe_and_reloads_changed_weights(
         colorzoo.colorize(image, weights=path)
 
 
-def test_working_sizes() -> None:
+def test_working_size_scales_the_shorter_side_and_limits_the_longer_side() -> None:
     assert working_size(512, 1024, 256) == (256, 512)
     assert working_size(100, 90, 256) == (100, 90)
     assert working_size(1, 5000, 256) == (1, 1024)
@@ -231,7 +231,7 @@ def test_working_sizes() -> None:
 
 
 @pytest.mark.parametrize(("asked", "seen"), [(None, 48), (64, 64)])
-def test_the_working_size_is_the_models_unless_the_user_chooses_one(asked: int | None, seen: int) -> None:
+def test_colorizer_size_defaults_to_the_working_size_of_the_model(asked: int | None, seen: int) -> None:
     class Sharp(Painter):
         working_size = 48
 
@@ -240,7 +240,7 @@ def test_the_working_size_is_the_models_unless_the_user_chooses_one(asked: int |
     assert Colorizer(Painter(), device="cpu").size == 256
 
 
-def test_temperature_for_a_model_without_it_is_an_error() -> None:
+def test_temperature_raises_for_models_without_this_argument() -> None:
     with pytest.raises(ColorzooError, match="has no argument 'temperature'"):
         Colorizer("zhang2017_local_small", temperature=0.5)
     with pytest.raises(ColorzooError, match="temperature"):
@@ -248,7 +248,7 @@ def test_temperature_for_a_model_without_it_is_an_error() -> None:
     Colorizer(Painter(), temperature=None)
 
 
-def test_a_weight_file_names_its_model(tmp_path: Path) -> None:
+def test_choose_for_guidance_reads_the_model_name_from_the_weight_file(tmp_path: Path) -> None:
     path = write_tiny_weights(tmp_path / "tiny.safetensors")
     assert choose_for_guidance(None, Recipe(), path).name == NAME
     assert choose_for_guidance("zhang2016", Recipe(), path).name == "zhang2016"

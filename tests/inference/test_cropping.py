@@ -1,4 +1,4 @@
-"""Straighten and crop: what a recipe keeps of the finished image."""
+"""Straightening and cropping of results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TURNED = {"x": 20, "y": 15, "width": 50, "height": 40, "angle": 7.5}
 
 
 def smooth(height: int, width: int, dtype: Any = np.uint8) -> NDArray[Any]:
-    """Return a color image of waves, whose values between pixels are known."""
+    """Return a color image of waves, which are defined between pixels too."""
     rows, columns = np.mgrid[:height, :width] + 0.5
     return as_levels(waves(columns, rows), dtype)
 
@@ -45,14 +45,14 @@ def as_levels(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 
 def places(crop: Crop) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return x and y of the pixels of a result in its image."""
+    """Return image coordinates x and y of the pixels of a crop."""
     down, across = np.mgrid[: crop.height, : crop.width] + 0.5
     down, across, turn = down - crop.height / 2, across - crop.width / 2, math.radians(crop.angle)
     x = crop.center[0] + across * math.cos(turn) - down * math.sin(turn)
     return x, crop.center[1] + across * math.sin(turn) + down * math.cos(turn)
 
 
-def test_without_an_angle_the_pixels_stay_as_they_are() -> None:
+def test_cropped_without_angle_returns_the_original_pixels() -> None:
     for dtype in [np.uint8, np.uint16, np.float32]:
         levels = smooth(80, 100, dtype)
         kept = cropped(levels, Crop(12, 9, 60, 50))
@@ -61,10 +61,10 @@ def test_without_an_angle_the_pixels_stay_as_they_are() -> None:
         assert np.array_equal(cropped(levels[..., 0], Crop(0, 0, 100, 80)), levels[..., 0])
 
 
-def test_a_turned_part_has_the_values_between_the_pixels() -> None:
+def test_cropped_with_angle_interpolates_between_pixels() -> None:
     for angle in [-45.0, -3.3, 0.4, 12.0, 45.0]:
         for dtype in [np.uint8, np.uint16, np.float32]:
-            crop = Crop(300, 310, 610, 590, angle)  # of several tiles
+            crop = Crop(300, 310, 610, 590, angle)  # several tiles
             turned = cropped(smooth(1200, 1200, dtype), crop)
             x, y = places(crop)
             error = turned.astype(float) - as_levels(waves(x, y), dtype)
@@ -76,29 +76,29 @@ def test_a_turned_part_has_the_values_between_the_pixels() -> None:
             assert abs(error.mean()) < 0.1 * (most if dtype is np.float32 else 1)
 
 
-def test_a_part_up_to_the_border_has_no_dark_rim() -> None:
+def test_cropped_with_angle_has_no_dark_rim_at_image_borders() -> None:
     level = np.full((200, 200), 200, np.uint8)
     crop = Crop(1, 1, 198, 198, 0.5)
     assert min(x for x, _ in crop.corners) < 0.2
     assert np.array_equal(cropped(level, crop), np.full((198, 198), 200))
 
 
-def test_hints_stay_in_pixels_of_the_whole_image() -> None:
+def test_recipe_crop_keeps_hints_in_pixels_of_the_whole_image() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    photo = gray_image(80, 100)
+    image = gray_image(80, 100)
     recipe = {
         "border": [4, 6, 90, 70],
         "points": [{"x": 50, "y": 30, "color": "#c04020"}],
         "paint": [{"path": [[20, 20], [60, 40]], "color": "#3060b0", "size": 9}],
         "healing": [{"path": [[30, 40]], "width": 7}],
     }
-    whole = np.asarray(colorizer(photo, recipe))
-    part = np.asarray(colorizer(photo, {**recipe, "crop": PLACE}))
+    whole = np.asarray(colorizer(image, recipe))
+    part = np.asarray(colorizer(image, {**recipe, "crop": PLACE}))
     assert np.array_equal(part, whole[9:59, 12:72])
-    turned = np.asarray(colorizer(photo, {**recipe, "crop": TURNED}))
+    turned = np.asarray(colorizer(image, {**recipe, "crop": TURNED}))
     assert np.array_equal(turned, cropped(whole, Crop(**TURNED)))
-    floats = colorizer.colorize(photo, {**recipe, "crop": PLACE}).rgb
-    assert np.array_equal(floats, colorizer.colorize(photo, recipe).rgb[9:59, 12:72])
+    floats = colorizer.colorize(image, {**recipe, "crop": PLACE}).rgb
+    assert np.array_equal(floats, colorizer.colorize(image, recipe).rgb[9:59, 12:72])
 
 
 def deep(path: Path) -> None:
@@ -113,7 +113,7 @@ def transparent(path: Path) -> None:
 
 @pytest.mark.parametrize(("make", "ending"), [(deep, ".tif"), (transparent, ".png")])
 @pytest.mark.parametrize("place", [PLACE, TURNED])
-def test_files_keep_their_depth_and_alpha(
+def test_crop_option_keeps_bit_depth_and_alpha_of_files(
     make: Callable[[Path], None], ending: str, place: dict[str, Any], tmp_path: Path
 ) -> None:
     source, whole, part = (tmp_path / f"{name}{ending}" for name in ("old", "whole", "part"))
@@ -134,7 +134,7 @@ def test_files_keep_their_depth_and_alpha(
     assert source.read_bytes() == before
 
 
-def test_the_record_tells_the_crop_and_makes_the_result_again(
+def test_provenance_stores_the_crop_and_its_recipe_reproduces_the_result(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, part, again = (tmp_path / name for name in ("old.png", "part.png", "again.png"))
@@ -154,14 +154,14 @@ def test_the_record_tells_the_crop_and_makes_the_result_again(
     pixels = np.asarray(Image.open(again))
     assert np.array_equal(pixels, np.asarray(Image.open(part)))
     assert np.array_equal(pixels, np.asarray(colorzoo.colorize(source, guidance=recipe)))
-    assert main([*line, str(part), "--crop", "20,15,50,40"]) != 0  # another result, not done already
+    assert main([*line, str(part), "--crop", "20,15,50,40"]) != 0  # the existing output has another crop
     whole = tmp_path / "whole.png"
     assert main([*line, str(whole)]) == 0
     assert read_provenance(whole).crop == ""  # type: ignore[union-attr]
     assert b"crop" not in whole.read_bytes()
 
 
-def test_recipes_keep_a_crop() -> None:
+def test_recipe_and_parse_crop_text_read_crops() -> None:
     assert Recipe.from_json({"crop": TURNED}).kinds() == ()
     assert Recipe.from_json({"crop": PLACE}).crop == Crop(12, 9, 60, 50)
     assert Recipe.from_json({"crop": None}) == Recipe() == Recipe.from_json({})
@@ -170,7 +170,7 @@ def test_recipes_keep_a_crop() -> None:
     assert parse_crop_text("-3,9.0,60,50,-1.25", "--crop") == Crop(-3, 9, 60, 50, -1.25)
 
 
-def test_a_crop_outside_of_the_image_is_refused() -> None:
+def test_crop_outside_the_image_raises() -> None:
     for crop in [{**PLACE, "x": 41}, {**PLACE, "y": -1}, {**PLACE, "angle": 45}]:
         words = r"must lie within .*100 x 80"
         with pytest.raises(GuidanceError, match=words):
@@ -179,7 +179,7 @@ def test_a_crop_outside_of_the_image_is_refused() -> None:
             Colorizer(tiny_model(), device="cpu", size=64)(gray_image(80, 100), {"crop": crop})
 
 
-def test_a_wrong_option_is_refused() -> None:
+def test_parse_crop_text_rejects_invalid_text() -> None:
     for text in ["1,2,3", "a,b,c,d", "1,2,30,40,5,6", "1.5,2,30,40", "1,2,30,40,", "inf,2,30,40"]:
         with pytest.raises(GuidanceError, match="--crop must be X,Y,WIDTH,HEIGHT"):
             parse_crop_text(text, "--crop")

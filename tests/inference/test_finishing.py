@@ -30,7 +30,7 @@ def finished(lightness: float, **finish: Any) -> list[list[float]]:
     return found
 
 
-def test_adjustments_change_what_their_names_say() -> None:
+def test_finish_adjustments_change_the_named_color_property() -> None:
     (pale, _), (vivid, _) = finished(50, vibrance=100)
     assert pale / 10 > 1.5 > vivid / 60 > 1
     assert finished(20, shadows=-100)[0][0] == pytest.approx(4)
@@ -42,7 +42,7 @@ def test_adjustments_change_what_their_names_say() -> None:
     assert overlays_of(Recipe.from_json({}), (2, 1), (1, 2)) == ()
 
 
-def test_the_recipe_and_the_option_give_the_same_pixels(tmp_path: Path) -> None:
+def test_finish_in_recipe_and_finish_option_produce_equal_images(tmp_path: Path) -> None:
     Image.fromarray(gray_image(40, 50)).save(tmp_path / "in.png")
     arguments = ["colorize", str(tmp_path / "in.png"), "--model", "zhang2017_local_small", "--device", "cpu"]
     finish = {"temperature": 30, "vibrance": 40}
@@ -61,6 +61,6 @@ def test_the_recipe_and_the_option_give_the_same_pixels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["warmth=3", "tint", "tint=x", "tint=101"])
-def test_wrong_adjustments_name_the_option(text: str) -> None:
+def test_parse_finish_text_error_names_the_option(text: str) -> None:
     with pytest.raises(GuidanceError, match="--finish"):
         parse_finish_text(text, "--finish")

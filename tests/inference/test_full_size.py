@@ -1,4 +1,4 @@
-"""Resampling of maps that arrive in bands, and the lightness of what is joined at full size."""
+"""Resampling of maps in bands, and the lightness of full-size results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.inference.full_size import BandShrinker, FullLightness, join, shrink_lightness
 
 
-def test_shrinking_in_bands_equals_shrinking_the_whole() -> None:
+def test_band_shrinker_equals_shrink_lightness_of_the_whole_map() -> None:
     for whole, size in [
         ((400, 600), (64, 96)),
         ((333, 517), (256, 397)),
@@ -25,7 +25,7 @@ def test_shrinking_in_bands_equals_shrinking_the_whole() -> None:
             assert (shrinker.result() - shrink_lightness(lightness, size)).abs().max() < 1e-3
 
 
-def test_16_bits_and_floats_keep_the_lightness_also_near_black() -> None:
+def test_join_keeps_lightness_near_black_in_16_bit_and_float_results() -> None:
     for chroma in [3.0, 10.0, 60.0]:
         generator = torch.Generator().manual_seed(0)
         lightness = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
@@ -36,7 +36,7 @@ def test_16_bits_and_floats_keep_the_lightness_also_near_black() -> None:
             assert kept[1:].abs().mean() > 1
 
 
-def test_single_pixels_of_a_lightness_are_those_of_its_rows() -> None:
+def test_full_lightness_pixel_indexing_equals_indexing_the_whole_map() -> None:
     levels = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
     rows, columns = torch.tensor([0, 19, 7]), torch.tensor([29, 0, 11])
     for shift in (None, lambda light, first, last: light + torch.arange(first, last)[:, None]):

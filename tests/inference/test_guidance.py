@@ -1,4 +1,4 @@
-"""Guidance as the model receives it, at the size of the network, and notes on unused kinds."""
+"""Guidance at the network input size, and notes on unsupported kinds."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, two_walls
 
 
-class Listener(ColoringModel):
-    """Keeps what it was told, and answers gray."""
+class RecordsGuidance(ColoringModel):
+    """Records the guidance that it receives, and predicts gray."""
 
     accepts = ("points", "scribbles", "boxes")
     detects = True
@@ -42,11 +42,11 @@ class Listener(ColoringModel):
     def __init__(self) -> None:
         super().__init__(torch.nn.Identity())
         self.trained = True
-        self.told: list[Guidance] = []
+        self.received: list[Guidance] = []
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         assert guidance is not None
-        self.told.append(guidance)
+        self.received.append(guidance)
         return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1).clone())
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
@@ -54,23 +54,23 @@ class Listener(ColoringModel):
         return Boxes.of([torch.tensor([[0.0, 0.0, 1.0, 1.0]])])
 
 
-def told(guidance: Recipe | Guidance) -> list[Guidance]:
-    """Return what the network is told, in all its runs."""
-    model = Listener()
+def received(guidance: Recipe | Guidance) -> list[Guidance]:
+    """Return the guidance of all forward passes."""
+    model = RecordsGuidance()
     colorizer = Colorizer(model, device="cpu")
-    colorizer.model.told = model.told  # type: ignore[union-attr]
+    colorizer.model.received = model.received  # type: ignore[union-attr]
     colorizer.colorize(read_image(two_walls(1)), guidance)
-    return model.told
+    return model.received
 
 
-def test_strokes_are_drawn_where_the_recipe_has_them() -> None:
-    (found,) = told(Recipe(scribbles=(Stroke(((10, 20), (80, 20)), width=5),)))
+def test_recipe_scribbles_are_drawn_at_their_coordinates() -> None:
+    (found,) = received(Recipe(scribbles=(Stroke(((10, 20), (80, 20)), width=5),)))
     assert found.scribbles is not None
     assert found.scribbles.mask[0, 0, 19:22, 12:78].min() == 1
     assert found.scribbles.mask.sum() == pytest.approx(5 * 74, rel=0.15)
 
 
-def test_tensors_of_another_size_are_told_at_that_of_the_network() -> None:
+def test_tensor_guidance_is_resized_to_the_network_input_size() -> None:
     mask, index = torch.zeros(1, 1, 24, 48), torch.arange(24 * 48).view(1, 1, 24, 48)
     mask[..., 5, 20] = 1
     given = Guidance(
@@ -78,7 +78,7 @@ def test_tensors_of_another_size_are_told_at_that_of_the_network() -> None:
         regions=Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3), segments=index + 1),
         classes=ClassMap(index + 2, index),
     )
-    (found,) = told(Guidance(scribbles=given.scribbles))
+    (found,) = received(Guidance(scribbles=given.scribbles))
     assert found.scribbles is not None
     assert found.scribbles.mask.nonzero()[:, 2:].tolist() == [[y, x] for y in range(20, 24) for x in (40, 41)]
     wide = index.repeat_interleave(4, dim=2).repeat_interleave(2, dim=3)
@@ -92,7 +92,7 @@ def test_tensors_of_another_size_are_told_at_that_of_the_network() -> None:
     assert resize_maps(given, size=(24, 48)) == given
 
 
-def test_many_points_are_reduced_to_the_mean_of_their_cells() -> None:
+def test_resize_points_averages_the_points_of_each_cell() -> None:
     mask = torch.tensor([[1.0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0]])[None, None]
     ab = torch.where(mask > 0, torch.arange(24.0).view(1, 2, 2, 6), 99)
     given = Points(ab, mask, 50 * mask, exact=torch.tensor([1.0, 0]).view(1, 1, 2, 1) * mask)
@@ -105,10 +105,10 @@ def test_many_points_are_reduced_to_the_mean_of_their_cells() -> None:
     assert resize_points(given, size=(2, 6)) is given
 
 
-def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels() -> None:
+def test_thing_area_adds_a_box_and_a_scribble_five_pixels_wide() -> None:
     thing = Area("thing", ((20.0, 30.0), (60.0, 30.0), (60.0, 70.0), (20.0, 70.0)))
-    runs = told(Recipe(areas=(thing,), boxes=(BoxHint(0, 0, SIDE / 4, SIDE / 2),)))
-    assert all(run.boxes.corners[0].tolist() != [[0, 0, 1, 1]] for run in told(Recipe(areas=(thing,))))
+    runs = received(Recipe(areas=(thing,), boxes=(BoxHint(0, 0, SIDE / 4, SIDE / 2),)))
+    assert all(run.boxes.corners[0].tolist() != [[0, 0, 1, 1]] for run in received(Recipe(areas=(thing,))))
     plain, found = sorted(runs, key=lambda run: 0 if run.boxes is None else len(run.boxes.corners[0]))
     assert plain.boxes is not None
     assert found.boxes is not None
@@ -122,13 +122,13 @@ def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixe
     assert 17 <= across.argmax() <= 19
 
 
-def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
+def test_points_are_clipped_to_the_gamut_at_their_lightness() -> None:
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 40:44, 10:14] = mask[..., 40:44, 80:84] = 1
     hints = tuple(PointHint(x, 42, 2, "#808080", (0.0, -120.0)) for x in (12, 82))
     dense = Points(torch.tensor([0.0, -120.0]).view(1, 2, 1, 1) * mask, mask)
     for given in (Recipe(points=hints), Guidance(points=dense)):
-        (points,) = (run.points for run in told(given) if run.points is not None)
+        (points,) = (run.points for run in received(given) if run.points is not None)
         light = torch.from_numpy(two_walls(1)).float()[None, None] / 2.55
         rgb = lab_to_rgb(torch.cat([light, points.ab], dim=1))[:, :, points.mask[0, 0] > 0]
         assert rgb.min() > -0.05
@@ -136,7 +136,7 @@ def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
         assert points.ab[..., 42, 12].norm() > 10
     exact = fit_points(
         replace(dense, lightness=60 * mask), light
-    )  # without a word of it ab is used unchanged
+    )  # without `exact`, the stated lightness has no effect
     assert torch.equal(exact.ab, fit_points(dense, light).ab)
 
 
@@ -151,9 +151,9 @@ GIVEN: dict[str, Any] = {
 }
 
 
-def test_a_kind_that_the_model_does_not_use_has_one_note() -> None:
+def test_unsupported_guidance_kind_adds_one_note() -> None:
     for kind in GIVEN:
-        model = Listener()
+        model = RecordsGuidance()
         model.accepts = ()
         colorizer = Colorizer(model, device="cpu")
         image, recipe = read_image(two_walls(1)), Recipe.from_json({"version": 1, kind: GIVEN[kind]})

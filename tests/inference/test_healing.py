@@ -1,4 +1,4 @@
-"""The healing brush: dust and scratches are filled from around before an image is colored."""
+"""Healing brush: dust and scratches are filled from their surroundings before colorization."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ramp(dtype: Any = np.uint8) -> np.ndarray:
 
 
 def scratched(levels: np.ndarray) -> np.ndarray:
-    """Return an image with a bright scratch below `STROKE`, narrower than it."""
+    """Return an image with a bright scratch that is narrower than `STROKE`."""
     damaged = levels.copy()
     for step in np.linspace(0, 1, 200):
         x, y = round(20 + 60 * step), round(10 + 50 * step)
@@ -34,7 +34,7 @@ def scratched(levels: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_scratch_is_filled_from_around_and_nothing_else_changes(dtype: Any, channels: int) -> None:
+def test_heal_fills_a_scratch_and_keeps_distant_pixels(dtype: Any, channels: int) -> None:
     clean = ramp(dtype)
     if channels == 3:
         clean = np.stack([clean, clean // 2 if dtype is not np.float32 else clean / 2, clean], axis=-1)
@@ -51,7 +51,7 @@ def test_a_scratch_is_filled_from_around_and_nothing_else_changes(dtype: Any, ch
     assert np.array_equal(healed[away > 5], damaged[away > 5])
 
 
-def test_what_one_stroke_covers_is_no_source_for_another() -> None:
+def test_heal_excludes_pixels_of_all_strokes_as_sources() -> None:
     levels = ramp()
     levels[30:50, 40:44], levels[30:50, 44:48] = 255, 0  # dust, and a hair beside it
     strokes = [Stroke(((x, 28.0), (x, 52.0)), 6.0) for x in (42.0, 47.0)]
@@ -62,7 +62,7 @@ def test_what_one_stroke_covers_is_no_source_for_another() -> None:
     assert np.abs(one_by_one.astype(int) - ramp()).max() > 25
 
 
-def test_an_object_is_removed_without_a_smear_of_its_edge() -> None:
+def test_heal_removes_an_object_without_smearing_its_uncovered_edge() -> None:
     """The stroke covers a white pen, but not the dark edge around it."""
     pen = ramp()
     cv2.line(pen, (30, 40), (70, 40), 40, 26)
@@ -71,7 +71,7 @@ def test_an_object_is_removed_without_a_smear_of_its_edge() -> None:
     assert np.abs(healed.astype(int) - ramp()).max() < 25
 
 
-def test_the_model_sees_the_healed_image_and_the_result_has_it() -> None:
+def test_recipe_healing_equals_colorizing_the_healed_image() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     damaged = scratched(gray_image(80, 100))
     recipe = {"healing": [SCRATCH], "points": [{"x": 50, "y": 30, "color": "#c04020"}]}

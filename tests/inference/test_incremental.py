@@ -1,4 +1,4 @@
-"""Edits: cached parts of the model are reused, with the result of a full run."""
+"""Edits reuse cached model states and equal a full run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stroke(row: int, points: Points | None = None) -> Guidance:
     return Guidance(points=points, scribbles=Scribbles(mask))
 
 
-def test_the_second_stroke_reuses_the_state_and_equals_a_full_run(
+def test_predict_reuses_the_encoding_for_a_second_scribble(
     colorizer: Colorizer, encoded: list[Tensor], lightness: Tensor, cache: LRUCache
 ) -> None:
     first, second = (colorizer.predict(lightness, stroke(row), cache).to_ab() for row in (10, 30))
@@ -61,7 +61,7 @@ def test_the_second_stroke_reuses_the_state_and_equals_a_full_run(
     assert not torch.equal(first, second)
 
 
-def test_another_image_or_point_needs_a_new_state(
+def test_predict_encodes_again_for_another_image_or_point(
     colorizer: Colorizer, encoded: list[Tensor], lightness: Tensor, cache: LRUCache
 ) -> None:
     point = Points.none(lightness)
@@ -74,7 +74,7 @@ def test_another_image_or_point_needs_a_new_state(
     assert not torch.equal(plain, pointed)
 
 
-def test_after_an_edit_images_without_points_are_cached(
+def test_predict_with_edited_or_without_points_skips_analyze(
     lightness: Tensor, cache: LRUCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu", precision="float32")

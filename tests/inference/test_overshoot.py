@@ -1,4 +1,4 @@
-"""Near strokes of unlike colors: no color appears that nobody chose."""
+"""Crossing strokes of different colors create no third color."""
 
 import math
 
@@ -24,7 +24,7 @@ def stroke(x: float, y: float, angle: float, ab: tuple[float, float]) -> list[Po
     return [PointHint(*place, 2.0, ab=ab) for place in places]
 
 
-def test_colors_stay_between_the_automatic_color_and_those_of_crossing_strokes() -> None:
+def test_crossing_strokes_predict_only_mixtures_of_chosen_and_automatic_colors() -> None:
     for seed in range(3):
         random = torch.Generator().manual_seed(seed)
         hue, x, y, first, second = torch.rand(5, generator=random).tolist()

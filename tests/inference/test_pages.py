@@ -1,4 +1,4 @@
-"""Pages stay gray, photos do not, and who gives colors gets them."""
+"""Page detection: pages stay gray unless the recipe has points."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_model(), device="cpu")
 
 
-def test_a_page_stays_gray_and_is_named(colorizer: Colorizer) -> None:
+def test_pages_stay_gray_with_a_note(colorizer: Colorizer) -> None:
     for name in PAGES:
         colored = colorizer.colorize(PAGES[name](), border="none")
         assert NOTHING_TO_COLOR in colored.notes
         assert not colored.ab.any()
 
 
-def test_a_photo_is_no_page(colorizer: Colorizer) -> None:
+def test_images_are_not_detected_as_pages(colorizer: Colorizer) -> None:
     for path in IMAGES:
         colored = colorizer.colorize(read_image(path), border="none")
         assert NOTHING_TO_COLOR not in colored.notes
         assert colored.ab.any()
 
 
-def test_a_page_is_colored_where_the_user_wants_it(colorizer: Colorizer) -> None:
+def test_page_detection_is_skipped_if_the_recipe_has_points(colorizer: Colorizer) -> None:
     recipe = Recipe(points=(PointHint(100, 100, color="#c04020"),))
     colored = colorizer.colorize(PAGES["letters"](), recipe, border="none")
     assert NOTHING_TO_COLOR not in colored.notes

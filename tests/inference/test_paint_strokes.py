@@ -1,4 +1,4 @@
-"""Paint: strokes that stay where they are drawn, at any size of the image."""
+"""Paint strokes: shape, blending, and effect on the result."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def painted(*strokes: dict[str, Any], shape: tuple[int, int] = (80, 100)) -> tor
     recipe = Recipe.from_json({"paint": list(strokes)})
     (painting,) = overlays_of(recipe, (100, 80), shape)
     ab, lightness = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
-    for first in range(0, shape[0], 13):  # in bands, as images are joined
+    for first in range(0, shape[0], 13):  # in bands, as `join` processes images
         painting.add_to(ab[:, first : first + 13], lightness[first : first + 13], first)
     return ab
 
 
-def test_a_hard_stroke_covers_its_width_and_nothing_else() -> None:
+def test_hard_paint_stroke_changes_only_pixels_within_its_width() -> None:
     ab = painted(LINE)
     change = (ab - 7).abs().amax(dim=0)
     assert (change[32:48, 30:70] > 20).all()
@@ -37,7 +37,7 @@ def test_a_hard_stroke_covers_its_width_and_nothing_else() -> None:
     assert torch.equal(ab[:, 35, 40], ab[:, 45, 60])
 
 
-def test_softness_and_opacity_fade() -> None:
+def test_paint_hardness_and_opacity_reduce_the_color_change() -> None:
     soft = (painted({**LINE, "hardness": 0})[0, 30:51, 50] - 7).tolist()
     hard = painted(LINE)[0, 40, 50] - 7
     assert soft[10] == pytest.approx(float(hard), rel=0.05)
@@ -47,7 +47,7 @@ def test_softness_and_opacity_fade() -> None:
     assert float(half / hard) == pytest.approx(0.5, abs=1e-4)
 
 
-def test_erasing_brings_back_what_lies_below() -> None:
+def test_erase_stroke_restores_the_color_below_the_paint() -> None:
     erase = {"path": [[50, 40]], "size": 16, "hardness": 1, "erase": True}
     ab = painted(LINE, erase)
     assert torch.allclose(ab[:, 36:44, 46:54], torch.tensor(7.0))
@@ -60,7 +60,7 @@ def chroma_and_hue(ab: torch.Tensor) -> tuple[float, float]:
     return float(torch.hypot(*ab)), float(torch.rad2deg(torch.atan2(ab[1], ab[0])))
 
 
-def test_paint_replaces_the_hue_or_the_saturation_alone() -> None:
+def test_paint_blend_modes_replace_only_hue_or_saturation() -> None:
     ab = {blend: painted({**LINE, "blend": blend})[:, 40, 50] for blend in ("color", "hue", "saturation")}
     chroma, hue = chroma_and_hue(ab["color"])
     assert chroma_and_hue(ab["hue"]) == pytest.approx((7 * 2**0.5, hue), rel=1e-4)
@@ -71,16 +71,16 @@ def test_paint_replaces_the_hue_or_the_saturation_alone() -> None:
     )  # gray has no hue, as in the W3C's modes
     assert painted({**gray, "blend": "saturation"})[:, 40, 50].abs().max() < 0.1
     vivid = painted(gray, {**LINE, "blend": "saturation"})[:, 40, 50]
-    assert vivid.abs().max() < 1  # what is gray below stays gray
+    assert vivid.abs().max() < 1  # gray below the stroke stays gray
     erased = {"path": [[5, 5]], "size": 2, "erase": True}
     assert torch.equal(painted(gray, erased, {**LINE, "blend": "saturation"})[:, 40, 50], vivid)
     faint = painted({**gray, "opacity": 0.95}, {**LINE, "blend": "saturation"})[:, 40, 50]
     assert chroma_and_hue(faint)[0] == pytest.approx(chroma * 0.05 * 7 * 2**0.5, rel=0.01)
     halves = [{**LINE, "blend": blend, "opacity": 0.5, "layer": 1} for blend in ("hue", "color")]
-    assert not torch.equal(painted(*halves), painted(halves[0], {**halves[0]}))  # two coats of one layer
+    assert not torch.equal(painted(*halves), painted(halves[0], {**halves[0]}))  # two strokes of one layer
 
 
-def test_paint_lies_above_the_answer_of_the_network() -> None:
+def test_paint_changes_only_painted_pixels_and_scales_with_strength() -> None:
     colorizer, gray = Colorizer(tiny_model(), device="cpu"), gray_image(80, 100)
     plain = np.asarray(colorizer(gray)).astype(int)
     result = np.asarray(colorizer(gray, {"paint": [LINE]})).astype(int)
@@ -93,7 +93,7 @@ def test_paint_lies_above_the_answer_of_the_network() -> None:
     assert (weak.max(axis=2) - weak.min(axis=2)).max() <= 1
 
 
-def test_paint_eases_in_shade_and_stays_in_the_light() -> None:
+def test_paint_chroma_decreases_with_lightness_at_constant_linear_rgb_ratio() -> None:
     wanted = rgb_to_lab(torch.tensor([192, 64, 32.0]).view(3, 1, 1) / 255).flatten()
     levels = torch.tensor([float(wanted[0]), 30.0, 15.0, 5.0])
     recipe = Recipe.from_json({"paint": [{**LINE, "path": [[0, 40], [100, 40]]}]})
@@ -124,10 +124,10 @@ def changed(*strokes: dict[str, Any]) -> np.ndarray:
 WIDE = {"path": [[40, 20], [40, 60]], "size": 40, "hardness": 1, "color": "#c04020"}
 
 
-def test_a_stroke_with_a_limited_reach_ends_at_an_edge() -> None:
+def test_paint_stroke_with_limited_reach_ends_at_an_image_edge() -> None:
     everywhere, limited = changed(WIDE), changed({**WIDE, "reach": 0.4})
     assert everywhere[25:55, 24:58].min() > 20
-    assert limited[25:55, 30:46].min() > 20  # what lies on its side
+    assert limited[25:55, 30:46].min() > 20  # on the stroke's side of the edge
     assert limited[25:55, 54:].max() <= 3  # beyond the edge
-    assert not limited[:, :18].any()  # and no farther than the brush
+    assert not limited[:, :18].any()  # outside the brush
     assert np.array_equal(changed({**WIDE, "reach": "everywhere"}), everywhere)

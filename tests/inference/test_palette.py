@@ -29,7 +29,7 @@ def prediction(logits: torch.Tensor) -> AbPrediction:
     )
 
 
-def test_suggestions_are_the_peaks_most_likely_first() -> None:
+def test_suggest_colors_returns_the_peaks_by_descending_probability() -> None:
     colors = ((50.0, 30.0), (-40.0, 40.0), (0.0, -50.0))
     shares = torch.zeros(313)
     for (a, b), share in zip(colors, (0.5, 0.3, 0.2), strict=True):
@@ -40,7 +40,7 @@ def test_suggestions_are_the_peaks_most_likely_first() -> None:
         assert math.atan2(each.ab[1], each.ab[0]) == pytest.approx(math.atan2(b, a), abs=0.02)
 
 
-def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness() -> None:
+def test_suggest_colors_are_in_the_gamut_at_the_pixel_lightness() -> None:
     for lightness in [3.0, 50.0, 97.0]:
         found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), lightness)
         assert len(found) == 9
@@ -49,7 +49,7 @@ def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness() -> None:
         assert sum(each.share for each in found) == pytest.approx(1)
 
 
-def test_an_untrained_head_is_not_offered() -> None:
+def test_distribution_is_none_without_a_trained_class_head() -> None:
     untrained = create_model("zhang2017_local_small", None)
     lightness = rgb_to_lab(sample_image((64, 64)))[:, :1]
     with torch.inference_mode():
@@ -58,8 +58,8 @@ def test_an_untrained_head_is_not_offered() -> None:
     assert Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 8, 8))) is None
 
 
-def test_the_next_point_has_the_most_uncertainty_around_it() -> None:
-    """Within two cells, times that within an eighth of the shorter side, where outside all is certain."""
+def test_next_point_maximizes_the_surrounding_uncertainty() -> None:
+    """The score is the mean entropy within two cells, times the sum within an eighth of the shorter side."""
     for size in [(24, 40), (11, 9), (41, 17)]:
         shares = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) ** 4
         distribution = Distribution(shares / shares.sum(dim=0), hull_centers()[:3], 4)
@@ -78,7 +78,7 @@ def test_the_next_point_has_the_most_uncertainty_around_it() -> None:
             assert taken[-1] == max(found, key=found.__getitem__)
 
 
-def test_a_cluster_lies_at_the_mean_of_its_colors() -> None:
+def test_weighted_clusters_lie_at_the_mean_of_their_points() -> None:
     for spread, seed in [(0.3, 0), (1.0, 3), (1.0, 14), (10.0, 1), (10.0, 3)]:
         points = hull_centers().double().numpy()
         weights = np.random.default_rng(seed).gamma(spread, size=len(points))
@@ -95,7 +95,7 @@ def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) ->
     return mean_uncertainty(ColorizedImage(Colors(shown), Mock(spec=Part), notes=notes, extras=extras))
 
 
-def test_doubt_is_the_expected_distance_from_the_colors_that_are_shown() -> None:
+def test_mean_uncertainty_is_the_expected_distance_from_the_shown_colors() -> None:
     logits = torch.full((1, 313, 4, 6), -30.0)
     first, second = ((hull_centers() == torch.tensor(color)).all(dim=1) for color in ([50, 30], [50, -30]))
     logits[:, first] = 0
@@ -107,7 +107,7 @@ def test_doubt_is_the_expected_distance_from_the_colors_that_are_shown() -> None
     assert uncertainty((50.0, 30.0), logits=logits) == pytest.approx(15, abs=1e-3)
 
 
-def test_a_model_without_a_distribution_and_a_page_have_no_doubt() -> None:
+def test_mean_uncertainty_is_none_for_pages_and_without_a_distribution() -> None:
     logits = torch.full((1, 313, 4, 6), -30.0)
     logits[:, 0] = 0
     assert uncertainty((0.0, 0.0), logits=logits)

@@ -1,4 +1,4 @@
-"""The stages of an image: their order, and the stages that an edit runs again."""
+"""Pipeline stages: their order, and the stages that an edit runs again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def edit() -> Edit:
     return stages
 
 
-def test_the_stages_of_a_point_run_in_this_order(edit: Edit) -> None:
+def test_pipeline_stages_run_in_the_expected_order(edit: Edit) -> None:
     assert list(edit(POINT)) == [
         "select part", "preprocess", "draw points", "run network", "find neighbors", "enforce points",
         "show base", "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
@@ -48,7 +48,7 @@ def test_the_stages_of_a_point_run_in_this_order(edit: Edit) -> None:
     assert list(edit()) == ["select part", "preprocess", "run network", "is page"]
 
 
-def test_an_edit_runs_only_stages_whose_inputs_changed(edit: Edit) -> None:
+def test_pipeline_edit_runs_only_stages_with_changed_inputs(edit: Edit) -> None:
     edit(FAR, POINT)
     recolored = edit(FAR, replace(POINT, color="#2050c0"))
     assert [recolored[name] for name in ("run network", "limit reach")] == [False, False]
@@ -61,7 +61,7 @@ def test_an_edit_runs_only_stages_whose_inputs_changed(edit: Edit) -> None:
     assert not weaker["weaken points"]
 
 
-def test_undo_and_overlays_run_no_stage_at_the_size_of_the_network(edit: Edit) -> None:
+def test_undo_and_overlays_run_only_select_part_and_preprocess(edit: Edit) -> None:
     edit(POINT)
     edit(POINT, FAR)
     overlays = {
@@ -72,7 +72,7 @@ def test_undo_and_overlays_run_no_stage_at_the_size_of_the_network(edit: Edit) -
         assert [name for name in cached if not cached[name]] == ["select part", "preprocess"]
 
 
-def test_without_a_cache_each_stage_runs_once() -> None:
+def test_pipeline_without_cache_runs_shared_stages_once() -> None:
     colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
     started = time.perf_counter()
     first, second = (
@@ -85,7 +85,7 @@ def test_without_a_cache_each_stage_runs_once() -> None:
     assert ran.count("find neighbors") == ran.count("step costs") == 1
 
 
-def test_the_command_line_explains_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_option_prints_pipeline_stages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     Image.fromarray(gray_image(40, 60)).save(tmp_path / "a.png")
     words = ["colorize", str(tmp_path / "a.png"), "--weights", str(weights), "--model", NAME, "--overwrite"]

@@ -25,7 +25,7 @@ def colored(colorizer: Colorizer, *points: dict[str, Any], **more: Any) -> np.nd
 
 
 @pytest.mark.parametrize("reach", ["automatic", "everywhere", 0.5])
-def test_the_effect_of_a_point_goes_by_its_strength(colorizer: Colorizer, reach: object) -> None:
+def test_point_strength_interpolates_between_no_and_full_effect(colorizer: Colorizer, reach: object) -> None:
     red = {**RED, "reach": reach}
     without, with_it = colored(colorizer, BLUE), colored(colorizer, BLUE, red)
     assert np.array_equal(colored(colorizer, BLUE, {**red, "strength": 0}), without)

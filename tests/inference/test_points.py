@@ -33,7 +33,7 @@ def colorizer() -> Colorizer:
     return Colorizer(Flood(), device="cpu")
 
 
-def test_a_color_stays_on_its_side_of_an_edge(colorizer: Colorizer) -> None:
+def test_automatic_reach_limits_a_point_to_its_side_of_an_edge(colorizer: Colorizer) -> None:
     everywhere, automatic = (ab_of(colorizer, red(20, 50, reach)) for reach in ("everywhere", "automatic"))
     assert everywhere[RIGHT].mean() > 40
     assert automatic[RIGHT].mean() < 0.4 * everywhere[RIGHT].mean()
@@ -41,7 +41,7 @@ def test_a_color_stays_on_its_side_of_an_edge(colorizer: Colorizer) -> None:
     assert torch.equal(automatic[47:53, 17:23], everywhere[47:53, 17:23])  # exact at the point itself
 
 
-def test_the_reach_grows_with_its_factor_from_the_points_square(colorizer: Colorizer) -> None:
+def test_point_reach_grows_with_its_factor(colorizer: Colorizer) -> None:
     means = [ab_of(colorizer, red(20, 50, reach)).mean() for reach in (0.0, 0.2, 0.5, 1.0, 3.0, 10.0)]
     assert all(more > fewer for fewer, more in pairwise(means))
     alone = ab_of(colorizer, red(20, 50, 0.0))
@@ -51,7 +51,7 @@ def test_the_reach_grows_with_its_factor_from_the_points_square(colorizer: Color
     assert torch.equal(ab_of(colorizer, red(20, 50, 1.0)), ab_of(colorizer, red(20, 50, "automatic")))
 
 
-def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge() -> None:
+def test_limit_reach_blends_colors_on_flat_surfaces_and_separates_at_edges() -> None:
     for right, least, most in [(50.0, 0, 15), (80.0, 25, 120)]:
         lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
         lightness[..., SIDE // 2 :] = right
@@ -70,9 +70,9 @@ def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge() -> No
         assert torch.equal(found[given.mask.expand_as(ab) > 0], ab[given.mask.expand_as(ab) > 0])
 
 
-def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
+def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
     lightness = torch.full((1, 1, SIDE, SIDE), 60.0)
-    lightness[..., 1::2, :] = 3.0  # dark lines, which can be hardly colored
+    lightness[..., 1::2, :] = 3.0  # dark lines, whose gamut is small
     hint = red(20, 50, 1.0)
     points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
     assert points is not None
@@ -91,23 +91,23 @@ def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
 
 
 @pytest.fixture(scope="module")
-def comparing() -> Colorizer:
+def similarity_colorizer() -> Colorizer:
     return Colorizer("colorzoo2026", device="cpu")
 
 
-def test_comparing_places_does_not_run_the_network_again(
-    comparing: Colorizer, monkeypatch: pytest.MonkeyPatch
+def test_point_similarity_reuses_the_cached_network_output(
+    similarity_colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = read_image(two_walls(1))
     cache = LRUCache()
-    comparing.colorize(image, Recipe(points=(red(70, 20, "everywhere"),)), cache=cache)
+    similarity_colorizer.colorize(image, Recipe(points=(red(70, 20, "everywhere"),)), cache=cache)
     monkeypatch.setattr(Network, "forward", lambda *_: pytest.fail("the network ran again"))
     points = red(20, 50, "automatic"), red(70, 20, "everywhere")
-    limited = ab_of(comparing, *points, cache=cache)
+    limited = ab_of(similarity_colorizer, *points, cache=cache)
     assert limited[50, 20] > 40
 
 
-def test_the_prediction_without_limited_points_is_cached(colorizer: Colorizer) -> None:
+def test_prediction_without_limited_points_is_cached(colorizer: Colorizer) -> None:
     far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0), "everywhere")
     near, other = red(20, 50, "automatic"), red(20, 80, 0.5)
     cache = LRUCache()
@@ -122,7 +122,7 @@ def test_the_prediction_without_limited_points_is_cached(colorizer: Colorizer) -
     assert both[50, 20] > 40 > before[50, 20]
 
 
-def test_a_small_point_does_not_flood_the_reach_of_another_one(colorizer: Colorizer) -> None:
+def test_point_with_small_reach_does_not_change_the_area_of_another_point(colorizer: Colorizer) -> None:
     blue = PointHint(70, 50, 3, "#808080", (-10.0, -40.0), "automatic")
     alone = colorizer.colorize(read_image(two_walls(1)), Recipe(points=(blue,))).ab
     for reach in (0.0, 0.2):
@@ -137,7 +137,7 @@ LIPS, BROWS = np.s_[:, 191:198, 168:200], (np.s_[:, 130:138, 146:164], np.s_[:, 
 
 
 @pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small"])
-def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None:
+def test_reach_of_one_half_limits_a_lip_color_to_the_lips(name: str) -> None:
     colorizer, image = Colorizer(name, device="cpu"), read_image(MOTHER)
 
     def moved(*points: PointHint) -> Tensor:
@@ -157,7 +157,7 @@ def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None
         assert change[0.5][brow].mean() < 1
 
 
-def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:
+def test_colorizer_runs_a_model_without_point_support_once(colorizer: Colorizer) -> None:
     colorizer.model.accepts = ("scribbles",)
     ab_of(colorizer, red(20, 50, "automatic"))
     assert len(Flood.runs) == 1

@@ -1,4 +1,4 @@
-"""Recipes of all kinds against stored results."""
+"""Results of all recipe kinds compared with stored results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References: what a model takes of images and looks, and what it refuses."""
+"""References: reference images, embeddings and weights that models accept or reject."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ GIVEN = [ReadReference(each, weight) for each, weight in zip(IMAGES, (1.0, 3.0, 
 
 
 class Mixing(Alike):
-    """Keeps the looks apart."""
+    """Concatenates reference embeddings."""
 
-    def mix_references(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         return torch.cat(
-            [embedding * weight for embedding, weight in zip(looks, weights, strict=True)], dim=1
+            [embedding * weight for embedding, weight in zip(embeddings, weights, strict=True)], dim=1
         )
 
 
-def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way() -> None:
-    looks = [Alike().encode_reference(as_reference(each, 16)) for each in IMAGES]
+def test_make_exemplar_mixes_references_by_weight_or_with_mix_references() -> None:
+    vectors = [Alike().encode_reference(as_reference(each, 16)) for each in IMAGES]
     mixed = make_exemplar(Alike(), GIVEN, 16)
-    torch.testing.assert_close(mixed.embedding, looks[0] / 4 + looks[1] * 3 / 4)
+    torch.testing.assert_close(mixed.embedding, vectors[0] / 4 + vectors[1] * 3 / 4)
     assert mixed.rgb.shape == (1, 3, 1, 1)
     own = make_exemplar(Mixing(), GIVEN, 16).embedding
-    torch.testing.assert_close(own, torch.cat([looks[0] / 4, looks[1] * 3 / 4, 0 * looks[2]], dim=1))
+    torch.testing.assert_close(own, torch.cat([vectors[0] / 4, vectors[1] * 3 / 4, 0 * vectors[2]], dim=1))
     alone = make_exemplar(Alike(), GIVEN[:1], 16)
-    assert torch.equal(alone.embedding, looks[0])
+    assert torch.equal(alone.embedding, vectors[0])
     assert alone.rgb.shape == (1, 3, 16, 24)
 
 
-def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_no_color() -> None:
+def test_make_exemplar_without_embeddings_rejects_several_or_gray_references() -> None:
     model = tiny_model()
     alone = make_exemplar(model, GIVEN[:1], 16)
     assert torch.equal(alone.rgb, as_reference(IMAGES[0], 16))
@@ -70,7 +70,7 @@ def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_n
 @pytest.mark.parametrize(
     ("files", "ability"), [(("file",), FindsClasses), (("file", "reference_file"), None)]
 )
-def test_classes_without_label_images_need_a_model_that_finds_them(
+def test_choose_for_guidance_requires_finds_classes_without_reference_labels(
     files: tuple[str], ability: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(colorizer, "choose_model", lambda *_, able, **__: able)
@@ -78,7 +78,7 @@ def test_classes_without_label_images_need_a_model_that_finds_them(
     assert colorizer.choose_for_guidance(None, recipe, references=["a"]) is ability
 
 
-def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:
+def test_named_references_and_recipe_reference_files_return_weights(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
     for path in paths:
         Image.new("RGB", (3, 2), "#ff0000").save(path)
@@ -91,7 +91,7 @@ def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [None, (4 << 30) + 1])
-def test_a_recipe_names_only_regular_references_of_limited_size(tmp_path: Path, size: int | None) -> None:
+def test_recipe_reference_files_rejects_devices_and_oversized_files(tmp_path: Path, size: int | None) -> None:
     path = Path("/dev/zero")
     if size is not None:
         path = tmp_path / "sparse.tif"

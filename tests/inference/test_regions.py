@@ -1,4 +1,4 @@
-"""Edits of regions: cut by a line, closed at a leak, enclosed by a loop."""
+"""Region edits: lines that split regions or close gaps, and loops that enclose regions."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def plain() -> Regions:
     return regions_of(index)
 
 
-def test_a_line_cuts_the_region_that_it_crosses_and_no_other() -> None:
+def test_divide_regions_line_splits_only_the_crossed_region() -> None:
     line = Division(((0.0, 10.5), (25.0, 10.5)), closed=False)
     found = divide_regions(plain(), [line], SIZE, NO_INK)
     index = found.index[0, 0]
@@ -40,20 +40,20 @@ def test_a_line_cuts_the_region_that_it_crosses_and_no_other() -> None:
     assert torch.equal(found.segments, plain().index)
 
 
-def test_a_line_closes_the_gap_through_which_a_region_leaks() -> None:
+def test_divide_regions_line_closes_a_gap_in_the_ink() -> None:
     index = np.zeros((30, 40), np.int64)
     ink = NO_INK.clone()
     ink[:, 20] = True
-    ink[12:16, 20] = False  # the gap in the wall
+    ink[12:16, 20] = False  # the gap in the line
     leak = divide_regions(regions_of(index), [Division(((20.5, 10.0), (20.5, 18.0)), False)], SIZE, ink)
     parts = leak.index[0, 0]
     assert sorted({int(parts[5, 5]), int(parts[5, 35])}) == [0, 1]
     assert len(torch.unique(parts[:, :19])) == len(torch.unique(parts[:, 22:])) == 1
-    short = Division(((20.5, 13.0), (20.5, 14.0)), False)  # which leaves a way
+    short = Division(((20.5, 13.0), (20.5, 14.0)), False)  # the gap stays open
     assert filled_regions(divide_regions(regions_of(index), [short], SIZE, ink)) == [0]
 
 
-def test_the_inside_of_a_loop_is_a_region_whatever_was_there() -> None:
+def test_divide_regions_loop_encloses_a_new_region() -> None:
     loop = Division(((12.0, 8.0), (28.0, 8.0), (28.0, 20.0), (12.0, 20.0)), closed=True)
     found = divide_regions(plain(), [loop], SIZE, NO_INK)
     assert (found.index[0, 0, 9:20, 13:28] == 1).all()
@@ -67,7 +67,7 @@ def test_the_inside_of_a_loop_is_a_region_whatever_was_there() -> None:
         assert filled_regions(divide_regions(plain(), [least], SIZE, NO_INK)) == filled
 
 
-def test_divisions_count_in_pixels_of_the_image_and_end_with_the_free_numbers() -> None:
+def test_divide_regions_uses_image_pixels_and_stops_at_the_last_free_index() -> None:
     line = Division(((0.0, 105.0), (250.0, 105.0)), closed=False)
     small = divide_regions(plain(), [Division(((0.0, 10.5), (25.0, 10.5)), False)], SIZE, NO_INK)
     assert torch.equal(divide_regions(plain(), [line], (400, 300), NO_INK).index, small.index)
@@ -76,13 +76,13 @@ def test_divisions_count_in_pixels_of_the_image_and_end_with_the_free_numbers() 
     assert divide_regions(plain(), [Division(((900.0, 900.0), (950.0, 900.0)), False)], SIZE, NO_INK)
 
 
-def test_broken_divisions_are_refused() -> None:
+def test_read_divisions_rejects_invalid_values() -> None:
     for value in [3, [3], [{}], [{"path": []}], [{"path": [[1]]}], [{"path": [[1, 2]]}] * 101]:
         with pytest.raises(GuidanceError, match="divisions"):
             read_divisions(value)
 
 
-def test_a_recipe_edits_the_proposal_of_the_model() -> None:
+def test_recipe_divisions_add_a_region_to_the_proposed_regions() -> None:
     colorizer = Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
     lightness = torch.full((1, 1, 60, 80), 100.0)
     lightness[..., 10:50, 12] = 0

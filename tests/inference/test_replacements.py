@@ -1,4 +1,4 @@
-"""Colors that are replaced everywhere."""
+"""Color replacements."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def turned(color: str, degrees: float, factor: float = 1.0) -> list[float]:
     return [chroma * math.cos(angle), chroma * math.sin(angle)]
 
 
-def test_the_old_color_becomes_the_new_one() -> None:
+def test_replacement_maps_the_old_color_to_the_new_color() -> None:
     found = replaced([turned(RED, 0), turned(RED, 10, 0.6)], {"old": RED, "new": BLUE})
     assert found[:, 0].tolist() == pytest.approx(turned(BLUE, 0), abs=1e-3)
-    assert found[:, 1].tolist() == pytest.approx(turned(BLUE, 10, 0.6), abs=1e-3)  # shades stay apart
+    assert found[:, 1].tolist() == pytest.approx(turned(BLUE, 10, 0.6), abs=1e-3)  # chroma ratios are kept
 
 
-def test_other_hues_stay_and_the_edge_is_soft() -> None:
+def test_replacement_keeps_other_hues_and_fades_at_its_range() -> None:
     angles = list(range(0, 181, 5))
     before = [turned(RED, angle) for angle in angles]
     found = replaced(before, {"old": RED, "new": "#808080", "range": 30, "fade": 40})
@@ -51,7 +51,7 @@ def test_other_hues_stay_and_the_edge_is_soft() -> None:
     assert all(-1e-4 <= after - first < 0.2 for first, after in pairwise(chroma))
 
 
-def test_gray_stays_nearly_gray_and_locks_hold() -> None:
+def test_replacement_keeps_near_gray_and_locked_pixels() -> None:
     faint = turned(RED, 0, 0.02)
     found = replaced([faint], {"old": "#a08080", "new": "#ff0000"})
     assert (found[:, 0] - torch.tensor(faint)).norm() < 1
@@ -62,7 +62,7 @@ def test_gray_stays_nearly_gray_and_locks_hold() -> None:
     assert found[:, 3].tolist() == pytest.approx(turned(BLUE, 0), abs=1.5)
 
 
-def test_an_image_and_its_points_change_but_paint_does_not() -> None:
+def test_replacement_changes_point_colors_but_not_paint() -> None:
     colorizer, gray = Colorizer(tiny_model(), device="cpu", size=64), gray_image(80, 100)
     hints = {
         "points": [{"x": 30, "y": 30, "radius": 4, "color": RED}],

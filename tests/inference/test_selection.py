@@ -1,4 +1,4 @@
-"""What a click and an outline select: stored answers on two photos, in which every number counts."""
+"""Click and outline selections: stored results on two images, and properties of the masks."""
 
 from functools import cache
 from pathlib import Path
@@ -22,10 +22,10 @@ from colorzoo.inference.selection import (
     select_outlined,
 )
 
-PHOTOS = Path(__file__).parents[1] / "data" / "images"
+IMAGES = Path(__file__).parents[1] / "data" / "images"
 PLACES = ((0.3, 0.3), (0.5, 0.5), (0.7, 0.8))
 SIZES = (0.64, 1.0, 1.25, 3.0)
-# share, row and column of what is selected at each place and size
+# area, row and column of the selection at each place and size
 STORED = {
     ("chelsea_cat.jpg", "clicks"): """
 .0049 .3216 .3179 .7471 .4901 .3994 .7561 .4915 .4022 .8540 .5054 .4266 .0023 .4931 .5055 .6928 .4696 .3826
@@ -45,19 +45,19 @@ STORED = {
 
 
 def lab_of(name: str) -> Tensor:
-    """Return ``(1, 3, 240, w)`` of a photo."""
-    rgb = torch.from_numpy(read_image(PHOTOS / name).rgb).permute(2, 0, 1)[None]
+    """Return Lab ``(1, 3, 240, w)`` of an image."""
+    rgb = torch.from_numpy(read_image(IMAGES / name).rgb).permute(2, 0, 1)[None]
     width = round(240 * rgb.shape[3] / rgb.shape[2])
     return rgb_to_lab(torch.nn.functional.interpolate(rgb, size=(240, width), mode="area"))
 
 
 def summary(mask: np.ndarray) -> tuple[float, float, float]:
-    """Return the share of a mask, and the center of it, as shares of the sides."""
+    """Return the area of a mask and its center, as fractions of the image."""
     rows, columns = np.nonzero(mask)
     return float(mask.mean()), float(rows.mean() / mask.shape[0]), float(columns.mean() / mask.shape[1])
 
 
-def answers(name: str, kind: str) -> list[tuple[float, float, float]]:
+def selections(name: str, kind: str) -> list[tuple[float, float, float]]:
     lab = lab_of(name)
     lightness, ab = lab[:, :1], lab[0, 1:]
     size = (lab.shape[3], lab.shape[2])
@@ -76,13 +76,13 @@ def answers(name: str, kind: str) -> list[tuple[float, float, float]]:
     ]
 
 
-def test_selections_are_those_of_before() -> None:
+def test_selections_equal_stored_results() -> None:
     for name, kind in list(STORED):
         wanted = np.array(STORED[name, kind].split(), float).reshape(-1, 3)
-        np.testing.assert_allclose(answers(name, kind), wanted, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(selections(name, kind), wanted, rtol=0, atol=1e-3)
 
 
-def test_a_mask_is_dilated_and_eroded() -> None:
+def test_resize_mask_dilates_and_erodes() -> None:
     rows, columns = np.mgrid[:120, :120]
     disc = np.hypot(rows - 60, columns - 60) <= 30
     mask, dot = Mask.of(disc), Mask.of(np.eye(9, dtype=bool))
@@ -93,7 +93,7 @@ def test_a_mask_is_dilated_and_eroded() -> None:
     assert resize_mask(dot, 0.5) == dot
 
 
-def test_objects_larger_than_the_visible_part_are_not_selected() -> None:
+def test_select_at_excludes_objects_larger_than_the_visible_part() -> None:
     lightness = lab_of("coffee.jpg")[:, :1]
     size, features = (lightness.shape[3], lightness.shape[2]), cache(segmenter_features)
     place = (0.3 * size[0], 0.3 * size[1])
@@ -104,8 +104,8 @@ def test_objects_larger_than_the_visible_part_are_not_selected() -> None:
     assert hidden == less != whole
 
 
-def test_sizes_select_larger_things_and_then_move_the_border() -> None:
-    """A click always selects the pixels around it, in one piece without holes."""
+def test_select_at_area_grows_with_the_size() -> None:
+    """Each mask contains the pixels around the click and is connected."""
     for place in [(150.0, 120.0), (306.0, 72.0)]:
         lightness = lab_of("chelsea_cat.jpg")[:, :1]
         size, (column, row) = (lightness.shape[3], lightness.shape[2]), (int(place[0]), int(place[1]))
@@ -122,8 +122,8 @@ def test_sizes_select_larger_things_and_then_move_the_border() -> None:
             assert ndimage.label(mask)[1] == 1
 
 
-def test_less_goes_on_from_a_cat_to_its_eye() -> None:
-    """The whole photo shows an eye in too few pixels for the network."""
+def test_select_at_with_smaller_sizes_selects_the_eye_of_a_cat() -> None:
+    """At the whole-image resolution an eye has too few pixels for the network."""
     lightness = lab_of("chelsea_cat.jpg")[:, :1]
     features = cache(segmenter_features)
     for x, y in ((94.0, 64.0), (175.0, 75.0)):
@@ -138,7 +138,7 @@ def test_less_goes_on_from_a_cat_to_its_eye() -> None:
             assert np.hypot(rows.mean() - y, columns.mean() - x) < 8
 
 
-def test_parts_of_a_portrait_have_names() -> None:
+def test_find_parts_returns_named_disjoint_masks_of_a_portrait() -> None:
     rgb = torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None] / 255
     lightness = rgb_to_lab(F.interpolate(rgb, size=(384, 384), mode="area"))[:, :1]
     parts = {name: mask.array() for name, mask in find_parts(lightness).items()}
@@ -149,7 +149,7 @@ def test_parts_of_a_portrait_have_names() -> None:
     assert total.max() == 1, "a pixel is in one part at most"
 
 
-def test_a_click_on_lips_or_an_eye_selects_them_before_the_face() -> None:
+def test_select_at_on_lips_or_an_eye_selects_the_part_before_the_face() -> None:
     rgb = torch.from_numpy(data.astronaut()[:256, 96:352]).permute(2, 0, 1)[None] / 255
     lightness = rgb_to_lab(rgb)[:, :1]
     features = cache(segmenter_features)
@@ -160,4 +160,4 @@ def test_a_click_on_lips_or_an_eye_selects_them_before_the_face() -> None:
         assert 0.0005 < part.mean() < 0.02
         assert larger.mean() > 4 * part.mean()  # More still leads to the face
     face = select_at(lightness, (108.0, 160.0), (256, 256), features=features).array()
-    assert face.mean() > 0.02  # skin is no such part
+    assert face.mean() > 0.02  # skin is not a part of this kind

@@ -1,4 +1,4 @@
-"""Areas and overlays as layers: hidden, transparent, feathered, and strokes that are laid as one coat."""
+"""Areas and overlays as layers: visibility, opacity, feathered borders, and strokes of one layer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POINT = {"points": [{"x": 80, "y": 12, "color": "#20c040", "reach": "everywhere"
 
 
 class Warm(Flood):
-    """Gives each place a color without any hint, which locks can keep."""
+    """Adds a color to each prediction, so that locked areas differ from gray."""
 
     def forward(self, lightness: Tensor, guidance: Any = None) -> Any:
         found = super().forward(lightness, guidance)
@@ -39,7 +39,7 @@ class Warm(Flood):
 
 
 def colored(document: dict[str, Any]) -> Tensor:
-    """Return the ab of some places ``(N, 2)`` of a recipe, before it is fitted to a gamut."""
+    """Return ab ``(N, 2)`` of sampled pixels, before gamut clipping."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
     assert shown.part.full is not None
     ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.part.full))], dim=1)
@@ -51,7 +51,7 @@ def changed(kind: str, **more: Any) -> dict[str, Any]:
     return {name: [{**entry, **more} for entry in entries] for name, entries in LAYERS[kind].items()}
 
 
-def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share() -> None:
+def test_hidden_layer_has_no_effect_and_opacity_scales_the_effect() -> None:
     for kind in LAYERS:
         without, full = colored({}), colored(changed(kind))
         assert (full - without).abs().max() > 5
@@ -61,7 +61,7 @@ def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share() -> None:
         torch.testing.assert_close(half, without + 0.25 * (full - without), atol=0.02, rtol=0)
 
 
-def test_another_opacity_runs_no_network() -> None:
+def test_opacity_change_runs_no_network() -> None:
     colorizer, image = Colorizer(Warm(), device="cpu"), read_image(two_walls(1))
     counts, cache = [], LRUCache()
     for opacity in (1, 0.6, 0.2):
@@ -71,11 +71,11 @@ def test_another_opacity_runs_no_network() -> None:
     assert counts[0] == counts[1] == counts[2]
 
 
-def test_a_feathered_border_fades_to_both_sides() -> None:
+def test_feathered_area_border_fades_to_both_sides() -> None:
     for feather in [0, 10, 24]:
         size, image = (60, 80), (160, 120)  # two pixels of the image in one cell
         lightness = torch.full((1, 1, *size), 50.0)
-        lightness[..., 40:] = 80.0  # an edge, which a border without feather follows
+        lightness[..., 40:] = 80.0  # an edge that a border without feathering follows
         areas = Recipe.from_json(
             {
                 "areas": [
@@ -90,13 +90,13 @@ def test_a_feathered_border_fades_to_both_sides() -> None:
         if feather:
             assert max(faded) - min(faded) == pytest.approx(feather, abs=4)
             assert row[39:41].mean() == pytest.approx(0.5, abs=0.02)
-            assert row.diff().abs().max() < 2.5 / feather, "the edge is not in it"
+            assert row.diff().abs().max() < 2.5 / feather, "the border must not follow the edge"
         else:
             assert row[38] > 0.95
             assert row[41] < 0.05
 
 
-def test_strokes_of_a_layer_are_one_coat() -> None:
+def test_overlapping_strokes_of_a_layer_do_not_add_their_opacity() -> None:
     def painted(*layers: int | None) -> Tensor:
         ab = torch.zeros(2, 40, 60)
         strokes = [

@@ -1,4 +1,4 @@
-"""Sketches: cleaning, regions by recipe, paintings at full size, invalid input."""
+"""Sketches: cleaning, region colors, full-size results, and invalid input."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
 
 
-def test_a_clean_sketch_is_not_changed() -> None:
+def test_draw_sketch_keeps_a_clean_sketch() -> None:
     image = drawing()
     lines, notes = draw_sketch(lightness_of(image))
     assert not notes
     assert torch.allclose(lines[0, 0], torch.from_numpy(image[..., 0] / 255).float(), atol=1e-4)
 
 
-def test_scanned_paper_becomes_white_and_lines_black() -> None:
+def test_draw_sketch_whitens_scanned_paper_and_darkens_lines() -> None:
     for paper, ink in [(150, 40), (190, 110), (235, 90)]:
         image = drawing(paper=paper, ink=ink)
         noise = np.random.default_rng(0).normal(0, 3, image.shape[:2])[..., None]
@@ -66,8 +66,8 @@ def test_scanned_paper_becomes_white_and_lines_black() -> None:
         assert (lines[0, 0][torch.from_numpy(far)] > 0.5).float().mean() > 0.85
 
 
-def test_cleaning_divides_by_the_paper_around_and_makes_the_darkest_percentile_black() -> None:
-    """A sheet whose darkest percentile is above 0.7 of its paper is blank: its lines do not become black."""
+def test_clean_line_art_equals_the_reference_formula() -> None:
+    """Division by the local paper level; the darkest percentile, at most 0.7, becomes black."""
     for height, side in [(50, 31), (20, 19), (19, 19)]:
         gray = torch.rand(2, 1, height, 40, generator=torch.Generator().manual_seed(0)) ** 0.3
         gray[1] = 0.6 + 0.3 * gray[1]
@@ -80,7 +80,7 @@ def test_cleaning_divides_by_the_paper_around_and_makes_the_darkest_percentile_b
             np.testing.assert_allclose(clean[0].numpy(), wanted, atol=1e-4)
 
 
-def test_sketches_of_any_size_are_painted(colorizer: Colorizer) -> None:
+def test_sketch_model_colorizes_sketches_of_any_size(colorizer: Colorizer) -> None:
     for size in [(37, 1000), (1, 1), (9, 300), (130, 70)]:
         image = np.full((*size, 3), 255, np.uint8)
         image[size[0] // 2] = 0
@@ -91,7 +91,7 @@ def test_sketches_of_any_size_are_painted(colorizer: Colorizer) -> None:
         assert np.ptp(painted) > 0 or size == (1, 1)
 
 
-def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
+def test_upsample_predicted_lightness_keeps_the_line_contrast() -> None:
     large = lightness_of(drawing(240, 320))
     seen = torch.nn.functional.interpolate(large, scale_factor=0.25, mode="area")
     painted = 0.3 * seen + 60
@@ -102,7 +102,7 @@ def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
     assert torch.equal(upsample_predicted_lightness(seen, seen, painted), painted)
 
 
-def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
+def test_region_color_edits_reuse_the_cached_segmentation(colorizer: Colorizer) -> None:
     image = read_image_of(drawing())
     runs: list[int] = []
     cache = LRUCache()
@@ -131,21 +131,21 @@ def read_image_of(image: np.ndarray) -> object:
     return read_image(Image.fromarray(image))
 
 
-def test_a_recipe_of_another_proposal_has_a_note(colorizer: Colorizer) -> None:
+def test_recipe_with_another_proposal_hash_adds_a_note(colorizer: Colorizer) -> None:
     recipe = Recipe(regions=(RegionColor(0, "#ff0000"),), proposal="0" * 64)
     notes = colorizer.colorize(read_image_of(drawing()), recipe).notes
     assert "region colors may be misplaced" in " ".join(notes)
 
 
-def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
+def test_region_colors_with_invalid_index_or_color_raise(colorizer: Colorizer) -> None:
     with pytest.raises(GuidanceError, match=r"recipe\.regions: index must be from 0 to 29 .*got 30"):
         colorizer.colorize(read_image_of(drawing()), {"regions": [{"index": 30, "color": "#ff0000"}]})
     with pytest.raises(GuidanceError, match="#rrggbb"):
         colorizer.colorize(read_image_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
 
 
-def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path) -> None:
-    """Whatever color the transparent parts hide."""
+def test_transparent_line_art_is_colorized_on_white_paper(tmp_path: Path) -> None:
+    """The color of fully transparent pixels has no effect."""
     for hidden in [0, 90]:
         for mode in ["RGBA", "LA", "P"]:
             cover = np.zeros((64, 64), np.uint8)
@@ -172,7 +172,7 @@ def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path) -> None:
             np.testing.assert_allclose(lines.numpy(), np.broadcast_to(255 - cover, (3, 64, 64)), atol=1)
 
 
-def test_a_model_of_photos_keeps_transparent_parts(tmp_path: Path) -> None:
+def test_zhang2017_keeps_the_alpha_channel(tmp_path: Path) -> None:
     rgba = np.dstack([np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 7, np.uint8)])
     result = Colorizer("zhang2017_local_small", device="cpu")(rgba)
     assert result.mode == "RGBA"

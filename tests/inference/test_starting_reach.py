@@ -1,4 +1,4 @@
-"""The reach that a new point begins with."""
+"""Initial reach of a new point."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def start(lightness: Tensor, point: PointHint, similarity: Likeness) -> Reach:
 
 
 def at_disk(radius: float) -> tuple[object, float]:
-    """Return the reach in a disk that stands out, and the share of the image that it covers."""
+    """Return the initial reach in a distinct disk, and the fraction of the image that it covers."""
     inside = disk(radius)
 
     def similarity(mask: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def at_disk(radius: float) -> tuple[object, float]:
     return reach, float(extent.weight.mean())
 
 
-def test_a_point_in_a_small_thing_begins_small() -> None:
+def test_starting_reach_is_small_in_small_objects_and_automatic_in_large_objects() -> None:
     for radius in (3, 8):
         reach, covered = at_disk(radius)
         assert isinstance(reach, float)
@@ -53,7 +53,7 @@ def test_a_point_in_a_small_thing_begins_small() -> None:
     assert at_disk(50)[0] == "automatic"
 
 
-def test_a_point_on_a_surface_without_a_border_does_not_begin_small() -> None:
+def test_starting_reach_is_automatic_on_a_surface_without_edges() -> None:
     def unlike(mask: Tensor) -> Tensor:
         return 0.2 + 0.7 * F.max_pool2d(mask, 5, stride=1, padding=2)
 
@@ -70,7 +70,7 @@ BORDER = np.float32(100)  # the square of 10, far beyond a border
 EVERYWHERE = np.ones(GRID, np.float32)
 
 
-def test_a_small_thing_is_covered_to_a_thousandth_to_begin_with() -> None:
+def test_starting_reach_covers_a_thousandth_of_the_image_in_small_objects() -> None:
     costs, alike = (0.5 * AWAY**2).astype(np.float32), EVERYWHERE
     costs[AWAY > 12] = BORDER
     reach = starting_reach(costs, alike)
@@ -78,13 +78,13 @@ def test_a_small_thing_is_covered_to_a_thousandth_to_begin_with() -> None:
     assert fade(costs, alike, reach).mean() == pytest.approx(0.001, rel=0.05)
 
 
-def test_a_point_in_a_large_enclosed_object_begins_with_the_automatic_reach() -> None:
+def test_starting_reach_is_automatic_in_a_large_enclosed_object() -> None:
     costs = (0.001 * AWAY**2).astype(np.float32)
     costs[AWAY > 22] = BORDER
     assert starting_reach(costs, EVERYWHERE) == "automatic"
 
 
-def test_the_reaches_of_the_slider_go_from_a_twentieth_to_ten_in_even_steps() -> None:
+def test_even_reaches_span_005_to_10_in_equal_log_coverage_steps() -> None:
     costs, alike = (0.05 * AWAY**2).astype(np.float32), EVERYWHERE
     reaches = even_reaches(costs, alike, 23)
     assert (reaches[0], reaches[-1]) == (0.05, 10)
