@@ -22,14 +22,14 @@ from colorzoo.color import (
 AB = 200 * torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) - 100
 
 
-def test_the_tables_agree() -> None:
+def test_bin_tables_are_consistent() -> None:
     assert torch.equal(grid_centers()[hull_mask()], hull_centers())
     assert prior_probabilities().sum() == pytest.approx(1)
     index = grid_index(grid_centers().T.reshape(1, 2, 23, 23)).flatten()
     assert torch.equal(index, torch.arange(529))
 
 
-def test_soft_encoding_is_gaussian_over_the_nearest_bins() -> None:
+def test_soft_encode_is_gaussian_over_nearest_bins() -> None:
     neighbors = 5
     squared = torch.cdist(AB, hull_centers()).square()
     weights = torch.exp(-squared / (2 * 5**2))
@@ -39,7 +39,7 @@ def test_soft_encoding_is_gaussian_over_the_nearest_bins() -> None:
     assert torch.equal(encoded.argmax(1), nearest_bin(AB))
 
 
-def test_grid_index_is_the_nearest_cell() -> None:
+def test_grid_index_returns_nearest_cell() -> None:
     nearest = torch.cdist(AB, grid_centers()).argmin(dim=1)
     assert torch.equal(grid_index(AB.T[None, :, :, None])[0, :, 0], nearest)
     far = torch.tensor([[-500.0, 500.0], [-500.0, 500.0]]).view(1, 2, 1, 2)
@@ -78,7 +78,7 @@ def test_soft_neighbors_agree_with_soft_encode() -> None:
     assert (weights.diff(dim=1) <= 0).all()  # nearest first
 
 
-def test_bilinear_weights_match_the_four_nodes() -> None:
+def test_bilinear_bins_match_the_four_surrounding_nodes() -> None:
     ab = 280 * torch.rand(1, 2, 9, 7, generator=torch.Generator().manual_seed(0)) - 140
     index, share = bilinear_bins(ab)
     inside = ab.clamp(-120, 119.99)

@@ -9,7 +9,7 @@ IMAGE = sample_image((24, 31), batch=2)
 GRAY = IMAGE.mean(dim=1, keepdim=True)
 
 
-def test_a_flat_image_has_no_edges() -> None:
+def test_sobel_and_canny_return_no_edges_for_flat_image() -> None:
     for edges in (sobel, canny):
         assert edges(torch.full((1, 1, 9, 12), 0.4)).max() < 1e-7
 
@@ -30,7 +30,7 @@ def test_canny_detects_a_square_and_is_mirror_symmetric() -> None:
     assert (flipped != edges).float().mean() < 0.02  # ties between two equal pixels may go either way
 
 
-def test_sobel_measures_the_slope_of_a_ramp() -> None:
+def test_sobel_gradients_equal_slopes_of_a_ramp() -> None:
     ramp = (torch.arange(12.0) / 10 - 0.3 * torch.arange(8.0)[:, None])[None, None]
     inner = sobel_gradients(ramp)[0, 0, :, 1:-1, 1:-1]
     torch.testing.assert_close(inner, torch.tensor([0.1, -0.3]).view(2, 1, 1).expand_as(inner))
@@ -38,7 +38,7 @@ def test_sobel_measures_the_slope_of_a_ramp() -> None:
     torch.testing.assert_close(inner, torch.full_like(inner, 0.1**0.5))
 
 
-def test_autocast_changes_nothing() -> None:
+def test_sobel_and_canny_ignore_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         mixed = sobel(IMAGE), canny(GRAY)
     assert torch.equal(mixed[0], sobel(IMAGE))

@@ -26,7 +26,7 @@ class Color(Base):
 Color.register(IPT())
 
 GENERATOR = torch.Generator().manual_seed(0)
-ANY = torch.cat(
+RANDOM_LAB = torch.cat(
     [
         100 * torch.rand(1, 1, 40, 25, generator=GENERATOR),
         220 * torch.rand(1, 2, 40, 25, generator=GENERATOR) - 110,
@@ -69,12 +69,12 @@ def oklab_hue(lab: torch.Tensor) -> torch.Tensor:
     return torch.rad2deg(torch.atan2(b, a)).view(lab[:, 0].shape)
 
 
-def hue_turn(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def hue_difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return ((one - other + 180) % 360 - 180).abs()
 
 
-def test_at_lightness_keeps_the_hue() -> None:
-    """Hue is measured in spaces that the mapping does not use; CIE Lab would turn it up to 26 degrees."""
+def test_at_lightness_preserves_hue() -> None:
+    """Hue is measured in spaces that the mapping does not use; CIE Lab would turn it by up to 26 degrees."""
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 1000, 1, generator=generator)
     lightness = 15 + 75 * torch.rand(1, 1000, 1, generator=generator)
@@ -88,13 +88,13 @@ def test_at_lightness_keeps_the_hue() -> None:
     assert seen.sum() > 900
     more = torch.cat([moved[:1], moved[1:] * (1 + 0.3 / strength[1].clamp(min=1)).view(1, -1, 1)])
     fits = in_gamut(more).flatten() & (more[1:].norm(dim=0).flatten() < strength[0])
-    assert fits[strength[1] > 5].float().mean() < 0.01  # as much chroma as the color had, or sRGB can
+    assert fits[strength[1] > 5].float().mean() < 0.01  # only input chroma or sRGB limits the chroma
     shown = lab_to_rgb(moved)
     for space in ("jzazbz", "ipt"):
         hues = [
             torch.tensor([hue_in(space, color) for color in colors[:, :, 0].T]) for colors in (rgb, shown)
         ]
-        assert hue_turn(*hues)[seen].max() < 4.0, space
+        assert hue_difference(*hues)[seen].max() < 4.0, space
 
 
 def hue_in(space: str, rgb: torch.Tensor) -> float:
@@ -102,46 +102,46 @@ def hue_in(space: str, rgb: torch.Tensor) -> float:
     return math.degrees(math.atan2(up, across))
 
 
-def test_reduction_keeps_lightness_and_hue_and_lowers_chroma() -> None:
-    reduced = reduce_chroma(ANY)
-    assert torch.equal(reduced[:, :1], ANY[:, :1])
-    assert (chroma(reduced) <= chroma(ANY) + 0.1).float().mean() > 0.99  # Oklab and Lab differ in chroma, too
-    outside = ~in_gamut(ANY)[:, 0] & (chroma(reduced) > 5)
-    turned = hue_turn(oklab_hue(reduced), oklab_hue(ANY))[outside]
+def test_reduce_chroma_preserves_lightness_and_hue() -> None:
+    reduced = reduce_chroma(RANDOM_LAB)
+    assert torch.equal(reduced[:, :1], RANDOM_LAB[:, :1])
+    assert (chroma(reduced) <= chroma(RANDOM_LAB) + 0.1).float().mean() > 0.99  # Lab and Oklab chroma differ
+    outside = ~in_gamut(RANDOM_LAB)[:, 0] & (chroma(reduced) > 5)
+    turned = hue_difference(oklab_hue(reduced), oklab_hue(RANDOM_LAB))[outside]
     assert turned.max() < 0.5
-    in_lab = hue_turn(lab_hue(reduced), lab_hue(ANY))[outside]
+    in_lab = hue_difference(lab_hue(reduced), lab_hue(RANDOM_LAB))[outside]
     assert in_lab.max() > 10  # hue lines of Lab are not straight
 
 
-def test_reduced_colors_fit_and_survive_conversion() -> None:
-    reduced = reduce_chroma(ANY)
+def test_reduce_chroma_returns_colors_in_gamut_that_survive_rgb_round_trip() -> None:
+    reduced = reduce_chroma(RANDOM_LAB)
     assert in_gamut(reduced).all()
-    back = rgb_to_lab(lab_to_rgb_in_gamut(ANY))
-    torch.testing.assert_close(back, reduced, atol=0.3, rtol=0)  # a third of a level of 255 in the dark
+    back = rgb_to_lab(lab_to_rgb_in_gamut(RANDOM_LAB))
+    torch.testing.assert_close(back, reduced, atol=0.3, rtol=0)  # a third of an 8-bit level in dark colors
 
 
-def test_reduction_is_idempotent_and_keeps_colors_inside_srgb() -> None:
-    reduced = reduce_chroma(ANY)
+def test_reduce_chroma_is_idempotent_and_preserves_colors_in_srgb() -> None:
+    reduced = reduce_chroma(RANDOM_LAB)
     assert torch.equal(reduce_chroma(reduced), reduced)
-    inside = in_gamut(ANY).expand_as(ANY)
+    inside = in_gamut(RANDOM_LAB).expand_as(RANDOM_LAB)
     assert inside.any()
     assert not inside.all()
-    assert torch.equal(reduced[inside], ANY[inside])
+    assert torch.equal(reduced[inside], RANDOM_LAB[inside])
 
 
-def test_impossible_lightness_becomes_gray() -> None:
+def test_reduce_chroma_returns_gray_for_lightness_above_100() -> None:
     lab = torch.tensor([120.0, 30, -30]).view(3, 1, 1)
     assert reduce_chroma(lab).flatten().tolist() == [120.0, 0.0, 0.0]
 
 
-def test_reduction_has_gradients() -> None:
-    lab = ANY.clone().requires_grad_()
+def test_reduce_chroma_has_finite_gradients() -> None:
+    lab = RANDOM_LAB.clone().requires_grad_()
     reduce_chroma(lab).square().sum().backward()
     assert lab.grad.isfinite().all()
     assert lab.grad[:, 1:].any()
 
 
-def test_snapping_matches_the_published_pad() -> None:
+def test_snap_to_lightness_equals_published_iteration() -> None:
     generator = torch.Generator().manual_seed(0)
     for rgb in torch.rand(60, 3, 1, 1, generator=generator):
         lightness = 100 * torch.rand(1, 1, 1, generator=generator)
@@ -166,7 +166,7 @@ def colors_outside(count: int, deviation: float, seed: int = 0) -> tuple[torch.T
     return linear[:, chosen], lightness[chosen]
 
 
-def searched(linear: torch.Tensor, lightness: torch.Tensor) -> torch.Tensor:
+def bisected(linear: torch.Tensor, lightness: torch.Tensor) -> torch.Tensor:
     """Bisect the path of each color in double precision."""
     path = ChromaPath(linear.double(), lightness_to_luminance(lightness.double()))
     low, high = torch.zeros_like(lightness).double(), torch.ones_like(lightness).double()
@@ -185,19 +185,19 @@ def levels(linear: torch.Tensor) -> torch.Tensor:
     return 255 * torch.where(linear > 0.0031308, bright, 12.92 * linear)
 
 
-def test_fit_chroma_agrees_with_a_search() -> None:
+def test_fit_chroma_agrees_with_bisection() -> None:
     for deviation in (25, 60):
         linear, lightness = colors_outside(40_000, deviation)
-        found, true = fit_chroma(linear, lightness, TOLERANCE), searched(linear, lightness)
+        found, true = fit_chroma(linear, lightness, TOLERANCE), bisected(linear, lightness)
         apart = (levels(found) - levels(true)).abs().amax(dim=0)
         assert apart.mean() < 0.005
         assert apart.quantile(0.995) < 0.25
         assert (
             apart[lightness > 8].max() < 1.0 or (apart[lightness > 8] > 1).sum() <= 2
-        )  # blues that leave and come back
+        )  # blues whose path leaves and re-enters the gamut
 
 
-def test_max_chroma_is_the_gamut_boundary() -> None:
+def test_max_chroma_lies_on_the_gamut_boundary() -> None:
     generator = torch.Generator().manual_seed(0)
     lightness = 5 + 90 * torch.rand(500, generator=generator)
     hue = 6.28 * torch.rand(500, generator=generator) - 3.14

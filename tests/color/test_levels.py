@@ -13,7 +13,7 @@ from colorzoo.color.lab import lightness_of_levels, write_levels
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
-def test_lightness_of_levels(kind: type, shape: tuple[int, ...]) -> None:
+def test_lightness_of_levels_equals_rgb_to_lab(kind: type, shape: tuple[int, ...]) -> None:
     generator = np.random.default_rng(0)
     top = 1 if kind is np.float32 else np.iinfo(kind).max
     levels = (generator.random(shape) * top).astype(kind)
@@ -22,7 +22,7 @@ def test_lightness_of_levels(kind: type, shape: tuple[int, ...]) -> None:
     assert (lightness_of_levels(levels) - rgb_to_lab(rgb)[0]).abs().max() < 1e-3
 
 
-def test_levels_of_linear_light_are_rounded_to_nearest() -> None:
+def test_write_levels_rounds_linear_rgb_to_nearest_level() -> None:
     generator = torch.Generator().manual_seed(0)
     linear = 1.2 * torch.rand(3, 200, 300, generator=generator) ** 3 - 0.05
     true = linear_rgb_to_rgb(linear.double().clamp(0, 1)).permute(1, 2, 0).numpy()
@@ -34,7 +34,7 @@ def test_levels_of_linear_light_are_rounded_to_nearest() -> None:
         assert (apart > 0).mean() < most
 
 
-def test_every_8_bit_level_survives_a_round_trip() -> None:
+def test_write_levels_restores_every_8_bit_level() -> None:
     stored = np.arange(256)
     encoded = stored / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

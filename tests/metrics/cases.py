@@ -36,11 +36,11 @@ def images(count: int, seed: int) -> Batch:
 IMAGES = [images(count, seed) for seed, count in enumerate((2, 1, 3))]
 
 
-def given(*names: str) -> list[Batch]:
+def select(*names: str) -> list[Batch]:
     return [{name: batch[name] for name in names} for batch in IMAGES]
 
 
-RGB, AB, BAND = given("rgb", "target"), given("ab", "target_ab"), given("rgb", "target", "edges")
+RGB, AB, BAND = select("rgb", "target"), select("ab", "target_ab"), select("rgb", "target", "edges")
 
 
 def pairs(batch: Batch, *names: str) -> list[tuple[np.ndarray, ...]]:
@@ -63,18 +63,18 @@ def band_psnr(batch: Batch, size: int | None) -> Values:
     return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "excluded": 0}
 
 
-def one_colorfulness(image: np.ndarray) -> float:
+def image_colorfulness(image: np.ndarray) -> float:
     red, green, blue = np.moveaxis(image * 255, -1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
     return math.hypot(rg.std(), yb.std()) + 0.3 * math.hypot(rg.mean(), yb.mean())
 
 
 def colorfulness(batch: Batch) -> Values:
-    return {"cf_hasler": float(np.mean([one_colorfulness(made) for (made,) in pairs(batch, "rgb")]))}
+    return {"cf_hasler": float(np.mean([image_colorfulness(made) for (made,) in pairs(batch, "rgb")]))}
 
 
 def delta_colorfulness(batch: Batch) -> Values:
-    made, true = np.array([list(map(one_colorfulness, pair)) for pair in pairs(batch, "rgb", "target")]).T
+    made, true = np.array([list(map(image_colorfulness, pair)) for pair in pairs(batch, "rgb", "target")]).T
     return {
         "delta_of_mean_cf_hasler": abs(made.mean() - true.mean()),
         "mean_delta_cf_hasler": np.abs(made - true).mean(),
@@ -138,12 +138,12 @@ def appearance_sums(batch: Batch) -> Values:
 
 def mean_of(batch: Batch, total: str, count: str) -> Values:
     sums = appearance_sums(batch)
-    assert sums[count] > 0  # else the case tests nothing
+    assert sums[count] > 0  # otherwise the case tests nothing
     return {"": sums[total] / sums[count]}
 
 
 def colorfulness_ratio(batch: Batch) -> Values:
-    found = [[one_colorfulness(each) for each in pair] for pair in pairs(batch, "rgb", "target")]
+    found = [[image_colorfulness(each) for each in pair] for pair in pairs(batch, "rgb", "target")]
     ours, true = np.sum(found, axis=0)
     return {"": ours / true}
 
@@ -188,7 +188,7 @@ BAND_CASES = [
     for name, size in (("k7", 7), ("full", None))
 ]
 COLOR_CASES = [
-    Case("cf", metrics.Colorfulness, given("rgb"), colorfulness, empty={"cf_hasler": NAN}),
+    Case("cf", metrics.Colorfulness, select("rgb"), colorfulness, empty={"cf_hasler": NAN}),
     Case(
         "delta_cf",
         metrics.DeltaColorfulness,
@@ -230,12 +230,12 @@ def cdr_loop(batch: Batch) -> Values:
     """Kim et al. 2021 sec. 8 pixel by pixel, with scikit-image on the gray triple."""
     channels = []
     for made, true in pairs(batch, "ab", "target_ab"):
-        channels.append([one_cdr(made[..., index], true[..., index]) for index in (0, 1)])
+        channels.append([plane_cdr(made[..., index], true[..., index]) for index in (0, 1)])
     a, b = np.mean(channels, axis=0)
     return {"cdr_a": float(a), "cdr_b": float(b), "cdr": float((a + b) / 2), "excluded": 0}
 
 
-def one_cdr(made: np.ndarray, true: np.ndarray, size: int = 5) -> float:
+def plane_cdr(made: np.ndarray, true: np.ndarray, size: int = 5) -> float:
     labels = [np.pad(triple_slic(plane), size) for plane in (true, made)]
     edges = canny(true.astype(np.float32), 1.2, 0.2, 0.7, use_quantiles=True)
     scores = []

@@ -52,13 +52,13 @@ def pool(batches: Sequence[Batch]) -> Batch:
     return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def values_of(answer: Any) -> Values:
+def values_of(measure: Any) -> Values:
     """Return the result of ``compute`` as numbers by name; a single number has the name ''."""
-    named = answer if isinstance(answer, dict) else {"": answer}
+    named = measure if isinstance(measure, dict) else {"": measure}
     return {name: float(value) for name, value in named.items()}
 
 
-def answer(metric: Metric, batches: Sequence[Batch]) -> Values:
+def measure(metric: Metric, batches: Sequence[Batch]) -> Values:
     for batch in batches:
         metric.update(**batch)
     return values_of(metric.compute())
@@ -74,33 +74,33 @@ def assert_equal(found: Values, expected: Values, tolerance: float) -> None:
 def check_reference(case: Case) -> None:
     metric, expected = case.build(), case.reference(pool(case.batches))
     with torch.device("meta"):  # tensors without an explicit device are not on the input's device
-        found = answer(metric, case.batches)
+        found = measure(metric, case.batches)
     assert_equal(found, expected, case.tolerance)
 
 
 def check_accumulation(case: Case) -> None:
     """Batches add up to the whole, ``forward`` returns the value of a batch, ``reset`` clears the states."""
-    metric, whole = case.build(), answer(case.build(), [pool(case.batches)])
+    metric, whole = case.build(), measure(case.build(), [pool(case.batches)])
     for batch in case.batches:
-        assert_equal(values_of(metric(**batch)), answer(case.build(), [batch]), case.tolerance)
+        assert_equal(values_of(metric(**batch)), measure(case.build(), [batch]), case.tolerance)
     assert_equal(values_of(metric.compute()), whole, case.tolerance)
     metric.reset()
-    first = answer(case.build(), case.batches[:1])
-    assert_equal(answer(metric, case.batches[:1]), first, case.tolerance)
+    first = measure(case.build(), case.batches[:1])
+    assert_equal(measure(metric, case.batches[:1]), first, case.tolerance)
 
 
 def check_input_values(case: Case) -> None:
-    """Half precision, no input, gradients and invalid input."""
+    """Check half precision, no input, gradients and invalid input."""
     check_half(case)
     check_empty(case)
     check_gradient(case)
-    check_wrong_values(case)
+    check_invalid_values(case)
 
 
 def check_half(case: Case) -> None:
     """Float16 input is computed in float32 and gives nearly the same result."""
     halved = [{name: to_half(value) for name, value in batch.items()} for batch in case.batches]
-    assert_equal(answer(case.build(), halved), answer(case.build(), case.batches), case.half_tolerance)
+    assert_equal(measure(case.build(), halved), measure(case.build(), case.batches), case.half_tolerance)
 
 
 def to_half(value: Tensor) -> Tensor:
@@ -130,8 +130,8 @@ def check_gradient(case: Case) -> None:
         assert gradient is None or gradient.abs().max() == 0
 
 
-def check_wrong_values(case: Case) -> None:
-    """Integers, NaN and other ranges of RGB are refused, in every input; unless the user turns that off."""
+def check_invalid_values(case: Case) -> None:
+    """Integers, NaN and RGB outside [0, 1] raise DataError in every input, unless ``validate_args=False``."""
     changes: dict[str, Callable[[Tensor], Tensor]] = {
         "uint8": lambda value: (value.abs() * 255).byte(),
         "NaN": lambda value: value.masked_fill(torch.arange(value.shape[-1]) == 3, math.nan),
@@ -140,7 +140,7 @@ def check_wrong_values(case: Case) -> None:
     }
     batch = case.batches[0]
     for name in batch.keys() - {"edges", "labels"}:
-        # another scale of ab cannot be told, and a predicted ab may leave every gamut
+        # another scale of ab cannot be detected, and predicted ab may be outside every gamut
         known = {"uint8", "NaN"} if "ab" in name else changes.keys()
         for what in known | ({"[0, 255]"} if name == "target_ab" else set()):
             with pytest.raises(DataError, match=r"images must be|NaN|expected"):
@@ -157,27 +157,26 @@ def check_options(case: Case) -> None:
     metric.update(**case.batches[0])
     copy = pickle.loads(pickle.dumps(metric))
     metric.reset()
-    assert_equal(answer(copy, case.batches[1:]), answer(metric, case.batches), 0.0)
-    assert not metric.full_state_update  # else ``forward`` would measure each batch twice
+    assert_equal(measure(copy, case.batches[1:]), measure(metric, case.batches), 0.0)
+    assert not metric.full_state_update  # else ``forward`` would update twice for each batch
     better = {"higher": True, "lower": False, "neither": None}
     assert all(better[shown.better] is metric.higher_is_better for shown in metric.outputs()[:1])
 
 
 def check_two_processes(cases: Sequence[Case], folder: Path) -> None:
     """Two processes that share the batches unevenly give the result of one process."""
-    assert in_processes(answer_half, cases, folder, processes=2) == [0, 0]
+    assert in_processes(write_half, cases, folder, processes=2) == [0, 0]
     for rank in (0, 1):
         answers = pickle.loads((folder / f"{rank}.pickle").read_bytes())
         for case in cases:
-            assert_equal(answers[case.name], answer(case.build(), case.batches), case.tolerance)
+            assert_equal(answers[case.name], measure(case.build(), case.batches), case.tolerance)
 
 
-def answer_half(cases: Sequence[Case], folder: Path) -> None:
+def write_half(cases: Sequence[Case], folder: Path) -> None:
     """Write the results by name: rank 0 takes the first batch, rank 1 all others."""
     torch.distributed.init_process_group("gloo")
     rank = torch.distributed.get_rank()
-    found = {
-        case.name: answer(case.build(), case.batches[:1] if rank == 0 else case.batches[1:]) for case in cases
-    }
+    part = slice(1) if rank == 0 else slice(1, None)
+    found = {case.name: measure(case.build(), case.batches[part]) for case in cases}
     torch.distributed.destroy_process_group()
     (folder / f"{rank}.pickle").write_bytes(pickle.dumps(found))

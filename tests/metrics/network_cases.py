@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from colorzoo import metrics
-from metrics.cases import IMAGES, NAN, SIDE, given
+from metrics.cases import IMAGES, NAN, SIDE, select
 from metrics.common_checks import Batch, Case, Values
 
-RGB = given("rgb", "target")
+RGB = select("rgb", "target")
 
 
 class Corners(nn.Module):
-    """A feature network without weights: six numbers of each image."""
+    """A feature network without weights: six values of each image."""
 
     def forward(self, rgb: Tensor) -> Tensor:
         return torch.cat([rgb[:, :, 2, 3], rgb[:, :, -3, -2]], dim=1)
@@ -32,8 +32,8 @@ def fid(batch: Batch) -> Values:
         {"mu": found.mean(axis=0), "sigma": np.cov(found, rowvar=False)}
         for found in (Corners()(batch[name]).double().numpy() for name in ("rgb", "target"))
     ]
-    answer = fid_statistics_to_metric(*statistics, verbose=False)
-    return {FID_KEY: float(next(iter(answer.values())))}
+    distance = fid_statistics_to_metric(*statistics, verbose=False)
+    return {FID_KEY: float(next(iter(distance.values())))}
 
 
 FID_CASE = Case(

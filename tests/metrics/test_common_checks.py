@@ -1,4 +1,4 @@
-"""Common properties of all metrics but LPIPS, whose networks need weight files."""
+"""Common properties of all metrics except LPIPS, whose networks require weight files."""
 
 import importlib
 from pathlib import Path
@@ -22,12 +22,12 @@ def test_every_metric_has_a_case() -> None:
     assert missing == {"MeanLPIPS", "BandLPIPS"}  # tests/metrics/test_perceptual.py
 
 
-test_reference = each(common_checks.check_reference)
-test_batches_add_up = each(common_checks.check_accumulation)
-test_input_values = each(common_checks.check_input_values)
-test_options_of_torchmetrics = few(common_checks.check_options)
+test_metric_equals_reference = each(common_checks.check_reference)
+test_metric_accumulates_batches_and_resets = each(common_checks.check_accumulation)
+test_metric_handles_half_empty_and_invalid_input = each(common_checks.check_input_values)
+test_metric_accepts_torchmetrics_options_and_pickling = few(common_checks.check_options)
 
 
 @pytest.mark.nightly
-def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
+def test_metrics_in_two_processes_equal_one_process(tmp_path: Path) -> None:
     common_checks.check_two_processes(CASES, tmp_path)

@@ -16,7 +16,7 @@ BATCH = IMAGES[0]
 RGB, TRUTH, EDGES = BATCH["rgb"], BATCH["target"], BATCH["edges"]
 
 
-def test_exact_images_are_counted_and_the_mean_of_exact_images_only_is_infinite() -> None:
+def test_mean_psnr_excludes_exact_images_and_is_inf_if_all_are_exact() -> None:
     mixed = torch.cat([TRUTH[:1], RGB[1:]])
     metric = metrics.MeanPSNR()
     metric.update(mixed, TRUTH)
@@ -27,13 +27,13 @@ def test_exact_images_are_counted_and_the_mean_of_exact_images_only_is_infinite(
     assert float(metric.compute()) == math.inf
 
 
-def test_eight_bits_are_truncated_not_rounded() -> None:
+def test_psnr_8bit_truncates_levels() -> None:
     light, dark = torch.full((1, 3, 4, 4), 100.9 / 255), torch.full((1, 3, 4, 4), 100 / 255)
     assert float(metrics.psnr_8bit(light, dark)) == math.inf
 
 
 @pytest.mark.parametrize("size", [7, None])
-def test_images_without_edges_are_excluded_for_every_band_width(size: int | None) -> None:
+def test_band_psnr_excludes_images_without_edges(size: int | None) -> None:
     edges = EDGES.clone()
     edges[0] = 0
     metric, alone = metrics.BandPSNR(kernel_size=size), metrics.BandPSNR(kernel_size=size)
@@ -42,7 +42,7 @@ def test_images_without_edges_are_excluded_for_every_band_width(size: int | None
     assert metric.compute() == alone.compute() | {"excluded": 1}
 
 
-def test_gray_has_no_color_and_a_finite_gradient() -> None:
+def test_colorfulness_of_gray_is_zero_with_finite_gradient() -> None:
     gray = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
     value = metrics.colorfulness(gray).sum()
     (gradient,) = torch.autograd.grad(value, gray)
@@ -61,14 +61,14 @@ def test_gray_has_no_color_and_a_finite_gradient() -> None:
         (metrics.HistogramIntersection(), (BATCH["ab"], BATCH["ab"][:1])),
     ],
 )
-def test_wrong_input_is_an_error_in_one_line(metric, arguments) -> None:
+def test_metrics_raise_one_line_error_for_invalid_shapes(metric, arguments) -> None:
     with pytest.raises(DataError) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(("channels", "low", "high", "unit"), [(3, 0, 1, "RGB"), (2, -128, 128, "CIE")])
-def test_values_may_exceed_their_range_by_rounding_only(
+def test_require_pair_tolerates_rounding_errors_outside_the_range(
     channels: int, low: int, high: int, unit: str
 ) -> None:
     for limit, sign in ((low, -1), (high, 1)):
@@ -79,7 +79,7 @@ def test_values_may_exceed_their_range_by_rounding_only(
 
 
 @pytest.mark.parametrize(("wrong", "is_worse"), [(6, 0.0), (9, 1.0)])
-def test_a_hundredth_of_a_decibel_below_gray_is_rounding(wrong: int, is_worse: float) -> None:
+def test_worse_than_gray_ignores_losses_below_a_hundredth_decibel(wrong: int, is_worse: float) -> None:
     truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(1, 3, 100, 100)
     lab = rgb_to_lab(truth)
     lab[:, 1:] = 0

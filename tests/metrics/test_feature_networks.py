@@ -29,7 +29,7 @@ def write_lite0(path: Path) -> torch.nn.Module:
     return model
 
 
-def test_lite0_is_the_network_of_its_package(tmp_path: Path) -> None:
+def test_efficientnet_lite0_equals_timm_classifier_and_features(tmp_path: Path) -> None:
     model = write_lite0(tmp_path / "lite0.pth")
     rgb = F.interpolate(RGB, (224, 224), mode="bicubic", antialias=True).clamp(0, 1)
     seen = (rgb * 255 - 127) / 128
@@ -46,7 +46,7 @@ def test_lite0_is_the_network_of_its_package(tmp_path: Path) -> None:
     assert distance.title == "Fréchet distance (efficientnet-lite0)"
 
 
-def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_efficientnet_lite0_requires_known_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="does not contain the weights"):
         metrics.classifier_network("efficientnet-lite0", tmp_path / "other.pth")
@@ -55,7 +55,7 @@ def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytes
         metrics.classifier_network("efficientnet-lite0")
 
 
-def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
+def test_timm_network_crops_center_only_for_classifiers() -> None:
     config = {"input_size": (3, 8, 8), "mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.6}
     config["interpolation"] = "bilinear"
     given = torch.rand(1, 3, 10, 33, generator=torch.Generator().manual_seed(0))
@@ -77,7 +77,7 @@ def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "from 0 to 15"),
     ],
 )
-def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) -> None:
+def test_classifier_accuracy_raises_one_line_error_for_wrong_labels(metric, arguments, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)
@@ -93,7 +93,7 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) ->
         (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are missing"),
     ],
 )
-def test_missing_networks_are_an_error_in_one_line(
+def test_unknown_or_missing_networks_raise_one_line_weights_error(
     build, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""FID: its features against `torch-fidelity`, its key, and missing weights."""
+"""FID: distance and Inception features, compared with `torch-fidelity`."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from metrics.network_cases import FID_CASE, FID_KEY
 from pseudo_weights import pseudo_state_dict
 
 
-def test_features_of_images_give_the_distance_of_their_sets() -> None:
+def test_fid_distance_equals_reference_and_is_nan_for_single_images() -> None:
     batch, metric = pool(FID_CASE.batches), FID_CASE.build()
     one, other = (
         np.array([metric.image_moments({"rgb": image[None]})[0] for image in batch[name]])

@@ -1,4 +1,4 @@
-"""Metrics by name: all are named, wrong names are errors, and networks stay out of the model."""
+"""Metrics by name: discovery, invalid names, and networks that are not part of the model."""
 
 import copy
 import pickle
@@ -48,14 +48,14 @@ class MeanDistance(ImageMean):
 
 @pytest.fixture
 def alex(tmp_path: Path) -> Path:
-    """A weight file for the backbone of LPIPS."""
+    """Return a weight file for the backbone of LPIPS."""
     torch.save(models.alexnet(weights=None).state_dict(), tmp_path / "alexnet.pth")
     return tmp_path / "alexnet.pth"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose modules belong to `colorzoo.metrics` during a test."""
+    """Return a folder whose modules belong to `colorzoo.metrics` during a test."""
     monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(tmp_path)])
     all_metrics.cache_clear()
     yield tmp_path
@@ -65,8 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         vars(metrics).pop(path.stem, None)
 
 
-def test_a_metric_is_one_file(folder: Path) -> None:
-    """Training and `evaluate` find it, and measure it."""
+def test_added_metric_file_is_found_by_training_and_evaluate(folder: Path) -> None:
     (folder / "added_distance.py").write_text(ADDED)
     scores, batch = StageMetrics("val", ("automatic",), ("ab_distance",)), IMAGES[0]
     scores.update("automatic", batch)
@@ -81,7 +80,7 @@ def test_a_metric_is_one_file(folder: Path) -> None:
     assert float(measure.outputs[0].finish(np.array(moments))) == pytest.approx(one, rel=1e-5)
 
 
-def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metric_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(
         "colorzoo.metrics.classification.classifier_network", lambda *given: calls.append(given) or CLASSIFIER
@@ -101,17 +100,17 @@ def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.
         ("lpips:resnet", WeightsError, "alex, vgg, squeeze, got 'resnet'"),
     ],
 )
-def test_a_wrong_name_is_an_error_in_one_line(name: str, error: type[Exception], message: str) -> None:
+def test_named_metric_raises_error_for_invalid_name(name: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         named_metric(name)
 
 
-def test_a_repeated_name_raises() -> None:
+def test_image_metrics_raises_data_error_for_repeated_name() -> None:
     with pytest.raises(DataError, match="listed once, got psnr, psnr"):
         metrics.image_metrics(("psnr", "psnr"))
 
 
-def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:
+def test_metric_network_is_frozen_shared_and_not_saved(alex: Path) -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -40,15 +40,15 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {net: folder / net for net in NETS}
 
 
-def larger(batch: Batch) -> Batch:
+def upsampled(batch: Batch) -> Batch:
     sizes = {name: F.interpolate(batch[name], size=(64, 72)) for name in ("rgb", "target")}
     return sizes | {"edges": (F.interpolate(batch["edges"], size=(64, 72)) > 0).float()}
 
 
-BATCHES = [larger(batch) for batch in IMAGES[:2]]
+BATCHES = [upsampled(batch) for batch in IMAGES[:2]]
 
 
-def package_answer(batch: Batch, net: str, size: int | None = None) -> Values:
+def package_lpips(batch: Batch, net: str, size: int | None = None) -> Values:
     network = reference_network(net, spatial=size is not None)
     with torch.no_grad():
         distance: Tensor = network(batch["rgb"], batch["target"], normalize=True)
@@ -61,7 +61,7 @@ def package_answer(batch: Batch, net: str, size: int | None = None) -> Values:
 
 def plain_case(net: str, backbones: dict[str, Path]) -> Case:
     batches = [{name: batch[name] for name in ("rgb", "target")} for batch in BATCHES]
-    build, reference = partial(MeanLPIPS, net, backbones[net]), partial(package_answer, net=net)
+    build, reference = partial(MeanLPIPS, net, backbones[net]), partial(package_lpips, net=net)
     return Case(net, build, batches, reference, empty={f"lpips_{net}": NAN})
 
 
@@ -70,17 +70,17 @@ def band_case(backbones: dict[str, Path]) -> Case:
         "lpips_k7",
         partial(BandLPIPS, weights=backbones["alex"]),
         BATCHES,
-        partial(package_answer, net="alex", size=7),
+        partial(package_lpips, net="alex", size=7),
         empty={"lpips_alex_k7": NAN, "excluded": 0},
     )
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_lpips_equals_the_package(net: str, backbones: dict[str, Path]) -> None:
+def test_mean_lpips_equals_lpips_package(net: str, backbones: dict[str, Path]) -> None:
     common_checks.check_reference(plain_case(net, backbones))
 
 
-def test_lpips_in_a_band_is_the_mean_of_the_package_over_it(backbones: dict[str, Path]) -> None:
+def test_band_lpips_equals_band_mean_of_lpips_package(backbones: dict[str, Path]) -> None:
     common_checks.check_reference(band_case(backbones))
 
 
@@ -93,12 +93,12 @@ def test_lpips_in_a_band_is_the_mean_of_the_package_over_it(backbones: dict[str,
         common_checks.check_gradient,
     ],
 )
-def test_common_properties(check: Callable[[Case], None], backbones: dict[str, Path]) -> None:
+def test_lpips_passes_common_metric_checks(check: Callable[[Case], None], backbones: dict[str, Path]) -> None:
     check(plain_case("squeeze", backbones))
     check(band_case(backbones))
 
 
-def test_weights_of_another_network_are_refused(backbones: dict[str, Path]) -> None:
+def test_mean_lpips_raises_error_for_weights_of_another_network(backbones: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match=r"squeeze backbone of LPIPS") as error:
         MeanLPIPS("squeeze", backbones["alex"])
     assert "\n" not in str(error.value)

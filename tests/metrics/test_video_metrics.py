@@ -1,4 +1,4 @@
-"""Metrics of video: optical flow, visibility, and clips that are too short."""
+"""Video metrics: optical flow, flicker, color consistency, and short clips."""
 
 from itertools import pairwise
 
@@ -18,23 +18,23 @@ from metrics.cases import IMAGES, SIDE
 from metrics.common_checks import Batch
 
 
-def moved(columns: int) -> tuple[Tensor, Tensor]:
-    """Two frames of blobs that move to the right."""
+def moving_frames(columns: int) -> tuple[Tensor, Tensor]:
+    """Return two frames of blobs that move to the right."""
     coarse = torch.rand(1, 3, 12, 20, generator=torch.Generator().manual_seed(0))
     wide = F.interpolate(coarse, size=(96, 160), mode="bicubic").clamp(0, 1)
     return wide[..., 20:148], wide[..., 20 - columns : 148 - columns]
 
 
-def test_warping_by_opencv_flow_undoes_a_motion() -> None:
-    first, second = moved(3)
+def test_warp_with_opencv_flow_reverses_motion() -> None:
+    first, second = moving_frames(3)
     flow = metrics.opencv_flow(first, second)
     inner = flow[..., 16:-16, 16:-16]
     torch.testing.assert_close(inner.mean(dim=(0, 2, 3)), torch.tensor([3.0, 0.0]), rtol=0, atol=0.2)
     assert float((warp(second, flow) - first)[..., 16:-16, 16:-16].abs().mean()) < 0.01
 
 
-def test_the_warping_error_is_small_for_motion_and_large_for_flicker() -> None:
-    first, second = moved(3)
+def test_warping_error_is_small_for_motion_and_large_for_flicker() -> None:
+    first, second = moving_frames(3)
     steady = torch.stack([first, second], dim=1)
     flickering = torch.stack([first, second * 0.7], dim=1)
     errors = [float(metrics.warping_error(clip, steady)) for clip in (steady, flickering)]
@@ -65,7 +65,7 @@ def changes(clip: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def test_changes_along_the_motion_equal_those_of_scipy() -> None:
+def test_warping_error_and_chroma_flicker_equal_scipy() -> None:
     made, true = clips(IMAGES[0])
     frames = made.double().numpy()
     expected = [np.mean([np.square(change) for change in changes(clip)]) for clip in frames]
@@ -75,7 +75,7 @@ def test_changes_along_the_motion_equal_those_of_scipy() -> None:
     assert metrics.chroma_flicker(made, true, quarter_pixel).tolist() == pytest.approx(expected, abs=1e-3)
 
 
-def test_color_consistency_equals_divergences_of_scipy() -> None:
+def test_color_consistency_equals_scipy_jensen_shannon_divergence() -> None:
     made, _ = clips(IMAGES[0])
     expected = []
     for clip in (made * 255).round().long().numpy():
@@ -92,14 +92,14 @@ def test_color_consistency_equals_divergences_of_scipy() -> None:
     assert metrics.color_consistency(made).tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_clips_that_are_too_short_have_no_value() -> None:
+def test_video_metrics_return_nan_for_short_clips() -> None:
     short = torch.rand(2, 1, 3, 16, 16)
     assert metrics.warping_error(short, short).isnan().all()
     assert metrics.chroma_flicker(short, short).isnan().all()
     assert metrics.color_consistency(torch.rand(1, 4, 3, 8, 8)).isnan()  # the interval 4 needs 5 frames
 
 
-def test_wrong_clips_are_an_error() -> None:
+def test_video_metrics_raise_data_error_for_invalid_shapes() -> None:
     with pytest.raises(DataError, match="frames"):
         metrics.color_consistency(torch.rand(2, 3, 8, 8))
     for metric in (metrics.chroma_flicker, metrics.warping_error):
