@@ -19,8 +19,8 @@ def hints(count: int, seed: int) -> tuple[Array, Array]:
     return draw.normal(0, 30, (2, *SIZE)), given
 
 
-@pytest.mark.parametrize("most", [256, 12])  # with few columns, older ones make room
-def test_each_edit_equals_the_direct_solution(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most", [256, 12])  # a small limit evicts older columns
+def test_propagator_equals_direct_solution_after_edits(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_COLUMNS", most)
     lightness = np.random.default_rng(0).uniform(20, 80, SIZE)
     propagator = Propagator(lightness, FADE)
@@ -31,7 +31,7 @@ def test_each_edit_equals_the_direct_solution(most: int, monkeypatch: pytest.Mon
         assert np.allclose(found[:, given], ab[:, given])
 
 
-def test_new_colors_reuse_cached_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_propagator_reuses_cached_columns_for_new_colors(monkeypatch: pytest.MonkeyPatch) -> None:
     propagator = Propagator(np.full(SIZE, 50.0), FADE)
     ab, given = hints(5, 0)
     propagator(ab, given)
@@ -44,12 +44,12 @@ def test_new_colors_reuse_cached_columns(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     "around",
     [
-        pytest.param([42, 47, 49, 50, 51, 55, 58, 61], id="by the variance of the window"),
-        pytest.param([49.9, 50, 50, 50, 50, 50.1, 50.2, 49.8], id="at least a hundredth"),
-        pytest.param([50, 50, 50, 50, 50, 50, 50, 100], id="at least a millionth of the largest"),
+        pytest.param([42, 47, 49, 50, 51, 55, 58, 61], id="window variance"),
+        pytest.param([49.9, 50, 50, 50, 50, 50.1, 50.2, 49.8], id="smallest variance"),
+        pytest.param([50, 50, 50, 50, 50, 50, 50, 100], id="smallest weight"),
     ],
 )
-def test_free_pixels_are_weighted_means_of_their_neighbors(around: list[float]) -> None:
+def test_propagate_sets_free_pixels_to_weighted_means_of_neighbors(around: list[float]) -> None:
     lightness = np.insert(np.array(around, float), 4, 50.0).reshape(3, 3)
     ab = 1e6 * np.random.default_rng(0).normal(size=(2, 3, 3))
     given = np.ones((3, 3), bool)

@@ -24,7 +24,7 @@ from colorzoo.guidance import (
 )
 
 
-def drawn(
+def rasterize(
     *points: PointHint, image: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
 ) -> Points:
     width, height = image
@@ -33,42 +33,42 @@ def drawn(
     return points_
 
 
-def test_a_square_covers_the_pixel_centers_inside() -> None:
-    mask = drawn(PointHint(10, 20, 3)).mask[0, 0]
+def test_point_mask_covers_pixel_centers_inside_its_square() -> None:
+    mask = rasterize(PointHint(10, 20, 3)).mask[0, 0]
     assert mask.sum() == 36
     assert mask[17:23, 7:13].all()
 
 
-def test_a_point_covers_at_least_the_pixel_that_contains_it() -> None:
+def test_point_of_radius_zero_covers_the_pixel_that_contains_it() -> None:
     for size in ((30, 40), (1, 1), (7, 400)):
         for x, y in ((0, 0), (40, 30), (13.7, 0.2)):
-            mask = drawn(PointHint(x, y, 0), size=size).mask[0, 0]
+            mask = rasterize(PointHint(x, y, 0), size=size).mask[0, 0]
             row, column = min(int(y * size[0] / 30), size[0] - 1), min(int(x * size[1] / 40), size[1] - 1)
             assert mask[row, column] == 1
             assert mask.sum() == 1
 
 
-def test_rasterization_scales_with_the_recipe() -> None:
-    small = drawn(PointHint(10.3, 7.1, 2.5, "#c04020"), size=(60, 80))
-    large = drawn(PointHint(20.6, 14.2, 5, "#c04020"), image=(80, 60))
+def test_point_rasterization_is_independent_of_recipe_scale() -> None:
+    small = rasterize(PointHint(10.3, 7.1, 2.5, "#c04020"), size=(60, 80))
+    large = rasterize(PointHint(20.6, 14.2, 5, "#c04020"), image=(80, 60))
     assert torch.equal(small.mask, large.mask)
     assert torch.equal(small.ab, large.ab)
 
 
-def test_later_points_cover_earlier_ones() -> None:
-    points = drawn(PointHint(10, 10, 4, ab=(50.0, 0.0)), PointHint(12, 10, 1, ab=(0.0, 60.0)))
+def test_later_points_overwrite_earlier_points() -> None:
+    points = rasterize(PointHint(10, 10, 4, ab=(50.0, 0.0)), PointHint(12, 10, 1, ab=(0.0, 60.0)))
     assert points.ab[0, :, 9, 12].tolist() == [0.0, 60.0]
     assert points.ab[0, :, 9, 7].tolist() == [50.0, 0.0]
 
 
-def test_ab_overrides_color_and_gray_is_a_hint() -> None:
-    assert drawn(PointHint(1, 1, 0, "#ff0000", ab=(1.5, -2.25))).ab[0, :, 1, 1].tolist() == [1.5, -2.25]
-    gray = drawn(PointHint(1, 1, 0, "#808080"))
+def test_point_ab_overrides_color_and_gray_points_are_hints() -> None:
+    assert rasterize(PointHint(1, 1, 0, "#ff0000", ab=(1.5, -2.25))).ab[0, :, 1, 1].tolist() == [1.5, -2.25]
+    gray = rasterize(PointHint(1, 1, 0, "#808080"))
     assert gray.ab.abs().max() < 0.01
     assert gray.mask.sum() == 1
 
 
-def test_stroke_width_scales_with_the_map() -> None:
+def test_stroke_width_scales_with_map_size() -> None:
     recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 4),))
     for scale in (1, 3):
         scribbles = Guidance.from_recipe(recipe, 40, 30, (30 * scale, 40 * scale)).scribbles
@@ -81,19 +81,19 @@ def test_stroke_width_scales_with_the_map() -> None:
     assert dot.mask[0, 0, 4, 3] == 1
 
 
-def test_a_recipe_is_drawn_at_the_size_of_its_image_or_another() -> None:
+def test_guidance_from_json_uses_image_size_or_given_size() -> None:
     recipe = {"image": {"width": 40, "height": 30}, "points": [{"x": 5, "y": 6, "color": "#808080"}]}
     for size, shape in ((None, (30, 40)), ((15, 20), (15, 20))):
         found = Guidance.from_json(recipe, size).points
         assert found is not None
-        assert torch.equal(found.mask, drawn(PointHint(5, 6), size=size).mask)
+        assert torch.equal(found.mask, rasterize(PointHint(5, 6), size=size).mask)
         assert found.mask.shape[2:] == shape
     for image in ({}, {"width": 40}, {"height": 30}):
         with pytest.raises(GuidanceError, match=r"recipe\.image"):
             Guidance.from_json(recipe | {"image": image})
 
 
-def test_wrong_shapes_are_errors() -> None:
+def test_guidance_classes_raise_error_for_invalid_shapes() -> None:
     cases: list[tuple[type, list[tuple[int, ...]]]] = [
         (Points, [(1, 2, 4, 4), (1, 1, 4, 5)]),
         (Points, [(1, 3, 4, 4), (1, 1, 4, 4)]),
@@ -111,7 +111,7 @@ def test_wrong_shapes_are_errors() -> None:
             kind(*map(torch.zeros, shapes))
 
 
-def test_statistics_use_256_pixels_and_cells_of_4() -> None:
+def test_statistics_of_uses_256_pixels_and_4_pixel_cells() -> None:
     ab = torch.zeros(1, 2, 4, 8)
     ab[:, 0, :, :2], ab[:, 0, :, 2:4], ab[:, 0, :, 4:] = 40, -40, 80
     (bins,) = ab_histogram(ab)[0].nonzero(as_tuple=True)

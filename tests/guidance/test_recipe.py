@@ -1,4 +1,4 @@
-"""The recipe file: schema, errors and round trips."""
+"""Recipe files: schema, errors and round trips."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def fits_schema(document: object) -> bool:
     return jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
 
 
-def test_all_fields_survive_a_round_trip() -> None:
+def test_recipe_round_trip_preserves_all_fields() -> None:
     recipe = Recipe.from_json(FULL)
     assert Recipe.from_json(recipe.to_dict()) == recipe
     plain = recipe.without_hints()
@@ -154,7 +154,7 @@ def test_all_fields_survive_a_round_trip() -> None:
     assert Recipe().to_json() == '{\n "version": 2,\n "strength": 1.0\n}'
 
 
-def test_schema_and_parser_accept_the_full_and_the_empty_recipe() -> None:
+def test_schema_and_parser_accept_valid_recipes() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     for document in (
         FULL,
@@ -166,7 +166,7 @@ def test_schema_and_parser_accept_the_full_and_the_empty_recipe() -> None:
         Recipe.from_json(document)
 
 
-def test_schema_and_parser_reject_the_same_values_and_errors_name_the_field() -> None:
+def test_schema_and_parser_reject_invalid_values_and_name_the_field() -> None:
     for name, value in WRONG:
         document = with_value(name, value)
         assert not fits_schema(document), name
@@ -177,7 +177,7 @@ def test_schema_and_parser_reject_the_same_values_and_errors_name_the_field() ->
 
 
 GRAY_AREA = {"action": "gray", "path": [[0, 0], [4, 0], [4, 4]]}
-LISTS: list[tuple[str, str, object]] = [  # its name, that of what it limits in the schema, an item
+LISTS: list[tuple[str, str, object]] = [  # field, its limit in the schema, an item
     ("points", "points.maxItems", POINT),
     *((name, f"{name}.maxItems", {"path": [[1, 2]]}) for name in ("scribbles", "healing")),
     ("scribbles.0.path", "$defs.stroke.properties.path.maxItems", [1, 2]),
@@ -196,7 +196,7 @@ def limit_in_schema(name: str) -> int:
     return node
 
 
-def test_lists_have_the_maximum_length_of_the_schema() -> None:
+def test_recipe_lists_have_the_maximum_length_of_the_schema() -> None:
     for name, limit, item in LISTS:
         most = limit_in_schema(limit)
         for count in (most, most + 1):
@@ -212,7 +212,7 @@ def test_lists_have_the_maximum_length_of_the_schema() -> None:
                 Recipe.from_json(value)
 
 
-def test_points_require_a_position_and_a_color() -> None:
+def test_recipe_points_require_position_and_color() -> None:
     for missing in ("x", "y", "color"):
         document = {"points": [{k: v for k, v in POINT.items() if k != missing}]}
         assert not fits_schema(document)
@@ -220,7 +220,7 @@ def test_points_require_a_position_and_a_color() -> None:
             Recipe.from_json(document)
 
 
-def test_default_reach_depends_on_the_version() -> None:
+def test_default_point_reach_depends_on_recipe_version() -> None:
     for version, default in ((1, "everywhere"), (2, "automatic"), (None, "automatic")):
         for reach in ("automatic", 0, 2.5):
             points = [POINT | {"reach": reach}, POINT]
@@ -230,13 +230,13 @@ def test_default_reach_depends_on_the_version() -> None:
             assert Recipe.from_json(recipe.to_json()) == recipe
 
 
-def test_points_are_equal_on_the_command_line_in_python_and_in_a_recipe() -> None:
+def test_points_from_command_line_python_and_recipe_are_equal() -> None:
     typed = parse_point("120,80=#c04020")
     assert Recipe.from_json({"points": [{"x": 120, "y": 80, "color": "#c04020"}]}).points == (typed,)
     assert PointHint(120.0, 80.0, color="#c04020") == typed
 
 
-def test_unknown_fields_are_an_error_when_an_image_is_colorized() -> None:
+def test_read_guidance_rejects_and_prepare_notes_unknown_fields() -> None:
     colorizer, image = Colorizer(GrayModel(), device="cpu"), RasterImage(np.zeros((20, 30), np.uint8))
     for name, field in {
         "pionts": {"pionts": []},
@@ -252,7 +252,7 @@ def test_unknown_fields_are_an_error_when_an_image_is_colorized() -> None:
     assert colorizer.prepare(image, read_guidance(own | {"points": []})).notes == ()
 
 
-def test_unknown_fields_are_named() -> None:
+def test_recipe_lists_unknown_fields_and_guidance_kinds() -> None:
     recipe = Recipe.from_json({"pionts": [], "points": [POINT | {"colour": "red"}], "image": {"name": "a"}})
     assert recipe.unknown() == ("pionts", "points[0].colour")
     assert Recipe.from_json({k: FULL[k] for k in FULL if k != "later"} | {"points": []}).kinds() == (
@@ -265,7 +265,7 @@ def test_unknown_fields_are_named() -> None:
     )
 
 
-def test_masks_survive_encoding() -> None:
+def test_mask_round_trip_preserves_the_mask() -> None:
     for inside in (np.eye(3, 5, dtype=bool), np.ones((2, 3), bool), np.zeros((2, 3), bool)):
         mask = Mask.of(inside)
         assert np.array_equal(mask.array(), inside)
@@ -273,7 +273,7 @@ def test_masks_survive_encoding() -> None:
     assert Mask.of(np.eye(2, dtype=bool)).runs == (0, 1, 2, 1)
 
 
-def test_invalid_masks_and_areas_are_errors() -> None:
+def test_invalid_masks_and_areas_raise_guidance_error() -> None:
     mask = {"width": 4, "height": 2, "runs": "1 2 4"}
     with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
@@ -283,7 +283,7 @@ def test_invalid_masks_and_areas_are_errors() -> None:
             Area(**{"action": "lock", "path": ((0, 0), (1, 0), (0, 1)), **wrong})
 
 
-def test_missing_boxes_differ_from_an_empty_list() -> None:
+def test_recipe_distinguishes_missing_boxes_from_empty_list() -> None:
     assert Recipe.from_json({}).boxes is None
     assert "boxes" not in Recipe.from_json({}).to_dict()
     none = Recipe.from_json({"boxes": []})
@@ -293,7 +293,7 @@ def test_missing_boxes_differ_from_an_empty_list() -> None:
     assert Guidance.from_recipe(none, 20, 10).boxes.given.shape == (1, 0)
 
 
-def test_boxes_are_relative_and_inside_the_image() -> None:
+def test_guidance_boxes_are_relative_and_must_lie_inside_the_image() -> None:
     recipe = Recipe.from_json({"boxes": [{"x": 5, "y": 2, "width": 10, "height": 8}]})
     drawn = Guidance.from_recipe(recipe, 20, 10, size=(64, 128))
     torch.testing.assert_close(drawn.boxes.corners, torch.tensor([[[0.25, 0.2, 0.75, 1.0]]]))
@@ -304,7 +304,7 @@ def test_boxes_are_relative_and_inside_the_image() -> None:
             Recipe.from_json({"boxes": [{"x": 1, "y": 1, **wrong}]})
 
 
-def test_points_outside_the_image_are_errors() -> None:
+def test_recipe_raises_error_for_points_outside_the_image() -> None:
     inside = {"image": {"width": 10, "height": 5}, "points": [POINT | {"x": 10, "y": 5}]}
     Recipe.from_json(inside)
     outside = inside | {"points": [POINT, POINT | {"y": 5.5}]}
@@ -316,7 +316,7 @@ def test_points_outside_the_image_are_errors() -> None:
         Recipe.from_json(inside).check_inside(20, 5)
 
 
-def test_invalid_files_are_one_line(tmp_path: Path) -> None:
+def test_invalid_recipe_files_raise_one_line_error(tmp_path: Path) -> None:
     path = tmp_path / "hints.json"
     for content, message in (
         (b"", "line 1"),
@@ -335,7 +335,7 @@ def test_invalid_files_are_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_missing_and_unwritable_files(tmp_path: Path) -> None:
+def test_recipe_raises_error_for_missing_and_unwritable_files(tmp_path: Path) -> None:
     with pytest.raises(GuidanceError, match=r"gone\.json' cannot be read: No such file"):
         Recipe.from_json(tmp_path / "gone.json")
     (tmp_path / "file").write_text("")
@@ -343,7 +343,7 @@ def test_missing_and_unwritable_files(tmp_path: Path) -> None:
         Recipe().to_json(tmp_path / "file" / "r.json")
 
 
-def test_byte_order_marks_are_ignored_and_writing_is_atomic(tmp_path: Path) -> None:
+def test_recipe_ignores_byte_order_mark_and_leaves_no_temporary_files(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     Recipe(points=(PointHint(1, 2, color="#102030"),)).to_json(path)
     assert list(tmp_path.iterdir()) == [path]
@@ -351,7 +351,7 @@ def test_byte_order_marks_are_ignored_and_writing_is_atomic(tmp_path: Path) -> N
     assert Recipe.from_json(path).points == (PointHint(1, 2, 3, "#102030"),)
 
 
-def test_recipe_objects_are_typed_and_keep_their_json() -> None:
+def test_recipe_objects_are_typed_and_preserve_their_json() -> None:
     document = {
         "exemplar": {"path": "a.png", "alpha": 1, "more": [{"path": "b.png", "weight": 2}, {"weight": 3}]},
         "classes": {"map": {"3": 7}, "file": "l.png", "painted": [{"class": 1, "path": [[0, 1], [2, 3]]}]},
@@ -390,7 +390,7 @@ BROKEN: list[tuple[str, Any]] = [
 ]
 
 
-def test_invalid_objects_are_an_error_when_a_recipe_is_read() -> None:
+def test_recipe_from_json_raises_one_line_error_for_invalid_objects() -> None:
     for field, value in BROKEN:
         with pytest.raises(GuidanceError, match=field) as caught:
             Recipe.from_json({field: value})

@@ -1,4 +1,4 @@
-"""Simulated points of training: their distribution and size."""
+"""Simulated point hints: distribution and size."""
 
 import math
 from statistics import NormalDist
@@ -20,8 +20,8 @@ def colors(batch: int, height: int = 24, width: int = 40) -> Tensor:
     return 200 * torch.rand(batch, 2, height, width, generator=generator(9)) - 100
 
 
-def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
-    """Return Lab and mask ``(4, H, W)`` of the points of one image from its uniform numbers."""
+def reference_points(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
+    """Return Lab and mask ``(4, H, W)`` of the points of one image, computed from its uniform numbers."""
     image, patch, (_, height, width) = draws[:5].tolist(), draws[5:-1].view(3, 256).tolist(), lab.shape
     if image[3] < s.reveal_all:
         return torch.cat([lab, torch.ones(1, height, width)])
@@ -43,8 +43,8 @@ def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
     return found
 
 
-def test_points_follow_their_distribution() -> None:
-    """Each image by its own generator, with lightness if it is given."""
+def test_simulate_points_equals_reference_with_equal_random_numbers() -> None:
+    """Each image has its own generator; lightness is returned only if it is passed."""
     for simulation in [
         PointSimulation(),
         PointSimulation(many=0.5, most=20, everywhere=0.5, none=0.2, reveal_all=0.2, max_side=4, spread=0.1),
@@ -52,7 +52,7 @@ def test_points_follow_their_distribution() -> None:
     ]:
         lab = torch.cat([100 * torch.rand(60, 1, 24, 40, generator=generator(1)), colors(60)], dim=1)
         draws = [torch.rand(5 + 3 * 256 + 1, generator=generator(seed)) for seed in range(60)]
-        wanted = torch.stack([points_by_hand(*each, simulation) for each in zip(lab, draws, strict=True)])
+        wanted = torch.stack([reference_points(*each, simulation) for each in zip(lab, draws, strict=True)])
         found = simulate_points(lab, [generator(seed) for seed in range(60)], simulation)
         assert found.lightness is not None
         maps = torch.cat([found.lightness, found.ab, found.mask], dim=1)
@@ -62,7 +62,7 @@ def test_points_follow_their_distribution() -> None:
         assert plain.lightness is None
 
 
-def test_patches_fit_small_images() -> None:
+def test_simulate_points_supports_small_images() -> None:
     for size in [(1, 1), (3, 40), (5, 5)]:
         ab = colors(16, *size)
         points = simulate_points(ab, generator(), NO_REVEAL)
@@ -72,7 +72,7 @@ def test_patches_fit_small_images() -> None:
         assert uniform_points(ab, 2, generator()).mask.any()
 
 
-def test_uniform_points_are_6_by_6_and_as_many_as_asked() -> None:
+def test_uniform_points_draws_requested_number_of_6_by_6_points() -> None:
     for count in [0, 1, 10]:
         points = uniform_points(torch.ones(3, 2, 256, 256), count, generator())
         covered = points.mask.sum(dim=(1, 2, 3))
@@ -82,7 +82,7 @@ def test_uniform_points_are_6_by_6_and_as_many_as_asked() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_batch_on_the_device_stays_there() -> None:
+def test_simulate_points_keeps_the_device() -> None:
     ab = colors(4).cuda()
     points = simulate_points(ab, torch.Generator("cuda").manual_seed(0))
     assert points.ab.device == points.mask.device == ab.device

@@ -23,8 +23,8 @@ def truth(images: int) -> Tensor:
     return ab
 
 
-def drawn(images: int = 24, result: Tensor | None = None, **changes: Any) -> Tensor:
-    """Return masks ``(B, H, W)`` of strokes over a result that is gray."""
+def stroke_masks(images: int = 24, result: Tensor | None = None, **changes: Any) -> Tensor:
+    """Return masks ``(B, H, W)`` of simulated strokes for a gray prediction."""
     true = truth(images)
     given = torch.zeros_like(true) if result is None else result
     simulation = ScribbleSimulation(**{"none": 0, "jitter": 0, "most": 1, **changes})
@@ -33,31 +33,31 @@ def drawn(images: int = 24, result: Tensor | None = None, **changes: Any) -> Ten
     ]
 
 
-def test_pixels_of_strokes_outside_the_image_are_ignored() -> None:
+def test_draw_runs_ignores_pixels_outside_the_image() -> None:
     run = np.array([[-1, 0], [0, -1], [0, 0], [2, 3], [3, 0], [0, 4]])
     mask = draw_runs([run], 1, torch.zeros(1, 1, 3, 4))
     assert mask[0, 0].nonzero().tolist() == [[0, 0], [2, 3]]
 
 
-def test_a_stroke_extends_by_its_reach_in_each_direction() -> None:
-    rows = drawn(reach=(20, 20), widths=(1,)).amax(dim=2).sum(dim=1)
+def test_simulated_stroke_extends_by_reach_in_each_direction() -> None:
+    rows = stroke_masks(reach=(20, 20), widths=(1,)).amax(dim=2).sum(dim=1)
     assert rows.max() == 41
-    assert rows.min() >= 21  # at the border of the image half of it is left
+    assert rows.min() >= 21  # the border of the image can cut off half of it
 
 
-def test_a_stroke_is_as_wide_as_one_of_the_widths() -> None:
-    across = {width: drawn(widths=(width,)).sum(dim=2).amax(dim=1) for width in (1, 5)}
+def test_simulated_stroke_width_is_one_of_the_widths() -> None:
+    across = {width: stroke_masks(widths=(width,)).sum(dim=2).amax(dim=1) for width in (1, 5)}
     assert torch.equal(across[5], across[1] + 4)
-    mixed = drawn(widths=(1, 5)).sum(dim=2).amax(dim=1)
+    mixed = stroke_masks(widths=(1, 5)).sum(dim=2).amax(dim=1)
     assert set(mixed.tolist()) == set(across[1].tolist()) | set(across[5].tolist())
 
 
-def test_short_strokes_are_dropped() -> None:
-    assert drawn(reach=(3, 3), widths=(1,), shortest=30).sum() == 0
-    assert (drawn(reach=(3, 3), widths=(1,), shortest=4).sum(dim=(1, 2)) > 0).all()
+def test_simulate_scribbles_drops_short_strokes() -> None:
+    assert stroke_masks(reach=(3, 3), widths=(1,), shortest=30).sum() == 0
+    assert (stroke_masks(reach=(3, 3), widths=(1,), shortest=4).sum(dim=(1, 2)) > 0).all()
 
 
-def test_an_edge_is_lost_above_the_threshold() -> None:
+def test_lost_edges_contains_edges_above_the_threshold() -> None:
     for changes, kept, is_lost in [
         ({"lost": 0.1}, 0.91, False),
         ({"lost": 0.1}, 0.89, True),
@@ -65,15 +65,15 @@ def test_an_edge_is_lost_above_the_threshold() -> None:
         ({}, 0.69, True),
     ]:
         other = truth(1)
-        other[:, :, 60:, EDGE:] = 0  # lacks all of it there
+        other[:, :, 60:, EDGE:] = 0  # the edge is missing there
         mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, kept * truth(1), other)
         rows = lost_edges(mixed, truth(1), ScribbleSimulation(**changes))[0][0, 0].amax(dim=1)
         assert rows[90] == 1
         assert rows[5] == is_lost
 
 
-def test_jitter_bounds_the_displacement() -> None:
-    straight, bent = drawn(widths=(3,)), drawn(widths=(3,), jitter=4.0)
+def test_jitter_limits_stroke_displacement() -> None:
+    straight, bent = stroke_masks(widths=(3,)), stroke_masks(widths=(3,), jitter=4.0)
     columns = bent.amax(dim=(0, 1)).nonzero()[:, 0]
     assert not torch.equal(straight, bent)
     assert EDGE - 7 <= int(columns.min()) < EDGE - 3
@@ -88,7 +88,7 @@ def striped_rgb() -> Tensor:
     return rgb
 
 
-def test_bled_edge_scribbles_cover_the_worst_edge_first() -> None:
+def test_bled_edge_scribbles_cover_the_strongest_edge_first() -> None:
     rgb = striped_rgb()
     lab = rgb_to_lab(rgb)
     gray = ColorizedImage(rgb, torch.zeros_like(lab[:, 1:]))
@@ -96,20 +96,20 @@ def test_bled_edge_scribbles_cover_the_worst_edge_first() -> None:
     given = user.begin(TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
     columns = given.guidance.scribbles.mask[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
     assert columns
-    assert all(43 <= column <= 53 for column in columns)  # only the strongest edge, at 48
+    assert all(43 <= column <= 53 for column in columns)  # only the strongest edge at column 48
 
 
-def test_edges_that_the_result_has_did_not_bleed() -> None:
+def test_bled_edges_excludes_edges_of_the_prediction() -> None:
     ab = rgb_to_lab(striped_rgb())[:, 1:]
     assert bled_edges(ab, ab).sum() == 0
     kept = ab.clone()
-    kept[..., :40] = 0  # loses the edge at 32, keeps that at 48
+    kept[..., :40] = 0  # removes the edge at 32 and keeps the edge at 48
     columns = bled_edges(kept, ab)[0, 0].amax(dim=0).nonzero()[:, 0]
     assert not bool(((columns > 44) & (columns < 52)).any())
     assert bled_runs(ab, ab) == []
 
 
-def test_runs_are_connected_strokes_of_limited_length() -> None:
+def test_bled_runs_have_limited_length_and_do_not_overlap() -> None:
     ab = rgb_to_lab(sample_image((300, 300), seed=5))[:, 1:]
     runs = bled_runs(torch.zeros_like(ab), ab)
     assert runs
@@ -120,7 +120,7 @@ def test_runs_are_connected_strokes_of_limited_length() -> None:
     assert marked.max() == 1  # no pixel belongs to two strokes
 
 
-def test_scribbles_of_a_wrong_kind_are_refused() -> None:
+def test_bled_edge_scribbles_raises_error_for_invalid_settings() -> None:
     for wrong in [{"width": 4}, {"width": -1}, {"jitter": -0.1}, {"coverage": 0}, {"coverage": 1.1}]:
         BledEdgeScribbles(width=1, jitter=0, coverage=1)
         with pytest.raises(GuidanceError, match=r"width.*jitter.*coverage"):
@@ -133,8 +133,8 @@ def summary(masks: Tensor) -> list[tuple[float, float, float]]:
     return [(len(each), *each.mean(dim=0).tolist()) for each in places if len(each)]
 
 
-def test_strokes_of_a_seed_are_those_of_before() -> None:
-    """So that training and tables can be repeated; the second image is one of the tenth without strokes."""
+def test_scribbles_of_a_seed_equal_stored_values() -> None:
+    """Training and tables stay reproducible; the second image is one of the 10 % without strokes."""
     rgb = sample_image((60, 80), batch=6, seed=2)
     lab = rgb_to_lab(rgb)
     drawn = simulate_scribbles(lab[:, 1:] / 2, lab[:, 1:], image_generators(torch.arange(6), "test"))

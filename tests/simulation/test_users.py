@@ -1,4 +1,4 @@
-"""Simulated users, each with a model that follows its guidance exactly."""
+"""Simulated users with a model that follows their guidance exactly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def scene() -> TargetImage:
     return scene_of(sample_image(SIZE, seed=3))
 
 
-class Obedient:
+class GuidanceModel:
     """Returns the colors of the guidance, and gray elsewhere."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class Obedient:
 
 def turns(
     name: str, scene: TargetImage, counts: tuple[int, ...], **options: object
-) -> tuple[list[Turn], Obedient]:
-    model = Obedient()
+) -> tuple[list[Turn], GuidanceModel]:
+    model = GuidanceModel()
     return list(play(model, make_user(name, **options), scene, counts, model=model)), model
 
 
@@ -72,7 +72,7 @@ def test_uniform_points_are_nested_and_reproducible(scene: TargetImage) -> None:
     assert bool((five >= two).all())
 
 
-def test_most_wrong_points_take_the_worst_square_and_none_twice() -> None:
+def test_most_wrong_points_select_worst_square_without_repetition() -> None:
     rgb = torch.full((1, 3, *SIZE), 0.5)
     rgb[..., 8:12, 20:24] = torch.tensor([0.9, 0.1, 0.1]).view(3, 1, 1)
     scene = scene_of(rgb)
@@ -82,7 +82,7 @@ def test_most_wrong_points_take_the_worst_square_and_none_twice() -> None:
     assert model.seen[-1].points.mask.sum() == 32
 
 
-def test_points_are_not_repeated_if_the_model_ignores_them(scene: TargetImage) -> None:
+def test_most_wrong_points_do_not_repeat_if_the_model_ignores_points(scene: TargetImage) -> None:
     seen: list[Guidance] = []
 
     def ignores_points(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
@@ -91,23 +91,23 @@ def test_points_are_not_repeated_if_the_model_ignores_them(scene: TargetImage) -
 
     list(play(ignores_points, make_user("most_wrong_points", side=4), scene, (0, 3)))
     assert seen[1].points.mask.sum() == 16
-    assert seen[-1].points.mask.sum() > 2 * 16  # clicks may touch, but none is made twice
+    assert seen[-1].points.mask.sum() > 2 * 16  # clicks may be adjacent but are not repeated
 
 
-def test_proposed_points_are_where_the_model_proposes_them(scene: TargetImage) -> None:
+def test_proposed_points_use_model_positions_inside_the_border(scene: TargetImage) -> None:
     _, model = turns("proposed_points", scene, (0, 2), side=2)
     mask = model.seen[-1].points.mask[0, 0]
-    assert mask[0].nonzero()[:, 0].tolist() == [0, 1]  # both clicks were moved inside the border
+    assert mask[0].nonzero()[:, 0].tolist() == [0, 1]  # both points were moved inside the border
 
 
-def test_a_point_is_no_larger_than_the_image() -> None:
+def test_simulated_points_are_limited_to_image_size() -> None:
     for size in [(3, 48), (40, 3)]:
         for name in ["uniform_points", "most_wrong_points", "proposed_points"]:
             _, model = turns(name, scene_of(sample_image(size, seed=3)), (0, 1), side=4)
             assert model.seen[-1].points.mask.sum() == 9
 
 
-def test_regions_follow_the_models_order_without_empty_ones(scene: TargetImage) -> None:
+def test_priority_regions_follow_model_order_and_skip_empty_regions(scene: TargetImage) -> None:
     played, model = turns("priority_regions", scene, (0, 1, 2, 5))
     assert [turn.interactions for turn in played] == [0, 1, 2, 2]
     assert [guidance.regions.given[0].tolist() for guidance in model.seen[1:]] == [[1, 0, 0], [1, 0, 1]]
@@ -116,7 +116,7 @@ def test_regions_follow_the_models_order_without_empty_ones(scene: TargetImage) 
     assert torch.equal(played[3].result.rgb, played[2].result.rgb)
 
 
-def test_random_order_colors_all_regions_in_another_order(scene: TargetImage) -> None:
+def test_priority_regions_random_order_colors_all_regions(scene: TargetImage) -> None:
     orders = set()
     for seed in range(8):
         other = replace(scene, seed=seed)
@@ -126,7 +126,7 @@ def test_random_order_colors_all_regions_in_another_order(scene: TargetImage) ->
     assert orders == {(1, 0, 0), (0, 0, 1)}
 
 
-def test_superpixels_get_their_mean_colors_largest_first() -> None:
+def test_superpixel_regions_get_mean_colors_largest_first() -> None:
     rgb = sample_image((60, 80), batch=6, seed=2)[:1]
     scene = replace(scene_of(rgb), lightness=rgb.mean(dim=1, keepdim=True))
     played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6)
@@ -140,7 +140,7 @@ def test_superpixels_get_their_mean_colors_largest_first() -> None:
     assert model.seen[1].regions.given[0].tolist() == [1] + [0] * 5
 
 
-def test_an_exemplar_is_one_interaction(scene: TargetImage) -> None:
+def test_exemplar_user_counts_one_interaction(scene: TargetImage) -> None:
     scene = scene_of(scene.rgb, exemplar=scene.rgb.flip(-1))
     played, model = turns("exemplar", scene, (0, 1, 2))
     assert [turn.interactions for turn in played] == [0, 1, 1]
@@ -148,15 +148,15 @@ def test_an_exemplar_is_one_interaction(scene: TargetImage) -> None:
     assert torch.equal(model.seen[1].exemplar.rgb, scene.exemplar)
 
 
-def test_statistics_are_one_interaction(scene: TargetImage) -> None:
+def test_true_statistics_user_counts_one_interaction(scene: TargetImage) -> None:
     played, model = turns("true_statistics", scene, (0, 1, 5), give="saturation")
     assert [turn.interactions for turn in played] == [0, 1, 1]
     assert model.seen[1].statistics.histogram is None
     assert 0 < float(model.seen[1].statistics.saturation) < 1
 
 
-def test_background_is_kept_beside_the_users_input(scene: TargetImage) -> None:
-    model = Obedient()
+def test_play_keeps_background_guidance_beside_simulated_hints(scene: TargetImage) -> None:
+    model = GuidanceModel()
     background = Guidance(points=Points(0 * scene.ab, torch.ones_like(scene.lightness)))
     played = list(play(model, make_user("bled_edge_scribbles"), scene, (0, 1), background=background))
     assert played[1].interactions == 1
@@ -164,14 +164,14 @@ def test_background_is_kept_beside_the_users_input(scene: TargetImage) -> None:
     assert model.seen[1].scribbles is not None
 
 
-def test_missing_needs_are_named_in_one_line(scene: TargetImage) -> None:
+def test_simulated_users_raise_guidance_error_for_invalid_input(scene: TargetImage) -> None:
     for name, needs in (
         ("exemplar", "reference"),
         ("priority_regions", "propose"),
         ("proposed_points", "uniform_points"),
     ):
         with pytest.raises(GuidanceError, match=needs):
-            list(play(Obedient(), make_user(name), scene, (0, 1), model=object()))
+            list(play(GuidanceModel(), make_user(name), scene, (0, 1), model=object()))
     with pytest.raises(GuidanceError, match="uniform_points"):
         make_user("nobody")
     with pytest.raises(GuidanceError, match="size"):
@@ -181,8 +181,8 @@ def test_missing_needs_are_named_in_one_line(scene: TargetImage) -> None:
     assert "uniform_points" in list_users()
 
 
-def test_without_a_user_each_turn_is_the_automatic_result(scene: TargetImage) -> None:
-    model = Obedient()
+def test_play_without_user_returns_the_automatic_result(scene: TargetImage) -> None:
+    model = GuidanceModel()
     played = list(play(model, None, scene, (0, 10)))
     assert [turn.interactions for turn in played] == [0, 0]
     assert len(model.seen) == 1
