@@ -1,4 +1,4 @@
-"""Losses on color, against closed forms (the parity tests hold values)."""
+"""Losses on color, compared with closed forms; the parity tests compare published values."""
 
 import math
 
@@ -14,20 +14,20 @@ from colorzoo.losses import (
 )
 
 
-def test_smooth_l1_is_square_then_linear() -> None:
+def test_smooth_l1_map_is_quadratic_then_linear() -> None:
     target = torch.zeros(1, 2, 1, 3)
     ab = torch.tensor([0.5, 1.0, 7.0]).expand(1, 2, 1, 3)
     assert smooth_l1_map(ab, target).flatten().tolist() == [0.25, 1.0, 13.0]
     assert smooth_l1_map(ab, target, delta=4.0)[..., -1].item() == 10.0
 
 
-def test_soft_cross_entropy_of_the_target_is_its_entropy() -> None:
+def test_soft_cross_entropy_of_the_target_equals_its_entropy() -> None:
     target = soft_encode(hull_centers()[:4]).T.view(1, 313, 2, 2)
     loss = soft_cross_entropy(target.clamp(min=1e-12).log(), target)
     torch.testing.assert_close(loss, torch.special.entr(target).sum(1))
 
 
-def test_gray_images_have_no_loss_and_weights_scale() -> None:
+def test_rebalanced_cross_entropy_is_zero_for_gray_and_linear_in_weights() -> None:
     ab = torch.stack([torch.full((2, 3, 3), 4.9), torch.full((2, 3, 3), 30.0)])
     logits, ones = torch.randn(2, 313, 3, 3, generator=torch.Generator().manual_seed(0)), torch.ones(313)
     loss = rebalanced_cross_entropy(logits, ab, ones)
@@ -36,7 +36,7 @@ def test_gray_images_have_no_loss_and_weights_scale() -> None:
     torch.testing.assert_close(rebalanced_cross_entropy(logits, ab, 3 * ones), 3 * loss)
 
 
-def test_the_target_of_a_position_is_its_top_left_pixel() -> None:
+def test_grid_cross_entropy_targets_top_left_pixel_of_each_cell() -> None:
     ab = torch.zeros(1, 2, 8, 8)
     ab[..., ::4, ::4] = 50.0
     logits = torch.zeros(1, 529, 2, 2)
@@ -44,7 +44,7 @@ def test_the_target_of_a_position_is_its_top_left_pixel() -> None:
     assert grid_cross_entropy(logits, ab, stride=4) == 0
 
 
-def test_pixels_have_the_weight_of_their_bin_and_one_colorful_pixel_is_enough() -> None:
+def test_rebalanced_cross_entropy_weights_pixels_by_bin_if_any_is_colorful() -> None:
     ab = torch.zeros(1, 2, 3, 3)
     ab[..., 1, 1] = 30.0
     logits = torch.randn(1, 313, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -55,7 +55,7 @@ def test_pixels_have_the_weight_of_their_bin_and_one_colorful_pixel_is_enough() 
     torch.testing.assert_close(rebalanced_cross_entropy(logits, ab, weights), plain * weights[nearest])
 
 
-def test_bilinear_cross_entropy_is_least_at_the_true_shares() -> None:
+def test_bilinear_cross_entropy_is_minimal_at_bilinear_weights() -> None:
     ab = torch.tensor([13.0, -7.0]).view(1, 2, 1, 1)
     index, share = bilinear_bins(ab)
     truth = torch.full((1, 313, 1, 1), -20.0).scatter(1, index, share.log())

@@ -1,4 +1,4 @@
-"""Losses on color edges, against values computed by hand."""
+"""Losses on color edges, compared with values computed by hand."""
 
 import pytest
 import torch
@@ -8,40 +8,41 @@ from colorzoo.losses.edges import color_error, edge_error, edge_maps, masked_err
 
 
 def step(height: float, side: int = 8) -> Tensor:
-    """Return an a channel that rises by ``height`` in the middle, a flat b, ``(1, 2, side, side)``."""
+    """Return ab ``(1, 2, side, side)``: a rises by ``height`` in the middle, b is flat."""
     ab = torch.zeros(1, 2, side, side)
     ab[:, 0, :, side // 2 :] = height
     return ab
 
 
-def everywhere(side: int = 8) -> Tensor:
+def full_mask(side: int = 8) -> Tensor:
     return torch.ones(1, 1, side, side)
 
 
-def test_a_step_of_110_has_a_slope_of_one_half_on_both_sides() -> None:
+def test_edge_maps_of_a_110_unit_step_have_slope_one_half() -> None:
     signed, length = edge_maps(step(-110.0)), edge_maps(step(-110.0), "magnitude")
     assert signed[0, 0, 4].tolist() == pytest.approx([0, 0, 0, -0.5, -0.5, 0, 0, 0], abs=1e-6)
     assert signed[:, 1:].abs().max() == 0
     assert length[0, 0, 4].tolist() == pytest.approx([0, 0, 0, 0.5, 0.5, 0, 0, 0], abs=1e-6)
     flat = torch.zeros(1, 2, 4, 4, requires_grad=True)
-    assert not torch.autograd.grad(edge_maps(flat, "magnitude").sum(), flat)[0].any()  # no root of zero
+    # sqrt has no finite gradient at 0
+    assert not torch.autograd.grad(edge_maps(flat, "magnitude").sum(), flat)[0].any()
 
 
-def test_errors_are_averaged_over_the_mask() -> None:
+def test_masked_error_averages_over_the_mask() -> None:
     one, other = torch.full((2, 3, 4, 4), 2.0), torch.zeros(2, 3, 4, 4)
     mask = torch.zeros(2, 1, 4, 4)
     mask[0, :, :, :2] = 1
     one[0, :, :, 2:] = 99
     assert masked_error(one, other, mask).tolist() == [12, 0]
-    assert color_error(torch.full((1, 2, 2, 2), 55.0), torch.zeros(1, 2, 2, 2), everywhere(2)) == 0.5
+    assert color_error(torch.full((1, 2, 2, 2), 55.0), torch.zeros(1, 2, 2, 2), full_mask(2)) == 0.5
 
 
-def test_the_error_of_a_step_is_its_share_of_the_columns() -> None:
-    found = edge_error(step(110.0, 16), step(0.0, 16), everywhere(16), kind="signed")
+def test_edge_error_of_a_step_is_averaged_over_all_columns() -> None:
+    found = edge_error(step(110.0, 16), step(0.0, 16), full_mask(16), kind="signed")
     assert float(found) == pytest.approx(0.25 * 2 / 16, rel=1e-5)
 
 
-def test_a_mask_is_dilated_by_its_reach() -> None:
+def test_widened_dilates_mask_by_reach() -> None:
     for reach in [0, 1, 2]:
         mask = torch.zeros(1, 1, 9, 9)
         mask[..., 4, 4] = 1

@@ -1,4 +1,4 @@
-"""Losses on the colors of a whole image, against closed forms."""
+"""Losses on the colors of a whole image, compared with closed forms."""
 
 import pytest
 import torch
@@ -6,19 +6,19 @@ import torch
 from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
 
 
-def test_a_color_is_shared_by_the_centers_around_it() -> None:
+def test_soft_histogram_splits_colors_between_adjacent_centers() -> None:
     ab = torch.tensor([0.025, -0.3]).view(1, 2, 1, 1).expand(1, 2, 3, 4)
     found = soft_histogram(ab)[0]
     torch.testing.assert_close(found[10:12, 7], torch.tensor([0.75, 0.25]))
     torch.testing.assert_close(found.sum(), torch.tensor(1.0))
 
 
-def test_colors_outside_of_the_grid_count_for_nothing() -> None:
+def test_soft_histogram_drops_weight_outside_the_grid() -> None:
     ab = torch.tensor([[1.05, 0.0], [1.2, 0.0]]).view(2, 2, 1, 1)
     torch.testing.assert_close(soft_histogram(ab).sum(dim=(1, 2)), torch.tensor([0.5, 0.0]))
 
 
-def test_histograms_are_the_same_under_autocast() -> None:
+def test_soft_histogram_ignores_autocast() -> None:
     ab = torch.rand(1, 2, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
     with torch.autocast("cpu", torch.bfloat16):
         found = soft_histogram(ab)
@@ -26,7 +26,7 @@ def test_histograms_are_the_same_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("epsilon", [1e-5, 2.22e-16])
-def test_the_distance_of_histograms_is_0_to_4(epsilon: float) -> None:
+def test_chi_square_distance_ranges_from_0_to_4(epsilon: float) -> None:
     one, other = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
     torch.testing.assert_close(
         chi_square_distance(one, other, epsilon=epsilon), torch.tensor([4.0]), rtol=2e-5, atol=0
@@ -34,6 +34,6 @@ def test_the_distance_of_histograms_is_0_to_4(epsilon: float) -> None:
     assert chi_square_distance(one, one, epsilon=epsilon) == 0
 
 
-def test_total_variation_of_a_ramp_is_that_of_its_slopes() -> None:
+def test_total_variation_of_a_ramp_is_twice_its_squared_slopes() -> None:
     down = torch.arange(4.0).view(1, 1, 4, 1).expand(2, 3, 4, 5)
     torch.testing.assert_close(total_variation(down + 2 * torch.arange(5.0)), torch.tensor(2.0 * (1 + 4)))

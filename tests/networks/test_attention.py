@@ -1,4 +1,4 @@
-"""Steps of transformers that normalize after each sum, against torch's own layers."""
+"""Transformer steps with post-normalization, compared with PyTorch's layers."""
 
 import copy
 
@@ -8,12 +8,12 @@ from torch.nn import functional as F
 from colorzoo.networks.attention import AttentionStep, FeedStep
 
 
-def test_a_step_is_attention_and_a_sum_and_a_norm() -> None:
+def test_attention_and_feed_steps_apply_residual_and_layer_norm() -> None:
     for dropout in [0.0, 0.4]:
         for training in [False, True]:
             step = AttentionStep(16, dropout).train(training)
             theirs = copy.deepcopy(step.attention)
-            theirs.dropout = dropout  # of what is attended to
+            theirs.dropout = dropout  # dropout of the attention weights
             state, query, key, value = (torch.randn(2, count, 16) for count in (5, 5, 7, 7))
             torch.manual_seed(1)
             found = step(state, query, key, value)

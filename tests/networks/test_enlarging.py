@@ -18,7 +18,7 @@ def bicubic(ab: Tensor, size: tuple[int, int] = SIZE) -> Tensor:
 
 
 def step(length: int, edge: float) -> Tensor:
-    """Return shares of the right side: 0 before the edge, 1 after it, a part in the pixel that it divides."""
+    """Return weights of the right side: 0 before the edge, 1 after it, and a fraction in its pixel."""
     return (torch.arange(length) + 1 - edge).clamp(0, 1)
 
 
@@ -30,7 +30,7 @@ def random_map(seed: int = 0) -> Tensor:
     return 30 * torch.randn(1, 2, *CELLS, generator=torch.Generator().manual_seed(seed))
 
 
-def test_colors_half_a_cell_from_an_edge_move_to_it() -> None:
+def test_enlarge_along_edges_moves_color_edges_to_lightness_edges() -> None:
     for across in ["columns", "rows"]:
         for lights in [(80.0, 30.0), (20.0, 45.0)]:
             edge = (
@@ -54,26 +54,26 @@ def test_colors_half_a_cell_from_an_edge_move_to_it() -> None:
             assert (found - true).abs().amax() < 10
 
 
-def test_constant_lightness_gives_bicubic_interpolation() -> None:
+def test_enlarge_along_edges_is_bicubic_for_constant_lightness() -> None:
     ab = random_map()
     assert torch.allclose(enlarge(ab, torch.full((1, 1, *SIZE), 63.0)), bicubic(ab), atol=1e-3)
 
 
-def test_a_constant_map_stays_constant() -> None:
+def test_enlarge_along_edges_preserves_constant_maps() -> None:
     lightness = 100 * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
     found = enlarge(COLORS[:1].view(1, 2, 1, 1).expand(1, 2, *CELLS), lightness)
     assert torch.allclose(found, COLORS[:1].view(1, 2, 1, 1).expand_as(found), atol=1e-3)
 
 
-def test_a_lightness_that_no_cell_has_gets_the_color_around_it() -> None:
+def test_enlarge_along_edges_is_bicubic_for_lightness_of_no_cell() -> None:
     lightness = torch.full((1, 1, *SIZE), 20.0)
-    lightness[..., ::CELL, ::CELL] = 100  # single pixels, which cells of L 25 average away
+    lightness[..., ::CELL, ::CELL] = 100  # single pixels; the mean of their cell is L 25
     found = enlarge(random_map(), lightness)
     assert found.isfinite().all()
     assert torch.allclose(found[..., ::CELL, ::CELL], bicubic(random_map())[..., ::CELL, ::CELL], atol=1e-3)
 
 
-def test_each_image_of_a_batch_is_enlarged_by_itself_at_any_size() -> None:
+def test_enlarge_along_edges_treats_images_of_any_size_independently() -> None:
     size = (101, 75)
     lightnesses = 100 * torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2))
     maps = torch.cat([random_map(3), random_map(4)])

@@ -1,4 +1,4 @@
-"""Features borrowed from an automatic model."""
+"""Features that `BorrowedTrunk` takes from an automatic model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def trunk() -> BorrowedTrunk:
 
 
 @torch.no_grad()
-def test_the_automatic_answer_is_that_of_the_network(trunk: BorrowedTrunk) -> None:
+def test_borrowed_trunk_automatic_ab_equals_network_prediction(trunk: BorrowedTrunk) -> None:
     lightness = torch.rand(1, 1, 40, 56) * 100
     assert torch.equal(trunk.of_lightness(lightness).automatic, trunk.network(lightness).ab)
 
 
 @torch.no_grad()
-def test_a_call_of_another_thread_in_between_changes_nothing(trunk: BorrowedTrunk) -> None:
+def test_borrowed_trunk_is_unaffected_by_nested_calls(trunk: BorrowedTrunk) -> None:
     lightness, other = (torch.rand(1, 1, side, side) * 100 for side in (32, 48))
     alone = trunk.of_lightness(lightness)
     pending = [other]

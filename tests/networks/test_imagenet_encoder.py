@@ -1,4 +1,4 @@
-"""The frozen encoder is EfficientNet-Lite2."""
+"""The frozen ImageNet encoder equals timm's EfficientNet-Lite2."""
 
 import timm
 import torch
@@ -7,7 +7,7 @@ from colorzoo.networks.imagenet_encoder import HEAD, ImageNetEncoder, folded_lit
 
 
 def random_lite2() -> torch.nn.Module:
-    """Return timm's network with random weights and statistics, in evaluation."""
+    """Return timm's network with random weights and statistics, in eval mode."""
     torch.manual_seed(0)
     network = timm.create_model("tf_efficientnet_lite2").eval()
     for layer in network.modules():
@@ -19,7 +19,7 @@ def random_lite2() -> torch.nn.Module:
     return network
 
 
-def test_it_answers_as_timm_does_for_gray_images() -> None:
+def test_imagenet_encoder_equals_timm_for_gray_images() -> None:
     reference, encoder = random_lite2(), ImageNetEncoder().eval()
     encoder.load_state_dict(folded_lite_weights(reference.state_dict()))
     lightness = 100 * torch.rand(2, 1, 64, 96)

@@ -23,7 +23,7 @@ PADS: list[tuple[Pad, str, tuple[int, int], tuple[int, int]]] = [
 ]
 
 
-def test_images_are_padded_by_their_border_and_hints_by_zeros() -> None:
+def test_pad_to_multiple_replicates_and_pad_with_zeros_adds_zeros() -> None:
     for pad, mode, size, wanted in PADS:
         image = torch.rand(1, 2, *size)
         more = (0, wanted[1] - size[1], 0, wanted[0] - size[0])

@@ -23,7 +23,7 @@ def old_spectral_norm(layer: nn.Module) -> nn.Module:
         return torch.nn.utils.spectral_norm(layer)
 
 
-def test_spectral_norm_equals_that_of_torch() -> None:
+def test_stored_spectral_conv_equals_torch_spectral_norm() -> None:
     for ours, theirs, size in [
         (StoredSpectralConv(6, 10, (3, 3), stride=2, padding=1), nn.Conv2d(6, 10, 3, 2, 1), (2, 6, 9, 8)),
         (StoredSpectralConv(6, 10, (1,), bias=False), nn.Conv1d(6, 10, 1, bias=False), (2, 6, 9)),
@@ -41,13 +41,13 @@ def test_spectral_norm_equals_that_of_torch() -> None:
         for module in (ours, theirs):
             (
                 module(x) * module(x + 1)
-            ).sum().backward()  # two passes before one gradient, as of a discriminator
+            ).sum().backward()  # two forward passes before backward, as in a discriminator step
         torch.testing.assert_close(ours.weight_orig.grad, theirs.weight_orig.grad)
         torch.testing.assert_close(ours.weight_u, theirs.weight_u)
-        copy.deepcopy(ours)  # torch's cannot be copied now
+        copy.deepcopy(ours)  # torch's spectral_norm cannot be deep-copied at this point
 
 
-def test_the_softmax_of_the_attention_is_over_queries() -> None:
+def test_stored_spectral_attention_softmax_is_over_queries() -> None:
     attention = StoredSpectralAttention(16).eval()
     x = torch.randn(2, 16, 3, 5)
     assert torch.equal(attention(x), x)
@@ -64,9 +64,9 @@ def test_blur_averages_with_left_and_upper_neighbors() -> None:
     assert blur(x).tolist() == [[[[1.0, 2.0], [3.0, 5.0]]]]
 
 
-def test_a_new_shuffle_is_nearest_upsampling() -> None:
+def test_new_spectral_shuffle_equals_blurred_nearest_upsampling() -> None:
     for factor in [2, 4]:
-        torch.manual_seed(0)  # the norm of one weight in a hundred has not settled
+        torch.manual_seed(0)  # for 1 % of all weights the power iteration has not converged
         up = spectral_shuffle(6, 3, factor, norm=False).eval()
         assert isinstance(up, ShuffleUp)
         assert set(up.state_dict()) == {
@@ -78,7 +78,7 @@ def test_a_new_shuffle_is_nearest_upsampling() -> None:
         torch.testing.assert_close(up(x), blur(F.interpolate(plain, scale_factor=factor, mode="nearest")))
 
 
-def test_a_map_is_resized_to_its_skip() -> None:
+def test_wide_block_crops_upsampled_map_to_skip_size() -> None:
     block = WideBlock(8, 3, 4, 6, nn.Identity()).eval()
     x = torch.randn(1, 8, 2, 3)
     up, skip = block.shuf(x), torch.randn(1, 3, 3, 5)

@@ -1,11 +1,11 @@
-"""Label maps of two images for a transfer of style."""
+"""Label maps of two images for style transfer."""
 
 import torch
 
 from colorzoo.networks.style import usable_labels
 
 
-def test_labels_need_more_than_ten_pixels_in_both_and_a_ratio_below_a_hundred() -> None:
+def test_usable_labels_require_over_10_pixels_and_area_ratio_below_100() -> None:
     def labeled(*counts: int) -> torch.Tensor:
         return torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
 
