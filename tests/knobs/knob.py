@@ -1,4 +1,4 @@
-"""One training step, and everything of it that a setting could change."""
+"""A training step, and all results of it that a setting can change."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_train
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.load import Provenance
 
-# Built by the command line; tests/training/test_optimization.py tries them for all models.
+# Built by the command line; tests/training/test_optimization.py tests them for all models.
 _OPTIMIZATION = ("optimizer", "lr_scheduler", "discriminator_optimizer", "discriminator_lr_scheduler")
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """How the settings of one class are tried.
+    """How the settings of one class are tested.
 
     Attributes:
-        base: Settings that make the model small, and every setting count (no weight of 0).
-        values: The other value of settings for which `other_value` finds none.
-        exempt: Settings that no training step can show.
-        size: Side of the images.
-        batch: Images.
-        steps: Batches to train.
+        base: Settings that make the model small and every setting effective (no weight of 0).
+        values: Alternative values of settings for which `other_value` derives none.
+        exempt: Settings without effect on a training step.
+        size: Image side in pixels.
+        batch: Number of images in a batch.
+        steps: Number of batches.
     """
 
     base: Mapping[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Knobs:
 
 
 def settings_to_try(name: str, knobs: Knobs) -> list[str]:
-    """Return the single settings of a registered model, but for groups and what builds optimizers."""
+    """Return the settings of a registered model, except groups and optimizer settings."""
     cls = load_task_class(model_card(name))
     groups = set(setting_groups(cls))
     return sorted(known_settings(cls) - groups - set(_OPTIMIZATION) - set(knobs.exempt))
@@ -57,7 +57,7 @@ def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
 
 
 def settings_of_base(name: str, knobs: Knobs) -> dict[str, Any]:
-    """Return the settings of the base with their defaults, by building it without weights."""
+    """Return the base settings with their defaults; the model is built on the meta device."""
     cls = load_task_class(model_card(name))
     with torch.device("meta"):
         built = build_model(cls, base_settings(name, knobs))
@@ -65,10 +65,10 @@ def settings_of_base(name: str, knobs: Knobs) -> dict[str, Any]:
 
 
 def other_value(name: str, setting: str, knobs: Knobs, base: Mapping[str, Any]) -> Any:
-    """Return a value that differs from that of the settings of the base.
+    """Return a value that differs from the base setting.
 
     Raises:
-        LookupError: There is none by its type; `Knobs.values` must name one.
+        LookupError: The type has no alternative value; `Knobs.values` must name one.
     """
     if setting in knobs.values:
         return knobs.values[setting]
@@ -86,13 +86,13 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
     """Train for `Knobs.steps` and return losses, gradients, optimizer states and shapes."""
     torch.manual_seed(0)
     model = build_model(load_task_class(model_card(name)), {**base_settings(name, knobs), **changed})
-    model.allow_untrained = True  # teachers of losses stay random, as in the contract
+    model.allow_untrained = True  # networks of losses stay random, as in the contract tests
     model.provenance = Provenance(model="Earlier", steps=1)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad and parameter.ndim > 1 and not parameter.any():
-                parameter.normal_(std=0.01)  # what begins with zero would hide what stands before it
+                parameter.normal_(std=0.01)  # zero layers would hide the layers before them
     batches = [_batch(knobs, seed) for seed in range(knobs.steps)]
     found = _step(model, batches) if model.automatic_optimization else _fit(model, batches, folder)
     found["start"] = model.provenance.start
@@ -102,7 +102,7 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
 
 
 def _step(model: ColorizationModule, batches: list[Batch]) -> dict[str, Any]:
-    """Take the gradients of the steps without a Trainer, which takes longer than the steps."""
+    """Compute the gradients of the steps without a Trainer, which is slower than the steps."""
     seen: list[dict[str, float]] = []
     model.log_dict = lambda values, **_: seen.append({k: float(v) for k, v in values.items()})  # type: ignore[method-assign]
     model.log = lambda name, value, **_: seen.append({name: float(value)})  # type: ignore[method-assign]

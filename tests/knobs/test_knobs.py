@@ -1,4 +1,4 @@
-"""No dead knob: every setting of a model, changed alone, changes something of a training step."""
+"""Every setting of a model, changed alone, changes a training step."""
 
 import importlib
 import pkgutil
@@ -21,7 +21,7 @@ KNOBS: dict[str, Knobs] = {
     if not module.name.endswith((".knob", ".test_knobs"))
     for name, each in importlib.import_module(module.name).KNOBS.items()
 }
-# Weights of losses that no curve of their own shows: of a part of one, or of one that has another name.
+# Weighted losses that are not logged under their own name: parts of a loss, or other names.
 NOT_LOGGED: dict[str, set[str]] = {
     "antic2019": {"adversarial", "content"},
     "cho2023_points": {"reconstruction"},
@@ -37,7 +37,7 @@ CASES = [(name, setting) for name, each in KNOBS.items() for setting in settings
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return the trace of each model as it is, made once."""
+    """Return a function that computes the trace of each unchanged model once."""
     kept: dict[str, Any] = {}
 
     def of(name: str) -> Any:
@@ -51,18 +51,18 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @cache
 def settings_of(name: str) -> dict[str, Any]:
-    """Return the settings of the base of a model, which is built once for all of them."""
+    """Return the base settings of a model; the model is built once."""
     return settings_of_base(name, KNOBS[name])
 
 
-def test_every_class_that_trains_is_tried() -> None:
+def test_every_trainable_class_has_knobs() -> None:
     tried = {model_card(name).task for name in KNOBS}
     trained = {model_card(name).task for name in list_models() if model_card(name).trainable}
     names = {task.split(".")[2] for task in trained - tried}
     assert not names, f"write tests/knobs/NAME.py for {names}; `colorzoo new-paper` shows its content"
 
 
-def test_the_tables_name_settings_that_exist() -> None:
+def test_knobs_name_existing_settings() -> None:
     for name, each in KNOBS.items():
         everything = set(settings_to_try(name, Knobs()))
         assert set(each.exempt) - everything == set(), name
@@ -71,7 +71,7 @@ def test_the_tables_name_settings_that_exist() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("name", "setting"), CASES, ids=lambda value: str(value))
-def test_no_setting_is_dead(name: str, setting: str, base: Any, tmp_path: Path) -> None:
+def test_setting_changes_training_step(name: str, setting: str, base: Any, tmp_path: Path) -> None:
     value = other_value(name, setting, KNOBS[name], settings_of(name))
     with silent_lightning():
         changed = trace(name, KNOBS[name], tmp_path, **{setting: value})
@@ -79,7 +79,7 @@ def test_no_setting_is_dead(name: str, setting: str, base: Any, tmp_path: Path) 
 
 
 @pytest.mark.nightly
-def test_the_trace_itself_is_repeatable(base: Any, tmp_path: Path) -> None:
+def test_trace_is_reproducible(base: Any, tmp_path: Path) -> None:
     name = next(iter(KNOBS))
     with silent_lightning():
         assert trace(name, KNOBS[name], tmp_path) == base(name)
@@ -87,7 +87,7 @@ def test_the_trace_itself_is_repeatable(base: Any, tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", KNOBS)
-def test_each_weighted_loss_is_logged_and_the_start_recorded(name: str, base: Any) -> None:
+def test_weighted_losses_are_logged_and_start_is_recorded(name: str, base: Any) -> None:
     logged = {key.removeprefix("train/") for step in base(name)["losses"] for key in step}
     weights = {key: value for key, value in settings_of(name).items() if key.endswith("_weight")}
     terms = {key.removesuffix("_weight") for key, value in weights.items() if value}
@@ -99,7 +99,7 @@ def test_each_weighted_loss_is_logged_and_the_start_recorded(name: str, base: An
 @pytest.mark.parametrize(
     "name", ["blanch2021", "cho2023", "ci2018", "kang2023", "lee2020", "lu2020", "yin2021"]
 )
-def test_a_discriminator_works_where_its_loss_has_a_weight(name: str) -> None:
+def test_task_is_adversarial_if_adversarial_weight_is_positive(name: str) -> None:
     cls, settings = load_task_class(model_card(name)), base_settings(name, KNOBS[name])
     with torch.device("meta"):
         tasks: list[Any] = [

@@ -1,4 +1,4 @@
-"""Settings of the papers of the zoo for the test of dead settings.
+"""Settings of the zoo's papers for the test that every setting changes a training step.
 
 Exempt settings need files, trained weights or labels, or are not used in training; tests/steps and tests/zoo
 test them.

@@ -1,6 +1,6 @@
-"""Every golden file against its case's test; a case that has none is a failure.
+"""Run the test of every golden file's case; a case without a test fails.
 
-``COLORZOO_GOLDEN=FOLDER`` takes other files of the same cases.
+``COLORZOO_GOLDEN=FOLDER`` selects other files of the same cases.
 """
 
 from importlib import import_module
@@ -32,7 +32,7 @@ def test_parity(golden: Golden) -> None:
     CASES[name](golden)
 
 
-def test_tolerances_are_those_of_the_file() -> None:
+def test_golden_tolerance_reads_the_tolerances_of_the_file() -> None:
     stated = {"default": "atol 1e-5", "out_ab": "atol 2e-3, rtol 1e-4"}
     golden = Golden(Path("x.npz"), {"tolerance": stated}, {"out_ab_nohint": np.zeros(2, np.float32)})
     assert golden.tolerance("out_ab_nohint") == (1e-4, 2e-3)
@@ -42,7 +42,7 @@ def test_tolerances_are_those_of_the_file() -> None:
         golden.close("out_ab_nohint", torch.full((2,), 3e-3))
 
 
-def test_every_nth_entry_is_found_by_the_shape_of_the_array() -> None:
+def test_close_sampled_infers_steps_from_array_shape() -> None:
     ours = torch.arange(196.0)[:, None] * torch.arange(1.0, 9.0)
     for steps in ((13, 1), (39, 4), (33, 3)):  # 33 to 39 all leave six rows
         held = ours[:: steps[0], :: steps[1]]
