@@ -1,4 +1,4 @@
-"""What holds for all tests. Only what runs them imports torch, not what divides them among processes."""
+"""Options and fixtures of all tests. Only functions import torch, so pytest-xdist starts without it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ if TYPE_CHECKING:
 
     from tiny_model import Refused, Run
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; programs inherit it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # background jobs of scripts ignore SIGINT
     signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ.setdefault(
-    "SOURCE_DATE_EPOCH", "1767225600"
-)  # results record their date; here it is always the same
+os.environ.setdefault("SOURCE_DATE_EPOCH", "1767225600")  # a constant date in results
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--draw", nargs=2, metavar=("SEED", "SHARE"), help="Run only a share of the tests.")
+    parser.addoption("--draw", nargs=2, metavar=("SEED", "SHARE"), help="Run only a fraction of the tests.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests whose hash with the seed is below the share, so that equal seeds draw equal tests."""
+    """Keep tests whose hash with the seed is below SHARE, so that equal seeds select equal tests."""
     draw = config.getoption("--draw")
     if draw:
         limit = float(draw[1]) * 2**32
@@ -47,14 +45,14 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Take one thread for all tests: the machine is shared, and sums in another order round differently."""
+    """Use one thread, because the machine is shared and the order of sums changes rounding."""
     import torch
 
     torch.set_num_threads(1)
 
 
 class Listing(ExitStack):
-    """The entries of a folder, in an order in which file systems rarely list them."""
+    """Entries of a folder from Z to A, an order that file systems rarely return."""
 
     def __init__(self, found: Iterator[os.DirEntry[str]]) -> None:
         super().__init__()
@@ -69,7 +67,7 @@ class Listing(ExitStack):
 
 @pytest.fixture(scope="session", autouse=True)
 def listed_backwards() -> Iterator[None]:
-    """List folders from Z to A: what depends on an order must sort."""
+    """List folders from Z to A, so that tests detect code that depends on the order."""
     listed, scanned = os.listdir, os.scandir
 
     def scan(*folder: object) -> Listing:
@@ -90,10 +88,10 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_rendezvous():
-    """Forget the port where processes of a test met.
+    """Remove the rendezvous address of distributed tests from the environment.
 
-    Lightning leaves it in the environment. A store of torch that listens there in this process would be
-    used by the processes of the next test, with the addresses of those before.
+    Lightning does not remove it. Processes of the next test would use the torch store that still listens
+    there, with the addresses of earlier processes.
     """
     yield
     for name in ("MASTER_ADDR", "MASTER_PORT"):
@@ -110,7 +108,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
-    """Return ``colorzoo colorize`` in this process, by the tiny model: exit code, stdout and stderr."""
+    """Return a function that runs ``colorzoo colorize`` and returns exit code, stdout and stderr."""
     from colorzoo.cli.main import main
 
     def call(*words: str | Path) -> tuple[int, str, str]:
@@ -124,7 +122,7 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Return a function that runs ``colorzoo``, which must end in one line of error, and returns the line."""
+    """Return a function that runs ``colorzoo``, asserts a one-line error, and returns the line."""
     from colorzoo.cli.main import main
 
     def call(*words: str | Path) -> str:
@@ -140,7 +138,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty folder that is the current one."""
+    """Return an empty folder and make it the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -158,7 +156,7 @@ def _any_algorithm() -> Iterator[None]:
 
 @pytest.fixture
 def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let colorzoo2026 have one block of each stage of its frozen encoder, as the others only repeat it."""
+    """Reduce each stage of colorzoo2026's frozen encoder to one block, because further blocks repeat it."""
     from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
     from colorzoo.zoo.colorzoo2026 import network
 
@@ -173,7 +171,7 @@ def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The empty bucket ``s3://bucket`` of a local S3 server."""
+    """Return the empty bucket ``s3://bucket`` of a local S3 server."""
     s3fs = pytest.importorskip("s3fs")
     boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -188,6 +186,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     s3fs.S3FileSystem.clear_instance_cache()
     yield store
     store.objects.delete()
-    store.delete()  # the buckets of moto outlive a server
+    store.delete()  # moto keeps buckets after its server stops
     s3fs.S3FileSystem.clear_instance_cache()  # cached instances use the address of the stopped server
     server.stop()

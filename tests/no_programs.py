@@ -1,4 +1,4 @@
-"""Notice every program that this process starts, whoever starts it and by whatever call."""
+"""Record every program that this process starts, by any call."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _STARTS = frozenset(
 _watches: list[list[str]] = []
 
 
-def _hear(event: str, arguments: tuple[object, ...]) -> None:
+def _record(event: str, arguments: tuple[object, ...]) -> None:
     if _watches and event in _STARTS:
         for watch in _watches:
             watch.append(f"{event} {arguments}")
 
 
-sys.addaudithook(_hear)  # for good: hooks cannot be taken away, so it hears nothing outside of `watched`
+sys.addaudithook(_record)  # hooks cannot be removed; this one records only inside `watched`
 
 
 @contextmanager
 def watched() -> Iterator[list[str]]:
-    """Yield a list that every start of a program is added to."""
+    """Yield a list to which every start of a program is added."""
     started: list[str] = []
     _watches.append(started)
     try:

@@ -1,4 +1,4 @@
-"""Generator of odd image files, each with what is promised of it."""
+"""Unusual image files with their expected results."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ Make = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class OddInput:
-    """A file and its promise.
+    """An unusual file and its expected result.
 
     Attributes:
         name: File name.
         make: Writes the file.
-        refused: Words of the one-line refusal; None: it is colored.
-        note: Words of a note that the result comes with; empty for no note at all; None for any.
+        refused: Part of the one-line error message; None if the file is colorized.
+        note: Part of a note of the result; empty for no notes; None for any notes.
         depth: Bits of a sample of the result.
         alpha: The result has alpha.
         size: Width and height of the result.
         frames: Frames or pages of the result.
-        needs: Module of a library without which the file is refused with an install command.
+        needs: Module of a library without which the error names an install command.
     """
 
     name: str
@@ -91,7 +91,7 @@ def jpeg2000(pixels: np.ndarray, bits: int) -> Make:
     return raw(partial(imagecodecs.jpeg2k_encode, pixels, level=0, bitspersample=bits, reversible=True))
 
 
-def with_nothing_in_it(path: Path) -> None:
+def dangling_link(path: Path) -> None:
     path.symlink_to(path.with_name("nowhere.png"))
 
 
@@ -198,13 +198,13 @@ ODD_INPUTS = (
     OddInput("-5.png", pil(L)),
     OddInput(LONG, pil(L)),
     OddInput("no ending", raw(encoded(L, "PNG"))),
-    OddInput("gone.png", with_nothing_in_it, refused="no such file"),
+    OddInput("gone.png", dangling_link, refused="no such file"),
     OddInput("folder.png", lambda path: path.mkdir(), refused="no image found"),
 )
 
 
 def heic() -> bytes:
-    """Return a HEIC, or its first bytes where no library writes one."""
+    """Return a HEIC file, or its first bytes if no library can write it."""
     if find_spec("pillow_heif") is None:
         return b"\0\0\0\x18ftypheic" + bytes(60)
     import pillow_heif
@@ -215,7 +215,7 @@ def heic() -> bytes:
 
 
 def write_odd_inputs(folder: Path) -> dict[str, OddInput]:
-    """Write all files into a folder and return their promises by name."""
+    """Write all files into a folder and return their expected results by name."""
     folder.mkdir(parents=True, exist_ok=True)
     for odd in ODD_INPUTS:
         odd.make(folder / odd.name)

@@ -1,4 +1,4 @@
-"""Vectors of spectral norm for pseudo-weights, as the golden files of DDColor and DeOldify were made."""
+"""Spectral-norm vectors of pseudo-weights, as in the golden files of DDColor and DeOldify."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,8 @@ import numpy as np
 def with_power_iterations(state: Mapping[str, np.ndarray], iterations: int = 1) -> dict[str, np.ndarray]:
     """Return a copy in which ``X_u`` and ``X_v`` of each ``X_orig`` went through some power iterations.
 
-    One, from a random start, leaves an estimate clearly below the true norm: who computes that fails.
+    After one iteration from a random start, the estimate is clearly below the true norm, so an
+    implementation that computes the true norm fails.
     """
     moved = dict(state)
     for name in (key.removesuffix("_orig") for key in state if key.endswith("_orig")):

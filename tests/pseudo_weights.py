@@ -1,6 +1,6 @@
 """Deterministic pseudo-random weights, so that two implementations of one network can be compared.
 
-A golden file holds what a paper's published implementation answered when its parameters were
+A golden file contains the outputs of a paper's published implementation whose parameters were
 filled by `pseudo_state_dict`; the same call fills this project's network (through its converter
 from the published key names), and the two outputs must agree.
 

@@ -8,7 +8,7 @@ import tifffile
 
 
 def write_raw(path: Path, seen: np.ndarray, white: int, *tags: tuple[Any, ...]) -> Path:
-    """Write what a camera with a linear sensor saw under four filters as DNG, with further tags."""
+    """Write a linear Bayer mosaic as DNG, with further tags."""
     matrix = [32406, -15372, -4986, -9689, 18758, 415, 557, -2040, 10570]
     given = [
         (33421, "H", 2, (2, 2)),  # a pattern of 2 x 2 filters, red, green, green, blue

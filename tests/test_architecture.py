@@ -40,7 +40,8 @@ LAYERS = (
     "__main__ testing",
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.split()}
-MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}  # data knows no model
+# data must not import models
+MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}
 WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "cli"}
 LIGHT = {"environment", "lazy", "progress", "errors", "card", "settings", "registry"}
 
@@ -88,12 +89,12 @@ def breaks_zoo(found: Import) -> bool:
     return inside(found.name, *HEAVY) or package_of(found.name) not in {*LIGHT, ""}
 
 
-def test_the_package_keeps_its_import_rules() -> None:
-    assert len(read_imports(ROOT)) > 20  # a wrong root would find nothing to complain about
+def test_package_imports_follow_layer_rules() -> None:
+    assert len(read_imports(ROOT)) > 20  # a wrong root would contain no imports
     assert [str(found) for found in violations(ROOT)] == []
 
 
-def test_no_modules_import_each_other_inside_a_package_either() -> None:
+def test_import_graph_has_no_cycles() -> None:
     graph = import_graph(ROOT)
     assert any(graph.values())
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules

@@ -1,4 +1,4 @@
-"""Rows, exit codes, JSON and discovery of ``benchmarks/``; nothing is timed."""
+"""Discovery of the modules in ``benchmarks/``."""
 
 import importlib
 from pathlib import Path
@@ -15,7 +15,7 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("benchmarks._common")
 
 
-def test_every_module_of_the_package_is_found_and_can_run(harness) -> None:
+def test_find_benchmarks_lists_every_module_with_a_run_function(harness) -> None:
     module = importlib.import_module("benchmarks.__main__")
     package = importlib.import_module("benchmarks")
     names = module.find_benchmarks(package)

@@ -1,4 +1,4 @@
-"""Capabilities: one module, methods with the meaning that it gives, and nothing that a task repeats."""
+"""Edits with cached features, compared with plain calls."""
 
 from itertools import combinations
 from typing import Any
@@ -11,7 +11,7 @@ from colorzoo.testing.models import contract_test_model, sample_call
 
 
 @torch.inference_mode()
-def test_an_edit_equals_a_plain_call_for_every_combination_of_guidance() -> None:
+def test_edit_equals_forward_for_every_combination_of_guidance() -> None:
     card, size = model_card("colorzoo2026"), (48, 64)
     model: Any = contract_test_model(card).model
     lightness, every = sample_call(card, size)
@@ -23,5 +23,5 @@ def test_an_edit_equals_a_plain_call_for_every_combination_of_guidance() -> None
             found = model.edit(lightness, guidance, memory).ab
             assert (found - answers[frozenset(kinds)]).abs().max() < 1e-3, kinds
     full = answers[frozenset(card.guidance)]
-    for kind in card.guidance:  # each kind says something beside all others
+    for kind in card.guidance:  # each kind has an effect besides all others
         assert (full - answers[frozenset(card.guidance) - {kind}]).abs().max() > 0.1, kind

@@ -1,4 +1,4 @@
-"""Claims: verdicts, intervals, records, counted looks and older weights."""
+"""Claims: verdicts, multiple tests, and quick runs of all papers."""
 
 import math
 from pathlib import Path
@@ -12,7 +12,7 @@ from colorzoo.evaluation.statistics import Estimate
 MODEL = "zhang2016_small"
 
 
-def test_verdicts_of_gains_depend_on_interval_and_size() -> None:
+def test_gain_verdict_depends_on_interval_and_size() -> None:
     for ours, stated, verdict in (
         (Estimate(1.0, 0.5, 1.5), None, "sign reproduced"),
         (Estimate(1.0, 0.5, 1.5), 2.0, "reproduced"),
@@ -25,7 +25,7 @@ def test_verdicts_of_gains_depend_on_interval_and_size() -> None:
         assert gain_verdict(ours, stated)[0] == verdict
 
 
-def test_verdicts_of_no_harm_depend_on_the_margin() -> None:
+def test_no_harm_verdict_depends_on_the_margin() -> None:
     for ours, verdict in (
         (Estimate(-0.1, -0.4, 0.2), "sign reproduced"),
         (Estimate(-0.1, math.nan, math.nan), "inconclusive"),
@@ -36,7 +36,7 @@ def test_verdicts_of_no_harm_depend_on_the_margin() -> None:
         assert no_harm_verdict(ours, 0.5)[0] == verdict
 
 
-def test_one_of_many_rows_may_be_chance() -> None:
+def test_adjusted_corrects_verdicts_for_multiple_tests() -> None:
     def claim(low: float, high: float, images: int = 200):
         rows = [{"value": 0.0}] * images
         return make_claim("it helps", Estimate((low + high) / 2, low, high), "dB", Result(rows))
@@ -55,7 +55,7 @@ def test_one_of_many_rows_may_be_chance() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", command.paper_names())
-def test_every_paper_can_be_measured(name, tmp_path) -> None:
+def test_claims_command_runs_for_every_paper(name, tmp_path) -> None:
     data = Path(__file__).parents[1] / "data"
     if not data.is_dir():
         pytest.skip(f"no data sets in {data}")

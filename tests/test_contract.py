@@ -91,7 +91,7 @@ def test_contract(check: Check, name: str) -> None:
 @pytest.mark.usefixtures("shallow_encoder")
 @pytest.mark.parametrize("name", tiers(GRAPHS, [SMALLEST, model_card("levin2004")]))
 def test_export(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # called at each step, it loads a library
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # called at each step; it loads a library
     CHECKS["export"](model_card(name))
 
 
@@ -125,7 +125,7 @@ def of(change: Callable[[Tensor], Tensor]) -> Fault:
 
 
 def plus(number: Callable[[ColoringModel, Tensor, Guidance], Any]) -> Fault:
-    """Return a fault that adds a number to ab, by model, lightness and guidance."""
+    """Return a fault that adds a function of model, lightness and guidance to ab."""
     return lambda model, found, seen, given: found.with_colors(
         found.colors + number(model, seen, given or Guidance())
     )
@@ -230,7 +230,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         for index, each in enumerate(WRONG[name])
     ],
 )
-def test_a_wrong_card_or_faulty_model_is_detected(
+def test_contract_check_detects_wrong_card_or_faulty_model(
     check: str, wrong: tuple[Any, ...], paper: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     what, said, *more = wrong

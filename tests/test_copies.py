@@ -1,4 +1,4 @@
-"""Colorizers are pickled, copied and used in other processes."""
+"""Pickled and copied colorizers."""
 
 import copy
 import pickle
@@ -9,21 +9,21 @@ from PIL import Image
 import colorzoo
 
 
-def photo(height: int, width: int) -> Image.Image:
+def random_image(height: int, width: int) -> Image.Image:
     levels = np.random.default_rng(height).integers(0, 256, (height // 8, width // 8), dtype=np.uint8)
     return Image.fromarray(levels).resize((width, height))
 
 
-def same(one: Image.Image, other: Image.Image) -> bool:
+def images_equal(one: Image.Image, other: Image.Image) -> bool:
     return one.mode == other.mode and np.array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_a_colorizer_is_copied_with_its_weights_and_settings() -> None:
+def test_colorizer_copies_keep_weights_and_settings() -> None:
     colorizer = colorzoo.Colorizer("zhang2016_small", device="cpu", size=64, temperature=0.2)
-    next(colorizer.model.parameters()).data.mul_(1.1)  # not those of a file
-    image = photo(80, 48)
+    next(colorizer.model.parameters()).data.mul_(1.1)  # differs from the weight file
+    image = random_image(80, 48)
     wanted = colorizer(image)
     for other in (pickle.loads(pickle.dumps(colorizer)), copy.deepcopy(colorizer), copy.copy(colorizer)):
-        assert same(other(image), wanted)
+        assert images_equal(other(image), wanted)
         assert (other.size, other.settings, other.choice) == (64, {"temperature": 0.2}, colorizer.choice)
-    assert same(colorizer(image), wanted)
+    assert images_equal(colorizer(image), wanted)

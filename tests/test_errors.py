@@ -5,7 +5,7 @@ import pytest
 from colorzoo.errors import ImageError, failure, first_words
 
 
-def test_a_long_message_is_shortened_to_its_first_words() -> None:
+def test_first_words_shortens_long_messages() -> None:
     assert first_words(ValueError("")) == "ValueError"
     assert first_words(ValueError("\n one line\nanother")) == "one line"
     for count, end in ((60, "a"), (61, " ...")):
@@ -13,7 +13,7 @@ def test_a_long_message_is_shortened_to_its_first_words() -> None:
         assert (len(text), text.endswith(end)) == (119, True)
 
 
-def test_a_failure_names_the_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_names_the_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for error, message in (
         (ImageError("a.jpg is empty"), "a.jpg is empty"),
         (ImageError("b.jpg exists"), "b.jpg exists"),

@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("package", ["", *PACKAGES])
-def test_examples_run(package: str) -> None:
+def test_docstring_examples_run(package: str) -> None:
     known = names_of("") | (names_of(package) if package else {})
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     said: list[str] = []

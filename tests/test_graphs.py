@@ -1,4 +1,4 @@
-"""What Python users do with a model of their own accord: graphs, wrong inputs, types."""
+"""Models in Python: export, tracing, input checks, checkpoints and predictions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model(request: pytest.FixtureRequest) -> ColoringModel:
     return colorzoo.create_model(request.param).model
 
 
-def seen_by(model: ColoringModel) -> Tensor:
+def sample_input(model: ColoringModel) -> Tensor:
     lightness = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0))
     return lightness if model.input_kind == "sketch" else 100 * lightness
 
@@ -38,8 +38,8 @@ def colors_of(model: ColoringModel, *arguments: Any) -> Tensor:
         return model(*arguments).colors
 
 
-def test_a_model_is_exported_and_traced(model: ColoringModel) -> None:
-    lightness = seen_by(model)
+def test_exported_and_traced_models_equal_eager_mode(model: ColoringModel) -> None:
+    lightness = sample_input(model)
     expected = colors_of(model, lightness)
     found = torch.export.export(model, (lightness,)).module()(lightness)
     assert type(found) is type(model(lightness))
@@ -49,7 +49,7 @@ def test_a_model_is_exported_and_traced(model: ColoringModel) -> None:
     )
 
 
-def plain(kind: InputKind = "gray") -> ColoringModel:
+def conv_model(kind: InputKind = "gray") -> ColoringModel:
     model = ColoringModel(nn.Conv2d(1, 2, 1)).eval()
     model.input_kind = kind
     return model
@@ -65,11 +65,11 @@ def plain(kind: InputKind = "gray") -> ColoringModel:
         (lambda given: given.numpy(), "ndarray"),
     ],
 )
-def test_input_of_a_wrong_shape_or_type_is_rejected(change: Any, found: str) -> None:
+def test_model_rejects_input_of_wrong_shape_or_type(change: Any, found: str) -> None:
     lightness = torch.linspace(0, 100, 48).view(1, 1, 8, 6)
     with pytest.raises(ColorzooError, match=re.escape(f"got {found}")):
-        plain()(change(lightness))
-    check_input(plain(), lightness, Guidance())
+        conv_model()(change(lightness))
+    check_input(conv_model(), lightness, Guidance())
 
 
 @pytest.mark.parametrize(
@@ -84,24 +84,24 @@ def test_input_of_a_wrong_shape_or_type_is_rejected(change: Any, found: str) -> 
         (0.0, 0.51, "gray", UserWarning),
     ],
 )
-def test_values_are_checked_only_in_eval_mode(low: float, high: float, kind: InputKind, error: Any) -> None:
+def test_check_input_checks_values_in_eval_only(low: float, high: float, kind: InputKind, error: Any) -> None:
     given = torch.tensor([low, high]).view(1, 1, 1, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_input(plain(kind).train(), given, None)
-        check_input(plain(kind), given.to("meta"), None)
-        check_input(plain(kind), given[..., :0], None)
+        check_input(conv_model(kind).train(), given, None)
+        check_input(conv_model(kind), given.to("meta"), None)
+        check_input(conv_model(kind), given[..., :0], None)
         with pytest.raises(error) if error else nullcontext():
-            check_input(plain(kind), given, None)
+            check_input(conv_model(kind), given, None)
 
 
-def test_a_recipe_as_guidance_is_refused() -> None:
+def test_model_rejects_a_recipe_dict_as_guidance() -> None:
     with pytest.raises(ColorzooError, match=r"must be a Guidance object, got dict"):
-        plain()(100 * torch.rand(1, 1, 16, 16), {"points": []})  # type: ignore[arg-type]
+        conv_model()(100 * torch.rand(1, 1, 16, 16), {"points": []})  # type: ignore[arg-type]
 
 
-def test_a_model_loads_its_part_of_a_checkpoint() -> None:
-    model = plain()
+def test_load_weights_selects_model_part_of_checkpoint() -> None:
+    model = conv_model()
     wanted = {name: value + 1 for name, value in model.state_dict().items()}
     content = {f"model.{name}": value for name, value in wanted.items()}
     model.load_weights(content | {"loss.weight": torch.ones(1)}, name="last.ckpt")
@@ -109,7 +109,7 @@ def test_a_model_loads_its_part_of_a_checkpoint() -> None:
     assert model.trained
 
 
-def test_metrics_see_colors_within_rgb_as_float32() -> None:
+def test_predictions_are_clipped_detached_and_expose_color_logits() -> None:
     rgb = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).view(1, 3, 1, 1)
     shown, ab = clip_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))
     assert (shown.flatten().tolist(), shown.dtype, ab.dtype) == ([0, 0.25, 1], torch.float32, torch.float32)
@@ -125,6 +125,6 @@ def test_metrics_see_colors_within_rgb_as_float32() -> None:
         assert found.detach().notes == ("pale",)
 
 
-def test_an_unknown_kind_of_guidance_is_named() -> None:
+def test_list_models_raises_error_for_unknown_guidance() -> None:
     with pytest.raises(ColorzooError, match="got 'point'"):
         colorzoo.list_models(guidance="point")  # type: ignore[arg-type]

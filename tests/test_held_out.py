@@ -1,4 +1,4 @@
-"""Evaluation images are not training images, and benchmarks and records leave out the exceptions."""
+"""Evaluation images are not training images; benchmarks and records exclude the exceptions."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from colorzoo.data.sources import StoredImage, find_sources
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COLORZOO_DATA", ROOT / "data"))
-MEASURING = ("photos/val", "photos/val_people", "scenes/val", "coco_sample/images")
+EVALUATION = ("photos/val", "photos/val_people", "scenes/val", "coco_sample/images")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def held_out(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return _held_out
 
 
-def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> None:
+def test_near_copies_finds_mirrored_resized_and_gray_copies(held_out, tmp_path) -> None:
     rng = np.random.default_rng(0)
     images = [
         Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
@@ -46,23 +46,23 @@ def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> No
     )
 
 
-def test_claim_records_have_no_training_image(held_out) -> None:
+def test_claim_records_contain_no_training_images(held_out) -> None:
     for record in (ROOT / "docs/claims/data").glob("*.json"):
         content = json.loads(record.read_text(encoding="utf-8"))
         for name, folder in (("photos/val", "photos/val"), ("coco_sample", "coco_sample/images")):
-            if content["set"].startswith(name):  # other sets number their images anew
+            if content["set"].startswith(name):  # other sets renumber their images
                 paths = [f"{folder}/{Path(row['item']).name}.jpg" for row in content["rows"]]
                 assert held_out.unseen(paths) == paths, record.name
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-def test_no_training_image_is_a_measuring_image(held_out) -> None:
+def test_training_images_contain_no_evaluation_images(held_out) -> None:
     """``COLORZOO_MORE_PHOTOS`` names the folder of the shards that ``data/more_photos/build.py`` wrote."""
     shards = os.environ.get("COLORZOO_MORE_PHOTOS")
     folders = [folder for folder in (DATA / "photos/train", Path(shards or "none")) if folder.is_dir()]
     if not folders:
         pytest.skip("no training images here: COLORZOO_DATA and COLORZOO_MORE_PHOTOS name their folders")
-    measuring = [source for name in MEASURING for source in find_sources(DATA / name)]
+    evaluation = [source for name in EVALUATION for source in find_sources(DATA / name)]
     training = (source for folder in folders for source in find_sources(folder))
-    assert held_out.near_copies(training, measuring) == []
+    assert held_out.near_copies(training, evaluation) == []

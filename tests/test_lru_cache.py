@@ -1,4 +1,4 @@
-"""The memory of results: its bound, and keys that tell inputs apart."""
+"""LRU caches: size limit, eviction, and keys that distinguish inputs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from colorzoo.guidance import Exemplar, Guidance, Points, Scribbles
 from colorzoo.lru_cache import ColumnCache, LRUCache, key_of
 
 
-def test_a_result_is_computed_once() -> None:
-    memory, runs = LRUCache(), list[int]()
-    assert memory.get("a", lambda: runs.append(1) or 7) == memory.get("a", lambda: runs.append(2) or 8) == 7
+def test_lru_cache_computes_each_result_once() -> None:
+    cache, runs = LRUCache(), list[int]()
+    assert cache.get("a", lambda: runs.append(1) or 7) == cache.get("a", lambda: runs.append(2) or 8) == 7
     assert runs == [1]
-    assert memory.nbytes == 4096  # at least that much for each
-    memory.clear()
-    assert ("a" in memory, memory.nbytes) == (False, 0)
-    assert (memory.get("a", lambda: 9), memory.nbytes) == (9, 4096)
+    assert cache.nbytes == 4096  # minimum size of an entry
+    cache.clear()
+    assert ("a" in cache, cache.nbytes) == (False, 0)
+    assert (cache.get("a", lambda: 9), cache.nbytes) == (9, 4096)
 
 
-def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
-    memory = LRUCache(most_bytes=3 * 4000 * 4)
+def test_lru_cache_evicts_least_recently_used_and_keeps_newest() -> None:
+    cache = LRUCache(most_bytes=3 * 4000 * 4)
     for name in "abc":
-        memory.get(name, lambda: torch.zeros(4000))
-    memory.get("a", lambda: pytest.fail("it is remembered"))
-    memory.get("d", lambda: torch.zeros(4000))
-    assert [name in memory for name in "abcd"] == [True, False, True, True]
-    memory.get("large", lambda: torch.zeros(10**5))
-    assert [name in memory for name in ("a", "c", "d", "large")] == [False, False, False, True]
+        cache.get(name, lambda: torch.zeros(4000))
+    cache.get("a", lambda: pytest.fail("the result is cached"))
+    cache.get("d", lambda: torch.zeros(4000))
+    assert [name in cache for name in "abcd"] == [True, False, True, True]
+    cache.get("large", lambda: torch.zeros(10**5))
+    assert [name in cache for name in ("a", "c", "d", "large")] == [False, False, False, True]
 
 
-def test_keys_tell_tensors_shapes_fields_and_values_apart() -> None:
+def test_key_of_distinguishes_tensors_shapes_fields_and_values() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     other = mask.clone()
     other[..., 1] = 1
@@ -54,7 +54,7 @@ def test_keys_tell_tensors_shapes_fields_and_values_apart() -> None:
     assert key_of(other) == key_of(other.clone())
 
 
-def test_columns_are_computed_once_and_those_not_asked_for_make_room() -> None:
+def test_column_cache_computes_columns_once_and_evicts_unused_columns() -> None:
     computed: list[list[int]] = []
 
     def compute(numbers: list[int]) -> list[str]:
@@ -64,7 +64,7 @@ def test_columns_are_computed_once_and_those_not_asked_for_make_room() -> None:
     cache = ColumnCache(compute, most=3)
     assert cache.of([7, 2, 7]) == ["column 7", "column 2", "column 7"]
     assert cache.of([2, 5]) == ["column 2", "column 5"]
-    assert cache.of([5, 8]) == ["column 5", "column 8"]  # 7 and 2 make room
+    assert cache.of([5, 8]) == ["column 5", "column 8"]  # evicts 7 and 2
     assert cache.of([5, 8]) == ["column 5", "column 8"]
     cache.of([2])
     assert computed == [[7, 2], [5], [8], [2]]

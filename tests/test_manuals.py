@@ -36,7 +36,7 @@ def commands(text: str) -> list[str]:
     return [part for part in parts if part.startswith("colorzoo ") and not OPEN.search(part)]
 
 
-def test_commands_are_parsed() -> None:
+def test_commands_of_documentation_pages_are_parsed() -> None:
     for page in PAGES:
         for command in commands(page.read_text(encoding="utf-8")):
             words = shlex.split(command, comments=True)[1:]
@@ -84,5 +84,5 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("files")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("page", "text"), python_blocks())
-def test_python_blocks_run(page: str, text: str) -> None:
+def test_python_blocks_of_documentation_pages_run(page: str, text: str) -> None:
     exec(compile(text, page, "exec"), {"__name__": "__main__"})

@@ -25,7 +25,7 @@ def test_every_paper_has_a_page() -> None:
     assert mkdocs_hooks.paper_pages().keys() >= folders
 
 
-def test_tables_of_variants_match_the_cards() -> None:
+def test_variant_tables_match_model_cards() -> None:
     for card in SHIPPED:
         check_row(card)
 

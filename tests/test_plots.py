@@ -1,4 +1,4 @@
-"""Contents of plots; matplotlib is imported only when something is drawn."""
+"""Contents of plots."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ RED = np.broadcast_to(np.array([200, 40, 40], np.uint8), GRAY.shape).copy()
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """A report with one method with two counts and one without guidance."""
+    """Return a report of a method with two interaction counts and methods without guidance."""
 
     def row(method: str, count: int, value: float | str | None) -> dict:
         near = (value - 1, value + 2) if isinstance(value, float) else (value, value)
@@ -37,7 +37,7 @@ def axes():
     return Figure().add_subplot()
 
 
-def test_curves_hold_the_numbers_of_the_report(results: Path) -> None:
+def test_report_curves_contain_the_values_of_the_report(results: Path) -> None:
     ours, gray = plots.report_curves(results, "psnr")
     assert ours == plots.Curve("ours", (0, 10), (24.0, 30.0), (23.0, 29.0), (26.0, 32.0))
     assert (gray.name, gray.at) == ("gray", (0,))
@@ -45,7 +45,7 @@ def test_curves_hold_the_numbers_of_the_report(results: Path) -> None:
         plots.report_curves(results, "fid")
 
 
-def test_curves_have_bands_and_methods_without_guidance_are_dashed(results: Path) -> None:
+def test_draw_curves_adds_bands_and_dashes_methods_without_guidance(results: Path) -> None:
     drawn = plots.draw_curves(plots.report_curves(results, "psnr"), axes=axes(), ylabel="dB")
     ours, gray = drawn.lines
     assert ours.get_ydata().tolist() == [24.0, 30.0]
@@ -58,7 +58,7 @@ def test_curves_have_bands_and_methods_without_guidance_are_dashed(results: Path
     assert (lines.get_visible(), legend.get_frame_on()) == (True, False)
 
 
-def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
+def test_draw_difference_shows_ab_distance_of_each_pixel() -> None:
     half = GRAY.copy()
     half[:, 3:] = RED[:, 3:]
     drawn = plots.draw_difference(Image.fromarray(half), GRAY, axes=axes())
@@ -71,12 +71,12 @@ def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
     assert drawn.get_title() == f"mean {distance.mean():.1f}"
 
 
-def test_wrong_images_are_an_error() -> None:
+def test_draw_difference_raises_error_for_different_sizes() -> None:
     with pytest.raises(ColorzooError, match="same size, got 6x8 and 6x4"):
         plots.draw_difference(GRAY, GRAY[:4], axes=axes())
 
 
-def test_a_gamut_shows_the_shares_of_the_bins() -> None:
+def test_draw_gamut_scales_markers_by_bin_fraction() -> None:
     quarter = GRAY.copy()
     quarter[:2] = RED[:2]
     _, drawn = plots.draw_gamut(quarter, axes=axes()).collections

@@ -1,4 +1,4 @@
-"""The paper of a third party is found by its entry point."""
+"""Third-party papers are found by their entry points."""
 
 import os
 import subprocess
@@ -16,14 +16,14 @@ from throwaway_paper import write_paper
 
 
 def install(folder: Path, module: str) -> None:
-    """Write the metadata of a package whose cards are in a module, as pip would install it."""
+    """Write the metadata that pip would install for a package with cards in a module."""
     info = folder / "third_party-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[colorzoo.models]\nthird = {module}:CARDS\n")
 
 
-def test_an_installed_package_is_found_without_importing_torch(tmp_path: Path) -> None:
+def test_list_models_finds_installed_package_without_importing_torch(tmp_path: Path) -> None:
     write_paper(tmp_path / "dummy_paper", "dummy_paper", "dummy2031")
     install(tmp_path, "dummy_paper.card")
     code = """
@@ -39,7 +39,7 @@ print("torch" in sys.modules)
 
 
 @pytest.mark.nightly
-def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_of_new_paper_trains_and_colorizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("build", "hatchling", "pip"):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
@@ -88,9 +88,9 @@ CARDS = [ModelCard(name="sound2031", **fixed), ModelCard(name="other2031", alias
         (CARD.format(aliases=("ddcolor",)), "ValueError: two models have the name 'ddcolor'"),
         (CARD.format(aliases=()), ""),
     ],
-    ids=["import", "type", "alias", "sound"],
+    ids=["import", "type", "alias", "valid"],
 )
-def test_a_broken_package_is_named_and_stops_nothing(
+def test_models_command_reports_broken_package_and_continues(
     module: str,
     reason: str,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""The progress bar of the package, and interrupts that Python drops."""
+"""Progress bars, and recorded interrupts."""
 
 import signal
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from colorzoo.console import progress_bar, record_interrupts
 @pytest.mark.parametrize(
     ("total", "lines"), [(9, ["packing: 2 of 9", "packing: 5 of 9"]), (None, ["packing: 2", "packing: 5"])]
 )
-def test_a_log_gets_a_line_every_two_seconds(
+def test_progress_bar_logs_a_line_every_two_seconds(
     total: int | None, lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter((100, 101, 102, 102, 110, 110))
@@ -22,13 +22,13 @@ def test_a_log_gets_a_line_every_two_seconds(
     assert capsys.readouterr().err.splitlines() == lines
 
 
-def test_nothing_is_printed_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar_prints_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar("coloring", 3) as advance:
         advance()
     assert capsys.readouterr().err == ""
 
 
-def test_interrupts_are_recorded() -> None:
+def test_record_interrupts_records_sigint() -> None:
     before = signal.getsignal(signal.SIGINT)
     try:
         interrupts = record_interrupts()

@@ -25,7 +25,7 @@ def test_citation_has_the_version_and_license_of_the_package() -> None:
     assert all(paper["title"] and paper["authors"] and paper["year"] for paper in citation["references"])
 
 
-def test_notice_names_every_table_and_the_tables_are_as_published() -> None:
+def test_notice_names_every_color_table_and_tables_are_consistent() -> None:
     notice = read("NOTICE")
     tables = {path.stem: np.load(path, allow_pickle=False) for path in TABLES.glob("*.npy")}
     assert all(f"{name}.npy" in notice for name in tables)

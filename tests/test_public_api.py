@@ -1,4 +1,4 @@
-"""The public names of colorzoo: to add or remove one, edit ``public_api.json`` too."""
+"""Public names of colorzoo; ``public_api.json`` must list added and removed names."""
 
 import ast
 import importlib
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import colorzoo
 
-# name -> the first parameters of the call, null for what is not called
+# name -> first parameters of the call; null for names that are not callable
 INVENTORY = json.loads((Path(__file__).parent / "public_api.json").read_text())
 HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 
 
-def test_the_inventory_is_complete() -> None:
+def test_public_api_inventory_is_complete() -> None:
     assert sorted(colorzoo.__all__) == sorted(INVENTORY)
     assert set(INVENTORY) <= set(dir(colorzoo))
 
 
-def test_stubs_export_the_names_that_they_import() -> None:
+def test_stubs_export_the_names_of_their_packages() -> None:
     root = Path(colorzoo.__file__).parent
     for stub in root.rglob("__init__.pyi"):
         package = importlib.import_module(".".join(("colorzoo", *stub.parent.relative_to(root).parts)))
@@ -36,7 +36,7 @@ def test_public_names_are_documented_and_have_the_expected_parameters() -> None:
             assert inspect.getdoc(value)
 
 
-def test_importing_and_listing_import_nothing_heavy() -> None:
+def test_importing_and_listing_models_imports_no_heavy_packages() -> None:
     code = (
         "import sys, colorzoo; colorzoo.list_models(); "
         "print(*{name.partition('.')[0] for name in sys.modules})"

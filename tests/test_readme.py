@@ -1,4 +1,4 @@
-"""The Python block and the commands of README run, and its links exist."""
+"""The Python blocks and commands of README run, and its links exist."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder with the files that README names."""
+    """Return a folder with the files that README names."""
     (tmp_path / "album").mkdir()
     for name in ("old.jpg", "sketch.jpg", "album/one.jpg"):
         Image.fromarray(gray_image(160, 200)).save(tmp_path / name)
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_python_blocks_run(folder: Path) -> None:
+def test_readme_python_blocks_run(folder: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
         exec(compile(block, "README.md", "exec"), {})
     assert (folder / "old.color.jpg").is_file()
@@ -40,12 +40,12 @@ COMMANDS = re.findall(r"`(colorzoo (?:colorize|stylize) [^`]+)`", README)
 @pytest.mark.parametrize(
     "command", [*COMMANDS[:3], *(pytest.param(each, marks=pytest.mark.nightly) for each in COMMANDS[3:])]
 )
-def test_commands_run(command: str, folder: Path) -> None:
+def test_readme_commands_run(command: str, folder: Path) -> None:
     before = len(list(folder.rglob("*.jpg")))
     assert main(shlex.split(command)[1:]) == 0
     assert len(list(folder.rglob("*.jpg"))) == before + 1
 
 
-def test_links_exist() -> None:
+def test_readme_links_exist() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []

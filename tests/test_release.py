@@ -1,4 +1,4 @@
-"""The wheel alone, without the repository, does what README promises; wheel and sdist come from one build."""
+"""The wheel works without the repository; wheel and sdist come from one build."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 REPOSITORY = Path(__file__).parent.parent
 LARGEST = 42e6  # bytes, mostly embedded weights
 
-# Importing colorzoo and every public name must not ask for an address, let alone connect.
+# Importing colorzoo and every public name must not resolve an address or connect.
 NO_NETWORK = """
 import sys
 def refuse(event, arguments):
@@ -56,7 +56,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that holds the wheel and nothing else; what it depends on is taken from here."""
+    """Return a folder with only the installed wheel; this environment provides its dependencies."""
     target = tmp_path_factory.mktemp("bare") / "site"
     options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check", "--target", str(target)]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(built[0])], check=True)
@@ -77,7 +77,7 @@ def run(environment: dict[str, str], *words: str) -> str:
     return done.stdout
 
 
-def test_names_say_the_version_and_the_size_is_bounded(built: tuple[Path, Path]) -> None:
+def test_distribution_names_contain_version_and_wheel_size_is_limited(built: tuple[Path, Path]) -> None:
     version = colorzoo.__version__
     assert [path.name for path in built] == [
         f"colorzoo-{version}-py3-none-any.whl",
@@ -90,15 +90,13 @@ def test_names_say_the_version_and_the_size_is_bounded(built: tuple[Path, Path])
     assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
 
 
-def test_it_is_imported_and_lists_models_without_a_network(
-    installed: Path, environment: dict[str, str]
-) -> None:
+def test_wheel_imports_and_lists_models_without_network(installed: Path, environment: dict[str, str]) -> None:
     assert Path(run(environment, "-c", NO_NETWORK).strip()).is_relative_to(installed)
     names = [card["name"] for card in json.loads(run(environment, "-m", "colorzoo", "models", "--json"))]
     assert names == colorzoo.list_models()
 
 
-def test_it_colors_a_photo(environment: dict[str, str], tmp_path: Path) -> None:
+def test_wheel_colorizes_an_image(environment: dict[str, str], tmp_path: Path) -> None:
     Image.fromarray(gray_image(160, 200)).save("old.jpg")
     run(environment, "-m", "colorzoo", "colorize", "old.jpg")
     colored = np.asarray(Image.open("old.color.jpg"), dtype=float)
@@ -106,7 +104,7 @@ def test_it_colors_a_photo(environment: dict[str, str], tmp_path: Path) -> None:
     assert np.ptp(colored, axis=2).max() > 10
 
 
-def test_it_opens_the_pad(environment: dict[str, str], tmp_path: Path) -> None:
+def test_wheel_serves_the_studio_page(environment: dict[str, str], tmp_path: Path) -> None:
     Image.fromarray(gray_image(40, 50)).save("old.jpg")
     words = ["-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
     command = [sys.executable, "-P", *words]
@@ -122,7 +120,7 @@ def test_it_opens_the_pad(environment: dict[str, str], tmp_path: Path) -> None:
         assert process.wait(120) == 0
 
 
-def test_it_trains_two_steps_from_a_configuration_inside_it(
+def test_wheel_trains_two_steps_from_an_included_configuration(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     for index in range(12):

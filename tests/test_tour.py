@@ -1,4 +1,4 @@
-"""The tour of docs/tour.md runs, step by step."""
+"""The sections of docs/tour.md run and produce the documented results."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ def run_section(heading: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folder of the tour with its images, shared by the tests of this module."""
+    """Return the folder of the tour with its images, shared by the tests of this module."""
     root = tmp_path_factory.mktemp("tour")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -44,7 +44,7 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"), dtype=float)
 
 
-def test_points_correct_the_automatic_colors(folder: Path) -> None:
+def test_tour_points_correct_automatic_colors(folder: Path) -> None:
     run_section("Colorize an image")
     run_section("Correct colors with points")
     truth = data.astronaut().astype(float)
@@ -59,7 +59,7 @@ def test_points_correct_the_automatic_colors(folder: Path) -> None:
         assert np.abs(made - pixels(DOCS / "images" / f"astronaut_{name}.jpg")).mean() < 2, name
 
 
-def test_a_reference_lowers_the_error(folder: Path) -> None:
+def test_tour_reference_lowers_the_error(folder: Path) -> None:
     run_section("Use a reference")
     truth = data.astronaut().astype(float)  # the reference is its mirror image
     found = [pixels(path) for path in (folder / "by_example.jpg", DOCS / "images/astronaut_automatic.jpg")]
@@ -67,7 +67,7 @@ def test_a_reference_lowers_the_error(folder: Path) -> None:
     assert by_example < 0.9 * automatic
 
 
-def test_python_functions_color_points(folder: Path) -> None:
+def test_tour_python_block_colorizes_with_points(folder: Path) -> None:
     run_section("In Python")
     automatic, found = pixels(DOCS / "images/astronaut_automatic.jpg"), pixels(folder / "new.png")
     assert np.abs(found - automatic)[20:140, 300:370].mean() < 2  # a wall, far from the point
@@ -75,7 +75,7 @@ def test_python_functions_color_points(folder: Path) -> None:
     assert more_red[1] > 40 + more_red[0]  # the point is orange
 
 
-def test_a_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
+def test_tour_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
     run_section("Colorize a sketch")
     painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
     assert np.ptp(painted, axis=2).mean() > 2
@@ -83,7 +83,7 @@ def test_a_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
 
 
 @pytest.mark.nightly  # trains at full width
-def test_training_and_evaluation_write_their_results(folder: Path) -> None:
+def test_tour_training_and_evaluation_write_results(folder: Path) -> None:
     run_section("Train on a folder")
     assert (folder / "mine.jpg").is_file()
     run_section("Compare two models")

@@ -40,7 +40,7 @@ def write_image(path: Path, seed: int, size: tuple[int, int] = (40, 48)) -> None
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the files of a report, without what the manifest says of the run itself."""
+    """Return the files of a report, with the manifest's ``run`` entry removed."""
     found = {name: (folder / name).read_bytes() for name in FILES}
     manifest = json.loads(found["manifest.json"])
     del manifest["run"]

@@ -1,4 +1,4 @@
-"""A tiny colorizer with seeded weights, for tests that need colors but no skill."""
+"""A tiny colorizer with seeded weights, for tests that do not depend on color quality."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from colorzoo.zoo.cho2023.model import GuidingPainter
 
 NAME = "zhang2017_local_small"
 Run = Callable[..., tuple[int, str, str]]
-"""A verb of the command line in this process: exit code, stdout and stderr."""
+"""Run a subcommand in this process and return exit code, stdout and stderr."""
 Refused = Callable[..., str]
-"""A command line that is refused in one line."""
+"""Run a command line that fails and return its one-line error."""
 HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
 
 
@@ -35,12 +35,12 @@ def tiny_task() -> ColorizationModule:
 
 
 def tiny_model() -> ColoringModel:
-    """Return a model that counts as trained; its ab has a deviation of some 10 units."""
+    """Return a model marked as trained; its ab has a standard deviation of about 10 CIE units."""
     return tiny_task().model
 
 
 def tiny_painter() -> GuidingPainter:
-    """Return a model of sketches that counts as trained and divides them into several regions."""
+    """Return a sketch model marked as trained that segments sketches into several regions."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build_model(GuidingPainter, dict.fromkeys(("width", "segmenter_width"), 0.125))

@@ -123,7 +123,7 @@ def sound_packets(path: Path) -> list[tuple[Fraction, bytes]]:
 
 
 class StubColorer:
-    """Gives every frame one color, a little stronger each time, and remembers what it saw."""
+    """Colors every frame with one chroma and records frame numbers and sizes."""
 
     def __init__(self, chroma: float = 0.0) -> None:  # of a and b
         self._chroma = float(chroma)
@@ -132,7 +132,7 @@ class StubColorer:
         self.needs_every_frame = False
 
     def start_shot(self) -> None:
-        """Nothing is remembered."""
+        """Do nothing, because the stub has no state."""
 
     def is_key(self, frame: Any, lightness: Tensor) -> bool:
         return False
