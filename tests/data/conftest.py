@@ -1,4 +1,4 @@
-"""Small folders of generated images, and shards of one."""
+"""A small folder of generated images, and its shards."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from runs import colorful
 
 @pytest.fixture(scope="session")
 def classes_folder(tmp_path_factory) -> Path:
-    """41 training and 5 validation images in three classes, and a broken and a gray one."""
+    """41 training and 5 validation images in three classes, a broken image and a gray image."""
     root = tmp_path_factory.mktemp("classes")
     rng = np.random.default_rng(0)
     for split, count in (("train", 41), ("val", 5)):
@@ -26,10 +26,10 @@ def classes_folder(tmp_path_factory) -> Path:
     return root
 
 
-def optimize_here(
+def optimize_in_process(
     fn: Callable[[int], Any], inputs: list[int], output_dir: str, chunk_size: int, **_: Any
 ) -> None:
-    """Write chunks as `litdata.optimize` does, in this process: its workers take 10 s to start."""
+    """Write chunks as `litdata.optimize` does, but in this process, because its workers start in 10 s."""
     from litdata.streaming.writer import BinaryWriter
 
     Path(output_dir).mkdir(parents=True)
@@ -47,6 +47,6 @@ def shards(classes_folder, tmp_path_factory) -> Path:
 
     out = tmp_path_factory.mktemp("shards") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("litdata.optimize", optimize_here)
+        patch.setattr("litdata.optimize", optimize_in_process)
         shard_folder(classes_folder, out, ShardOptions(short_side=32, chunk=6))
     return out

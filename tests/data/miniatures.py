@@ -1,4 +1,4 @@
-"""Tiny data sets in the official layouts, made of two CC0 images (see NOTICE)."""
+"""Tiny data sets in the official layouts, generated from two CC0 images (see NOTICE)."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def folder(root: Path, train: int = 6, val: int = 3) -> Path:
 
 
 def imagenet(root: Path, *, by_synset: bool = True) -> Path:
-    """Write six training images of three synsets and four validation images, of synsets 2, 0, 1, 2."""
+    """Write six training images of three synsets and four validation images of synsets 2, 0, 1 and 2."""
     for number in range(6):
         synset = SYNSETS[number % 3]
         write_image(root / "train" / synset / f"{synset}_{number}.JPEG", number)
@@ -78,7 +78,7 @@ def places365_listed(root: Path) -> Path:
 
 
 def coco_stuff(root: Path) -> Path:
-    """Write images with class 3 at the upper left and a box there, except for the last image."""
+    """Write images with class 3 and a box at the upper left; the last image has no box."""
     for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
         year = f"{split}2017"
         for number in numbers:
@@ -95,7 +95,7 @@ def coco_stuff(root: Path) -> Path:
 
 
 def instances(numbers: list[int]) -> dict[str, object]:
-    """Return boxes in the form of COCO; the last image has only a crowd."""
+    """Return boxes in the COCO format; the last image has only a crowd annotation."""
     images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": 72, "height": 56} for n in numbers]
     notes = [
         {"iscrowd": int(n == numbers[-1]), "image_id": n, "bbox": [0, 0, 36, 42], "id": 100 + n}

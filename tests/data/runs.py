@@ -1,4 +1,4 @@
-"""Generated images, and short trainings that log the images of each process."""
+"""Generated images, and short training runs that log the images of each process."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def colorful(rng: np.random.Generator, size: tuple[int, int] = (48, 48)) -> Imag
 
 
 class Tiny(LightningModule):
-    """The cheapest model that trains on a batch."""
+    """Minimal model that trains on a batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def fit(
     trainer.fit(Tiny(), data, ckpt_path=resume)
 
 
-def seen(folder: Path, rank: int = 0) -> list[dict[str, Any]]:
+def logged_batches(folder: Path, rank: int = 0) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / f"{rank}.jsonl").read_text().splitlines()]
 
 

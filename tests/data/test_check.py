@@ -1,4 +1,4 @@
-"""The check before training: each image is decoded once for all runs and processes."""
+"""Image check before training, which decodes each image once for all runs."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """Six training images, one of them gray and one broken, and two of validation."""
+    """Six training images, of which one is gray and one is broken, and two validation images."""
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     rng = np.random.default_rng(0)
     for name in ("train/0.png", "train/1.png", "train/2.png", "train/3.png", "val/0.png", "val/1.png"):
@@ -44,34 +44,34 @@ def decodes(monkeypatch):
     return count
 
 
-def trained_on(root: Path, **options) -> list[str]:
+def training_images(root: Path, **options) -> list[str]:
     data = FolderDataModule(str(root), **SMALL, **options)
     data.prepare_data()
     data.setup("fit")
     return [Path(each.name).name for each in data.train_data.sources]
 
 
-def test_a_second_start_decodes_only_broken_images(root, decodes, caplog):
+def test_check_decodes_only_broken_images_again(root, decodes, caplog):
     FolderDataModule(str(root), **SMALL).prepare_data()
     assert decodes() == 8
-    first = trained_on(root)
+    first = training_images(root)
     assert first == ["0.png", "1.png", "2.png", "3.png"]
     assert "broken.png" in caplog.text
     assert "gray.png" in caplog.text
     assert "object at 0x" not in caplog.text
-    assert decodes() == 1  # broken images are tried again, as the disk may have failed
-    assert trained_on(root, drop_gray=False) == [*first, "gray.png"]
+    assert decodes() == 1  # broken images are decoded again, because the disk may have failed
+    assert training_images(root, drop_gray=False) == [*first, "gray.png"]
     assert decodes() == 1
 
 
-def test_the_summary_names_five_images_of_each_kind():
+def test_check_result_summary_names_five_images_of_each_kind():
     names = [f"{index}.png" for index in range(6)]
     result = check.CheckResult(torch.zeros(0), [(name, "cut") for name in names], names)
     broken, gray = result.summary().splitlines()
     assert [name in broken for name in names] == [name in gray for name in names] == [True] * 5 + [False]
 
 
-def test_results_of_threads_are_in_order_and_few_items_are_read_ahead():
+def test_bounded_map_keeps_the_order_and_limits_read_ahead():
     taken = []
     results = check.bounded_map(lambda item: 2 * item, (taken.append(i) or i for i in range(40)), 2)
     assert next(results) == 0
@@ -82,25 +82,25 @@ def test_results_of_threads_are_in_order_and_few_items_are_read_ahead():
 @pytest.mark.parametrize(
     ("a", "b", "gray"), [(2.2, 2.2, True), (2.9, 2.9, False), (4.4, 0, True), (0, 5.8, False)]
 )
-def test_an_image_without_color_spans_less_than_five_units(a, b, gray):
+def test_is_gray_requires_a_span_below_five_units(a, b, gray):
     lab = torch.tensor([[60.0, 60.0], [0.0, a], [0.0, b]])[..., None]
     assert check.is_gray((lab_to_rgb(lab) * 255).round().byte()) == gray
 
 
-def test_an_interrupted_check_continues(root, decodes, monkeypatch):
-    check_image, seen = check.check_image, []
+def test_interrupted_check_resumes(root, decodes, monkeypatch):
+    check_image, checked = check.check_image, []
 
     def interrupted(source):
-        seen.append(source)
-        if len(seen) == 5:
+        checked.append(source)
+        if len(checked) == 5:
             raise KeyboardInterrupt
         return check_image(source)
 
     monkeypatch.setattr(check, "bounded_map", lambda function, items, _: map(function, items))
     monkeypatch.setattr(check, "check_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        trained_on(root)
+        training_images(root)
     assert decodes() == 4
     monkeypatch.setattr(check, "check_image", check_image)
-    assert trained_on(root) == ["0.png", "1.png", "2.png", "3.png"]
+    assert training_images(root) == ["0.png", "1.png", "2.png", "3.png"]
     assert decodes() == 4

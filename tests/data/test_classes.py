@@ -1,4 +1,4 @@
-"""Classes of a folder, and samplers that draw small classes more often."""
+"""Class labels from folder names, and class-weighted sampling."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from colorzoo.errors import DataError
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "num_workers": 0}
 
 
-def test_the_class_of_an_image_is_its_folder_the_same_in_both_splits(classes_folder) -> None:
+def test_find_images_labels_images_by_folder_in_every_split(classes_folder) -> None:
     module = FolderDataModule(str(classes_folder), labels=True, **SMALL)
     for split in ("train", "val"):
         found = module.find_images(split)
@@ -21,7 +21,7 @@ def test_the_class_of_an_image_is_its_folder_the_same_in_both_splits(classes_fol
 
 
 @pytest.mark.parametrize(("power", "expected"), [(1.0, [0.9, 0.1]), (0.5, [0.75, 0.25]), (0.0, [0.5, 0.5])])
-def test_classes_are_drawn_by_a_power_of_their_size(power, expected) -> None:
+def test_class_weights_sample_classes_by_a_power_of_their_size(power, expected) -> None:
     labels = torch.tensor([0] * 90 + [1] * 10)
     drawn = draw_weighted(class_weights(labels, power), 20_000, torch.Generator().manual_seed(0))
     shares = labels[drawn].bincount() / 20_000
@@ -29,7 +29,7 @@ def test_classes_are_drawn_by_a_power_of_their_size(power, expected) -> None:
     assert len(drawn.unique()) == 100
 
 
-def test_weighted_samplers_of_two_processes_share_one_order_that_resumes() -> None:
+def test_seeded_sampler_divides_weighted_order_among_processes() -> None:
     weights = torch.rand(52, generator=torch.Generator().manual_seed(1))
 
     def order(**more) -> list[tuple[int, int]]:
@@ -41,7 +41,7 @@ def test_weighted_samplers_of_two_processes_share_one_order_that_resumes() -> No
     assert order(skip=lambda: 7) == together[7:]
 
 
-def test_class_power_without_classes_raises(classes_folder, shards) -> None:
+def test_class_power_without_labels_raises(classes_folder, shards) -> None:
     for module in (
         FolderDataModule(str(classes_folder), class_power=0.5, check=False, **SMALL),
         StreamingDataModule(str(shards), class_power=0.5, **SMALL),
@@ -52,8 +52,8 @@ def test_class_power_without_classes_raises(classes_folder, shards) -> None:
 
 
 @pytest.fixture
-def mixed(classes_folder, tmp_path):
-    """Two sources: all images of two classes in one, and one image of the third in the other."""
+def mixed_sources(classes_folder, tmp_path):
+    """Two sources: `old` with up to 9 images of c0 and c1, and `new` with one image of c1 and c2."""
     for split in ("train", "val"):
         for source, names, count in (("old", ("c0", "c1"), 9), ("new", ("c1", "c2"), 1)):
             for name in names:
@@ -77,11 +77,11 @@ def drawn_shares(module: FolderDataModule) -> dict[str, float]:
     return shares
 
 
-def test_sampling_weights_follow_source_fractions_and_classes(mixed) -> None:
-    shares = drawn_shares(FolderDataModule(str(mixed), class_power=0.0, **MIX))
+def test_sample_weights_follow_source_fractions_and_class_factors(mixed_sources) -> None:
+    shares = drawn_shares(FolderDataModule(str(mixed_sources), class_power=0.0, **MIX))
     assert shares == pytest.approx({"new/c1": 0.375, "new/c2": 0.375, "old/c0": 0.125, "old/c1": 0.125})
     factors = {"new/c1": 2.0, "old/c0": 0.5}
-    module = FolderDataModule(str(mixed), class_power=0.0, class_factors=factors, **MIX)
+    module = FolderDataModule(str(mixed_sources), class_power=0.0, class_factors=factors, **MIX)
     shares = drawn_shares(module)
     assert shares == pytest.approx({"new/c1": 0.5, "new/c2": 0.25, "old/c0": 0.25 / 3, "old/c1": 0.5 / 3})
 
@@ -94,7 +94,7 @@ def test_sampling_weights_follow_source_fractions_and_classes(mixed) -> None:
         ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors"),
     ],
 )
-def test_unknown_names_of_sources_and_classes_raise(mixed, settings, message) -> None:
-    module = FolderDataModule(str(mixed), **{**MIX, **settings})
+def test_sample_weights_raise_for_unknown_sources_and_classes(mixed_sources, settings, message) -> None:
+    module = FolderDataModule(str(mixed_sources), **{**MIX, **settings})
     with pytest.raises(DataError, match=message):
         drawn_shares(module)

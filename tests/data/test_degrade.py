@@ -1,4 +1,4 @@
-"""Degradation of training images changes the lightness but not the colors."""
+"""Degradation of training images, which changes the lightness but not the colors."""
 
 from types import SimpleNamespace
 
@@ -12,8 +12,8 @@ from colorzoo.data.degrade import DEGRADATIONS, degrade_images, simulate_emulsio
 from colorzoo.randomness import draw_uniform, image_generators
 
 
-def photos(count: int = 4, side: int = 32) -> torch.Tensor:
-    """Smooth muted images, whose colors sRGB shows at most lightnesses."""
+def muted_images(count: int = 4, side: int = 32) -> torch.Tensor:
+    """Return smooth muted images whose colors are inside sRGB at most lightness values."""
     coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
     return 0.5 + 0.15 * (smooth - 0.5)
@@ -23,18 +23,18 @@ def generators(count: int = 4) -> list[torch.Generator]:
     return image_generators(torch.arange(count), "aging")
 
 
-def test_degradation_changes_lightness_but_not_colors() -> None:
-    rgb = photos()
-    aged = degrade_images(rgb, generators(), 1.0)
-    before, after = rgb_to_lab(rgb), rgb_to_lab(aged)
+def test_degrade_images_changes_lightness_but_not_colors() -> None:
+    rgb = muted_images()
+    degraded = degrade_images(rgb, generators(), 1.0)
+    before, after = rgb_to_lab(rgb), rgb_to_lab(degraded)
     assert ((before - after)[:, :1].abs().mean(dim=(1, 2, 3)) > 0.5).all()
     assert (before - after)[:, 1:].abs().mean() < 0.2
-    assert aged.min() >= 0
-    assert aged.max() <= 1
+    assert degraded.min() >= 0
+    assert degraded.max() <= 1
 
 
-def test_degradation_does_not_depend_on_the_batch() -> None:
-    rgb = photos()
+def test_degrade_images_is_independent_of_the_batch() -> None:
+    rgb = muted_images()
     together = degrade_images(rgb, generators(), 0.6)
     alone = [degrade_images(rgb[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
     torch.testing.assert_close(together, torch.cat(alone))
@@ -42,8 +42,8 @@ def test_degradation_does_not_depend_on_the_batch() -> None:
 
 
 @pytest.mark.parametrize("degrade", [each for each, _ in DEGRADATIONS], ids=lambda each: each.__name__)
-def test_each_degradation_changes_the_lightness_and_is_reproducible(degrade) -> None:
-    light = photos(6, 24)[:, :1, :, :20]
+def test_degradation_changes_lightness_and_is_reproducible(degrade) -> None:
+    light = muted_images(6, 24)[:, :1, :, :20]
     params = draw_uniform(generators(6), 6, 5, light.device).T.reshape(5, 6, 1, 1, 1)
     degraded = degrade(light, params, generators(6))
     assert degraded.shape == light.shape
@@ -60,24 +60,24 @@ def test_jpeg_degradation_has_quality_25_to_85() -> None:
         torch.testing.assert_close(jpeg(light, how, generators(1)), coded[:, :1])
 
 
-def test_some_emulsions_are_insensitive_to_red() -> None:
+def test_simulate_emulsion_darkens_red_for_one_fifth_of_the_seeds() -> None:
     rgb = torch.eye(3)[:, :, None, None]  # a red, a green and a blue image
     plain = rgb_to_lab(rgb)[:, :1]
-    seen = torch.stack([simulate_emulsion(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)])[
-        ..., 0, 0
-    ]
-    changed = (seen[..., 0] - plain[:, 0, 0, 0]).abs() > 1e-3
+    simulated = torch.stack(
+        [simulate_emulsion(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)]
+    )[..., 0, 0]
+    changed = (simulated[..., 0] - plain[:, 0, 0, 0]).abs() > 1e-3
     assert changed.float().mean() == pytest.approx(0.2, abs=0.03)
-    red = ((seen[:, 0, 0][changed[:, 0]] + 16) / 116) ** 3
+    red = ((simulated[:, 0, 0][changed[:, 0]] + 16) / 116) ** 3
     assert 0.13 < red.max() < 0.151
     gray = torch.full((3, 3, 1, 1), 0.5)
     plain = rgb_to_lab(gray)[:, :1]
     torch.testing.assert_close(simulate_emulsion(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
 
 
-def test_training_images_are_degraded_and_validation_images_are_not(classes_folder) -> None:
+def test_folder_data_module_degrades_only_training_images(classes_folder) -> None:
     module = FolderDataModule(str(classes_folder), batch_size=2, crop=32, degrade_prob=1.0, check=False)
-    batch = {"rgb": photos(2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
+    batch = {"rgb": muted_images(2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
     module.trainer = SimpleNamespace(training=True)

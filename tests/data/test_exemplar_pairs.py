@@ -1,4 +1,4 @@
-"""References from a list, nearest, and made from the target."""
+"""References from a pair list, from nearest neighbors and from the target itself."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def sources_of(module: ExemplarPairsDataModule, train: bool = True) -> list[tupl
 
 
 @pytest.fixture
-def listed(tmp_path) -> Path:
+def pair_list(tmp_path) -> Path:
     rng = np.random.default_rng(0)
     lines = ["pair,target,reference,split"]
     for index in range(6):
@@ -43,16 +43,16 @@ def listed(tmp_path) -> Path:
     return tmp_path
 
 
-def test_targets_get_the_references_of_a_list(listed) -> None:
-    pairs = sources_of(data(listed, pairing="list"))
+def test_exemplar_pairs_reads_references_from_a_pair_list(pair_list) -> None:
+    pairs = sources_of(data(pair_list, pairing="list"))
     assert {(Path(a).parent, Path(a).stem, Path(b).stem) for a, b in pairs} == {
         (Path(b).parent, "target", "reference") for _, b in pairs
     }
-    module = data(listed, pairing="list")
+    module = data(pair_list, pairing="list")
     module.setup("validate")
     batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
     assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
-    expected = decode_rgb((listed / "4" / "reference.png").read_bytes(), 32).float() / 255
+    expected = decode_rgb((pair_list / "4" / "reference.png").read_bytes(), 32).float() / 255
     torch.testing.assert_close(batch["reference"][0], expected)
 
 
@@ -63,12 +63,12 @@ def test_targets_get_the_references_of_a_list(listed) -> None:
         (None, "pair list"),
     ],
 )
-def test_a_bad_list_is_named_in_one_line(listed, text, words) -> None:
-    (listed / "pairs.csv").unlink()
+def test_exemplar_pairs_raises_one_line_error_for_invalid_list(pair_list, text, words) -> None:
+    (pair_list / "pairs.csv").unlink()
     if text is not None:
-        (listed / "pairs.csv").write_text(text)
+        (pair_list / "pairs.csv").write_text(text)
     with pytest.raises(DataError, match=words) as caught:
-        data(listed, pairing="list").setup("fit")
+        data(pair_list, pairing="list").setup("fit")
     assert "\n" not in str(caught.value)
 
 
@@ -87,7 +87,7 @@ class ByColor(ExemplarPairsDataModule):
         return FeatureEncoder(self.encoder_name, lambda rgb: rgb.mean((2, 3)) - 0.5, size=16)
 
 
-def test_nearest_references_and_a_stale_index(tmp_path) -> None:
+def test_exemplar_pairs_finds_nearest_references_and_rebuilds_stale_index(tmp_path) -> None:
     rng = np.random.default_rng(0)
     for index in range(6):
         tint(tmp_path / "train", f"{index}.png", (200, 20, 20) if index % 2 else (20, 20, 200), rng)
@@ -103,7 +103,7 @@ def test_nearest_references_and_a_stale_index(tmp_path) -> None:
 
     written = module.index_path.stat().st_mtime_ns
     ByColor(str(tmp_path), pairing="nearest", neighbors=2).prepare_data()
-    assert module.index_path.stat().st_mtime_ns == written  # still good
+    assert module.index_path.stat().st_mtime_ns == written  # the index is still valid
     tint(tmp_path / "train", "6.png", (20, 200, 20), rng)
     again = ByColor(str(tmp_path), pairing="nearest", neighbors=2)
     with pytest.raises(DataError, match="prepare_data"):
@@ -113,10 +113,10 @@ def test_nearest_references_and_a_stale_index(tmp_path) -> None:
     assert len(again.train_data.candidates) == 7
 
 
-def test_the_spline_passes_its_control_points() -> None:
+def test_thin_plate_grid_interpolates_its_control_points() -> None:
     still = thin_plate_grid(torch.zeros(1, 9, 2), 3, (6, 8)).view(6, 8, 2)
     assert still[0, :, 0].tolist() == pytest.approx([-0.875 + 0.25 * i for i in range(8)], abs=1e-6)
     shifts = torch.zeros(1, 9, 2)
-    shifts[0, 4] = torch.tensor([0.2, -0.1])  # the middle one
+    shifts[0, 4] = torch.tensor([0.2, -0.1])  # the center
     moved = thin_plate_grid(shifts, 3, (5, 5)).view(5, 5, 2)
     assert moved[2, 2].tolist() == pytest.approx([0.2, -0.1], abs=1e-5)

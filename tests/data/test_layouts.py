@@ -16,7 +16,7 @@ def names(images):
     return [Path(source.member or source.path).name for source in images.sources]
 
 
-def test_imagenet_train_is_labeled_by_synset(tmp_path):
+def test_imagenet_images_labels_train_by_synset(tmp_path):
     found = imagenet_images(miniatures.imagenet(tmp_path), "train", labels=True)
     assert names(found)[:3] == ["n01440764_0.JPEG", "n01440764_3.JPEG", "n01443537_1.JPEG"]
     assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
@@ -24,7 +24,7 @@ def test_imagenet_train_is_labeled_by_synset(tmp_path):
 
 
 @pytest.mark.parametrize("by_synset", [True, False])
-def test_imagenet_val_has_the_same_order_in_both_layouts(tmp_path, by_synset):
+def test_imagenet_images_sorts_val_by_file_name_in_every_layout(tmp_path, by_synset):
     root = miniatures.imagenet(tmp_path, by_synset=by_synset)
     assert names(imagenet_images(root, "val")) == [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (1, 2, 3, 4)]
     if by_synset:
@@ -38,7 +38,7 @@ def full_val():
     return Sources.of(StoredImage(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
 
 
-def test_ctest10k_and_first5k_are_the_published_images():
+def test_subset_rows_selects_the_published_ctest10k_and_first5k_images():
     val = full_val()
     ctest = subset_rows(val, "ctest10k")
     assert len(ctest) == 10000
@@ -48,26 +48,26 @@ def test_ctest10k_and_first5k_are_the_published_images():
     assert torch.equal(first, torch.arange(5000))
 
 
-def test_places205(tmp_path):
+def test_places_images_reads_places205(tmp_path):
     root = miniatures.places205(tmp_path)
     assert places_images(root, "train", edition="205", labels=True).labels.tolist() == [0, 1, 0, 1]
     val = places_images(root, "val", edition="205")
-    assert names(val) == ["gsun_5.jpg", "gsun_4.jpg"]  # the order of the list
+    assert names(val) == ["gsun_5.jpg", "gsun_4.jpg"]  # in list order
     assert val.labels is None
 
 
 @pytest.mark.parametrize("make", [miniatures.places365_easy, miniatures.places365_listed])
-def test_places365_standard(tmp_path, make):
+def test_places_images_reads_both_places365_layouts(tmp_path, make):
     root = make(tmp_path)
     train = places_images(root, "train", labels=True)
     assert sorted(train.labels.tolist()) == [0, 0, 1, 1]
     assert len(places_images(root, "val")) == 2
 
 
-def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
+def test_coco_stuff_images_returns_relative_boxes_without_crowds(tmp_path):
     notes = miniatures.coco_stuff(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(notes.read_text())
-    content["annotations"][1]["bbox"] = [54, 14, 36, 21]  # of an image of 72 x 56
+    content["annotations"][1]["bbox"] = [54, 14, 36, 21]  # in an image of 72 x 56 pixels
     notes.write_text(json.dumps(content))
     found = coco_stuff_images(tmp_path, "val", boxes=True, classes=True)
     assert found.boxes.counts().tolist() == [1, 1, 0]
@@ -86,7 +86,7 @@ def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
         ("coco_stuff", coco_stuff_images, f"stuffthingmaps/val2017/{7:012}.png", "1 of 3 .*missing.*07.png"),
     ],
 )
-def test_a_missing_part_is_named_in_one_line(tmp_path, make, find, gone, what):
+def test_data_set_readers_raise_one_line_error_for_missing_parts(tmp_path, make, find, gone, what):
     root = getattr(miniatures, make)(tmp_path)
     (root / gone).rename(root / "away")
     options = {"classes": True} if make == "coco_stuff" else {}

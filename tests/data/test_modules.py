@@ -1,4 +1,4 @@
-"""Each DataModule on a miniature: the form of its batches, aligned crops, the same order for any workers."""
+"""Each DataModule on a miniature data set: batch format, aligned crops and error messages."""
 
 import io
 from pathlib import Path
@@ -32,7 +32,7 @@ MODULES = {
         str(miniatures.coco_stuff(root)), boxes=True, classes=True, **{**SMALL, **more}
     ),
 }
-COUNTS = {"imagenet": (3, 0), "places205": (205, 0), "coco_stuff": (0, 184)}  # of labels and classes
+COUNTS = {"imagenet": (3, 0), "places205": (205, 0), "coco_stuff": (0, 184)}  # numbers of labels and classes
 
 
 def quiet_trainer(folder: Path, **more) -> Trainer:
@@ -40,7 +40,7 @@ def quiet_trainer(folder: Path, **more) -> Trainer:
     return Trainer(accelerator="cpu", logger=False, default_root_dir=folder, **quiet, **more)
 
 
-def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path):
+def test_fit_raises_if_class_counts_of_task_and_data_differ(tmp_path):
     card = model_card("iizuka2016")
     task = build_model(load_task_class(card), {**card.contract_test.hparams, "classes": 2})
     miniatures.imagenet(tmp_path)
@@ -51,7 +51,7 @@ def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_batches_have_the_documented_form(tmp_path, name):
+def test_data_modules_return_batches_in_the_documented_format(tmp_path, name):
     data = MODULES[name](tmp_path)
     assert (data.label_count, data.class_count) == COUNTS.get(name, (0, 0))
     data.trainer = quiet_trainer(tmp_path)
@@ -82,20 +82,20 @@ def test_batches_have_the_documented_form(tmp_path, name):
 @pytest.mark.parametrize(
     ("model_name", "name"), [("su2020", "coco_stuff"), ("yin2021", "imagenet"), ("iizuka2016", "imagenet")]
 )
-def test_models_that_read_columns_train_a_step_and_validate(tmp_path, model_name, name):
+def test_models_with_extra_columns_train_one_step_and_validate(tmp_path, model_name, name):
     card = model_card(model_name)
     model = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
-    model.allow_untrained = True  # a trial has no weights for what the paper freezes
+    model.allow_untrained = True  # a short run has no weights for the frozen modules of the paper
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
-    crop = card.contract_test.size  # some discriminators need more pixels than others
+    crop = card.contract_test.size  # some discriminators require more pixels than others
     trainer.fit(model, MODULES[name](tmp_path, crop=crop, resize=crop * 5 // 4))
     assert trainer.fit_loop.epoch_loop.batch_idx == 0  # one batch; two optimizers count two steps
     assert trainer.global_step >= 1
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 
-def test_classes_and_boxes_move_with_their_image(tmp_path):
-    """The upper left of each image is red, and has a class and a box."""
+def test_coco_stuff_augmentation_aligns_classes_and_boxes_with_images(tmp_path):
+    """The upper left of each image is red and has a class and a box."""
     root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
@@ -114,13 +114,13 @@ def test_classes_and_boxes_move_with_their_image(tmp_path):
             for left, top, right, bottom in corners.round().long().tolist():
                 inside = marked[top:bottom, left:right]
                 assert inside.float().mean() > 0.9
-                assert marked.sum() - inside.sum() < 60  # at most a line of blending beside the box
+                assert marked.sum() - inside.sum() < 60  # at most one blended line beside the box
                 boxes += 1
     assert boxes
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_image_is_named_in_one_line(tmp_path, workers):
+def test_data_module_raises_one_line_error_for_broken_images(tmp_path, workers):
     data = MODULES["imagenet"](tmp_path, check=False)
     data.hparams.num_workers = workers
     next((tmp_path / "val").rglob("*_00000003.JPEG")).write_bytes(b"broken")
@@ -132,7 +132,7 @@ def test_a_broken_image_is_named_in_one_line(tmp_path, workers):
     assert "\n" not in str(caught.value)
 
 
-def test_decoding_applies_orientation_and_depth():
+def test_decode_rgb_applies_orientation_and_bit_depth():
     exif = Image.Exif()
     exif[274] = 6
     wide = Image.new("RGB", (80, 40), "blue")
@@ -142,9 +142,9 @@ def test_decoding_applies_orientation_and_depth():
         wide.save(stream, kind, exif=exif)
         tall = decode_rgb(stream.getvalue(), 20)
         assert tall.shape == (3, 40, 20), kind
-        assert tall[0, :18].min() > 200, kind  # the left became the top
+        assert tall[0, :18].min() > 200, kind  # the left side is now the top
         assert tall[0, 22:].max() < 55, kind
-    for stored, level in ((0x8000, 0x80), (0x100, 1), (0xFF, 0xFF)):  # of 16 bits, or of 8 in 16
+    for stored, level in ((0x8000, 0x80), (0x100, 1), (0xFF, 0xFF)):  # 16-bit or 8-bit values
         stream = io.BytesIO()
         Image.fromarray(np.full((8, 8), stored, np.uint16)).save(stream, "PNG")
         assert decode_rgb(stream.getvalue()).unique().tolist() == [level]

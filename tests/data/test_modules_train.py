@@ -1,4 +1,4 @@
-"""The command line trains a step with each DataModule, chosen by --data."""
+"""Data configuration files, and a training step with `--data` on the command line."""
 
 from pathlib import Path
 
@@ -24,13 +24,13 @@ ONE_STEP = {
 
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
-# A fragment inherits missing settings from the model's configuration: the crop size belongs to the model,
+# A data configuration inherits missing settings from the model's configuration. The crop size is inherited,
 # but a cache in memory for a small folder must not apply to a large set.
 REQUIRED = {"root", "cache", "num_workers"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_fragments_fit_their_class_and_set_the_settings_of_the_data(path) -> None:
+def test_data_configs_set_the_required_data_module_arguments(path) -> None:
     data = yaml.safe_load(path.read_text())["data"]
     module = getattr(colorzoo.data, data["class_path"])(**data["init_args"])
     assert isinstance(module, colorzoo.data.ImageDataModule)
@@ -41,7 +41,7 @@ def words(prefix: str, values: dict[str, object]) -> list[str]:
     return [f"--{prefix}.{name}={value}" for name, value in values.items()]
 
 
-def test_fit_takes_one_step_on_shards(shards, tmp_path, monkeypatch) -> None:
+def test_fit_trains_one_step_on_shards(shards, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.set_num_threads(1)
     data = ["--data", "StreamingDataModule", *words("data", {"root": shards, **SMALL})]

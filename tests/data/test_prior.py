@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return images
 
 
-def test_images_have_equal_weight_and_fit_reads_the_file(
+def test_data_prior_weights_images_equally_and_zhang2016_reads_the_file(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "prior.npy"
@@ -39,7 +39,7 @@ def test_images_have_equal_weight_and_fit_reads_the_file(
     for color in ((0.0, 0.0), (40.0, 30.0)):
         expected += 0.5 * (hull_centers() == torch.tensor(color)).all(dim=1)
     apart = torch.cdist(hull_centers(), hull_centers()).double().numpy()
-    kernel = np.exp(-(apart**2) / 50)  # of five CIE units
+    kernel = np.exp(-(apart**2) / 50)  # with a standard deviation of 5 CIE units
     np.testing.assert_allclose(
         frequencies, expected.numpy() @ (kernel / kernel.sum(axis=1, keepdims=True)), atol=1e-9
     )
@@ -48,7 +48,7 @@ def test_images_have_equal_weight_and_fit_reads_the_file(
     np.testing.assert_allclose(weights, rare / (rare @ frequencies), rtol=1e-5)
 
 
-def test_a_broken_image_is_named_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_prior_skips_and_reports_broken_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "c.jpg").write_bytes(b"\xff\xd8 no more")
     assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
     assert capsys.readouterr() == (
@@ -57,7 +57,7 @@ def test_a_broken_image_is_named_and_skipped(folder: Path, capsys: pytest.Captur
     )
 
 
-def test_bad_priors_raise(tmp_path: Path) -> None:
+def test_zhang2016_raises_for_invalid_or_missing_prior(tmp_path: Path) -> None:
     np.save(tmp_path / "short.npy", np.ones(10) / 10)
     for name in ("short.npy", "missing.npy"):
         with pytest.raises(Exception, match="colorzoo data prior"):

@@ -14,7 +14,7 @@ ADDRESS = "s3://bucket/set"
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_two_workers_read_the_records_of_a_bucket(shards: Path, bucket: Any, tmp_path: Path) -> None:
+def test_shard_reader_reads_s3_records_in_two_workers(shards: Path, bucket: Any, tmp_path: Path) -> None:
     pytest.importorskip("litdata")
     for path in sorted(shards.rglob("*")):
         if path.is_file():

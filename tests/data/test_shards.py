@@ -1,4 +1,4 @@
-"""Shards: their content, refused folders, reading on disk and through a cache."""
+"""Writing of shards, rejected folders, and reading from disk or through a cache."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def jpeg(rng: np.random.Generator) -> bytes:
     return stream.getvalue()
 
 
-def test_each_image_is_stored_once_with_its_class_and_colors(classes_folder, shards) -> None:
+def test_shard_folder_stores_each_image_once_with_class_and_colors(classes_folder, shards) -> None:
     manifest = read_manifest(str(shards))
     reader = ShardReader(str(shards), "train")
     records = [reader[index] for index in range(len(reader))]
@@ -51,21 +51,21 @@ def test_each_image_is_stored_once_with_its_class_and_colors(classes_folder, sha
         assert manifest["classes"][label] == Path(name).parts[1]
         stored, original = decode_rgb(data), decode_rgb((classes_folder / name).read_bytes(), 32)
         assert stored.shape == original.shape
-        assert (stored.float() - original.float()).abs().mean() < 4  # of 255: JPEG at 92
+        assert (stored.float() - original.float()).abs().mean() < 4  # of 255; JPEG quality 92
     assert reader.sizes == [6] * 6 + [5]
     assert {reader[index][1] for index in range(6)} == {0, 1, 2}  # chunks are mixed
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(600)
-def test_the_command_packs_tars_and_files_in_two_processes(tmp_path, capsys) -> None:
+def test_data_shard_packs_tar_members_and_files_in_two_processes(tmp_path, capsys) -> None:
     rng = np.random.default_rng(0)
     write_tar(tmp_path / "in" / "a.tar", {f"c/{index}.jpg": jpeg(rng) for index in range(12)})
     for index in range(8):
         colorful(rng).save(tmp_path / "in" / f"{index}.png")
     (tmp_path / "in" / "bad.jpg").write_bytes(b"no image")
     words = [str(tmp_path / "in"), str(tmp_path / "out"), "--val-fraction=0.3", "--chunk=4", "--workers=2"]
-    assert main(["data", "shard", *words, "--keep-gray"]) == 1  # one broken image, named
+    assert main(["data", "shard", *words, "--keep-gray"]) == 1  # one broken image is reported
     assert "bad.jpg" in capsys.readouterr().err
     found = [ShardReader(str(tmp_path / "out"), split) for split in ("train", "val")]
     names = [reader[index][2] for reader in found for index in range(len(reader))]
@@ -77,7 +77,7 @@ def test_the_command_packs_tars_and_files_in_two_processes(tmp_path, capsys) -> 
     ("source", "out", "words"),
     [("nowhere", "out", "'nowhere'"), ("in", "in/out", "'in'"), ("in", "full", "'full'")],
 )
-def test_invalid_folders_raise_one_line(here, refused, source: str, out: str, words: str) -> None:
+def test_data_shard_rejects_invalid_folders(here, refused, source: str, out: str, words: str) -> None:
     colorful(np.random.default_rng(0)).save("x.png")
     for folder in ("in/train", "in/val", "full"):
         Path(folder).mkdir(parents=True)
@@ -85,10 +85,10 @@ def test_invalid_folders_raise_one_line(here, refused, source: str, out: str, wo
     assert words in refused("data", "shard", source, out, "--workers", "1")
 
 
-def test_a_missing_piece_of_the_shards_gives_one_line(shards, tmp_path) -> None:
+def test_streaming_data_module_raises_for_missing_or_truncated_shards(shards, tmp_path) -> None:
     with pytest.raises(DataError, match="colorzoo data shard"):
         StreamingDataModule(str(tmp_path)).setup("fit")
-    with pytest.raises(DataError, match="FolderDataModule"):  # predict needs the original files
+    with pytest.raises(DataError, match="FolderDataModule"):  # prediction requires the original files
         StreamingDataModule(str(shards)).originals()
     out = tmp_path / "out"
     shutil.copytree(shards, out)
@@ -98,13 +98,13 @@ def test_a_missing_piece_of_the_shards_gives_one_line(shards, tmp_path) -> None:
         StreamingDataModule(str(out)).setup("fit")
 
 
-def test_a_remote_folder_is_downloaded_by_chunk_within_its_limit(shards, tmp_path) -> None:
+def test_shard_reader_downloads_chunks_within_the_cache_limit(shards, tmp_path) -> None:
     cache = tmp_path / "cache"
     reader = ShardReader(f"file://{shards}", "train", cache=str(cache), cache_gigabytes=1e-9)
     here = ShardReader(str(shards), "train")
     order = torch.randperm(41, generator=torch.Generator().manual_seed(0)).tolist()
     assert all(reader[index] == here[index] for index in order)
-    assert len(list(cache.rglob("*.bin"))) == 1  # no room for two
+    assert len(list(cache.rglob("*.bin"))) == 1  # the limit allows one chunk
     unlimited = ShardReader(f"file://{shards}", "train", cache=str(tmp_path / "all"))
     assert [unlimited[index][2] for index in (40, 0)] == [here[index][2] for index in (40, 0)]
-    assert len(list((tmp_path / "all").rglob("*.bin"))) == 2  # only the requested ones
+    assert len(list((tmp_path / "all").rglob("*.bin"))) == 2  # only requested chunks

@@ -1,4 +1,4 @@
-"""Sketches drawn on the fly, and read from files in the layouts of the papers."""
+"""Sketches extracted from images, and sketch files in the layouts of the papers."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def data(root: Path, **overrides) -> SketchDataModule:
 
 
 def save_pair(color: Path, *sketches: Path, rng: np.random.Generator) -> None:
-    """Save an image, and its inverted gray as sketches, so that a test can match them."""
+    """Save an image, and its inverted gray image as sketches, so that a test can match them."""
     image = colorful(rng)
     for path in (color, *sketches):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,34 +52,34 @@ def tag2pix(tmp_path) -> Path:
     return tmp_path
 
 
-def test_sketches_are_drawn_from_the_batch(classes_folder) -> None:
+def test_sketch_module_extracts_xdog_sketches_of_three_widths(classes_folder) -> None:
     module = data(classes_folder)
     module.setup("fit")
-    assert len(module.train_data) == 41  # the broken and the gray one are left out
+    assert len(module.train_data) == 41  # the broken and the gray image are excluded
     batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
     assert batch["sketch"].shape == (5, 1, 32, 32)
     assert torch.equal(batch["sketch"], xdog(rgb_to_gray(batch["rgb"]), 0.4))
     rgb = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     drawn = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=True)["sketch"]
     widths = [(drawn == xdog(rgb_to_gray(rgb), sigma)).flatten(1).all(1) for sigma in (0.3, 0.4, 0.5)]
-    assert all(10 < width.sum() < 40 for width in widths)  # each of the three widths, about as often
+    assert all(10 < width.sum() < 40 for width in widths)  # the three widths have similar frequencies
 
 
-def test_custom_sketch_extraction_precedes_color_jitter(classes_folder) -> None:
+def test_sketch_module_applies_custom_extraction_before_color_jitter(classes_folder) -> None:
     rgb = torch.rand(32, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     batch = {"rgb": rgb, "seed": torch.arange(32)}
     module = data(classes_folder, extract=canny_sketch, jitter=True)
     first, again = (module.complete(dict(batch), training=True) for _ in range(2))
-    assert torch.equal(first["sketch"], canny_sketch(rgb))  # of the colors that were there
+    assert torch.equal(first["sketch"], canny_sketch(rgb))  # computed from the original colors
     moved = (first["rgb"] - rgb).abs().flatten(1).amax(1) > 1e-3
-    assert 12 < moved.sum() < 32  # three quarters
+    assert 12 < moved.sum() < 32  # expected: three quarters
     assert 0 <= first["rgb"].min() <= first["rgb"].max() <= 1
     assert torch.equal(first["rgb"], again["rgb"])
     assert torch.equal(module.complete(dict(batch), training=False)["rgb"], rgb)
 
 
 @pytest.mark.parametrize("layout", ["guidingpainter", "tag2pix"])
-def test_sketches_are_augmented_with_their_images(layout, request) -> None:
+def test_sketch_module_augments_sketches_with_their_images(layout, request) -> None:
     module = data(request.getfixturevalue(layout))
     module.setup("fit")
     for batch in (next(iter(module.train_dataloader())), next(iter(module.val_dataloader()))):
@@ -91,7 +91,7 @@ def test_sketches_are_augmented_with_their_images(layout, request) -> None:
     assert module.complete(moved, training=True) is moved
 
 
-def test_transparent_line_art_is_black_ink_on_white_paper(tmp_path) -> None:
+def test_sketch_module_composites_transparent_line_art_on_white(tmp_path) -> None:
     ink = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
     ink.paste((0, 0, 0, 255), (10, 0, 20, 48))
     for split in ("train", "val"):
@@ -105,15 +105,15 @@ def test_transparent_line_art_is_black_ink_on_white_paper(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "break_it", "words"),
+    ("layout", "remove", "words"),
     [
         ("guidingpainter", lambda root: (root / "train/sketch/3.png").unlink(), "3.png' has no sketch"),
         ("tag2pix", lambda root: shutil.rmtree(root / "keras_test"), "keras_test' does not exist"),
     ],
 )
-def test_a_missing_part_is_named_in_one_line(layout, break_it, words, request) -> None:
+def test_sketch_module_raises_one_line_error_for_missing_sketches(layout, remove, words, request) -> None:
     root = request.getfixturevalue(layout)
-    break_it(root)
+    remove(root)
     with pytest.raises(DataError, match=words) as caught:
         data(root).setup("fit")
     assert "\n" not in str(caught.value)

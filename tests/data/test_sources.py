@@ -10,7 +10,7 @@ from colorzoo.data.check import split_by_content, split_cache
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 
 
-def test_packed_sources_are_a_sequence():
+def test_sources_is_a_picklable_sequence():
     plain = [StoredImage(f"/data/{n}.jpg") for n in range(5)]
     mixed = [*plain, StoredImage("/elsewhere/x.png"), StoredImage("/data/s.tar", "a/0.jpg", 512, 90)]
     packed = Sources.of(iter(mixed), "/data")
@@ -24,7 +24,7 @@ def test_packed_sources_are_a_sequence():
         packed[7]
 
 
-def test_files_and_tar_members_are_found_in_order_and_read(tmp_path):
+def test_find_sources_returns_files_and_tar_members_in_order(tmp_path):
     first = write_image(tmp_path / "b" / "1.jpg", 0)
     second = write_image(tmp_path / "a.JPG", 1)
     with tarfile.open(tmp_path / "c.tar", "w") as shard:
@@ -39,7 +39,7 @@ def test_files_and_tar_members_are_found_in_order_and_read(tmp_path):
     assert [source.read() for source in found[2:]] == [second.read_bytes(), first.read_bytes()]
 
 
-def test_links_are_followed_without_loops(tmp_path):
+def test_find_sources_follows_links_without_loops(tmp_path):
     write_image(tmp_path / "elsewhere" / "1.jpg", 0)
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "elsewhere")
@@ -48,26 +48,26 @@ def test_links_are_followed_without_loops(tmp_path):
     assert names == ["root/linked/1.jpg"]
 
 
-def test_a_split_reads_new_and_changed_files_only(classes_folder, tmp_path, monkeypatch):
+def test_split_by_content_reads_only_new_and_changed_files(classes_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     root = shutil.copytree(classes_folder / "train", tmp_path / "images")
-    asked: list[str] = []
+    read_paths: list[str] = []
     read = StoredImage.read
 
-    def note(image: StoredImage) -> bytes:
-        asked.append(image.path)
+    def record(image: StoredImage) -> bytes:
+        read_paths.append(image.path)
         return read(image)
 
-    monkeypatch.setattr(StoredImage, "read", note)
+    monkeypatch.setattr(StoredImage, "read", record)
 
     def split() -> list[list[str]]:
         parts = split_by_content(find_sources(root), 0.3, split_cache(str(root)))
         return [[each.path for each in part] for part in parts]
 
     first = split()
-    assert len(asked) == sum(map(len, first))
+    assert len(read_paths) == sum(map(len, first))
     changed = next(root.rglob("*.jpg"))
     changed.write_bytes(changed.read_bytes() + b"\0")
-    asked.clear()
+    read_paths.clear()
     split()
-    assert asked == [str(changed)]
+    assert read_paths == [str(changed)]

@@ -1,4 +1,4 @@
-"""Shards under Lightning: each image once, the same order for any number of workers, exact resume."""
+"""StreamingDataModule in Lightning: image order, distributed sampling and exact resumption."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import fit, names, seen
+from runs import fit, logged_batches, names
 
 pytest.importorskip("litdata")
 
@@ -24,7 +24,7 @@ def data(shards, **overrides) -> StreamingDataModule:
 
 
 @pytest.mark.parametrize("world", [1, 3])
-def test_processes_divide_the_epoch_of_one_process(world: int) -> None:
+def test_shard_sampler_divides_the_epoch_among_processes(world: int) -> None:
     sizes = [6] * 6 + [5]
     alone = list(ShardSampler(sizes, window=16, seed=3))
     assert sorted(index for index, _ in alone) == list(range(41))
@@ -36,7 +36,7 @@ def test_processes_divide_the_epoch_of_one_process(world: int) -> None:
     assert list(resumed) == alone[12:]
 
 
-def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
+def test_streaming_order_is_independent_of_the_number_of_workers(shards) -> None:
     orders = []
     for workers in (0, 2):
         module = data(shards, num_workers=workers)
@@ -45,7 +45,7 @@ def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
         orders.append([name for batch in (*train, *val) for name in batch["name"]])
         assert [tuple(batch["rgb"].shape) for batch in train] == [(4, 3, 30, 30)] * 10
         first, *_ = ShardReader(str(shards), "val")[0]
-        assert torch.equal(val[0]["rgb"][0], crop_square(decode_rgb(first, 32), 32))  # of the center
+        assert torch.equal(val[0]["rgb"][0], crop_square(decode_rgb(first, 32), 32))  # center crop
     assert orders[0] == orders[1]
     assert len(set(orders[0])) == 45
     for limit, count in ((3, 3), (9, 5)):
@@ -59,33 +59,33 @@ def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
     )
 
 
-def test_a_run_interrupted_in_mid_epoch_resumes_exactly(shards, tmp_path) -> None:
+def test_streaming_training_resumes_exactly_in_mid_epoch(shards, tmp_path) -> None:
     fit(data(shards, num_workers=2), tmp_path / "whole")
     with pytest.raises(InterruptedError):
         fit(data(shards, num_workers=2), tmp_path / "part", stop=5)
     fit(data(shards, num_workers=2), tmp_path / "part", resume=tmp_path / "part" / "last.ckpt")
-    assert seen(tmp_path / "part") == seen(tmp_path / "whole")
+    assert logged_batches(tmp_path / "part") == logged_batches(tmp_path / "whole")
     for epoch in (0, 1):
-        found = names(seen(tmp_path / "part"), epoch)
+        found = names(logged_batches(tmp_path / "part"), epoch)
         assert len(set(found)) == len(found) == 40
 
 
-def be_stopped(run: Callable[..., None], folder: Path) -> None:
+def run_until_interrupted(run: Callable[..., None], folder: Path) -> None:
     with pytest.raises(InterruptedError, match="the test ends the run here"):
         run(folder, stop=3)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(240)
-def test_two_processes_and_a_resume_on_one_see_each_image_once(shards, tmp_path) -> None:
+def test_ddp_streaming_uses_each_image_once_and_resumes_exactly(shards, tmp_path) -> None:
     two = partial(fit, data(shards, batch_size=4), strategy="ddp", devices=2)
     assert in_processes(two, tmp_path / "whole", processes=2) == [0, 0]
-    assert in_processes(be_stopped, two, tmp_path / "part", processes=2) == [0, 0]
+    assert in_processes(run_until_interrupted, two, tmp_path / "part", processes=2) == [0, 0]
     rest = partial(two, resume=tmp_path / "part" / "last.ckpt")
     assert in_processes(rest, tmp_path / "part", processes=2) == [0, 0]
     for epoch in (0, 1):
-        both = [names(seen(tmp_path / "whole", rank), epoch) for rank in (0, 1)]
+        both = [names(logged_batches(tmp_path / "whole", rank), epoch) for rank in (0, 1)]
         assert list(map(len, both)) == [20, 20]
         assert len(set(both[0]) | set(both[1])) == 40
     for rank in (0, 1):
-        assert seen(tmp_path / "part", rank) == seen(tmp_path / "whole", rank)
+        assert logged_batches(tmp_path / "part", rank) == logged_batches(tmp_path / "whole", rank)

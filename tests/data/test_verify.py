@@ -17,7 +17,7 @@ def encoded(image, kind="PNG", **options):
     return stream.getvalue()
 
 
-def photo(mode="RGB", size=(96, 80)):
+def sample_image(mode="RGB", size=(96, 80)):
     with Image.open(miniatures.IMAGES[0]) as image:
         return image.convert("RGB").resize(size).convert(mode)
 
@@ -25,22 +25,22 @@ def photo(mode="RGB", size=(96, 80)):
 @pytest.mark.parametrize(
     ("name", "data", "found"),
     [
-        ("plain.jpg", encoded(photo(), "JPEG"), []),
-        ("phone.jpg", encoded(photo(), "MPO", save_all=True, append_images=[photo()]), []),
+        ("plain.jpg", encoded(sample_image(), "JPEG"), []),
+        ("phone.jpg", encoded(sample_image(), "MPO", save_all=True, append_images=[sample_image()]), []),
         ("empty.jpg", b"", ["broken"]),
-        ("cut.jpg", encoded(photo(), "JPEG")[:-600], ["broken"]),
-        ("png.jpg", encoded(photo()), ["wrong extension"]),
-        ("gray.png", encoded(photo("L")), ["gray"]),
+        ("cut.jpg", encoded(sample_image(), "JPEG")[:-600], ["broken"]),
+        ("png.jpg", encoded(sample_image()), ["wrong extension"]),
+        ("gray.png", encoded(sample_image("L")), ["gray"]),
         ("flat.png", encoded(Image.new("RGB", (80, 80), "#0000ff")), ["gray"]),
-        ("tiny.png", encoded(photo(size=(90, 63))), ["tiny"]),
-        ("least.png", encoded(photo(size=(90, 64))), []),
+        ("tiny.png", encoded(sample_image(size=(90, 63))), ["tiny"]),
+        ("least.png", encoded(sample_image(size=(90, 64))), []),
     ],
 )
-def test_unusual_files_are_named(name, data, found):
+def test_examine_classifies_unusual_files(name, data, found):
     assert [kind for kind, _ in examine(name, data)] == found
 
 
-def test_the_report_counts_images_and_finds_duplicates(tmp_path):
+def test_verify_counts_images_and_finds_duplicates(tmp_path):
     root = miniatures.folder(tmp_path, train=3, val=2)
     shutil.copy(root / "train" / "0.jpg", root / "val" / "again.jpg")
     with tarfile.open(root / "val" / "more.tar", "w") as tar:
@@ -59,7 +59,7 @@ def test_the_report_counts_images_and_finds_duplicates(tmp_path):
     assert "cut.tar" in mistake
 
 
-def test_verify_prints_json_and_its_exit_code_reports_broken_files(tmp_path, capsys):
+def test_data_verify_json_and_exit_code_report_broken_files(tmp_path, capsys):
     root = miniatures.folder(tmp_path, train=2, val=1)
     assert main(["data", "verify", str(root)]) == 0
     (root / "train" / "empty.jpg").write_bytes(b"")
@@ -82,13 +82,13 @@ def test_verify_prints_json_and_its_exit_code_reports_broken_files(tmp_path, cap
         *((f"shard d o --val-fraction {share}", "val-fraction") for share in ("0", "x")),
     ],
 )
-def test_invalid_options_raise_one_line(here, refused, words, option):
+def test_data_commands_reject_invalid_options(here, refused, words, option):
     (here / "there.npy").touch()
     assert option in refused("data", *words.split())
 
 
 @pytest.mark.parametrize("name", [*LAYOUTS, "places365_listed"])
-def test_miniatures_of_the_layouts_have_no_mistakes(tmp_path, name):
+def test_verify_reports_no_mistakes_for_miniature_layouts(tmp_path, name):
     make = {"places365": "places365_easy"}.get(name, name)
     report = verify(getattr(miniatures, make)(tmp_path), layout=name.removesuffix("_listed"))
     assert (report.mistakes, set(report.splits)) == ([], {"train", "val"})

@@ -1,4 +1,4 @@
-"""White balance of training images: warm casts go in part, all other images stay."""
+"""White balance of training images, which reduces warm color casts only."""
 
 from types import SimpleNamespace
 
@@ -13,13 +13,13 @@ WARM, COOL = (1.15, 1.0, 0.7), (0.7, 1.0, 1.15)
 RED, YELLOW_GREEN = (1.2, 0.8, 0.75), (0.7, 1.1, 0.6)
 
 
-def gray_things(count: int = 4, side: int = 24) -> torch.Tensor:
+def gray_images(count: int = 4, side: int = 24) -> torch.Tensor:
     gray = torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(0))
     return 0.8 * gray.expand(-1, 3, -1, -1)
 
 
-def lit_by(color: tuple[float, float, float], count: int = 4) -> torch.Tensor:
-    return gray_things(count) * torch.tensor(color).view(1, 3, 1, 1)
+def tinted(color: tuple[float, float, float], count: int = 4) -> torch.Tensor:
+    return gray_images(count) * torch.tensor(color).view(1, 3, 1, 1)
 
 
 def generators(count: int = 4) -> list[torch.Generator]:
@@ -27,30 +27,30 @@ def generators(count: int = 4) -> list[torch.Generator]:
 
 
 def test_white_balance_removes_part_of_a_cast_and_darkens_bright_images() -> None:
-    photos = lit_by(WARM)
-    photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
-    balanced = white_balance(photos, generators(), 1.0)
+    images = tinted(WARM)
+    images[:, :, :4] = torch.linspace(0.85, 1, 24)  # a bright region
+    balanced = white_balance(images, generators(), 1.0)
     parts = torch.stack([torch.rand(2, generator=each)[1] for each in generators()]) * 0.6 + 0.4
-    means = photos.mean(dim=(2, 3))
+    means = images.mean(dim=(2, 3))
     gains = (means.mean(dim=1, keepdim=True) / means) ** parts[:, None]
-    expected = photos * gains[:, :, None, None]
+    expected = images * gains[:, :, None, None]
     highest = expected.flatten(1).sort(dim=1).values[:, round(0.995 * expected[0].numel()) - 1]
     expected = (expected / highest.clamp(min=1).view(-1, 1, 1, 1)).clamp(max=1)
     torch.testing.assert_close(balanced, expected)
 
 
 @pytest.mark.parametrize("kind", ["cool", "gray", "many"])
-def test_other_images_stay(kind: str) -> None:
-    many = torch.cat([lit_by(RED)[..., :12], lit_by(YELLOW_GREEN)[..., 12:]], dim=-1)  # warm in the mean
-    photos = {"cool": lit_by(COOL), "gray": gray_things(), "many": many}[kind]
-    assert not has_warm_cast(photos).any()
-    assert torch.equal(white_balance(photos, generators(), 1.0), photos)
+def test_white_balance_keeps_images_without_a_warm_cast(kind: str) -> None:
+    many = torch.cat([tinted(RED)[..., :12], tinted(YELLOW_GREEN)[..., 12:]], dim=-1)  # warm in the mean
+    images = {"cool": tinted(COOL), "gray": gray_images(), "many": many}[kind]
+    assert not has_warm_cast(images).any()
+    assert torch.equal(white_balance(images, generators(), 1.0), images)
 
 
-def test_training_images_are_balanced_and_validation_images_are_not(classes_folder) -> None:
+def test_folder_data_module_white_balances_only_training_images(classes_folder) -> None:
     settings = {"batch_size": 2, "crop": 24, "val_size": 24, "min_scale": 1.0, "check": False}
     module = FolderDataModule(str(classes_folder), white_balance_prob=1.0, **settings)
-    batch = {"rgb": lit_by(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
+    batch = {"rgb": tinted(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
     module.trainer = SimpleNamespace(training=True)

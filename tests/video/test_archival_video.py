@@ -30,13 +30,13 @@ def last_duration(path: Path) -> Fraction:
 
 
 @pytest.mark.parametrize(("extension", "codec"), [(".mp4", None), (".mkv", "ffv1")])
-def test_duration_of_the_last_frame_is_kept(tmp_path, extension, codec):
+def test_color_video_keeps_the_duration_of_the_last_frame(tmp_path, extension, codec):
     film = write_video(tmp_path / "in.mkv", IMAGES)
     convert(film, tmp_path / f"out{extension}", codec)
     assert last_duration(tmp_path / f"out{extension}") == last_duration(film) == Fraction(1, 25)
 
 
-def test_truncated_files_are_reported(tmp_path):
+def test_color_video_reports_truncated_files(tmp_path):
     film, out = write_video(tmp_path / "in.mkv", IMAGES, codec="ffv1"), tmp_path / "out.mkv"
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
     assert "the file ends at" in convert(film, out).issues.lines()[0]
@@ -46,7 +46,7 @@ def test_truncated_files_are_reported(tmp_path):
 @pytest.mark.parametrize(
     ("codec", "extension"), [("ffv1", ".mkv"), ("h264", ".mp4"), ("vp9", ".webm"), ("hevc", ".mkv")]
 )
-def test_pixel_aspect_ratio_is_kept(tmp_path, codec, extension):
+def test_color_video_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
     film = write_video(tmp_path / "in.mkv", IMAGES, aspect=Fraction(16, 15), sound=extension == ".mkv")
     out = tmp_path / f"out{extension}"
     assert not convert(film, out, codec).issues.lines()
@@ -87,7 +87,7 @@ def make_tracks(path: Path) -> Path:
     return path
 
 
-def test_matroska_keeps_titles_languages_and_flags(tmp_path):
+def test_matroska_output_keeps_titles_languages_flags_and_attachments(tmp_path):
     film, out = make_tracks(tmp_path / "in.mkv"), tmp_path / "out.mkv"
     assert not convert(film, out).issues.lines()
     with av.open(str(out)) as container:
@@ -97,7 +97,7 @@ def test_matroska_keeps_titles_languages_and_flags(tmp_path):
         assert font.data == b"a font"
 
 
-def test_streams_that_mp4_cannot_store_are_named(tmp_path):
+def test_mp4_output_reports_unsupported_streams(tmp_path):
     notes = "; ".join(convert(make_tracks(tmp_path / "in.mkv"), tmp_path / "out.mp4").issues.lines())
     assert "stream 3 (subtitle" in notes
     assert "stream 4 (attachment" in notes
@@ -106,7 +106,7 @@ def test_streams_that_mp4_cannot_store_are_named(tmp_path):
 DISPLAY = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 1, 10_000_000)
 
 
-def light_of(path: Path) -> dict[str, tuple[int, ...]]:
+def hdr_metadata_of(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the HDR metadata of the first frame; rationals are reduced to their numerators."""
     data = {each.type.name: bytes(each) for each in read_frames(path)[0].side_data}
     if "MASTERING_DISPLAY_METADATA" not in data:
@@ -117,7 +117,7 @@ def light_of(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize(("codec", "extension"), [("hevc", ".mp4"), ("h264", ".mkv"), ("ffv1", ".mkv")])
-def test_hdr_metadata_is_kept_or_named(tmp_path, codec, extension):
+def test_color_video_keeps_hdr_metadata_or_reports_its_loss(tmp_path, codec, extension):
     red, green, blue, white, light = zip(DISPLAY[::2], DISPLAY[1::2], strict=True)
     params = "log-level=none:repeat-headers=1:max-cll=1000,400:master-display=" + "".join(
         f"{name}({a},{b})"
@@ -133,8 +133,8 @@ def test_hdr_metadata_is_kept_or_named(tmp_path, codec, extension):
             container.mux(stream.encode(gray_frame(image.astype(np.uint16) * 4, "yuv420p10le")))
         container.mux(stream.encode())
     expected = {"display": DISPLAY, "level": (1000, 400)}
-    assert light_of(film) == expected
+    assert hdr_metadata_of(film) == expected
     out = tmp_path / f"out{extension}"
     notes = "; ".join(convert(film, out, codec).issues.lines())
-    assert light_of(out) == ({} if codec == "ffv1" else expected)
+    assert hdr_metadata_of(out) == ({} if codec == "ffv1" else expected)
     assert ("HDR metadata" in notes) == (codec == "ffv1")

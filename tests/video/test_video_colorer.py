@@ -47,7 +47,7 @@ def frames_colorer(
     return colorer
 
 
-def test_strength_scales_chroma() -> None:
+def test_frame_colorer_strength_scales_chroma() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu")
     whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LIGHTNESS) for s in (1.0, 0.5))
     assert torch.allclose(half, whole / 2)
@@ -58,7 +58,7 @@ def test_strength_scales_chroma() -> None:
         assert torch.allclose(half, whole / 2)
 
 
-def test_models_with_previous_frames_need_every_frame() -> None:
+def test_frame_colorer_needs_every_frame_for_models_with_previous_frames() -> None:
     reference = Exemplar(torch.zeros(1, 3, 32, 48))
     assert frames_colorer({}, reference).needs_every_frame
     assert frames_colorer({3: colored(1)}).needs_every_frame
@@ -66,7 +66,7 @@ def test_models_with_previous_frames_need_every_frame() -> None:
     assert not FrameColorer(Colorizer(tiny_model(), device="cpu"), reference=reference).needs_every_frame
 
 
-def test_a_key_frame_keeps_its_colors_and_is_the_next_reference() -> None:
+def test_frame_colorer_keeps_key_frames_and_uses_them_as_references() -> None:
     first, second = colored(1), colored(2)
     colorer = frames_colorer({2: first, 4: second})
     shades = [float(colorer.color(frame(n), LIGHTNESS)[0, 1].mean()) for n in (0, 1, 3, 5, 9)]
@@ -78,7 +78,7 @@ def test_a_key_frame_keeps_its_colors_and_is_the_next_reference() -> None:
     assert not colorer.is_key(frame(3), LIGHTNESS)
 
 
-def test_the_previous_frame_is_used_within_a_shot() -> None:
+def test_frame_colorer_uses_the_previous_frame_within_a_shot() -> None:
     colorer = frames_colorer({}, Exemplar(torch.zeros(1, 3, 32, 48)))
     assert [float(colorer.color(frame(n), LIGHTNESS)[0, 0].mean()) for n in range(3)] == pytest.approx(
         [1, 1.5, 1.75]
@@ -87,7 +87,7 @@ def test_the_previous_frame_is_used_within_a_shot() -> None:
     assert float(colorer.color(frame(3), LIGHTNESS)[0, 0].mean()) == 1
 
 
-def test_aspect_ratio_of_a_key_frame_may_differ_by_two_percent() -> None:
+def test_is_key_tolerates_two_percent_aspect_ratio_difference() -> None:
     for width, is_key in ((305, True), (292, False)):
         image = RasterImage(np.full((200, width, 3), (200, 100, 50), np.uint8))
         colorer = frames_colorer({0: image})

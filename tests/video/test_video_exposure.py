@@ -15,12 +15,12 @@ from colorzoo.video.run import PartsFolder, color_video
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 
-def steps(frames: list[Tensor]) -> float:
+def brightness_change(frames: list[Tensor]) -> float:
     means = np.array([float(frame.mean()) for frame in frames])
     return float(np.abs(np.diff(means)).mean())
 
 
-def test_the_factor_is_the_median_over_usable_pixels() -> None:
+def test_exposure_hold_factor_is_the_median_over_usable_pixels() -> None:
     """The factor multiplies L* + 16 and is limited to 0.7 to 1.45; 6 % of a change is accepted per frame."""
     size = (96, 128)
     exposure, held = ExposureHold(), torch.zeros(0)
@@ -39,22 +39,22 @@ def test_the_factor_is_the_median_over_usable_pixels() -> None:
         torch.testing.assert_close(held, ((small + 16) * factor - 16).clamp(0, 100))
 
 
-def test_model_inputs_are_stabilized_and_lightness_is_kept(tmp_path) -> None:
+def test_color_video_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> None:
     generator = np.random.default_rng(0)
     images = [scene(n).astype(float) * (1 + 0.12 * generator.uniform(-1, 1)) for n in range(12)]
     source = write_video(
         tmp_path / "in.mkv", [each.clip(16, 235).astype(np.uint8) for each in images], codec="ffv1"
     )
-    seen: list[Tensor] = []
+    inputs: list[Tensor] = []
 
     class Recorder(StubColorer):
         def color(self, frame: object, lightness: Tensor) -> Tensor:
-            seen.append(lightness)
+            inputs.append(lightness)
             return super().color(frame, lightness)
 
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, "ffv1", None))
     color_video(video, Recorder(), PartsFolder(out, "test"), out, steady=0, size=32)
-    assert steps(seen) < 0.8
+    assert brightness_change(inputs) < 0.8
     for before, after in zip(lightness_planes(source), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1

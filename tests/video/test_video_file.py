@@ -26,7 +26,7 @@ def convert(
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_variable_timestamps_are_kept(tmp_path: Path, extension: str) -> None:
+def test_color_video_keeps_variable_timestamps(tmp_path: Path, extension: str) -> None:
     pts = np.cumsum([0, 512, 700, 300, 512, 2048, 128, 512, 512, 900, 512, 512]).tolist()
     source = write_video(tmp_path / f"in{extension}", SCENES, pts=pts)
     out = tmp_path / f"out{extension}"
@@ -37,7 +37,7 @@ def test_variable_timestamps_are_kept(tmp_path: Path, extension: str) -> None:
 
 
 @pytest.mark.parametrize(("extension", "count"), [(".mp4", 12), (".mkv", 12), (".h264", None)])
-def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extension: str, count: int) -> None:
+def test_video_file_describes_format_and_frame_times(tmp_path: Path, extension: str, count: int) -> None:
     """Frames of an elementary stream get times from the frame rate, because it has no timestamps."""
     source = write_video(tmp_path / f"in{extension}", SCENES)
     video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
@@ -46,13 +46,13 @@ def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extensio
     assert [frame.stamp for frame in video.frames()] == [f"0:00:00.{40 * number:03}" for number in range(12)]
 
 
-def test_times_of_frames_have_hours(tmp_path: Path) -> None:
+def test_video_file_timestamps_include_hours(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES[:3], pts=[0, 12800 * 61, 12800 * 3723 + 5760])
     video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
     assert [frame.stamp for frame in video.frames()] == ["0:00:00.000", "0:01:01.000", "1:02:03.450"]
 
 
-def test_a_video_is_colorized_within_its_border(tmp_path: Path) -> None:
+def test_color_video_colorizes_only_inside_the_border(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32)
     video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
     color_video(video, StubColorer(20), PartsFolder(out, "a"), out, steady=0, size=32, border=border)
@@ -65,7 +65,7 @@ def test_a_video_is_colorized_within_its_border(tmp_path: Path) -> None:
     assert chroma[~far].min() > 10
 
 
-def described(path: Path) -> tuple[str | None, ...]:
+def tags_of(path: Path) -> tuple[str | None, ...]:
     """Return the title of a video, the title of its chapter, and the language of its audio."""
     with av.open(str(path)) as video:
         (chapter,) = video.chapters()
@@ -77,12 +77,12 @@ def described(path: Path) -> tuple[str | None, ...]:
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_sound_is_copied_bit_for_bit(tmp_path: Path, extension: str) -> None:
+def test_color_video_copies_audio_packets_and_titles(tmp_path: Path, extension: str) -> None:
     source = write_video(tmp_path / f"in{extension}", SCENES, sound=True)
     out = tmp_path / f"out{extension}"
     convert(source, out)
     assert len(sound_packets(source)) > 10
-    assert described(out) == described(source)
+    assert tags_of(out) == tags_of(source)
     assert sound_packets(out) == sound_packets(source)
     assert times(out) == times(source)
 
@@ -96,7 +96,7 @@ def test_sound_is_copied_bit_for_bit(tmp_path: Path, extension: str) -> None:
         ("yuv420p10le", 10, {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 14}),
     ],
 )
-def test_depth_tags_and_lightness_samples_are_kept(
+def test_color_video_keeps_bit_depth_color_tags_and_luma_samples(
     tmp_path: Path, pixels: str, bits: int, tags: dict[str, int]
 ) -> None:
     grain = np.random.default_rng(0).integers(-3, 4, SCENES[0].shape)
@@ -116,7 +116,7 @@ def test_depth_tags_and_lightness_samples_are_kept(
 @pytest.mark.parametrize(
     "pixels", ["gray16le", "bgr0", "yuva420p", "yuv420p12le", "gray", "ya8", "gray10le", "yuv420p10le"]
 )
-def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
+def test_color_video_converts_uncommon_pixel_formats(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
     deep = np.uint8 if scale == 1 else np.uint16
     images = [image.astype(deep) * deep(scale) for image in SCENES[:2]]
@@ -140,7 +140,7 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
         assert np.abs(levels - expected).mean() < 2.5  # encoder loss
 
 
-def test_rotated_videos_are_colorized_upright(tmp_path: Path) -> None:
+def test_color_video_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
     out, colorer = tmp_path / "out.mp4", StubColorer()
     convert(source, out, colorer)
@@ -153,7 +153,7 @@ def test_rotated_videos_are_colorized_upright(tmp_path: Path) -> None:
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
 
-def test_a_higher_rate_factor_gives_a_smaller_file(tmp_path: Path) -> None:
+def test_color_video_with_higher_crf_writes_smaller_files(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:3], codec="ffv1")
     outs = [tmp_path / f"{crf}.mp4" for crf in (4, 16, 40)]
     for out in outs:
@@ -162,7 +162,7 @@ def test_a_higher_rate_factor_gives_a_smaller_file(tmp_path: Path) -> None:
     assert sizes == sorted(set(sizes), reverse=True)
 
 
-def test_odd_sides_are_kept(tmp_path: Path) -> None:
+def test_color_video_keeps_odd_frame_sizes(tmp_path: Path) -> None:
     size = (45, 63)
     source = write_video(tmp_path / "in.mkv", [s[: size[0], : size[1]] for s in SCENES[:2]], codec="ffv1")
     out = tmp_path / "out.mp4"
@@ -172,7 +172,7 @@ def test_odd_sides_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_results_contain_their_source_type(tmp_path: Path, extension: str) -> None:
+def test_color_video_stores_the_digital_source_type(tmp_path: Path, extension: str) -> None:
     source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
     origin = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
@@ -191,7 +191,7 @@ def garbage(at: int):
 
 
 @pytest.mark.parametrize("at", [4, 0])
-def test_an_undecodable_packet_is_reported_and_left_out(tmp_path: Path, at: int) -> None:
+def test_color_video_reports_and_drops_undecodable_frames(tmp_path: Path, at: int) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, None, None))
@@ -203,7 +203,7 @@ def test_an_undecodable_packet_is_reported_and_left_out(tmp_path: Path, at: int)
     assert "damaged frames" in video.issues.lines()[0]
 
 
-def test_an_interrupted_join_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_join_leaves_no_partial_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES)
     out = tmp_path / "out.mp4"
 

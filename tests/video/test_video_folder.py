@@ -1,4 +1,4 @@
-"""Folders of frames."""
+"""Colorization of frame folders."""
 
 from pathlib import Path
 
@@ -30,11 +30,11 @@ def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, l
     return folder, color_video(folder, colorer, PartsFolder(out, "a"), out, steady=0.5, size=32)[0]
 
 
-def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
+def test_color_video_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
-    begun = PartsFolder(out, "a").part(0, "")
-    begun.mkdir()
-    (begun / "f000.png").write_bytes(b"of a run that was interrupted")
+    interrupted = PartsFolder(out, "a").part(0, "")
+    interrupted.mkdir()
+    (interrupted / "f000.png").write_bytes(b"of a run that was interrupted")
     folder, shots = color(source, out, StubColorer(20))
     kind = "a folder of images"
     assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}
@@ -48,7 +48,7 @@ def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     assert imagecodecs.imread(str(out / "f004.png")).dtype == np.uint16
 
 
-def test_frames_are_colorized_within_their_border_beside_other_files(tmp_path: Path) -> None:
+def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     out.mkdir()
     (out / "notes.txt").touch()
@@ -61,7 +61,7 @@ def test_frames_are_colorized_within_their_border_beside_other_files(tmp_path: P
     assert is_colored.sum() == 44 * 32
 
 
-def test_a_broken_image_is_reported_and_left_out(tmp_path: Path) -> None:
+def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     (source / "f002.png").write_bytes(b"no image")
     folder, shots = color(source, out, StubColorer())
@@ -69,13 +69,13 @@ def test_a_broken_image_is_reported_and_left_out(tmp_path: Path) -> None:
     assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
 
 
-def test_at_most_five_broken_frames_are_listed() -> None:
+def test_read_issues_list_at_most_five_broken_frames() -> None:
     for names, listed in (("abcde", "a, b, c, d, e"), ("abcdef", "a, b, c, d, e ...")):
         lines = (f"{len(names)} damaged frames, at {listed}", "cut", "note")
         assert ReadIssues(list(names), ["note"], "cut").lines() == lines
 
 
-def test_another_size_starts_a_shot(tmp_path: Path) -> None:
+def test_frame_size_change_starts_a_shot(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     Image.fromarray(scene(2)[:40]).save(source / "f002.png")
     _, shots = color(source, out, StubColorer())
@@ -83,21 +83,21 @@ def test_another_size_starts_a_shot(tmp_path: Path) -> None:
     assert Image.open(out / "f002.png").size == (64, 40)
 
 
-def test_frames_are_read_in_natural_order_without_hidden_files(tmp_path: Path) -> None:
+def test_frame_folder_sorts_naturally_and_skips_hidden_files(tmp_path: Path) -> None:
     names = ["f1.png", "f2.png", "f10.png", "f11.png"]
     for name in (*names, "._f1.png"):
         Image.fromarray(scene(0)).save(tmp_path / name)
     assert [frame.stamp for frame in FrameFolder(tmp_path).frames()] == names
 
 
-def test_reading_stops_at_the_requested_frame(tmp_path: Path) -> None:
+def test_gray_frame_reads_no_frames_after_the_requested_frame(tmp_path: Path) -> None:
     folder = FrameFolder(make_frames(tmp_path / "in"))
     frames = list(folder.frames())
     folder.frames = lambda: (each if each.number < 3 else pytest.fail("read on") for each in frames)
     assert np.array_equal(gray_frame(folder, 2).levels, scene(2))
 
 
-def test_folders_without_images_are_errors(tmp_path: Path) -> None:
+def test_frame_folder_raises_for_folders_without_images(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(VideoError, match="no image"):
         FrameFolder(tmp_path / "empty")
@@ -106,7 +106,7 @@ def test_folders_without_images_are_errors(tmp_path: Path) -> None:
         FrameFolder(tmp_path / "empty")
 
 
-def test_an_interrupted_join_is_resumed(tmp_path: Path) -> None:
+def test_frame_folder_resumes_an_interrupted_join(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     color(source, tmp_path / "intact", StubColorer(20))
     folder, parts = FrameFolder(source), PartsFolder(out, "a")

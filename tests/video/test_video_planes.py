@@ -20,7 +20,7 @@ LAYOUTS = [
 ]
 
 
-def test_values_match_the_standards() -> None:
+def test_from_rgb_matches_the_standards_for_red() -> None:
     red = np.zeros((2, 2, 3), np.float32)
     red[..., 0] = 1
     for layout, wanted in (
@@ -49,7 +49,7 @@ def formats() -> Iterator[tuple[str, av.VideoFrame]]:
                 yield f"{name} {tag}", frame
 
 
-def test_a_ramp_survives_every_pixel_format() -> None:
+def test_read_luma_preserves_a_ramp_in_every_pixel_format() -> None:
     tested = 0
     wanted = full_lightness(RAMP)[0, 0]
     for name, frame in formats():
@@ -72,7 +72,7 @@ def test_a_ramp_survives_every_pixel_format() -> None:
     assert tested > 500
 
 
-def test_palettes_are_read_by_their_colors() -> None:
+def test_read_luma_applies_palettes() -> None:
     frame = av.VideoFrame(256, 32, "pal8")
     np.frombuffer(frame.planes[0], np.uint8).reshape(32, -1)[:, :256] = RAMP
     np.frombuffer(frame.planes[1], np.uint8)[:1024] = np.arange(255, -1, -1).repeat(4)
@@ -82,7 +82,7 @@ def test_palettes_are_read_by_their_colors() -> None:
         assert np.abs(levels - 255 + RAMP).max() < 1
 
 
-def test_limited_gray_is_read_by_its_tag() -> None:
+def test_lightness_of_gray_frames_follows_the_range_tag() -> None:
     frame = av.VideoFrame.from_ndarray(np.uint8([[16, 126, 235, 255]] * 4), format="gray")
     for tag, wanted in ((0, (5.3, 53, 93, 100)), (1, (0, 54, 100, 100)), (2, (5.3, 53, 93, 100))):
         frame.color_range = tag
@@ -90,7 +90,7 @@ def test_limited_gray_is_read_by_its_tag() -> None:
         assert found.tolist() == pytest.approx(wanted, abs=1)
 
 
-def test_untagged_high_definition_is_bt709() -> None:
+def test_frame_to_rgb_decodes_untagged_hd_frames_as_bt709() -> None:
     color = np.full((720, 64, 3), (200, 60, 30), np.uint8)
     frame = av.VideoFrame.from_ndarray(color, format="rgb24")
     frame = frame.reformat(format="yuv444p", dst_colorspace=1, dst_color_range=1)
@@ -99,7 +99,7 @@ def test_untagged_high_definition_is_bt709() -> None:
 
 
 @pytest.mark.parametrize(("full", "bits"), [(False, 8), (True, 10)])
-def test_lightness_matches_the_standard(full: bool, bits: int) -> None:
+def test_lightness_of_matches_the_cie_formula(full: bool, bits: int) -> None:
     layout = Layout(2, 2, bits, full, 1)
     values = np.arange(2**bits).reshape(-1, 64).astype(np.uint8 if bits == 8 else np.uint16)
     black, span = layout.luma_scale
@@ -109,7 +109,7 @@ def test_lightness_matches_the_standard(full: bool, bits: int) -> None:
     assert torch.from_numpy(lightness).sub(lightness_of(values, layout)[0, 0]).abs().max() < 0.01
 
 
-def test_chroma_is_centered_at_the_left_pixel() -> None:
+def test_from_rgb_centers_chroma_at_the_left_pixel() -> None:
     rgb = np.full((2, 8, 3), 0.5, np.float32)
     rgb[:, 4] = (0.5, 0.5, 1.0)  # the left column of a pair
     blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
@@ -120,7 +120,7 @@ def test_chroma_is_centered_at_the_left_pixel() -> None:
     assert blue[1] == blue[2] > 128
 
 
-def test_untagged_videos_use_the_matrix_of_players() -> None:
+def test_layout_of_selects_the_matrix_by_tag_and_height() -> None:
     for tag, height, matrix in ((2, 719, 6), (2, 720, 1), (9, 480, 9), (1, 480, 1), (8, 480, 6)):
         frame = av.VideoFrame(64, height, "yuv420p")
         frame.colorspace = tag
@@ -128,7 +128,7 @@ def test_untagged_videos_use_the_matrix_of_players() -> None:
 
 
 @pytest.mark.parametrize("layout", [LAYOUTS[0], LAYOUTS[-1]], ids=str)
-def test_table_lookup_matches_the_conversion_and_gray_is_unchanged(layout: Layout) -> None:
+def test_colored_planes_match_from_rgb_and_keep_gray(layout: Layout) -> None:
     black, span = layout.luma_scale
     kind = np.uint8 if layout.bits == 8 else np.uint16
     luma = np.linspace(black, black + span, 24).round().astype(kind)[:, None].repeat(32, axis=1)

@@ -35,7 +35,7 @@ def color(
     return color_video(source, colorer, parts, out, steady=0, size=32, border=border)[0]
 
 
-def opened(source: Path, out: Path) -> VideoFile:
+def open_video(source: Path, out: Path) -> VideoFile:
     return VideoFile(source, choose_encoding(out, None, None))
 
 
@@ -48,9 +48,9 @@ def thumbnail(url: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB")).astype(float)
 
 
-def test_each_shot_is_shown_by_its_middle_frame(tmp_path: Path) -> None:
+def test_shot_entries_show_the_middle_frame_of_each_shot(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
-    source = opened(write_video(tmp_path / "in.mp4", SHOTS), out)
+    source = open_video(write_video(tmp_path / "in.mp4", SHOTS), out)
     entries = shot_entries(source, out, color(source, out, StubColorer(15)), ORIGIN)
     assert [(entry.first_frame, entry.last_frame, entry.shown_frame) for entry in entries] == [
         *((0, 3, 2), (4, 7, 6), (8, 11, 10))
@@ -67,15 +67,15 @@ def test_each_shot_is_shown_by_its_middle_frame(tmp_path: Path) -> None:
     assert np.ptp(thumbnail(last.color), axis=2).mean() > 20
 
 
-def test_the_command_line_writes_pages_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_video_command_writes_html_and_csv_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     source = write_video(tmp_path / "in.mp4", SHOTS)
     words = ["video", source, tmp_path / "out.mp4", "--weights", weights, "--size", "32", "--device", "cpu"]
     words += ["--report", tmp_path / "r.html", "--report", tmp_path / "r.csv"]
     assert main([*map(str, words)]) == 0
     assert f"colorzoo: report: {tmp_path / 'r.csv'}" in capsys.readouterr().err
-    told = rows(tmp_path / "r.csv")
-    assert tuple(told[0]) == (*COLUMNS, *SHOT_COLUMNS)
-    assert {row["first_frame"] for row in told} == {str(first) for first in range(0, 12, 4)}
-    assert all(float(row["chroma"]) > 1 for row in told)
+    table = rows(tmp_path / "r.csv")
+    assert tuple(table[0]) == (*COLUMNS, *SHOT_COLUMNS)
+    assert {row["first_frame"] for row in table} == {str(first) for first in range(0, 12, 4)}
+    assert all(float(row["chroma"]) > 1 for row in table)
     assert (tmp_path / "r.html").read_text().count('"source"') == 3

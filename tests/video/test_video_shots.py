@@ -11,7 +11,7 @@ def starts(images: list[np.ndarray]) -> list[int]:
     return [number for number, image in enumerate(images) if detector.is_cut(image)]
 
 
-def test_flashes_and_fades_are_not_cuts() -> None:
+def test_shot_detector_ignores_flashes_and_fades() -> None:
     bright = [
         np.clip(scene(n).astype(int) + (60 if n == 4 else 0), 0, 255).astype(np.uint8) for n in range(8)
     ]
@@ -31,7 +31,7 @@ def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
     return bool(change > 0.2 and np.corrcoef(first.ravel(), second.ravel())[0, 1] < 0.6)
 
 
-def test_cuts_change_histograms_and_correlation() -> None:
+def test_shot_detector_requires_histogram_and_correlation_change() -> None:
     """A flash, motion within a quadrant and a slow fade each meet at most one criterion."""
     generator, found = np.random.default_rng(0), []
     for _ in range(400):

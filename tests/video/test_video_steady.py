@@ -43,14 +43,14 @@ def flat(*values: float) -> list[Tensor]:
     return [torch.full((1, 2, 64, 96), float(value)) for value in values]
 
 
-def test_short_shots_colorize_their_middle_frame() -> None:
+def test_steady_colors_colorizes_only_the_middle_frame_of_short_shots() -> None:
     for count, wanted in ((12, [5]), (13, [0, 12])):
         model = StubModel(flat(*[5] * count))
         stabilize([texture(0)] * count, model)
         assert model.numbers == wanted
 
 
-def test_unreached_frames_are_colorized_up_to_one_in_twenty() -> None:
+def test_steady_colors_colorizes_at_most_one_in_twenty_unreached_frames() -> None:
     for count, most in ((49, 2), (51, 3)):
         model = StubModel(flat(*[5] * count))
         third = count // 3
@@ -60,7 +60,7 @@ def test_unreached_frames_are_colorized_up_to_one_in_twenty() -> None:
         assert all(third <= number < 2 * third for number in model.numbers[2:])
 
 
-def test_pixels_without_a_color_are_filled_from_their_surroundings() -> None:
+def test_steady_colors_fills_uncovered_pixels_from_their_surroundings() -> None:
     model = StubModel(flat(*[20] * 40))
     changed = texture(0).clone()
     changed[..., 26:38, 42:54] = texture(1)[..., 26:38, 42:54]
@@ -69,7 +69,7 @@ def test_pixels_without_a_color_are_filled_from_their_surroundings() -> None:
     assert float((steady[20] - 20).abs().max()) < 0.5
 
 
-def test_objects_keep_their_first_color_when_they_move() -> None:
+def test_steady_colors_keeps_the_first_color_of_moving_objects() -> None:
     """The predicted color of the background changes."""
     height, width, side = 192, 320, 60
     halves = torch.cat([torch.zeros(1, 2, height, 160), torch.full((1, 2, height, 160), 60.0)], dim=3)
@@ -81,11 +81,11 @@ def test_objects_keep_their_first_color_when_they_move() -> None:
     model = StubModel([halves] * 24)
     steady = stabilize(lightnesses, model)
     assert model.numbers == [0, 23]
-    thing = [ab[..., 82:98, left + 12 : left + 28] for ab, left in zip(steady[3:], lefts, strict=False)]
-    assert max(float(ab.mean()) for ab in thing) < 10  # 41 without stabilization
+    moving = [ab[..., 82:98, left + 12 : left + 28] for ab, left in zip(steady[3:], lefts, strict=False)]
+    assert max(float(ab.mean()) for ab in moving) < 10  # 41 without stabilization
 
 
-def test_strength_0_returns_the_predictions() -> None:
+def test_steady_colors_with_strength_0_returns_the_predictions() -> None:
     colors = SteadyColors(0.0)
     for ab in flat(1, 5, 3):
         (found,) = colors.add(texture(0), lambda ab=ab: ab)
@@ -93,27 +93,27 @@ def test_strength_0_returns_the_predictions() -> None:
     assert colors.flush() == []
 
 
-@pytest.mark.parametrize(("strength", "held"), [(0.6, 0.6), (1.0, 0.98)])
-def test_strength_weights_the_propagated_color(strength: float, held: float) -> None:
+@pytest.mark.parametrize(("strength", "weight"), [(0.6, 0.6), (1.0, 0.98)])
+def test_steady_colors_strength_weights_the_propagated_color(strength: float, weight: float) -> None:
     """The frames are equal; a strength of 1 is limited to 0.98."""
     wide = [0.0, 30.0, 60.0]
     found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
     wanted, means = [30.0], [30.0, 45.0, 60.0]  # means over a frame and all later frames
     for mean in means[1:]:
-        wanted.append(held * wanted[-1] + (1 - held) * mean)
+        wanted.append(weight * wanted[-1] + (1 - weight) * mean)
     # a pixel of full confidence gets a twentieth of its color from its surroundings, which are equal here
     assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
 
 
-def test_colors_of_a_complex_shot_are_unchanged() -> None:
+def test_steady_colors_of_a_complex_shot_match_recorded_values() -> None:
     """The shot has a moving object and background, grain and a key frame, in 3 windows."""
-    generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
+    generator, wide, moving = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
     lightnesses, colors = [], []
     for number in range(30):
         light, ab = wide[..., 3 * number : 3 * number + 96].clone(), torch.zeros(1, 2, 72, 96)
         ab[:, 0], ab[:, 1] = 20 + torch.arange(96) / 4 + number, 30 - torch.arange(72)[:, None] / 3
         place = np.s_[..., 10 + number : 42 + number, 70 - 2 * number : 106 - 2 * number]
-        light[place], ab[place] = thing[..., : light[place].shape[3]], -25.0
+        light[place], ab[place] = moving[..., : light[place].shape[3]], -25.0
         lightnesses.append(light + torch.randn(light.shape, generator=generator))
         colors.append(ab)
     model = StubModel(colors)
@@ -130,7 +130,7 @@ def test_colors_of_a_complex_shot_are_unchanged() -> None:
         assert torch.cat(found).tolist() == pytest.approx(wanted, abs=0.02)
 
 
-def test_key_frames_are_unchanged_and_influence_other_frames() -> None:
+def test_steady_colors_keeps_key_frames_and_propagates_their_colors() -> None:
     colors = flat(*[0.0] * 4, 30.0, *[0.0] * 4)
     steady = stabilize([texture(0)] * 9, StubModel(colors), 0.9, fixed=(4,), every=True)
     assert torch.equal(steady[4], colors[4])
