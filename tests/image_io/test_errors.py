@@ -31,7 +31,7 @@ def encoded(kind: str) -> bytes:
     return memory.getvalue()
 
 
-def test_missing_file_folder_and_empty_file(tmp_path):
+def test_read_image_reports_missing_empty_and_folder_paths(tmp_path):
     (tmp_path / "empty.jpg").touch()
     assert "no such file" in error_message(read_image, tmp_path / "none.jpg")
     assert "is a folder" in error_message(read_image, tmp_path)
@@ -41,7 +41,7 @@ def test_missing_file_folder_and_empty_file(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_max_pixels_replaces_the_limit_of_pillow(tmp_path, monkeypatch, kind):
+def test_read_image_max_pixels_replaces_the_pillow_limit(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     path = tmp_path / "x.bin"
     path.write_bytes(encoded(kind))
@@ -49,9 +49,9 @@ def test_max_pixels_replaces_the_limit_of_pillow(tmp_path, monkeypatch, kind):
     assert Image.MAX_IMAGE_PIXELS == 100
     for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the image")):
         assert read_image(source, max_pixels=4096).size == (64, 64)
-        said = error_message(read_image, source, max_pixels=4095)
-        assert said.startswith(name)
-        assert "64 x 64" in said
+        message = error_message(read_image, source, max_pixels=4095)
+        assert message.startswith(name)
+        assert "64 x 64" in message
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def image():
     return read_image(NOISE)
 
 
-def test_existing_file_is_replaced_only_with_overwrite(tmp_path, image):
+def test_write_image_replaces_existing_files_only_with_overwrite(tmp_path, image):
     path = tmp_path / "x.png"
     path.write_text("mine")
     assert "already exists" in error_message(write_image, path, image.rgb, image)
@@ -69,13 +69,13 @@ def test_existing_file_is_replaced_only_with_overwrite(tmp_path, image):
 
 
 @pytest.mark.parametrize("wrong", [NOISE[:60], NOISE[..., :2], NOISE.astype(np.int32), NOISE > 9])
-def test_results_of_another_shape_or_type_are_not_written(tmp_path, image, wrong):
+def test_write_image_rejects_results_of_another_shape_or_dtype(tmp_path, image, wrong):
     with pytest.raises(ValueError, match="rgb"):
         write_image(tmp_path / "x.png", wrong, image)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_source_is_never_replaced(tmp_path, image):
+def test_write_image_never_replaces_the_source(tmp_path, image):
     path = write_image(tmp_path / "x.png", image.rgb, image)
     before = path.read_bytes()
     source = read_image(path)
@@ -86,7 +86,7 @@ def test_the_source_is_never_replaced(tmp_path, image):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_full_or_locked_disk_leaves_no_half_file(tmp_path, monkeypatch, image, code):
+def test_write_image_leaves_no_partial_file_on_disk_errors(tmp_path, monkeypatch, image, code):
     (tmp_path / "x.png").write_text("old")
     real_open = Path.open
 

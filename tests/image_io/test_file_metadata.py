@@ -67,7 +67,7 @@ CROP = Crop(2, 3, 20, 10)
         *(("webp", "webp", ">", None), ("png", "png", "<", CROP), ("png", "avif", ">", None)),
     ],
 )
-def test_a_result_has_no_metadata_of_the_source_file(
+def test_write_image_drops_metadata_that_describes_the_source_file(
     tmp_path: Path, source: str, target: str, order: str, crop: Crop | None
 ) -> None:
     SOURCES[source](tmp_path / f"a.{source}", exif_block(order))

@@ -29,7 +29,7 @@ showpage
 """
 
 
-def test_eps_starts_no_program(tmp_path: Path) -> None:
+def test_reading_eps_starts_no_program(tmp_path: Path) -> None:
     path = tmp_path / "drawing.jpg"
     path.write_bytes(EPS)
     with watched() as started:
@@ -45,10 +45,10 @@ def test_eps_starts_no_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["EPS", "WMF", "PSD", "FITS", "TGA", "TIFF", "PPM"])
-def test_only_the_listed_readers_are_used(
+def test_image_readers_use_only_enabled_formats(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Test the command line, Python, the drawing pad and training."""
+    """Test the command line, Python, the studio and training."""
     opened = []
 
     def factory(*arguments: Any) -> Image.Image:
@@ -58,7 +58,7 @@ def test_only_the_listed_readers_are_used(
     monkeypatch.setitem(Image.OPEN, kind, (factory, lambda _: True))
     content = b"the words of no image " * 9
     (tmp_path / "a.jpg").write_bytes(content)
-    ways = (
+    readers = (
         lambda: read_image(tmp_path / "a.jpg"),
         lambda: read_image(content),
         lambda: main(["colorize", str(tmp_path / "a.jpg"), "--max-pixels", "0.000001"]),
@@ -68,10 +68,10 @@ def test_only_the_listed_readers_are_used(
         lambda: read_provenance(tmp_path / "a.jpg"),
     )
     with watched() as started:
-        for way in ways:
+        for read in readers:
             opened.clear()
             with contextlib.suppress(ImageError, OSError, StudioError, DataError):
-                way()
+                read()
             assert bool(opened) == (kind in FORMATS)
     assert started == []
     capsys.readouterr()

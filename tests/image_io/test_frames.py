@@ -22,7 +22,7 @@ DURATIONS = [80, 40, 250, 80]
 RNG = np.random.default_rng(3)
 
 
-def drawings(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Image.Image]:
+def animation_frames(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Image.Image]:
     """Return four frames with few colors."""
     width, height = size
     frames = []
@@ -33,8 +33,8 @@ def drawings(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Imag
     return frames
 
 
-def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any) -> Path:
-    first, *others = drawings(alpha)
+def write_animation(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any) -> Path:
+    first, *others = animation_frames(alpha)
     others[1].paste((20, 190, 60, 255), (0, 0, 3, 3))  # Pillow merges equal frames
     given = {} if loop is None else {"loop": loop}
     options = {"lossless": True} | options if path.suffix == ".webp" else options
@@ -42,7 +42,7 @@ def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any
     return path
 
 
-def copied(source: Path, target: Path) -> list[ImageFrame]:
+def copy_frames(source: Path, target: Path) -> list[ImageFrame]:
     """Copy the frames of a file to another file without changes, and read the copy."""
     frames = frames_in(source)
     assert frames is not None
@@ -55,7 +55,7 @@ def copied(source: Path, target: Path) -> list[ImageFrame]:
     return list(read_frames(target, again))
 
 
-def composed(frame: ImageFrame) -> np.ndarray:
+def visible_colors(frame: ImageFrame) -> np.ndarray:
     """Return the colors of opaque pixels, for comparisons."""
     alpha = frame.image.alpha
     visible = np.ones(frame.image.rgb.shape[:2], bool) if alpha is None else alpha > alpha.max() // 2
@@ -69,22 +69,22 @@ def composed(frame: ImageFrame) -> np.ndarray:
         *(("a.webp", "x.webp", True), ("a.webp", "x.tif", True)),
     ],
 )
-def test_every_frame_is_copied_with_its_duration(
+def test_write_frames_keeps_every_frame_and_its_duration(
     tmp_path: Path, source: str, target: str, alpha: bool
 ) -> None:
-    path = moving(tmp_path / source, alpha)
+    path = write_animation(tmp_path / source, alpha)
     frames = frames_in(path)
     assert frames is not None
     assert (frames.kind, frames.count, frames.plays) == ("frames", 4, 0)
     given = list(read_frames(path, frames))
     assert [frame.milliseconds for frame in given] == DURATIONS
-    again = copied(path, tmp_path / target)
+    again = copy_frames(path, tmp_path / target)
     assert len(again) == 4
     if target != "x.tif":
         assert [frame.milliseconds for frame in again] == DURATIONS
     lossy = target == "x.webp"
     for before, after in zip(given, again, strict=True):
-        difference = np.abs(composed(before) - composed(after))
+        difference = np.abs(visible_colors(before) - visible_colors(after))
         assert (difference.mean() if lossy else difference.max()) <= (6 if lossy else 2)
     assert frames_notes(tmp_path / target, frames)[0] == "4 frames"
 
@@ -93,11 +93,11 @@ def test_every_frame_is_copied_with_its_duration(
     ("name", "plays", "loop"),
     [*(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2)), *(("a.webp", 3, 3), ("a.png", 70_000, 65_535))],
 )
-def test_animations_keep_their_number_of_loops(
+def test_write_frames_stores_the_number_of_loops(
     tmp_path: Path, name: str, plays: int, loop: int | None
 ) -> None:
     """GIF stores the number of repetitions, which excludes the first playback."""
-    path = written(tmp_path / name, plays=plays)
+    path = write_two_frames(tmp_path / name, plays=plays)
     with Image.open(path) as image:
         assert image.info.get("loop") == loop
     frames = frames_in(path)
@@ -105,15 +105,15 @@ def test_animations_keep_their_number_of_loops(
     assert frames.plays == min(plays, 65_535)
 
 
-def written(path: Path, milliseconds: float = 50, *, plays: int = 0) -> Path:
+def write_two_frames(path: Path, milliseconds: float = 50, *, plays: int = 0) -> Path:
     """Write an animation of two frames."""
-    images = [read_image(drawing) for drawing in drawings()[:2]]
+    images = [read_image(drawing) for drawing in animation_frames()[:2]]
     frames = [ColoredFrame(image.rgb, image, milliseconds) for image in images]
     return write_frames(str(path), frames, Frames("frames", 2, plays, alpha=False))
 
 
 @pytest.mark.parametrize("name", ["a.webp", "a.gif", "a.png"])
-def test_an_animation_keeps_its_metadata(tmp_path: Path, name: str) -> None:
+def test_write_frames_keeps_animation_metadata(tmp_path: Path, name: str) -> None:
     exif = Image.Exif()
     exif[315] = "Ann"
     icc = srgb_profile()
@@ -122,7 +122,7 @@ def test_an_animation_keeps_its_metadata(tmp_path: Path, name: str) -> None:
         "a.gif": {"comment": b"of more than one block" * 30},
         "a.png": {"exif": exif.tobytes(), "icc_profile": icc},
     }
-    copied(moving(tmp_path / name, **given[name]), tmp_path / f"b-{name}")
+    copy_frames(write_animation(tmp_path / name, **given[name]), tmp_path / f"b-{name}")
     with Image.open(tmp_path / name) as source, Image.open(tmp_path / f"b-{name}") as image:
         assert image.n_frames == 4  # type: ignore[attr-defined]
         assert image.getexif().get(315) == ("Ann" if "exif" in given[name] else None)
@@ -130,30 +130,30 @@ def test_an_animation_keeps_its_metadata(tmp_path: Path, name: str) -> None:
             assert image.info[key] == source.info[key], key
 
 
-def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:
+def write_pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:
     full = np.iinfo(dtype).max
-    made = [RNG.integers(0, full, (30 - k, 40 + k, 3)).astype(dtype) for k in range(count)]
+    expected_pages = [RNG.integers(0, full, (30 - k, 40 + k, 3)).astype(dtype) for k in range(count)]
     with tifffile.TiffWriter(path, **options) as file:
-        for number, page in enumerate(made):
+        for number, page in enumerate(expected_pages):
             file.write(page, compression="deflate" if number % 2 else None, photometric="rgb")
-    return made
+    return expected_pages
 
 
 @pytest.mark.parametrize(("dtype", "bigtiff"), [(np.uint8, False), (np.uint16, True)])
-def test_every_page_keeps_its_size_and_depth(tmp_path: Path, dtype: type, bigtiff: bool) -> None:
-    made = pages(tmp_path / "a.tif", dtype, bigtiff=bigtiff)
-    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+def test_write_frames_keeps_size_and_bit_depth_of_pages(tmp_path: Path, dtype: type, bigtiff: bool) -> None:
+    expected_pages = write_pages(tmp_path / "a.tif", dtype, bigtiff=bigtiff)
+    copy_frames(tmp_path / "a.tif", tmp_path / "b.tif")
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
-        for page, expected in zip(file.pages, made, strict=True):
+        for page, expected in zip(file.pages, expected_pages, strict=True):
             assert page.dtype == dtype
             np.testing.assert_array_equal(page.asarray(), expected)
 
 
-def test_each_page_keeps_its_own_metadata(tmp_path: Path) -> None:
+def test_write_frames_keeps_the_metadata_of_each_page(tmp_path: Path) -> None:
     first, second = (Image.new("L", (20, 10), value) for value in (50, 90))
     second.encoderinfo = {"tiffinfo": {270: "the second"}}
     first.save(tmp_path / "a.tif", save_all=True, append_images=[second], tiffinfo={270: "the first"})
-    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    copy_frames(tmp_path / "a.tif", tmp_path / "b.tif")
     with Image.open(tmp_path / "b.tif") as image:
         found = []
         for number in range(2):
@@ -162,8 +162,8 @@ def test_each_page_keeps_its_own_metadata(tmp_path: Path) -> None:
     assert found == ["the first", "the second"]
 
 
-def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
-    pages(tmp_path / "a.tif", np.uint8, count=2)
+def test_tiff_frames_ignore_cyclic_page_chains(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a.tif", np.uint8, count=2)
     data = bytearray((tmp_path / "a.tif").read_bytes())
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         first, second = (page.offset for page in file.pages)
@@ -175,8 +175,8 @@ def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
     assert found.count == 2
 
 
-def test_a_damaged_page_is_named(tmp_path: Path) -> None:
-    pages(tmp_path / "a.tif", np.uint8)
+def test_read_frames_names_the_damaged_page(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a.tif", np.uint8)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         start, length = file.pages[1].dataoffsets[0], file.pages[1].databytecounts[0]
     data = bytearray((tmp_path / "a.tif").read_bytes())
@@ -188,8 +188,8 @@ def test_a_damaged_page_is_named(tmp_path: Path) -> None:
         list(read_frames(tmp_path / "a.tif", frames))
 
 
-def test_a_failure_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
-    frames = frames_in(moving(tmp_path / "a.gif"))
+def test_write_frames_leaves_no_file_after_an_error(tmp_path: Path) -> None:
+    frames = frames_in(write_animation(tmp_path / "a.gif"))
     assert frames is not None
 
     def failing() -> Iterator[ColoredFrame]:

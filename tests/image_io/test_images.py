@@ -32,7 +32,7 @@ MODES = {
     ("mode", "name"),
     [*((mode, "x.png") for mode in MODES), ("color and alpha", "x.tif"), ("palette", "x.tif")],
 )
-def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, name):
+def test_read_image_and_write_image_preserve_every_mode(tmp_path, mode, name):
     image = MODES[mode]
     image.save(tmp_path / name)
     raster = read_image(tmp_path / name)
@@ -48,7 +48,7 @@ def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, nam
 
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("name", ["x.png", "x.tif"])
-def test_16_bit_color_survives_exactly(tmp_path, name, channels):
+def test_write_image_preserves_16_bit_color(tmp_path, name, channels):
     pixels = RNG.integers(0, 65536, (24, 32, channels)).astype(np.uint16)
     image = read_image(pixels)
     assert image.bit_depth == 16
@@ -60,21 +60,21 @@ def test_16_bit_color_survives_exactly(tmp_path, name, channels):
 
 
 @pytest.mark.parametrize("name", ["x.webp", "x.avif"])
-def test_formats_with_loss_keep_alpha_exact(tmp_path, name):
+def test_write_image_keeps_alpha_exact_in_lossy_formats(tmp_path, name):
     raster = read_image(np.dstack([COLOR, ALPHA]))
     again = read_image(write_image(tmp_path / name, raster.rgb, raster))
     np.testing.assert_array_equal(again.alpha, ALPHA)
     assert np.abs(again.rgb - raster.rgb).mean() < 0.02
 
 
-def test_webp_of_quality_100_has_no_loss(tmp_path):
+def test_webp_with_quality_100_is_lossless(tmp_path):
     raster = read_image(NOISE)
     for quality in (99, 100):
         again = read_image(write_image(tmp_path / f"{quality}.webp", raster.rgb, raster, quality=quality))
         assert np.array_equal(again.rgb, raster.rgb) == (quality == 100)
 
 
-def test_alpha_has_the_depth_of_the_result():
+def test_to_pil_and_quantized_convert_alpha_to_the_result_bit_depth():
     alpha = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     levels = np.zeros((256, 256, 3), np.uint16)
     deep = RasterImage(levels, alpha=alpha, bit_depth=16)
@@ -84,7 +84,7 @@ def test_alpha_has_the_depth_of_the_result():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_transparent_pixels_are_composited_on_white(dtype):
+def test_composite_on_white_blends_transparent_pixels(dtype):
     full = 1 if dtype is np.float32 else np.iinfo(dtype).max
     levels = np.array([[0, 0, full, full]], dtype)
     alpha = np.array([[0, 51, 51, 255]], np.uint8)
@@ -96,14 +96,14 @@ def test_transparent_pixels_are_composited_on_white(dtype):
 
 
 @pytest.mark.parametrize(("name", "limit"), [("x.webp", 16383), ("x.jpg", 65500), ("x.gif", 65535)])
-def test_files_are_written_up_to_the_side_limit_of_their_format(tmp_path, name, limit):
+def test_write_image_enforces_the_side_limit_of_the_format(tmp_path, name, limit):
     fits, longer = (RasterImage(np.full((1, limit + more), 90, np.uint8)) for more in (0, 1))
     assert read_image(write_image(tmp_path / name, fits.rgb, fits)).size == (limit, 1)
     with pytest.raises(ImageError, match=f"at most {limit} pixels"):
         write_image(tmp_path / f"new-{name}", longer.rgb, longer)
 
 
-def test_gif_keeps_its_transparent_pixels(tmp_path):
+def test_write_image_keeps_transparent_pixels_in_gif(tmp_path):
     alpha = np.where(ALPHA < 128, 0, 255)
     assert {127, 128} <= {*ALPHA.ravel().tolist()}
     raster = read_image(np.dstack([COLOR, ALPHA]))
@@ -119,7 +119,7 @@ def test_gif_keeps_its_transparent_pixels(tmp_path):
         *(((24, 32, 4), dtype) for dtype in (np.uint8, np.float64)),
     ],
 )
-def test_arrays(shape, dtype):
+def test_read_image_converts_arrays(shape, dtype):
     full = 1 if dtype in (bool, np.float64) else np.iinfo(dtype).max
     array = RNG.random(shape) > 0.5 if dtype is bool else (RNG.random(shape) * full).astype(dtype)
     raster = read_image(array)
@@ -143,13 +143,13 @@ def test_arrays(shape, dtype):
         (np.zeros((0, 8), np.uint8), "(0, 8"),
     ],
 )
-def test_invalid_arrays_raise(array, words):
+def test_read_image_rejects_invalid_arrays(array, words):
     with pytest.raises(ImageError) as caught:
         read_image(array)
     assert words in str(caught.value)
 
 
-def test_pil_images_are_read_without_changing_them():
+def test_read_image_does_not_change_pil_images():
     image = MODES["color and alpha"].copy()
     raster = read_image(image)
     np.testing.assert_array_equal(np.rint(raster.rgb * 255), NOISE)
@@ -165,7 +165,7 @@ def sepia(noise: float) -> Image.Image:
     return Image.fromarray(np.clip(tinted + RNG.normal(0, noise, tinted.shape), 0, 255).astype(np.uint8))
 
 
-def test_sepia_gray_and_color_are_distinguished():
+def test_chroma_note_distinguishes_sepia_gray_and_color():
     tinted, gray = read_image(sepia(2)), read_image(sepia(0).convert("L"))
     color = read_image(Image.fromarray(COLOR).resize((200, 150), Image.Resampling.BICUBIC))
     assert [chroma_note(p) for p in (tinted, gray, color)] == ["sepia tint dropped", None, "already in color"]
@@ -179,7 +179,7 @@ def smooth_color(seed: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(("colors", "seed"), [(4, 0), (16, 2), (256, 0)])
-def test_quantized_images_keep_their_tint_class(colors, seed):
+def test_chroma_note_is_stable_under_palette_quantization(colors, seed):
     image = smooth_color(seed)
     assert chroma_note(read_image(image.quantize(colors))) == "already in color"
     for dark, light in (("#20140a", "#fff0d0"), ("#001030", "#f0f8ff")):
@@ -190,7 +190,7 @@ def test_quantized_images_keep_their_tint_class(colors, seed):
 @pytest.mark.parametrize(
     ("levels", "share", "gray"), [(3, 1, True), (4, 1, False), (99, 10, True), (99, 11, False)]
 )
-def test_limits_of_gray(levels, share, gray):
+def test_is_gray_tolerates_3_levels_and_outlier_pixels(levels, share, gray):
     """Channels of a gray image differ by at most 3 of 255 levels, except at 0.1 % of the pixels."""
     array = np.full((100, 100, 3), 100, np.uint8)
     array.reshape(-1, 3)[: 10_000 if share == 1 else share, 1] += levels

@@ -17,7 +17,7 @@ from colorzoo.image_io.write import write_image, write_notes
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:title="Kot \xc5\xbb"/></x:xmpmeta>'
-KEEPERS = ("jpg", "png", "tif", "webp", "avif")
+FORMATS = ("jpg", "png", "tif", "webp", "avif")
 
 
 def exif_of(orientation: int | None = None) -> Image.Exif:
@@ -50,7 +50,7 @@ def rewritten(path: Path, name: str) -> tuple[RasterImage, Image.Image]:
         *((6, f"x.{kind}") for kind in ("png", "jpg", "webp", "avif")),
     ],
 )
-def test_orientation_is_applied_once(tmp_path, orientation, name):
+def test_read_image_applies_orientation_once(tmp_path, orientation, name):
     path = tmp_path / name
     Image.fromarray(NOISE).save(path, exif=exif_of(orientation))
     with Image.open(path) as image:
@@ -65,9 +65,9 @@ def test_orientation_is_applied_once(tmp_path, orientation, name):
 
 @pytest.mark.parametrize(
     ("source", "extension"),
-    [*(("jpg", extension) for extension in KEEPERS), ("png", "tif"), ("tif", "jpg"), ("webp", "png")],
+    [*(("jpg", extension) for extension in FORMATS), ("png", "tif"), ("tif", "jpg"), ("webp", "png")],
 )
-def test_other_exif_is_kept(tmp_path, source, extension):
+def test_write_image_keeps_exif_except_orientation(tmp_path, source, extension):
     path = tmp_path / f"x.{source}"
     Image.fromarray(NOISE).save(path, exif=exif_of(6), quality=95)
     exif = rewritten(path, f"y.{extension}")[1].getexif()
@@ -78,18 +78,18 @@ def test_other_exif_is_kept(tmp_path, source, extension):
 
 
 @pytest.mark.parametrize("cut", [1, 9, 40, 100])
-def test_damaged_exif_does_not_stop_the_image(tmp_path, cut):
+def test_read_image_ignores_damaged_exif(tmp_path, cut):
     path = tmp_path / "x.jpg"
     Image.fromarray(NOISE).save(path, exif=exif_of(1).tobytes()[: 6 + cut])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow
+        warnings.simplefilter("ignore")  # Pillow warns about damaged EXIF
         assert rewritten(path, "y.jpg")[1].size == (9, 6)
 
 
 @pytest.mark.parametrize(
-    ("source", "extension"), [*(("jpg", extension) for extension in KEEPERS), ("png", "png"), ("webp", "png")]
+    ("source", "extension"), [*(("jpg", extension) for extension in FORMATS), ("png", "png"), ("webp", "png")]
 )
-def test_xmp_is_kept_without_its_orientation(tmp_path, source, extension):
+def test_write_image_keeps_xmp_except_orientation(tmp_path, source, extension):
     path = tmp_path / f"x.{source}"
     options = {"xmp": XMP}
     if source == "png":
@@ -106,7 +106,7 @@ def test_xmp_is_kept_without_its_orientation(tmp_path, source, extension):
     ("extension", "orientation", "dpi"),
     [("jpg", 4, (300, 150)), ("png", 5, (150, 300)), ("tif", 8, (150, 300)), ("bmp", 8, (150, 300))],
 )
-def test_resolution_is_kept_and_turned_with_the_image(tmp_path, extension, orientation, dpi):
+def test_write_image_keeps_resolution_and_swaps_axes_on_rotation(tmp_path, extension, orientation, dpi):
     path = tmp_path / "x.jpg"
     Image.fromarray(NOISE).save(path, dpi=(300, 150), exif=exif_of(orientation))
     raster, image = rewritten(path, f"y.{extension}")
@@ -114,7 +114,7 @@ def test_resolution_is_kept_and_turned_with_the_image(tmp_path, extension, orien
     np.testing.assert_allclose(np.array(image.info["dpi"], float), dpi, atol=0.02)
 
 
-def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
+def test_write_image_keeps_png_text_jpeg_comment_and_iptc(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_text("Title", "Zażółć")
     Image.fromarray(NOISE).save(tmp_path / "x.png", pnginfo=info)
@@ -132,7 +132,7 @@ def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
 
 @pytest.mark.parametrize("options", [{"bigtiff": True}, {"byteorder": ">"}])
 @pytest.mark.parametrize("extension", ["tif", "jpg", "png"])
-def test_text_of_a_tiff_keeps_its_bytes(tmp_path, extension, options):
+def test_write_image_keeps_bytes_of_tiff_text_tags(tmp_path, extension, options):
     text = {270: "Großmutter 祖母".encode(), 315: "Großmutter".encode("latin-1")}
     tags = [(tag, "s", 0, value, True) for tag, value in text.items()]
     tifffile.imwrite(tmp_path / "x.tif", NOISE, extratags=tags, metadata=None, **options)

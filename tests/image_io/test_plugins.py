@@ -41,11 +41,11 @@ def jxl(path: Path, pixels: np.ndarray, orientation: int = 1) -> Path:
 
 def dng(path: Path) -> Path:
     pytest.importorskip("rawpy", reason=REASON)
-    seen = (1000 + X * 300 + Y * 100).astype(np.uint16)
-    return write_raw(path, seen, 65535, (271, "s", 0, "maker of cameras"), (274, "H", 1, 6))
+    mosaic = (1000 + X * 300 + Y * 100).astype(np.uint16)
+    return write_raw(path, mosaic, 65535, (271, "s", 0, "maker of cameras"), (274, "H", 1, 6))
 
 
-def test_heic_of_a_phone_is_read_upright_with_its_exif(tmp_path: Path) -> None:
+def test_read_image_applies_heic_orientation_and_keeps_exif(tmp_path: Path) -> None:
     image = read_image(heic(tmp_path / "IMG_0001.HEIC"))
     assert image.size == (96, 64)
     assert np.abs(image.rgb[..., 1] * 255 - GRAY).mean() < 3
@@ -55,13 +55,13 @@ def test_heic_of_a_phone_is_read_upright_with_its_exif(tmp_path: Path) -> None:
     assert np.abs(turned.rgb[..., 1] * 255 - np.rot90(GRAY, -1)).mean() < 3
 
 
-def test_jpeg_xl_is_upright_whatever_its_exif_says(tmp_path: Path) -> None:
+def test_read_image_ignores_exif_orientation_of_jpeg_xl(tmp_path: Path) -> None:
     image = read_image(jxl(tmp_path / "a.jxl", np.dstack([GRAY] * 3), orientation=6))
     assert image.size == (96, 64)
     assert b"maker of phones" in (image.metadata.exif or b"")
 
 
-def test_raw_files_are_developed_to_16_bits_and_upright(tmp_path: Path) -> None:
+def test_read_image_develops_raw_files_to_16_bits_and_rotates_them(tmp_path: Path) -> None:
     image = read_image(dng(tmp_path / "a.dng"))
     assert (image.bit_depth, image.size) == (16, (64, 96))
     assert image.notes == ("developed from raw",)
@@ -73,7 +73,7 @@ def test_raw_files_are_developed_to_16_bits_and_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.jxl", "a.dng"])
-def test_truncated_files_raise_one_line(tmp_path: Path, name: str) -> None:
+def test_read_image_raises_one_line_error_for_truncated_files(tmp_path: Path, name: str) -> None:
     make = {"a.heic": heic, "a.dng": dng, "a.jxl": lambda path: jxl(path, np.dstack([GRAY] * 3))}[name]
     data = make(tmp_path / name).read_bytes()
     for share in (0.02, 0.3, 0.7):
@@ -93,7 +93,7 @@ def test_truncated_files_raise_one_line(tmp_path: Path, name: str) -> None:
         ("a.nef", b"MM\0*" + bytes(40), "rawpy"),
     ],
 )
-def test_without_the_library_the_error_has_the_install_command(
+def test_missing_plugin_error_contains_the_install_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)  # importing it fails

@@ -65,7 +65,7 @@ GRAY_PROFILE = profile(b"GRAY", {b"kTRC": gamma(1.0)})
 
 
 @pytest.mark.parametrize("curve", [gamma(2.2), TABLE], ids=["gamma", "table"])
-def test_float_conversion_of_rgb_profiles_equals_pillow(curve):
+def test_to_srgb_matches_pillow_for_rgb_profiles(curve):
     pixels = np.random.default_rng(1).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     source = ImageCms.ImageCmsProfile(io.BytesIO(wide(curve)))
     target = ImageCms.createProfile("sRGB")
@@ -78,7 +78,7 @@ def test_float_conversion_of_rgb_profiles_equals_pillow(curve):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_gray_profile_brightens_to_srgb_and_the_output_is_tagged(tmp_path, bits):
+def test_gray_profile_is_converted_to_srgb_and_output_is_tagged(tmp_path, bits):
     pixels = RAMP[None] if bits == 8 else RAMP[None].astype(np.uint16) * 257
     path = tmp_path / "x.png"
     Image.fromarray(pixels).save(path, icc_profile=GRAY_PROFILE)
@@ -91,7 +91,7 @@ def test_gray_profile_brightens_to_srgb_and_the_output_is_tagged(tmp_path, bits)
 
 
 @pytest.mark.parametrize("extension", ["png", "tif", "webp"])
-def test_rgb_profile_is_honored_alpha_untouched_output_tagged(tmp_path, extension):
+def test_rgb_profile_is_applied_without_changing_alpha(tmp_path, extension):
     alpha = Image.fromarray(NOISE[..., 1])
     image = Image.fromarray(NOISE)
     image.putalpha(alpha)
@@ -103,7 +103,7 @@ def test_rgb_profile_is_honored_alpha_untouched_output_tagged(tmp_path, extensio
     assert again.info["icc_profile"] == srgb_profile()
 
 
-def test_srgb_profile_changes_no_pixel_and_untagged_images_stay_untagged(tmp_path):
+def test_srgb_and_untagged_images_keep_pixels_and_tags(tmp_path):
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(NOISE).save(tmp_path / "x.png", icc_profile=icc)
     Image.fromarray(NOISE).save(tmp_path / "z.png")
@@ -117,7 +117,7 @@ def test_srgb_profile_changes_no_pixel_and_untagged_images_stay_untagged(tmp_pat
     ("icc", "bits"),
     [(b"nonsense" * 40, 8), (GRAY_PROFILE, 16), (wide(gamma(2.2))[:200], 8), (GRAY_PROFILE[:100], 16)],
 )
-def test_invalid_profiles_are_dropped_with_a_note(tmp_path, icc, bits):
+def test_read_image_drops_invalid_profiles_with_a_note(tmp_path, icc, bits):
     raster = read_image(NOISE if bits == 8 else NOISE.astype(np.uint16) * 257)
     tagged = replace(raster, metadata=replace(raster.metadata, icc=icc))
     again = read_image(write_image(tmp_path / "x.png", raster.rgb, tagged))
@@ -158,7 +158,7 @@ def table_rgb_profile() -> bytes:
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_table_profiles_are_applied_at_full_depth(tmp_path, bits):
+def test_read_image_applies_table_profiles_at_full_bit_depth(tmp_path, bits):
     pixels = NOISE if bits == 8 else NOISE.astype(np.uint16) * 257
     raster = read_image(pixels)
     tagged = replace(raster, metadata=replace(raster.metadata, icc=table_rgb_profile()))
@@ -170,7 +170,7 @@ def test_table_profiles_are_applied_at_full_depth(tmp_path, bits):
     assert (again.bit_depth, again.notes) == (bits, ())
 
 
-def test_cmyk_goes_through_its_profile(tmp_path):
+def test_read_image_converts_cmyk_with_its_profile(tmp_path):
     image = Image.new("CMYK", (8, 8), (0, 255, 0, 0))
     image.save(tmp_path / "x.jpg", icc_profile=cmyk_profile(), quality=100)
     raster, again = rewritten(tmp_path / "x.jpg", "y.jpg")

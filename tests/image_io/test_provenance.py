@@ -44,7 +44,7 @@ PRINT = (
 )
 
 
-def written(path: Path, origin: ImageProvenance | None, xmp: bytes | None = None) -> Path:
+def write_result(path: Path, origin: ImageProvenance | None, xmp: bytes | None = None) -> Path:
     Image.new("L", (8, 8), 90).save(path.with_name("source.png"))
     image = read_image(path.with_name("source.png"))
     image = replace(image, metadata=replace(image.metadata, xmp=xmp))
@@ -55,15 +55,15 @@ def written(path: Path, origin: ImageProvenance | None, xmp: bytes | None = None
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
-def test_provenance_is_read_back(tmp_path: Path, name: str) -> None:
-    assert read_provenance(written(tmp_path / name, ORIGIN)) == ORIGIN
-    assert read_provenance(written(tmp_path / name, replace(ORIGIN, trained=False))) == replace(
+def test_read_provenance_returns_the_written_provenance(tmp_path: Path, name: str) -> None:
+    assert read_provenance(write_result(tmp_path / name, ORIGIN)) == ORIGIN
+    assert read_provenance(write_result(tmp_path / name, replace(ORIGIN, trained=False))) == replace(
         ORIGIN, trained=False
     )
-    assert read_provenance(written(tmp_path / name, None)) is None
+    assert read_provenance(write_result(tmp_path / name, None)) is None
 
 
-def test_xmp_of_the_source_is_kept_except_its_source_type() -> None:
+def test_add_provenance_replaces_only_the_source_type_in_xmp() -> None:
     found = add_provenance(Metadata(xmp=TITLED % PRINT), ORIGIN).xmp or b""
     assert b'dc:creator="Ann"' in found
     assert found.count(b"DigitalSourceType=") == 1
@@ -80,7 +80,7 @@ EARLIER = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www
 
 
 @pytest.mark.parametrize("xmp", [None, EARLIER])
-def test_other_software_finds_source_and_system(xmp: bytes | None) -> None:
+def test_add_provenance_writes_standard_source_and_ai_system_fields(xmp: bytes | None) -> None:
     root = ElementTree.fromstring(add_provenance(Metadata(xmp=xmp), ORIGIN).xmp or b"")
     (source,) = root.iterfind(".//{http://ns.adobe.com/xap/1.0/mm/}DerivedFrom")
     assert sorted(source.attrib.values()) == ['a "b" <c>.tif', f"urn:sha256:{'ab' * 32}"]
@@ -90,30 +90,30 @@ def test_other_software_finds_source_and_system(xmp: bytes | None) -> None:
     assert b"AISystem" not in algorithm
 
 
-def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) -> None:
+def test_add_provenance_replaces_earlier_provenance(tmp_path: Path) -> None:
     first = add_provenance(Metadata(xmp=TITLED % b""), ORIGIN)
     second = add_provenance(first, replace(ORIGIN, model="su2020")).xmp or b""
     assert second.count(b"urn:colorzoo:origin") == 1
     ElementTree.fromstring(second)
     assert (
-        read_provenance(written(tmp_path / "a.jpg", replace(ORIGIN, model="su2020"), first.xmp)).model
+        read_provenance(write_result(tmp_path / "a.jpg", replace(ORIGIN, model="su2020"), first.xmp)).model
         == "su2020"
     )
 
 
-def test_a_recipe_of_more_than_16000_characters_is_not_stored(tmp_path: Path) -> None:
+def test_provenance_omits_recipes_of_more_than_16000_characters(tmp_path: Path) -> None:
     for length in (16_000, 16_001):
-        found = read_provenance(written(tmp_path / "a.jpg", replace(ORIGIN, recipe="a" * length)))
+        found = read_provenance(write_result(tmp_path / "a.jpg", replace(ORIGIN, recipe="a" * length)))
         assert found == replace(ORIGIN, recipe="a" * 16_000 if length == 16_000 else "")
 
 
 @pytest.mark.parametrize("xmp", [b"no xml", b"\xff\xfe\0"])
-def test_a_broken_xmp_packet_of_the_source_is_replaced(tmp_path: Path, xmp: bytes) -> None:
-    assert read_provenance(written(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
+def test_provenance_replaces_invalid_xmp_of_the_source(tmp_path: Path, xmp: bytes) -> None:
+    assert read_provenance(write_result(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
 
 
 def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = written(tmp_path / "a.jpg", ORIGIN)
+    path = write_result(tmp_path / "a.jpg", ORIGIN)
     facts = asdict(ORIGIN) | {"source_type": ORIGIN.source_type}
     assert main(["info", str(path), str(tmp_path / "source.png")]) == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -122,9 +122,9 @@ def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.
         f"{tmp_path / 'source.png'}: no provenance record",
     ]
     assert main(["info", str(path), str(tmp_path / "source.png"), "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert [row["origin"] and row["origin"]["model"] for row in told] == ["zhang2016", None]
+    records = json.loads(capsys.readouterr().out)
+    assert [row["origin"] and row["origin"]["model"] for row in records] == ["zhang2016", None]
     assert main(["info", str(tmp_path), "--json"]) == 0  # at least one file of the folder has a record
-    assert [row["file"] for row in json.loads(capsys.readouterr().out)] == [row["file"] for row in told]
+    assert [row["file"] for row in json.loads(capsys.readouterr().out)] == [row["file"] for row in records]
     assert main(["info", str(tmp_path / "gone.jpg")]) == 2
     assert "no such file" in capsys.readouterr().err

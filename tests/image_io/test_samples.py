@@ -29,7 +29,7 @@ def stored(light: np.ndarray, dtype: str, bits: int | None = None) -> np.ndarray
     return np.minimum(np.round(light * full), np.nextafter(full, 0) if full > 2**60 else full).astype(dtype)
 
 
-def off(image: RasterImage, light: np.ndarray) -> float:
+def max_error(image: RasterImage, light: np.ndarray) -> float:
     """Return the largest difference from the expected values in [0, 1]."""
     return float(np.abs(image.rgb - (light if light.ndim == 3 else light[..., None])).max())
 
@@ -43,7 +43,7 @@ KINDS = ("minisblack", "miniswhite", "rgb")
 INTEGERS = [f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64)]
 
 
-def half_a_step(dtype: str) -> float:
+def half_step(dtype: str) -> float:
     """Return the maximum rounding error of a sample, relative to the full scale."""
     return 0.5001 / np.iinfo(dtype).max if "int" in dtype else float(np.finfo(dtype).eps) / 2
 
@@ -55,10 +55,10 @@ def half_a_step(dtype: str) -> float:
         *((dtype, kind) for dtype in ("uint8", "uint32", "float32") for kind in KINDS[:2]),
     ],
 )
-def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> None:
+def test_read_image_reads_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> None:
     light = COLOR if kind == "rgb" else GRAY
     image = tiff(tmp_path, stored(1 - light if kind == "miniswhite" else light, dtype), kind)
-    assert off(image, light) < half_a_step(dtype) + 1e-7
+    assert max_error(image, light) < half_step(dtype) + 1e-7
     assert image.bit_depth == (8 if dtype in ("uint8", "int8") else 16)
     is_scaled = dtype not in ("uint8", "uint16") and "float" not in dtype
     notes = (f"range of values assumed to be 0 to {float(np.iinfo(dtype).max):.0f}",) if is_scaled else ()
@@ -69,25 +69,25 @@ def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> Non
     ("bits", "kind"),
     [*((bits, "rgb") for bits in (1, 2, 4, 6, 10, 12, 14)), (1, "minisblack"), (12, "miniswhite")],
 )
-def test_tiff_of_every_number_of_bits(tmp_path: Path, bits: int, kind: str) -> None:
+def test_read_image_reads_tiff_of_every_number_of_bits(tmp_path: Path, bits: int, kind: str) -> None:
     light = COLOR if kind == "rgb" else GRAY
     pixels = stored(1 - light if kind == "miniswhite" else light, "uint8" if bits <= 8 else "uint16", bits)
     image = tiff(tmp_path, pixels, kind, bitspersample=bits)
-    assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
+    assert max_error(image, light) < 0.5001 / (2**bits - 1) + 1e-7
     assert image.bit_depth == (8 if bits <= 8 else 16)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize(("kind", "multiplied"), [("gray", True), ("color", False)])
-def test_tiff_with_alpha_of_either_kind(tmp_path: Path, kind: str, dtype: str, multiplied: bool) -> None:
+def test_read_image_reads_tiff_with_alpha(tmp_path: Path, kind: str, dtype: str, multiplied: bool) -> None:
     light = IMAGES[kind]
     color = light[..., None] if light.ndim == 2 else light
     pixels = stored(np.dstack([color * (COVER if multiplied else 1), COVER]), dtype)
     alpha = "assocalpha" if multiplied else "unassalpha"
     photometric = "rgb" if kind == "color" else "minisblack"
     image = tiff(tmp_path, pixels, photometric, extrasamples=[alpha], planarconfig="contig")
-    step = half_a_step(dtype)
-    assert off(image, light) < (2 * step / COVER.min() if multiplied else step) + 2e-5
+    step = half_step(dtype)
+    assert max_error(image, light) < (2 * step / COVER.min() if multiplied else step) + 2e-5
     assert image.alpha is not None
     full = np.iinfo(image.alpha.dtype).max
     assert full == (255 if dtype == "uint8" else 65535)
@@ -98,12 +98,12 @@ def test_tiff_with_alpha_of_either_kind(tmp_path: Path, kind: str, dtype: str, m
     ("dtype", "planes", "opacity"),
     [("uint8", "contig", []), ("uint16", "separate", []), ("uint8", "separate", [HALF])],
 )
-def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.ndarray]) -> None:
+def test_read_image_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.ndarray]) -> None:
     pixels = stored(np.dstack([1 - COLOR, 0 * HALF, *opacity]), dtype)
     rows = np.moveaxis(pixels, -1, 0) if planes == "separate" else pixels
     extra = ["unassalpha"] * len(opacity)
     image = tiff(tmp_path, rows, "separated", planarconfig=planes, extrasamples=extra)
-    assert off(image, COLOR) < 0.005
+    assert max_error(image, COLOR) < 0.005
     assert (image.alpha is not None) == bool(opacity)
 
 
@@ -111,10 +111,10 @@ def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.nda
     ("codec", "dtype"),
     [*((codec, "uint16") for codec in ("zlib", "lzw", "zstd", "jpeg2000")), ("webp", "uint8")],
 )
-def test_tiff_of_every_codec(tmp_path: Path, codec: str, dtype: str) -> None:
+def test_read_image_reads_tiff_of_every_codec(tmp_path: Path, codec: str, dtype: str) -> None:
     options = {"compressionargs": {"level": -1}} if codec == "webp" else {}
     image = tiff(tmp_path, stored(COLOR, dtype), "rgb", compression=codec, **options)
-    assert off(image, COLOR) < (0.05 if codec == "webp" else 0.005)
+    assert max_error(image, COLOR) < (0.05 if codec == "webp" else 0.005)
     assert image.bit_depth == (8 if dtype == "uint8" else 16)
 
 
@@ -125,7 +125,7 @@ def test_tiff_of_every_codec(tmp_path: Path, codec: str, dtype: str) -> None:
         (stored(COLOR, "uint16"), "cielab", "16-bit CIELAB"),
     ],
 )
-def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:
+def test_read_image_names_unsupported_tiff(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:
     with pytest.raises(ImageError, match=words) as caught:
         tiff(tmp_path, pixels, kind)
     assert "\n" not in str(caught.value)
@@ -147,7 +147,7 @@ def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind
         (np.float32([0, 2, 4]), [0, 0.5, 1], "values from 0 to 4 stretched"),
     ],
 )
-def test_undeclared_full_scale_is_estimated_and_noted(
+def test_read_image_estimates_and_notes_undeclared_full_scale(
     tmp_path: Path, values: np.ndarray, light: list[float], note: str
 ) -> None:
     image = tiff(tmp_path, np.tile(values, (16, 1)), "minisblack")
@@ -157,7 +157,7 @@ def test_undeclared_full_scale_is_estimated_and_noted(
 
 @pytest.mark.parametrize("bits", [4, 8, 12, 16])
 @pytest.mark.parametrize(("kind", "alpha", "container"), [("gray", False, "jp2"), ("color", True, "j2k")])
-def test_jpeg_2000_of_every_number_of_bits(
+def test_read_image_reads_jpeg_2000_of_every_number_of_bits(
     tmp_path: Path, kind: str, alpha: bool, bits: int, container: str
 ) -> None:
     light = IMAGES[kind]
@@ -172,7 +172,7 @@ def test_jpeg_2000_of_every_number_of_bits(
     )
     (tmp_path / "x.jp2").write_bytes(data)
     image = read_image(tmp_path / "x.jp2")
-    assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
+    assert max_error(image, light) < 0.5001 / (2**bits - 1) + 1e-7
     assert image.bit_depth == (8 if bits <= 8 else 16)
     assert (image.alpha is not None) == alpha
 
@@ -181,18 +181,18 @@ def test_jpeg_2000_of_every_number_of_bits(
 @pytest.mark.parametrize(
     ("kind", "alpha"), [("gray", False), ("gray", True), ("color", False), ("color", True)]
 )
-def test_png_of_8_and_16_bits(kind: str, alpha: bool, bits: int) -> None:
+def test_read_image_reads_png_of_8_and_16_bits(kind: str, alpha: bool, bits: int) -> None:
     light = IMAGES[kind]
     pixels = stored(np.dstack([light, HALF]) if alpha else light, f"uint{bits}")
     image = read_image(imagecodecs.png_encode(pixels))
-    assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
+    assert max_error(image, light) < 0.5001 / (2**bits - 1) + 1e-7
     assert image.bit_depth == bits
     np.testing.assert_array_equal(image.alpha, pixels[..., -1] if alpha else None)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize(("kind", "alpha"), [("gray", True), ("color", False)])
-def test_jpeg_xl_of_every_sample_type(tmp_path: Path, kind: str, alpha: bool, dtype: str) -> None:
+def test_read_image_reads_jpeg_xl_sample_types(tmp_path: Path, kind: str, alpha: bool, dtype: str) -> None:
     pytest.importorskip("pillow_jxl")
     light = IMAGES[kind]
     pixels = stored(np.dstack([light, HALF]) if alpha else light, dtype)
@@ -200,7 +200,7 @@ def test_jpeg_xl_of_every_sample_type(tmp_path: Path, kind: str, alpha: bool, dt
     if dtype != "uint8":  # the encoder marks other types as linear light
         light = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     image = read_image(tmp_path / "x.jxl")
-    assert off(image, light) < 0.005
+    assert max_error(image, light) < 0.005
     assert image.bit_depth == (8 if dtype == "uint8" else 16)
     if alpha:
         assert image.alpha is not None

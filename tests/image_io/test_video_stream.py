@@ -34,7 +34,7 @@ def make_video(path: Path, streams: list[tuple[str, int, int, int]], form: str |
     return path
 
 
-def test_the_cover_of_a_video_is_never_colorized(tmp_path: Path) -> None:
+def test_video_command_does_not_colorize_cover_art(tmp_path: Path) -> None:
     streams = [("mpeg4", 64, 5, DISPOSITION.default), ("mjpeg", 96, 1, DISPOSITION.attached_pic)]
     covered, out = make_video(tmp_path / "in" / "video.mp4", streams), tmp_path / "new.mp4"
     assert main(["video", str(covered), str(out), "--size", "32", "--device", "cpu"]) == 0
@@ -51,7 +51,7 @@ def test_the_cover_of_a_video_is_never_colorized(tmp_path: Path) -> None:
         ("mp4", [("mjpeg", 96, 1, DISPOSITION.attached_pic)], None),
     ],
 )
-def test_the_main_stream_is_the_default_stream_of_a_video_codec(
+def test_main_video_stream_selects_the_default_video_codec_stream(
     form: str, streams: Any, chosen: int | None, tmp_path: Path
 ) -> None:
     path = make_video(tmp_path / "video", streams, form)
