@@ -1,4 +1,4 @@
-"""DeOldify against its author's code: networks, losses, and the pipeline to the last bit."""
+"""DeOldify compared with its author's code: networks, losses, and the bit-exact pipeline."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ from parity.pipelines.antic2019 import network_input, raw_image, restore_luma, s
 
 
 def normalized(pixels: Tensor) -> Tensor:
-    """Return uint8 ``(B, H, W, 3)`` as the networks read it."""
+    """Return uint8 ``(B, H, W, 3)`` in the networks' input format."""
     return imagenet.normalized(pixels.permute(0, 3, 1, 2).float() / 255)
 
 
@@ -155,7 +155,7 @@ def losses(golden: Golden) -> None:
     golden.close("out_g_artistic", adversarial_loss(fake) + 2.0 * content)
     golden.close("out_g_stable", adversarial_loss(fake) + 1.5 * content)
     golden.close("out_c", discriminator_loss(fake, real))
-    # the notebooks' discriminator sees mixed batches with labels
+    # the notebooks train the discriminator on mixed batches with labels
     golden.close("out_critic_pretrain", pretraining_loss(real, golden.tensor("in_labels")))
 
 

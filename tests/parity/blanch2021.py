@@ -29,7 +29,7 @@ TAPS = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29,
 
 
 def task_of(golden: Golden, side: int, part: str = "") -> Blanch2021:
-    """Return the task with the weights of a file; those that it does not hold are zero."""
+    """Return the task with the weights of a file; weights that the file lacks are zero."""
     config = golden.meta["config"]
     criterion = golden.meta.get("criterion", config)
     kind: Any = "axial" if config.get("axial", True) else "full"
@@ -108,7 +108,7 @@ def check_losses(golden: Golden, terms: dict[str, list[Tensor]]) -> None:
 
 
 def check_change(golden: Golden, name: str, before: Tensor, after: Tensor) -> None:
-    """Compare the change of Adam where the file says that its sign is sure."""
+    """Compare Adam updates where the file marks their sign as reliable."""
     mask = golden.tensor(name.split("_change")[0] + "_change_mask")
     golden.close(name, (after - before).detach() * mask)
 
@@ -157,7 +157,7 @@ def total_of(task: Blanch2021, terms: dict[str, list[Tensor]]) -> Tensor:
 
 
 def colored(task: Blanch2021, truth: Tensor, reference: Tensor, maps: list[Tensor]) -> ScaledPrediction:
-    """Return a batch that is colored by given maps."""
+    """Return a batch whose colors are the given maps."""
     return task.scaled_prediction(maps, truth, reference)
 
 

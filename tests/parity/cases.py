@@ -1,4 +1,4 @@
-"""Golden files, and which test answers which of their cases."""
+"""Golden files, and the registry of tests for their cases."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Golden:
 
     @property
     def heavy(self) -> bool:
-        """Whether its weights alone take seconds to draw, or its case is known to take minutes."""
+        """Whether drawing its weights takes seconds, or its case is known to take minutes."""
         if self.path.stem in _SLOW:
             return True
         shapes = self.meta.get("shapes", {})
@@ -55,7 +55,7 @@ class Golden:
         return torch.from_numpy(self.arrays[name])
 
     def weights(self, part: str = "") -> dict[str, Tensor]:
-        """Return the pseudo weights under the authors' names, of one network of several if it is named."""
+        """Return the pseudo weights under the authors' names; ``part`` selects one of several networks."""
         shapes, seed, scales = (self.meta[key] for key in ("shapes", "seed", "scales"))
         if part:
             shapes, seed = shapes[part], seed[part] if isinstance(seed, dict) else seed
@@ -67,9 +67,9 @@ class Golden:
         return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
     def sampled(self, name: str, ours: Tensor) -> Tensor:
-        """Return every n-th entry along each dimension, by which the array `name` has fewer than `ours`.
+        """Return every n-th entry along each dimension of `ours`, so that the shape matches the array `name`.
 
-        Where several n give that number of entries, the nearest are returned.
+        If several steps give the number of entries, the part nearest to the array is returned.
         """
         expected = self.tensor(name)
         fitting = (
@@ -81,13 +81,13 @@ class Golden:
         return min(found, key=lambda part: float((part.detach() - expected).abs().sum()))
 
     def close_sampled(self, name: str, ours: Tensor, *, like: str = "") -> None:
-        """Do as `close` with what `sampled` returns."""
+        """Apply `close` to the result of `sampled`."""
         self.close(name, self.sampled(name, ours), like=like)
 
     def close(
         self, name: str, ours: Tensor, *, like: str = "", within: tuple[float, float] | None = None
     ) -> None:
-        """Assert that `ours` is the array `name`, within rtol and atol or what is stated (for `like`)."""
+        """Assert that `ours` is the array `name`, within rtol and atol or the file's tolerance."""
         expected = self.tensor(name)
         assert ours.shape == expected.shape, name
         ours = ours.detach().to(expected)
@@ -101,7 +101,7 @@ class Golden:
         torch.testing.assert_close(ours, expected, rtol=rtol, atol=atol, msg=lambda m: f"{message}: {m}")
 
     def tolerance(self, name: str) -> tuple[float, float]:
-        """Return rtol and atol: of this array, of the longest name it begins with, or the default.
+        """Return rtol and atol of this array, of its longest stated prefix, or of the default.
 
         They are stated as words or as an absolute number, with or without ``out_`` before the name.
         """
@@ -137,7 +137,7 @@ def case(name: str) -> Callable[[CaseTest], CaseTest]:
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """The arrays of a file, read when the first one is asked for: few of all files are used by one test.
+    """The arrays of a file, read at the first access, because a test uses few files.
 
     Args:
         path: The file.
@@ -179,13 +179,13 @@ def load_part(
     ours: str = "",
     theirs: str = "",
 ) -> Any:
-    """Rename the authors' tensors, load those of one part into its module, and return it in eval mode.
+    """Rename the authors' tensors, load the tensors of one part into its module, and return it in eval mode.
 
     Args:
         module: The part.
         state: The authors' tensors.
         patterns: See `rename_keys`.
-        ours: Prefix of the part in our names.
+        ours: Prefix of the part in this project's names.
         theirs: Prefix that the authors' whole model adds.
     """
     renamed = rename_keys({theirs + key: value for key, value in state.items()}, patterns)

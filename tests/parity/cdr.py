@@ -81,7 +81,7 @@ def cdr_counting(golden: Golden) -> None:
             edge_scores(true, found, mask, kernel_size=int(size))
             for true, found in zip(truth, golden.arrays["in_pred_labels"], strict=True)
         ]
-        # the published code scores a plane without an edge as 1; here nothing is scored, see CDR's left_out
+        # the published code scores a plane without an edge as 1; this project excludes it
         means = torch.tensor([score.mean() if len(score) else 1.0 for score in scores], dtype=torch.float64)
         atol = golden.meta["tolerance"]["atol"]
         torch.testing.assert_close(means, golden.tensor(name), rtol=0, atol=atol, msg=name)

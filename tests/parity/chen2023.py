@@ -107,7 +107,7 @@ def spc(golden: Golden) -> None:
     golden.close("out_ab", found.values[:, :2])
     golden.close("out_sim", confident)
     golden.close("out_raw_sim", found.similarity)
-    # ten times as strict as the file asks: the sums run in another order, the method is the same
+    # a tenth of the file's tolerance, because only the order of sums differs
     assert (confident - golden.tensor("out_sim")).abs().max() < 1e-5
     assert (found.values[:, :2] - golden.tensor("out_ab")).abs().max() < 1e-5 * 128
 

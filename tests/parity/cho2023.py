@@ -132,7 +132,7 @@ def losses(golden: Golden) -> None:
     }
     for name, value in found.items():
         golden.close(name, value, within=(rtol, 0.0))
-    # Theirs truncates after a round trip through [-1, 1], which costs some 8-bit values a level: ours not.
+    # The authors' code truncates after a round trip through [-1, 1], which lowers some values by a level.
     levels = [((image + 1) / 2).clamp(0, 1).mul(255).floor() for image in (generated, real)]
     golden.close("out_psnr", psnr(*levels, peak=255.0))
     schedules(golden)

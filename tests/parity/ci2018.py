@@ -14,7 +14,7 @@ from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_ma
 from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
 from parity.cases import Golden, case, check_update, record_outputs
 
-FULL = 64  # channels by which theirs states a width
+FULL = 64  # full width of the authors' code, in channels
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
@@ -83,7 +83,7 @@ def content(golden: Golden) -> None:
 
 @case("ci2018_critic")
 def discriminator(golden: Golden) -> None:
-    """In float64, from which the file's tolerances are measured: kinks amplify what float32 rounds."""
+    """Use float64, the precision of the file's tolerances, because kinks amplify float32 rounding errors."""
     meta = golden.meta
     weights = {
         "penalty_weight": meta["gpW"],
@@ -130,7 +130,7 @@ def check_step(golden: Golden, chosen: list[nn.Parameter]) -> None:
 
 @case("ci2018_generator_step")
 def generator_step(golden: Golden) -> None:
-    """In float64, so that no rounding takes another side of a ReLU."""
+    """Use float64, so that rounding does not change the active side of a ReLU."""
     meta = golden.meta
     task = task_of(golden, width=meta["width"] / FULL, discriminator_width=0.125).double()
     network = fill(task.model.network, golden.weights("generator"), "").train()

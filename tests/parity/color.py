@@ -40,7 +40,7 @@ def check_gamut_mask(golden: Golden) -> None:
 
 def check_snapping(golden: Golden) -> None:
     chosen, lightness = golden.tensor("in_snap_rgb") / 255, golden.tensor("in_snap_L")
-    each = [  # one by one: the rounds stop when all pixels of an image stand still
+    each = [  # one by one: the iteration stops when no pixel of an image changes
         color.snap_to_lightness(rgb.view(3, 1, 1), level.view(1, 1, 1))
         for rgb, level in zip(chosen, lightness, strict=True)
     ]

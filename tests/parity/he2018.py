@@ -1,4 +1,4 @@
-"""Both sub-nets of He et al. 2018, and what lies between them, against the authors' code."""
+"""Both sub-nets of He et al. 2018, and the steps between them, compared with the authors' code."""
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def he2018_colornet(golden: Golden) -> None:
 
 
 def golden_layers(golden: Golden) -> list[str]:
-    """Return the layers whose outputs the file holds."""
+    """Return the layers whose outputs the file contains."""
     names = [name.removeprefix("out_") for name in golden.arrays if name.startswith("out_conv")]
     return [name for name in names if "running" not in name]
 

@@ -110,7 +110,7 @@ def signed(golden: Golden, name: str = "in_rgb") -> Tensor:
 
 
 def equal(golden: Golden, name: str, ours: Any) -> None:
-    """Compare whole numbers, which a file may give a deviation."""
+    """Compare integers within the tolerance of the file, by default 0."""
     expected = golden.arrays[name].astype(np.int64)
     found = np.asarray(ours).astype(np.int64)
     assert found.shape == expected.shape, (name, found.shape, expected.shape)
@@ -255,7 +255,7 @@ def transformer(golden: Golden) -> None:
 
 
 def published_draw(uniform: np.ndarray, top_k: int, seen: list[Tensor]) -> Draw:
-    """Return the draw of the files: the first code whose cumulative share exceeds a number."""
+    """Return the sampler of the files: the first code whose cumulative probability exceeds a number."""
 
     def draw(logits: Tensor, step: int) -> int:
         seen.append(logits)
@@ -398,7 +398,7 @@ def objective_of(golden: Golden) -> VQGANObjective:
 
 
 def listed_terms(terms: Mapping[str, Tensor], total: Tensor, factor: float) -> Tensor:
-    """Return what the files list of an autoencoder's loss."""
+    """Return the terms of an autoencoder's loss in the order of the files."""
     pixel, perceptual = terms["pixel"], terms["perceptual"]
     listed = [total, terms["codebook"], pixel + perceptual, pixel, perceptual, factor, terms["adversarial"]]
     return torch.stack([torch.as_tensor(each).detach().float() for each in listed])
@@ -432,7 +432,7 @@ def losses(golden: Golden) -> None:
 
 @dataclass
 class GivenDraws:
-    """Random numbers of a file in place of a generator's."""
+    """Random numbers of a file that replace a generator."""
 
     uniform: float
     count: int
@@ -481,7 +481,7 @@ def masks(golden: Golden) -> None:
 
 
 def close_changes(golden: Golden, name: str, ours: Tensor) -> None:
-    """Compare steps of Adam, of which the sign of a gradient near 0 decides a few."""
+    """Compare Adam updates; a few depend on the sign of a gradient near 0."""
     stated, expected = golden.meta["tolerance"][name], golden.tensor(name)
     apart = (ours.detach() - expected).abs()
     assert apart.max() <= 2.01 * golden.meta["lr"] + stated["atol"], name

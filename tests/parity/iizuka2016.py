@@ -54,7 +54,7 @@ def task_of(golden: Golden, **settings: Any) -> Iizuka2016:
 
 
 def seen_by(network: nn.Module, *names: str) -> dict[str, Tensor]:
-    """Let modules keep their last outputs."""
+    """Record the last outputs of modules."""
     seen: dict[str, Tensor] = {}
     for name in names:
         network.get_submodule(name).register_forward_hook(
@@ -134,7 +134,7 @@ def iizuka2016_step(golden: Golden) -> None:
     network = task.model.network
     network.mean.fill_(meta["mean"])
     named = dict(task.named_parameters())
-    task.requires_grad_(False)  # but for what is compared
+    task.requires_grad_(False)  # except the compared layers
     for key in meta["grad_keys"]:
         named[our_name(key)].requires_grad_()
     side = network.scene_side  # both inputs are the same square

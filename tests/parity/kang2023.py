@@ -34,7 +34,7 @@ WIDTHS = (512, 512, 256)
 
 
 def build(golden: Golden) -> DDColorNetwork:
-    """Return the network that a file speaks of, empty."""
+    """Return the network of a file without its weights."""
     config = golden.meta["config"]
     queries, layers = config.get("num_queries", 100), config.get("dec_layers", 9)
     with torch.device("meta"):
@@ -43,7 +43,7 @@ def build(golden: Golden) -> DDColorNetwork:
 
 
 def fill(golden: Golden, network: nn.Module, part: str = "") -> Any:
-    """Put a file's weights into a part of an empty network, strictly."""
+    """Load a file's weights strictly into a part of a network."""
     prefix = f"{part}." if part else ""
     found = rename_keys({k: v for k, v in golden.weights().items() if not re.match(UNUSED, k)}, NAMES)
     ours = {key.removeprefix(prefix): value for key, value in found.items()}
@@ -63,7 +63,7 @@ def normalized(golden: Golden) -> Tensor:
 
 
 def close(golden: Golden, name: str, ours: Tensor) -> None:
-    """Compare the channels that a file holds."""
+    """Compare the channels that a file contains."""
     steps = golden.meta["config"].get("channel_step", {})
     golden.close(name, ours[:, :: steps.get(name, 1)])
 
@@ -180,7 +180,7 @@ def losses(golden: Golden) -> None:
 
 
 def training_model(golden: Golden) -> Kang2023:
-    """Return a model whose discriminator and VGG-16 are the file's."""
+    """Return a model with the discriminator and VGG-16 of the file."""
     settings = {"width": 0.125, "size": "tiny", "discriminator_width": golden.meta["config"]["nf"] / 64}
     model = build_model(Kang2023, settings)
     model.discriminator.load_state_dict(golden.weights("disc"))

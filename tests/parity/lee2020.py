@@ -19,14 +19,14 @@ from parity.cases import Golden, case, check_update, record_outputs
 
 
 def weights_of(golden: Golden, part: str = "") -> dict[str, Tensor]:
-    """Return published weights; those of spectral norm are unit vectors."""
+    """Return published weights; the vectors of spectral norm have unit length."""
     found = golden.weights(part)
     units = {key: F.normalize(v, dim=0) for key, v in found.items() if key.endswith(("weight_u", "weight_v"))}
     return found | units
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
-    """Load published weights of a network, or of the part of it below a prefix of ours."""
+    """Load published weights of a network, or of its part below a prefix of this project's names."""
     ours = {key: value for key, value in rename_keys(state, NAMES).items() if key.startswith(prefix)}
     module.load_state_dict({key.removeprefix(prefix): value for key, value in ours.items()})
     return module.eval()
@@ -98,7 +98,7 @@ def discriminator(golden: Golden) -> None:
 
 
 def joined(vgg: nn.Module, images: Tensor) -> list[Tensor]:
-    """Return maps as if all images of the batch were one: theirs has one Gram matrix of all."""
+    """Join the images of a batch, because the authors' code computes one Gram matrix of the batch."""
     return [maps.flatten(0, 1)[None] for maps in vgg(images)]
 
 
@@ -131,7 +131,7 @@ def tps(golden: Golden) -> None:
         moves = draws[None]
         levels = golden.tensor(f"in_picture_{index}").permute(2, 0, 1)[None].float()
         theta = spline(moves)
-        golden.close(f"out_theta_{index}", theta[0, 1:])  # theirs leaves out the first weight
+        golden.close(f"out_theta_{index}", theta[0, 1:])  # the authors' code omits the first weight
         golden.close_sampled(
             f"out_grid_{index}", source_positions(theta, moves, tuple(levels.shape[-2:]))[0].float()
         )
@@ -141,7 +141,7 @@ def tps(golden: Golden) -> None:
 
 @case("lee2020_step")
 def step(golden: Golden) -> None:
-    """The discriminator's step, then the generator's, without the triplet loss, which theirs leaves out."""
+    """Compare the steps of discriminator and generator; the authors' code omits the triplet loss."""
     meta = golden.meta
     weights = {f"{name}_weight": value for name, value in meta["weights"].items()}
     task = Lee2020(objective={**weights, "triplet_weight": 0.0})
@@ -190,7 +190,7 @@ def step(golden: Golden) -> None:
 
 
 def compared(golden: Golden, part: str, module: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters whose step the file has."""
+    """Return the parameters whose updates the file contains."""
     prefix = "discriminator." if part == "d" else ""
     named = {prefix + name: parameter for name, parameter in module.named_parameters()}
     keys = rename_keys({key: torch.zeros(()) for key in golden.meta[f"{part}_keys"]}, NAMES)

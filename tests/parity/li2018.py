@@ -36,7 +36,7 @@ from parity.pipelines.li2018 import (
 
 
 def network_of(golden: Golden) -> PhotoWCT:
-    """Return the network with the pseudo weights; a file may hold those of some levels only."""
+    """Return the network with the pseudo weights; a file may contain some levels only."""
     state = golden.weights()
     ours = convert_published(state)
     (channels,) = {len(value) for key, value in state.items() if key.endswith(".conv1_2.weight")} or {64}

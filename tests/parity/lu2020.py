@@ -48,7 +48,7 @@ def gray2colornet_net(golden: Golden) -> None:
 def check_inside(
     golden: Golden, encoded: list[list[Tensor]], carried: Transferred, every: dict[str, int]
 ) -> None:
-    """Compare what lies between input and output: the maps of image and reference, and what is mixed in."""
+    """Compare intermediate features of image and reference, and the fused features."""
     maps, other = encoded
     for index, each in enumerate(maps, start=1):
         step = 2 if index == 1 else 1

@@ -23,7 +23,7 @@ def published_model(meta: dict[str, Any]) -> ColoringModel:
     for ours, theirs in NETWORKS.items():
         shapes = meta["shapes"]["instance" if ours == "full" else ours]
         arrays = pseudo_state_dict(shapes, meta["seed"][ours], meta["scales"])
-        prefix = "module." if ours == "fusion" else ""  # as the authors' files have it
+        prefix = "module." if ours == "fusion" else ""  # prefix in the authors' files
         state |= {f"{theirs}.{prefix}{key}": torch.from_numpy(value) for key, value in arrays.items()}
     model.load_published_state_dict(state)
     return model.eval()

@@ -155,7 +155,7 @@ def trained(golden: Golden, vgg: str = "") -> Xia2022:
 
 @case("xia2022_losses")
 def xia2022_losses(golden: Golden) -> None:
-    """In float64, so that all processors agree."""
+    """Use float64, so that all processors give equal results."""
     task = trained(golden).double()
     lightness, truth = (
         (50 * golden.tensor("in_gray") + 50).double(),

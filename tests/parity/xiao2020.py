@@ -95,7 +95,7 @@ def xiao2020_step(golden: Golden) -> None:
     task = build_model(Xiao2020, {"width": 1 / meta["divide"], "stage": stage}).train()
     _, unexpected = task.model.load_state_dict(published(golden, prefix), strict=False)
     assert not unexpected
-    # float64: a ReLU whose input rounds to another sign moves gradients by a hundredth
+    # float64, because a ReLU whose input changes its sign changes gradients by 1 %
     network = getattr(task.model.network, stage).double()
     lightness, ab = golden.tensor("in_img_l").double(), golden.tensor("in_ab").float()
     coarse = (golden.tensor("in_small_ab").float(),) if later else ()

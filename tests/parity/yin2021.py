@@ -33,7 +33,7 @@ def yin2021_net(golden: Golden) -> None:
     network.histogram.colors = golden.tensor("in_ab_table").T.to(kind)
     given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "in_hist")))
     encoded, carried = results_of(network, "encode"), results_of(network, "transfer")
-    seen: dict[nn.Module, Tensor] = {}  # the first result of each part: of the image, not of the reference
+    seen: dict[nn.Module, Tensor] = {}  # first output of each part: features of the image
     inner = (network.histogram, network.histogram.vector, network.histogram.body, network.histogram.logits)
     for part in (network.first, network.matched_trust, network.histogram_trust, *inner):
         part.register_forward_hook(lambda module, _, result: seen.update({module: seen.get(module, result)}))
@@ -57,7 +57,7 @@ def check_inside(
     taken: Transferred,
     seen: dict[nn.Module, Tensor],
 ) -> None:
-    """Compare what lies between input and output: the maps of image and reference, and what is mixed in."""
+    """Compare intermediate features of image and reference, and the fused features."""
     every = golden.meta["every"]
     golden.close("out_body_model_head", seen[network.first][:, ::8, ::4, ::4])
     maps, other = encoded

@@ -43,7 +43,7 @@ def build(config: Mapping[str, Any], **more: Any) -> Yun2023:
 
 def published_model(golden: Golden, config: Mapping[str, Any], part: str = "") -> Yun2023:
     model, weights = build(config), golden.weights(part)
-    if not config["use_rpb"]:  # a table of zeros is no table
+    if not config["use_rpb"]:  # a table of zeros has no effect
         for key, value in model.model.state_dict().items():
             if key.endswith("bias_table"):
                 block = key.removeprefix("network.trunk.").partition(".rel_pos")[0]
@@ -75,13 +75,13 @@ def points_of(lab: Tensor, mask: Tensor) -> Points:
 
 
 def own_input(lab: Tensor, mask: Tensor, mask_center: float = 0.0) -> Tensor:
-    """Return what our network makes of true colors at hinted pixels."""
+    """Return the network input for true colors at hinted pixels."""
     lightness = 100 * lab[:, :1] + 50
     return hint_image(lightness, points_of(lab, mask), lab.shape[-1], mask_center)
 
 
 def published_input(lab: Tensor, mask: Tensor, size: int, *, average: bool = True) -> Tensor:
-    """Return the input for cells of a size that nobody trained, which only these files have."""
+    """Return the network input for cell sizes that only these files use."""
     ab = lab[:, 1:]
     if average:
         cells = lab.shape[-1] // size
@@ -156,7 +156,7 @@ def icolorit_block(golden: Golden) -> None:
 
 
 def weights_of_attention(block: Any, x: Tensor) -> Tensor:
-    """Return the softmax weights (B, heads, N, N), which the block itself does not show."""
+    """Return the softmax weights (B, heads, N, N), which the block does not return."""
     batch, count, width = x.shape
     heads = block.attn.num_heads
     qkv = block.attn.qkv(block.norm1(x)).view(batch, count, 3, heads, width // heads)
@@ -173,10 +173,10 @@ def icolorit_head(golden: Golden) -> None:
         settings = {"width": config["embed_dim"], "heads": 3, "depth": 1, "head": kind}
         head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network.head
         load_part(head, golden.weights(mode), NAMES, "head.")
-        spoken = head(x)
-        golden.close(f"out_tokens_{mode}", spoken[:, :: golden.meta["token_step"]])
+        tokens = head(x)
+        golden.close(f"out_tokens_{mode}", tokens[:, :: golden.meta["token_step"]])
         if kind == "convolution":
-            golden.close("out_ab_cnn", to_pixels(spoken.tanh(), config["patch_size"]))
+            golden.close("out_ab_cnn", to_pixels(tokens.tanh(), config["patch_size"]))
         if kind == "attention":
             assert torch.equal(~head.near, golden.tensor("out_mask_locattn").bool())
 
@@ -198,7 +198,7 @@ def whole_network(golden: Golden) -> None:
     golden.close("out_ab_mean_abs", ab.abs().mean(dim=(2, 3)) / 110)
     golden.close_sampled("out_ab_nohint", model(lightness, Guidance()).ab / 110)
     for name in golden.arrays:
-        if found := re.fullmatch(r"out_ab_h(\d+)", name):  # cells of a size that nobody trained
+        if found := re.fullmatch(r"out_ab_h(\d+)", name):  # cell sizes that only the files use
             seen = published_input(lab, hinted(golden, side, int(found[1])), int(found[1]))
             golden.close_sampled(name, model.model.network.generate(seen))
     check_image(golden, lightness, ab)
@@ -206,7 +206,7 @@ def whole_network(golden: Golden) -> None:
 
 
 def check_image(golden: Golden, lightness: Tensor, ab: Tensor) -> None:
-    """Compare the image in memory, which is not cut at 1, and as it is saved."""
+    """Compare the image in memory, which is not clipped at 1, and the saved image."""
     truth = golden.tensor("in_rgb").permute(0, 3, 1, 2).float() / 255
     rgb = lab_to_rgb(torch.cat([lightness, ab], dim=1), clip=False)
     golden.close("out_rgb_max", rgb.amax().view(1))
@@ -217,7 +217,7 @@ def check_image(golden: Golden, lightness: Tensor, ab: Tensor) -> None:
 
 
 def watch(golden: Golden, model: Yun2023) -> dict[str, Tensor]:
-    """Return what the stages of a network answer, filled by each call."""
+    """Return a dictionary that each call fills with the outputs of the network's stages."""
     network = model.model.network
     blocks = {f"block{index}": block for index, block in enumerate(network.trunk.blocks)}
     kept = {name: block for name, block in blocks.items() if f"out_stage_{name}" in golden.arrays}
@@ -264,7 +264,7 @@ def icolorit_losses(golden: Golden) -> None:
 
 @case("icolorit_metrics")
 def icolorit_metrics(golden: Golden) -> None:
-    """PSNR alone: boundary PSNR, patch error variance and the range of a hint are not in the library."""
+    """Compare PSNR only; the library has no boundary PSNR, patch error variance or hint range."""
     found = psnr(golden.tensor("in_pred_rgb"), golden.tensor("in_true_rgb"))
     golden.close("out_psnr_each", found)
     golden.close("out_psnr", found.mean())
@@ -290,7 +290,7 @@ def icolorit_schedule(golden: Golden) -> None:
 
 @case("icolorit_hint_stats")
 def icolorit_hint_stats(golden: Golden) -> None:
-    """Hold our draws against the authors': numbers and places have the same distribution."""
+    """Compare distributions of hint counts and positions with the authors' simulation."""
     meta = golden.meta
     draws, (least, most) = 400, meta["num_hint_range"]
     side = meta["img_size"] // meta["hint_size"]  # in cells, whatever their size
@@ -300,7 +300,7 @@ def icolorit_hint_stats(golden: Golden) -> None:
     quarters, counts = torch.zeros_like(expected), []
     for generator in image_generators(torch.arange(draws * (most + 1) // (most + 1 - least)), "points"):
         cells = simulate_cells(blank, [generator], most, 0.0).mask[0, 0, ::CELL, ::CELL]
-        if cells.sum() < least:  # ours begin at 0; the others are uniform in the file's range
+        if cells.sum() < least:  # this project's counts begin at 0; the rest is uniform in the file's range
             continue
         counts.append(float(cells.sum()))
         quarters += part.T @ cells @ part
@@ -351,7 +351,7 @@ def parameter_of(model: Yun2023, theirs: str) -> torch.nn.Parameter:
 
 
 def relative(golden: Golden, name: str, ours: Tensor) -> None:
-    """Compare gradients: differences count as shares of the largest entry."""
+    """Compare gradients within a fraction of the largest entry."""
     expected = golden.tensor(name)
     share = golden.meta["tolerance"]["gradients"]["rtol"]
     torch.testing.assert_close(ours, expected, rtol=0, atol=share * float(expected.abs().max()))
@@ -359,7 +359,7 @@ def relative(golden: Golden, name: str, ours: Tensor) -> None:
 
 @case("icolorit_demo")
 def icolorit_demo(golden: Golden) -> None:
-    """The published demo: its hint channel is 1/255, its hints lie beside the clicks; ours do neither."""
+    """Compare with the published demo, whose hint channel is 1/255 and whose hints lie beside the clicks."""
     width, height = golden.arrays["out_display_size_wh"].tolist()
     rgb = golden.tensor("in_rgb").permute(2, 0, 1)[None].float()
     golden.close("out_L", (eight_bit_lightness(rgb, 224, 224)[0, 0, ::4, ::4] - 50) / 100)

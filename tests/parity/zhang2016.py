@@ -16,7 +16,7 @@ def zhang2016(golden: Golden) -> None:
     golden.close("out_ab", prediction.ab)
     temperature, centers = model.network.temperature, model.network.centers
     logits = prediction.extras["logits"]
-    golden.close("out_logits", logits / temperature)  # theirs carry the temperature
+    golden.close("out_logits", logits / temperature)  # the authors' logits include the temperature
     golden.close("out_prob", torch.softmax(logits / temperature, dim=1))
     quarter = annealed_mean(logits, centers, temperature)
     golden.close("out_ab_quarter", quarter)

@@ -27,7 +27,7 @@ def zhang2017_local(golden: Golden) -> None:
     golden.close("out_ab_nohint", model(lightness, Guidance()).ab)
     check_distribution(golden, hinted.extras["logits"])
 
-    model.network.mask_center = 0.5  # what the constructor argument sets; building 34 M weights again is slow
+    model.network.mask_center = 0.5  # as set by the constructor; building 34 M weights again is slow
     golden.close("out_ab_maskcent", model(lightness, Guidance(points=points)).ab)
 
 

@@ -122,7 +122,7 @@ def color2embed_encoder(golden: Golden) -> None:
 @case("color2embed_full")
 @torch.inference_mode()
 def color2embed_full(golden: Golden) -> None:
-    """The authors' script: both images are squashed, ab comes back by bilinear enlargement."""
+    """Compare with the authors' script, which squashes both images and enlarges ab bilinearly."""
     meta = golden.meta
     model = full_size()
     model.load_published_state_dict(of_networks(golden))
@@ -208,7 +208,7 @@ def color2embed_reference(golden: Golden) -> None:
         zip(golden.tensor("in_tps"), golden.tensor("in_flips_angle"), strict=True)
     ):
         theta = spline(moves[None])
-        golden.close(f"out_theta_{index}", theta[0, 1:])  # theirs leaves out the first weight
+        golden.close(f"out_theta_{index}", theta[0, 1:])  # the authors' code omits the first weight
         places = source_positions(theta, moves[None], (height, width))[0]
         pixels_at = (places * torch.tensor([width, height])).permute(2, 0, 1)
         golden.close_sampled(f"out_map_{index}", pixels_at)
@@ -221,7 +221,7 @@ def color2embed_reference(golden: Golden) -> None:
 
 
 def check_draws(golden: Golden) -> None:
-    """Their draws, one after the other from Python's generator, by our law."""
+    """Compare the authors' draws from Python's generator with this project's rule."""
     source, count = random.Random(golden.meta["py_seed"]), golden.meta["draws"]
     tries = torch.tensor([[source.random() for _ in range(4)] for _ in range(2 * count)], dtype=torch.float64)
     alone = diagonal_moves(tries[:, None]).tolist()
@@ -229,7 +229,7 @@ def check_draws(golden: Golden) -> None:
     found, at = [], 0
     while len(found) < count:
         found.append(chosen[at])
-        at = alone.index(chosen[at], at) + 1  # their next draw goes on behind the one that was taken
+        at = alone.index(chosen[at], at) + 1  # the authors' next draw continues after the selected entry
     assert at > count  # some were refused
     moves = torch.tensor(found, dtype=torch.float64)
     golden.close("out_draws_first", moves[: len(golden.arrays["out_draws_first"])])
@@ -242,7 +242,7 @@ def check_draws(golden: Golden) -> None:
 def color2embed_step(golden: Golden) -> None:
     model = Zhao2021().train()
     model.load_published_state_dict(of_networks(golden))
-    model.trained = True  # the encoder has weights of its own, VGG-19 is for the loss alone
+    model.trained = True  # the encoder has its own weights; only the loss uses VGG-19
     logged: dict[str, Tensor] = {}
     model.log_dict = lambda values, **_: logged.update(values)
     model.allow_untrained = True
@@ -273,7 +273,7 @@ def color2embed_step(golden: Golden) -> None:
 
 
 def _check_gradients(golden: Golden, model: Any) -> None:
-    """Norms of all gradients in their order, which is ours too, and some gradients as they are."""
+    """Compare the norms of all gradients in the authors' order, and some gradients."""
     named = {name: p.grad for name, p in model.model.network.named_parameters()}
     norms = zip(golden.meta["grad_keys"], golden.tensor("out_grad_norms"), strict=True)
     ours = rename_keys(dict(norms), NAMES)

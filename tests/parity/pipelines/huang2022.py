@@ -51,7 +51,7 @@ def gray_levels(rgb: Pixels) -> Pixels:
 
 
 def network_input(image: Pixels, size: Size | None = None) -> Tensor:
-    """Return an image as the networks read it, ``(1, C, h, w)`` in [-1, 1].
+    """Return an image in the networks' input format, ``(1, C, h, w)`` in [-1, 1].
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)``.
@@ -91,7 +91,7 @@ def validation_crop(rgb: Pixels, side: int = 256) -> Pixels:
 def add_stroke(
     hints: Sequence[CellColor], points: Sequence[Cell], rgb: Color, window: Cell, side: int = _SIDE
 ) -> list[CellColor]:
-    """Return hints with those of a stroke behind them; a cell with an older hint is moved to the end.
+    """Return hints followed by the hints of a stroke; a cell with an older hint is moved to the end.
 
     Args:
         hints: Hints of earlier strokes.
@@ -106,7 +106,7 @@ def add_stroke(
 
 
 def stroke_cells(points: Sequence[Cell], window: Cell, side: int = _SIDE) -> list[Cell]:
-    """Return the cells that a stroke covers with enough pixels, row by row; arguments as of `add_stroke`."""
+    """Return the cells that a stroke covers with enough pixels, row by row; see `add_stroke`."""
     scaled = [(int(row / window[0] * side), int(column / window[1] * side)) for row, column in points]
     covered = np.zeros((side // CELL, side // CELL), dtype=np.int64)
     for start, end in pairwise(scaled):

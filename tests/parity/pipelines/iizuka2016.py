@@ -28,11 +28,11 @@ _FROM_XYZ = (
 
 
 def recolor(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tensor:
-    """Join the network's answer with an image as the script does: U and V of the colors, Y of the image.
+    """Join the network's output with an image as the script does: U and V of the colors, Y of the image.
 
     Args:
         gray: Y of the image, ``(B, 1, H, W)`` in [0, 1].
-        maps: The answer in (0, 1), ``(B, 2, h, w)``.
+        maps: The output in (0, 1), ``(B, 2, h, w)``.
         true_lightness: Use the lightness of the gray image. The script takes Y for all of Y, U and V, which
             gives another lightness and with it other U and V.
 
@@ -43,14 +43,14 @@ def recolor(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tens
 
 
 def chroma(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tensor:
-    """Return U and V ``(B, 2, H, W)`` of the network's answer; see `recolor`."""
+    """Return U and V ``(B, 2, H, W)`` of the network's output; see `recolor`."""
     shown = lightness(gray, true_lightness=true_lightness)
     ab = to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
     return rgb_to_yuv(lab_to_rgb(torch.cat([shown, ab], dim=1)))[:, 1:]
 
 
 def lightness(gray: Tensor, *, true_lightness: bool = False) -> Tensor:
-    """Return the L ``(B, 1, H, W)`` that the script uses, or that of the gray image."""
+    """Return the L ``(B, 1, H, W)`` that the script uses, or the L of the gray image."""
     copies = gray.expand(-1, 3, -1, -1)
     return torch7_lab(copies if true_lightness else yuv_to_rgb(copies))[:, :1]
 

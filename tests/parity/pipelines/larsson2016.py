@@ -50,7 +50,7 @@ def gray_of(image: Tensor) -> Tensor:
 
 
 def network_input(gray: Tensor, placement: Placement) -> Tensor:
-    """Return the square ``(1, 1, N, N)`` that the network sees of ``(1, 1, H, W)``."""
+    """Return the square ``(1, 1, N, N)`` that the network receives for ``(1, 1, H, W)``."""
     height, width = gray.shape[-2:]
     small = rescale(gray, placement.factor(height, width))
     return center(small, (placement.side, placement.side))
@@ -59,7 +59,7 @@ def network_input(gray: Tensor, placement: Placement) -> Tensor:
 def colorize(
     network: Callable[[Tensor], Histograms], image: Tensor, placement: Placement = Placement()
 ) -> Tensor:
-    """Color an image as the authors' code does.
+    """Colorize an image as the authors' code does.
 
     Args:
         network: Returns histograms at a quarter of the size of a square ``(1, 1, N, N)``.
@@ -78,7 +78,7 @@ def colorize(
 
 
 def rescale(maps: Tensor, factor: float) -> Tensor:
-    """Resize as scikit-image 0.12 does: bilinear, zero outside, not antialiased, within the range of before.
+    """Resize as scikit-image 0.12 does: bilinear, zero outside, not antialiased, within the input range.
 
     Args:
         maps: ``(B, C, H, W)``; the range is that of all of them.

@@ -55,7 +55,7 @@ def stylize_as_published(
     fast: bool = False,
     resample: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Published:
-    """Give an image the colors of another one.
+    """Transfer the colors of another image.
 
     Args:
         network: The network, in the precision to compute in.
@@ -134,7 +134,7 @@ def _edged(image: Bytes) -> Bytes:
 def merge_labels(
     content: LabelMap, style: LabelMap, ranking: LabelMap, least_share: float = 0.02
 ) -> tuple[LabelMap, LabelMap]:
-    """Bring the labels of two images together, for labels of a segmentation network.
+    """Match the labels of two images of a segmentation network.
 
     Small labels are merged within each map (`merge_small`). Then labels of the content that the style lacks
     become their best substitute in the style, and labels of the style that the content now lacks the best one
@@ -154,7 +154,7 @@ def merge_labels(
 
 
 def merge_small(labels: LabelMap, ranking: LabelMap, least_share: float = 0.02) -> LabelMap:
-    """Replace each label of less than a share of the pixels by its best substitute that has at least that."""
+    """Replace each label of less than a share of the pixels by its best substitute that reaches the share."""
     names, counts = np.unique(labels, return_counts=True)
     small = counts / labels.size < least_share
     large = set(names[~small].tolist())

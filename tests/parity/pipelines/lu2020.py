@@ -25,7 +25,7 @@ def fit_sides(image: Bytes) -> Bytes:
 
 
 def resized(image: Bytes, size: tuple[int, int]) -> Bytes:
-    """Resize an image bicubically; one of that size stays as it is."""
+    """Resize an image bicubically; an image of that size is unchanged."""
     if image.shape[:2] == size:
         return image
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def resize_with_zeros(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as scikit-image 0.12: bilinear, zero outside, not antialiased, within the range of before.
+    """Resize as scikit-image 0.12: bilinear, zero outside, not antialiased, within the input range.
 
     Examples:
         >>> resize_with_zeros(torch.rand(2, 3, 16, 24), (8, 8)).shape

@@ -8,7 +8,7 @@ from colorzoo.zoo.su2020.network import FusionLayer, Rectangle
 
 
 def fuse(layer: FusionLayer, whole: Tensor, instances: Tensor, places: Sequence[Rectangle]) -> Tensor:
-    """Fuse features ``(1, C, h, w)`` of an image with those ``(N, C, h', w')`` of crops at N places."""
+    """Fuse features ``(1, C, h, w)`` of an image with features ``(N, C, h', w')`` of N crops."""
     sums, size = None, (whole.shape[-2], whole.shape[-1])
     for instance, place in zip(instances.split(1), places, strict=True):
         sums = layer.add(sums, instance, place, size)

@@ -13,8 +13,8 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.zoo.xiao2020.model import LEVELS
 from parity.pipelines.resizing import resize_with_zeros
 
-Answer = Callable[[int, Tensor, Tensor], Tensor]
-"""Of a level's side, lightness ``(1, 1, S, S)`` and the reference's ab ``(1, 2, S, S)``: ab at S/4."""
+Predict = Callable[[int, Tensor, Tensor], Tensor]
+"""Maps a level's side, lightness ``(1, 1, S, S)`` and the reference's ab ``(1, 2, S, S)`` to ab at S/4."""
 
 
 def levels_of(height: int, width: int) -> list[int]:
@@ -34,11 +34,11 @@ def enlarged(ab: Tensor, height: int, width: int) -> Tensor:
     return torch.from_numpy(np.stack(maps))[None].to(ab)
 
 
-def colorize(answer: Answer, gray: Tensor, reference: Tensor) -> Tensor:
-    """Color an image as the authors' script does.
+def colorize(predict: Predict, gray: Tensor, reference: Tensor) -> Tensor:
+    """Colorize an image as the authors' script does.
 
     Args:
-        answer: Called for each level; the network keeps the colors of the level below.
+        predict: Called for each level; the network keeps the colors of the level below.
         gray: uint8 ``(H, W, 3)``.
         reference: uint8 ``(H', W', 3)``.
 
@@ -48,6 +48,6 @@ def colorize(answer: Answer, gray: Tensor, reference: Tensor) -> Tensor:
     image, other = (each.permute(2, 0, 1)[None].float() / 255 for each in (gray, reference))
     height, width = image.shape[-2:]
     for side in levels_of(height, width):
-        ab = answer(side, level_input(image, side)[:, :1], level_input(other, side)[:, 1:])
+        ab = predict(side, level_input(image, side)[:, :1], level_input(other, side)[:, 1:])
     lab = torch.cat([rgb_to_lab(image)[:, :1], enlarged(ab, height, width)], dim=1)
     return (255 * lab_to_rgb(lab)[0].permute(1, 2, 0)).byte()
