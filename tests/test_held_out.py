@@ -26,24 +26,18 @@ def held_out(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_near_copies_finds_mirrored_resized_and_gray_copies(held_out, tmp_path) -> None:
     rng = np.random.default_rng(0)
-    images = [
-        Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
-            (160, 120), Image.Resampling.BICUBIC
-        )
-        for _ in range(4)
-    ]
+    noise = (Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)) for _ in range(4))
+    images = [image.resize((160, 120), Image.Resampling.BICUBIC) for image in noise]
     copies = [ImageOps.mirror(images[0]), images[1].resize((90, 64)), images[2].convert("L")]
     for folder, files in (("train", copies), ("val", images)):
         (tmp_path / folder).mkdir()
         for number, image in enumerate(files):
             image.save(tmp_path / folder / f"{number}.jpg")
-    pairs = held_out.near_copies(find_sources(tmp_path / "train"), find_sources(tmp_path / "val"))
-    assert [tuple(Path(name).name for name in pair) for pair in pairs] == [
-        (f"{n}.jpg",) * 2 for n in range(3)
-    ]
-    assert not held_out.near_copies(
-        [StoredImage(str(tmp_path / "val/3.jpg"))], find_sources(tmp_path / "train")
-    )
+    train = find_sources(tmp_path / "train")
+    pairs = held_out.near_copies(train, find_sources(tmp_path / "val"))
+    names = [tuple(Path(name).name for name in pair) for pair in pairs]
+    assert names == [(f"{n}.jpg",) * 2 for n in range(3)]
+    assert not held_out.near_copies([StoredImage(str(tmp_path / "val/3.jpg"))], train)
 
 
 def test_claim_records_contain_no_training_images(held_out) -> None:

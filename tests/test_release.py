@@ -79,10 +79,8 @@ def run(environment: dict[str, str], *words: str) -> str:
 
 def test_distribution_names_contain_version_and_wheel_size_is_limited(built: tuple[Path, Path]) -> None:
     version = colorzoo.__version__
-    assert [path.name for path in built] == [
-        f"colorzoo-{version}-py3-none-any.whl",
-        f"colorzoo-{version}.tar.gz",
-    ]
+    names = [f"colorzoo-{version}-py3-none-any.whl", f"colorzoo-{version}.tar.gz"]
+    assert [path.name for path in built] == names
     assert built[0].stat().st_size < LARGEST
     with ZipFile(built[0]) as wheel:
         names = wheel.namelist()
@@ -120,9 +118,7 @@ def test_wheel_serves_the_studio_page(environment: dict[str, str], tmp_path: Pat
         assert process.wait(120) == 0
 
 
-def test_wheel_trains_two_steps_from_an_included_configuration(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_wheel_trains_from_an_included_configuration(environment: dict[str, str], tmp_path: Path) -> None:
     for index in range(12):
         image = np.random.default_rng(index).integers(0, 256, (6, 6, 3), dtype=np.uint8)
         Image.fromarray(image).resize((64, 64), Image.Resampling.BICUBIC).save(f"{index}.png")

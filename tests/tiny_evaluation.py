@@ -22,15 +22,8 @@ user: {name: uniform_points, side: 4}
 interactions: [0, 3]
 metrics: [psnr, cdr, colorfulness]
 """
-FILES = (
-    "manifest.json",
-    "per_image.csv",
-    "references.bib",
-    "report.html",
-    "results.json",
-    "results.md",
-    "results.tex",
-)
+FILES = ["manifest.json", "per_image.csv", "references.bib", "report.html"]
+FILES += ["results.json", "results.md", "results.tex"]
 
 
 def write_image(path: Path, seed: int, size: tuple[int, int] = (40, 48)) -> None:

@@ -192,9 +192,8 @@ def test_fit_chroma_agrees_with_bisection() -> None:
         apart = (levels(found) - levels(true)).abs().amax(dim=0)
         assert apart.mean() < 0.005
         assert apart.quantile(0.995) < 0.25
-        assert (
-            apart[lightness > 8].max() < 1.0 or (apart[lightness > 8] > 1).sum() <= 2
-        )  # blues whose path leaves and re-enters the gamut
+        # the path of some blues leaves and re-enters the gamut
+        assert apart[lightness > 8].max() < 1.0 or (apart[lightness > 8] > 1).sum() <= 2
 
 
 def test_max_chroma_lies_on_the_gamut_boundary() -> None:

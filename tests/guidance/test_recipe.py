@@ -255,14 +255,8 @@ def test_read_guidance_rejects_and_prepare_notes_unknown_fields() -> None:
 def test_recipe_lists_unknown_fields_and_guidance_kinds() -> None:
     recipe = Recipe.from_json({"pionts": [], "points": [POINT | {"colour": "red"}], "image": {"name": "a"}})
     assert recipe.unknown() == ("pionts", "points[0].colour")
-    assert Recipe.from_json({k: FULL[k] for k in FULL if k != "later"} | {"points": []}).kinds() == (
-        "scribbles",
-        "regions",
-        "boxes",
-        "exemplar",
-        "classes",
-        "statistics",
-    )
+    kinds = ("scribbles", "regions", "boxes", "exemplar", "classes", "statistics")
+    assert Recipe.from_json({k: FULL[k] for k in FULL if k != "later"} | {"points": []}).kinds() == kinds
 
 
 def test_mask_round_trip_preserves_the_mask() -> None:

@@ -124,9 +124,8 @@ def _batch(knobs: Knobs, seed: int) -> Batch:
     batch = sample_batch((knobs.size, knobs.size), batch=knobs.batch, seed=seed)
     batch["sketch"] = xdog(rgb_to_gray(batch["rgb"]))
     side = knobs.size / 4
-    batch["boxes"] = [
-        torch.tensor([[0, 0, 2 * side, 2 * side], [side, side, 3 * side, 4 * side]])
-    ] * knobs.batch
+    corners = torch.tensor([[0, 0, 2 * side, 2 * side], [side, side, 3 * side, 4 * side]])
+    batch["boxes"] = [corners] * knobs.batch
     return batch
 
 

@@ -38,15 +38,13 @@ CASES = [(name, setting) for name, each in KNOBS.items() for setting in settings
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return a function that computes the trace of each unchanged model once."""
-    kept: dict[str, Any] = {}
 
-    def of(name: str) -> Any:
-        if name not in kept:
-            with silent_lightning():
-                kept[name] = trace(name, KNOBS[name], tmp_path_factory.mktemp("base"))
-        return kept[name]
+    @cache
+    def base_trace(name: str) -> Any:
+        with silent_lightning():
+            return trace(name, KNOBS[name], tmp_path_factory.mktemp("base"))
 
-    return of
+    return base_trace
 
 
 @cache

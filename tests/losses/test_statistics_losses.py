@@ -28,9 +28,8 @@ def test_soft_histogram_ignores_autocast() -> None:
 @pytest.mark.parametrize("epsilon", [1e-5, 2.22e-16])
 def test_chi_square_distance_ranges_from_0_to_4(epsilon: float) -> None:
     one, other = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
-    torch.testing.assert_close(
-        chi_square_distance(one, other, epsilon=epsilon), torch.tensor([4.0]), rtol=2e-5, atol=0
-    )
+    distance = chi_square_distance(one, other, epsilon=epsilon)
+    torch.testing.assert_close(distance, torch.tensor([4.0]), rtol=2e-5, atol=0)
     assert chi_square_distance(one, one, epsilon=epsilon) == 0
 
 

@@ -68,9 +68,7 @@ def test_metrics_raise_one_line_error_for_invalid_shapes(metric, arguments) -> N
 
 
 @pytest.mark.parametrize(("channels", "low", "high", "unit"), [(3, 0, 1, "RGB"), (2, -128, 128, "CIE")])
-def test_require_pair_tolerates_rounding_errors_outside_the_range(
-    channels: int, low: int, high: int, unit: str
-) -> None:
+def test_require_pair_tolerates_rounding_errors(channels: int, low: int, high: int, unit: str) -> None:
     for limit, sign in ((low, -1), (high, 1)):
         image = torch.full((1, channels, 4, 4), limit + sign * 1e-3)
         require_pair(image, image, channels)

@@ -33,14 +33,12 @@ def random_map(seed: int = 0) -> Tensor:
 def test_enlarge_along_edges_moves_color_edges_to_lightness_edges() -> None:
     for across in ["columns", "rows"]:
         for lights in [(80.0, 30.0), (20.0, 45.0)]:
-            edge = (
-                16 * CELL + CELL // 2
-            )  # the middle of a cell, whose color and those of its neighbors are mixed
+            # the middle of a cell, whose color is mixed with the colors of its neighbors
+            edge = 16 * CELL + CELL // 2
             lightness = lights[0] + (lights[1] - lights[0]) * step(SIZE[1], edge)
             true = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(SIZE[1], edge)
-            mixed = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(
-                CELLS[1], 16
-            )  # half a cell too early
+            # half a cell too early
+            mixed = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(CELLS[1], 16)
             maps = [line.view(1, -1, 1, line.shape[-1]) for line in (lightness, true, mixed)]
             heights = (SIZE[0], SIZE[0], CELLS[0])
             lightness, true, mixed = (

@@ -28,12 +28,8 @@ def test_imagenet_encoder_equals_timm_for_gray_images() -> None:
         found = encoder(lightness)
         _, wanted = reference.forward_intermediates(rgb, indices=[1, 2, 3, 4])
         vector = reference.forward_features(rgb).mean((2, 3))
-    assert [tuple(maps.shape[1:]) for maps in found[:4]] == [
-        (24, 16, 24),
-        (48, 8, 12),
-        (120, 4, 6),
-        (352, 2, 3),
-    ]
+    shapes = [(24, 16, 24), (48, 8, 12), (120, 4, 6), (352, 2, 3)]
+    assert [tuple(maps.shape[1:]) for maps in found[:4]] == shapes
     for maps, others in zip(found[:4], wanted, strict=True):
         torch.testing.assert_close(maps, others, rtol=1e-3, atol=1e-3 * float(others.abs().max()))
     assert found.vector.shape == (2, HEAD)

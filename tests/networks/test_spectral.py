@@ -39,9 +39,8 @@ def test_stored_spectral_conv_equals_torch_spectral_norm() -> None:
             torch.testing.assert_close(ours(x), theirs(x))
         ours.train(), theirs.train()
         for module in (ours, theirs):
-            (
-                module(x) * module(x + 1)
-            ).sum().backward()  # two forward passes before backward, as in a discriminator step
+            # two forward passes before backward, as in a discriminator step
+            (module(x) * module(x + 1)).sum().backward()
         torch.testing.assert_close(ours.weight_orig.grad, theirs.weight_orig.grad)
         torch.testing.assert_close(ours.weight_u, theirs.weight_u)
         copy.deepcopy(ours)  # torch's spectral_norm cannot be deep-copied at this point
@@ -84,12 +83,7 @@ def test_wide_block_crops_upsampled_map_to_skip_size() -> None:
     up, skip = block.shuf(x), torch.randn(1, 3, 3, 5)
     joined = F.relu(torch.cat([up[..., :3, :5], block.bn(skip)], dim=1))
     torch.testing.assert_close(block(x, skip), block.conv(joined))
-    names = {
-        "shuf.conv.0.weight_orig",
-        "shuf.conv.1.running_var",
-        "bn.bias",
-        "conv.0.weight_v",
-        "conv.2.weight",
-    }
+    names = {"shuf.conv.0.weight_orig", "shuf.conv.1.running_var"}
+    names |= {"bn.bias", "conv.0.weight_v", "conv.2.weight"}
     assert names <= set(block.state_dict())
     assert not {"shuf.conv.0.bias", "conv.0.bias"} & set(block.state_dict())

@@ -106,9 +106,8 @@ def li2018_smooth(golden: Golden) -> None:
     height, width = guide.shape[:2]
     golden.close("out_degree", torch.from_numpy(weights.sum(axis=0)).view(height, width))
     rows = []
-    for column in range(
-        6, 6 + len(golden.arrays["out_weights"])
-    ):  # as the file says: row 10, columns from 6 on
+    # the file contains row 10, columns from 6
+    for column in range(6, 6 + len(golden.arrays["out_weights"])):
         row = weights[[10 * width + column]].toarray().reshape(height, width)
         rows.append(row[8:13, column - 2 : column + 3])
     golden.close("out_weights", torch.from_numpy(np.stack(rows)))

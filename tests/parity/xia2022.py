@@ -180,9 +180,8 @@ def xia2022_losses(golden: Golden) -> None:
     golden.close("out_grad_reference_norm", grads[1].norm())
     expected, (_, atol) = golden.tensor("out_grad_predicted"), golden.tolerance("out_grad_predicted")
     away = (grads[2] - expected).abs() > atol
-    assert (
-        away.double().mean() < 0.015
-    )  # within the reach of one ReLU, of which the file's float32 took another side
+    # within the reach of one ReLU, whose active side differs in the file's float32
+    assert away.double().mean() < 0.015
 
 
 @case("xia2022_step")

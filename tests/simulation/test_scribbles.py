@@ -23,14 +23,11 @@ def truth(images: int) -> Tensor:
     return ab
 
 
-def stroke_masks(images: int = 24, result: Tensor | None = None, **changes: Any) -> Tensor:
+def stroke_masks(images: int = 24, **changes: Any) -> Tensor:
     """Return masks ``(B, H, W)`` of simulated strokes for a gray prediction."""
-    true = truth(images)
-    given = torch.zeros_like(true) if result is None else result
+    true, generators = truth(images), image_generators(torch.arange(images), "test")
     simulation = ScribbleSimulation(**{"none": 0, "jitter": 0, "most": 1, **changes})
-    return simulate_scribbles(given, true, image_generators(torch.arange(images), "test"), simulation).mask[
-        :, 0
-    ]
+    return simulate_scribbles(torch.zeros_like(true), true, generators, simulation).mask[:, 0]
 
 
 def test_draw_runs_ignores_pixels_outside_the_image() -> None:
