@@ -90,13 +90,13 @@ def test_contract(check: Check, name: str) -> None:
 
 @pytest.mark.usefixtures("shallow_encoder")
 @pytest.mark.parametrize("name", tiers(GRAPHS, [SMALLEST, model_card("levin2004")]))
-def test_export(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contract_export(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # called at each step; it loads a library
     CHECKS["export"](model_card(name))
 
 
 @pytest.mark.parametrize("name", tiers(EXPORTED, [SMALLEST]))
-def test_onnx(name: str) -> None:
+def test_contract_onnx(name: str) -> None:
     CHECKS["onnx"](model_card(name))
 
 

@@ -37,7 +37,7 @@ FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent 
 
 @dataclass(frozen=True)
 class Golden:
-    """One golden file."""
+    """A golden file."""
 
     path: Path
     meta: Mapping[str, Any]

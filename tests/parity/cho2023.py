@@ -28,7 +28,7 @@ from parity.cases import Golden, case, load_part
 def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
     """Return the networks with one of them filled by the published names, strictly."""
     network = GuidingPainterNetwork(
-        **{name: 0.125 for name, of in NARROW.items() if of != part}  # the other one is not looked at
+        **{name: 0.125 for name, of in NARROW.items() if of != part}  # the other network is not compared
     )
     load_part(getattr(network, part), golden.weights(), NAMES, f"{part}.")
     return network.eval()

@@ -1,4 +1,4 @@
-"""The published pipeline, for comparison; `colorzoo.Colorizer` is better on large photos.
+"""The published pipeline, for comparison; `colorzoo.Colorizer` is better on large images.
 
 The image is squashed to a square; ab is enlarged by the nearest value, which shows as blocks; colors
 outside sRGB are clipped by channel. The authors' code takes Lab from OpenCV, whose rounded formulas change
