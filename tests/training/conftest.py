@@ -20,7 +20,7 @@ def images(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def other_disk() -> Iterator[Path]:
-    """A folder on another file system than that of temporary files, as the disk of a cluster is."""
+    """A folder outside the file system of temporary files, as on a cluster."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
         pytest.skip("this machine has one file system only")

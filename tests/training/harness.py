@@ -1,4 +1,4 @@
-"""One small training that writes down what every step saw."""
+"""A small training run that records every step."""
 
 import json
 import os
@@ -25,11 +25,11 @@ EPOCHS, BATCH = 3, 3
 class Trace(Callback):
     """Appends loss, names and a random number of each batch, and each validation, to a JSON lines file.
 
-    It ends the process or run when asked.
+    Optionally ends the process or run at a step.
 
     Args:
         path: The file.
-        stop: Step after whose checkpoint the run ends.
+        stop: The run ends after the checkpoint of this step.
         how: ``"raise"``, or the number of a signal that the process sends itself.
     """
 
@@ -81,9 +81,9 @@ def small_trainer(folder: Path, *callbacks: Callback, **overrides: Any) -> Train
 def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, how: int | str = "raise",
         resume: str | None = None, saved: Path | None = None, batch: int = BATCH,
         more: list[Callback] | None = None, **overrides: Any) -> Trainer:  # fmt: skip
-    """Train with a checkpoint after every step; ``folder/trace.jsonl`` tells what happened.
+    """Train with a checkpoint after every step; ``folder/trace.jsonl`` records the steps.
 
-    Checkpoints lie in ``saved``, by default the same folder.
+    Checkpoints are written to ``saved``, by default the same folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seed_everything(0)
@@ -104,7 +104,7 @@ def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, 
 
 
 class Rates(Callback):
-    """Keeps the rates of all optimizers with which each batch was trained."""
+    """Records the learning rates of all optimizers at each batch."""
 
     def __init__(self) -> None:
         self.seen: list[list[float]] = []
@@ -114,7 +114,7 @@ class Rates(Callback):
 
 
 def rates(root: Path, folder: Path, model: LightningModule, **options: Any) -> list[list[float]]:
-    """Train, and return the rates of all optimizers by batch."""
+    """Train and return the learning rates of all optimizers for each batch."""
     seen = Rates()
     options = {"max_epochs": 2, "enable_checkpointing": False, "limit_val_batches": 0, **options}
     small_trainer(folder, seen, **options).fit(model, small_data(root))

@@ -1,4 +1,4 @@
-"""What training sees of an image: windows anywhere, zooms of the whole range, half of them mirrored."""
+"""Training augmentation: random windows, zoom, mirroring, and chroma weights."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from colorzoo.randomness import draw_uniform, image_generators
 
 
 @pytest.mark.parametrize("most", [1.0, 1.5])
-def test_windows_are_those_of_the_formula(most):
-    """Uniform zoom, place and mirroring; the logarithm of the ratio of the sides is uniform, too."""
+def test_random_windows_equal_the_sampling_formula(most):
+    """Zoom, position and mirroring are uniform, and so is the logarithm of the aspect ratio."""
     draws = draw_uniform(image_generators(torch.arange(40), "augment"), 40, 5, torch.device("cpu"))
     expected = []
     for zoom, x, y, mirror, shape in draws.tolist():
@@ -23,7 +23,7 @@ def test_windows_are_those_of_the_formula(most):
     torch.testing.assert_close(found, torch.tensor(expected))
 
 
-def test_a_window_shows_its_part_of_the_image():
+def test_cut_windows_returns_the_window_of_the_image():
     image = torch.linspace(0, 1, 8)[None, None, None].expand(1, 1, 8, 8)
     corner = torch.tensor([[[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]]])  # the upper left quarter
     torch.testing.assert_close(cut_windows(image, corner, 4), image[..., :4, :4])
@@ -31,7 +31,7 @@ def test_a_window_shows_its_part_of_the_image():
     torch.testing.assert_close(cut_windows(image, mirrored, 4), image[..., :4, :4].flip(-1))
 
 
-def test_chroma_weights_are_those_of_their_own_image():
+def test_weighted_by_chroma_normalizes_each_image_separately():
     generator = torch.Generator().manual_seed(0)
     ab = 60 * torch.rand(2, 2, 4, 4, generator=generator)
     errors = torch.ones(2, 1, 4, 4)

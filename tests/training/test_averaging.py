@@ -1,4 +1,4 @@
-"""Averages of weights whose memory grows."""
+"""Weight averaging with a growing decay."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def state_of(model: nn.Module) -> torch.Tensor:
 
 
 class Weights(Callback):
-    """Notes a weight and a buffer, its step, after every step; ends the run at a step if asked."""
+    """Records a weight and the step buffer after every step; optionally stops at a step."""
 
     def __init__(self, stop: int | None = None) -> None:
         self.seen: list[torch.Tensor] = []
@@ -31,7 +31,7 @@ class Weights(Callback):
             raise InterruptedError
 
 
-def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(images, tmp_path) -> None:
+def test_growing_weight_averaging_equals_its_formula_and_is_resumable(images, tmp_path) -> None:
     def train(weights: Weights, resume: str | None = None) -> torch.Tensor:
         torch.manual_seed(0)
         save = ModelCheckpoint(tmp_path, enable_version_counter=False, every_n_train_steps=1, filename="last")

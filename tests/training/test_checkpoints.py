@@ -1,4 +1,4 @@
-"""Every training keeps its best and its last checkpoint."""
+"""Default checkpoints: the best and the last step."""
 
 import pytest
 import torch
@@ -28,16 +28,16 @@ def train(images, folder, *values: float, **options) -> None:
 
 
 @pytest.mark.parametrize("options", [{"max_steps": 5, "max_epochs": -1}, {"max_epochs": 2}])
-def test_the_last_step_is_saved_as_it_was_trained(options, images, tmp_path):
+def test_last_checkpoint_stores_the_last_step_and_trained_weights(options, images, tmp_path):
     train(images, tmp_path, 1.0, 2.0, 3.0, **options)
     content = torch.load(next(tmp_path.rglob("last.ckpt")), weights_only=True)
     assert content["global_step"] == options.get("max_steps", 6)
     assert len(list(tmp_path.rglob("best-*.ckpt"))) == 1
     raw, mean = content["current_model_state"], content["state_dict"]
-    assert any(not torch.equal(raw[name], mean[name]) for name in raw)  # not the averages twice
+    assert any(not torch.equal(raw[name], mean[name]) for name in raw)  # trained weights differ from averages
 
 
-def test_a_configuration_may_bring_its_own_checkpoints():
+def test_missing_checkpoints_skips_configured_checkpoints():
     own = ModelCheckpoint(save_last=True, save_top_k=0, every_n_train_steps=250)
     assert [each.monitor for each in missing_checkpoints([own], "val/psnr_10")] == ["val/psnr_10"]
     all_of_them = ModelCheckpoint(monitor="val/psnr_0", mode="max", save_top_k=5, save_last=True)

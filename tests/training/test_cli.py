@@ -51,7 +51,7 @@ MISTAKES = (
 )
 
 
-def test_each_mistake_is_one_line_that_names_it(tmp_path, monkeypatch):
+def test_fit_errors_are_one_line_and_name_the_option(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words, expected in MISTAKES:
         with pytest.raises(ColorzooError) as caught:
@@ -61,7 +61,7 @@ def test_each_mistake_is_one_line_that_names_it(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_an_unknown_key_in_a_file_is_named(tmp_path, images):
+def test_fit_error_names_an_unknown_key_of_a_config_file(tmp_path, images):
     config = tmp_path / "c.yaml"
     model = {"class_path": "Zhang2017Local", "init_args": {"objective": {"delta_": 1}}}
     data = {"class_path": "FolderDataModule", "init_args": {"root": str(images)}}
@@ -70,7 +70,7 @@ def test_an_unknown_key_in_a_file_is_named(tmp_path, images):
         run(["fit", "--config", str(config)])
 
 
-def test_shipped_configurations_are_found_from_anywhere(tmp_path, monkeypatch):
+def test_find_config_finds_shipped_configs_and_prefers_local_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_config("configs/zhang2017/local_small.yaml") == find_config("zhang2017/local_small.yaml")
     (tmp_path / "zhang2017").mkdir()
@@ -78,7 +78,7 @@ def test_shipped_configurations_are_found_from_anywhere(tmp_path, monkeypatch):
     assert find_config("zhang2017/local_small.yaml").read_text() == "mine"
 
 
-def test_a_run_keeps_its_configuration_record_images_and_checkpoints(trained):
+def test_fit_writes_config_record_images_and_checkpoints(trained):
     config = yaml.safe_load((trained / "config.yaml").read_text())
     record = json.loads((trained / "run.json").read_text())
     assert config["model"]["init_args"]["architecture"]["width"] == 0.125
@@ -93,10 +93,10 @@ def test_a_run_keeps_its_configuration_record_images_and_checkpoints(trained):
         assert table.size == (9 * 34 + 2, 5 * 34 + 2)
 
 
-def test_the_saved_configuration_can_be_run_again(trained, tmp_path):
+def test_fit_accepts_the_saved_config(trained, tmp_path):
     words = ["--config", str(trained / "config.yaml"), "--trainer.default_root_dir", str(tmp_path)]
     assert run(["fit", *words, "--trainer.logger=false", "--trainer.enable_checkpointing=false"]) == 0
-    assert torch.get_float32_matmul_precision() == "highest"  # of CPUs
+    assert torch.get_float32_matmul_precision() == "highest"  # the setting for CPUs
 
 
 def test_predict_writes_an_image_per_input(trained, images, tmp_path):
@@ -114,14 +114,14 @@ def test_predict_writes_an_image_per_input(trained, images, tmp_path):
         assert (image.size, image.mode) == ((48, 48), "RGB")
 
 
-def test_random_weights_are_refused_unless_allowed(images, tmp_path):
+def test_evaluation_of_random_weights_requires_allow_untrained(images, tmp_path):
     words = ["test", *fit_words(images, tmp_path)[1:], "--trainer.logger=false"]
     with pytest.raises(WeightsError, match="random weights"):
         run(words)
     assert run([*words, "--allow_untrained", "true"]) == 0
 
 
-def test_fine_tuning_starts_from_a_checkpoint(trained, images, tmp_path):
+def test_init_from_loads_the_weights_of_a_checkpoint(trained, images, tmp_path):
     checkpoint = trained / "checkpoints" / "last.ckpt"
     frozen = [
         "--model.optimizer=Adam",
@@ -137,15 +137,15 @@ def test_fine_tuning_starts_from_a_checkpoint(trained, images, tmp_path):
     torch.testing.assert_close(old[name], new[name])
 
 
-def fit_and_tell(words: list[str], told: Path) -> int:
-    """Train, and write which papers this process has imported."""
+def fit_and_list_imports(words: list[str], imports: Path) -> int:
+    """Train and write the names of the imported model packages to a file."""
     failed = main(words)
     modules = [name.split(".") for name in sys.modules if name.startswith("colorzoo.zoo.")]
-    told.write_text(" ".join({name[2] for name in modules if len(name) > 3 and name[3] != "card"}))
+    imports.write_text(" ".join({name[2] for name in modules if len(name) > 3 and name[3] != "card"}))
     return failed
 
 
-def test_training_imports_no_other_paper(images, tmp_path):
+def test_fit_imports_only_the_package_of_its_model(images, tmp_path):
     words = fit_words(images, tmp_path, "--trainer.fast_dev_run=true")
-    assert in_processes(fit_and_tell, words, tmp_path / "told") == [0]
-    assert (tmp_path / "told").read_text() == "zhang2017"
+    assert in_processes(fit_and_list_imports, words, tmp_path / "imports") == [0]
+    assert (tmp_path / "imports").read_text() == "zhang2017"

@@ -1,4 +1,4 @@
-"""`colorzoo fit` of every configuration, two steps on photos, with the default callbacks and odd batches."""
+"""Two training steps of every configuration with the default callbacks and uneven batches."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.testing.training import train_config
 from colorzoo.training.configs import config_folders
 
-PHOTOS = Path(__file__).parents[1] / "data" / "images"  # their licenses stand beside those in docs/images
+IMAGES = Path(__file__).parents[1] / "data" / "images"  # their licenses stand beside those in docs/images
 FOLDER = config_folders()[0]
-# overlays need a model beside them, sweeps are not for this program; the codes of UniColor color nothing, and
-# tests/steps/test_huang2022.py takes the steps of their training
+# overlays require a model configuration, and sweeps are not read by `fit`; the VQGAN of UniColor predicts no
+# colors, and tests/steps/test_huang2022.py tests its training steps
 CONFIGS = [
     name
     for path in sorted(FOLDER.rglob("*.yaml"))
@@ -26,22 +26,22 @@ CARDS = [model_card(name) for name in list_models()]
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven pieces of photos to train on and three to validate on."""
-    root = tmp_path_factory.mktemp("photos")
-    for path in sorted(PHOTOS.glob("*.jpg")):
-        with Image.open(path) as photo:
+def image_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven image crops for training and three for validation."""
+    root = tmp_path_factory.mktemp("image_root")
+    for path in sorted(IMAGES.glob("*.jpg")):
+        with Image.open(path) as image:
             for index in range(5):
                 left, top = 60 * index, 40 * index
                 part = root / ("val" if index == 4 or (index, path.stem) == (3, "coffee") else "train")
-                folder = part / path.stem  # the class of the photo
+                folder = part / path.stem  # the class of the image
                 folder.mkdir(parents=True, exist_ok=True)
-                photo.crop((left, top, left + 96, top + 80)).save(folder / f"{index}.png")
+                image.crop((left, top, left + 96, top + 80)).save(folder / f"{index}.png")
     return root
 
 
 def card_of(config: str) -> ModelCard:
-    """Return the card that names a configuration, else one of a model of its class, the narrowest last."""
+    """Return the card of a configuration, or the last card with the same task class."""
     own = [card for card in CARDS if card.config == config]
     trained = yaml.safe_load((FOLDER / config).read_text())["model"]["class_path"].rpartition(".")[2]
     return (own or [card for card in CARDS if card.task.endswith(f":{trained}")])[-1]
@@ -50,14 +50,14 @@ def card_of(config: str) -> ModelCard:
 @pytest.mark.parametrize(  # the contract tests train one configuration of each family
     "config", [pytest.param(each, marks=pytest.mark.nightly) for each in CONFIGS]
 )
-def test_a_configuration_trains_two_steps_on_photos(config: str, photos: Path) -> None:
-    train_config(card_of(config), FOLDER / config, photos)
+def test_config_trains_two_steps(config: str, image_root: Path) -> None:
+    train_config(card_of(config), FOLDER / config, image_root)
 
 
-LATER = {"content_weight", "hint_residual", "needs", "transfer_error", "temperature", "tau"}  # than training
+LATER = {"content_weight", "hint_residual", "needs", "transfer_error", "temperature", "tau"}  # after training
 
 
-def test_a_card_has_the_settings_of_its_configuration() -> None:
+def test_model_card_hparams_equal_its_config() -> None:
     others, count = {}, 0
     for card in (card for card in CARDS if card.config):
         groups = yaml.safe_load((FOLDER / str(card.config)).read_text())["model"].get("init_args", {})
@@ -75,7 +75,7 @@ def test_a_card_has_the_settings_of_its_configuration() -> None:
     assert count > 70
 
 
-def test_models_with_points_are_validated_automatically_and_with_many_points() -> None:
+def test_validation_points_have_the_same_counts_for_all_tasks() -> None:
     """The numbers are suffixes of the metrics: ``val/psnr_10`` must mean the same for all models."""
     counts = {load_task_class(card).validation_points for card in CARDS} - {()}
     assert counts == {(0, 1, 10, 100), (0, 1, 10, 30), (0, 1, 10)}

@@ -11,54 +11,54 @@ from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 
 
-def shares(length: int, world: int, epoch: int = 0, **options) -> list[list[tuple[int, int]]]:
+def samples_by_rank(length: int, world: int, epoch: int = 0, **options) -> list[list[tuple[int, int]]]:
     samplers = [SeededSampler(length, rank=rank, world_size=world, **options) for rank in range(world)]
     for sampler in samplers:
         sampler.set_epoch(epoch)
     return [list(sampler) for sampler in samplers]
 
 
-def test_training_sees_each_index_and_pads_evenly():
+def test_seeded_sampler_yields_each_index_and_pads_evenly():
     for length, world in [(12, 1), (12, 3), (11, 2), (3, 4), (1, 4)]:
-        per_rank = shares(length, world)
+        per_rank = samples_by_rank(length, world)
         indices = [index for share in per_rank for index, _ in share]
         assert {len(share) for share in per_rank} == {-(-length // world)}
         assert set(indices) == set(range(length))
-        assert len(indices) - length < world  # nothing is repeated but the padding
+        assert len(indices) - length < world  # only the padding is repeated
 
 
-def test_evaluation_repeats_nothing():
+def test_seeded_sampler_without_shuffle_repeats_no_index():
     for length, world in [(12, 3), (11, 2), (4, 4)]:
-        per_rank = shares(length, world, shuffle=False)
+        per_rank = samples_by_rank(length, world, shuffle=False)
         assert sorted(index for share in per_rank for index, _ in share) == list(range(length))
 
 
-def test_every_process_refuses_when_one_would_evaluate_nothing(images):
+def test_val_dataloader_raises_in_every_process_with_too_few_images(images):
     data = small_data(images, val_limit=3)
     data.setup("validate")
-    for rank in range(4):  # one that is not refused waits for the others until they are given up
+    for rank in range(4):  # a process without an error would wait for the others
         data.trainer = type("Trainer", (), {"world_size": 4, "global_rank": rank})()
         with pytest.raises(DataError, match=r"^3 validation .* 4 processes.* at most 3"):
             data.val_dataloader()
 
 
-def test_order_and_seeds_depend_on_seed_and_epoch_only():
-    assert shares(20, 1, epoch=3) == shares(20, 1, epoch=3)
-    assert shares(20, 1, epoch=3) != shares(20, 1, epoch=4)
-    assert shares(20, 1, seed=1) != shares(20, 1, seed=2)
-    interleaved = [pair for pairs in zip(*shares(20, 2), strict=True) for pair in pairs]
+def test_seeded_sampler_order_depends_only_on_seed_and_epoch():
+    assert samples_by_rank(20, 1, epoch=3) == samples_by_rank(20, 1, epoch=3)
+    assert samples_by_rank(20, 1, epoch=3) != samples_by_rank(20, 1, epoch=4)
+    assert samples_by_rank(20, 1, seed=1) != samples_by_rank(20, 1, seed=2)
+    interleaved = [pair for pairs in zip(*samples_by_rank(20, 2), strict=True) for pair in pairs]
     assert (
-        interleaved == shares(20, 1)[0]
+        interleaved == samples_by_rank(20, 1)[0]
     )  # two processes with half the batch each form the same global batches
 
 
-def test_a_resumed_order_goes_on_where_it_stopped():
-    whole = shares(20, 1, epoch=2)[0]
-    assert shares(20, 1, epoch=2, skip=lambda: 7)[0] == whole[7:]
-    assert len(SeededSampler(20, skip=lambda: 7)) == 20  # Lightning counts what is done as part of the epoch
+def test_seeded_sampler_skip_continues_the_order():
+    whole = samples_by_rank(20, 1, epoch=2)[0]
+    assert samples_by_rank(20, 1, epoch=2, skip=lambda: 7)[0] == whole[7:]
+    assert len(SeededSampler(20, skip=lambda: 7)) == 20  # Lightning counts skipped samples too
 
 
-def test_workers_change_nothing(images):
+def test_train_dataloader_does_not_depend_on_num_workers(images):
     batches = []
     for workers in (0, 2):
         data = small_data(images, num_workers=workers)
@@ -70,7 +70,7 @@ def test_workers_change_nothing(images):
         assert torch.equal(alone["seed"], helped["seed"])
 
 
-def test_the_split_follows_content_not_names(tmp_path):
+def test_split_by_content_does_not_depend_on_file_names(tmp_path):
     make_images(tmp_path / "a", 40, side=8)
     train, val = split_by_content(find_sources(tmp_path / "a"), 0.3)
     contents = {source.read() for source in val}
@@ -83,7 +83,7 @@ def test_the_split_follows_content_not_names(tmp_path):
     assert not contents & {source.read() for source in train if source.path.endswith("renamed.png")}
 
 
-def test_folders_that_cannot_serve_are_refused(tmp_path):
+def test_folder_data_module_rejects_unusable_folders(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         small_data(tmp_path / "none").setup("fit")
     with pytest.raises(DataError, match="below"):

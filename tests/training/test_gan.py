@@ -1,4 +1,4 @@
-"""The GAN base with a toy paper."""
+"""GANColorizationModule with a toy model."""
 
 from functools import partial
 from typing import Any
@@ -91,7 +91,7 @@ def train(images, folder, *, epochs=2, resume=None, precision="32-true", save=Fa
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_both_networks_learn(precision, images, tmp_path):
+def test_gan_training_updates_both_networks_and_reduces_the_loss(precision, images, tmp_path):
     torch.manual_seed(0)
     start = ToyGAN()
     model, losses, trainer = train(images, tmp_path, epochs=12, precision=precision)
@@ -102,55 +102,55 @@ def test_both_networks_learn(precision, images, tmp_path):
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(images, tmp_path):
-    # before: learning rates 0, -0.01, -0.02 ... and a loss that rose
+def test_gan_schedules_decay_both_learning_rates_over_max_steps(images, tmp_path):
+    # regression test: the rates were 0, -0.01, -0.02 ..., and the loss increased
     found = rates(images, tmp_path, ToyGAN(), max_steps=6, max_epochs=-1)
     for index, rate in enumerate((1e-2, 1e-3)):
         assert [each[index] for each in found] == pytest.approx([rate * (1 - step / 6) for step in range(6)])
 
 
-def test_accumulated_batches_are_one_step_of_the_schedule(images, tmp_path):
+def test_gan_schedule_advances_once_per_accumulated_batch(images, tmp_path):
     found = rates(images, tmp_path, ToyGAN(accumulate=2), max_epochs=2)  # three batches are two steps
     assert [g for g, _ in found] == pytest.approx([1e-2, 1e-2, 0.75e-2, 0.5e-2, 0.5e-2, 0.25e-2])
 
 
-def test_a_run_of_unknown_length_is_refused_in_one_line(images, tmp_path):
+def test_gan_schedule_requires_a_known_run_length(images, tmp_path):
     options = {"max_epochs": -1, "max_time": "00:00:10:00"}
     with pytest.raises(ColorzooError, match=r"--trainer\.max_steps") as caught:
         rates(images, tmp_path, ToyGAN(), **options)
     assert "\n" not in str(caught.value)
-    schedule = partial(Linear, total_steps=10)  # known after all
+    schedule = partial(Linear, total_steps=10)  # a known length
     model = ToyGAN(schedule=schedule)
     assert len(rates(images, tmp_path, model, max_steps=2, max_epochs=-1)) == 2
 
 
-def test_what_is_not_judged_keeps_its_rate(images, tmp_path):
-    class Unjudged(ToyGAN):
+def test_gan_discriminator_rate_is_constant_without_adversarial_steps(images, tmp_path):
+    class NotAdversarial(ToyGAN):
         def is_adversarial(self):
             return False
 
-    found = rates(images, tmp_path, Unjudged(), max_epochs=2)
+    found = rates(images, tmp_path, NotAdversarial(), max_epochs=2)
     assert [discriminator for _, discriminator in found] == pytest.approx([1e-3] * 6)
     assert [g for g, _ in found] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
 
 
 @pytest.mark.nightly
-def test_accumulation_steps_once_per_group_and_at_the_end(images, tmp_path):
+def test_gan_accumulation_steps_once_per_group_and_at_the_epoch_end(images, tmp_path):
     model, losses, trainer = train(images, tmp_path, epochs=1, accumulate=2)
     assert len(losses) == 3
     assert trainer.global_step == 2
     assert model.progress() == 1
 
 
-def test_accumulated_gradients_are_a_mean(images, tmp_path):
-    class Kept(ToyGAN):
+def test_gan_accumulated_gradients_are_averaged(images, tmp_path):
+    class KeepsGradients(ToyGAN):
         def on_before_optimizer_step(self, optimizer):
             if all(p.grad is not None for p in self.model.network.parameters()):  # the generator's turn
                 self.kept.append(torch.cat([p.grad.flatten() for p in self.model.network.parameters()]))
 
     def first_gradient(**options):
         torch.manual_seed(0)
-        model = Kept(clip=0.0, lr=0.0, **options)
+        model = KeepsGradients(clip=0.0, lr=0.0, **options)
         model.kept = []
         trainer = small_trainer(tmp_path, max_epochs=1, enable_checkpointing=False, limit_train_batches=2)
         trainer.fit(model, small_data(images))
@@ -161,8 +161,8 @@ def test_accumulated_gradients_are_a_mean(images, tmp_path):
     torch.testing.assert_close(first_gradient(accumulate=2)[0], (alone[0] + alone[1]) / 2)
 
 
-def test_a_resumed_gan_goes_on_equally(images, tmp_path):
-    # not linear: its course depends on the number of epochs
+def test_resumed_gan_equals_the_uninterrupted_run(images, tmp_path):
+    # not linear, because a linear schedule depends on the number of epochs
     same = {"schedule": partial(MultiStepLR, milestones=[5], gamma=0.1)}
     whole, losses, _ = train(images, tmp_path / "c", epochs=3, **same)
     train(images, tmp_path / "d", epochs=2, save=True, **same)

@@ -1,4 +1,4 @@
-"""The image grid: what it shows, where it goes, and that no logger can stop it."""
+"""ImageGrid: contents, output files, and failing loggers."""
 
 from types import SimpleNamespace
 
@@ -27,7 +27,7 @@ def grid_run(images, folder, *loggers, callbacks=(), **options):
     return trainer
 
 
-def test_loggers_that_show_images_get_them_and_dead_ones_stop_nothing(images, tmp_path):
+def test_image_grid_is_logged_and_a_failing_logger_only_warns(images, tmp_path):
     board = TensorBoardLogger(tmp_path / "board")
     csv, dead = CSVLogger(tmp_path / "csv"), DeadLogger(tmp_path / "dead")
     with pytest.warns(UserWarning, match="DeadLogger"):
@@ -41,10 +41,10 @@ def test_loggers_that_show_images_get_them_and_dead_ones_stop_nothing(images, tm
     assert len(events.Images("val/images")) == 3
 
 
-def test_the_table_shows_the_model_that_is_validated(images, tmp_path):
+def test_image_grid_shows_the_averaged_model(images, tmp_path):
     averaging = EMAWeightAveraging(decay=0.5)
     trainer = grid_run(images, tmp_path, CSVLogger(tmp_path), callbacks=[averaging])
-    model = trainer.lightning_module  # at the end of fit it holds the average
+    model = trainer.lightning_module  # after fit it contains the average
     data = trainer.datamodule
     batch = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
     expected = draw_grid(grid_columns(model.eval(), batch))
@@ -52,7 +52,7 @@ def test_the_table_shows_the_model_that_is_validated(images, tmp_path):
         assert np.array_equal(np.asarray(made), np.asarray(expected))
 
 
-def test_hints_are_colored_squares_in_a_dark_frame():
+def test_hint_image_draws_colored_squares_with_dark_borders():
     lightness = torch.full((1, 1, 16, 16), 50.0)
     points = Points(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16))
     points.mask[..., 4:7, 4:7] = 1
@@ -65,7 +65,7 @@ def test_hints_are_colored_squares_in_a_dark_frame():
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_the_first_process_alone_paints(first, tmp_path):
+def test_image_grid_is_written_only_by_the_first_process(first, tmp_path):
     trainer = small_trainer(tmp_path)
     grid, model = ImageGrid(), small_model().eval()
     grid.setup(trainer, model, "fit")
@@ -78,4 +78,4 @@ def test_the_first_process_alone_paints(first, tmp_path):
     assert [path.name for path in saved] == ["step-0000003.png"] * first
     for path in saved:
         with Image.open(path) as table:
-            assert table.height == 8 * (32 + 2) + 2  # eight images at most, and lines between them
+            assert table.height == 8 * (32 + 2) + 2  # at most eight images, with separating lines

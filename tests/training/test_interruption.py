@@ -1,4 +1,4 @@
-"""A run that a signal ends, and that is resumed, equals the uninterrupted run to the last bit."""
+"""Runs that are interrupted by a signal and resumed are bit-identical to uninterrupted runs."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from colorzoo.testing.processes import in_processes
 
 @pytest.fixture
 def tmp_path(other_disk):
-    """The folder of the run: not on the file system of temporary files, as on most clusters."""
+    """The run folder, outside the file system of temporary files, as on most clusters."""
     return other_disk
 
 
@@ -92,7 +92,7 @@ WAYS = {  # length, validation and accumulation
 
 @pytest.fixture(scope="module")
 def whole(images, tmp_path_factory):
-    """Folders of uninterrupted runs by the way they are run."""
+    """Function that returns the folder of an uninterrupted run by its key in `WAYS`."""
     folders = {}
 
     def run(way: str) -> Path:
@@ -112,7 +112,7 @@ HOOKS = ["on_train_batch_start", "on_validation_batch_end", "on_before_optimizer
 
 
 @pytest.mark.parametrize(("way", "batch"), CASES)
-def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, images, tmp_path, whole):
+def test_run_interrupted_in_any_batch_equals_the_uninterrupted_run(batch, way, images, tmp_path, whole):
     number, code = [(INT, 130), (TERM, 143)][batch % 2]
     saved = interrupted(images, tmp_path, code, SignalIn(batch, number), **WAYS[way])
     compare(images, tmp_path, saved, whole(way), **WAYS[way])
@@ -120,12 +120,12 @@ def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, images, tmp_p
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_signal_at_any_place_waits_for_the_end_of_the_step(hook, images, tmp_path, whole):
+def test_signal_in_any_hook_ends_the_run_after_the_step(hook, images, tmp_path, whole):
     saved = interrupted(images, tmp_path, 143, SignalIn(2, TERM, hook))
     compare(images, tmp_path, saved, whole("epochs"))
 
 
-def test_a_preempted_job_is_queued_again(images, tmp_path, whole, monkeypatch, capfd):
+def test_preempted_slurm_job_is_requeued_and_resumable(images, tmp_path, whole, monkeypatch, capfd):
     stub = tmp_path / "scontrol"
     stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
     stub.chmod(0o755)
@@ -142,7 +142,7 @@ def test_a_preempted_job_is_queued_again(images, tmp_path, whole, monkeypatch, c
     compare(images, tmp_path, saved, whole("epochs"))
 
 
-def test_a_second_ctrl_c_ends_the_run_at_once(images, tmp_path, capfd):
+def test_second_ctrl_c_ends_the_run_without_a_checkpoint(images, tmp_path, capfd):
     twice = [SignalIn(2, INT), SignalIn(2, INT, "on_after_backward")]
     with pytest.raises(SystemExit):
         fit(images, tmp_path, more=twice)
@@ -152,7 +152,7 @@ def test_a_second_ctrl_c_ends_the_run_at_once(images, tmp_path, capfd):
 
 
 class SignalToAllIn(SignalIn):
-    """Sends the signal to the workers of the loader too, as a terminal and SLURM do."""
+    """Sends the signal to the DataLoader workers too, as terminals and SLURM do."""
 
     def _send(self, trainer, *_):
         if trainer.fit_loop.epoch_loop.total_batch_idx == self.batch and self.number:
@@ -162,7 +162,7 @@ class SignalToAllIn(SignalIn):
 
 
 @pytest.mark.parametrize(("number", "code"), [(INT, 130), (TERM, 143)])
-def test_workers_outlive_the_signal(number, code, images, tmp_path, whole):
+def test_dataloader_workers_ignore_the_signal(number, code, images, tmp_path, whole):
     interrupted(images, tmp_path, code, SignalToAllIn(1, number, "on_train_batch_start"), workers=2)
     assert trace(tmp_path) == trace(whole("epochs"))[:2]
 
@@ -191,7 +191,7 @@ def in_two_processes(*arguments) -> list[int | None]:
 @pytest.mark.timeout(200)
 @pytest.mark.nightly
 @pytest.mark.parametrize(("number", "code"), [(TERM, 143), (INT, 130)])
-def test_a_signal_to_one_process_ends_both_together(number, code, images, tmp_path):
+def test_signal_to_one_of_two_processes_ends_both_resumably(number, code, images, tmp_path):
     whole, ended = tmp_path / "whole", tmp_path / "ended"
     assert in_two_processes(images, whole, 0, None) == [0, 0]
     assert in_two_processes(images, ended, number, None) == [code, code]

@@ -1,4 +1,4 @@
-"""What validation and test measure: keys, values, processes, and what cannot be measured."""
+"""Metrics of validation and test: keys, values, processes, and errors."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ def trained_model(**metrics):
     return model
 
 
-def test_validation_measures_psnr_and_the_test_more(images, tmp_path):
+def test_validation_logs_psnr_and_test_logs_more_metrics(images, tmp_path):
     model = trained_model()
     found = small_trainer(tmp_path).validate(model, small_data(images), verbose=False)[0]
     assert set(found) == {f"val/psnr_{setting}" for setting in SETTINGS}
@@ -57,7 +57,7 @@ def test_validation_measures_psnr_and_the_test_more(images, tmp_path):
 
 
 def validate(images: Path, folder: Path, **options: Any) -> None:
-    """Write what a validation measures, in the first process."""
+    """Write the validation metrics of the first process to a file."""
     model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "ab_rmse", "auc"))
     trainer = small_trainer(folder, **options)
     found = trainer.validate(model, small_data(images), verbose=False)[0]
@@ -66,8 +66,8 @@ def validate(images: Path, folder: Path, **options: Any) -> None:
 
 
 @pytest.mark.nightly
-def test_two_processes_measure_as_one(images, tmp_path):
-    """5 images: one process measures batches of 2, 2, 1; two of them 2, 1 and 2."""
+def test_validation_metrics_of_two_processes_equal_one_process(images, tmp_path):
+    """5 images: one process has batches of 2, 2, 1; two processes have 2, 1 and 2."""
     validate(images, tmp_path)
     half = partial(validate, images, tmp_path, strategy="ddp", devices=2)
     assert in_processes(half, processes=2) == [0, 0]
@@ -77,8 +77,8 @@ def test_two_processes_measure_as_one(images, tmp_path):
 
 
 @pytest.mark.nightly
-def test_validation_answers_as_evaluate_does(tmp_path):
-    """The same images and model: 5 images of the size of both, in batches of 2, 2, 1, and one by one."""
+def test_stage_metrics_equal_evaluate_results(tmp_path):
+    """The same model and 5 images, in batches of 2, 2, 1 here and one by one in `evaluate`."""
     make_images(tmp_path / "data/val", 5, side=32, seed=1)
     make_images(tmp_path / "data/train", 1, side=32)
     names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "auc", "cdr")
@@ -102,22 +102,22 @@ def test_validation_answers_as_evaluate_does(tmp_path):
 
 
 @pytest.mark.nightly
-def test_the_command_line_says_what_is_measured(images, tmp_path):
+def test_metrics_option_selects_the_validation_metrics(images, tmp_path):
     assert run(fit_words(images, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, colorfulness")) == 0
     with next(tmp_path.rglob("metrics.csv")).open() as stream:
         keys = set(csv.DictReader(stream).fieldnames)
     assert {f"val/{name}_10" for name in ("psnr", "ssim", "colorfulness")} <= keys
-    assert list(tmp_path.rglob("best-*.ckpt"))  # chosen by the PSNR that nobody asked for
+    assert list(tmp_path.rglob("best-*.ckpt"))  # selected by PSNR, which is not in --metrics
 
 
-def test_a_wrong_metric_is_one_line(images, tmp_path, monkeypatch):
+def test_metrics_option_rejects_an_unknown_metric(images, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORZOO_DEBUG", "")
     with pytest.raises(DataError, match="got 'ssmi'"):
         run(fit_words(images, tmp_path, "--metrics=psnr,ssmi"))
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_measuring_ignores_autocast():
+def test_stage_metrics_ignore_autocast():
     given, metrics, expected = rgb_pair(), StageMetrics("val", ("a",), ("ssim",)), MeanSSIM()
     expected.update(**given)
     with torch.autocast("cpu", torch.bfloat16):
@@ -125,7 +125,7 @@ def test_measuring_ignores_autocast():
     assert float(metrics.compute()["val/ssim_a"]) == pytest.approx(float(expected.compute()), abs=1e-6)
 
 
-def test_what_batches_do_not_hold_is_refused_before_any_work(monkeypatch):
+def test_stage_metrics_rejects_metrics_that_require_other_inputs(monkeypatch):
     for name in ("psnr_k7", "lpips_k7"):
         monkeypatch.setattr("colorzoo.metrics.edges.lpips_network", lambda *_, **__: torch.nn.Identity())
         with pytest.raises(DataError, match=rf"the metric {name} requires .*docs/metrics\.md"):
@@ -149,12 +149,12 @@ def test_accuracy_requires_labels(monkeypatch):
     assert floats(metrics)["test/top1_flat_none_a"] == pytest.approx(2 / 3)
 
 
-def test_metrics_of_exemplars_have_a_value_where_there_is_one(images, tmp_path):
+def test_exemplar_metric_is_nan_without_an_exemplar(images, tmp_path):
     model = trained_model(validation_metrics=("psnr", "histogram_intersection"))
     model.validation_settings = lambda: ("automatic", "self")
     model.validation_guidances = lambda batch, _: [
         ("automatic", Guidance()),
-        ("self", Guidance(exemplar=Exemplar(batch["rgb"].flip(-1)))),  # which this model ignores
+        ("self", Guidance(exemplar=Exemplar(batch["rgb"].flip(-1)))),  # this model ignores the exemplar
     ]
     found = small_trainer(tmp_path).validate(model, small_data(images), verbose=False)[0]
     assert math.isnan(found["val/histogram_intersection_automatic"])

@@ -14,7 +14,7 @@ from colorzoo.training import muon
 from colorzoo.training.muon import Muon, muon_groups, orthogonalize
 
 
-def test_only_hidden_matrices_are_orthogonalized() -> None:
+def test_muon_groups_orthogonalizes_only_hidden_matrices() -> None:
     network = nn.Sequential(nn.Conv2d(1, 32, 3), nn.Conv2d(32, 32, 3), nn.Linear(32, 32))
     network.extend([nn.Linear(17, 40), nn.Linear(16, 40), nn.Linear(40, 16)])  # 17 is the least side
     hidden, others, factors = muon_groups(network, excluded=("2.",))
@@ -23,7 +23,7 @@ def test_only_hidden_matrices_are_orthogonalized() -> None:
     assert [tuple(p.shape) for p in factors["params"]] == [(32,)] * 3 + [(40,)] * 2 + [(16,)]
 
 
-def test_biases_and_normalizations_do_not_decay() -> None:
+def test_muon_does_not_decay_biases_and_normalizations() -> None:
     network = nn.Sequential(nn.Conv2d(1, 32, 3), nn.LayerNorm(32), nn.Linear(32, 32))
     network.register_parameter("scalar", nn.Parameter(torch.ones(())))
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
@@ -36,7 +36,7 @@ def test_biases_and_normalizations_do_not_decay() -> None:
         torch.testing.assert_close(value.detach(), kept * before[name])
 
 
-def test_other_parameters_take_the_steps_of_adamw() -> None:
+def test_muon_equals_adamw_for_other_parameters() -> None:
     def trained(make: object) -> torch.Tensor:
         torch.manual_seed(0)
         weight = nn.Parameter(torch.randn(7))
@@ -52,8 +52,8 @@ def test_other_parameters_take_the_steps_of_adamw() -> None:
     assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_two_steps_are_those_written_out() -> None:
-    """Nesterov: the gradient counts again after it has entered the momentum."""
+def test_muon_steps_equal_the_reference_formula() -> None:
+    """Nesterov momentum: the gradient is added again after the momentum update."""
     for shape in [(32, 64), (64, 32), (24, 32, 3, 3)]:
         torch.manual_seed(0)
         start, gradients = torch.randn(shape), torch.randn(2, *shape)
@@ -69,17 +69,17 @@ def test_two_steps_are_those_written_out() -> None:
             turned = orthogonalize(0.1 * given + 0.9 * momentum, steps=3)
             step = 0.2 * turned / turned.square().mean().sqrt()
             wanted = wanted * (1 - 0.1 * 0.5) - 0.1 * step
-        # rounding to bfloat16 differs a little between two ways to add up a momentum
+        # the order of the momentum operations changes the rounding to bfloat16
         torch.testing.assert_close(weight.detach().flatten(1), wanted, atol=2e-4, rtol=0)
 
 
 @pytest.mark.parametrize(("steps", "valid"), [(0, False), (1, True), (5, True), (6, False)])
-def test_one_to_five_steps_are_supported(steps: int, valid: bool) -> None:
+def test_muon_accepts_one_to_five_steps(steps: int, valid: bool) -> None:
     with nullcontext() if valid else pytest.raises(ValueError, match="between 1 and 5"):
         Muon([nn.Parameter(torch.zeros(1))], steps=steps)
 
 
-def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
+def test_gradient_clipping_excludes_muon_matrices() -> None:
     task = contract_test_model(model_card("colorzoo2026"))
     optimizer = Muon(task.optimized_parameters())
     hidden, *others = optimizer.param_groups
@@ -95,7 +95,7 @@ def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
     assert all(bool((parameter.grad == 1).all()) for parameter in hidden["params"])
 
 
-def test_orthogonalize_in_both_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orthogonalize_is_accurate_in_bfloat16_and_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     for dtype, most in [(torch.bfloat16, 0.1), (torch.float32, 1e-4)]:
         for shape in [(48, 80), (64, 32), (48, 48)]:
             monkeypatch.setattr(muon, "choose_dtype", lambda *_, chosen=dtype: chosen)

@@ -1,4 +1,4 @@
-"""Optimizers and schedules are those of the configuration, whatever the model."""
+"""Optimizers and schedules of the configuration apply to every model."""
 
 from functools import partial
 
@@ -18,23 +18,23 @@ TRAINABLE = sorted(
 )
 
 
-def test_schedules_move_with_every_step(images, tmp_path):
+def test_lr_scheduler_advances_at_every_step(images, tmp_path):
     found = rates(images, tmp_path, small_model(lr=1.0, lr_scheduler=partial(MultiStepLR, milestones=[2, 4])))
     assert [rate for (rate,) in found] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-def test_accumulated_batches_are_steps_of_the_trainer(images, tmp_path):
+def test_lr_scheduler_advances_once_per_accumulated_batch(images, tmp_path):
     model = small_model(lr=1.0, lr_scheduler=Linear)
     found = rates(images, tmp_path, model, max_epochs=2, accumulate_grad_batches=3)
     assert [rate for (rate,) in found] == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5])
 
 
-def test_a_schedule_that_follows_a_metric_is_refused(images, tmp_path):
+def test_lr_scheduler_rejects_reduce_lr_on_plateau(images, tmp_path):
     with pytest.raises(ColorzooError, match="ReduceLROnPlateau"):
         rates(images, tmp_path, small_model(lr_scheduler=ReduceLROnPlateau))
 
 
-def test_every_model_takes_the_optimizers_it_is_given(tmp_path):
+def test_every_task_uses_the_configured_optimizers(tmp_path):
     for name in TRAINABLE:
         card = model_card(name)
         settings = {
@@ -52,7 +52,7 @@ def test_every_model_takes_the_optimizers_it_is_given(tmp_path):
         assert isinstance(first, Adam)
         assert first.param_groups[0]["lr"] == 0.5
         assert all(tuple(group["betas"]) == (0.1, 0.2) for group in first.param_groups)
-        if gan and any(True for _ in model.discriminator.parameters()):  # a stage may come before it
+        if gan and any(True for _ in model.discriminator.parameters()):  # some stages have no discriminator
             assert isinstance(found[0][1], SGD)
             assert found[0][1].param_groups[0]["lr"] == 0.25
             assert found[1] == []

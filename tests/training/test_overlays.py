@@ -1,4 +1,4 @@
-"""Overlays of clusters and loggers: what ships is run as its users run it."""
+"""Configuration overlays for clusters and loggers, and the launch scripts."""
 
 import os
 import shlex
@@ -31,8 +31,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def told(script: Path, program: str, folder: Path, more: str = "", **variables: str) -> list[str]:
-    """Run a script with a program that prints what it is given, and return the words."""
+def script_args(script: Path, program: str, folder: Path, more: str = "", **variables: str) -> list[str]:
+    """Run a script with a stub program and return the arguments of the program."""
     stub = folder / program
     stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
     stub.chmod(0o755)
@@ -41,10 +41,10 @@ def told(script: Path, program: str, folder: Path, more: str = "", **variables: 
     return subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None:
+def test_torchrun_and_slurm_scripts_pass_arguments_of_a_resumable_fit(tmp_path: Path) -> None:
     run_folder = str(tmp_path / "run")
-    by_hand = told(CLUSTER / "torchrun.sh", "torchrun", tmp_path, DATA="/p", RUN=run_folder, NODES="2")
-    queued = told(CLUSTER / "slurm.sh", "srun", tmp_path, DATA="/p", RUN=run_folder, SLURM_JOB_ID="7",
+    by_hand = script_args(CLUSTER / "torchrun.sh", "torchrun", tmp_path, DATA="/p", RUN=run_folder, NODES="2")
+    queued = script_args(CLUSTER / "slurm.sh", "srun", tmp_path, DATA="/p", RUN=run_folder, SLURM_JOB_ID="7",
                   SLURM_NTASKS_PER_NODE="4", SLURM_JOB_NUM_NODES="2")  # fmt: skip
     for words in (by_hand, queued):
         after = words[words.index("colorzoo") :]
@@ -54,8 +54,8 @@ def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None
         assert "--trainer.num_nodes=2" in after
 
 
-def test_configurations_of_the_user_replace_those_of_the_script(tmp_path: Path, capsys: Any) -> None:
-    words = told(
+def test_user_config_overrides_the_config_of_the_torchrun_script(tmp_path: Path, capsys: Any) -> None:
+    words = script_args(
         CLUSTER / "torchrun.sh", "torchrun", tmp_path, "--config cluster/fast.yaml", DATA="/p", RUN="/r"
     )
     given = words[words.index("fit") :]
@@ -67,7 +67,7 @@ def test_configurations_of_the_user_replace_those_of_the_script(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_to_the_script_ends_the_run_for_good(number: int, code: int, tmp_path: Path) -> None:
+def test_signal_ends_the_torchrun_script_without_restart(number: int, code: int, tmp_path: Path) -> None:
     stub = tmp_path / "torchrun"
     stub.write_text(
         "#!/bin/bash\ntrap 'sleep 0.3; echo saved; exit 1' TERM INT\necho started\n"
@@ -80,19 +80,19 @@ def test_a_signal_to_the_script_ends_the_run_for_good(number: int, code: int, tm
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         process.send_signal(number)
-        assert process.stdout.read() == "saved\n"  # waited for, and not started again
+        assert process.stdout.read() == "saved\n"  # the script waits and does not restart
     assert process.returncode == code
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize(  # two optimizers, and one, which tests/test_contract.py trains in two processes too
+@pytest.mark.parametrize(  # two optimizers, and one optimizer as in tests/test_contract.py
     "name", ["zhang2019_small", pytest.param("zhang2016_small", marks=pytest.mark.nightly)]
 )
-def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Path) -> None:
+def test_ddp_overlay_trains_in_two_processes(name: str, many: Path, tmp_path: Path) -> None:
     card = model_card(name)
     small = write_overlay(card, tmp_path, many)
-    # what a machine without GPUs has instead of them
+    # settings for a machine without GPUs
     here = {"accelerator": "cpu", "devices": 2, "sync_batchnorm": False, "precision": "32-true"}
     words = ["--data.batch_size=4", *(f"--trainer.{key}={value}" for key, value in here.items())]
     config = card.config or "zhang2019/small.yaml"
@@ -103,8 +103,8 @@ def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Pat
 
 
 @pytest.mark.nightly
-def test_compiled_steps_train(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # traced and differentiated as by default, but no kernels are built, which takes minutes
+def test_fast_overlay_keeps_the_losses(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # tracing and differentiation as by default, but no kernels, whose compilation takes minutes
     monkeypatch.setattr("torch.compile", partial(torch.compile, backend="aot_eager"))
     losses = []
     for more in ([], ["--config", "cluster/fast.yaml"]):
@@ -119,9 +119,7 @@ def test_compiled_steps_train(many: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.nightly
-def test_the_overlay_of_wandb_logs_offline(
-    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wandb_overlay_logs_offline(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = write_overlay(model_card("zhang2016_small"), tmp_path, many)
     content = yaml.safe_load(small.read_text())
     del content["trainer"]["logger"]

@@ -1,4 +1,4 @@
-"""A training that goes on with another number of processes: what stays equal, and what does not."""
+"""Training that is resumed with another number of processes."""
 
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,13 @@ from torch import nn
 
 from colorzoo.testing.processes import in_processes
 
-WHOLE = 4  # the batch of all processes together
+WHOLE = 4  # the global batch size
 STOP, STEPS = 4, 9  # 3 epochs of 3 steps: it ends in the middle of the second one
 pytestmark = pytest.mark.timeout(200)
 
 
-class Held(Callback):
-    """Normalizes by the stored statistics: those of a batch are those of one process, but with GPUs."""
+class StoredStatistics(Callback):
+    """Uses stored BatchNorm statistics, because batch statistics depend on the process count on CPUs."""
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         for layer in pl_module.modules():
@@ -39,8 +39,8 @@ def options_of(processes: int) -> dict[str, Any]:
 
 
 def train(root: Path, folder: Path, processes: int, **options: Any) -> None:
-    """Train as one of some processes."""
-    fit(root, folder, batch=WHOLE, more=[Held()], **options_of(processes), **options)
+    """Train as one of several processes."""
+    fit(root, folder, batch=WHOLE, more=[StoredStatistics()], **options_of(processes), **options)
 
 
 def train_part(root: Path, folder: Path, processes: int) -> None:
@@ -81,7 +81,7 @@ def uninterrupted(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.nightly)])
-def test_the_same_whole_batch_goes_on_as_if_nothing_had_happened(
+def test_resume_with_another_process_count_equals_the_uninterrupted_run(
     before: int, after: int, twelve: Path, tmp_path: Path, uninterrupted: Path
 ) -> None:
     assert in_processes(train_part, twelve, tmp_path, before, processes=before) == [0] * before
@@ -97,4 +97,4 @@ def test_the_same_whole_batch_goes_on_as_if_nothing_had_happened(
     start, end, wanted = map(
         vector, (small_model().state_dict(), weights_of(tmp_path), weights_of(uninterrupted))
     )
-    assert (end - wanted).norm() < 0.02 * (wanted - start).norm()  # Adam makes steps of rounding errors
+    assert (end - wanted).norm() < 0.02 * (wanted - start).norm()  # Adam turns rounding errors into steps

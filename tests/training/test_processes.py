@@ -1,4 +1,4 @@
-"""Two gloo processes: every sample once, and the same numbers as one."""
+"""Two gloo processes: each sample is used once, and results equal a single process."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ SMALL = [name for name in list_models() if name.endswith("_small") and model_car
 
 
 class Losses(Callback):
-    """Each process writes its own loss and the logged one."""
+    """Writes the loss of each process and the logged loss."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,16 +48,16 @@ def trained(images, tmp_path_factory) -> Path:
     return folder
 
 
-def test_training_shares_the_samples_out(trained):
+def test_two_processes_train_on_disjoint_samples(trained):
     (first,), (second,) = (trace(trained / rank) for rank in "01")  # 11 images: a whole batch of both
     seen = [*first["names"], *second["names"]]
     assert len(seen) == len(set(seen)) == 2 * BATCH
     assert set(seen) < {f"p{i:02d}.png" for i in range(11)}
     assert first["drawn"] != second["drawn"]  # processes do not share their randomness
-    assert len(list(trained.rglob("images/*.png"))) == 1  # only the first process paints
+    assert len(list(trained.rglob("images/*.png"))) == 1  # only the first process writes image grids
 
 
-def test_logged_losses_are_the_means_over_processes(trained):
+def test_logged_losses_are_averaged_over_processes(trained):
     first, second = (
         [[float(word) for word in line.split()] for line in path.read_text().splitlines()]
         for path in sorted(trained.glob("loss*.txt"))
@@ -69,14 +69,14 @@ def test_logged_losses_are_the_means_over_processes(trained):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", SMALL)
-def test_ten_steps_of_two_processes_are_those_of_one(name):
-    """The contract suite takes three steps of every model; these are enough for an error to grow.
+def test_ten_steps_of_two_processes_equal_one_process(name):
+    """The model contract tests take three steps; ten steps are enough for an error to grow.
 
-    Not more: the matching of chen2023 enlarges rounding tenfold in six steps, to the limit in twenty.
+    The matching of chen2023 amplifies rounding errors tenfold in six steps and to the limit in twenty.
     """
     check_two_processes_equal_one(model_card(name), steps=10)
 
 
-def test_two_optimizers_refuse_scaled_gradients():
+def test_require_unscaled_gradients_rejects_16_mixed():
     with pytest.raises(ColorzooError, match="bf16-mixed"):
         require_unscaled_gradients(SimpleNamespace(precision="16-mixed"))

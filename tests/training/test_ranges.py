@@ -1,4 +1,4 @@
-"""Every value that a command line cannot use ends in one clear line."""
+"""One-line errors for invalid option values and configurations."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def error_line(words: list[str], capsys) -> str:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="ddp.yaml runs on a GPU")
-def test_a_wrong_value_is_one_line(images, tmp_path, capsys):
+def test_fit_errors_for_invalid_values_are_one_line(images, tmp_path, capsys):
     words = ["fit", "--config=zhang2017/local_small.yaml", f"--data.root={images}", "--data.crop=32"]
     words += [
         "--data.resize=40",
@@ -73,7 +73,7 @@ def test_number_types_contain_their_limits():
         assert not any(map(limits.contains, outside)), kind
 
 
-def test_python_checks_the_same_ranges():
+def test_python_api_checks_the_same_ranges():
     with pytest.raises(ColorzooError, match="hints must be"):
         settings_of(LocalUsers, {"hints": 7})
     with pytest.raises(ColorzooError, match="many must be"):
@@ -83,7 +83,7 @@ def test_python_checks_the_same_ranges():
     assert not out_of_range({"x": int | None}, {"x": -1})
 
 
-def test_configurations_are_in_their_ranges():
+def test_shipped_configs_are_within_their_ranges():
     classes = {each.__name__: each for each in (load_task_class(model_card(n)) for n in list_models())}
     for path in sorted(config_folders()[0].glob("*/*.yaml")):
         model = (yaml.safe_load(Path(path).read_text()) or {}).get("model") or {}
@@ -95,13 +95,13 @@ def test_configurations_are_in_their_ranges():
                 settings_of(group, {k: v for k, v in given.get(name, {}).items() if v is not None})
 
 
-def test_a_missing_file_of_clusters_names_the_command_that_makes_it():
+def test_missing_cluster_file_error_names_the_find_clusters_command():
     segmenter = contract_test_model(model_card("chen2023_small")).model.segmenter
     with pytest.raises(WeightsError, match="find_clusters PHOTOS -o nowhere"):
         load_segmenter(segmenter, "nowhere.safetensors")
 
 
-def test_random_frozen_parts_are_allowed_if_asked_for():
+def test_untrained_backbone_requires_allow_untrained():
     card = model_card("kim2021")
     model = contract_test_model(card)
     model.model.backbone.model.trained = False
@@ -112,7 +112,7 @@ def test_random_frozen_parts_are_allowed_if_asked_for():
 
 
 class Plain(LightningDataModule):
-    """A DataModule of someone who knows torch but not this package."""
+    """A DataModule whose batches do not have the keys of this package."""
 
     def __init__(self, key: str = "") -> None:
         super().__init__()
@@ -123,13 +123,13 @@ class Plain(LightningDataModule):
         return DataLoader([{self.key: each} if self.key else each for each in images], batch_size=2)
 
 
-def test_batches_without_images_are_an_error(tmp_path):
+def test_batches_without_rgb_raise(tmp_path):
     for key, found in (("", "got Tensor"), ("image", "got keys image")):
         with pytest.raises(DataError, match=found):
             small_trainer(tmp_path, limit_val_batches=0).fit(small_model(), Plain(key))
 
 
-def test_an_invalid_configuration_is_one_line(tmp_path, capsys):
+def test_invalid_config_file_error_is_one_line(tmp_path, capsys):
     path = tmp_path / "odd.yaml"
     for content in (b"5", b"\x89PNG\r\n\xff", b"a: [1\n", b"model:\n  class_path: [Z\n t: 3\n"):
         path.write_bytes(content)

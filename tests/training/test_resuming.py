@@ -1,4 +1,4 @@
-"""The checkpoint of --ckpt_path, and runs that are killed: on a disk, in a bucket, with other processes."""
+"""Killed runs that are resumed with --ckpt_path from a folder or bucket, and checkpoint lookup."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def whole(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_killed_run_continues_in_its_folder_and_ends_equal(twelve, tmp_path, whole):
+def test_killed_run_resumes_in_its_folder_with_equal_results(twelve, tmp_path, whole):
     train(twelve, tmp_path, *STEPS, stop=2)
     train(twelve, tmp_path, *STEPS)
     assert trace(tmp_path) == trace(whole)
@@ -74,7 +74,7 @@ def test_a_killed_run_continues_in_its_folder_and_ends_equal(twelve, tmp_path, w
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["version_0"]
 
 
-def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_path, whole, monkeypatch):
+def test_killed_run_resumes_from_a_bucket_with_equal_results(twelve, bucket, tmp_path, whole, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(twelve, tmp_path, *STEPS, place="s3://bucket/run", stop=2)
     train(twelve, tmp_path, *STEPS, place="s3://bucket/run")
@@ -90,7 +90,7 @@ def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_pat
         find_checkpoint("s3://nowhere/x", begins=False)
 
 
-def test_a_run_is_resumed_with_its_batch_size_only(images, tmp_path):
+def test_resume_with_another_batch_size_raises(images, tmp_path):
     fit(images, tmp_path, max_steps=1)
     with pytest.raises(DataError, match="batch_size"):
         fit(images, tmp_path, batch=2, resume=str(tmp_path / "last.ckpt"))
@@ -113,7 +113,7 @@ def killed_while_saving(root: Path, folder: Path) -> None:
     fit(root, folder)
 
 
-def test_a_run_killed_while_it_saves_continues_from_the_earlier_checkpoint(images, other_disk, tmp_path):
+def test_run_killed_while_saving_resumes_from_the_previous_checkpoint(images, other_disk, tmp_path):
     assert in_processes(killed_while_saving, images, other_disk) == [-KILL]
     assert len(left := list(other_disk.glob(".colorzoo-*.part"))) == 1
     fit(images, other_disk, resume=find_checkpoint(str(other_disk), begins=True))
@@ -122,7 +122,7 @@ def test_a_run_killed_while_it_saves_continues_from_the_earlier_checkpoint(image
     assert not left[0].exists()
 
 
-def test_a_folder_stands_for_its_newest_checkpoint(tmp_path):
+def test_find_checkpoint_returns_the_newest_checkpoint_of_a_folder(tmp_path):
     for second, name in enumerate(("z/b.ckpt", "m/c.ckpt", "a/a.ckpt", "q/.x.ckpt.0.tmp")):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
@@ -137,7 +137,7 @@ def test_a_folder_stands_for_its_newest_checkpoint(tmp_path):
             find_checkpoint(str(tmp_path / place) if place != "last" else place, begins=begins)
 
 
-def test_two_runs_do_not_train_into_one_folder(tmp_path, monkeypatch):
+def test_run_lock_rejects_a_second_run_in_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("colorzoo.training.callbacks.run_files._TIMEOUT", 0.1)
     trainer, lock = small_trainer(tmp_path), RunLock()
     with FileLock(tmp_path / "run.lock"), pytest.raises(ColorzooError, match="default_root_dir"):
@@ -146,14 +146,14 @@ def test_two_runs_do_not_train_into_one_folder(tmp_path, monkeypatch):
     lock.teardown(trainer, trainer, "fit")
 
 
-def test_a_deeply_nested_value_is_one_line(tmp_path, refused):
+def test_fit_rejects_a_deeply_nested_value(tmp_path, refused):
     deep = "[" * 100_000
     assert refused("fit", f"--model={deep}", "--data=FolderDataModule", f"--data.root={tmp_path}")
     (tmp_path / "deep.yaml").write_text(f"model: {deep}\n")
     assert refused("fit", f"--config={tmp_path / 'deep.yaml'}")
 
 
-def test_a_data_root_selects_the_folder_module_unless_another_is_given():
+def test_data_root_selects_folder_data_module_unless_data_is_given():
     words = ["--data.root=x"]
     assert with_folder_data(words) == ["--data=FolderDataModule", *words]
     for other in ("--config=a", "--data=B"):

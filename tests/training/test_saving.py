@@ -1,4 +1,4 @@
-"""A checkpoint has its name when it is complete, whatever ends the process, and on any file system."""
+"""Atomic writing of checkpoints."""
 
 import os
 
@@ -8,7 +8,7 @@ import torch
 from colorzoo.training.saving import CheckpointFile
 
 
-def test_only_own_partial_files_are_removed(tmp_path):
+def test_save_checkpoint_removes_only_its_own_partial_files(tmp_path):
     own = tmp_path / f".colorzoo-{'0a' * 16}.part"
     others = [tmp_path / ".colorzoo-notes.part", tmp_path / "mine.part"]
     for path in (own, *others):
@@ -18,7 +18,7 @@ def test_only_own_partial_files_are_removed(tmp_path):
     assert all(path.exists() for path in others)
 
 
-def test_a_full_disk_is_named_and_the_earlier_file_stays(tmp_path, monkeypatch):
+def test_save_checkpoint_on_a_full_disk_keeps_the_previous_file(tmp_path, monkeypatch):
     file = CheckpointFile()
     file.save_checkpoint({"a": torch.ones(3)}, tmp_path / "last.ckpt")
     before = (tmp_path / "last.ckpt").read_bytes()

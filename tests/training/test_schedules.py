@@ -1,4 +1,4 @@
-"""Schedules and optimizers over a run counted in steps."""
+"""Learning rate schedules, planned steps, and parameter groups."""
 
 import math
 from functools import partial
@@ -16,7 +16,7 @@ from colorzoo.training.schedules import Cosine, HoldThenLinear, Linear, Piecewis
 
 
 def rates(make, steps: int, lr: float = 1.0) -> list[float]:
-    """Return the rate of each step, and the one after the last."""
+    """Return the learning rate of each step and after the last step."""
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=lr)
     found = make(optimizer)
     seen = []
@@ -28,7 +28,7 @@ def rates(make, steps: int, lr: float = 1.0) -> list[float]:
 
 
 def trainer(**known) -> SimpleNamespace:
-    """Return what `planned_steps` asks a trainer of ten batches an epoch."""
+    """Return the attributes that `planned_steps` reads, with ten batches per epoch."""
     epochs, limit = known.get("max_epochs", -1), known.get("max_steps", -1)
     automatic = min([10 * epochs] * (epochs != -1) + [limit] * (limit != -1), default=-1)
     return SimpleNamespace(
@@ -36,28 +36,28 @@ def trainer(**known) -> SimpleNamespace:
     )
 
 
-def test_linear_falls_to_zero_after_the_last_step() -> None:
+def test_linear_reaches_zero_after_the_last_step() -> None:
     assert rates(lambda o: Linear(o, total_steps=4), 4, lr=2.0) == pytest.approx([2, 1.5, 1, 0.5, 0])
 
 
-def test_cosine_is_half_a_cosine() -> None:
+def test_cosine_decays_along_half_a_cosine_period() -> None:
     expected = [0.5 * (1 + math.cos(math.pi * step / 6)) for step in range(7)]
     assert rates(lambda o: Cosine(o, total_steps=6), 6) == pytest.approx(expected)
 
 
-def test_the_second_half_of_pix2pix_falls_to_zero_one_step_too_late() -> None:
+def test_hold_then_linear_reaches_zero_one_step_late_as_in_pix2pix() -> None:
     expected = [1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
     assert rates(lambda o: HoldThenLinear(o, total_steps=8), 8) == pytest.approx(expected)
 
 
-def test_a_warm_up_rises_in_a_line_and_shortens_the_rest() -> None:
+def test_warmup_is_linear_and_shortens_the_schedule() -> None:
     for kind in [Linear, Cosine, HoldThenLinear]:
         warm = rates(partial(kind, warmup_steps=4, total_steps=12), 12)
         assert warm[:4] == pytest.approx([0.25, 0.5, 0.75, 1])
         assert warm[4:] == pytest.approx(rates(partial(kind, total_steps=8), 8))
 
 
-def test_steps_of_any_factor() -> None:
+def test_piecewise_constant_applies_factors_at_milestones() -> None:
     found = rates(lambda o: PiecewiseConstant(o, [2, 4], [0.3, 0.1]), 5, lr=10.0)
     assert found == pytest.approx([10, 10, 3, 3, 1, 1])
     for milestones, factors in (([1, 2], [0.5]), ([2, 1], [0.5, 0.1])):
@@ -65,7 +65,7 @@ def test_steps_of_any_factor() -> None:
             rates(lambda o, m=milestones, f=factors: PiecewiseConstant(o, m, f), 1)
 
 
-def test_the_length_of_a_run_in_steps() -> None:
+def test_planned_steps_follow_epoch_and_step_limits() -> None:
     for limits, counting, steps in [
         ({"max_epochs": 3}, {}, 30),
         ({"max_steps": 24}, {}, 24),
@@ -76,7 +76,7 @@ def test_the_length_of_a_run_in_steps() -> None:
         assert planned_steps(trainer(**limits), **counting) == steps
 
 
-def test_a_run_without_an_end_is_refused_by_what_must_know_it() -> None:
+def test_schedule_that_depends_on_the_run_length_rejects_endless_runs() -> None:
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     for endless in (trainer(), SimpleNamespace(max_epochs=None, max_steps=-1)):
         with pytest.raises(ColorzooError, match="lr_scheduler"):
@@ -85,13 +85,13 @@ def test_a_run_without_an_end_is_refused_by_what_must_know_it() -> None:
     assert isinstance(schedule(ConstantLR, optimizer, trainer()), ConstantLR)
 
 
-def test_a_schedule_spans_the_run_unless_it_is_told_otherwise() -> None:
+def test_schedule_spans_the_run_unless_total_steps_is_set() -> None:
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     assert schedule(Linear, optimizer, trainer(max_epochs=3)).total_steps == 30
     assert schedule(lambda o: Linear(o, total_steps=7), optimizer, trainer(max_epochs=3)).total_steps == 7
 
 
-def test_biases_and_norms_do_not_decay_and_what_is_frozen_is_left_out() -> None:
+def test_parameter_groups_exclude_frozen_parameters_and_bias_decay() -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
     module[2].requires_grad_(False)
     weights, others = Adam(parameter_groups(module), weight_decay=0.1).param_groups

@@ -1,4 +1,4 @@
-"""Epochs differ, runs with one seed agree, validation repeats itself, and what counts is counted once."""
+"""Random seeds of epochs, runs and images; image counts; weights in checkpoints."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from colorzoo.training.callbacks import StepSeed
 from colorzoo.training.command import ZooCLI
 
 
-class Seen(Callback):
-    """Keeps what each batch of training and validation was, by epoch."""
+class RecordsBatches(Callback):
+    """Records training and validation batches by epoch."""
 
     def __init__(self) -> None:
         self.trained: dict[int, list[Any]] = {}
@@ -41,9 +41,9 @@ class Seen(Callback):
         self.validated.setdefault(trainer.current_epoch, []).append(row)
 
 
-def test_draws_of_an_image_follow_from_its_seed_and_their_purpose() -> None:
+def test_image_generators_draw_from_the_image_seed_and_purpose() -> None:
     for purpose, salt in [
-        ("flip", int.from_bytes(b"flip...", "big")),  # as the first release drew
+        ("flip", int.from_bytes(b"flip...", "big")),  # compatible with the first release
         ("exempla", int.from_bytes(b"exempla", "big")),
         ("exemplar", int.from_bytes(sha256(b"exemplar").digest()[:8], "big")),
     ]:
@@ -59,17 +59,17 @@ def test_draws_of_an_image_follow_from_its_seed_and_their_purpose() -> None:
                 draw(made, 3, 1, torch.device("cpu"))  # type: ignore[arg-type]
 
 
-def seen(images: Path, folder: Path, seed: int, step_seed: int = 0) -> Seen:
-    callback = Seen()
+def record_batches(images: Path, folder: Path, seed: int, step_seed: int = 0) -> RecordsBatches:
+    callback = RecordsBatches()
     small_trainer(folder, callback, StepSeed(step_seed), max_epochs=3, enable_checkpointing=False).fit(
         small_model(), small_data(images, seed=seed)
     )
     return callback
 
 
-def test_epochs_differ_runs_agree_and_validation_repeats(images, tmp_path):
-    first, again = seen(images, tmp_path, 0), seen(images, tmp_path, 0)
-    other, dropout = seen(images, tmp_path, 1), seen(images, tmp_path, 0, step_seed=1)
+def test_training_batches_depend_on_epoch_and_seed_and_validation_repeats(images, tmp_path):
+    first, again = record_batches(images, tmp_path, 0), record_batches(images, tmp_path, 0)
+    other, dropout = record_batches(images, tmp_path, 1), record_batches(images, tmp_path, 0, step_seed=1)
     assert (first.trained, first.validated) == (again.trained, again.validated)
     for column in range(4):  # order, seeds, crops, the numbers of the device
         epochs = [str([row[column] for row in rows]) for rows in first.trained.values()]
@@ -78,7 +78,7 @@ def test_epochs_differ_runs_agree_and_validation_repeats(images, tmp_path):
         assert (str(by_seed) != epochs[0]) == (column < 3)
         assert (str(by_step_seed) != epochs[0]) == (column == 3)
     drawn = [row[3] for rows in first.trained.values() for row in rows]
-    assert len(set(drawn)) == len(drawn)  # no step repeats another's
+    assert len(set(drawn)) == len(drawn)  # no number is repeated in another step
     seeds = [seed for rows in first.trained.values() for row in rows for seed in row[1]]
     assert len(set(seeds)) == len(seeds)
     # crops and augmentation of the same image differ between epochs
@@ -96,7 +96,7 @@ def test_epochs_differ_runs_agree_and_validation_repeats(images, tmp_path):
     assert len({seed for row in first.validated[0] for seed in row[1]}) == 5
 
 
-def test_the_seed_of_the_run_reaches_its_steps():
+def test_seed_everything_sets_the_seed_of_step_seed():
     model = SimpleNamespace(validation_settings=lambda: ("0",))
     for seed in (0, 7):
         cli: Any = SimpleNamespace(config={"seed_everything": seed}, model=model, _settings={})
@@ -105,14 +105,14 @@ def test_the_seed_of_the_run_reaches_its_steps():
         assert found.seed == seed
 
 
-def test_crops_reach_every_place():
+def test_place_square_reaches_every_position():
     image = torch.zeros(3, 12, 13)
     found = {(s.top, s.left) for s in (place_square(image, 10, seed) for seed in range(300))}
     assert found == {(top, left) for top in range(3) for left in range(4)}
     assert (place_square(image, 10).top, place_square(image, 10).left) == (1, 1)
 
 
-def test_the_jitter_of_colors_is_that_of_colorsys():
+def test_jitter_colors_equals_colorsys():
     for color in [(0.6, 0.35, 0.2), (0.97, 0.02, 0.3), (0.5, 0.48, 0.47)]:
         seeds = torch.arange(200)
         rgb = torch.tensor(color)
@@ -137,7 +137,7 @@ def test_the_jitter_of_colors_is_that_of_colorsys():
         assert len(kinds) == 4
 
 
-def test_purposes_and_images_draw_independently():
+def test_image_generators_differ_between_seeds_and_purposes():
     drawn = {
         (seed, purpose): float(torch.rand((), generator=image_generators(torch.tensor([seed]), purpose)[0]))
         for seed in (1, 2, 2**61)
@@ -147,7 +147,7 @@ def test_purposes_and_images_draw_independently():
 
 
 @pytest.mark.parametrize("processes", [1, 4])
-def test_images_of_all_processes_are_counted(processes):
+def test_provenance_counts_the_images_of_all_processes(processes):
     model = small_model()
     model._trainer = SimpleNamespace(world_size=processes)  # type: ignore[assignment]
     for _ in range(3):
@@ -156,13 +156,13 @@ def test_images_of_all_processes_are_counted(processes):
 
 
 class Weights(Callback):
-    """Keeps the trained weights after each step."""
+    """Records the trained weights after each step."""
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         self.last = {name: value.detach().clone() for name, value in pl_module.named_parameters()}
 
 
-def test_checkpoints_hold_trained_and_averaged_weights(images, tmp_path):
+def test_checkpoints_store_trained_and_averaged_weights(images, tmp_path):
     weights = Weights()
     fit(images, tmp_path, more=[weights])
     content = torch.load(tmp_path / "last.ckpt", weights_only=True)
@@ -173,8 +173,8 @@ def test_checkpoints_hold_trained_and_averaged_weights(images, tmp_path):
     assert len(apart) > len(weights.last) / 2
 
 
-def test_seeds_stay_on_the_host(images):
-    """A step would wait for the device to read them."""
+def test_transfer_batch_to_device_keeps_seeds_on_the_cpu(images):
+    """Reading seeds from a device would synchronize each step."""
     batch = {"rgb": torch.zeros(1, 3, 4, 4), "seed": torch.zeros(1, dtype=torch.int64), "name": ["x"]}
     moved = small_data(images).transfer_batch_to_device(batch, torch.device("meta"), 0)
     assert (moved["rgb"].device.type, moved["seed"].device.type) == ("meta", "cpu")

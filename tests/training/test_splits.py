@@ -1,4 +1,4 @@
-"""What an image teaches does not depend on who shares its batch, nor on how processes split that."""
+"""References and losses do not depend on how a batch is split."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize("make", [crop_flip_reference, warp_jitter_reference])
-def test_references_belong_to_their_image(make: Callable[..., Tensor]) -> None:
+def test_training_references_do_not_depend_on_the_batch_split(make: Callable[..., Tensor]) -> None:
     rgb, seeds = torch.rand(4, 3, 20, 24, generator=torch.Generator().manual_seed(1)), torch.arange(4) + 7
     whole = make(rgb, image_generators(seeds, "referen"))
     parts = [make(rgb[half], image_generators(seeds[half], "referen")) for half in HALVES]
@@ -35,10 +35,10 @@ def weighted(ab: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("loss", [huber, weighted])
-def test_a_loss_is_the_mean_of_its_halves(loss: Callable[..., Tensor]) -> None:
+def test_loss_of_a_batch_is_the_mean_of_its_halves(loss: Callable[..., Tensor]) -> None:
     size = torch.tensor([10.0, 20.0, 30.0, 60.0]).view(4, 1, 1, 1)
     ab, target = size * noise(4, 2, 6, 6), size * noise(4, 2, 6, 6, seed=1)
     mask = (noise(4, 1, 6, 6, seed=2) > torch.tensor([-1.0, 0.0, 1.0, 9.0]).view(4, 1, 1, 1)).float()
     halves = torch.stack([loss(ab[half], target[half], mask[half]) for half in HALVES])
-    assert halves[0] != pytest.approx(float(halves[1]), rel=0.05)  # the halves are not alike
+    assert halves[0] != pytest.approx(float(halves[1]), rel=0.05)  # the halves differ
     torch.testing.assert_close(halves.mean(), loss(ab, target, mask))

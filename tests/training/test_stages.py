@@ -1,4 +1,4 @@
-"""Stages as data: what is trained, and what stays as it is."""
+"""Training stages: trained and frozen parameters."""
 
 from torch import nn
 
@@ -16,20 +16,20 @@ def trained(stage: Stage) -> set[str]:
     return {name for name, parameter in found.named_parameters() if parameter.requires_grad}
 
 
-def test_a_stage_trains_what_it_names_but_for_what_it_leaves() -> None:
+def test_freeze_trains_only_the_parameters_that_the_stage_selects() -> None:
     assert trained(EVERYTHING) == {name for name, _ in module().named_parameters()}
     assert trained(Stage(trains=("head.*",))) == {"head.weight", "head.bias"}
     assert trained(Stage(trains=("trunk.*",), leaves=("trunk.1.*",))) == {"trunk.0.weight", "trunk.0.bias"}
 
 
-def test_what_was_frozen_before_stays_frozen() -> None:
+def test_freeze_keeps_parameters_that_were_frozen_before() -> None:
     found = module()
     found["trunk"][0].requires_grad_(False)
     freeze(found, EVERYTHING)
     assert not found["trunk"][0].weight.requires_grad
 
 
-def test_layers_of_which_nothing_is_trained_keep_their_statistics() -> None:
+def test_set_frozen_layers_to_eval_changes_only_frozen_layers() -> None:
     found = module().train()
     freeze(found, Stage(trains=("head.*",)))
     set_frozen_layers_to_eval(found)
@@ -37,7 +37,7 @@ def test_layers_of_which_nothing_is_trained_keep_their_statistics() -> None:
     assert found["head"].training
 
 
-def test_models_inside_of_random_weights_are_named() -> None:
+def test_untrained_submodels_lists_only_the_outermost_untrained_part() -> None:
     found = module()
     assert list(untrained_submodels(found)) == []
     for part, is_trained in ((found, False), (found["trunk"], False), (found["head"], True)):

@@ -1,4 +1,4 @@
-"""What a training begins with: trained models only, and said so in everything that comes of it."""
+"""Starting weights of training, and provenance in checkpoints and weight files."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def same_layers(one: torch.nn.Module, other: torch.nn.Module, prefix: str) -> bo
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
-def test_training_begins_with_the_layers_of_the_starting_model(name, tmp_path):
+def test_start_copies_the_layers_of_the_starting_model(name, tmp_path):
     model = model_of(name, width=0.25, start="zhang2017_local_small")
     source = create_model("zhang2017_local_small").model.network.unet
     target = model.model.network if name == "zhang2016" else model.model.network.unet
@@ -55,7 +55,7 @@ def test_training_begins_with_the_layers_of_the_starting_model(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
 @pytest.mark.filterwarnings("ignore:zhang2017_local has random weights")
-def test_a_start_from_random_weights_is_refused(name, monkeypatch):
+def test_start_from_random_weights_raises(name, monkeypatch):
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points_small")
     with pytest.raises(WeightsError, match="has no trained weights on this machine") as caught:
@@ -64,14 +64,14 @@ def test_a_start_from_random_weights_is_refused(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global"])
-def test_a_start_of_another_width_or_family_is_refused(name):
+def test_start_from_another_width_or_model_family_raises(name):
     for start in ("zhang2017_local_small", "zhang2016_small"):
         with pytest.raises(ColorzooError, match=r"--model\.start"):
             model_of(name, width=0.125, start=start).setup("fit")
 
 
-def test_a_start_changes_no_color_before_training():
-    """Whatever it is told the branch adds nothing yet; lightness is read as the trained layers read it."""
+def test_zhang2017_global_equals_its_starting_model_before_training():
+    """The guidance branch has no effect yet; lightness is scaled as in the starting model."""
     model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()
     model.setup("fit")
     lightness = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
@@ -82,12 +82,12 @@ def test_a_start_changes_no_color_before_training():
     torch.testing.assert_close(model(lightness, told).ab, plain(lightness).ab, rtol=0, atol=1e-3)
 
 
-def test_checkpoints_and_weight_files_tell_where_they_come_from(images, tmp_path):
+def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):
     first = fit(model_of("zhang2017_local_small", stage="joint"), images, tmp_path / "a")
     stored = torch.load(first, weights_only=True)["provenance"]
     assert (stored["model"], stored["stage"]) == ("Zhang2017Local", "joint")
     assert (stored["steps"], stored["images"]) == (3, 9)
-    assert stored["data"]["images"] == 11  # of which an epoch of whole batches leaves two out
+    assert stored["data"]["images"] == 11  # an epoch of full batches omits two of them
     assert len(stored["data"]["sha256"]) == 64
     convert_weights(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     packed = json.loads(read_metadata(tmp_path / "packed.safetensors")["provenance"])
@@ -96,7 +96,7 @@ def test_checkpoints_and_weight_files_tell_where_they_come_from(images, tmp_path
     assert loaded.provenance == Provenance.of(stored)
 
 
-def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(images, tmp_path):
+def test_next_stage_continues_with_weights_loaded_by_create_model(images, tmp_path):
     small = {"width": 0.125, "init_std": None}
     first = fit(model_of("su2020", stage="full", **small), images, tmp_path)
     model = create_model("su2020", first, stage="instance", **small)
@@ -107,14 +107,14 @@ def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(images, tm
     assert all(torch.equal(full[key], instance[key]) for key in full)
 
 
-def test_a_stage_that_is_not_there_is_refused():
+def test_unknown_stage_raises():
     for name in ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]:
         with pytest.raises(ColorzooError, match=r"stage must be|has no argument") as caught:
             model_of(name, stage="regresion")
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, images):
+def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path, images):
     checkpoint = fit(model_of("zhang2017_local_small"), images, tmp_path)
     content = torch.load(checkpoint, weights_only=True)
     del content["provenance"]
@@ -125,7 +125,7 @@ def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, images):
 
 
 @pytest.mark.nightly
-def test_a_second_stage_remembers_the_first(images, tmp_path):
+def test_provenance_of_a_second_stage_contains_the_first_stage(images, tmp_path):
     config = tmp_path / "mine.yaml"
     small = {"architecture": {"width": 0.125}, "stage": "classification"}
     config.write_text(yaml.safe_dump({"model": {"class_path": "Zhang2017Local", "init_args": small}}))
@@ -156,7 +156,7 @@ def test_a_second_stage_remembers_the_first(images, tmp_path):
         ("colors", ("model.network.unet.block10.", "model.network.unet.ab_head.")),
     ],
 )
-def test_frozen_layers_keep_their_statistics_while_others_train(stage, trained, images, tmp_path):
+def test_frozen_layers_keep_their_state_during_training(stage, trained, images, tmp_path):
     model = model_of("zhang2017_local_small", stage=stage, hypercolumn=stage == "distribution")
     before = {key: value.clone() for key, value in model.state_dict().items()}
     fit(model, images, tmp_path)

@@ -1,4 +1,4 @@
-"""Sweep files of Weights & Biases: the documented keys, and parameters that `fit` has."""
+"""Sweep files of Weights & Biases: documented keys, and parameters that are options of `fit`."""
 
 import inspect
 from importlib import import_module
@@ -31,7 +31,7 @@ def is_option(name: str, config: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_wandb_takes_the_file_and_fit_its_parameters(path: Path) -> None:
+def test_sweep_file_has_documented_keys_and_options_of_fit(path: Path) -> None:
     sweep = yaml.safe_load(path.read_text())
     assert REQUIRED <= set(sweep) <= REQUIRED | OPTIONAL
     assert sweep["method"] in ("grid", "random", "bayes")

@@ -1,4 +1,4 @@
-"""Whatever ends a training, the next start goes on and ends with the weights of the uninterrupted one."""
+"""Faults during training: resumed runs equal uninterrupted runs, and errors are one line."""
 
 import errno
 import json
@@ -50,8 +50,8 @@ def undisturbed(images, tmp_path_factory):
 @pytest.mark.parametrize(
     ("how", "ranks"), [("SIGKILL", "1"), ("SIGKILL", "0"), ("SIGTERM", "01"), ("SIGUSR1", "1")]
 )
-def test_two_processes_go_on_after_a_fault(how, ranks, images, tmp_path, undisturbed, monkeypatch):
-    if how == "SIGUSR1":  # as srun's tasks get it, here one of them alone
+def test_two_processes_resume_after_a_fault(how, ranks, images, tmp_path, undisturbed, monkeypatch):
+    if how == "SIGUSR1":  # as sent by srun, but to one task only
         monkeypatch.setenv("SLURM_NTASKS", "2")
         monkeypatch.setenv("SLURM_JOB_NAME", "colorzoo")
     two_ranks(images, tmp_path, how, ranks)
@@ -60,14 +60,14 @@ def test_two_processes_go_on_after_a_fault(how, ranks, images, tmp_path, undistu
     for rank in "01":
         expected, found = trace(undisturbed / rank), trace(tmp_path / rank)
         assert [row["step"] for row in expected] == list(range(1, len(expected) + 1))
-        last = {row["step"]: row for row in found}  # a step that was not saved was taken twice, alike
+        last = {row["step"]: row for row in found}  # an unsaved step is repeated with equal results
         assert [last[row["step"]] for row in expected] == expected
     ends = [weights_of(folder / "0" / "last.ckpt") for folder in (undisturbed, tmp_path)]
     torch.testing.assert_close(*ends, rtol=0, atol=0)
 
 
-def wait_for_a_dead_process(told: Path) -> None:
-    """Meet as one of two processes; the second is killed, and the first writes what it makes of that."""
+def wait_for_a_killed_process(report: Path) -> None:
+    """Synchronize two processes; the second kills itself, and the first writes the translated error."""
     distributed.init_process_group("gloo")
     distributed.barrier()
     if distributed.get_rank() == 1:
@@ -75,13 +75,13 @@ def wait_for_a_dead_process(told: Path) -> None:
     try:
         distributed.all_reduce(torch.zeros(1))
     except RuntimeError as error:
-        told.write_text(str(translated(error)))
+        report.write_text(str(translated(error)))
 
 
-def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monkeypatch, capsys):
-    told = tmp_path / "told"
-    assert in_processes(wait_for_a_dead_process, told, processes=2) == [0, -signal.SIGKILL]
-    assert "Another process of this run has ended" in told.read_text()
+def test_error_of_a_killed_process_is_one_line(tmp_path, monkeypatch, capsys):
+    report = tmp_path / "report"
+    assert in_processes(wait_for_a_killed_process, report, processes=2) == [0, -signal.SIGKILL]
+    assert "Another process of this run has ended" in report.read_text()
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("[pair.cc:561] Connection closed by peer [10.0.0.1]:34714. This is typically")
@@ -97,7 +97,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
-def test_an_error_of_a_library_becomes_one_line():
+def test_translated_library_errors_are_one_line():
     for error, line in (
         (OSError(errno.EXDEV, "Invalid", "a.tmp", None, "a.ckpt"), "a.ckpt: Invalid"),  # a rename
         (OSError("Caught OSError in a worker\n  File\nOSError: too many\n"), "OSError: too many"),
@@ -113,7 +113,7 @@ def test_an_error_of_a_library_becomes_one_line():
         assert translated(unexpected) is None
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_names_its_images(images, tmp_path, monkeypatch):
+def test_non_finite_guard_ends_the_run_and_reports_image_names(images, tmp_path, monkeypatch):
     step = Zhang2017Local.training_step
     monkeypatch.setattr(
         Zhang2017Local, "training_step", lambda *a: step(*a) * (float("nan") if a[2] == 1 else 1)

@@ -1,4 +1,4 @@
-"""Crops and batches whose sizes take turns."""
+"""Cyclic crop and batch sizes."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ TURNS = {"crop": [32, 16, 24], "batch_size": [2, 4, 3]}
 
 
 class Batches(Callback):
-    """Notes size, side and names of every training batch; ends the run at a step if asked."""
+    """Records size, side and names of every training batch; optionally stops at a step."""
 
     def __init__(self, stop: int | None = None) -> None:
         self.seen: list[tuple[int, int, list[str]]] = []
@@ -39,7 +39,7 @@ def sampler(length: int, sizes: list[int], *, drop_last: bool, **more) -> Cyclic
     return CyclicBatchSampler(SeededSampler(length, seed=1, **more), sizes, drop_last=drop_last)
 
 
-def test_batches_take_turns_and_are_counted() -> None:
+def test_cyclic_batch_sampler_cycles_through_the_batch_sizes() -> None:
     for drop_last in [False, True]:
         for length in [1, 2, 8, 9, 20]:
             found = sampler(length, [2, 4, 3], drop_last=drop_last)
@@ -52,7 +52,7 @@ def test_batches_take_turns_and_are_counted() -> None:
             assert length - len(samples) < (4 if drop_last else 1)
 
 
-def test_two_processes_share_the_samples_of_an_epoch() -> None:
+def test_cyclic_batch_sampler_splits_an_epoch_between_two_processes() -> None:
     parts = [sampler(26, [2, 4], drop_last=False, rank=rank, world_size=2) for rank in (0, 1)]
     for part in parts:
         part.set_epoch(3)
@@ -64,7 +64,7 @@ def test_two_processes_share_the_samples_of_an_epoch() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.nightly)])
-def test_a_resumed_run_goes_on_in_its_turn(many: Path, tmp_path: Path, workers: int) -> None:
+def test_cyclic_batch_sizes_continue_after_a_resume(many: Path, tmp_path: Path, workers: int) -> None:
     settings = {**TURNS, "num_workers": workers}
 
     def train(noted: Batches, resume: str | None = None) -> None:
@@ -73,7 +73,7 @@ def test_a_resumed_run_goes_on_in_its_turn(many: Path, tmp_path: Path, workers: 
         trainer.fit(small_model(), small_data(many, **settings), ckpt_path=resume)
 
     train(whole := Batches())
-    epoch = [(2, 32), (4, 16), (3, 24), (2, 32), (4, 16), (3, 24), (2, 32), (4, 16)]  # 25 - 24: one is left
+    epoch = [(2, 32), (4, 16), (3, 24), (2, 32), (4, 16), (3, 24), (2, 32), (4, 16)]  # one image remains
     assert [(size, side) for size, side, _ in whole.seen] == epoch * 2
     with pytest.raises(InterruptedError):
         train(first := Batches(stop=5))
@@ -81,7 +81,7 @@ def test_a_resumed_run_goes_on_in_its_turn(many: Path, tmp_path: Path, workers: 
     assert first.seen + second.seen == whole.seen
 
 
-def test_sizes_are_checked(many: Path) -> None:
+def test_folder_data_module_validates_crop_and_batch_sizes(many: Path) -> None:
     assert small_data(many, **TURNS).train_side == 40
     with pytest.raises(ColorzooError, match=r"resize must be at least"):
         small_data(many, crop=[16, 32], resize=30)
@@ -92,13 +92,13 @@ def test_sizes_are_checked(many: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
-def test_the_first_part_of_a_run_takes_smaller_crops(limit, images, tmp_path):
+def test_first_crop_is_used_in_the_first_part_of_a_run(limit, images, tmp_path):
     data = small_data(images, first_crop=16, first_crop_fraction=0.5)
     small_trainer(tmp_path, noted := Batches(), limit_val_batches=0, **limit).fit(small_model(), data)
     assert [side for _, side, _ in noted.seen] == [16] * 3 + [32] * 3
 
 
-def test_a_schedule_of_crops_needs_the_length_of_the_run(images, tmp_path):
+def test_first_crop_requires_a_known_run_length(images, tmp_path):
     data = small_data(images, first_crop=16)
     trainer = small_trainer(tmp_path, max_epochs=-1, max_time="00:00:01:00")
     with pytest.raises(ColorzooError, match=r"--trainer\.max_steps"):

@@ -1,4 +1,4 @@
-"""One of two processes of a training that is hurt in its first start; torchrun starts it."""
+"""Training process for torchrun, one of two, that is interrupted in its first start."""
 
 import os
 import signal
@@ -13,15 +13,15 @@ from colorzoo.training.checkpoint_lookup import find_checkpoint
 
 
 def main(root: Path, folder: Path, how: str, ranks: str) -> None:
-    """Train two processes; those of ``ranks`` send themselves the signal ``how`` in a step."""
+    """Train as one of two processes; those in ``ranks`` send themselves the signal ``how``."""
     torch.set_num_threads(1)
     rank = os.environ["RANK"]
-    hurt = bool(how) and rank in ranks
+    interrupted = bool(how) and rank in ranks
     fit(
         root,
         folder / rank,
-        stop=2 if hurt else None,
-        how=getattr(signal, how) if hurt else "raise",
+        stop=2 if interrupted else None,
+        how=getattr(signal, how) if interrupted else "raise",
         resume=find_checkpoint(str(folder / "0"), begins=True),
         saved=folder / "0",
         batch=2 * BATCH,

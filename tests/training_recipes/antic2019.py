@@ -16,7 +16,7 @@ _FROZEN = (".conv1.weight", ".conv2.weight", ".conv3.weight", ".downsample.0.wei
 
 
 class _NormsOnly(Recipe):
-    """Of the encoder, BatchNorm alone is trained."""
+    """Recipe that trains only the BatchNorm layers of the encoder."""
 
     def trained(self, name: str) -> bool:
         inside = name.startswith("model.network.encoder.")
@@ -24,9 +24,9 @@ class _NormsOnly(Recipe):
 
 
 def phase(name: str, rates: tuple[float, float], start: float, batch: int, steps: int, **more: Any) -> Recipe:
-    """One cycle: from a 25th of the rates up to the rates, and down to nothing; or down from the first step.
+    """Return a recipe of one cycle: a rise from 1/25 of the peak rates, if any, and a fall to almost zero.
 
-    The first step comes last, since reading a rate of `OneCycleLR` moves the momentum too.
+    The first step is listed last, because reading a rate of `OneCycleLR` changes the momentum too.
     """
     peak = round(start * steps - 1)
     first = 25 if peak > 0 else 1
@@ -43,7 +43,7 @@ def phase(name: str, rates: tuple[float, float], start: float, batch: int, steps
     )  # fmt: skip
 
 
-def judged(name: str, rate: float, batch: int, steps: int, settings: Any) -> Recipe:
+def gan_phase(name: str, rate: float, batch: int, steps: int, settings: Any) -> Recipe:
     return Recipe(
         config=f"antic2019/{name}.yaml",
         source="fact sheet, section 5: GAN, rate of the critic five times the generator's",
@@ -57,7 +57,7 @@ def judged(name: str, rate: float, batch: int, steps: int, settings: Any) -> Rec
     )  # fmt: skip
 
 
-def critic(name: str, rate: float, batch: int, steps: int) -> Recipe:
+def critic_phase(name: str, rate: float, batch: int, steps: int) -> Recipe:
     settings = {"settings": _ARTISTIC, "stage": "critic", "trains": ("discriminator.",)}
     return phase(name, (rate, rate), 0.3, batch, steps, **settings)
 
@@ -76,8 +76,8 @@ RECIPES = (
         stage="frozen",
         settings={**_STABLE, "layer_weights": _LAYERS},
     ),
-    critic("critic_128", 1e-3, 32, 20_424),  # 64 images: half of them in generated colors
-    critic("critic_192", 1e-4, 8, 54_452),
-    judged("gan", 1e-5, 9, 4_271, {**_ARTISTIC, "content_weight": 2.0}),
-    judged("stable_gan", 2e-5, 5, 7_687, {**_STABLE, "content_weight": 1.5}),
+    critic_phase("critic_128", 1e-3, 32, 20_424),  # 64 images: half of them in generated colors
+    critic_phase("critic_192", 1e-4, 8, 54_452),
+    gan_phase("gan", 1e-5, 9, 4_271, {**_ARTISTIC, "content_weight": 2.0}),
+    gan_phase("stable_gan", 2e-5, 5, 7_687, {**_STABLE, "content_weight": 1.5}),
 )

@@ -2,7 +2,7 @@
 
 from training_recipes.recipe import Recipe
 
-_RATES = {0: 2e-4, 10_000: 2e-4, 15_000: 2e-4 * 5001 / 10_001}  # theirs falls in stairs of an epoch each
+_RATES = {0: 2e-4, 10_000: 2e-4, 15_000: 2e-4 * 5001 / 10_001}  # the authors' rate falls once per epoch
 
 
 def regions(name: str) -> Recipe:

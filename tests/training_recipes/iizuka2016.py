@@ -1,4 +1,4 @@
-"""Iizuka et al. 2016: the paper's text as the fact sheet has it."""
+"""Iizuka et al. 2016: the paper as quoted in the fact sheet."""
 
 from training_recipes.recipe import Recipe
 

@@ -1,4 +1,4 @@
-"""Kim et al. 2021; the slides give the losses, not their weights, nor the optimizer."""
+"""Kim et al. 2021; the slides state the losses, but neither their weights nor the optimizer."""
 
 from training_recipes.recipe import Recipe
 

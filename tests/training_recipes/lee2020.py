@@ -1,4 +1,4 @@
-"""Lee et al. 2020: a re-implementation's numbers, because the authors published none."""
+"""Lee et al. 2020: values of a re-implementation, because the authors published none."""
 
 from training_recipes.recipe import Recipe
 

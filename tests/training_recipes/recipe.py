@@ -1,4 +1,4 @@
-"""What a paper says of its training, as a row that a configuration is compared with."""
+"""Training settings of papers, which are compared with the configurations."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from colorzoo.training.arguments import import_tasks, prepare_words
 from colorzoo.training.command import ZooCLI
 from colorzoo.training.module import ColorizationModule
 
-STEPS_OF_AN_EPOCH = 100  # in these tests, whose data are not there to be counted
+STEPS_OF_AN_EPOCH = 100  # in these tests, because no data set is available
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,21 @@ class Recipe:
     """One stage of a paper's training.
 
     Attributes:
-        config: Below ``configs/``.
-        source: Where the numbers stand.
-        rates: Learning rate of the first optimizer's first group at some steps; an epoch has 100 here.
-        matching_rates: That of the first optimizer's last group.
-        discriminator_rates: That of the second optimizer.
+        config: Path below ``configs/``.
+        source: Source of the values.
+        rates: Learning rate of the first optimizer's first group by step; an epoch has 100 steps.
+        matching_rates: Learning rate of the first optimizer's last group.
+        discriminator_rates: Learning rate of the second optimizer.
         optimizer: Class of the first optimizer.
-        betas: Its decays; None of an optimizer without.
-        weight_decay: Its decay of weights.
-        batch: Images in a batch.
-        epochs: Of the trainer; None where steps end it.
-        steps: The trainer's ``max_steps``; None where epochs end it.
-        stage: Of the model.
-        settings: Settings by name that the source states.
-        trains: Beginnings of the names of all that is trained.
-        fixed: Beginnings of the names of exceptions.
+        betas: Betas of the first optimizer; None if it has no betas.
+        weight_decay: Weight decay of the first optimizer.
+        batch: Global batch size.
+        epochs: ``max_epochs`` of the trainer; None if it is limited by steps.
+        steps: ``max_steps`` of the trainer; None if it is limited by epochs.
+        stage: Training stage of the model.
+        settings: Settings stated in the source, by name.
+        trains: Name prefixes of trained parameters.
+        fixed: Name prefixes of frozen exceptions.
     """
 
     config: str
@@ -95,7 +95,7 @@ def parse(config: str, folder: Path) -> Parsed:
 
 @contextmanager
 def known_length() -> Iterator[None]:
-    """Let every epoch have a hundred steps."""
+    """Patch `planned_steps` so that every epoch has 100 steps."""
 
     def planned(trainer: Trainer, *, accumulate: int = 1) -> int:
         del accumulate
@@ -109,7 +109,7 @@ def known_length() -> Iterator[None]:
 
 
 def rate_at(optimizer: Optimizer, scheduler: LRScheduler | None, step: int, group: int = 0) -> float:
-    """Return the learning rate after ``step`` steps, without taking them."""
+    """Return the learning rate after ``step`` steps without stepping."""
     if scheduler is None:
         return float(optimizer.param_groups[group]["lr"])
     scheduler.last_epoch = step

@@ -1,4 +1,4 @@
-"""Every configuration named after a paper is the paper's: rates, losses, stages, batch and length."""
+"""Configurations of papers match the papers: learning rates, losses, stages, batch size, length."""
 
 import importlib
 import math
@@ -22,10 +22,10 @@ RECIPES = [
     if not module.name.endswith((".recipe", ".test_recipes"))
     for recipe in importlib.import_module(module.name).RECIPES
 ]
-# Not of a paper: small models and colorzoo2026 are ours, the others need a model beside them.
+# Not from a paper: small models and colorzoo2026 belong to this project, and overlays require a model.
 OURS = ("cluster/", "colorzoo2026/", "data/", "loggers/", "sweeps/")
-# What configurations set although it is no default: files of weights, other sizes, and what is needed
-# to train from scratch but not in the published weights.
+# Settings that differ from the defaults: weight files, other sizes, and settings that only training from
+# scratch requires.
 NO_DEFAULTS = {
     "antic2019/stable_frozen_64.yaml": {"encoder", "decoder", "nf_factor"},
     "chen2023/paper.yaml": {"segmenter_weights"},
@@ -45,7 +45,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return request.param, parse(request.param.config, tmp_path_factory.mktemp("recipe"))
 
 
-def test_every_configuration_of_a_paper_has_a_recipe() -> None:
+def test_every_config_of_a_paper_has_a_recipe() -> None:
     folder = config_folders()[-1]
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")}
     papers = {name for name in names if not name.startswith(OURS) and "small" not in name}
@@ -56,7 +56,7 @@ def test_every_configuration_of_a_paper_has_a_recipe() -> None:
 
 
 @pytest.mark.nightly
-def test_the_configuration_has_the_numbers_of_the_paper(case: tuple[Recipe, Parsed]) -> None:
+def test_config_matches_the_recipe_of_its_paper(case: tuple[Recipe, Parsed]) -> None:
     recipe, parsed = case
     wanted = [(0, 0, recipe.rates), (0, -1, recipe.matching_rates), (1, 0, recipe.discriminator_rates)]
     for index, group, rates in wanted:
@@ -65,7 +65,7 @@ def test_the_configuration_has_the_numbers_of_the_paper(case: tuple[Recipe, Pars
             assert rate_at(optimizer, scheduler, step, group) == pytest.approx(rate, rel=1e-6), (index, step)
     optimizer = parsed.optimizers[0]
     options = optimizer.param_groups[0]
-    betas = tuple(options["betas"]) if "betas" in options else None  # SGD and its like have none
+    betas = tuple(options["betas"]) if "betas" in options else None  # SGD has no betas
     found = (type(optimizer).__name__, betas, options["weight_decay"])
     assert found == (recipe.optimizer, recipe.betas, recipe.weight_decay)
     assert parsed.model.stage == recipe.stage
@@ -89,7 +89,7 @@ def defaults(kind: type) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("card", all_cards().values(), ids=lambda card: card.name)
-def test_the_defaults_of_a_task_have_the_numbers_of_the_paper(card: ModelCard) -> None:
+def test_task_defaults_match_the_recipe_of_the_paper(card: ModelCard) -> None:
     for recipe in (each for each in RECIPES if each.config == card.config):
         found = defaults(load_task_class(card))
         compared = recipe.settings.keys() & found.keys() - NO_DEFAULTS.get(recipe.config, set())
@@ -98,8 +98,8 @@ def test_the_defaults_of_a_task_have_the_numbers_of_the_paper(card: ModelCard) -
 
 
 @pytest.mark.nightly
-def test_the_configuration_of_a_card_sets_the_defaults(case: tuple[Recipe, Parsed]) -> None:
-    """So ``create_model`` and a task of one's own get the paper's numbers, too."""
+def test_config_of_a_card_equals_the_task_defaults(case: tuple[Recipe, Parsed]) -> None:
+    """``create_model`` and custom tasks therefore use the values of the paper."""
     recipe, parsed = case
     if recipe.config not in {card.config for card in all_cards().values()}:
         return  # of a later stage
@@ -109,7 +109,7 @@ def test_the_configuration_of_a_card_sets_the_defaults(case: tuple[Recipe, Parse
 
 
 @pytest.mark.nightly
-def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
+def test_trained_parameters_match_the_recipe(case: tuple[Recipe, Parsed]) -> None:
     recipe, parsed = case
     for name, parameter in parsed.model.named_parameters():
         if not name.startswith("discriminator."):
@@ -119,7 +119,7 @@ def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
     assert first == {id(parameter) for parameter in trained}
 
 
-def test_a_rate_is_read_without_taking_the_steps(tmp_path: Path) -> None:
+def test_rate_at_returns_scheduled_rates_without_stepping(tmp_path: Path) -> None:
     parsed = parse("zhang2016/small.yaml", tmp_path)
     rates = [rate_at(parsed.optimizers[0], parsed.schedulers[0], step) for step in (0, 99, 100, 3300, 6500)]
     assert rates == pytest.approx([1e-5, 1e-3, 1e-3, 5e-4, 0], abs=1e-9)

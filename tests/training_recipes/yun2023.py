@@ -6,7 +6,7 @@ _RISE = 15012  # three epochs of ImageNet in batches of 256
 
 
 def icolorit(name: str, width: int, heads: int, epochs: int) -> Recipe:
-    last = max(epochs * 100, _RISE + 1)  # an epoch has 100 steps here: short runs end before the rise does
+    last = max(epochs * 100, _RISE + 1)  # an epoch has 100 steps here, so short runs end before the warm-up
     return Recipe(
         config=f"yun2023/{name}.yaml",
         source="fact sheet icolorit, sections 3 and 6 (the authors' train.py, engine.py, scripts/train.sh)",

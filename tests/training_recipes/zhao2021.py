@@ -1,4 +1,4 @@
-"""Zhao et al. 2021: the authors' code; the paper's text could not be read."""
+"""Zhao et al. 2021: the authors' code; the text of the paper was not available."""
 
 from training_recipes.recipe import Recipe
 
