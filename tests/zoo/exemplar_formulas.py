@@ -24,7 +24,7 @@ from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_train
 
 
 class Logged(Callback):
-    """Keeps what a step logs."""
+    """Records the logged values of a step."""
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
         self.values = {key: float(value) for key, value in trainer.callback_metrics.items()}
@@ -39,7 +39,7 @@ def paired_batch(size: int = 64) -> Batch:
 
 
 def train_a_step(model: Any, batch: Batch, folder: Path) -> tuple[dict[str, float], Mapping[str, Tensor]]:
-    """Return what the model's own training step logs, and its gradients."""
+    """Return the logged values and the gradients of the model's training step."""
     witness, logged = GradientRecorder(), Logged()
     with silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness, logged])
@@ -58,7 +58,7 @@ def noisy(batch: Batch, deviation: float) -> Tensor:
 def expected_losses(
     model: Any, lab: Tensor, ab: Tensor, warped: Warped, made: Tensor, look: Tensor
 ) -> dict[str, Tensor]:
-    """Return the terms of eq. 18 with their weights, and ours; the adversarial one is `adversarial`."""
+    """Return the weighted terms of eq. 18 and of our extensions, without the adversarial term."""
     weigh, ours = model.objective, model.extensions
     warped_ab, similarity, matched = warped.ab, warped.similarity, warped.matched
     true = lab[:, 1:]
@@ -85,7 +85,7 @@ def expected_losses(
 
 
 def gradient_error(model: Any, gradients: Mapping[str, Tensor], part: str) -> float:
-    """Return how far gradients are from those that a part of a model holds itself, by their length."""
+    """Return the relative error of gradients, compared with the gradients stored in a part of a model."""
     own = {n: p.grad for n, p in model.named_parameters() if n.startswith(f"{part}.") and p.requires_grad}
     assert own.keys() == {name for name in gradients if name.startswith(f"{part}.")}
     expected = torch.cat([(0 * gradients[n] if grad is None else grad).flatten() for n, grad in own.items()])
@@ -97,7 +97,7 @@ def gradient_error(model: Any, gradients: Mapping[str, Tensor], part: str) -> fl
 def compare_step(
     model: Any, batch: Batch, expected: Callable[[Any, Batch], tuple[dict[str, Tensor], Tensor]], folder: Path
 ) -> None:
-    """Compare what a step logs, and its gradients, with the terms of the generator and the other loss."""
+    """Compare logged values and gradients of a step with the expected generator and discriminator losses."""
     plain = copy.deepcopy(model).train()
     logged, gradients = train_a_step(model, batch, folder)
     terms, of_discriminator = expected(plain, batch)
@@ -113,5 +113,5 @@ def compare_step(
     )
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
     for part in ("model.network", "model.correspondence", "discriminator"):
-        # at lower temperatures a rounding of the input moves these gradients by several percent
+        # at lower temperatures rounding of the input changes these gradients by several percent
         assert gradient_error(plain, gradients, part) < 0.03, part

@@ -1,4 +1,4 @@
-"""An image whose colors follow its lightness, as exemplar methods without training assume."""
+"""An image whose colors depend on its lightness, as exemplar methods without training assume."""
 
 import torch
 from torch import Tensor

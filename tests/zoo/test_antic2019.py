@@ -1,4 +1,4 @@
-"""What is particular to DeOldify: torchvision's files, render_factor, sizes, lightness."""
+"""DeOldify: render_factor, lightness, torchvision weights, and optimizer groups."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def trained(**settings: Any) -> Antic2019:
     return model
 
 
-def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None:
+def test_render_factor_sets_the_working_size(tmp_path: Path) -> None:
     assert model_card("deoldify").name == "antic2019"
     gray = np.random.default_rng(0).integers(0, 255, (200, 300), dtype=np.uint8)
     assert Colorizer(trained(), device="cpu").size == 560
@@ -65,7 +65,7 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
             narrow(render_factor=wrong)
 
 
-def test_the_lightness_is_kept_as_published() -> None:
+def test_keep_lightness_replaces_luma_and_keeps_chroma() -> None:
     rgb, gray = 0.3 + 0.3 * torch.rand(1, 3, 8, 8), 0.45 + 0.1 * torch.rand(1, 1, 8, 8)
     joined = keep_lightness(rgb, gray)
     torch.testing.assert_close(rgb_to_gray(joined), gray)
@@ -79,7 +79,7 @@ def test_the_lightness_is_kept_as_published() -> None:
 
 
 def torchvision_file(module: torch.nn.Module, path: Path) -> str:
-    """Write a file as torchvision's old ones: no counters of batches, and a head that nobody needs."""
+    """Write a file like old torchvision files: without batch counters, and with an unused head."""
     kept = {k: v for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
     torch.save({**kept, "fc.weight": torch.zeros(3, 3)}, path)
     return str(path)
@@ -91,7 +91,7 @@ def fit(model: Any, folder: Path) -> None:
         trainer.fit(model, batch_loader([sample_batch((64, 64), batch=2)]))
 
 
-def test_training_begins_with_torchvisions_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_antic2019_starts_from_torchvision_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(3)
     encoder, vgg = ResNetEncoder("resnet18", 0.125), VGGOutputs(16, VGG_LAYERS, batch_norm=True)
     monkeypatch.setattr("colorzoo.training.perceptual.published_weights", lambda _: vgg.state_dict())
@@ -106,7 +106,7 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path, monkeypatch: 
     assert not any("vgg" in key for key in model.state_dict())
 
 
-def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
+def test_antic2019_generator_groups_are_encoder_deep_encoder_and_decoder() -> None:
     model = narrow(stage="unfrozen")
     names = {id(p): name for name, p in model.model.network.named_parameters()}
     groups = [[names[id(p)] for p in group["params"]] for group in model.generator_groups()]

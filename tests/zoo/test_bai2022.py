@@ -1,4 +1,4 @@
-"""Bai et al. 2022: places, sizes, references, the step of training and the authors' names."""
+"""Bai et al. 2022: settings, important places, and training references."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from colorzoo.zoo.bai2022.network import Read
 from steps.step import small
 
 
-def test_impossible_settings_are_refused() -> None:
+def test_bai2022_rejects_invalid_settings() -> None:
     for setting, message in [
         ({"side": 100}, "multiple of 64"),
         ({"side": 64, "scattered": 300}, "at most 256"),
@@ -27,7 +27,7 @@ def test_impossible_settings_are_refused() -> None:
             create_coloring_model("bai2022", None, **setting)
 
 
-def test_the_telling_places_are_those_of_the_class() -> None:
+def test_important_places_are_maxima_of_the_class_activation() -> None:
     model = contract_test_model(model_card("bai2022")).model
     maps = [torch.zeros(1, 1, 1, 1)] * 2 + [torch.zeros(1, 1, 32, 32)] + [torch.zeros(1, 1, 1, 1)]
     deep = torch.zeros(1, 64, 8, 8)
@@ -43,7 +43,7 @@ def test_the_telling_places_are_those_of_the_class() -> None:
     assert set(columns.tolist()) == {25, 26}
 
 
-def test_references_are_warped_copies_of_the_images() -> None:
+def test_bai2022_training_references_are_warped_copies_of_the_images() -> None:
     task: Any = small("bai2022")
     task.log_dict = lambda *_, **__: None
     batch = sample_batch((128, 128), batch=2)

@@ -1,4 +1,4 @@
-"""The methods without training do what their papers say, and are ready without weights."""
+"""Methods without training: availability without weights, and the algorithms of the papers."""
 
 import warnings
 
@@ -20,13 +20,13 @@ BASELINES = [name for name in list_models() if not model_card(name).trainable]
 
 
 def two_halves(height: int = 24, width: int = 32) -> Tensor:
-    """Dark on the left, light on the right: ``(1, 1, height, width)`` in [0, 100]."""
+    """Return lightness ``(1, 1, height, width)``, dark on the left and light on the right."""
     lightness = torch.full((1, 1, height, width), 30.0)
     lightness[..., width // 2 :] = 70.0
     return lightness
 
 
-def test_a_baseline_is_ready_without_weights_and_gray_without_guidance() -> None:
+def test_untrainable_models_need_no_weights_and_are_gray_without_guidance() -> None:
     for name in BASELINES:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -37,7 +37,7 @@ def test_a_baseline_is_ready_without_weights_and_gray_without_guidance() -> None
             colorzoo.create_model(name, "published")
 
 
-def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> None:
+def test_levin2004_is_exact_at_points_and_solves_its_linear_system() -> None:
     lab = rgb_to_lab(sample_image((48, 40), seed=3))
     lightness = lab[:, :1]
     points = uniform_points(lab[:, 1:], 12, torch.Generator().manual_seed(0))
@@ -51,7 +51,7 @@ def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> N
     assert abs(difference).max() < 1e-4, "each free pixel is the weighted mean of its neighbors"
 
 
-def test_affinities_are_means_over_neighbors_that_look_alike() -> None:
+def test_affinities_sum_to_one_and_favor_similar_neighbors() -> None:
     lightness = two_halves(6, 8)[0, 0].double().numpy()
     weights = affinities(lightness, 0.3)
     assert weights.sum(axis=1) == pytest.approx(1)
@@ -63,8 +63,8 @@ def test_affinities_are_means_over_neighbors_that_look_alike() -> None:
     )  # six of 30, three of 70
 
 
-def test_welsh_gives_each_lightness_its_color() -> None:
-    """The exemplar is darker than the image; remapping makes its halves those of the image."""
+def test_welsh2002_transfers_colors_by_remapped_lightness() -> None:
+    """The exemplar is darker than the image; remapping aligns the lightness of both halves."""
     exemplar = torch.zeros(1, 3, 40, 40)
     exemplar[:, :, :, :20] = torch.tensor([0.3, 0.1, 0.1]).view(1, 3, 1, 1)
     exemplar[:, :, :, 20:] = torch.tensor([0.3, 0.4, 0.7]).view(1, 3, 1, 1)
@@ -74,7 +74,7 @@ def test_welsh_gives_each_lightness_its_color() -> None:
     torch.testing.assert_close(answer[:, :, -12:], light.view(2, 1, 1).expand(2, 24, 12))
 
 
-def test_welsh_tells_texture_from_flatness_at_the_same_lightness() -> None:
+def test_welsh2002_distinguishes_textured_and_flat_areas() -> None:
     def half_textured(height: int, width: int) -> Tensor:
         lightness = torch.full((1, 1, height, width), 0.5)
         checks = (torch.arange(height)[:, None] + torch.arange(width // 2)) % 2
@@ -89,7 +89,7 @@ def test_welsh_tells_texture_from_flatness_at_the_same_lightness() -> None:
     assert answer[1, 3:-3, 23:-3].mean() < -10, "the flat half bluish"
 
 
-def test_window_deviation_is_that_of_25_pixels() -> None:
+def test_window_deviation_is_the_standard_deviation_of_25_pixels() -> None:
     lightness = 100 * torch.rand(1, 1, 9, 9, generator=torch.Generator().manual_seed(0))
     expected = lightness[0, 0, 2:7, 3:8].std(correction=0)
     torch.testing.assert_close(window_deviation(lightness)[0, 0, 4, 5], expected)

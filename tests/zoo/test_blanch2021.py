@@ -1,4 +1,4 @@
-"""Gorriz Blanch et al. 2021: the authors' files, sizes, references, and the order of a training step."""
+"""Gorriz Blanch et al. 2021: attention, discriminators, order of a training step, and VGG-19."""
 
 import copy
 from pathlib import Path
@@ -15,7 +15,7 @@ from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from steps.step import small
 
 
-def test_offsets_shift_attention() -> None:
+def test_axial_attention_is_shifted_by_relative_positions() -> None:
     attention = AxialAttention(16, 6, positions=True)
     with torch.no_grad():
         for each in (attention.in_proj_weight, attention.relative, attention.out_proj.weight):
@@ -26,13 +26,13 @@ def test_offsets_shift_attention() -> None:
     assert weights[0, 0, 0, 2:].argmax(dim=1).tolist() == [0, 1, 2, 3]
 
 
-def test_scales_that_no_patch_fits_have_no_discriminator() -> None:
+def test_blanch2021_has_no_discriminator_at_scales_smaller_than_a_patch() -> None:
     tasks: list[Any] = [small("blanch2021", side=side) for side in (16, 32, 48, 176, 192)]
     assert [len(task.discriminator) for task in tasks] == [0, 1, 2, 3, 4]
     assert [task.is_adversarial() for task in tasks] == [False, True, True, True, True]
 
 
-def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
+def test_blanch2021_generator_loss_uses_the_updated_discriminators(tmp_path: Path) -> None:
     task: Any = small("blanch2021", side=64, adversarial_weight=0.7)
     task.make_optimizer = task.make_discriminator_optimizer = lambda groups: torch.optim.SGD(groups, lr=0.1)
     batch, plain, logged = sample_batch((64, 64), batch=2), copy.deepcopy(task), {}
@@ -77,7 +77,7 @@ def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
     assert logged["generator"] == pytest.approx(total, rel=1e-3)
 
 
-def test_vgg19_is_torchvisions_unless_the_network_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blanch2021_loads_torchvision_vgg19_only_if_untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     task: Any = small("blanch2021", width=1.0, adversarial_weight=0.0)
     wanted = {key: torch.rand_like(value) for key, value in task.model.network.features.state_dict().items()}
     monkeypatch.setattr(

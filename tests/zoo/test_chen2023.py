@@ -1,4 +1,4 @@
-"""SPColor's own promises: classes, merging, re-assignment, references that do not help, training."""
+"""SPColor: class reassignment, cluster merging, unrelated references, and segmenter weights."""
 
 import copy
 from dataclasses import replace
@@ -40,7 +40,7 @@ def model(card: ModelCard) -> Any:
 
 
 @pytest.fixture(scope="module")
-def photo() -> Tensor:
+def gray() -> Tensor:
     return rgb_to_lab(sample_image(SIZE, seed=1))[:, :1]
 
 
@@ -54,38 +54,38 @@ def thirds(size: tuple[int, int]) -> Tensor:
 
 
 @torch.inference_mode()
-def test_reassigning_a_class_changes_only_its_region(model: Any, photo: Tensor, exemplar: Exemplar) -> None:
+def test_reassigning_a_class_changes_only_its_region(model: Any, gray: Tensor, exemplar: Exemplar) -> None:
     before, reference = thirds(SIZE), thirds((96, 64))
     after = torch.where(before == 1, 2, before)
     warped = [
-        model(photo, Guidance(exemplar=exemplar, classes=ClassMap(labels, reference))).extras["warped_ab"]
+        model(gray, Guidance(exemplar=exemplar, classes=ClassMap(labels, reference))).extras["warped_ab"]
         for labels in (before, after)
     ]
     moved = (warped[0] - warped[1]).norm(dim=1, keepdim=True)
-    # class 2 keeps its region, but its mean, about which features are compared, now has other members
+    # class 2 keeps its region, but the mean of its features changes
     assert moved[before == 0].max() < 0.5
     assert moved[before == 1].mean() > 1
 
 
 @torch.inference_mode()
-def test_without_a_common_class_the_image_is_colored_as_without_reference(
-    model: Any, photo: Tensor, exemplar: Exemplar
+def test_chen2023_ignores_a_reference_without_common_classes(
+    model: Any, gray: Tensor, exemplar: Exemplar
 ) -> None:
     apart = ClassMap(torch.zeros(1, 1, *SIZE), torch.ones(1, 1, 96, 64))
-    answer = model(photo, Guidance(exemplar=exemplar, classes=apart))
-    assert torch.equal(answer.ab, model(photo).ab)
+    answer = model(gray, Guidance(exemplar=exemplar, classes=apart))
+    assert torch.equal(answer.ab, model(gray).ab)
     (note,) = answer.notes
     assert "no object type in common" in note
-    assert not model(photo, Guidance(exemplar=exemplar)).notes
+    assert not model(gray, Guidance(exemplar=exemplar)).notes
     labels = (torch.arange(90) // 32).clamp(max=1).expand(1, 1, 61, 90)  # 8 of 23 columns of positions
     part = ClassMap(labels, torch.zeros(1, 1, 96, 64))
-    found = model(photo[..., :61, :90], Guidance(exemplar=exemplar, classes=part))
-    shares = [each.extras["matched"].item() for each in (answer, model(photo), found)]
+    found = model(gray[..., :61, :90], Guidance(exemplar=exemplar, classes=part))
+    shares = [each.extras["matched"].item() for each in (answer, model(gray), found)]
     assert shares == pytest.approx([0, 0, 8 / 23])
 
 
 @torch.inference_mode()
-def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
+def test_chen2023_match_returns_the_source_coordinates(model: Any, gray: Tensor) -> None:
     sharp = copy.deepcopy(model)
     sharp.model.correspondence.phi.load_state_dict(sharp.model.correspondence.theta.state_dict())
     sharp.model.architecture = replace(model.model.architecture, tau=1e-10)
@@ -94,10 +94,10 @@ def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
     columns, rows = ((torch.arange(n) + 0.5) / n for n in (90, 61))
     assert (source[0, 0] - columns).abs().median() < 2.5 / 90
     assert (source[0, 1] - rows[:, None]).abs().median() < 2.5 / 61
-    assert model(photo).extras["match"].shape == (1, 2, *SIZE)
+    assert model(gray).extras["match"].shape == (1, 2, *SIZE)
 
 
-def test_merging_before_and_after_classification() -> None:
+def test_cluster_segmenter_merges_before_and_after_classification() -> None:
     generator = torch.Generator().manual_seed(0)
     centers = torch.randn(27, 12, generator=generator)
     features = torch.randn(2, 12, 5, 6, generator=generator)
@@ -118,7 +118,7 @@ def test_merging_before_and_after_classification() -> None:
         merge_clusters(centers, 28)
 
 
-def test_found_clusters_are_those_the_features_fall_into() -> None:
+def test_find_clusters_separates_groups_of_features_and_whitens_them() -> None:
     generator = torch.Generator().manual_seed(0)
     kind = torch.arange(300) % 5
     features = 8 * torch.randn(5, 20, generator=generator)[kind] + torch.randn(300, 20, generator=generator)
@@ -129,7 +129,7 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
     assert len({*zip(kind.tolist(), nearest.tolist(), strict=True)}) == len(set(nearest.tolist())) == 5
     assert all(map(torch.equal, find_clusters(features, code=4, clusters=5).values(), found.values()))
     spread = torch.linalg.eigvalsh(features.T.cov(correction=0))[-4:]
-    for share in (0.0, 0.5, 1.0):  # of whitening
+    for share in (0.0, 0.5, 1.0):  # fraction of whitening
         projection = find_clusters(features, code=4, clusters=5, whitening=share)["projection"]
         codes = (features - features.mean(0)) @ projection.T
         torch.testing.assert_close(
@@ -137,7 +137,7 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
         )
 
 
-def test_hiding_draws_for_an_image_for_its_whole_reference_and_for_each_class() -> None:
+def test_hide_from_matching_draws_per_image_reference_and_class() -> None:
     labels, seeds = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2), torch.arange(64)
     found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
     shares = Extensions(one_class=0.2, hide_classes=0.5, without_reference=0.1)
@@ -153,7 +153,7 @@ def test_hiding_draws_for_an_image_for_its_whole_reference_and_for_each_class() 
         assert torch.equal(kept.labels, labels)
 
 
-def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
+def test_segmenter_weights_are_loaded_for_fit_of_untrained_models(card: ModelCard, tmp_path: Path) -> None:
     source = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
     channels = source.model.features.deep_channels
     found = find_clusters(torch.randn(400, channels, generator=torch.Generator().manual_seed(0)))
@@ -168,13 +168,13 @@ def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_p
     model.setup("fit")
     for name, value in found.items():
         assert torch.equal(getattr(model.model.segmenter.encode, name), value)
-    model.trained = True  # weights that were loaded bring their own
+    model.trained = True  # loaded weights contain the clusters
     model.model.segmenter.encode.centers.zero_()
     model.setup("fit")
     assert not model.model.segmenter.centers.any()
 
 
-def test_stego_sees_a_square_and_answers_at_the_size_of_the_image(
+def test_stego_encoder_resizes_to_a_square_and_back_to_the_image_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Backbone(torch.nn.Module):

@@ -1,4 +1,4 @@
-"""SPColor's training step against its formulas, computed a second time."""
+"""SPColor's training step compared with an independent implementation of its formulas."""
 
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     return terms, relativistic_loss(real, fake)
 
 
-def test_the_step_is_the_papers(tmp_path: Path) -> None:
+def test_chen2023_training_step_equals_the_formulas(tmp_path: Path) -> None:
     for guided, semantic in [(True, True), (False, False)]:
         batch = paired_batch()
         if not guided:
@@ -67,38 +67,38 @@ def test_the_step_is_the_papers(tmp_path: Path) -> None:
         compare_step(model, batch, expected_step, tmp_path)
 
 
-class Watching:
-    """A segmenter that keeps what it was shown."""
+class RecordingSegmenter:
+    """A segmenter that records its inputs."""
 
     def __init__(self) -> None:
-        self.shown: list[tuple[Tensor, Tensor]] = []
+        self.inputs: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, rgb: Tensor, deep: Tensor) -> Classified:
-        self.shown.append((rgb, deep))
+        self.inputs.append((rgb, deep))
         labels = torch.zeros(len(rgb), 1, 8, 8, dtype=torch.int64)
         return Classified(labels, torch.ones(labels.shape))
 
 
-def watched(model: Any) -> Watching:
+def record_segmenter(model: Any) -> RecordingSegmenter:
     del model.model.segmenter
-    model.model.segmenter = Watching()
+    model.model.segmenter = RecordingSegmenter()
     return model.model.segmenter
 
 
-def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
+def test_chen2023_segments_the_gray_target_without_noise() -> None:
     batch, model = paired_batch(), small(lightness_noise=20.0)
-    watching = watched(model)
+    recorded = record_segmenter(model)
     model.generate(batch)
     lightness = rgb_to_lab(batch["rgb"])[:, :1]
     gray = lab_to_rgb(torch.cat([lightness, 0 * lightness, 0 * lightness], 1))
-    (target, deep), (reference, _) = watching.shown
+    (target, deep), (reference, _) = recorded.inputs
     assert torch.equal(target, gray)
     assert torch.equal(deep, model.model.features.of_lightness(lightness).deep)
     assert torch.equal(reference, batch["reference"])
 
 
-def test_the_published_code_shows_the_segmenter_the_colored_target() -> None:
+def test_chen2023_segmented_target_color_segments_the_color_image() -> None:
     batch, model = paired_batch(), small(segmented_target="color")
-    watching = watched(model)
+    recorded = record_segmenter(model)
     model.generate(batch)
-    assert torch.equal(watching.shown[0][0], batch["rgb"])
+    assert torch.equal(recorded.inputs[0][0], batch["rgb"])

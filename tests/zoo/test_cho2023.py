@@ -1,4 +1,4 @@
-"""Cho et al. 2023: hints without large tensors, proposals, guidance, training."""
+"""Cho et al. 2023: smoothness, region proposals, guidance, validation, and the points model."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,19 +37,19 @@ def sketch() -> Tensor:
     return sample_input("sketch", SIZE, batch=2)
 
 
-def test_the_gradient_of_smoothness_is_autograds() -> None:
+def test_smoothness_passes_gradcheck() -> None:
     for form in ["four_l1", "eight_l1", "eight_l2"]:
         logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(lambda value, form=form: smoothness(value, form), logits)
 
 
-def test_the_temperature_falls_geometrically() -> None:
+def test_cho2023_temperature_decreases_geometrically() -> None:
     model = build_model(Cho2023, {**NARROW, "initial_temperature": 0.8, "final_temperature": 0.2})
     found = [model.temperature_at(progress) for progress in (0.0, 0.5, 1.0)]
     assert found == pytest.approx([0.8, 0.4, 0.2])
 
 
-def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, sketch: Tensor) -> None:
+def test_propose_is_deterministic_without_a_generator(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         first, again = model.model.propose(sketch), model.model.propose(sketch)
         sampled = [model.model.propose(sketch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
@@ -64,29 +64,29 @@ def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, s
     assert not torch.equal(sampled[0].index, sampled[2].index)
 
 
-def test_colors_of_regions_that_are_not_given_change_nothing(model: Cho2023, sketch: Tensor) -> None:
+def test_cho2023_ignores_colors_of_regions_that_are_not_given(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         proposal = model.model.propose(sketch)
         other = Regions(proposal.index, torch.rand_like(proposal.rgb), proposal.given)
         assert torch.equal(model(sketch, Guidance(regions=other)).rgb, model(sketch).rgb)
 
 
-def test_pieces_are_what_lines_enclose_largest_first() -> None:
+def test_cut_segments_splits_at_lines_and_orders_by_size_and_needs() -> None:
     sketch = torch.ones(1, 1, 40, 60)
-    sketch[..., 20] = 0  # a line parts the ground
+    sketch[..., 20] = 0  # a line divides the background
     sketch[..., 10:30, 30] = sketch[..., 10:30, 50] = sketch[..., 10, 30:51] = sketch[..., 29, 30:51] = 0
     segments = torch.zeros(1, 1, 40, 60, dtype=torch.long)
-    segments[..., 10:30, 30:51] = 1  # the model knows the box
-    segments[..., 0, 0] = 2  # and a speck, too small to be asked for
+    segments[..., 10:30, 30:51] = 1  # the segment of the box
+    segments[..., 0, 0] = 2  # a speck that is too small for an index
     index = cut_segments(segments, sketch, 30)
     right, left, box, ink = index[0, 0, 5, 59], index[0, 0, 5, 5], index[0, 0, 20, 40], index[0, 0, 5, 20]
     assert [int(right), int(left), int(box), int(ink)] == [0, 1, 2, 3]
     assert index.unique().tolist() == [0, 1, 2, 3]
     assert index[0, 0, 0, 0] == left
-    needs = [0.1, 1.0, *[0.1] * 28, 0.0]  # the box, a fifth of the ground, needs a color most
+    needs = [0.1, 1.0, *[0.1] * 28, 0.0]  # the box, a fifth of the background, has the largest need
     assert int(cut_segments(segments, sketch, 30, needs)[0, 0, 20, 40]) == 0
     assert cut_segments(segments, sketch, 2).unique().tolist() == [0, 1]
-    for most in (2, 3, 30):  # nobody is asked for the color of lines before all else has one
+    for most in (2, 3, 30):  # ink has the last index, even with the largest need
         asked = cut_segments(segments, sketch, most, (*needs[:-1], 1e6))
         assert int(asked[0, 0, 5, 20]) == int(asked.max()), most
     blank = cut_segments(torch.zeros_like(segments), torch.ones_like(sketch), 30)
@@ -95,7 +95,7 @@ def test_pieces_are_what_lines_enclose_largest_first() -> None:
     assert black.unique().tolist() == [0]
 
 
-def test_a_narrow_segmenter_sees_a_small_sketch_whose_lines_stay_black(model: Cho2023) -> None:
+def test_segmenter_side_downsamples_sketches_with_max_pooling_of_ink(model: Cho2023) -> None:
     network, sketch = model.model.network, sample_input("sketch", (32, 44), batch=2)
     with torch.no_grad():
         assert torch.equal(network.divide(sketch), network.segmenter(2 * sketch - 1))
@@ -107,7 +107,7 @@ def test_a_narrow_segmenter_sees_a_small_sketch_whose_lines_stay_black(model: Ch
     torch.testing.assert_close(found, wanted)
 
 
-def test_validation_gives_the_first_regions_their_true_colors(model: Cho2023, sketch: Tensor) -> None:
+def test_cho2023_validation_gives_true_colors_of_the_first_regions(model: Cho2023, sketch: Tensor) -> None:
     batch: Batch = {**sample_batch(SIZE, batch=2), "sketch": sketch}
     with torch.no_grad():
         found = dict(model.validation_guidances(batch, sketch))
@@ -119,7 +119,7 @@ def test_validation_gives_the_first_regions_their_true_colors(model: Cho2023, sk
         assert torch.equal(regions.given, (torch.arange(30) < int(count)).float().expand(2, -1))
 
 
-def test_the_control_paints_color_points_and_learns_by_their_distance() -> None:
+def test_cho2023_points_draws_color_points_and_trains_with_l1_loss() -> None:
     for residual in [False, True]:
         torch.manual_seed(0)
         task: Any = create_model("cho2023_points_small", weights=None, hint_residual=residual).eval()

@@ -1,4 +1,4 @@
-"""Cho et al. 2023: the painter learns to obey colors that no image has."""
+"""Cho et al. 2023: training with recolored hints."""
 
 import torch
 
@@ -13,7 +13,7 @@ SEEDS = torch.arange(4)
 
 
 def flat_and_shaded() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return images around mid-gray, their regions (columns of 4 pixels), and what is answered: 0 and 2."""
+    """Return images near mid-gray, their regions (columns of 4 pixels), and the hinted regions 0 and 2."""
     rgb = 0.5 + 0.01 * torch.rand(4, 3, 8, 16, generator=torch.Generator().manual_seed(0))
     index = (torch.arange(16) // 4).expand(4, 1, 8, 16).contiguous()
     given = torch.zeros(4, 30)
@@ -21,7 +21,7 @@ def flat_and_shaded() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return rgb, index, given
 
 
-def test_answered_regions_take_any_color_and_keep_their_shading() -> None:
+def test_recolor_hinted_shifts_only_hinted_regions_and_keeps_shading() -> None:
     rgb, index, given = flat_and_shaded()
     moved = recolor_hinted(rgb, index, given, SEEDS, 1.0)
     answered = torch.isin(index, torch.tensor([0, 2])).expand_as(rgb)
@@ -36,7 +36,7 @@ def test_answered_regions_take_any_color_and_keep_their_shading() -> None:
     assert torch.equal(moved, recolor_hinted(rgb, index, given, SEEDS, 1.0))
 
 
-def test_a_share_of_the_images_is_changed() -> None:
+def test_recolor_hinted_changes_a_fraction_of_the_images() -> None:
     rgb, index, given = flat_and_shaded()
     assert torch.equal(recolor_hinted(rgb, index, given, SEEDS, 0.0), rgb)
     half = recolor_hinted(rgb, index, given, SEEDS, 0.5)
@@ -45,7 +45,7 @@ def test_a_share_of_the_images_is_changed() -> None:
     assert torch.equal(half[changed], recolor_hinted(rgb, index, given, SEEDS, 1.0)[changed])
 
 
-def test_the_painter_is_judged_by_the_colors_that_it_was_given() -> None:
+def test_cho2023_generator_loss_compares_with_the_recolored_image() -> None:
     torch.manual_seed(0)
     settings = {**NARROW, "stage": "painter", "adversarial_weight": 0.0, "stop_probability": 0.01}
     model = build_model(Cho2023, {**settings, "recolored": 1.0})

@@ -1,4 +1,4 @@
-"""colorzoo2026: points as observations, edits without another run of the network, and its training."""
+"""colorzoo2026: points as observations, and edits that reuse cached results."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 
 
 @torch.no_grad()
-def test_cells_with_points_show_their_colors(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_posterior_has_the_observed_colors_at_points(model: Colorzoo2026, lightness: Tensor) -> None:
     seen = model.analyze(lightness)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
     across = cell_covariance(seen.cells, observed.cell)
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
     assert torch.allclose(change, observed.residual, atol=0.02)
-    with pytest.raises(torch.linalg.LinAlgError):  # better than colors that are no numbers
+    with pytest.raises(torch.linalg.LinAlgError):  # an error instead of NaN colors
         model.covariance.posterior(-across, observed)
 
 
 @torch.no_grad()
-def test_a_point_of_the_color_that_is_there_changes_nothing(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_point_with_the_predicted_color_changes_nothing(model: Colorzoo2026, lightness: Tensor) -> None:
     plain = model(lightness).ab
     clicks = [(row, column, *map(float, plain[0, :, row, column])) for row, column, _, _ in CLICKS]
     assert (model(lightness, points(*clicks)).ab - plain).abs().max() < 1e-3
@@ -81,7 +81,7 @@ def reference(hue: float, alpha: float = 1.0) -> Exemplar:
 
 
 @torch.no_grad()
-def test_points_beside_a_reference(trained: Colorzoo2026, lightness: Tensor) -> None:
+def test_points_are_combined_with_a_reference(trained: Colorzoo2026, lightness: Tensor) -> None:
     both = Guidance(points=points(*CLICKS).points, exemplar=reference(0.5))
     ab = trained(lightness, both).ab
     for row, column, a, b in CLICKS:
@@ -93,7 +93,7 @@ def test_points_beside_a_reference(trained: Colorzoo2026, lightness: Tensor) -> 
 
 
 @torch.no_grad()
-def test_an_edit_beside_a_reference_does_not_match_again(
+def test_edit_with_a_reference_reuses_the_cached_match(
     trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = trained.init_cache()
@@ -110,7 +110,7 @@ def test_an_edit_beside_a_reference_does_not_match_again(
 
 
 @torch.no_grad()
-def test_an_edit_is_the_plain_answer_without_another_run(
+def test_edit_equals_forward_without_running_the_network(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = model.init_cache()
@@ -126,7 +126,7 @@ def test_an_edit_is_the_plain_answer_without_another_run(
 
 
 @torch.no_grad()
-def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_similarity_is_one_at_the_masked_cells(model: Colorzoo2026, lightness: Tensor) -> None:
     memory, mask = model.init_cache(), points(*CLICKS).points.mask
     found = model.similarity(lightness, mask, memory)[0, 0]
     assert 0 <= found.min() < 0.9
@@ -136,7 +136,7 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
 
 
-def test_cells_average_their_points_and_pad_images_with_fewer() -> None:
+def test_observe_averages_points_per_cell_and_pads_the_batch() -> None:
     missing, mask = torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)
     mask[0, 0, 0, :2] = mask[0, 0, 7, 7] = mask[1, 0, 4, 0] = 1
     missing[0, :, 0, 0], missing[0, :, 0, 1], missing[1, :, 4, 0] = 2.0, 4.0, 5.0

@@ -1,4 +1,4 @@
-"""colorzoo2026: cells that belong together decide together."""
+"""colorzoo2026: pooling of logits over similar cells, and chroma boost."""
 
 import math
 
@@ -20,7 +20,7 @@ def random_cells(count: int, heads: int = 2) -> Cells:
     return Cells(place, torch.rand(1, count, heads, generator=generator) + 0.5)
 
 
-def test_the_formula_written_out() -> None:
+def test_pool_logits_equals_the_formula() -> None:
     generator = torch.Generator().manual_seed(0)
     count = GRID[0] * GRID[1]
     mean = torch.randn(1, count, 2, generator=generator)
@@ -50,15 +50,15 @@ def test_the_formula_written_out() -> None:
         torch.testing.assert_close(found[cell], wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_pale_colors_gain_the_most_chroma() -> None:
-    """Written out, in CIE units: chroma + 1 over 12.5, to the power of -0.15, times 1.34; gray stays gray."""
+def test_boost_chroma_equals_the_formula() -> None:
+    """The factor is 1.34 ((chroma + 1) / 12.5) ** -0.15 in CIE units; gray stays gray."""
     ab = torch.tensor([[0.0, 0.0], [3.0, 4.0], [-12.0, 5.0], [40.0, -30.0]])
     factors = [1.34 * ((chroma + 1) / 12.5) ** -0.15 for chroma in (0, 5, 13, 50)]
     wanted = ab * torch.tensor(factors)[:, None]
     torch.testing.assert_close(50 * boost_chroma(ab[None] / 50)[0], wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_the_model_shows_what_its_cells_agree_on() -> None:
+def test_analyze_returns_pooled_and_boosted_colors() -> None:
     torch.manual_seed(0)
     model = Colorzoo2026(
         Architecture(stem=(4, 8), widths=(16, 32, 32), blocks=(1, 1, 1), decoder=16, vector=16)

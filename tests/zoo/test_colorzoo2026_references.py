@@ -1,4 +1,4 @@
-"""colorzoo2026: several references, looks, classes, and the place that a color came from."""
+"""colorzoo2026: reference embeddings, several references, match coordinates, and classes."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def colored(model: Colorzoo2026, lightness: Tensor, exemplar: Exemplar) -> Tenso
 def mixed(model: Colorzoo2026, *parts: tuple[Tensor, float]) -> Exemplar:
     """Return the exemplar of references with their weights."""
     with torch.no_grad():
-        looks = [model.encode_reference(rgb) for rgb, _ in parts]
-    return Exemplar.of_embedding(model.mix_references(looks, [weight for _, weight in parts]))
+        embeddings = [model.encode_reference(rgb) for rgb, _ in parts]
+    return Exemplar.of_embedding(model.mix_references(embeddings, [weight for _, weight in parts]))
 
 
 def warmth(ab: Tensor) -> float:
@@ -57,18 +57,18 @@ def warmth(ab: Tensor) -> float:
     return float((ab.detach() * axis).sum(1).mean())
 
 
-def test_its_look_is_all_it_needs_of_a_reference(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_reference_embedding_replaces_the_reference_image(model: Colorzoo2026, lightness: Tensor) -> None:
     assert isinstance(model, EncodesReference)
     assert isinstance(model, MixesReferences)
     wanted = colored(model, lightness, Exemplar(scene(WARM)))
     with torch.no_grad():
-        look = model.encode_reference(scene(WARM))
-    assert torch.equal(colored(model, lightness, Exemplar.of_embedding(look)), wanted)
-    part = colored(model, lightness, Exemplar.of_embedding(look, alpha=0.5))
+        embedding = model.encode_reference(scene(WARM))
+    assert torch.equal(colored(model, lightness, Exemplar.of_embedding(embedding)), wanted)
+    part = colored(model, lightness, Exemplar.of_embedding(embedding, alpha=0.5))
     assert warmth(part) == pytest.approx((warmth(wanted) + warmth(model(lightness).ab)) / 2, abs=0.5)
 
 
-def test_a_reference_counts_by_its_weight(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_mix_references_combines_references_by_weight(model: Colorzoo2026, lightness: Tensor) -> None:
     alone = colored(model, lightness, Exemplar(scene(WARM)))
     twice = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (scene(WARM), 3.0)))
     torch.testing.assert_close(twice, alone, atol=0.05, rtol=0)
@@ -82,7 +82,7 @@ def test_a_reference_counts_by_its_weight(model: Colorzoo2026, lightness: Tensor
 
 
 @torch.no_grad()
-def test_it_tells_where_a_color_came_from(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_colorzoo2026_match_returns_the_source_coordinates(model: Colorzoo2026, lightness: Tensor) -> None:
     mirrored = Exemplar(scene(WARM).flip(3))
     match = model(lightness, Guidance(exemplar=mirrored)).extras["match"][0]
     rows, columns = match.shape[1:]
@@ -101,7 +101,7 @@ def test_it_tells_where_a_color_came_from(model: Colorzoo2026, lightness: Tensor
 
 
 @torch.no_grad()
-def test_colors_travel_within_classes_only(model: Colorzoo2026, lightness: Tensor) -> None:
+def test_reference_colors_are_transferred_only_within_classes(model: Colorzoo2026, lightness: Tensor) -> None:
     left = torch.zeros(1, 1, *SIZE, dtype=torch.int64)
     left[..., : SIZE[1] // 2] = 1
     exemplar, plain = Exemplar(scene(WARM)), model(lightness).ab

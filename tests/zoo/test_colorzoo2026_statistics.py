@@ -1,4 +1,4 @@
-"""colorzoo2026: statistics of the whole image as conditions on its distributions."""
+"""colorzoo2026: conditioning on global statistics."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def drawn(*shape: int) -> Tensor:
 
 
 def distributions(batch: int = 2) -> Tensor:
-    """Return logits as a network answers them: likelier near gray, and others in each cell."""
+    """Return logits that are larger near gray and differ between cells."""
     return -hull_centers().norm(dim=1) / 20 + 2 * drawn(batch, CELLS, 313)
 
 
-def test_the_mean_of_the_distributions_is_the_histogram() -> None:
+def test_match_histogram_makes_the_mean_distribution_equal_the_histogram() -> None:
     histogram = (3 * drawn(2, 1, 313)).softmax(dim=2)
     histogram[..., 40:] = 0
     histogram = histogram / histogram.sum(dim=2, keepdim=True)
@@ -39,7 +39,7 @@ def test_the_mean_of_the_distributions_is_the_histogram() -> None:
     assert ((after - histogram).abs().sum(2) < 0.08).all()
 
 
-def test_scaled_colors_have_the_saturation() -> None:
+def test_match_saturation_scales_colors_to_the_saturation() -> None:
     for wanted in [0.0, 0.02, 0.1, 0.25]:
         light = 30 + 40 * torch.rand(2, 1, 10, 20, generator=torch.Generator().manual_seed(1))
         found = match_saturation(0.2 * drawn(2, CELLS, 2), light, torch.full((2, 1, 1), wanted))
@@ -49,7 +49,7 @@ def test_scaled_colors_have_the_saturation() -> None:
         )
 
 
-def test_images_without_statistics_stay_as_they_are() -> None:
+def test_condition_changes_only_images_with_statistics() -> None:
     mean, logits, light = 0.2 * drawn(3, CELLS, 2), distributions(3), torch.full((3, 1, 10, 20), 50.0)
     histogram, saturation = torch.zeros(3, 313), -torch.ones(3, 1)
     histogram[1, 150], saturation[2] = 1.0, 0.5
@@ -73,7 +73,7 @@ def image() -> Tensor:
 
 
 @torch.inference_mode()
-def test_saturation_is_met_up_to_its_limit_also_beside_a_histogram(model: Any, image: Tensor) -> None:
+def test_saturation_is_reached_up_to_its_limit_with_and_without_histogram(model: Any, image: Tensor) -> None:
     lightness = rgb_to_lab(image)[:, :1]
     for histogram in (None, statistics_of(image).histogram):
         plain = model(lightness, Guidance(statistics=GlobalStatistics(histogram))).ab
@@ -82,11 +82,11 @@ def test_saturation_is_met_up_to_its_limit_also_beside_a_histogram(model: Any, i
         assert gray.norm(dim=1).mean() < 0.01
         shown = mean_saturation(lab_to_rgb(torch.cat([lightness, met], dim=1)))
         assert float(shown) == pytest.approx(0.1 * (0.85 if histogram is None else 0.95), rel=0.1)
-        torch.testing.assert_close(most, 2.5 * plain, rtol=0.02, atol=0.5)  # not more, whatever is asked
+        torch.testing.assert_close(most, 2.5 * plain, rtol=0.02, atol=0.5)  # the limit
 
 
 @torch.inference_mode()
-def test_points_lie_above_statistics_and_edits_run_no_network(
+def test_points_override_statistics_and_edits_run_no_network(
     model: Any, image: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lightness = rgb_to_lab(image)[:, :1]

@@ -1,4 +1,4 @@
-"""colorzoo2026: how much a reference is trusted, by a formula written out block by block."""
+"""colorzoo2026: weights of references, compared with the formula block by block."""
 
 import math
 
@@ -27,7 +27,7 @@ def widened(blocks: Tensor) -> Tensor:
     return blocks.repeat_interleave(2, 0).repeat_interleave(2, 1)[None]
 
 
-def test_trust_follows_from_five_measures_of_a_match() -> None:
+def test_observe_references_equals_the_formula_of_five_match_features() -> None:
     draw = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What SPColor and Zhang 2019 share in training: two rates, frozen networks, noise."""
+"""Training of SPColor and Zhang 2019: learning rates, VGG-19, and initialization."""
 
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ def small(name: str, **changed: Any) -> Any:
 
 @pytest.mark.parametrize("name", PAPERS)
 @pytest.mark.parametrize(("matching_lr", "expected"), [(2e-5, 2e-5), (None, 4e-3)])
-def test_the_correspondence_network_moves_at_its_own_rate(
+def test_matching_lr_is_the_learning_rate_of_the_correspondence_network(
     name: str, matching_lr: float | None, expected: float, tmp_path: Path
 ) -> None:
     model = small(name, matching_lr=matching_lr, optimizer=ADAM)
@@ -33,11 +33,11 @@ def test_the_correspondence_network_moves_at_its_own_rate(
     after = model.state_dict()
     for part, rate in (("model.network.", 4e-3), ("model.correspondence.", expected)):
         moved = [(after[key] - before[key]).abs().max() for key in after if key.startswith(part)]
-        assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # Adam's first step is as long as its rate
+        assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # the first Adam step equals the rate
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
+def test_exemplar_training_with_random_vgg19_raises(name: str, tmp_path: Path) -> None:
     model = (
         small(name, features="vgg19", segmenter=None) if name == "chen2023" else small(name, features="vgg19")
     )
@@ -47,12 +47,12 @@ def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
     train_a_step(model, paired_batch(), tmp_path)
 
 
-def ancestor() -> Any:
+def zhang2019_model() -> Any:
     return small("zhang2019", last_kernel=(3, 3))
 
 
-def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -> None:
-    source, model = ancestor(), small("chen2023")
+def test_chen2023_initialize_from_zhang2019_copies_all_but_new_layers() -> None:
+    source, model = zhang2019_model(), small("chen2023")
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with torch.no_grad():
         for parameter in source.parameters():

@@ -1,4 +1,4 @@
-"""Lu 2020 and Yin 2021 alike: the authors' files, sizes, parts of the match, and the step of training."""
+"""Lu 2020 and Yin 2021: matching in parts, and the losses of a training step."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("name", ["lu2020", "yin2021"])
 
 
 @BOTH
-def test_places_that_are_matched_in_parts_are_matched_alike(
+def test_gated_transfer_in_parts_equals_matching_all_places(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = contract_test_model(model_card(name)).model
@@ -42,7 +42,7 @@ def chi_square(p: Tensor, q: Tensor) -> Tensor:
     return 2 * ((p - q).square() / (p + q).where(filled, 1.0)).sum(dim=1).mean()
 
 
-def test_the_step_is_the_losses_written_out() -> None:
+def test_gated_transfer_losses_equal_the_formulas() -> None:
     for name, stage in [("lu2020", None), ("lu2020", "body"), ("yin2021", None)]:
         weights = {
             "pixel_weight": 30.0,

@@ -12,8 +12,8 @@ from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.gupta2012.model import Features, features, gabor, match, of_labels, superpixels, vote
 
 
-def test_an_image_is_its_own_reference() -> None:
-    """Each region has a lightness and a color of its own; every match costs nothing, so all count."""
+def test_gupta2012_recovers_the_colors_of_the_reference_image() -> None:
+    """Each region has a different lightness and color, and all matches have a cost of zero."""
     rgb = regions((96, 128))
     lab = rgb_to_lab(rgb)
     ab = colorzoo.create_model("gupta2012")(lab[:, :1], Guidance(exemplar=Exemplar(rgb))).ab
@@ -21,7 +21,7 @@ def test_an_image_is_its_own_reference() -> None:
     assert error < 0.05 * lab[:, 1:].norm(dim=1).mean()
 
 
-def test_neighbors_share_a_border_and_count_once() -> None:
+def test_of_labels_counts_each_adjacent_superpixel_once() -> None:
     labels = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [2, 2, 3, 3]])
     cells = of_labels(labels)
     np.testing.assert_allclose(cells.means @ np.arange(12.0), [2.5 + 0.5, 5, 8.5, 10.5])
@@ -30,7 +30,7 @@ def test_neighbors_share_a_border_and_count_once() -> None:
     assert not of_labels(np.zeros((2, 2), dtype=np.int64)).neighbors.toarray().any()
 
 
-def test_features_are_those_of_the_text() -> None:
+def test_superpixel_features_equal_the_definitions_of_the_paper() -> None:
     gray = sample_image((40, 50))[0].mean(0).double().numpy()
     cells = superpixels(gray, 40)
     found = features(gray, cells)
@@ -48,7 +48,7 @@ def test_features_are_those_of_the_text() -> None:
     np.testing.assert_allclose(found.descriptor[3], maps[inside].mean(axis=0))
 
 
-def test_a_gabor_filter_answers_its_period_and_direction() -> None:
+def test_gabor_response_is_largest_at_its_period_and_direction() -> None:
     for index, angle in [(0, 0), (2, np.pi / 4), (4, np.pi / 2)]:
         rows, columns = np.mgrid[:120, :120]
         wave = np.sin(2 * np.pi * (columns * np.cos(angle) + rows * np.sin(angle)) / 10)
@@ -60,7 +60,7 @@ def test_a_gabor_filter_answers_its_period_and_direction() -> None:
             assert beside / strength[8 + index] == pytest.approx(0.5, abs=0.02)
 
 
-def test_the_cascade_drops_what_any_block_finds_far() -> None:
+def test_match_drops_the_worse_half_by_each_feature_block() -> None:
     def of(rows: list[tuple[float, float, float, float]]) -> Features:
         return Features(*(np.array([[row[block]] for row in rows]) for block in range(4)))
 
@@ -72,7 +72,7 @@ def test_the_cascade_drops_what_any_block_finds_far() -> None:
     np.testing.assert_allclose(cost, [0.2 * 2 / 9 + 0.5 * 1 / 9])
 
 
-def test_a_vote_replaces_the_smaller_group() -> None:
+def test_vote_replaces_the_colors_of_the_smaller_group() -> None:
     colors = np.array([[10.0, 0], [12, 0], [11, 0], [-40, 5], [7, 7], [8, 8]])
     colors = np.concatenate([colors, colors[[0, 1, 3]]])
     found = vote(colors, np.array([0, 0, 0, 0, 1, 1, 2, 2, 2]))  # of two superpixels none is the smaller

@@ -1,4 +1,4 @@
-"""He et al. 2018: matches that follow a moved image, what outside matches give, and the authors' files."""
+"""He et al. 2018: dense matches, network inputs, and conversion of the authors' files."""
 
 from pathlib import Path
 
@@ -25,14 +25,14 @@ SOURCES = Path(__file__).parents[2] / "docs/images/sources"
 NARROW = {"width": 0.125, "color_width": 0.125}
 
 
-def photo(side: int) -> Tensor:
+def load_image(side: int) -> Tensor:
     rgb = Image.open(SOURCES / "detroit_1915.jpg").convert("RGB").resize((side, side))
     return torch.from_numpy(np.asarray(rgb).copy()).permute(2, 0, 1)[None] / 255
 
 
-def test_a_moved_image_is_found_again() -> None:
+def test_dense_matches_recover_a_translation() -> None:
     model = contract_test_model(model_card("he2018")).model
-    lightness = rgb_to_lab(photo(144))[:, :1]
+    lightness = rgb_to_lab(load_image(144))[:, :1]
     ours, theirs = lightness[:, :, :128, :128], lightness[:, :, 16:, 8:]
     with torch.inference_mode():
         features = model.features(ours), model.features(theirs)
@@ -42,7 +42,7 @@ def test_a_moved_image_is_found_again() -> None:
     assert flow[:, 1].median() == -16
 
 
-def test_without_a_reference_nothing_is_similar() -> None:
+def test_he2018_network_receives_warped_colors_and_match_errors() -> None:
     model = contract_test_model(model_card("he2018"))
     lightness = rgb_to_lab(sample_image((40, 48)))[:, :1]
     with torch.inference_mode():
@@ -67,7 +67,7 @@ def test_without_a_reference_nothing_is_similar() -> None:
 
 
 def narrow_files(folder: Path) -> dict[str, Tensor]:
-    """Write the authors' two files for narrow networks, and return what they hold by our names."""
+    """Write the authors' two files for narrow networks, and return their tensors under our names."""
     from caffe_files import net
 
     model = ExemplarColorization(Architecture(**NARROW))
@@ -101,7 +101,7 @@ def ours_of(key: str) -> str:
     return "network." + next(name for name, each in convert_color_net({key: value}).items() if each is value)
 
 
-def test_the_authors_two_files_are_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_weights_merges_both_he2018_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "weights"))
     wanted = narrow_files(tmp_path)
     out = tmp_path / "he2018.safetensors"

@@ -1,4 +1,4 @@
-"""UniColor: drawing of codes, guidance, coloring again, the authors' files, and what is refused."""
+"""UniColor: sampling of codes, recoloring, hints, and the authors' files."""
 
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,7 @@ def transformer(rows: int = 6, columns: int = 5, codes: int = 64) -> HybridTrans
 
 @torch.inference_mode()
 @pytest.mark.parametrize("top_k", [1, 10, 64])
-def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
-    top_k: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sample_cached_equals_sample_with_fewer_passes(top_k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network, passes = transformer(), []
     plain = KeyValueCache.refresh
     monkeypatch.setattr(KeyValueCache, "refresh", lambda *a: (passes.append(1), plain(*a))[1])
@@ -64,7 +62,7 @@ def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
 
 
 @torch.inference_mode()
-def test_seeds_and_passes() -> None:
+def test_huang2022_codes_depend_on_seed_and_top_k_but_not_on_passes() -> None:
     lightness = torch.rand(1, 1, 40, 70) * 100
     made = model(top_k=8)
     found = made(lightness)
@@ -80,7 +78,7 @@ def test_seeds_and_passes() -> None:
 
 
 @torch.inference_mode()
-def test_only_the_touched_cells_are_colored_again() -> None:
+def test_recolor_changes_only_cells_in_the_region() -> None:
     made, lightness, rgb = model(top_k=8, seed=3), torch.rand(1, 1, 64, 64) * 100, sample_image((64, 64))
     region = torch.zeros(1, 1, 64, 64)
     region[..., 20:30, 36:50] = 1  # row 1, columns 2 and 3
@@ -91,7 +89,7 @@ def test_only_the_touched_cells_are_colored_again() -> None:
     assert all(cell in ([1, 2], [1, 3]) for cell in apart)
 
 
-def test_points_become_colors_of_the_cells_that_they_cover() -> None:
+def test_point_hints_are_colors_of_the_covered_cells() -> None:
     lightness = torch.full((2, 1, 64, 96), 50.0)
     ab, mask = torch.zeros(2, 2, 64, 96), torch.zeros(2, 1, 64, 96)
     mask[0, :, 2:14, 18:30] = mask[0, :, 40, 90] = mask[1, :, 20:36, 5:9] = 1
@@ -103,7 +101,7 @@ def test_points_become_colors_of_the_cells_that_they_cover() -> None:
 
 
 @torch.inference_mode()
-def test_points_win_over_the_exemplar() -> None:
+def test_huang2022_appends_point_hints_to_exemplar_hints() -> None:
     made, lightness = model(matched_size=(144, 128)), torch.rand(1, 1, 64, 64) * 100
     rgb = sample_image((50, 90))
     points = Points(torch.full((1, 2, 64, 64), 30.0), torch.ones(1, 1, 64, 64))
@@ -120,7 +118,7 @@ def test_points_win_over_the_exemplar() -> None:
 
 
 def published_file(folder: Path, made: UniColor, prefixes: tuple[str, str]) -> Path:
-    """Write a checkpoint as the authors' are, with Chroma-VQGAN's tensors twice."""
+    """Write a checkpoint in the authors' format, which contains the Chroma-VQGAN tensors twice."""
     parts = (made.network.vqgan.state_dict(), made.network.transformer.state_dict())
     state = {f"{prefixes[0]}.model.{key}": value for key, value in parts[0].items()}
     state |= {f"{prefixes[0]}.{key}": value.clone() for key, value in parts[0].items()}
@@ -133,7 +131,7 @@ def published_file(folder: Path, made: UniColor, prefixes: tuple[str, str]) -> P
 
 
 @pytest.mark.parametrize("prefixes", [("chroma_vqgan", "hybrid_tran"), ("hybrid_vqgan", "coltran")])
-def test_the_authors_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
+def test_huang2022_loads_published_tensor_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
     made = model()
     path = published_file(tmp_path, made, prefixes)
     loaded = model(seed=5)

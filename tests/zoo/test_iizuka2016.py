@@ -1,4 +1,4 @@
-"""Iizuka et al. 2016: the vector of the scene, its shortcut, and other images' vectors."""
+"""Iizuka et al. 2016: scene vectors of the image and of references."""
 
 from contextlib import nullcontext
 
@@ -30,8 +30,8 @@ def colors(model: LetThereBeColor, lightness: Tensor, *references: Exemplar) -> 
         return model(lightness, Guidance(exemplar=references[0] if references else None)).ab
 
 
-def test_a_gray_reference_is_taken() -> None:
-    """Models that read its colors refuse it."""
+def test_iizuka2016_accepts_a_gray_reference() -> None:
+    """Models that use the colors of the reference reject it."""
     gray = ReadReference(read_image(np.full((40, 48, 3), 90, np.uint8)), name="fog.jpg")
     for name, taken in (("iizuka2016", True), ("larsson2016", False)):
         model = contract_test_model(model_card(name)).model
@@ -39,7 +39,7 @@ def test_a_gray_reference_is_taken() -> None:
             assert make_exemplar(model, [gray], 48).embedding is not None
 
 
-def test_alpha_goes_from_the_images_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:
+def test_exemplar_alpha_interpolates_between_image_and_reference_vectors(model: LetThereBeColor) -> None:
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
     torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.0)), colors(model, lightness))
     gray = lightness_to_rgb(lightness)[:, :1]

@@ -1,4 +1,4 @@
-"""DDColor: the authors' files, any size, the published pipeline, what the small model borrows."""
+"""DDColor: pretrained weights of the encoder, and errors if they are unavailable."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from colorzoo.zoo.kang2023.task import Kang2023
 NARROW = {"width": 0.125, "queries": 8, "layers": 4}
 
 
-def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convnext_encoder_loads_pretrained_classifier_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     import timm
 
     torch.manual_seed(0)
@@ -31,7 +31,7 @@ def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest
     assert torch.equal(found, source.state_dict()["stages.2.blocks.1.mlp.fc1.weight"])
 
 
-def test_training_with_weights_that_cannot_be_had_is_refused(
+def test_kang2023_fit_without_pretrained_weights_raises(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")

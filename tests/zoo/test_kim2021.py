@@ -27,7 +27,7 @@ SIZE = (45, 53)
 
 
 def add_on(*, trained: bool = True, **hparams: Any) -> Kim2021:
-    """Return a small add-on; if it shall count as trained, its last layers are no longer zero."""
+    """Return a small add-on; `trained` makes its last layers nonzero."""
     model = build_model(Kim2021, {"backbone": BACKBONE, "hidden": (8,), **hparams}).eval()
     if trained:
         generator = torch.Generator().manual_seed(0)
@@ -41,14 +41,14 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
     return sample_call(model_card("kim2021_small"), size, batch=batch)
 
 
-def tapped_models() -> list[str]:
+def hooked_models() -> list[str]:
     """Return the models with feature hooks."""
     return [name for name in list_models() if hasattr(load_model_class(model_card(name)), "before_hooks")]
 
 
 @torch.inference_mode()
-def test_a_tapped_model_split_in_two_is_the_same_model() -> None:
-    for name in tapped_models():
+def test_before_hooks_and_after_hooks_equal_the_forward_pass() -> None:
+    for name in hooked_models():
         card = model_card(name)
         model: Any = contract_test_model(card).model
         lightness, guidance = sample_call(card, (37, 53), batch=2)
@@ -62,7 +62,7 @@ def test_a_tapped_model_split_in_two_is_the_same_model() -> None:
             state = model.before_hooks(lightness, given)
             expected = image(card, model(lightness, given))
             assert torch.equal(model.after_hooks(state, unchanged), expected)
-            assert torch.equal(model.after_hooks(state, visit), expected)  # the state serves again
+            assert torch.equal(model.after_hooks(state, visit), expected)  # the state is reusable
             wanted = [hook for hook in model.hooks if hook.name in {name for name, _ in seen}]
             assert wanted == list(model.hooks)
             for hook in model.hooks:
@@ -72,7 +72,7 @@ def test_a_tapped_model_split_in_two_is_the_same_model() -> None:
                 assert shape[3] * hook.stride > 53 - hook.stride
 
 
-def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:
+def test_kim2021_without_scribbles_equals_the_backbone() -> None:
     model = add_on()
     lightness, guidance = call()
     plain = model.model.backbone.model(lightness, Guidance(points=guidance.points)).ab
@@ -85,7 +85,7 @@ def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:
     assert not torch.equal(mixed[0], plain[0])
 
 
-def test_nothing_moves_beyond_the_reach() -> None:
+def test_kim2021_changes_nothing_beyond_the_reach() -> None:
     model = add_on(reach=4)
     lightness, _ = call((96, 96), batch=1)
     mask = torch.zeros_like(lightness)
@@ -98,7 +98,7 @@ def test_nothing_moves_beyond_the_reach() -> None:
 
 
 def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return lightness and color of two halves, the color as it bled, and a stroke over that."""
+    """Return lightness and color of two halves, the bled color, and a stroke over the bled pixels."""
     lightness = torch.full((1, 1, 40, 48), 30.0)
     ab = torch.full((1, 2, 40, 48), 30.0)
     lightness[..., 24:], ab[..., 24:] = 70.0, -30.0
@@ -109,11 +109,11 @@ def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return lightness, ab, bled, mask
 
 
-def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
+def test_propagation_restores_bled_colors_from_both_sides_of_the_stroke() -> None:
     lightness, ab, bled, mask = bled_step()
     propagation = Propagation(9)
-    assert torch.equal(propagation(bled, lightness, mask), torch.zeros_like(bled))  # believed nowhere yet
-    assert float(propagation.avoid.sigmoid()) == pytest.approx(0.9, abs=1e-3)  # of a pixel under a stroke
+    assert torch.equal(propagation(bled, lightness, mask), torch.zeros_like(bled))  # zero initially
+    assert float(propagation.avoid.sigmoid()) == pytest.approx(0.9, abs=1e-3)  # for a pixel under a stroke
     assert float(propagation.log_alike.exp()) == pytest.approx(6)
     with torch.no_grad():
         propagation.belief[4].bias.fill_(1 / 20)
@@ -123,7 +123,7 @@ def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
     assert (mended - ab)[..., :18].abs().max() < 1
 
 
-def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
+def test_propagation_changes_only_pixels_near_the_stroke() -> None:
     model = add_on(trained=False, propagation=9)
     with torch.no_grad():
         for parameter in model.model.network.propagation.belief.parameters():
@@ -142,25 +142,25 @@ def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
     assert torch.equal(model(lightness, empty).ab, plain)
 
 
-def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:
+def test_kim2021_accepts_a_sketch_backbone_only_for_inference(tmp_path) -> None:
     sketches = {"backbone": "cho2023", "backbone_weights": None, "backbone_hparams": {"width": 0.125}}
     model = build_model(Kim2021, {**sketches, "hidden": (8,)}).eval()
     assert model.output_kind == "rgb"
     assert model.input_kind == "sketch"
     lightness, guidance = call((33, 47))
     given = Guidance(scribbles=guidance.scribbles)
-    assert torch.equal(model(lightness / 100, given).rgb, model(lightness / 100, None).rgb)  # E is new
+    assert torch.equal(model(lightness / 100, given).rgb, model(lightness / 100, None).rgb)  # untrained
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     with pytest.raises(ColorzooError, match="backbone"):
         trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
 
 
-def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_alone(tmp_path) -> None:
+def test_kim2021_training_and_checkpoints_exclude_the_backbone(tmp_path) -> None:
     model = add_on(trained=False, hints=1.0, empty=0.0)
     before = {key: value.clone() for key, value in model.model.backbone.model.state_dict().items()}
     own = {key: value.clone() for key, value in model.state_dict().items()}
     trainer: Trainer = quiet_trainer(tmp_path, max_epochs=1)
-    trainer.fit(model, batch_loader([sample_batch((48, 48), batch=4)]))  # in some of four colors bleed
+    trainer.fit(model, batch_loader([sample_batch((48, 48), batch=4)]))  # colors bleed in some images
     after = model.model.backbone.model.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
     assert any(not torch.equal(model.state_dict()[key], value) for key, value in own.items())

@@ -1,4 +1,4 @@
-"""Larsson et al. 2016: hypercolumns that never exist, colors, global histograms, the script's resizing."""
+"""Larsson et al. 2016: colors from histograms, global histograms, references, and network input."""
 
 import pytest
 import torch
@@ -29,19 +29,19 @@ def model() -> HypercolumnColorization:
     return found
 
 
-def test_a_color_has_the_hue_and_chroma_of_its_histograms() -> None:
+def test_to_rgb_inverts_hue_and_chroma_histograms() -> None:
     rgb = sample_image((16, 24))
     hue, chroma = hue_and_chroma(rgb)
     gray = rgb.mean(1, keepdim=True)
     shares = [F.one_hot(bins_of(each), 32).permute(0, 3, 1, 2).float() for each in (hue, chroma)]
     found = keep_gray(to_rgb(gray, *shares, hue="mode"), gray)
     assert (found - rgb).abs().mean() < 1 / 32
-    torch.testing.assert_close(found.mean(1, keepdim=True), gray, rtol=0, atol=0.02)  # but for clipping
+    torch.testing.assert_close(found.mean(1, keepdim=True), gray, rtol=0, atol=0.02)  # except for clipping
     black = to_rgb(torch.zeros(1, 1, 1, 1), torch.full((1, 32, 1, 1), 1 / 32), torch.zeros(1, 32, 1, 1))
     assert bool(black.isfinite().all())
 
 
-def test_a_transfer_gives_the_global_histogram_and_keeps_who_is_likelier() -> None:
+def test_transfer_matches_the_global_histogram_with_one_bias_per_bin() -> None:
     shares = torch.rand(2, 32, 12, 12).square()
     shares = shares / shares.sum(1, keepdim=True)
     weight = torch.rand(2, 1, 12, 12)
@@ -50,14 +50,14 @@ def test_a_transfer_gives_the_global_histogram_and_keeps_who_is_likelier() -> No
     found = transfer(shares, target, weight)
     torch.testing.assert_close(found.sum(1), torch.ones(2, 12, 12))
     before, mean = ((each * weight).sum((2, 3)) / weight.sum((2, 3)) for each in (shares, found))
-    torch.testing.assert_close(mean, (target + 0.01 * before) / 1.01, rtol=0, atol=1e-4)  # so no bin is lost
+    torch.testing.assert_close(mean, (target + 0.01 * before) / 1.01, rtol=0, atol=1e-4)  # no bin is empty
     ratio = (found / shares)[:, 3] / (found / shares)[:, 9]  # one bias for each bin
     torch.testing.assert_close(ratio, ratio[:, :1, :1].expand_as(ratio), rtol=1e-3, atol=0)
     torch.testing.assert_close(transfer(shares, target, weight, alpha=0.0), shares)
     torch.testing.assert_close(transfer(shares, torch.zeros(2, 32), weight), shares)
 
 
-def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnColorization) -> None:
+def test_larsson2016_uses_reference_hues_and_accepts_embeddings(model: HypercolumnColorization) -> None:
     assert isinstance(model, EncodesReference)
     lightness = sample_input("gray", (40, 48))
     red = torch.tensor([0.7, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 20, 30)
@@ -75,10 +75,10 @@ def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnCol
     faint = lightness_to_rgb(lightness) * 0.9 + torch.tensor([0.0, 0.004, 0.002]).view(3, 1, 1)
     assert float(histograms_of(faint)[:, 0].sum()) == pytest.approx(
         0.4, rel=1e-3
-    )  # of a chroma of 0.01 on it is 1
+    )  # 1 for a chroma of at least 0.01
 
 
-def test_the_network_sees_gray_without_its_mean_in_the_middle_of_zeros(
+def test_larsson2016_network_input_is_mean_free_gray_with_zero_padding(
     model: HypercolumnColorization,
 ) -> None:
     seen: list[Tensor] = []

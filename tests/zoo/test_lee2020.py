@@ -1,4 +1,4 @@
-"""Lee et al. 2020: made references and how places correspond, gradients at batch 1, published names."""
+"""Lee et al. 2020: training references, correspondences, and triplet loss."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ def coordinates(side: int) -> Tensor:
     return torch.stack([line.expand(side, -1), line[:, None].expand(-1, side), torch.ones(side, side)])[None]
 
 
-def test_a_place_corresponds_to_where_its_colors_went() -> None:
+def test_make_reference_correspondences_follow_the_warp() -> None:
     seeds = torch.arange(6)
     made = make_reference(coordinates(16 * CELLS).expand(6, -1, -1, -1), seeds, 0.0)
     small = made.reference.unflatten(2, (CELLS, 16)).unflatten(4, (CELLS, 16))[..., 8, :, 8].flatten(2)
@@ -25,16 +25,16 @@ def test_a_place_corresponds_to_where_its_colors_went() -> None:
     rows, columns = torch.meshgrid(torch.arange(CELLS), torch.arange(CELLS), indexing="ij")
     wanted = (torch.stack([columns, rows]).flatten(1) + 0.5) / CELLS
     off = (found - wanted).abs().amax(dim=1) * CELLS
-    seen = (made.present > 0) & (inside[:, 0] > 0.99)  # the middle of a place may lie outside
+    seen = (made.present > 0) & (inside[:, 0] > 0.99)  # the center of a place may lie outside
     assert off[seen].max() < 1.1  # places
     assert off[seen].mean() < 0.5
     assert seen.float().mean() > 0.9
     apart = (made.positive != torch.arange(CELLS**2)).float().mean()
-    assert apart > 0.2  # not only because nothing moved
+    assert apart > 0.2  # the warp moves places
     assert 0.9 < made.present.mean() < 1
 
 
-def test_references_belong_to_their_images() -> None:
+def test_make_reference_depends_only_on_the_image_and_its_seed() -> None:
     batch = sample_batch((48, 64), batch=3)
     made, alone = (
         make_reference(batch["rgb"][part], batch["seed"][part], 0.2) for part in (slice(None), slice(1, 2))
@@ -51,7 +51,7 @@ def test_references_belong_to_their_images() -> None:
     assert torch.equal(bare.target, batch["rgb"])
 
 
-def test_the_triplet_loss_forgets_places_without_a_partner() -> None:
+def test_triplet_loss_ignores_places_without_correspondence() -> None:
     query = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
     present = torch.tensor([[1.0, 1, 0, 0, 0], [0, 0, 0, 0, 0]])
     changed = query.clone()

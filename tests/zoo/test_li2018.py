@@ -1,4 +1,4 @@
-"""Li et al. 2018: what `colorzoo stylize` gives, smoothing against a direct solver, labels, and files."""
+"""Li et al. 2018: strength, smoothing, labels, and conversion of VGG-19."""
 
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,13 @@ def model() -> Any:
 
 
 def narrow(**settings: Any) -> ClosedFormStylization:
-    """Return a model of the same weights with other settings of what follows the network."""
+    """Return a model with the same weights and other postprocessing settings."""
     made = ClosedFormStylization(Architecture(width=0.125, **settings))
     made.load_state_dict(contract_test_model(model_card("li2018")).model.state_dict())
     return made.eval()
 
 
-def test_the_strength_goes_from_the_content_to_the_result(model: Any) -> None:
+def test_stylize_alpha_interpolates_between_content_and_result(model: Any) -> None:
     full, none, half = (model.stylize(CONTENT, STYLE, transform="wct", alpha=a) for a in (1.0, 0.0, 0.5))
     assert torch.equal(none, CONTENT)
     torch.testing.assert_close(half, (full + CONTENT) / 2)
@@ -43,7 +43,7 @@ def test_the_strength_goes_from_the_content_to_the_result(model: Any) -> None:
     assert 0 <= full.min() <= full.max() <= 1
 
 
-def test_smoothing_and_last_filter_can_be_changed() -> None:
+def test_smoothing_and_last_filter_settings_change_the_result() -> None:
     settings = [
         ("closed_form", True),
         ("closed_form", False),
@@ -59,7 +59,7 @@ def test_smoothing_and_last_filter_can_be_changed() -> None:
     assert torch.equal(found[-1], raw)
     for index, one in enumerate(found):
         assert all((one - other).abs().max() > 1e-3 for other in found[:index])
-    # a bright style is smoothed beyond white, which the last filter must not see
+    # smoothing of a bright style exceeds white; values are clipped only after the last filter
     smooth, filtered = (
         narrow(last_filter=last).stylize(CONTENT, (1 + STYLE) / 2, transform="wct")[0]
         for last in (False, True)
@@ -67,7 +67,7 @@ def test_smoothing_and_last_filter_can_be_changed() -> None:
     assert torch.equal(filtered, last_filter(smooth, CONTENT[0]).clamp(0, 1))
 
 
-def test_labels_keep_colors_apart(model: Any) -> None:
+def test_labels_limit_the_color_transfer_to_equal_labels(model: Any) -> None:
     lightness = rgb_to_lab(CONTENT)[:, :1]
     ours, theirs = torch.zeros(1, 1, 40, 52, dtype=torch.int64), torch.zeros(1, 1, 36, 44, dtype=torch.int64)
     ours[..., 26:], theirs[..., 22:] = 1, 2  # the right half has no label in the reference
@@ -81,7 +81,7 @@ def test_labels_keep_colors_apart(model: Any) -> None:
     assert (moved[..., :6] - features[..., :6]).abs().max() > 0.1
 
 
-def test_the_smoothing_is_that_of_a_direct_solver() -> None:
+def test_smooth_closed_form_equals_a_direct_solver() -> None:
     stylized, guide = (
         sample_image((24, 31), seed=seed)[0].permute(1, 2, 0).double().numpy() for seed in (1, 2)
     )
@@ -94,7 +94,7 @@ def test_the_smoothing_is_that_of_a_direct_solver() -> None:
     assert np.abs(smooth_closed_form(stylized, guide, beta=beta) - wanted).max() < 1e-5
 
 
-def test_a_vgg19_gives_the_encoders() -> None:
+def test_convert_published_maps_vgg19_to_the_encoders() -> None:
     state = {
         f"features.{n}.{k}": torch.tensor(float(n))
         for n in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21)

@@ -1,4 +1,4 @@
-"""Pierre et al. 2015: differences, descriptions, the choice, and the luminance of the result."""
+"""Pierre et al. 2015: gradient operators, descriptions, candidates, color choice, and gamut."""
 
 from itertools import product
 
@@ -23,14 +23,14 @@ from colorzoo.zoo.pierre2015.model import (
 )
 
 
-def test_the_divergence_is_the_negative_adjoint_of_the_gradient() -> None:
+def test_divergence_is_the_negative_adjoint_of_the_gradient() -> None:
     maps, field = torch.randn(3, 7, 9).double(), torch.randn(2, 3, 7, 9).double()
     inner = (gradient(maps) * field).sum(), (maps * divergence(field)).sum()
     torch.testing.assert_close(inner[0], -inner[1])
     assert not gradient(maps)[0, :, -1].any()
 
 
-def test_equal_windows_have_equal_descriptions_and_sorted_values_are_cumulative_histograms() -> None:
+def test_description_distances_equal_histogram_and_spectrum_distances() -> None:
     levels = torch.randint(0, 256, (1, 1, 24, 30)).float()
     *_, ours = descriptions(levels, 1)  # windows of 11
     counts = []
@@ -48,15 +48,15 @@ def test_equal_windows_have_equal_descriptions_and_sorted_values_are_cumulative_
     np.testing.assert_allclose(found, np.abs(whole[0] - whole[1]).sum(), rtol=1e-4)
 
 
-def test_a_pixel_of_the_grid_finds_itself() -> None:
+def test_candidates_of_grid_pixels_are_their_own_colors() -> None:
     yuv = rgb_to_yuv(sample_image((48, 64), seed=4))
     found = candidates(yuv[:, :1], yuv, step=6)
     own = yuv[0, 1:, 3::6, 3::6]
-    for index in range(2, 8):  # the deviation alone may agree elsewhere
+    for index in range(2, 8):  # the deviation alone may match other pixels
         torch.testing.assert_close(found[index, :, 3::6, 3::6], own)
 
 
-def test_one_candidate_without_coupling_is_denoising_by_total_variation() -> None:
+def test_choose_with_one_uncoupled_candidate_equals_tv_denoising() -> None:
     torch.manual_seed(0)
     plane = torch.zeros(32, 32)
     plane[8:24, 8:24] = 60.0
@@ -68,8 +68,8 @@ def test_one_candidate_without_coupling_is_denoising_by_total_variation() -> Non
     assert np.abs(found.numpy() - noisy.numpy()).mean() > 3
 
 
-def test_the_iterations_are_those_of_the_paper_pixel_by_pixel() -> None:
-    """With its steps of 0.005, 5 and 1000; U and V stay in their ranges."""
+def test_choose_iterations_equal_the_algorithm_of_the_paper() -> None:
+    """The step sizes are 0.005, 5 and 1000; U and V stay in their ranges."""
     torch.manual_seed(1)
     height, width = 5, 6
     luminance, colors = (
@@ -102,7 +102,7 @@ def test_the_iterations_are_those_of_the_paper_pixel_by_pixel() -> None:
     torch.testing.assert_close(answer, found)
 
 
-def test_gamut_keeps_luminance_and_moves_toward_gray() -> None:
+def test_into_gamut_keeps_luminance_and_reduces_chroma() -> None:
     yuv = torch.stack([255 * torch.rand(9, 9), 200 * torch.randn(9, 9), 200 * torch.randn(9, 9)])[None]
     found = into_gamut(yuv)
     rgb = yuv_to_rgb(found)
@@ -114,7 +114,7 @@ def test_gamut_keeps_luminance_and_moves_toward_gray() -> None:
     torch.testing.assert_close(into_gamut(inside), inside, rtol=1e-4, atol=1e-3)
 
 
-def test_an_image_is_its_own_reference() -> None:
+def test_pierre2015_recovers_the_colors_of_the_reference_image() -> None:
     rgb = regions((64, 80))
     lab = rgb_to_lab(rgb)
     model = colorzoo.create_model("pierre2015", step=4)

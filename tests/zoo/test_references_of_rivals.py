@@ -1,4 +1,4 @@
-"""Blanch 2021 and Bai 2022 alike: both images are squashed; without a reference the gray one is its own."""
+"""Blanch 2021 and Bai 2022: resizing of image and reference, and the gray image as default reference."""
 
 import torch
 from torch.nn import functional as F
@@ -11,7 +11,7 @@ from colorzoo.testing.samples import sample_image
 
 
 @torch.inference_mode()
-def test_both_images_are_squashed_to_the_square_of_the_network() -> None:
+def test_image_and_reference_are_resized_to_the_square_network_input() -> None:
     for name, side in [("blanch2021", 32), ("bai2022", 128)]:
         model = contract_test_model(model_card(name)).model
         lightness = rgb_to_lab(sample_image((40, 56)))[:, :1]

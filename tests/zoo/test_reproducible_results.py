@@ -70,13 +70,13 @@ def losses(name: str) -> list[float]:
 
 
 @pytest.mark.parametrize(("name", "stored"), MODELS)
-def test_colors_stay_the_same(name: str, stored: list[float]) -> None:
+def test_outputs_equal_stored_results(name: str, stored: list[float]) -> None:
     assert colors(name) == pytest.approx(stored, abs=5e-3 * max(map(abs, stored)))
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("name", "stored"), RESULTS["losses"].items(), ids=RESULTS["losses"].keys())
-def test_losses_stay_the_same(name: str, stored: list[float]) -> None:
+def test_losses_equal_stored_results(name: str, stored: list[float]) -> None:
     assert losses(name) == pytest.approx(stored, rel=5e-3)
 
 

@@ -1,8 +1,8 @@
-"""The gradient of one image is right in networks that normalize and then compare places.
+"""Gradients of single images in networks with normalization and matching.
 
-Normalization of a single image has had a wrong gradient on CPUs, off by 140 %, where the incoming one is
-permuted in memory, as by the comparison of places; see `colorzoo.networks.blocks.instance_norm`. Networks
-with spectral norm are left out: two of its vectors are constants of the gradient, not of a difference.
+Instance normalization of a single image had a wrong gradient on CPUs (140 % error) if the incoming gradient
+was permuted in memory, as by matching; see `colorzoo.networks.blocks.instance_norm`. Networks
+with spectral norm are excluded, because two of its vectors are constant only in the gradient.
 """
 
 import pytest
@@ -21,11 +21,11 @@ NAMES = (
     *("zhang2019_small", "chen2023_small", "he2018", "zhao2021_small", "blanch2021"),
     *("lu2020", "yin2021", "bai2022", "lee2020"),
 )
-STEP = 1e-9  # the networks have kinks
+STEP = 1e-9  # a small step, because the networks are not smooth
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_gradient_of_a_single_image_is_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_of_one_image_equals_a_finite_difference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tensor, "float", Tensor.double)  # matches are made in float32
     torch.manual_seed(0)
     card = model_card(name)

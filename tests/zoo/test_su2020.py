@@ -1,4 +1,4 @@
-"""What is particular to Su et al. 2020: boxes, three networks, three stages."""
+"""Su et al. 2020: boxes, three networks, and three stages."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def boxes_of(*counts: int) -> Boxes:
     [
         ((0.25, 0.5, 0.75, 1.0), 1, Rectangle(16, 32, 32, 32)),
         ((0.25, 0.5, 0.75, 1.0), 8, Rectangle(2, 4, 4, 4)),
-        ((0.3, 0.3, 0.31, 0.31), 1, Rectangle(19, 19, 1, 1)),  # vanishes: one cell, the next
-        ((1.0, 1.0, 1.0, 1.0), 1, Rectangle(63, 63, 1, 1)),  # at the end: the one before
+        ((0.3, 0.3, 0.31, 0.31), 1, Rectangle(19, 19, 1, 1)),  # too small: extended to the next cell
+        ((1.0, 1.0, 1.0, 1.0), 1, Rectangle(63, 63, 1, 1)),  # at the border: the previous cell
         ((0.9, 0.0, 0.95, 0.01), 8, Rectangle(6, 0, 1, 1)),
         ((-0.5, 0.0, 1.5, 1.0), 4, Rectangle(0, 0, 16, 16)),
     ],
 )
-def test_boxes_lie_on_whole_cells(corners: Any, stride: int, expected: Rectangle) -> None:
+def test_to_rectangles_rounds_boxes_to_whole_cells(corners: Any, stride: int, expected: Rectangle) -> None:
     assert to_rectangles(torch.tensor([corners]), (64, 64), stride) == [expected]
 
 
-def test_images_without_boxes_are_colored_as_a_whole() -> None:
+def test_su2020_without_boxes_equals_the_full_image_network() -> None:
     networks = model()
     lightness = lightness_of(4)
     boxes = boxes_of(2, 0, 3, 0)
@@ -75,7 +75,7 @@ def test_images_without_boxes_are_colored_as_a_whole() -> None:
         torch.testing.assert_close(alone.extras["logits"], together.extras["logits"][one], rtol=0, atol=1e-3)
 
 
-def test_hints_lie_in_the_crops_too() -> None:
+def test_su2020_crops_contain_the_point_hints() -> None:
     networks = model()
     lightness, boxes = lightness_of(1), boxes_of(1)
     ab = torch.zeros(1, 2, *SIZE)
@@ -101,10 +101,10 @@ def test_hints_lie_in_the_crops_too() -> None:
         (None, "fusion", set()),
     ],
 )
-def test_a_stage_copies_the_full_network_where_nothing_was_trained(
+def test_su2020_stage_copies_the_full_network_to_untrained_networks(
     before: str | None, stage: str, copied: set[str], tmp_path: Path
 ) -> None:
-    """Continuing a stage used to write the start weights over what it had trained."""
+    """Regression test: continuing a stage overwrote its trained weights."""
     saved = model(stage=before or "full")
     path = tmp_path / "before.safetensors"
     trained_in = {} if before is None else {"provenance": json.dumps({"stage": before})}
@@ -129,7 +129,7 @@ def local_hints(folder: Path, **settings: Any) -> Path:
     return folder / "local.safetensors"
 
 
-def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
+def test_su2020_start_copies_local_hints_to_all_networks(tmp_path: Path) -> None:
     path = local_hints(tmp_path, mask_center=0.5)
     networks = model(start=Start("zhang2017_local", str(path)))
     networks.setup("fit")
@@ -143,16 +143,16 @@ def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
     ("theirs", "message"),
     [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "width")],
 )
-def test_a_start_that_means_something_else_is_refused(
+def test_su2020_start_with_other_settings_raises(
     theirs: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    """The published configuration used to put a trunk of mask center 0 under 0.5."""
+    """Regression test: the configuration combined a trunk of mask center 0 with 0.5."""
     networks = model(start=Start("zhang2017_local", str(local_hints(tmp_path, **theirs))))
     with pytest.raises(ColorzooError, match=message):
         networks.setup("fit")
 
 
-def test_boxes_of_a_batch_are_shares_and_an_image_without_is_one_box() -> None:
+def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() -> None:
     batch: Any = sample_batch((32, 64), batch=2)
     assert [len(each) for each in shares(batch)] == [0, 0]
     batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
@@ -176,8 +176,8 @@ def test_boxes_of_a_batch_are_shares_and_an_image_without_is_one_box() -> None:
     assert drawn[:, 2:].max() > 0.98
 
 
-def test_a_detector_gives_its_surest_boxes() -> None:
-    """Of a score from 0.7 and sides from 2 pixels on, the best first, within the image."""
+def test_detect_returns_boxes_by_descending_score() -> None:
+    """Scores are at least 0.7, sides at least 2 pixels, and boxes are clipped to the image."""
     seen: list[Tensor] = []
 
     def finds(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,16 +195,16 @@ def test_a_detector_gives_its_surest_boxes() -> None:
     assert many.given.shape == (1, 8)
 
 
-def test_without_boxes_and_detector_the_line_says_what_to_do(tmp_path: Path) -> None:
+def test_su2020_error_without_boxes_and_detector_names_the_box_option(tmp_path: Path) -> None:
     networks = model()
     networks.trained = True
     colorizer = Colorizer(networks)
-    photo = (sample_image(SIZE)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+    image = (sample_image(SIZE)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
     with pytest.raises(GuidanceError, match="--box none") as caught:
-        colorizer(photo)
+        colorizer(image)
     assert "\n" not in str(caught.value)
-    whole = colorizer(photo, {"boxes": []})
-    boxed = colorizer(photo, {"boxes": [{"x": 5, "y": 5, "width": 30, "height": 25}]})
+    whole = colorizer(image, {"boxes": []})
+    boxed = colorizer(image, {"boxes": [{"x": 5, "y": 5, "width": 30, "height": 25}]})
     assert whole.tobytes() != boxed.tobytes()
     networks.model.detector = lambda _: (torch.tensor([[5.0, 5, 35, 30]]), torch.ones(1))
-    assert colorizer(photo).tobytes() != whole.tobytes()
+    assert colorizer(image).tobytes() != whole.tobytes()

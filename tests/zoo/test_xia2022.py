@@ -23,7 +23,7 @@ def model_of(**settings: Any) -> AnchorColorization:
     return again
 
 
-def test_alternatives_are_far_apart_among_the_ten_likeliest() -> None:
+def test_anchor_bins_maximize_distances_among_the_ten_likeliest_bins() -> None:
     logits = torch.randn(1, 313, 6)
     chosen = anchor_bins(logits)
     likely = logits.topk(10, dim=1).indices
@@ -39,7 +39,7 @@ def test_alternatives_are_far_apart_among_the_ten_likeliest() -> None:
 
 
 @torch.inference_mode()
-def test_a_point_replaces_the_anchor_of_its_cluster() -> None:
+def test_xia2022_point_replaces_the_anchor_of_its_cluster() -> None:
     model, lightness = model_of(anchors=2), sample_input("gray", (60, 75))
     joined: list[Tensor] = []
     model.network.join.register_forward_pre_hook(lambda _, given: joined.append(given[0]))
@@ -47,18 +47,18 @@ def test_a_point_replaces_the_anchor_of_its_cluster() -> None:
     at = (own[0, 0] == 0).nonzero()[0]
     points = Points.none(lightness)
     row, column = (16 * at).tolist()
-    for place, ab in ((0, [40.0, 30.0]), (2, [44.0, 34.0])):  # their mean counts
+    for place, ab in ((0, [40.0, 30.0]), (2, [44.0, 34.0])):  # the point color is their mean
         points.ab[0, :, row, column + place] = torch.tensor(ab)
         points.mask[0, 0, row, column + place] = 1
     anchors = model(lightness, Guidance(points=points)).extras["anchors"]
     assert anchors[0, 0, at[0], at[1]] == 1
-    assert int(anchors.sum()) == 2  # one of the two went
+    assert int(anchors.sum()) == 2  # the point replaces one of two anchors
     token = joined[-1][0, at[0], at[1]]
     color = hull_centers()[token[-314:-1].argmax()]
     assert color.tolist() == [40.0, 30.0]
 
 
-def test_the_superpixel_network_alone_is_loaded_and_the_rest_stays() -> None:
+def test_xia2022_loads_a_file_of_the_superpixel_network_alone() -> None:
     model, other = model_of(), model_of()
     part = {f"net.{key}": value + 1 for key, value in model.network.superpixels.layers.state_dict().items()}
     before = {key: value.clone() for key, value in other.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Xiao et al. 2020: levels, histograms as guidance, looks, the authors' files, both stages of training."""
+"""Xiao et al. 2020: pyramid levels, histogram guidance, the authors' files, and training stages."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def model() -> PyramidColorization:
     return found
 
 
-def test_a_histogram_counts_means_of_sixteen_pixels() -> None:
+def test_color_histogram_counts_means_of_sixteen_pixels() -> None:
     ab = torch.zeros(1, 2, 8, 8)
     ab[:, 0, :4] = 50.0
     ab[:, 0, 4:, ::2] = 40.0  # with the 0 beside it a mean of 20
@@ -42,7 +42,7 @@ def test_a_histogram_counts_means_of_sixteen_pixels() -> None:
 
 
 @torch.inference_mode()
-def test_each_level_reads_the_colors_of_the_one_below(model: PyramidColorization) -> None:
+def test_xiao2020_level_receives_the_colors_of_the_lower_level(model: PyramidColorization) -> None:
     seen: list[Tensor] = []
     model.network.later.register_forward_pre_hook(lambda _, given: seen.extend(given))
     prediction = model(sample_input("gray", (50, 70)))
@@ -57,7 +57,7 @@ def test_each_level_reads_the_colors_of_the_one_below(model: PyramidColorization
 
 
 @torch.inference_mode()
-def test_exemplars_looks_and_statistics_are_histograms(model: PyramidColorization) -> None:
+def test_xiao2020_exemplars_embeddings_and_statistics_are_histograms(model: PyramidColorization) -> None:
     assert isinstance(model, EncodesReference)
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((64, 64))
 
@@ -77,10 +77,10 @@ def test_exemplars_looks_and_statistics_are_histograms(model: PyramidColorizatio
     torch.testing.assert_close(colors(statistics=given), colors(exemplar=shares))
 
 
-def test_the_caffe_files_are_converted(
+def test_convert_weights_merges_the_xiao2020_caffe_files(
     model: PyramidColorization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Statistics come with the factor by which they are too large; a factor on the logits is folded in."""
+    """Statistics are divided by their stored factor; the factor of the logits is folded into the head."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "weights"))
     from caffe_files import net
 
@@ -112,7 +112,7 @@ def test_the_caffe_files_are_converted(
     assert set(convert_published({"other.weight": torch.zeros(1)})) == {"other.weight"}
 
 
-def test_the_later_levels_begin_as_the_first_and_all_decays() -> None:
+def test_xiao2020_later_stage_copies_the_first_level_and_decays_all_weights() -> None:
     task = small("xiao2020", stage="later")
     before = task.model.network.later.coarse.convolutions[0].weight.clone()
     task.continue_from("first")

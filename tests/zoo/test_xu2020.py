@@ -1,4 +1,4 @@
-"""Exemplar coloring of Xu et al. 2020: looks, hints, stages of training, tiles, weight files."""
+"""Xu et al. 2020: labels, embeddings, grid hints, training stages, and weight files."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def small() -> Xu2020:
     return create_model("xu2020_small")
 
 
-def test_colors_stay_inside_their_label() -> None:
+def test_inside_labels_transfers_colors_only_between_equal_labels() -> None:
     content, style = torch.rand(1, 4, 8, 8), 5 + torch.rand(1, 4, 8, 8)
     left = torch.zeros(32, 32, dtype=torch.long)
     left[:, 16:] = 1
@@ -45,13 +45,13 @@ def test_colors_stay_inside_their_label() -> None:
     assert (moved[..., :4] > 4).all()
 
 
-def test_looks_mix_by_their_weights() -> None:
-    looks = [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
-    assert torch.equal(mix(looks, [1, 3]), torch.full((1, 2, 3), 0.75))
-    assert torch.equal(mix(looks, [0, 2]), looks[1])
+def test_mix_averages_embeddings_by_weight() -> None:
+    embeddings = [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
+    assert torch.equal(mix(embeddings, [1, 3]), torch.full((1, 2, 3), 0.75))
+    assert torch.equal(mix(embeddings, [0, 2]), embeddings[1])
     for weights in ([1], [0, 0], [-1, 2], [float("nan"), 1]):
         with pytest.raises(GuidanceError, match="weights must be"):
-            mix(looks, weights)
+            mix(embeddings, weights)
 
 
 def test_grid_hints_are_the_means_of_centered_patches() -> None:
@@ -63,7 +63,7 @@ def test_grid_hints_are_the_means_of_centered_patches() -> None:
         assert points.mask.unique().tolist() in ([0.0, 1.0], [1.0])
         if size == (256, 256):
             assert points.mask.sum() == 64 * 25
-            # one patch to a cell, each within half a pixel of the middle of its cell
+            # one patch for each cell, within half a pixel of the cell center
             cell = points.ab[:, :, :32, :32] * points.mask[:, :, :32, :32]
             assert (cell.amax(dim=(2, 3)) - 15.5).abs().max() <= 1
         where = points.mask.bool().expand_as(ab)
@@ -71,7 +71,7 @@ def test_grid_hints_are_the_means_of_centered_patches() -> None:
         assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
 
 
-def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None:
+def test_xu2020_decoder_stage_requires_a_trained_encoder(tmp_path: Path) -> None:
     model = build_model(Xu2020, {**TINY, "stage": "decoder"})
     with pytest.raises(WeightsError, match="stage decoder"):
         model.setup("fit")
@@ -101,7 +101,7 @@ def local_hints(folder: Path, **settings: Any) -> Start:
     return Start("zhang2017_local", str(folder / "local.safetensors"))
 
 
-def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path) -> None:
+def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -> None:
     start = local_hints(tmp_path)
     model = build_model(Xu2020, {**TINY, "start": start})
     model.setup("fit")
@@ -119,7 +119,7 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
     assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
-def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_path: Path) -> None:
+def test_xu2020_small_weight_file_omits_backbone_weights(small: Xu2020, tmp_path: Path) -> None:
     whole = small.state_dict()
     kept = {key: value for key, value in whole.items() if "unet.block5" not in key}
     save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"}, half=False)
@@ -127,7 +127,7 @@ def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_pa
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
 
 
-def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:
+def test_weigh_transfer_equals_the_formula() -> None:
     automatic, logits = 5 * torch.randn(2, 2, 16, 12), torch.randn(2, 529, 4, 3)
     logits[:, 264] = 7.0  # the gray bin, rather sure
     moved = torch.tensor([5.0, 80.0]).view(2, 1, 1, 1) * torch.randn(2, 2, 16, 12)

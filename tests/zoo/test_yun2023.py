@@ -1,4 +1,4 @@
-"""What is particular to iColoriT: its files, its hints, any size."""
+"""iColoriT: hint cells, network input, output size, and attention head."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def one_point(
     return points
 
 
-def test_a_point_lands_in_the_cell_of_its_place() -> None:
+def test_hint_cells_puts_a_point_into_the_cell_of_its_position() -> None:
     for size, place, cell in (
         ((224, 224), (47, 91), (23, 45)),
         ((300, 500), (299, 0), (111, 0)),
@@ -39,10 +39,10 @@ def test_a_point_lands_in_the_cell_of_its_place() -> None:
         assert ab[0, :, cell[0], cell[1]].tolist() == [40.0, -20.0]
 
 
-def test_points_of_a_cell_are_averaged() -> None:
+def test_hint_cells_averages_the_points_of_a_cell() -> None:
     points = one_point((448, 224), 0, 0, (10.0, 0.0))
     points.ab[0, :, 3, 1], points.mask[0, 0, 3, 1] = torch.tensor([30.0, -8.0]), 1
-    points.ab[0, :, 2, 0] = 99  # no hint: its mask is 0
+    points.ab[0, :, 2, 0] = 99  # not a hint, because its mask is 0
     ab, mask = hint_cells(points, 112)
     assert mask.sum() == 1
     assert ab[0, :, 0, 0].tolist() == [20.0, -4.0]
@@ -50,7 +50,7 @@ def test_points_of_a_cell_are_averaged() -> None:
         assert torch.equal(hint_cells(points, 112)[0], ab)
 
 
-def test_what_the_network_reads_of_any_size() -> None:
+def test_hint_image_resizes_lightness_and_hints_to_the_network_input() -> None:
     lightness = torch.linspace(0, 100, 60).view(1, 1, 1, 60).expand(1, 1, 45, 60)
     seen = hint_image(lightness, one_point((45, 60), 0, 59), 32, 0.5)
     assert seen.shape == (1, 4, 32, 32)
@@ -63,7 +63,7 @@ def test_what_the_network_reads_of_any_size() -> None:
     assert set(seen[0, 3].unique().tolist()) == {-0.5, 0.5}
 
 
-def test_colors_come_back_at_the_size_of_the_image() -> None:
+def test_yun2023_output_has_the_size_of_the_image() -> None:
     for size in [(32, 32), (45, 61), (300, 200), (7, 5)]:
         network = narrow().model.network
         ramp = torch.linspace(-0.5, 0.5, 32)
@@ -77,13 +77,13 @@ def test_colors_come_back_at_the_size_of_the_image() -> None:
         step = 110 / 31
         for channel, axis, length in ((0, 3, size[1]), (1, 2, size[0])):
             place = (torch.arange(length) + 0.5) * 32 / length - 0.5
-            inside = (place >= 1) & (place <= 30)  # the border is repeated, so that a ramp ends flat
+            inside = (place >= 1) & (place <= 30)  # the border is repeated, so a ramp ends flat
             found = ab[:, channel : channel + 1].mean(dim=5 - axis).flatten()
-            assert (found - (place * step - 55))[inside].abs().max() < 0.3  # this cubic bends lines a little
+            assert (found - (place * step - 55))[inside].abs().max() < 0.3  # cubic filters bend lines
 
 
 @torch.inference_mode()
-def test_the_attention_head_reads_a_token_and_its_neighbors() -> None:
+def test_neighbor_attention_head_uses_a_token_and_its_neighbors() -> None:
     head, tokens = NeighborAttentionHead(16, 3, 4), torch.randn(1, 16, 16)
     changed = tokens.clone()
     changed[:, 5] += 1  # row 1, column 1

@@ -24,8 +24,8 @@ def centers(rows: int, columns: int) -> torch.Tensor:
     return 2 * (cells + 0.5) / (rows + columns)
 
 
-def test_hint_attention_is_a_regression_of_the_hints_by_likeness_and_place() -> None:
-    """The logit of a hint is 3 less the squares of both distances, that of no color 0."""
+def test_hint_attention_equals_a_kernel_regression_of_the_hints() -> None:
+    """The logit of a hint is 3 minus both squared distances; the logit of no hint is 0."""
     attention = HintAttention(8)
     features, hints = noise(2, 8, 6, 8), torch.zeros(2, 3, 24, 32)
     hints[0, :, 1:3, 4:7] = torch.tensor([0.5, -0.25, 1.0]).view(3, 1, 1)
@@ -35,17 +35,17 @@ def test_hint_attention_is_a_regression_of_the_hints_by_likeness_and_place() -> 
     coarse = torch.nn.functional.avg_pool2d(keys, 2).flatten(2).mT
     apart = torch.cdist(keys.flatten(2).mT, coarse).square()
     logits = 3 - apart - torch.cdist(centers(6, 8), centers(3, 4)).square() / 0.2**2
-    shown = hints.unfold(2, 8, 8).unfold(3, 8, 8).flatten(4).sum(dim=4).flatten(2).mT  # of each cell
+    shown = hints.unfold(2, 8, 8).unfold(3, 8, 8).flatten(4).sum(dim=4).flatten(2).mT  # for each cell
     weights = logits.exp() * (shown[:, None, :, 2] > 0)
     colors = shown / shown[..., 2:].clamp(min=1)
     wanted = weights @ colors / (1 + weights.sum(dim=2, keepdim=True))
-    for learns in (True, False):  # hinted cells alone are matched where nothing learns
+    for learns in (True, False):  # without gradients only hinted cells are matched
         with torch.set_grad_enabled(learns):
             found = attention(features, hints).flatten(2).mT
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_scene_blocks_start_as_the_network_without_them() -> None:
+def test_scene_blocks_have_no_effect_at_initialization() -> None:
     torch.manual_seed(0)
     plain = local(width=0.125).eval()
     lightness = 100 * torch.rand(1, 1, 24, 24)
@@ -55,7 +55,7 @@ def test_scene_blocks_start_as_the_network_without_them() -> None:
         torch.testing.assert_close(extended(lightness).ab, plain(lightness).ab, atol=1e-5, rtol=1e-5)
 
 
-def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
+def test_hypercolumn_head_has_no_gradient_to_the_trunk() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hypercolumn=True).eval()
     lightness = 100 * torch.rand(1, 1, 37, 53)
@@ -65,7 +65,7 @@ def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     assert all(p.grad is None for p in model.model.network.unet.parameters())
 
 
-def test_rank_layers_fold_into_the_exact_network() -> None:
+def test_for_inference_folds_rank_layers_into_an_equal_network() -> None:
     torch.manual_seed(0)
     deep = local(width=0.125, rank_layers=3).eval()
     for weight in deep.model.network.unet.rank_layers.weights:
@@ -77,7 +77,7 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
         torch.testing.assert_close(plain(lightness).ab, deep(lightness).ab, atol=1e-4, rtol=1e-4)
 
 
-def test_channel_attention_scales_each_channel_of_a_skip() -> None:
+def test_attended_conv_scales_each_channel_of_a_skip() -> None:
     attended = AttendedConv(torch.nn.Conv2d(2, 8, 3, padding=1))
     x = noise(1, 2, 6, 6)
     gate = attended(x) / attended.conv(x)

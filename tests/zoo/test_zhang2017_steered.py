@@ -1,4 +1,4 @@
-"""Global hints over borrowed layers: matched to what is told, and as the lender where nothing is."""
+"""Global hints on the layers of a trunk model: matching of statistics, and initialization."""
 
 from itertools import combinations
 from typing import Any
@@ -31,7 +31,7 @@ def drawn(*shape: int) -> Tensor:
 
 
 def shares_of(places: int = 200, batch: int = 2) -> Tensor:
-    """Return distributions as a network answers them: likelier near gray, and another one at each place."""
+    """Return distributions that are likelier near gray and differ between places."""
     near = -hull_centers().norm(dim=1) / 20
     return (near[None, :, None] + 2 * drawn(batch, 313, places)).softmax(dim=1)
 
@@ -41,8 +41,8 @@ def reweighed(shares: Tensor, weights: Tensor) -> Tensor:
     return found / found.sum(dim=1, keepdim=True)
 
 
-def test_matched_distributions_have_the_histogram() -> None:
-    """Two steps of proportional fitting; a color that nobody wants keeps a ten thousandth."""
+def test_match_histogram_equals_two_steps_of_proportional_fitting() -> None:
+    """A color outside the histogram keeps a weight of 1e-4."""
     shares = shares_of()
     histogram = (3 * drawn(2, 313)).softmax(dim=1)
     histogram[:, 40:] = 0
@@ -56,7 +56,7 @@ def test_matched_distributions_have_the_histogram() -> None:
     assert (after < 0.25).all()
 
 
-def test_matched_distributions_have_the_saturation() -> None:
+def test_match_saturation_reaches_the_saturation_up_to_its_limit() -> None:
     for wanted in [0.15, 0.4]:
         shares = shares_of()
         lightness = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
@@ -66,12 +66,12 @@ def test_matched_distributions_have_the_saturation() -> None:
         torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
         most = match_saturation(
             shares, saturations, torch.ones(2, 1)
-        )  # more than there is: the steepest weights
+        )  # above the maximum: the steepest weights
         steepest = 16 * hull_centers().norm(dim=1) / 40
         torch.testing.assert_close(most.log(), steepest.expand(2, -1), rtol=1e-3, atol=0)
 
 
-def test_mean_colors_are_those_of_the_reweighed_distributions() -> None:
+def test_mean_colors_equal_the_means_of_reweighed_distributions() -> None:
     shares, weights = shares_of(), drawn(2, 313).exp()
     wanted = torch.einsum("bqn,qc->bcn", reweighed(shares, weights), hull_centers())
     torch.testing.assert_close(mean_colors(shares, weights), wanted, rtol=1e-4, atol=1e-3)
@@ -88,7 +88,7 @@ def image() -> Tensor:
 
 
 @torch.inference_mode()
-def test_told_nothing_it_answers_as_the_lender(model: Any, image: Tensor) -> None:
+def test_zhang2017_global_small_equals_its_trunk_without_statistics(model: Any, image: Tensor) -> None:
     lightness = rgb_to_lab(image)[:, :1]
     wanted = create_model(TRUNK)(lightness).ab
     torch.testing.assert_close(model(lightness).ab, wanted, rtol=0, atol=1e-3)
@@ -103,7 +103,7 @@ def test_told_nothing_it_answers_as_the_lender(model: Any, image: Tensor) -> Non
 
 
 @torch.inference_mode()
-def test_colors_follow_the_histogram(model: Any, image: Tensor) -> None:
+def test_zhang2017_global_small_colors_follow_the_histogram(model: Any, image: Tensor) -> None:
     colors = torch.tensor([[40.0, 0], [-40, 0], [0, 40], [0, -40]])
     histogram = torch.zeros(4, 313)
     histogram[range(4), torch.cdist(colors, hull_centers()).argmin(dim=1)] = 1
@@ -112,10 +112,10 @@ def test_colors_follow_the_histogram(model: Any, image: Tensor) -> None:
     torch.testing.assert_close(found, colors, rtol=0, atol=5)
 
 
-def test_training_begins_near_the_colors_of_the_lender() -> None:
+def test_steered_network_begin_initializes_the_branch_near_zero() -> None:
     for hint_attention in [False, True]:
-        lender = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
-        network = SteeredNetwork(lender)
+        trunk = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
+        network = SteeredNetwork(trunk)
         network.begin(0.02)
         assert network.branch.last_norm.weight.unique().tolist() == pytest.approx([0.1])
         assert float(network.branch.histogram.weight.detach().std()) == pytest.approx(0.02, rel=0.1)

@@ -1,4 +1,4 @@
-"""Zhang et al. 2019: frame after frame, the authors' names, layers taken from chen2023_small."""
+"""Zhang et al. 2019: frame propagation, the authors' tensor names, and previous frames in training."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ SIZE = (64, 96)
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-def test_each_frame_sees_the_one_before() -> None:
+def test_color_frames_conditions_each_frame_on_the_previous_frame() -> None:
     model: Any = contract_test_model(model_card("zhang2019"))
     frames = rgb_to_lab(sample_image(SIZE, seed=1))[:, :1].repeat(3, 1, 1, 1)
     exemplar = Exemplar(sample_image(SIZE, seed=2))
@@ -33,11 +33,11 @@ def test_each_frame_sees_the_one_before() -> None:
     before = torch.cat([frames[1:2], colored[1:2]], dim=1)
     assert torch.equal(
         model.model.color_frames(frames[2:], exemplar, before), colored[2:]
-    )  # piece by piece, the same
+    )  # also in several calls
 
 
-def ancestor_names() -> dict[str, Tensor]:
-    """Return the tensors of the authors' three networks by name: those of SPColor under older names."""
+def published_tensors() -> dict[str, Tensor]:
+    """Return the tensors of the authors' three networks: the SPColor tensors under older names."""
     shapes = dict(read(GOLDEN / "spcolor_full_64.npz").meta["shapes"])
     state = {}
     for key, shape in shapes.items():
@@ -50,16 +50,16 @@ def ancestor_names() -> dict[str, Tensor]:
     return state
 
 
-def test_the_authors_names_fit() -> None:
+def test_convert_published_maps_all_zhang2019_tensors() -> None:
     with torch.device("meta"):
         model = load_model_class(model_card("zhang2019"))()
-    converted = convert_published(ancestor_names())
+    converted = convert_published(published_tensors())
     own = {k: v.shape for k, v in model.state_dict().items()}
     assert {key: value.shape for key, value in converted.items()} == own
 
 
-def test_previous_frames_of_training_are_the_image_moved() -> None:
-    """By up to a twentieth of the sides; the others are gray of a lightness of 50."""
+def test_previous_frames_are_shifted_images_or_gray() -> None:
+    """The shift is at most a twentieth of the sides; other frames are gray with lightness 50."""
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
     lab = torch.stack([rows + columns, columns, rows]).expand(16, -1, -1, -1)  # a is x, b is y
     before = previous_frames(lab, torch.arange(16), 0.3)

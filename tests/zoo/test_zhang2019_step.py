@@ -1,4 +1,4 @@
-"""The training step of Zhang et al. 2019 against its formulas, computed a second time."""
+"""Training step of Zhang et al. 2019, compared with an independent implementation of its formulas."""
 
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,9 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
 @pytest.mark.parametrize(
     "guided",
     [pytest.param(True, marks=pytest.mark.nightly), False],
-    ids=["references", "made from themselves"],
+    ids=["references", "self references"],
 )
-def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
+def test_zhang2019_training_step_equals_the_formulas(guided: bool, tmp_path: Path) -> None:
     batch = paired_batch()
     if not guided:
         del batch["reference"], batch["self_made"]

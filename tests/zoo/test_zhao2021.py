@@ -1,4 +1,4 @@
-"""Color2Embed: the authors' file, vectors as looks, references made of the images, VGG-19 in training."""
+"""Color2Embed: embeddings, training references, and VGG-19 weights."""
 
 from functools import partial
 from pathlib import Path
@@ -33,35 +33,35 @@ def model() -> Any:
 
 
 @torch.inference_mode()
-def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
+def test_zhao2021_embedding_replaces_the_reference_image(model: Any) -> None:
     lightness, rgb = sample_input("gray", (24, 40), batch=2), sample_image((56, 32), seed=3)
-    look = model.model.encode_reference(rgb)
-    assert look.shape == (1, 1, 64)
+    embedding = model.model.encode_reference(rgb)
+    assert embedding.shape == (1, 1, 64)
     whole = model(lightness, Guidance(exemplar=Exemplar(rgb.expand(2, -1, -1, -1)))).ab
     torch.testing.assert_close(
-        model(lightness, Guidance(exemplar=Exemplar.of_embedding(look))).ab, whole, atol=1e-3, rtol=0
+        model(lightness, Guidance(exemplar=Exemplar.of_embedding(embedding))).ab, whole, atol=1e-3, rtol=0
     )
     plain = model(lightness).ab
     for alpha, wanted in ((0.0, plain), (1.0, whole)):
-        found = model(lightness, Guidance(exemplar=Exemplar.of_embedding(look, alpha))).ab
+        found = model(lightness, Guidance(exemplar=Exemplar.of_embedding(embedding, alpha))).ab
         torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
-    half = model(lightness, Guidance(exemplar=Exemplar.of_embedding(look, 0.5))).ab
+    half = model(lightness, Guidance(exemplar=Exemplar.of_embedding(embedding, 0.5))).ab
     assert min(float((half - other).abs().max()) for other in (plain, whole)) > 0.1
 
 
-def test_a_made_reference_belongs_to_its_image() -> None:
+def test_made_reference_depends_only_on_the_image_and_its_seed() -> None:
     rgb, seeds = sample_image((48, 40), batch=4), torch.tensor([5, 6, 7, 8])
     made = made_reference(rgb, seeds)
     assert made.shape == rgb.shape
     assert 0 <= float(made.min()) <= float(made.max()) <= 1
-    torch.testing.assert_close(255 * made, (255 * made).round())  # of whole levels
+    torch.testing.assert_close(255 * made, (255 * made).round())  # whole levels
     parts = torch.cat([made_reference(rgb[i : i + 1], seeds[i : i + 1]) for i in (2, 3)])
     assert torch.equal(parts, made[2:])
     same = made_reference(rgb[:1].expand(2, -1, -1, -1), seeds[:2])
     assert not torch.allclose(same[0], same[1], atol=0.1)
 
 
-def test_images_of_any_shape_are_rotated_as_by_pillow() -> None:
+def test_mirror_and_rotate_equals_pillow_for_any_image_shape() -> None:
     for size in [(64, 64), (48, 80), (33, 50)]:
         image = torch.randint(0, 256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
         pil_image, upright = (
@@ -74,7 +74,7 @@ def test_images_of_any_shape_are_rotated_as_by_pillow() -> None:
             assert torch.equal(found, wanted.to(found)), degrees
 
 
-def test_both_networks_begin_with_the_vgg19_and_one_of_them_is_trained(
+def test_zhao2021_trains_the_vgg19_of_the_encoder_but_not_of_the_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vgg = write_vgg19(tmp_path / "vgg19.pth")
@@ -92,9 +92,9 @@ def test_both_networks_begin_with_the_vgg19_and_one_of_them_is_trained(
     assert not any(name.startswith("perceptual.") for name in model.state_dict())
 
 
-def test_borrowed_layers_are_not_stored_and_need_no_vgg19() -> None:
+def test_zhao2021_trunk_layers_are_not_stored_and_need_no_vgg19() -> None:
     small = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"})
-    small.setup("fit")  # asks for no file
+    small.setup("fit")  # requires no file
     assert not any("trunk" in name for name in small.state_dict())
     assert not any("trunk" in name for name, p in small.named_parameters() if p.requires_grad)
     lender = create_model("zhang2016_small").model.network.state_dict()
