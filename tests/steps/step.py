@@ -1,4 +1,4 @@
-"""What the step tests share: a batch, a model, and the comparison of two computations."""
+"""Helpers of the step tests: a batch, a model, and the comparison of gradients."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ def training_batch(side: int = 32, count: int = 3) -> tuple[Batch, Tensor, Tenso
 
 
 def small(name: str, **settings: Any) -> ColorizationModule:
-    """Build the smoke variant of a registered model in training mode, the same every time."""
+    """Build the contract test variant of a model in training mode, with fixed random weights."""
     torch.manual_seed(0)
     card = model_card(name)
     return build_model(
@@ -31,7 +31,7 @@ def small(name: str, **settings: Any) -> ColorizationModule:
 
 
 def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:
-    """Return the gradient of every parameter by name; one that the loss does not reach has zeros."""
+    """Return the gradient of every parameter by name; unused parameters have zeros."""
     named = dict(module.named_parameters())
     trained = {name: p for name, p in named.items() if p.requires_grad}
     found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, retain_graph=True)
@@ -42,10 +42,10 @@ def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:
 def same(
     ours: Mapping[str, Tensor], plain: Mapping[str, Tensor], rtol: float = 1e-4, rounding: float = 1e-3
 ) -> None:
-    """Compare gradients by name; each may differ by a share of its largest entry.
+    """Compare gradients by name, with a tolerance relative to the largest entry.
 
-    Biases before a normalization have no gradient but rounding, so the largest of all counts a little too:
-    ``rounding`` of it.
+    Gradients of biases before a normalization are rounding errors, so the tolerance is also relative to
+    ``rounding`` times the largest gradient of all parameters.
     """
     assert ours.keys() == plain.keys()
     largest = max(float(value.abs().max()) for value in plain.values())

@@ -1,4 +1,4 @@
-"""DeOldify: losses of both halves against the notebooks' formulas, written out; whose turn it is."""
+"""DeOldify: losses compared with the notebooks, and the network that each batch updates."""
 
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,10 @@ def plain_content(generated: Tensor, truth: Tensor, vgg: Any, weights: tuple[flo
 
 
 @pytest.mark.parametrize("stage", ["unfrozen", "gan"])
-def test_the_generators_loss(stage: str) -> None:
+def test_antic2019_generator_loss_equals_the_notebook(stage: str) -> None:
     weights = (3.0, 2.0, 5.0)
     how = {"content_weight": 1.5, "adversarial_weight": 0.7, "layer_weights": weights}
-    model: Any = small("antic2019", stage=stage, **how).eval()  # no dropout, and spectral norms stand
+    model: Any = small("antic2019", stage=stage, **how).eval()  # no dropout, and fixed spectral norms
     batch, _, _ = training_batch(64, 2)
     torch.manual_seed(1)
     model.vgg = VGGOutputs(16, VGG_LAYERS, batch_norm=True).eval().requires_grad_(False)
@@ -49,7 +49,7 @@ def test_the_generators_loss(stage: str) -> None:
     same(gradients(found, model.model.network), gradients(wanted, model.model.network), rtol=2e-3)
 
 
-def test_the_critics_loss() -> None:
+def test_antic2019_discriminator_loss_equals_the_notebook() -> None:
     model: Any = small("antic2019", stage="gan").eval()
     batch, _, _ = training_batch(64, 2)
     generated = model.generate(batch).detach()
@@ -60,8 +60,8 @@ def test_the_critics_loss() -> None:
     same(gradients(found, model.discriminator), gradients(wanted, model.discriminator), rtol=1e-3)
 
 
-class Turns(Callback):
-    """Writes down which network each batch moved."""
+class RecordsUpdates(Callback):
+    """Records which network each batch updates."""
 
     def __init__(self) -> None:
         self.seen: list[set[str]] = []
@@ -78,7 +78,7 @@ class Turns(Callback):
         self.seen.append(moved)
 
 
-def test_whose_turn_it_is(tmp_path: Path) -> None:
+def test_antic2019_stages_update_the_expected_network(tmp_path: Path) -> None:
     for stage, threshold, wanted in [
         ("frozen", 0.65, ["model"] * 4),
         ("critic", 9.0, ["discriminator"] * 4),
@@ -86,9 +86,9 @@ def test_whose_turn_it_is(tmp_path: Path) -> None:
         ("gan", 0.0, ["discriminator"] * 4),
     ]:
         model: Any = small("antic2019", stage=stage, discriminator_threshold=threshold)
-        model.allow_untrained, turns = True, Turns()
+        model.allow_untrained, updates = True, RecordsUpdates()
         batches = [sample_batch((64, 64), batch=2, seed=seed) for seed in range(4)]
         with silent_lightning():
-            quiet_trainer(tmp_path, max_epochs=1, callbacks=[turns]).fit(model, batch_loader(batches))
-        assert turns.seen == [{name} for name in wanted]
+            quiet_trainer(tmp_path, max_epochs=1, callbacks=[updates]).fit(model, batch_loader(batches))
+        assert updates.seen == [{name} for name in wanted]
         assert model.provenance.steps == 0 or model.trained

@@ -1,4 +1,4 @@
-"""Cho et al. 2023: both halves of a step against section 3, written out; the golden step is in parity."""
+"""Cho et al. 2023: losses of a step compared with section 3; tests/parity has the golden step."""
 
 from typing import Any
 
@@ -41,12 +41,12 @@ def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float)
 
 
 @pytest.mark.parametrize("stop", [1 / 8, 0.999])
-def test_both_halves_of_the_step(stop: float) -> None:
+def test_cho2023_generator_and_discriminator_losses_equal_the_formulas(stop: float) -> None:
     model: Any = small("cho2023", stop_probability=stop)
     model.model.network.segmenter.head.weight.data.mul_(50)
     batch, _, _ = training_batch(32, 2)
     sketch = sketches_of(batch)
-    rgb = batch["rgb"] = (batch["rgb"] > 0.5).float()  # no painted color lies at the kink of L1
+    rgb = batch["rgb"] = (batch["rgb"] > 0.5).float()  # no generated color is at the kink of L1
     draws = model.draws_of(batch, "first")
     generated = model.generate_drawn(sketch, rgb, draws, 0.5)
     batch["sketch"] = sketch

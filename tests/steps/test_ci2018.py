@@ -1,4 +1,4 @@
-"""Ci et al. 2018: the losses of a step, and the small form's, written out; parity has the golden halves."""
+"""Ci et al. 2018: losses of the full and the small model; tests/parity has the golden losses."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def relu2_2(model: Any, rgb: Tensor) -> Tensor:
     return model.vgg((rgb - mean) / deviation)[0]
 
 
-def test_the_losses_of_the_full_step() -> None:
+def test_ci2018_losses_equal_the_formulas() -> None:
     model = task(hints=1.0)
     batch, _, _ = training_batch(64, 2)
     rgb = batch["rgb"]
@@ -73,7 +73,7 @@ def test_the_losses_of_the_full_step() -> None:
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
-def test_the_step_of_the_small_form(hints: float) -> None:
+def test_ci2018_small_training_step_equals_the_formula(hints: float) -> None:
     model = small("ci2018_small", hints=hints)
     batch, _, _ = training_batch(64, 2)
     image = 2 * batch["rgb"] - 1
@@ -85,7 +85,7 @@ def test_the_step_of_the_small_form(hints: float) -> None:
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
 
-def test_colors_of_hints_come_from_beside_their_places() -> None:
+def test_other_crop_shifts_hint_colors_by_less_than_three_cells() -> None:
     line = torch.linspace(0, 1, 64)
     rgb = torch.stack([line.expand(64, -1), line[:, None].expand(-1, 64), torch.zeros(64, 64)])
     found = other_crop(rgb.expand(40, -1, -1, -1), torch.arange(40))
@@ -96,10 +96,10 @@ def test_colors_of_hints_come_from_beside_their_places() -> None:
 
 
 @torch.no_grad()
-def test_points_enter_by_cells_and_lines_are_continued_to_a_whole_number_of_strides() -> None:
+def test_ci2018_averages_points_per_cell_and_pads_the_sketch() -> None:
     network, sketch = (model := small("ci2018_small").model.eval()).network, sample_input("sketch", (37, 53))
     ab, mask = torch.zeros(1, 2, 37, 53), torch.zeros(1, 1, 37, 53)
-    mask[..., 36, 50:] = 1  # two of them in a cell, the third beside it
+    mask[..., 36, 50:] = 1  # two points in one cell, the third in the next cell
     ab[..., 50], ab[..., 51], ab[..., 52] = 40.0, 20.0, 5.0
     light = torch.full_like(mask, 70.0)
     color = 2 * lab_to_rgb(torch.cat([light, ab], dim=1))[0, :, 36] - 1
@@ -113,7 +113,7 @@ def test_points_enter_by_cells_and_lines_are_continued_to_a_whole_number_of_stri
     torch.testing.assert_close(model(sketch).rgb, (none + 1) / 2)
 
 
-def test_the_critic_takes_one_size_and_local_features_their_file(tmp_path: Path) -> None:
+def test_ci2018_rejects_wrong_sizes_and_missing_feature_weights(tmp_path: Path) -> None:
     model = task()
     batch, _, _ = training_batch(32, 2)
     with pytest.raises(DataError, match=r"64 x 64 .* got 32 x 32\. Set --data\.crop"):
@@ -131,7 +131,7 @@ def test_the_critic_takes_one_size_and_local_features_their_file(tmp_path: Path)
     full.setup("test")
     with pytest.raises(WeightsError, match=r"--model\.i2v_weights must be"):
         full.setup("fit")
-    full.trained = True  # weights that were loaded bring theirs
+    full.trained = True  # loaded weights contain the features
     full.setup("fit")
     state = {
         f"{key}": torch.randn_like(value) for key, value in Illustration2Vec().layers.state_dict().items()

@@ -1,4 +1,4 @@
-"""colorzoo2026: one step against its losses written out image by image, cell by cell."""
+"""colorzoo2026: training step compared with losses computed image by image and cell by cell."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ DELTA = 0.2
 
 
 @pytest.fixture(scope="module")
-def trainer() -> Colorzoo2026Task:
-    """The trainer with random layers, so that its answers, variances and classes differ between cells."""
+def task() -> Colorzoo2026Task:
+    """Return the task with random layers, so that predictions, variances and classes differ between cells."""
     found = small("colorzoo2026", label_count=CLASSES)
     assert isinstance(found, Colorzoo2026Task)
     generator = torch.Generator().manual_seed(1)
@@ -54,7 +54,7 @@ def true_colors(rgb: Tensor) -> Tensor:
 
 
 def huber(found: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean over all numbers: square over twice delta, then linear with a slope of 1."""
+    """Return the mean Huber loss: square over twice delta, then linear with a slope of 1."""
     off = (found - truth).abs()
     return torch.where(off < DELTA, off.square() / (2 * DELTA), off - DELTA / 2).mean()
 
@@ -82,16 +82,16 @@ def smoothed_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def drawn_cells(seed: Tensor, purpose: str, most: int) -> list[int]:
-    """Return the cells drawn for one image, in the order of their numbers; all that may count."""
+    """Return the cells drawn for one image, in drawing order."""
     (row,) = draw_uniform(image_generators(seed[None], purpose), 1, CELLS + 1, seed.device).tolist()
     order = sorted(range(CELLS), key=lambda cell: -row[1 + cell])[:most]
     count = min(most, max(1, math.floor((most + 1) ** row[0])))
     return order[:count] if purpose == "points" else order
 
 
-def covariance_of(trainer: Colorzoo2026Task, features: Tensor, lightness: Tensor) -> Tensor:
+def covariance_of(task: Colorzoo2026Task, features: Tensor, lightness: Tensor) -> Tensor:
     """Return the covariance ``(N, N)`` of all cells of one image, a sum over heads, in float64."""
-    layer = trainer.model.covariance
+    layer = task.model.covariance
     light = (F.avg_pool2d(lightness[None], 4)[0].permute(1, 2, 0) - 50) / 50
     hidden = F.leaky_relu(layer.hidden(torch.cat([features, light], -1)), 0.1).flatten(0, 1)
     embedding, amplitude = layer.embed(hidden).double(), F.softplus(layer.amplitude(hidden)).double()
@@ -106,13 +106,13 @@ def covariance_of(trainer: Colorzoo2026Task, features: Tensor, lightness: Tensor
     return total
 
 
-def losses_by_hand(trainer: Colorzoo2026Task, batch: Any, lightness: Tensor) -> dict[str, Tensor]:
-    maps = trainer.model.network(lightness)
+def losses_by_hand(task: Colorzoo2026Task, batch: Any, lightness: Tensor) -> dict[str, Tensor]:
+    maps = task.model.network(lightness)
     truth = true_colors(batch["rgb"])
     after, likelihoods = [], []
     for image, seed in enumerate(batch["seed"]):
-        covariance = covariance_of(trainer, maps.features[image].float(), lightness[image])
-        noise = trainer.model.covariance.log_noise.double().exp() ** 2
+        covariance = covariance_of(task, maps.features[image].float(), lightness[image])
+        noise = task.model.covariance.log_noise.double().exp() ** 2
         mean, wanted = maps.mean[image].flatten(0, 1).double(), truth[image].flatten(0, 1) / 50
         given = drawn_cells(seed, "points", 64)
         system = covariance[given][:, given] + (noise + 1e-5) * torch.eye(len(given), dtype=torch.double)
@@ -124,35 +124,35 @@ def losses_by_hand(trainer: Colorzoo2026Task, batch: Any, lightness: Tensor) -> 
         for cell in drawn_cells(seed, "queries", 48):
             errors = [(wanted - each)[cell].detach().square().sum() for each in (mean, answer)]
             for error, variance in zip(errors, (prior[cell], left[cell]), strict=True):
-                # minus the logarithm of a normal density with the same variance for a and b, but a constant
+                # negative log-density of a normal distribution with equal variances, without constants
                 likelihoods.append(error / (2 * variance) + variance.log())
     return {
         "classes": cross_entropy_of_neighbors(maps.logits, truth),
         "colors": huber(maps.mean.float(), truth / 50),
-        "labels": smoothed_cross_entropy(trainer.label_head(maps.vector), batch["label"]),
+        "labels": smoothed_cross_entropy(task.label_head(maps.vector), batch["label"]),
         "points": torch.stack(after).mean().float(),
         "variance": (2 * torch.stack(likelihoods).mean()).float(),
     }
 
 
-def test_the_step(trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_equals_the_formula(task: Colorzoo2026Task, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     logged: dict[str, Tensor] = {}
-    monkeypatch.setattr(trainer, "log_losses", lambda losses, _: logged.update(losses))
-    found = trainer.training_step(batch, 0)
+    monkeypatch.setattr(task, "log_losses", lambda losses, _: logged.update(losses))
+    found = task.training_step(batch, 0)
     lab = torch.from_numpy(rgb2lab(batch["rgb"].permute(0, 2, 3, 1).double().numpy())).float()
-    wanted = losses_by_hand(trainer, batch, lab.permute(0, 3, 1, 2)[:, :1])
+    wanted = losses_by_hand(task, batch, lab.permute(0, 3, 1, 2)[:, :1])
     assert logged.keys() == {*WEIGHTS, "loss"}
     for name, value in wanted.items():
         torch.testing.assert_close(logged[name], value, rtol=2e-4, atol=0, msg=lambda m, n=name: f"{n}: {m}")
-        # each alone, as small weights would hide it
-        ours, plain = gradients(logged[name], trainer), gradients(value, trainer)
+        # each loss alone, because small weights would hide errors
+        ours, plain = gradients(logged[name], task), gradients(value, task)
         same(ours, plain, rtol=5e-3)
     total = torch.stack([WEIGHTS[name] * value for name, value in wanted.items()]).sum()
     torch.testing.assert_close(found, total, rtol=2e-4, atol=0)
     torch.testing.assert_close(logged["loss"], found, rtol=0, atol=0)
 
 
-def test_cells_of_an_image_are_its_own_and_those_of_other_purposes_differ() -> None:
+def test_random_cells_depend_on_the_image_seed_and_purpose() -> None:
     seeds = torch.arange(400)
     index, given = random_cells(seeds, 256)
     assert all(len(set(row)) == 64 for row in index.tolist())  # different cells
@@ -161,7 +161,7 @@ def test_cells_of_an_image_are_its_own_and_those_of_other_purposes_differ() -> N
     assert torch.equal(alone_given[0], given[7])
     other, _ = random_cells(seeds, 256, 64, "queries")
     assert (other != index).any(1).all()
-    # uniform over the cells, and in the logarithm of the number: half of them below the root of 65
+    # uniform over cells, and in the logarithm of the count: half of the counts are below the root of 65
     shares = torch.bincount(index.flatten(), minlength=256) / len(seeds)
     assert float((shares - 0.25).abs().max()) < 0.09
     counts = given.sum(1)
@@ -170,14 +170,14 @@ def test_cells_of_an_image_are_its_own_and_those_of_other_purposes_differ() -> N
     assert 0.4 < float((counts < 8).float().mean()) < 0.6
 
 
-def test_hidden_matrices_take_muon_and_the_rest_adamw() -> None:
-    trainer = small("colorzoo2026", label_count=40, vector=32, decoder=32, stem=(20, 40), widths=(32, 32, 32))
-    names = {parameter: name for name, parameter in trainer.named_parameters()}
-    groups = trainer.optimized_parameters()
+def test_colorzoo2026_uses_muon_for_hidden_matrices_only() -> None:
+    task = small("colorzoo2026", label_count=40, vector=32, decoder=32, stem=(20, 40), widths=(32, 32, 32))
+    names = {parameter: name for name, parameter in task.named_parameters()}
+    groups = task.optimized_parameters()
     taken = [names[parameter] for group in groups for parameter in group["params"]]
     assert sorted(taken) == sorted(names.values())
     by_muon = {names[p] for group in groups if group.get("orthogonalize") for p in group["params"]}
     assert {"model.network.stem_quarter.weight", "model.network.stage32.0.qkv.weight"} <= by_muon
-    # those that are excluded have matrices large enough
+    # the excluded layers have large enough matrices
     for part in ("network.mean", "network.classes", "network.stem_half", "label_head", "position", "covar"):
         assert not any(part in name for name in by_muon)

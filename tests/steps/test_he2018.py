@@ -1,4 +1,4 @@
-"""He et al. 2018: one step of both branches against the losses of the paper, written out."""
+"""He et al. 2018: training step of both branches compared with the losses of the paper."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from steps.step import gradients, same, small, training_batch
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 
-def begun(**settings: Any) -> Any:
-    """Return a trainer with an untrained VGG-19 for its loss."""
+def task_of(**settings: Any) -> Any:
+    """Return a task whose loss uses an untrained VGG-19."""
     model = small("he2018", **settings)
     model.allow_untrained = True
     model.setup("fit")
@@ -30,8 +30,8 @@ def smooth_l1(found: Tensor, truth: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
-    model = begun(perceptual_share=share, perceptual_weight=0.3)
+def test_he2018_training_step_equals_the_loss_of_each_branch(share: float) -> None:
+    model = task_of(perceptual_share=share, perceptual_weight=0.3)
     batch, lightness, ab = training_batch()
     batch["reference"] = batch["rgb"].roll(1, 0).flip(2)
     found = model.training_step(batch, 0)
@@ -53,8 +53,8 @@ def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
 
-def test_training_over_random_features_is_refused() -> None:
-    small("he2018").setup("fit")  # there are no weights of a narrow one
+def test_he2018_fit_with_random_features_raises() -> None:
+    small("he2018").setup("fit")  # narrow networks have no published weights
     model = small("he2018", width=1.0)
     model.setup("test")
     with pytest.raises(WeightsError, match=r"gray VGG-19.*convert he2018"):
@@ -63,7 +63,7 @@ def test_training_over_random_features_is_refused() -> None:
     model.setup("fit")
 
 
-def test_the_gray_network_keeps_its_statistics_in_training() -> None:
+def test_he2018_features_stay_in_eval_mode_in_training() -> None:
     model = contract_test_model(model_card("he2018")).train()
     assert model.model.network.training
     assert not any(layer.training for layer in model.model.features.modules())

@@ -1,4 +1,4 @@
-"""UniColor: both trainings' steps against the fact sheet's formulas, written out, and what each moves."""
+"""UniColor: training steps of transformer and VQGAN compared with the formulas of the fact sheet."""
 
 import copy
 import random
@@ -24,7 +24,7 @@ SIDE = 64
 SIZES = {"channels": 32, "rows": 4, "columns": 4, "fewest": 8, "strokes": 4}
 
 
-def test_the_loss_of_the_transformer() -> None:
+def test_huang2022_transformer_loss_equals_the_formula() -> None:
     model: Any = small("huang2022", **SIZES)
     model.log_dict = lambda *_, **__: None
     batch, network = sample_batch((SIDE, SIDE), batch=3), model.model.network
@@ -44,7 +44,7 @@ def test_the_loss_of_the_transformer() -> None:
     same(gradients(found, network.transformer), gradients(wanted, network.transformer))
 
 
-def test_hints_lie_on_candidates_and_have_colors_of_the_image() -> None:
+def test_simulate_draws_hints_on_candidate_cells_with_image_colors() -> None:
     users, shape = Users(fewest=8, strokes=4, hinted=1.0), (4, 4)
     flat = torch.ones(6, 3, SIDE, SIDE) * torch.tensor([1.0, 0.5, 0.0]).view(3, 1, 1)
     masks, hints = simulate(flat, list(range(6)), shape, users)
@@ -52,13 +52,13 @@ def test_hints_lie_on_candidates_and_have_colors_of_the_image() -> None:
     assert all(masks[tuple(cell)] == CANDIDATE for cell in hints.cells)
     assert hints.rgb.sub(torch.tensor([1.0, 0.0, -1.0])).abs().max() < 0.01
     again = simulate(flat[2:4], [2, 3], shape, users)[0]
-    assert torch.equal(again, masks[2:4])  # the numbers belong to the image
-    large = 2**32 + 2**31 + 7  # numpy takes no larger seeds than 2**32
+    assert torch.equal(again, masks[2:4])  # the draws depend only on the image seed
+    large = 2**32 + 2**31 + 7  # the maximum seed of numpy is 2**32
     wanted = draw_mask(random.Random(large), np.random.RandomState(2**31 + 7), shape, users)
     assert np.array_equal(simulate(flat[:1], [large], shape, users)[0][0], wanted)
 
 
-def test_the_loss_counts_masked_cells_and_candidates_alone() -> None:
+def test_masked_cross_entropy_uses_only_masked_and_candidate_cells() -> None:
     mask = torch.tensor([[[SEEN, MASKED, CANDIDATE]]])
     logits = torch.tensor([[[9.0, 0.0], [1.0, 0.0], [0.0, 3.0]]])
     wanted = F.cross_entropy(logits[0, 1:], torch.tensor([1, 1]))
@@ -74,7 +74,7 @@ def codes_task(**settings: Any) -> Any:
     return build_model(Huang2022VQGAN, {**own, **how}).train()
 
 
-def test_both_halves_of_the_step_of_the_codes() -> None:
+def test_huang2022_vqgan_losses_equal_the_formulas() -> None:
     model = codes_task(perceptual_weight=0.5, codebook_weight=0.7, adversarial_weight=0.3, disc_start=4)
     model.log_dict = lambda *_, **__: None
     torch.manual_seed(1)
@@ -108,7 +108,7 @@ def test_both_halves_of_the_step_of_the_codes() -> None:
         torch.testing.assert_close(discriminator, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_lpips_has_the_layers_that_torchmetrics_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huang2022_lpips_uses_the_linear_layers_of_torchmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {
         f"features.{key}": torch.rand_like(value) for key, value in vgg_layers(16, 30).state_dict().items()
     }

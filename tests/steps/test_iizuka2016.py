@@ -1,4 +1,4 @@
-"""Iizuka et al. 2016: one step against the joint loss of colors and classes, written out."""
+"""Iizuka et al. 2016: training step compared with the joint loss of colors and classes."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 
 @pytest.mark.parametrize("normalization", [False, True])
-def test_the_step_is_the_joint_loss(normalization: bool) -> None:
+def test_iizuka2016_training_step_equals_the_joint_loss(normalization: bool) -> None:
     task = small("iizuka2016", classes=5, class_weight=0.25, normalization=normalization)
     assert isinstance(task, Iizuka2016)
     assert task.classifier is not None
@@ -35,7 +35,7 @@ def test_the_step_is_the_joint_loss(normalization: bool) -> None:
     same(gradients(found, task), gradients(wanted, task), rounding=0.05)
 
 
-def test_classes_are_learned_from_labels_alone() -> None:
+def test_iizuka2016_classifier_requires_labels() -> None:
     batch, *_ = training_batch(32, 2)
     with pytest.raises(DataError, match="labels"):
         small("iizuka2016", classes=5).training_step(batch, 0)

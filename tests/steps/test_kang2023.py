@@ -1,4 +1,4 @@
-"""Kang et al. 2023: both halves of a step against section 3.5 and the published code, written out."""
+"""Kang et al. 2023: losses of a step compared with section 3.5 and the published code."""
 
 import copy
 from pathlib import Path
@@ -40,7 +40,7 @@ def enhanced(rgb: Tensor) -> Tensor:
 
 
 def plain_features(vgg: VGGOutputs, rgb: Tensor) -> list[Tensor]:
-    """Return the convolutions' outputs before their BatchNorm, caught on the way."""
+    """Return the outputs of convolutions before BatchNorm, recorded by hooks."""
     kept: list[Tensor] = []
     hooks = [
         vgg.features[index].register_forward_hook(lambda *call: kept.append(call[-1]))
@@ -68,9 +68,9 @@ def plain_loss(model: Any, lightness: Tensor, ab: Tensor, rgb: Tensor) -> tuple[
     return loss, colored.detach()
 
 
-def test_both_halves_of_the_step(vgg: Any) -> None:
+def test_kang2023_generator_and_discriminator_losses_equal_the_formulas(vgg: Any) -> None:
     model = prepared(vgg)
-    plain = copy.deepcopy(model)  # every pass takes a power iteration
+    plain = copy.deepcopy(model)  # every forward pass runs a power iteration
     batch, lightness, ab = training_batch(SIDE, 2)
     generated = model.generate(batch)
     found = model.generator_loss(batch, generated)
@@ -85,9 +85,7 @@ def test_both_halves_of_the_step(vgg: Any) -> None:
     same(gradients(discriminator, model.discriminator), gradients(expected, plain.discriminator), rtol=1e-3)
 
 
-def test_a_step_takes_three_power_iterations_of_the_discriminator_and_one_of_the_generator(
-    vgg: Any, tmp_path: Path
-) -> None:
+def test_kang2023_step_runs_the_discriminator_three_times(vgg: Any, tmp_path: Path) -> None:
     model = small("kang2023", perceptual_weight=0.0)
     calls = {"network": 0, "discriminator": 0}
     for name, module in (("network", model.model.network), ("discriminator", model.discriminator)):
@@ -99,14 +97,14 @@ def test_a_step_takes_three_power_iterations_of_the_discriminator_and_one_of_the
     assert not torch.equal(before, model.discriminator.layers[4][0].weight_u)
 
 
-def test_the_colorfulness_of_a_gray_image_has_a_gradient_of_numbers() -> None:
+def test_colorfulness_loss_of_a_gray_image_has_a_finite_gradient() -> None:
     gray = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
     colorfulness_loss(gray).backward()
     assert gray.grad is not None
     assert gray.grad.isfinite().all()
 
 
-def test_colorful_pixels_weigh_more_where_that_is_asked_for(vgg: Any) -> None:
+def test_kang2023_chroma_weights_colorful_pixels(vgg: Any) -> None:
     model = prepared(vgg, chroma=2.0)
     true = torch.tensor([0.0, 20.0]).view(1, 1, 1, 2).repeat(1, 2, 1, 1) / 2**0.5
     ab = true + torch.tensor([1.0, 3.0]).view(1, 1, 1, 2)

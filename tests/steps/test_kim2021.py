@@ -1,4 +1,4 @@
-"""Kim et al. 2021: one step against the losses of every shipped configuration, written out."""
+"""Kim et al. 2021: training step compared with the losses of every shipped configuration."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def masked_mean(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 
 def shifted(image: Tensor, row: int, column: int) -> Tensor:
-    """Return the values that lie so many pixels below and to the right; 0 beyond the image."""
+    """Return the values ``row`` pixels below and ``column`` pixels to the right; 0 outside the image."""
     reach = max(abs(row), abs(column))
     padded = F.pad(image, (reach,) * 4)
     height, width = image.shape[-2:]
@@ -91,7 +91,7 @@ def propagated(ab: Tensor, lightness: Tensor, drawn: Tensor, propagation: Any, r
 def refined(
     model: Any, state: Any, lightness: Tensor, drawn: Tensor, ours: dict[str, Any]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the refined image, and the change of each tap over its scale."""
+    """Return the refined image, and the change at each feature hook divided by its scale."""
     hooked, network, changes = model.model.backbone.model, model.model.network, []
     hooks = {hook.name: (hook, branch) for hook, branch in zip(hooked.hooks, network.branches, strict=True)}
     drawn_at_all = drawn.amax(dim=(1, 2, 3), keepdim=True)
@@ -123,7 +123,7 @@ def refined(
     ],
     ids=lambda value: value if isinstance(value, str) else ", ".join(value) or "as shipped",
 )
-def test_the_step_is_the_sum_of_five_losses(config: str, changes: dict[str, float]) -> None:
+def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, changes: dict[str, float]) -> None:
     settings = load_config(find_config(f"kim2021/{config}"))["model"]["init_args"]
     backbone = "zhang2017_local_small" if config == "paper.yaml" else settings["backbone"]
     ours = {**OFF, **settings.get("extensions", {}), **changes}
@@ -141,7 +141,7 @@ def test_the_step_is_the_sum_of_five_losses(config: str, changes: dict[str, floa
             for part in (network.propagation.belief, network.propagation.look):
                 for parameter in part.parameters():
                     parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(2))
-    batch, lightness, ab = training_batch(48, 4)  # in some of four colors bleed
+    batch, lightness, ab = training_batch(48, 4)  # colors bleed in some images
     with torch.no_grad():
         guidance = Guidance()
         if "points" in model.accepts:

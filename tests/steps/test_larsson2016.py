@@ -1,4 +1,4 @@
-"""Larsson et al. 2016: one step against histograms counted pixel by pixel and dense hypercolumns."""
+"""Larsson et al. 2016: training step compared with counted histograms and dense hypercolumns."""
 
 import colorsys
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 
 def counted(rgb: Tensor, row: int, column: int, window: int) -> tuple[Tensor, Tensor]:
-    """Return the shares of 32 hues and chromas in a window of ``(3, H, W)``."""
+    """Return histograms of 32 hues and 32 chromas in a window of ``(3, H, W)``."""
     hues, chromas, reach = torch.zeros(32), torch.zeros(32), window // 2
     for y in range(max(0, row - reach), min(rgb.shape[1], row + reach + 1)):
         for x in range(max(0, column - reach), min(rgb.shape[2], column + reach + 1)):
@@ -38,7 +38,7 @@ def column_at(maps: list[Tensor], image: int, row: int, column: int) -> Tensor:
 
 
 @pytest.mark.parametrize("normalization", [False, True])
-def test_the_step_is_the_divergence_of_counted_histograms(normalization: bool) -> None:
+def test_larsson2016_training_step_equals_the_histogram_divergence(normalization: bool) -> None:
     settings = {"normalization": normalization, "dropout": 0.0, "mean": 0.25, "places": 5, "window": 5}
     task = small("larsson2016", **settings, hue_weight=3.0)
     assert isinstance(task, Larsson2016)
@@ -64,17 +64,17 @@ def test_the_step_is_the_divergence_of_counted_histograms(normalization: bool) -
                 total = total + weight * (share[some] * (share[some].log() - log[some])).sum()
     wanted = total / places[..., 0].numel()
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
-    same(gradients(found, task), gradients(wanted, task), rtol=1e-3, rounding=0.1)  # of biases before a norm
+    same(gradients(found, task), gradients(wanted, task), rtol=1e-3, rounding=0.1)  # biases before norms
 
 
-def test_crops_must_have_places() -> None:
+def test_larsson2016_rejects_crops_without_sampling_places() -> None:
     for side, margin, least in ((64, 96, 193), (32, 4, 64), (72, 4, 64)):
         batch, *_ = training_batch(side, 2)
         with pytest.raises(DataError, match=f"data.crop .*at least {least} "):
             small("larsson2016", margin=margin).training_step(batch, 0)
 
 
-def test_biases_learn_twice_as_fast_and_do_not_decay() -> None:
+def test_larsson2016_biases_have_twice_the_rate_and_no_decay() -> None:
     task = small("larsson2016", optimizer=lambda groups: torch.optim.SGD(groups, lr=0.1, weight_decay=0.01))
     assert isinstance(task, Larsson2016)
     weights, biases = task.make_optimizer(task.optimized_parameters()).param_groups

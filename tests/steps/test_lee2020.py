@@ -1,4 +1,4 @@
-"""Lee et al. 2020: the losses of a step written out, the order of its halves; parity has the golden step."""
+"""Lee et al. 2020: VGG inputs, and the order of updates; tests/parity has the golden step."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def task() -> Any:
     return found
 
 
-def test_features_come_from_images_in_minus_one_to_one() -> None:
+def test_lee2020_vgg_inputs_are_in_minus_one_to_one() -> None:
     model, (batch, *_) = task(), training_batch(32, 2)
     seen: list[Tensor] = []
     model.vgg.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -31,7 +31,7 @@ def test_features_come_from_images_in_minus_one_to_one() -> None:
         torch.testing.assert_close(found, 2 * image - 1)
 
 
-def test_the_discriminator_steps_first_and_the_generator_sees_its_step(tmp_path: Path) -> None:
+def test_lee2020_updates_the_discriminator_before_the_generator(tmp_path: Path) -> None:
     model = task()
     calls: list[str] = []
     for name in ("generator_loss", "discriminator_loss"):
@@ -49,4 +49,4 @@ def test_the_discriminator_steps_first_and_the_generator_sees_its_step(tmp_path:
         quiet_trainer(tmp_path, max_epochs=1).fit(model, batch_loader([training_batch(32, 2)[0]]))
     assert calls == ["discriminator_loss", "generator_loss"]
     norm = model.model.network.decoder.layers[0][1]
-    assert norm.num_batches_tracked == 2  # each half paints
+    assert norm.num_batches_tracked == 2  # both updates generate images

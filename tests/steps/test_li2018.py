@@ -1,4 +1,4 @@
-"""Li et al. 2018: one step of the decoders against the loss of the paper, written out."""
+"""Li et al. 2018: training step of the decoders compared with the loss of the paper."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def conv(state: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
 
 
 def encoded(state: dict[str, Tensor], rgb: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Return relu2_1 of the second encoder, and the map before its pooling and the places."""
+    """Return relu2_1 of the second encoder, the map before its pooling, and the pooling indices."""
     x = F.conv2d(rgb, state["encoders.1.conv0.weight"], state["encoders.1.conv0.bias"])
     x = F.relu(conv(state, "encoders.1.conv1_2", F.relu(conv(state, "encoders.1.conv1_1", x))))
     pooled, places = F.max_pool2d(x, 2, return_indices=True)
@@ -27,7 +27,7 @@ def encoded(state: dict[str, Tensor], rgb: Tensor) -> tuple[Tensor, list[Tensor]
 
 @pytest.mark.usefixtures("_any_algorithm")
 @pytest.mark.parametrize("weight", [1.0, 0.3])
-def test_the_second_level_is_rebuilt(weight: float) -> None:
+def test_li2018_training_step_equals_the_reconstruction_loss(weight: float) -> None:
     model: Any = small("li2018", feature_weight=weight)
     batch, _, _ = training_batch()
     rgb, state = batch["rgb"], dict(model.model.network.named_parameters())
@@ -49,6 +49,6 @@ def test_the_second_level_is_rebuilt(weight: float) -> None:
     same(ours, plain, rtol=1e-3)
 
 
-def test_training_over_random_encoders_is_refused() -> None:
+def test_li2018_fit_with_random_encoders_raises() -> None:
     with pytest.raises(WeightsError, match=r"VGG-19.*convert li2018"):
         small("li2018", width=1.0).setup("fit")

@@ -1,4 +1,4 @@
-"""Su et al. 2020: one step of each stage against the authors' Huber loss on ab / 110, written out."""
+"""Su et al. 2020: training step of each stage compared with the authors' Huber loss on ab / 110."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from steps.step import gradients, same, small, training_batch
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 SIDE = 32
-BOXES = (  # in pixels, whole ones
+BOXES = (  # in whole pixels
     [[0.0, 0.0, 16.0, 24.0], [8.0, 4.0, 32.0, 32.0]],
     [[4.0, 4.0, 20.0, 12.0]],
     [[16.0, 16.0, 32.0, 32.0], [0.0, 8.0, 32.0, 16.0], [2.0, 2.0, 30.0, 30.0]],
@@ -32,7 +32,7 @@ def batch_with_boxes() -> tuple[Any, Tensor]:
 
 
 def huber(found: Tensor, ab: Tensor) -> Tensor:
-    """Return the loss of train_model.py, 10 times the mean over pixels; nearly gray images count 0."""
+    """Return the loss of train_model.py: 10 times the mean over pixels, and 0 for nearly gray images."""
     delta = 1 / 110
     off = (found / 110 - ab / 110).abs()
     each = torch.where(off < delta, off.square() / (2 * delta), off - delta / 2).sum(dim=1)
@@ -42,7 +42,7 @@ def huber(found: Tensor, ab: Tensor) -> Tensor:
 
 
 def crops(lab: Tensor, seeds: Tensor) -> Tensor:
-    """Cut one box out of each image, as drawn by the image's own seed."""
+    """Return one box crop of each image, drawn by the image seed."""
     found = []
     for row, generator in enumerate(image_generators(seeds, "instance")):
         chosen = int(torch.randint(len(BOXES[row]), (1,), generator=generator))
@@ -59,7 +59,7 @@ def points_of(batch: Any, ab: Tensor, hints: float) -> Points:
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
 @pytest.mark.parametrize("stage", ["full", "instance", "fusion"])
-def test_the_step(stage: str, hints: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_su2020_step_equals_the_huber_loss(stage: str, hints: float, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small("su2020", stage=stage, hints=hints)
     batch, lab = batch_with_boxes()
     monkeypatch.setattr("colorzoo.zoo.su2020.task.rgb_to_lab", lambda _: lab)
@@ -78,7 +78,7 @@ def test_the_step(stage: str, hints: float, monkeypatch: pytest.MonkeyPatch) -> 
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
 
-def test_colorful_pixels_count_more_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_su2020_colorfulness_weights_colorful_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small("su2020", colorfulness=0.5, delta=2.0)
     batch, lab = batch_with_boxes()
     monkeypatch.setattr("colorzoo.zoo.su2020.task.rgb_to_lab", lambda _: lab)
@@ -92,8 +92,8 @@ def test_colorful_pixels_count_more_if_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("stage", ["full", "instance", "fusion"])
-def test_a_step_does_not_depend_on_how_processes_share_a_batch_out(stage: str) -> None:
-    """The loss used to be divided by the number of images of its own process that have color."""
+def test_su2020_loss_does_not_depend_on_the_batch_split(stage: str) -> None:
+    """Regression test: the loss was divided by the number of color images of the process."""
     model = small("su2020", stage=stage, hints=0.5, colorfulness=0.5).eval()
     batch, _ = batch_with_boxes()
     batch["rgb"][1] = batch["rgb"][1].mean(dim=0)  # gray

@@ -1,4 +1,4 @@
-"""Networks that only losses read: training fetches torchvision's weights once, and nothing else does."""
+"""VGG networks of losses: torchvision weights are loaded only for training."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
         ("kang2023", "perceptual_weight", VGG16_BN, (16, 35, True)),
     ],
 )
-def test_a_loss_fetches_its_network_for_training_alone(
+def test_vgg_weights_of_losses_are_loaded_only_for_training(
     name: str, weight: str, url: str, layers: tuple[int, int, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = vgg_layers(*layers[:2], batch_norm=layers[2]).state_dict()

@@ -1,4 +1,4 @@
-"""Xia et al. 2022: both stages against their losses written out, and gradients at batch 1."""
+"""Xia et al. 2022: losses of both stages compared with the formulas, and anchor sampling."""
 
 from itertools import product
 from typing import Any
@@ -24,7 +24,7 @@ def task_of(**settings: Any) -> Xia2022:
     return task
 
 
-def test_the_colors_are_compared_as_the_authors_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xia2022_color_stage_loss_equals_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     task = task_of(anchors=2, perceptual_weight=3.0, pixel_weight=2.0, colorfulness=0.4)
     task.setup("fit")
     seen: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def test_the_colors_are_compared_as_the_authors_do(monkeypatch: pytest.MonkeyPat
     assert not any("superpixels" in name for name in reached)
 
 
-def test_superpixels_are_compared_with_their_means() -> None:
+def test_xia2022_superpixel_stage_loss_equals_the_formula() -> None:
     task = task_of(stage="superpixels")
     batch, lightness, ab = training_batch(32, 2)
     found = task.training_step(batch, 0)
@@ -100,7 +100,7 @@ def test_superpixels_are_compared_with_their_means() -> None:
     assert all("superpixels" in name for name in reached)
 
 
-def test_anchors_are_drawn_by_the_images_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xia2022_anchors_depend_on_the_image_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Tensor] = []
     task = task_of(anchors=3)
     losses = Xia2022.losses

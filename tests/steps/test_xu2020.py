@@ -1,4 +1,4 @@
-"""Xu et al. 2020: one step of each sub-net against the losses of the paper, written out."""
+"""Xu et al. 2020: training step of each subnetwork compared with the losses of the paper."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
 
 
 def paper_points(batch: Any, ab: Tensor, none: float = 0.0) -> Points:
-    """Draw geometric numbers of patches; no image shows all its colors, as none does in the code."""
+    """Draw geometric numbers of patches; no image reveals all colors, as in the authors' code."""
     simulation = PointSimulation(0.25, reveal_all=0.0, none=none)
     return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
 
 @pytest.mark.parametrize("guided", [False, True])
-def test_the_color_step(guided: bool) -> None:
+def test_xu2020_color_stage_step_equals_the_formula(guided: bool) -> None:
     """L_c: prediction and truth are both multiplied by 1 + 10 M."""
     none = 0.0 if guided else 1.0
     model = small("xu2020", stage="color", stop_probability=0.25, none_share=none, delta=0.4)
@@ -47,8 +47,8 @@ def test_the_color_step(guided: bool) -> None:
 
 
 @pytest.mark.parametrize("weights", [(0.8, 0.2), (0.5, 0.9)])
-def test_the_decoder_step(weights: tuple[float, float]) -> None:
-    """Squared errors of the image and of relu4_1, no moments matched anywhere."""
+def test_xu2020_decoder_stage_step_equals_the_formula(weights: tuple[float, float]) -> None:
+    """Squared errors of the image and of relu4_1, without moment matching."""
     model = small("xu2020", stage="decoder", image_weight=weights[0], perceptual_weight=weights[1])
     batch, _, _ = training_batch()
     rgb = batch["rgb"]
@@ -64,8 +64,8 @@ def test_the_decoder_step(weights: tuple[float, float]) -> None:
     same(ours, gradients(wanted, model), rtol=1e-3)
 
 
-def test_the_encoder_step_is_a_transfer_from_the_images_own_colors() -> None:
-    """Ours: the transfer makes the truth of automatic or wrong colors, by the moments of the reference."""
+def test_xu2020_encoder_stage_step_equals_the_formula() -> None:
+    """Our addition: the transfer restores the truth from automatic or wrong colors."""
     model = small("xu2020", stage="encoder")
     batch, lightness, ab = training_batch(count=6)
     batch["reference"] = batch["rgb"].flip(3)  # type: ignore[typeddict-unknown-key]
@@ -85,15 +85,15 @@ def test_the_encoder_step_is_a_transfer_from_the_images_own_colors() -> None:
 
 
 def uniform(batch: Any, name: str, columns: int) -> Tensor:
-    """Return ``(B, columns)`` numbers of the images' own generators."""
+    """Return ``(B, columns)`` random numbers of the image generators."""
     return torch.stack([torch.rand(columns, generator=g) for g in image_generators(batch["seed"], name)])
 
 
 def transferred_colors(network: Any, batch: Any, lightness: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ab ``(B, 2, H, W)`` after the transfer, and the share ``(B, 1)`` of the image's own reference.
+    """Return ab ``(B, 2, H, W)`` after the transfer, and the weight ``(B, 1)`` of the reference crop.
 
-    Half of the images mix the moments of a part of themselves and of one with other colors: turned by 60 to
-    300 degrees and shifted by up to 30 units. The others take one of both.
+    Half of the images mix the moments of a crop and of a recolored crop: hues turned by 60 to 300 degrees,
+    shifted by up to 30 units. The other images use one of the two crops.
     """
     own = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"), scale=(0.3, 1.0))
     lab, draws = rgb_to_lab(own), uniform(batch, "foreign", 3)[..., None, None]
@@ -110,8 +110,8 @@ def transferred_colors(network: Any, batch: Any, lightness: Tensor) -> tuple[Ten
     return rgb_to_lab(network.transfer(content, network.adapt(look)).clamp(0, 1))[:, 1:], share
 
 
-def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> None:
-    """Ours: hints of inference in training, a pixel in the middle of each of 8 x 8 cells."""
+def test_xu2020_exposure_stage_uses_grid_hints_of_true_or_transferred_colors() -> None:
+    """Our addition: training with inference hints, one pixel in the center of each 8 x 8 cell."""
     batch, lightness, ab = training_batch(64, 24)
     shares = {"grid_share": 0.4, "transferred_share": 0.4}
     model: Any = small("xu2020", stage="exposure", **shares)

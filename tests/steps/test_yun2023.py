@@ -1,4 +1,4 @@
-"""Yun et al. 2023: one step against the Huber loss of the authors' code, and its hints, written out."""
+"""Yun et al. 2023: training step compared with the authors' Huber loss, and hint sampling."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def plain_hints(batch: Any, ab: Tensor, most: int) -> Points:
 
 
 @pytest.mark.parametrize("most", [0, 128])
-def test_the_step(most: int) -> None:
+def test_yun2023_training_step_equals_the_huber_loss(most: int) -> None:
     model = small("yun2023", delta=0.05, most_hints=most)
     batch, lightness, ab = training_batch()
     points = plain_hints(batch, ab, most)
@@ -50,7 +50,7 @@ def test_the_step(most: int) -> None:
     assert bool(hint_planes.any()) == bool(most)
 
 
-def test_hints_are_drawn_as_written_out() -> None:
+def test_simulate_cells_equals_sampling_cell_by_cell() -> None:
     batch, _, ab = training_batch(20, 30)
     ab = ab[:, :, :, :13]  # the odd column belongs to no cell
     ours = simulate_cells(ab, image_generators(batch["seed"], "points"), 40, 0.0)

@@ -1,4 +1,4 @@
-"""Zhang et al. 2016: one step against eq. 1 to 4, written out."""
+"""Zhang et al. 2016: training step compared with eq. 1 to 4."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def plain_loss(logits: Tensor, ab: Tensor, *, uniform: float, neighbors: int) ->
     for image in range(len(ab)):
         seen = ab[image, :, ::4, ::4].double()
         if not (seen.abs() > 5).any():
-            continue  # gray images count nothing
+            continue  # the loss of gray images is 0
         for row in range(seen.shape[1]):
             for column in range(seen.shape[2]):
                 distance = (centers - seen[:, row, column]).square().sum(dim=1)
@@ -30,7 +30,7 @@ def plain_loss(logits: Tensor, ab: Tensor, *, uniform: float, neighbors: int) ->
 
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")
-def test_the_step_is_the_rebalanced_cross_entropy() -> None:
+def test_zhang2016_training_step_equals_the_rebalanced_cross_entropy() -> None:
     for uniform, neighbors in [(0.5, 5), (0.5, 10), (1.0, 10)]:
         model = small("zhang2016", uniform=uniform, neighbors=neighbors)
         batch, lightness, ab = training_batch(24, 2)

@@ -1,4 +1,4 @@
-"""Zhang et al. 2017: one step of each network against eq. 3 and 4 and the authors' loss, written out."""
+"""Zhang et al. 2017: training step of each network compared with eq. 3 and 4 and the authors' loss."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def drawn(batch: Any, ab: Tensor, **simulation: float) -> Points:
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
 @pytest.mark.parametrize("stage", ["classification", "regression", "joint"])
-def test_the_local_step(stage: str, hints: float) -> None:
+def test_zhang2017_local_training_step_equals_the_formula(stage: str, hints: float) -> None:
     model = small("zhang2017_local", stage=stage, hints=hints, init_std=None, delta=3.0)
     batch, lightness, ab = training_batch()
     points = drawn(batch, ab, stop_probability=1 / 8, reveal_all=0.01, none=1 - hints)
@@ -60,7 +60,7 @@ def test_the_local_step(stage: str, hints: float) -> None:
         if stage == "joint":
             wanted = by_color[name] + by_class[name]
         elif name in own:
-            wanted = by_class[name]  # a head always learns its own task
+            wanted = by_class[name]  # a head is trained by its own loss only
         elif in_decoder:
             wanted = by_color[name]
         else:
@@ -69,7 +69,7 @@ def test_the_local_step(stage: str, hints: float) -> None:
 
 
 @pytest.mark.parametrize("given", [0.0, 1.0])
-def test_the_global_step(given: float) -> None:
+def test_zhang2017_global_training_step_equals_the_formula(given: float) -> None:
     shares = {"histogram_share": given, "saturation_share": given}
     model = small("zhang2017_global", init_std=None, delta=2.0, **shares)
     batch, lightness, ab = training_batch()
@@ -81,7 +81,7 @@ def test_the_global_step(given: float) -> None:
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
 
-def test_weights_of_colorful_pixels_are_ours_and_off_by_default() -> None:
+def test_zhang2017_local_colorfulness_weights_colorful_pixels() -> None:
     batch, lightness, ab = training_batch()
     model = small("zhang2017_local", stage="joint", init_std=None, hints=0.0, colorfulness=0.5)
     out = model.model.network(lightness, Points.none(lightness))

@@ -1,4 +1,4 @@
-"""Zhao et al. 2021: the perceptual loss of one step (tests/parity holds the step itself)."""
+"""Zhao et al. 2021: validation references and perceptual loss; tests/parity has the training step."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def predicted(model: Any, lightness: Tensor, reference: Tensor) -> Tensor:
     return model.model.network.unet((lightness - 50) / 50, vector)
 
 
-def test_validation_uses_no_reference_or_a_copy_of_the_image() -> None:
+def test_zhao2021_validation_uses_no_reference_or_a_self_reference() -> None:
     model = small("zhao2021")
     batch, lightness, ab = training_batch(48)
     lab = torch.cat([lightness, ab], dim=1)
@@ -35,16 +35,14 @@ def test_validation_uses_no_reference_or_a_copy_of_the_image() -> None:
     assert torch.equal(exemplar.rgb, made_reference(lab_to_rgb(lab), batch["seed"]))
 
 
-def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_zhao2021_perceptual_loss_uses_a_fixed_vgg19(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vgg19 = write_vgg19(tmp_path / "vgg19.pth")
     monkeypatch.setattr("colorzoo.training.perceptual.published_weights", lambda _: vgg19)
     model = small("zhao2021", perceptual_weight=0.5)
     model.allow_untrained = False
     model.setup("fit")
     with torch.no_grad():
-        model.model.network.encoder.features.layers[0].weight.mul_(1.5)  # as if it had been trained already
+        model.model.network.encoder.features.layers[0].weight.mul_(1.5)  # simulates a trained encoder
     batch, lightness, ab = training_batch(48)
     found = model.training_step(batch, 0)
     fake = predicted(model, lightness, made_reference(batch["rgb"], batch["seed"]))
