@@ -14,7 +14,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def png_bomb() -> bytes:
-    """A few kilobytes that claim 50,000 x 50,000 pixels."""
+    """Return a small PNG whose header declares 50,000 x 50,000 pixels."""
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -25,14 +25,14 @@ def png_bomb() -> bytes:
 
 
 def text_bomb() -> bytes:
-    """A PNG whose comment unpacks to 200 MB."""
+    """Return a PNG whose comment decompresses to 200 MB."""
     packed = b"Comment\0\0" + zlib.compress(bytes(200_000_000), 9)
     good = photo_file(8, 8)
     return good[:33] + chunk(b"zTXt", packed) + good[33:]
 
 
 def tiff_of(width: int, height: int) -> bytes:
-    """The header of a float color TIFF, which another decoder reads."""
+    """Return the header of a float color TIFF, which a different decoder reads."""
     entries = [(256, 4, width), (257, 4, height), (258, 3, 32), (259, 3, 1), (262, 3, 2), (273, 4, 200)]
     entries += [(277, 3, 3), (278, 4, height), (279, 4, 100), (339, 3, 3)]
     body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)

@@ -13,7 +13,7 @@ from typing import Any
 try:
     from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
     from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
-except ImportError:  # said by `missing`
+except ImportError:  # reported by `missing`
     sync_playwright = None
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -27,13 +27,13 @@ QUIET = (
     "--disable-sync",
 )
 SLOW = 60_000  # ms; the machine may be busy
-SIZE = (240, 160)  # of the photo of the tests
-# Two frames, as one that was asked for earlier may draw after this one's; a page without the screen has none.
+SIZE = (240, 160)  # size of the test image in pixels
+# Two frames, because an earlier request may draw after this one. Hidden pages draw no frames.
 _NEXT_FRAME = """() => Promise.race([
   new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
   new Promise((done) => setTimeout(done, 5000)),
 ])"""
-# The state is shown in the frame after the act that changes it, and one answer may lead to another request.
+# The state changes one frame after the action, and a reply can trigger another request.
 _STAYS_READY = """async () => {
   const later = (done) => setTimeout(done, 1250);
   const frame = () => Promise.race([new Promise(requestAnimationFrame), new Promise(later)]);
@@ -47,7 +47,7 @@ _CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
 
 
 def missing() -> str | None:
-    """Return what keeps the browser tests from running, with its install line."""
+    """Return the missing requirement of the browser tests with its install command, or None."""
     if sync_playwright is None:
         return 'playwright is missing: python -m pip install "colorzoo[test]"'
     if CHROMIUM is None:
@@ -69,7 +69,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class BrowserPad:
-    """One page with the pad. Problems that the page logs are collected in `problems`."""
+    """A page with the drawing pad. `problems` collects logged errors and warnings."""
 
     def __init__(
         self, browser: Browser, url: str, hello: Callable[[dict], None] | None = None, **options: Any
@@ -89,14 +89,14 @@ class BrowserPad:
             lambda line: self.problems.append(line.text) if line.type in ("error", "warning") else None,
         )
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.route_web_socket(lambda url: "/api/ws" in url, self._between)
+        page.route_web_socket(lambda url: "/api/ws" in url, self._proxy)
         page.goto(self.url)
         page.wait_for_selector(".colorzoo-pad[data-state=empty], .colorzoo-pad[data-state=ready]")
-        page.evaluate(_NEXT_FRAME)  # a key pressed before the page has drawn once opens no dialog
+        page.evaluate(_NEXT_FRAME)  # keys pressed before the first frame open no dialog
         return page
 
-    def _between(self, socket: Any) -> None:
-        """Stand between page and server, to lose the connection or answers."""
+    def _proxy(self, socket: Any) -> None:
+        """Proxy the websocket to simulate lost connections and failed requests."""
         if self.broken == "link":
             socket.close()
             return
@@ -128,11 +128,11 @@ class BrowserPad:
         self.wait("offline")
 
     def crash(self) -> None:
-        """Reload without any warning to the page, as after a crash, and with nothing of its session."""
+        """Simulate a crash: close the page without events, and open a new page without its session."""
         self.page.close(run_before_unload=False)
         self.page = self._new_page()
 
-    def twin(self) -> BrowserPad:
+    def new_tab(self) -> BrowserPad:
         """Open the same address in another tab."""
         other = copy(self)
         other.problems, other.broken = [], ""
@@ -146,18 +146,18 @@ class BrowserPad:
         self.page.wait_for_selector(f".colorzoo-pad[data-state={state}]")
 
     def settle(self) -> None:
-        """Wait until all that was asked for is drawn."""
+        """Wait until all requests are processed and drawn."""
         self.wait("ready")
         self.page.evaluate(_STAYS_READY)
 
     def wait_for_variants(self) -> None:
-        """Wait for all tiles of *Other colors*: the button is enabled until the first one is asked for."""
+        """Wait for all tiles of *Other colors*; the button is disabled while they are computed."""
         self.page.wait_for_selector("[data-role=variant]")
         self.page.wait_for_selector("[data-action=variants]:enabled")
         self.settle()
 
-    def drawn(self) -> None:
-        """Wait until the page shows what was done last: it draws in its next frame."""
+    def next_frame(self) -> None:
+        """Wait for the next frame, in which the page draws the last action."""
         self.page.evaluate(_NEXT_FRAME)
 
     def open(self, photo: Path, *, by_key: bool = False) -> None:
@@ -169,7 +169,7 @@ class BrowserPad:
         chooser.value.set_files(photo)
 
     def _choose_by_key(self, photo: Path, tries: int = 4) -> None:
-        """Press the key again if no chooser came: a page that lost the screen to another may open none."""
+        """Press the key until a file chooser opens; a page in the background may open none."""
         for left in reversed(range(tries)):
             self.page.bring_to_front()
             try:
@@ -207,7 +207,7 @@ class BrowserPad:
             act()
         chooser.value.set_files(file)
 
-    def model(self, name: str) -> None:
+    def select_model(self, name: str) -> None:
         self.open_models()
         self.page.select_option("select[aria-label='Coloring model']", name)
         self.settle()
@@ -215,7 +215,7 @@ class BrowserPad:
     def tab(self, name: str) -> None:
         """Open a tab of the panel: color, layers, reference or history."""
         self.page.click(f"[data-tab={name}]")
-        self.drawn()
+        self.next_frame()
 
     def open_models(self) -> None:
         if self.page.get_attribute(".cz-model", "aria-expanded") == "false":
@@ -226,11 +226,11 @@ class BrowserPad:
         return recipe
 
     def points(self) -> list[dict[str, Any]]:
-        """Return the points, also those without a chosen color."""
+        """Return all points, including points without a selected color."""
         points: list[dict[str, Any]] = self.page.evaluate("() => colorzooPad.points()")
         return points
 
-    def said(self) -> str:
+    def toasts(self) -> str:
         return self.page.inner_text(".cz-toasts")
 
     def download(self, act: Callable[[], None], target: Path) -> Path:
@@ -242,7 +242,7 @@ class BrowserPad:
 
 @contextmanager
 def watched_pad(browser: Browser, url: str) -> Iterator[BrowserPad]:
-    """Open a pad, and find in the end that its page has logged no problem."""
+    """Open a pad, and check at the end that its page logged no errors or warnings."""
     opened = BrowserPad(browser, url)
     yield opened
     problems = opened.problems

@@ -31,7 +31,7 @@ def address() -> Iterator[str]:
 def pad(studio: Studio) -> Iterator[DirectPad]:
     made = DirectPad(studio)
     yield made
-    studio.disconnect(made.session)  # so that those of many tests are not too many
+    studio.disconnect(made.session)  # keep the number of sessions below the limit
 
 
 @pytest.fixture(scope="module")  # its event loop would block asyncio.run in later modules
@@ -44,7 +44,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A gray image with smooth parts, edges and a name that needs care."""
+    """Return a gray image with smooth parts and edges, whose name has special characters."""
     rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
     levels = 90 + 60 * np.sin(columns / 40) + 40 * np.cos(rows / 25)
     levels[40:110, 60:150] = 150

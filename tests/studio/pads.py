@@ -26,9 +26,7 @@ SIDE_MESSAGES = {"model", "dropped"}
 
 def tiny_studio(limits: Limits | None = None, **options: Any) -> Studio:
     model = tiny_model()
-    model.network.unet.class_head.weight.data *= (
-        30  # else its distribution is so flat that it counts as untrained
-    )
+    model.network.unet.class_head.weight.data *= 30  # a flat distribution would count as untrained
     return Studio(Colorizer(model, device="cpu", size=64), limits=limits, **options)
 
 
@@ -42,8 +40,8 @@ def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: 
     return image_file(gray_image(height, width), kind, **options)
 
 
-def look_file(width: int = 60, height: int = 50) -> bytes:
-    """Return a reference in color: one without would be refused."""
+def exemplar_file(width: int = 60, height: int = 50) -> bytes:
+    """Return a reference image in color, because gray references are rejected."""
     gray = np.asarray(gray_image(height, width))
     return image_file(np.stack([gray, gray // 2, gray // 3], axis=-1).astype(np.uint8))
 
@@ -54,7 +52,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 class DirectPad:
-    """Sends requests to a studio and waits for their answers."""
+    """Sends requests to a studio and waits for their replies."""
 
     def __init__(self, studio: Studio, session: str | None = None) -> None:
         self.studio, self.count = studio, 0
@@ -76,26 +74,26 @@ class DirectPad:
             pass
         return message
 
-    def ask(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+    def call(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
         number = self.send(kind, *buffers, **fields)
         while (message := self.next()).body.get("re") != number:
             pass
         return message
 
     def open(self, data: bytes | None = None, name: str = "old.png") -> dict[str, Any]:
-        answer = self.ask("open", data or photo_file(), name=name)
-        assert answer.type == "photo", answer.body
-        return answer.body
+        reply = self.call("open", data or photo_file(), name=name)
+        assert reply.type == "photo", reply.body
+        return reply.body
 
     def export(self, recipe: dict[str, Any], kind: str = "png", **options: Any) -> bytes:
         """Return an exported file."""
-        body = self.ask("export", recipe=recipe, format=kind, **options).body
+        body = self.call("export", recipe=recipe, format=kind, **options).body
         assert body["type"] == "exported", body
         return self.session.file(body["url"].removeprefix("api/download/").partition("?")[0]).data
 
 
 class SocketPad:
-    """The same over the websocket of a test client."""
+    """Sends requests over the websocket of a test client."""
 
     def __init__(self, socket: Any, client: TestClient) -> None:
         self.socket, self.client, self.count = socket, client, 0
@@ -111,7 +109,7 @@ class SocketPad:
         event = self.socket.receive()
         return unpack(event.get("text") or event["bytes"])
 
-    def ask(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+    def call(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
         number = self.send(kind, *buffers, **fields)
         while (message := self.next()).body.get("re") != number:
             pass
@@ -121,10 +119,10 @@ class SocketPad:
         return self.client.post(f"/api/upload?session={self.hello['session']}", content=data)
 
     def open(self, data: bytes, name: str = "old.png") -> Message:
-        answer = self.upload(data)
-        if answer.status_code != 200:
-            return Message({"type": "error", **answer.json()["error"]})
-        return self.ask("open", name=name, upload=answer.json()["upload"])
+        reply = self.upload(data)
+        if reply.status_code != 200:
+            return Message({"type": "error", **reply.json()["error"]})
+        return self.call("open", name=name, upload=reply.json()["upload"])
 
 
 @contextmanager

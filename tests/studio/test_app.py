@@ -33,7 +33,7 @@ def client(small_studio: Studio) -> Iterator[TestClient]:
         yield made
 
 
-def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
+def test_index_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
     text = page.text.replace("http-equiv", "").replace("<!--", "")
@@ -44,7 +44,7 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     assert page.headers["x-content-type-options"] == "nosniff"
 
 
-def test_no_path_serves_another_file(client: TestClient) -> None:
+def test_app_serves_no_other_files(client: TestClient) -> None:
     for path in [
         "/static/../app.py",
         "/static/..%2fapp.py",
@@ -53,18 +53,18 @@ def test_no_path_serves_another_file(client: TestClient) -> None:
         "/api/download/..%2f..%2fapp.py",
         "/report/none.html",
     ]:
-        answer = client.get(path)
-        assert answer.status_code in (404, 400)
-        assert "import" not in answer.text
-        assert "root:" not in answer.text
+        reply = client.get(path)
+        assert reply.status_code in (404, 400)
+        assert "import" not in reply.text
+        assert "root:" not in reply.text
 
 
-def test_a_photo_is_uploaded_colored_and_downloaded(client: TestClient) -> None:
+def test_app_uploads_colorizes_and_downloads_an_image(client: TestClient) -> None:
     with socket_pad(client) as pad:
         photo = pad.open(photo_file(), "old.png")
         recipe = {"image": photo.body["image"], "points": [{"x": 5, "y": 6, "color": "#c04020"}]}
-        assert pad.ask("color", recipe=recipe).type == "colored"
-        exported = pad.ask("export", recipe=recipe, format="png").body
+        assert pad.call("color", recipe=recipe).type == "colored"
+        exported = pad.call("export", recipe=recipe, format="png").body
         file = client.get("/" + exported["url"])
         assert file.content.startswith(b"\x89PNG")
         assert len(file.content) == exported["bytes"]
@@ -73,11 +73,11 @@ def test_a_photo_is_uploaded_colored_and_downloaded(client: TestClient) -> None:
         assert client.get("/" + stolen).status_code == 404
 
 
-def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> None:
+def test_upload_rejects_large_bodies_and_unknown_sessions(client: TestClient) -> None:
     sent = []
 
     def endless() -> Iterator[bytes]:
-        for _ in range(1000):  # 100 MB, had nobody stopped it
+        for _ in range(1000):  # 100 MB without the limit
             sent.append(1)
             yield b"x" * 100_000
 
@@ -85,28 +85,28 @@ def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> No
         address = f"/api/upload?session={pad.hello['session']}"
         assert client.post(address, content=b"x" * 200_001).status_code == 413
         assert client.post("/api/upload?session=guess", content=b"x").status_code == 404
-        answer = client.post(address, content=endless())
-        assert answer.status_code == 413
-        assert "limit" in answer.json()["error"]["message"]
+        reply = client.post(address, content=endless())
+        assert reply.status_code == 413
+        assert "limit" in reply.json()["error"]["message"]
 
 
-def test_uploads_have_a_quarter_of_the_memory() -> None:
+def test_uploads_are_limited_to_a_quarter_of_the_memory() -> None:
     studio = tiny_studio(Limits(memory_bytes=400_000))
     with web_client(studio) as client, socket_pad(client) as pad:
         assert pad.upload(bytes(100_000)).status_code == 200
-        answer = pad.upload(bytes(100_001))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
-        assert "Too many uploads" in answer.json()["error"]["message"]
-        assert pad.upload(bytes(100_000)).status_code == 200  # those before have arrived
+        reply = pad.upload(bytes(100_001))
+        assert (reply.status_code, reply.json()["error"]["code"]) == (429, "busy")
+        assert "Too many uploads" in reply.json()["error"]["message"]
+        assert pad.upload(bytes(100_000)).status_code == 200  # earlier uploads are finished
     studio.close()
 
 
-def test_unknown_host_names_are_refused_on_loopback(client: TestClient) -> None:
+def test_app_rejects_unknown_host_names_on_loopback(client: TestClient) -> None:
     for host in ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "10.0.0.1", ""]:
         assert client.get("/", headers={"host": host}).status_code == 403
 
 
-def test_other_origins_are_refused(client: TestClient) -> None:
+def test_app_rejects_other_origins(client: TestClient) -> None:
     for origin in ["http://evil.example", "null", "https://127.0.0.1:9999", "http://127.0.0.1"]:
         assert client.post("/api/upload?session=x", headers={"origin": origin}).status_code == 403
         with (
@@ -116,7 +116,7 @@ def test_other_origins_are_refused(client: TestClient) -> None:
             pass
 
 
-def test_unknown_host_names_are_refused_on_other_addresses(small_studio: Studio) -> None:
+def test_app_rejects_unknown_host_names_on_other_addresses(small_studio: Studio) -> None:
     for host, status in [
         ("192.168.1.7:8765", 200),
         ("[2001:db8::7]:8765", 200),
@@ -127,7 +127,7 @@ def test_unknown_host_names_are_refused_on_other_addresses(small_studio: Studio)
         assert TestClient(app, base_url=ADDRESS).get("/", headers={"host": host}).status_code == status
 
 
-def test_pads_beyond_the_limit_are_refused_and_the_others_stay() -> None:
+def test_session_limit_rejects_new_pads_and_keeps_connected_pads() -> None:
     studio = tiny_studio(Limits(sessions=1))
     with web_client(studio) as client, socket_pad(client) as pad:
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
@@ -135,10 +135,10 @@ def test_pads_beyond_the_limit_are_refused_and_the_others_stay() -> None:
             with pytest.raises(WebSocketDisconnect) as ended:
                 pipe.receive_text()
         assert ended.value.code == 1013
-        assert pad.ask("check", recipe={}).type == "checked"
+        assert pad.call("check", recipe={}).type == "checked"
 
 
-def test_the_page_is_served_while_the_studio_loads() -> None:
+def test_app_serves_the_page_while_the_studio_loads() -> None:
     loader = StudioLoader(SMALL)
     with TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS) as client:
         assert client.get("/").status_code == 200
@@ -147,7 +147,7 @@ def test_the_page_is_served_while_the_studio_loads() -> None:
             assert '"recipe":{"version":1}' in pipe.receive_text()
 
 
-def test_an_error_of_loading_is_reported() -> None:
+def test_app_reports_loading_errors_to_the_pad() -> None:
     loader = StudioLoader(SMALL)
     with TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS) as client:
         loader.fail(StudioError("no_model", "there is no such model"))
@@ -155,7 +155,7 @@ def test_an_error_of_loading_is_reported() -> None:
             assert "There is no such model" in pipe.receive_text()
 
 
-def test_the_printed_address_works_from_other_devices() -> None:
+def test_url_of_returns_an_address_for_other_devices() -> None:
     shown = url_of("0.0.0.0", 8765, "secret")
     assert is_ip_address(urlsplit(shown).hostname or "") or socket.gethostname() in shown
     assert shown.endswith(":8765/?token=secret")
@@ -164,17 +164,17 @@ def test_the_printed_address_works_from_other_devices() -> None:
     assert "▄" in qr_code(shown)
 
 
-def test_an_invalid_frame_is_answered_and_the_socket_stays_open(client: TestClient) -> None:
+def test_websocket_replies_to_invalid_frames_and_stays_open(client: TestClient) -> None:
     with socket_pad(client) as pad:
         for frame in ("{", "[]", "\x00"):
             pad.socket.send_text(frame)
             assert pad.next().body["code"] == "bad_message"
         pad.socket.send_bytes(b"\xff" * 9)
         assert pad.next().body["code"] == "bad_message"
-        assert pad.ask("check", recipe={}).type == "checked"
+        assert pad.call("check", recipe={}).type == "checked"
 
 
-def test_unfinished_uploads_are_limited_and_end() -> None:
+def test_unfinished_uploads_time_out_and_are_limited_per_session() -> None:
     studio = tiny_studio(replace(SMALL, upload_seconds=2.0))
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         slow, other = (studio.connect(None, lambda _: None).id for _ in range(2))
@@ -183,9 +183,9 @@ def test_unfinished_uploads_are_limited_and_end() -> None:
         for link in links:  # the body never arrives
             first = f"POST /api/upload?session={slow}&{parts.query} HTTP/1.1"
             link.sendall(f"{first}\r\nHost: {parts.netloc}\r\nContent-Length: 1000\r\n\r\n".encode())
-        with urlopen(url.replace("/?", "/api/upload?") + f"&session={other}", b"x" * 100) as answer:
-            assert answer.status == 200  # another session
-        answers = sorted(link.recv(4096).split(b" ")[1] for link in links)
-        assert answers == [b"408", b"408", b"429"]
+        with urlopen(url.replace("/?", "/api/upload?") + f"&session={other}", b"x" * 100) as reply:
+            assert reply.status == 200  # another session
+        replies = sorted(link.recv(4096).split(b" ")[1] for link in links)
+        assert replies == [b"408", b"408", b"429"]
         for link in links:
             link.close()

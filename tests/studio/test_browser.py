@@ -1,4 +1,4 @@
-"""The drawing pad in a real browser. Without one, these tests are skipped, and fail in CI."""
+"""The drawing pad in a real browser. Without Chromium, these tests are skipped, and fail in CI."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
         yield opened
 
 
-def test_a_session_by_mouse_and_its_export_equal_the_command_line(
+def test_pad_export_after_mouse_editing_equals_the_command_line(
     browser: Any, photo: Path, tmp_path: Path
 ) -> None:
     with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
@@ -71,7 +71,7 @@ def test_a_session_by_mouse_and_its_export_equal_the_command_line(
         assert [round(pad.points()[0][axis]) for axis in "xy"] == [90, 130]
         pad.settle()
 
-        assert_compare_shows_the_photo_before(pad)
+        assert_compare_shows_the_source(pad)
         recipe = pad.download(lambda: pad.page.click("[data-action=save]"), tmp_path / "work.json")
         assert json.loads(recipe.read_text()) == pad.recipe()
         pad.page.click("[data-action=export]")
@@ -86,7 +86,7 @@ def test_a_session_by_mouse_and_its_export_equal_the_command_line(
         assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
-def assert_compare_shows_the_photo_before(pad: BrowserPad) -> None:
+def assert_compare_shows_the_source(pad: BrowserPad) -> None:
     pad.page.click("[data-action=compare]")
     x, y = pad.place(100, 75)
     split = pad.page.locator(".cz-split")
@@ -105,7 +105,7 @@ def assert_compare_shows_the_photo_before(pad: BrowserPad) -> None:
 
 
 def expect_color(pad: BrowserPad, x: float, y: float, wanted: bool) -> None:
-    """Wait until a place of the page is in color, or gray; drawing takes a frame or more."""
+    """Wait until a page position is in color, or gray; drawing takes one or more frames."""
     for _ in range(50):
         if (colorfulness(pad, x, y) > 0) == wanted:
             return
@@ -113,7 +113,7 @@ def expect_color(pad: BrowserPad, x: float, y: float, wanted: bool) -> None:
 
 
 def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
-    """Return how far the channels are apart around a place of the page."""
+    """Return the largest channel difference around a page position."""
     pad.page.wait_for_timeout(60)
     clip = {"x": x - 4, "y": y - 4, "width": 9, "height": 9}
     with Image.open(io.BytesIO(pad.page.screenshot(clip=clip))) as image:
@@ -122,7 +122,7 @@ def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
 
 
 @pytest.mark.nightly
-def test_a_session_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+def test_pad_can_be_operated_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     keys = pad.page.keyboard
     pad.open(photo, by_key=True)
     pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
@@ -161,27 +161,27 @@ def test_a_session_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Pat
 
 
 @pytest.mark.nightly
-def test_work_is_restored_after_a_crash(pad: BrowserPad, photo: Path) -> None:
+def test_pad_restores_work_after_a_crash(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.click(180, 60)
     pad.settle()
     before = pad.recipe()
-    pad.page.wait_for_timeout(1500)  # the autosave waits for a pause
+    pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
     pad.crash()
     pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
     pad.settle()
     assert pad.recipe() == before
-    assert "is restored" in pad.said()
+    assert "is restored" in pad.toasts()
 
 
 @pytest.mark.nightly
-def test_the_module_renders_the_widget(pad: BrowserPad) -> None:
+def test_pad_module_renders_the_widget(pad: BrowserPad) -> None:
     ready = [{"type": "ready", "id": 0}, 0]
     assert pad.page.evaluate(check("WIDGET")) == ["true", "empty", [ready], 0, True]
 
 
-def test_colors_agree_with_the_library(browser: Any) -> None:
+def test_color_js_matches_the_python_color_functions(browser: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 100, 1, generator=generator).mul(255).round()
     wild = torch.rand(3, 100, 1, generator=generator) * torch.tensor([100.0, 220, 220]).view(3, 1, 1)
@@ -199,7 +199,7 @@ def test_colors_agree_with_the_library(browser: Any) -> None:
 
 
 @pytest.mark.nightly
-def test_offline_edits_are_sent_after_the_reconnection(pad: BrowserPad, photo: Path) -> None:
+def test_pad_keeps_offline_edits_after_reconnection(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.lose_connection()
     pad.click(60, 50)
@@ -212,7 +212,7 @@ def test_offline_edits_are_sent_after_the_reconnection(pad: BrowserPad, photo: P
 
 
 @pytest.mark.nightly
-def test_an_error_is_shown_and_can_be_retried(pad: BrowserPad, photo: Path) -> None:
+def test_pad_shows_errors_with_a_retry_button(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.broken = "colored"
     pad.click(60, 50)
@@ -225,7 +225,7 @@ def test_an_error_is_shown_and_can_be_retried(pad: BrowserPad, photo: Path) -> N
 
 
 @pytest.mark.nightly
-def test_a_recipe_is_loaded_and_can_be_undone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+def test_pad_loads_a_recipe_and_undoes_it(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     pad.open_ready(photo)
     width, height = SIZE
     recipe = {
@@ -257,7 +257,7 @@ def test_a_recipe_is_loaded_and_can_be_undone(pad: BrowserPad, photo: Path, tmp_
         (["exemplar", "classes"], {"hand"}, {"Reference image", "Object types"}),
     ],
 )
-def test_panels_depend_on_the_guidance_of_the_model(
+def test_pad_shows_panels_for_the_guidance_of_the_model(
     browser: Any, address: str, photo: Path, kinds: list[str], tools: set[str], panels: set[str]
 ) -> None:
     def offer(hello: dict[str, Any]) -> None:
@@ -277,12 +277,12 @@ def test_panels_depend_on_the_guidance_of_the_model(
         pad.drag((60, 130), (180, 130))
         assert pad.recipe()["scribbles"][0]["path"][0] == pytest.approx([60, 130], abs=1)
     pad.close()
-    assert found[0] - {"area", "paint", "replace", "heal", "crop", "border"} == tools  # of all models
+    assert found[0] - {"area", "paint", "replace", "heal", "crop", "border"} == tools  # tools for all models
     assert found[1] - {"Coloring model", "Adjust all colors", "History"} >= panels
 
 
 @pytest.mark.nightly
-def test_touch_adds_points_on_a_phone_where_actions_have_words(
+def test_pad_on_a_phone_adds_points_by_touch_and_labels_actions(
     browser: Any, address: str, photo: Path
 ) -> None:
     pad = BrowserPad(browser, address, viewport={"width": 360, "height": 780}, has_touch=True, is_mobile=True)
@@ -308,7 +308,7 @@ def test_touch_adds_points_on_a_phone_where_actions_have_words(
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_controls_have_names_and_text_has_contrast(
+def test_pad_controls_have_names_and_sufficient_contrast(
     browser: Any, address: str, photo: Path, scheme: str
 ) -> None:
     pad = BrowserPad(browser, address, color_scheme=scheme)
@@ -326,9 +326,7 @@ def test_controls_have_names_and_text_has_contrast(
 
 
 @pytest.mark.nightly
-def test_settings_end_with_the_point_or_photo_that_they_belong_to(
-    pad: BrowserPad, photo: Path, tmp_path: Path
-) -> None:
+def test_pad_resets_settings_for_a_new_point_or_image(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 60)
     pad.page.click(".cz-segment >> text=Everywhere")
@@ -344,7 +342,7 @@ def test_settings_end_with_the_point_or_photo_that_they_belong_to(
     other = tmp_path / "other.png"
     Image.new("L", SIZE, 90).save(other)
     pad.open_ready(other)
-    pad.drawn()
+    pad.next_frame()
     pressed = (
         "() => [...document.querySelectorAll('.cz-segment[aria-pressed=true]')].map((el) => el.textContent)"
     )

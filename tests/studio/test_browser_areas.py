@@ -41,8 +41,8 @@ def areas(pad: BrowserPad) -> list[dict[str, Any]]:
     return found
 
 
-def choose(pad: BrowserPad, action: str) -> None:
-    """Say what becomes of the selected thing."""
+def apply_action(pad: BrowserPad, action: str) -> None:
+    """Apply an action to the selected object."""
     pad.page.click(f"[data-area-action={action}]")
     pad.page.wait_for_selector(".cz-select-bar", state="hidden")
     pad.settle()
@@ -55,7 +55,7 @@ def export(pad: BrowserPad, target: Path) -> NDArray[Any]:
     ).astype(int)
 
 
-def drawn(area: dict[str, Any]) -> NDArray[np.bool_]:
+def area_mask(area: dict[str, Any]) -> NDArray[np.bool_]:
     mask = parse_mask(Fields({"mask": area["mask"]}, "area"))
     assert mask is not None
     return mask.array()
@@ -65,13 +65,13 @@ def choose_brush(pad: BrowserPad, name: str) -> None:
     pad.page.click(f"[aria-label='Selection mode'] >> text={name}")
 
 
-def covered(pad: BrowserPad) -> NDArray[np.bool_]:
-    """Return the mask of the only area in pixels of the photo."""
+def covered_mask(pad: BrowserPad) -> NDArray[np.bool_]:
+    """Return the mask of the only area in image pixels."""
     (area,) = areas(pad)
-    return np.asarray(Image.fromarray(drawn(area)).resize((240, 160), Image.Resampling.NEAREST))
+    return np.asarray(Image.fromarray(area_mask(area)).resize((240, 160), Image.Resampling.NEAREST))
 
 
-def test_an_object_is_selected_by_a_click_colored_and_undone(
+def test_click_selects_an_object_that_can_be_colored_and_undone(
     browser: Any, photo: Path, tmp_path: Path
 ) -> None:
     with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
@@ -82,7 +82,7 @@ def test_an_object_is_selected_by_a_click_colored_and_undone(
         pad.click(105, 75)
         pad.page.wait_for_selector("[data-area-action=color]")
         assert areas(pad) == [], "a selection alone changes nothing"
-        choose(pad, "color")
+        apply_action(pad, "color")
         pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#2060c0")
         pad.page.keyboard.press("Enter")
         pad.settle()
@@ -93,8 +93,8 @@ def test_an_object_is_selected_by_a_click_colored_and_undone(
         assert area["action"] == "color"
         assert area["made"]["by"] == "click"
         assert area["made"]["at"] == pytest.approx([105, 75], abs=1)
-        inside = drawn(area)
-        assert inside[75, 105], "the photo is as large here as the network sees it"
+        inside = area_mask(area)
+        assert inside[75, 105], "the mask has the size of the image"
         assert inside[50:100, 70:140].mean() > 0.9
         assert inside[:, 200:].mean() < 0.1
         recipe, ours = pad.recipe(), export(pad, tmp_path / "ours.png")
@@ -113,7 +113,7 @@ def test_an_object_is_selected_by_a_click_colored_and_undone(
 
 
 @pytest.mark.nightly
-def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Path) -> None:
+def test_part_button_selects_a_named_part(browser: Any, tmp_path: Path) -> None:
     portrait = tmp_path / "portrait.png"
     Image.fromarray(data.astronaut()).convert("L").resize((300, 300)).save(portrait)
     with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
@@ -126,19 +126,19 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
         assert {"Skin", "Hair"} <= set(names)
         pad.page.click("[data-role=part] >> text=Skin")
         pad.page.wait_for_selector("[data-area-action=gray]")
-        assert not pad.page.is_visible("[aria-label='Larger selection']"), "a part has one size"
-        choose(pad, "gray")
+        assert not pad.page.is_visible("[aria-label='Larger selection']"), "parts have no size setting"
+        apply_action(pad, "gray")
         (area,) = areas(pad)
         assert area["made"] == {"by": "part", "name": "skin"}
-        inside = np.asarray(Image.fromarray(drawn(area)).resize((300, 300)))
+        inside = np.asarray(Image.fromarray(area_mask(area)).resize((300, 300)))
         assert inside[78, 129], "the nose"
         assert inside.mean() < 0.3
         for clicks in (1, 2):  # a second click inside selects a part
             for _ in range(clicks):
                 pad.click(129, 78)
                 pad.settle()
-            choose(pad, "gray")
-        _, first, second = (drawn(each) for each in areas(pad))
+            apply_action(pad, "gray")
+        _, first, second = (area_mask(each) for each in areas(pad))
         assert second.mean() < 0.9 * first.mean()
         pad.page.click("[data-role=part] >> text=Hair")
         pad.page.click("[data-area-action=color]")
@@ -150,19 +150,19 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
 
 
 @pytest.mark.nightly
-def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> None:
+def test_selection_brush_draws_extends_and_reduces_an_area(pad: BrowserPad) -> None:
     choose_brush(pad, "Add")
     pad.page.fill("input[aria-label=Size]:visible", "50")
     pad.drag((60, 60), (120, 60))
-    choose(pad, "color")
-    first = covered(pad)
+    apply_action(pad, "color")
+    first = covered_mask(pad)
     assert first[60, 65:116].all()
     assert not first[90:].any()
 
     color = areas(pad)[0]["color"]
     pad.drag((90, 60), (90, 110))
     pad.settle()
-    second = covered(pad)
+    second = covered_mask(pad)
     assert second[100, 90]
     assert (second >= first).all()
     assert areas(pad)[0]["color"] == color
@@ -170,9 +170,9 @@ def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> No
     choose_brush(pad, "Subtract")
     pad.drag((60, 60), (70, 60))
     pad.settle()
-    third = covered(pad)
+    third = covered_mask(pad)
     assert not third[60, 62:70].any()
     assert third[100, 90]
     pad.page.keyboard.press("Control+z")
-    assert np.array_equal(covered(pad), second)
+    assert np.array_equal(covered_mask(pad), second)
     pad.settle()

@@ -1,4 +1,4 @@
-"""The border of a scan in the pad: found, colored inside alone, dragged and switched off."""
+"""Border of a scan in the drawing pad: detection, colors inside, dragging and removal."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def colorizer() -> Colorizer:
     ["automatic", [30, 24, 150, 100, -2.5]]
     + [pytest.param(each, marks=pytest.mark.nightly) for each in ("none", [30, 24, 150, 100])],
 )
-def test_the_pad_colors_what_python_colors(
+def test_pad_with_border_matches_the_python_result(
     pad: DirectPad, scan: Path, colorizer: Colorizer, border: Any
 ) -> None:
     photo = pad.open(scan_file())
@@ -55,7 +55,7 @@ def test_the_pad_colors_what_python_colors(
     on_border = {**POINT, "x": 3, "y": 3}
     hints = {"points": [on_border, POINT], "areas": [area], "paint": [paint]}
     recipe = {"image": photo["image"], "border": border, **hints}
-    shown = pad.ask("color", recipe=recipe)
+    shown = pad.call("color", recipe=recipe)
     whole = np.asarray(colorizer(scan, recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
     assert np.array_equal(pixels(pad.export(recipe)), whole)
@@ -63,15 +63,15 @@ def test_the_pad_colors_what_python_colors(
     assert (chroma[: Y - 4].max() <= 1) == (border != "none")
 
 
-def test_places_and_maps_are_those_of_the_whole_photo(pad: DirectPad) -> None:
+def test_pad_with_border_returns_positions_in_full_image_pixels(pad: DirectPad) -> None:
     photo = pad.open(scan_file())
     recipe = {"image": photo["image"], "points": [POINT]}
-    found = pad.ask("next", recipe=recipe).body
+    found = pad.call("next", recipe=recipe).body
     assert INSIDE.contains((found["x"], found["y"]))
-    assert pad.ask("suggest", recipe=recipe, x=90, y=70, exclude=0).body["items"]
+    assert pad.call("suggest", recipe=recipe, x=90, y=70, exclude=0).body["items"]
 
     path = [[X + 40, Y + 30], [X + 100, Y + 30], [X + 100, Y + 80], [X + 40, Y + 80]]
-    selected = pad.ask("select", recipe=recipe, path=path, exact=True).body
+    selected = pad.call("select", recipe=recipe, path=path, exact=True).body
     mask = parse_mask(Fields({"mask": selected["mask"]}, "area"))
     assert mask is not None
     rows, columns = np.nonzero(mask.array())
@@ -84,7 +84,7 @@ def test_places_and_maps_are_those_of_the_whole_photo(pad: DirectPad) -> None:
     ]
     assert bounds == pytest.approx([X + 40, X + 100, Y + 30, Y + 80], abs=5)
 
-    extent = pixels(pad.ask("extent", recipe=recipe, x=90, y=70).buffers[0])[..., 3]
+    extent = pixels(pad.call("extent", recipe=recipe, x=90, y=70).buffers[0])[..., 3]
     row, column = (
         round(at * side / size)
         for at, side, size in ((70, len(extent), photo["height"]), (90, extent.shape[1], photo["width"]))
@@ -107,11 +107,11 @@ def exported(pad: BrowserPad, target: Path) -> np.ndarray:
 
 
 @pytest.mark.browser
-def test_the_line_is_dragged_and_switched_off(
+def test_border_can_be_dragged_removed_and_restored(
     bordered_pad: BrowserPad, scan: Path, colorizer: Colorizer, tmp_path: Path
 ) -> None:
     pad = bordered_pad
-    assert "border" not in pad.recipe()  # the command line finds it too
+    assert "border" not in pad.recipe()  # the command line also detects the border
     found = np.asarray(colorizer(scan))
     assert np.array_equal(exported(pad, tmp_path / "found.png"), found)
 

@@ -31,7 +31,7 @@ def cropper(browser: Any, address: str, crooked: Path) -> Iterator[BrowserPad]:
         pad.open_ready(crooked)
         pad.page.focus(".cz-stage")
         pad.page.keyboard.press("c")
-        pad.drawn()
+        pad.next_frame()
         yield pad
 
 
@@ -53,7 +53,7 @@ def export(pad: BrowserPad, target: Path) -> np.ndarray:
 
 
 @pytest.mark.browser
-def test_corners_and_sides_are_dragged_confirmed_saved_and_undone(
+def test_crop_is_dragged_confirmed_exported_and_undone(
     cropper: BrowserPad, crooked: Path, tmp_path: Path
 ) -> None:
     before = crooked.read_bytes()
@@ -87,7 +87,7 @@ def test_corners_and_sides_are_dragged_confirmed_saved_and_undone(
 
 @pytest.mark.nightly
 @pytest.mark.browser
-def test_another_tool_and_an_export_confirm_it(cropper: BrowserPad, tmp_path: Path) -> None:
+def test_tool_change_and_export_confirm_the_crop(cropper: BrowserPad, tmp_path: Path) -> None:
     cropper.drag((0, 0), (60, 40))
     press(cropper, "p")
     crop = crop_of(cropper)

@@ -31,12 +31,12 @@ def healer(browser: Any, address: str, dusty: Path) -> Iterator[BrowserPad]:
         pad.open_ready(dusty)
         pad.page.focus(".cz-stage")
         pad.page.keyboard.press("j")
-        pad.drawn()
+        pad.next_frame()
         yield pad
 
 
 @pytest.mark.browser
-def test_a_scratch_is_healed_exported_and_undone(healer: BrowserPad, dusty: Path, tmp_path: Path) -> None:
+def test_healing_brush_removes_a_scratch_with_undo(healer: BrowserPad, dusty: Path, tmp_path: Path) -> None:
     before = dusty.read_bytes()
     for _ in range(8):
         healer.page.keyboard.press("]")

@@ -1,4 +1,4 @@
-"""Strokes, points without a color, and opening a second photo, in a real browser."""
+"""Strokes, points without a color, and opening a second image, in a real browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE = {"path": [[30, 40], [90, 40]], "color": "#c04020", "size": 16, "opacity":
 
 @pytest.fixture
 def pad(browser: Any, address: str, tmp_path: Path) -> Iterator[BrowserPad]:
-    """A pad with a photo whose left half is dark."""
+    """Return a pad with an image whose left half is dark."""
     levels = np.full((SIZE[1], SIZE[0]), 170, np.uint8)
     levels[:, :120] = 15
     photo = tmp_path / "halves.png"
@@ -32,14 +32,14 @@ def pad(browser: Any, address: str, tmp_path: Path) -> Iterator[BrowserPad]:
 
 
 def layer_names(pad: BrowserPad) -> list[str]:
-    pad.drawn()
+    pad.next_frame()
     pad.tab("layers")
     rows = pad.page.locator(".cz-layers .cz-hint-main")
     return [str(rows.nth(index).get_attribute("aria-label")) for index in range(rows.count())]
 
 
 @pytest.mark.parametrize("opacity", [1, 0.5])
-def test_strokes_of_one_color_in_a_row_are_one_layer(pad: BrowserPad, opacity: float) -> None:
+def test_layer_list_merges_consecutive_strokes_of_one_color(pad: BrowserPad, opacity: float) -> None:
     line = {**LINE, "opacity": opacity}
     below = {**line, "path": [[30, 50], [90, 50]]}
     strokes = [line, below, {**line, "color": "#2050c0"}, line]
@@ -48,7 +48,7 @@ def test_strokes_of_one_color_in_a_row_are_one_layer(pad: BrowserPad, opacity: f
     assert names == ["Paint 3 1 stroke", "Paint 2 1 stroke", "Paint 1 2 strokes"]
 
 
-def test_a_stroke_is_listed_by_its_own_color_and_a_click_beside_it_selects_it(pad: BrowserPad) -> None:
+def test_stroke_is_listed_by_its_color_and_selected_by_a_nearby_click(pad: BrowserPad) -> None:
     pad.page.keyboard.press("b")
     pad.page.fill(COLOR_FIELD, "#d04020")
     pad.page.keyboard.press("Enter")
@@ -63,12 +63,12 @@ def test_a_stroke_is_listed_by_its_own_color_and_a_click_beside_it_selects_it(pa
     pad.page.keyboard.press("p")
     between = (points[2]["x"] + points[3]["x"]) / 2
     pad.click(between, 80 + points[0]["radius"])
-    pad.drawn()
+    pad.next_frame()
     assert len(pad.points()) == len(points)
     assert pad.page.get_attribute(".cz-hints .cz-hint-main", "aria-pressed") == "true"
 
 
-def test_a_typed_color_that_the_brightness_does_not_allow_is_reported(pad: BrowserPad) -> None:
+def test_typed_color_outside_the_gamut_of_a_point_is_reported(pad: BrowserPad) -> None:
     """`#7b2f2f` on a light gray becomes pink: the difference is more than 10 CIE units."""
     pad.click(180, 60)
     pad.settle()
@@ -86,7 +86,7 @@ def test_a_typed_color_that_the_brightness_does_not_allow_is_reported(pad: Brows
     assert pad.recipe()["areas"][0]["lightness"] == "color"
 
 
-def test_a_stroke_whose_typed_color_is_not_available_is_reported(pad: BrowserPad) -> None:
+def test_typed_color_outside_the_gamut_of_a_stroke_is_reported(pad: BrowserPad) -> None:
     pad.page.keyboard.press("b")
     pad.page.fill(COLOR_FIELD, "#7b2f2f")
     pad.page.keyboard.press("Enter")
@@ -102,8 +102,8 @@ def test_a_stroke_whose_typed_color_is_not_available_is_reported(pad: BrowserPad
     assert (area["color"], area["lightness"], pad.points()) == ("#7b2f2f", "color", [])
     pad.page.fill(COLOR_FIELD, "#2f2f7b")
     pad.page.keyboard.press("Enter")
-    pad.drawn()
-    assert not note.is_visible(), "its brightness follows the color"
+    pad.next_frame()
+    assert not note.is_visible(), "the brightness follows the color"
     pad.page.click("[data-tab=layers]")
     pad.page.uncheck(".cz-layer-details input[type=checkbox]")
     pad.tab("color")
@@ -113,20 +113,20 @@ def test_a_stroke_whose_typed_color_is_not_available_is_reported(pad: BrowserPad
     assert note.is_visible()
 
 
-def test_suggestions_have_names(pad: BrowserPad) -> None:
+def test_suggestions_have_color_names(pad: BrowserPad) -> None:
     pad.click(180, 60)
     pad.settle()
     label = str(pad.page.get_attribute("[data-role=suggestion]", "title"))
     assert re.fullmatch(r"1: [A-Z][a-z -]+, <?\d+\s% likely, #[0-9a-f]{6}", label)
 
 
-def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad) -> None:
+def test_tool_change_removes_points_without_a_color(pad: BrowserPad) -> None:
     pad.click(60, 60)
     pad.settle()
     pad.page.keyboard.press("1")
     pad.click(160, 60)
     pad.settle()
-    pad.page.keyboard.press("i")  # may give the point its color
+    pad.page.keyboard.press("i")  # the picker can set the color of the point
     assert len(pad.points()) == 2
     pad.page.keyboard.press("Escape")
     pad.page.keyboard.press("Shift+B")
@@ -135,18 +135,18 @@ def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad)
     assert kept["x"] == pytest.approx(60, abs=1)
 
 
-def test_the_old_photo_is_not_described_while_another_one_opens(pad: BrowserPad, tmp_path: Path) -> None:
+def test_pad_hides_details_of_the_old_image_while_another_opens(pad: BrowserPad, tmp_path: Path) -> None:
     pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"paint": [LINE]})
     pad.settle()
     pad.tab("layers")
     assert pad.page.is_visible(".cz-layers")
     other = tmp_path / "second.png"
     Image.new("L", (90, 70), 120).save(other)
-    held: list[Any] = []
-    pad.page.route("**/api/upload*", lambda route: held.append(route))
+    blocked: list[Any] = []
+    pad.page.route("**/api/upload*", lambda route: blocked.append(route))
     pad.open(other)
     pad.page.wait_for_selector("[data-action=give-up]")
-    pad.drawn()
+    pad.next_frame()
     assert pad.page.inner_text(".cz-photo-name") == "second.png"
     assert pad.page.inner_text(".cz-photo-size") == ""
     for part in (".cz-layers", "[data-action=next]"):
@@ -155,5 +155,5 @@ def test_the_old_photo_is_not_described_while_another_one_opens(pad: BrowserPad,
     pad.settle()
     assert pad.page.inner_text(".cz-photo-name") == "halves.png"
     assert pad.page.is_visible(".cz-layers")
-    for route in held:
+    for route in blocked:
         route.abort()

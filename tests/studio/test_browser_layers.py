@@ -1,4 +1,4 @@
-"""The list of layers in a real browser: eye, opacity, edge and order; with a mouse, keys and on a phone."""
+"""The layer list in a real browser: visibility, opacity, feather and order, by mouse and keys."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def open_work(pad: BrowserPad, photo: Path) -> None:
 
 
 def names(pad: BrowserPad) -> list[str]:
-    """Return the beginnings of the names of all layers, the top one first."""
+    """Return the first part of all layer names, from top to bottom."""
     found = pad.page.locator(".cz-layers .cz-hint-main").evaluate_all(
         "(rows) => rows.map((row) => row.getAttribute('aria-label'))"
     )
     return [name.split(":")[0] for name in found]
 
 
-def act(pad: BrowserPad, name: str) -> None:
+def press(pad: BrowserPad, name: str) -> None:
     pad.page.get_by_role("button", name=name, exact=True).click()
     pad.settle()
 
@@ -60,7 +60,7 @@ def set_slider(pad: BrowserPad, name: str, value: int) -> None:
     pad.settle()
 
 
-def test_layers_are_hidden_faded_moved_and_undone(
+def test_layer_list_hides_fades_and_moves_layers_with_undo(
     browser: Any, address: str, photo: Path, tmp_path: Path
 ) -> None:
     with watched_pad(browser, address) as pad:
@@ -68,13 +68,13 @@ def test_layers_are_hidden_faded_moved_and_undone(
         before = pad.recipe()
         pad.tab("layers")
         assert names(pad) == NAMES
-        act(pad, "Hide paint 1")
+        press(pad, "Hide paint 1")
         assert [stroke.get("hidden", False) for stroke in pad.recipe()["paint"]] == [True, True, False]
         pick(pad, "Paint 1")
         set_slider(pad, "Opacity of paint 1", 40)
         set_slider(pad, "Feather of paint 1", 80)
         pad.page.fill("[aria-label='Name of the layer']", "Coat")
-        act(pad, "Show paint 1")
+        press(pad, "Show paint 1")
         assert pad.recipe()["paint"][0]["name"] == "Coat"
         pad.page.select_option(".cz-layer-details select[aria-label='Blend mode']", "saturation")
         pad.settle()
@@ -82,21 +82,21 @@ def test_layers_are_hidden_faded_moved_and_undone(
         coat = pad.recipe()["paint"][:2]
         assert {(each["opacity"], each["layer"]) for each in coat} == {(0.4, 1)}
         assert [each["hardness"] for each in coat] == pytest.approx([0.2, 0.2])
-        act(pad, "Move up")
+        press(pad, "Move up")
         assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [RED, GREEN, GREEN]
         pick(pad, "Area 3")
         set_slider(pad, "Opacity of area 3", 60)
         set_slider(pad, "Feather of area 3", 6)
-        act(pad, "Move down")
-        assert names(pad) == NAMES, "numbers stay with places, so that the list reads the same"
+        press(pad, "Move down")
+        assert names(pad) == NAMES, "numbers depend on the position in the list"
         colors = [area.get("color") for area in pad.recipe()["areas"]]
         assert colors == [BLUE, None, RED]
         assert pad.recipe()["areas"][0]["opacity"] == 0.6
         assert pad.recipe()["areas"][0]["feather"] > 1
-        act(pad, "Hide replacement 2")
+        press(pad, "Hide replacement 2")
         pick(pad, "Replacement 1")
         set_slider(pad, "Opacity of replacement 1", 30)
-        act(pad, "Move up")
+        press(pad, "Move up")
         assert [each.get("hidden", False) for each in pad.recipe()["replacements"]] == [True, False]
         set_slider(pad, "Vibrance", 40)
         assert pad.recipe()["finish"] == {"vibrance": 40}
@@ -114,7 +114,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         assert pad.recipe() == before
 
 
-def test_layers_and_hints_are_moved_by_dragging_and_keys(browser: Any, address: str, photo: Path) -> None:
+def test_layer_list_moves_layers_and_hints_by_drag_and_keys(browser: Any, address: str, photo: Path) -> None:
     with watched_pad(browser, address) as pad:
         open_work(pad, photo)
         points = [{"x": x, "y": 80, "radius": 4, "color": color} for x, color in [(30, RED), (90, GREEN)]]
@@ -125,7 +125,7 @@ def test_layers_and_hints_are_moved_by_dragging_and_keys(browser: Any, address: 
         rows = pad.page.locator(".cz-layers .cz-hint-main")
         rows.nth(2).drag_to(rows.nth(0))
         assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [GREEN, BLUE, RED]
-        pad.drawn()
+        pad.next_frame()
         rows.nth(0).press("Alt+ArrowDown")
         assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [GREEN, RED, BLUE]
         assert rows.nth(1).evaluate("(row) => row === document.activeElement")

@@ -1,4 +1,4 @@
-"""The brush that paints color, in a real browser and in the answers of the pad."""
+"""The paint brush in a real browser and in exported layers."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def painter(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
         pad.page.keyboard.press("Shift+B")
         pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#3060b0")
         pad.page.keyboard.press("Enter")
-        pad.drawn()
+        pad.next_frame()
         yield pad
 
 
 @pytest.mark.browser
-def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
+def test_paint_brush_changes_only_its_stroke_and_can_be_erased(
     painter: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
     painter.drag((40, 30), (120, 30))
     painter.settle()
     (stroke,) = painter.recipe()["paint"]
     assert stroke["color"] == "#3060b0"
-    assert stroke["reach"] == 0.4  # it keeps to edges
+    assert stroke["reach"] == 0.4  # the stroke stops at edges
     assert stroke["path"][0] == pytest.approx([40, 30], abs=1)
     assert stroke["path"][-1] == pytest.approx([120, 30], abs=1)
-    painter.page.keyboard.press("Shift+B")  # again: the eraser of paint
+    painter.page.keyboard.press("Shift+B")  # pressed again: the paint eraser
     painter.drag((70, 30), (90, 30))
     painter.settle()
     assert painter.recipe()["paint"][1]["erase"] is True
@@ -72,7 +72,7 @@ def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
     assert "paint" not in painter.recipe()
 
 
-def test_paint_is_a_layer_of_its_own(pad: DirectPad) -> None:
+def test_ora_export_stores_paint_in_a_separate_layer(pad: DirectPad) -> None:
     photo = pad.open(photo_file(96, 80))
     pack = zipfile.ZipFile(io.BytesIO(pad.export({"image": photo["image"], "paint": [LINE]}, "ora")))
     layers = [each.attrib for each in ElementTree.fromstring(pack.read("stack.xml")).iter("layer")]

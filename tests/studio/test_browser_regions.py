@@ -49,7 +49,7 @@ def sketch(tmp_path: Path) -> Path:
     return path
 
 
-def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
+def test_regions_are_accepted_and_skipped_in_model_order(
     pad: BrowserPad, sketch: Path, colorizer: Colorizer
 ) -> None:
     pad.open_ready(sketch)

@@ -1,4 +1,4 @@
-"""A color that is replaced everywhere, in a real browser."""
+"""Color replacement in a real browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]],
 
 
 @pytest.mark.browser
-def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path, tmp_path: Path) -> None:
+def test_color_replacement_is_picked_adjusted_and_deleted(browser: Any, photo: Path, tmp_path: Path) -> None:
     with (
         run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
         watched_pad(browser, url) as pad,
@@ -37,7 +37,7 @@ def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path,
         pad.page.keyboard.press("Enter")
         pad.settle()
         assert pad.page.locator(".cz-unshown").is_visible()
-        pad.page.keyboard.press("Control+z")  # a color that is undone leaves neither a rule nor a note
+        pad.page.keyboard.press("Control+z")  # undo removes the rule and the note
         pad.settle()
         assert "replacements" not in pad.recipe()
         assert not pad.page.locator(".cz-unshown").is_visible()

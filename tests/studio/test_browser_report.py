@@ -1,4 +1,4 @@
-"""A report that the studio serves: *correct* opens the pad on that photo, and no other file can be opened."""
+"""A report served by the studio: its images open in the drawing pad, and other files are rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = ("a & b.png", "gone.png", "c.png")
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a report of two pages about two photos and one that is lost, with others' markup in it."""
+    """Write a two-page report about two images and a missing image, with injected markup."""
     monkeypatch.setattr("colorzoo.batch.report.PER_PAGE", 2)
     for name in NAMES:
         if name != "gone.png":
@@ -40,7 +40,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def loaded(report: Path, studio: Studio) -> StudioLoader:
+def loader_of(report: Path, studio: Studio) -> StudioLoader:
     loader = StudioLoader(Limits(), report=serve_report(report))
     loader.finish(studio)
     return loader
@@ -48,7 +48,7 @@ def loaded(report: Path, studio: Studio) -> StudioLoader:
 
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Page]:
-    with run_server(loaded(report, tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(loader_of(report, tiny_studio()), Address(port=0)) as (url, _):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(SLOW)
         page.goto(url.replace("/?", f"/report/{quote(report.name)}?"))
@@ -56,8 +56,8 @@ def page(browser: Any, report: Path) -> Iterator[Page]:
         page.context.close()
 
 
-def opened_photo(page: Page, row: int) -> str:
-    """Mark a photo of the page for correction, follow the link, and return the name of the photo there."""
+def corrected_image(page: Page, row: int) -> str:
+    """Mark an image of the report for correction, and return the name of the image that the link opens."""
     article = page.locator("article").nth(row)
     article.get_by_role("button", name="correct").click()
     with page.expect_popup() as popup:
@@ -70,26 +70,26 @@ def opened_photo(page: Page, row: int) -> str:
 
 
 @pytest.mark.nightly
-def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
+def test_report_correct_link_opens_the_image_in_the_pad(page: Page) -> None:
     assert page.title() == "Colorized images"  # rendered again without the added script
-    assert opened_photo(page, 0) == "a & b.png"
+    assert corrected_image(page, 0) == "a & b.png"
     page.click("nav a")
     page.wait_for_url("**/r*-2.html")
-    assert opened_photo(page, 0) == "c.png"
+    assert corrected_image(page, 0) == "c.png"
     assert "2 correct" in str(page.text_content("#state"))
 
 
-def test_photos_outside_the_report_are_refused(report: Path, tmp_path: Path) -> None:
+def test_studio_rejects_images_outside_the_report(report: Path, tmp_path: Path) -> None:
     Image.fromarray(gray_image(60, 90)).save(tmp_path / "private.png")
     private, named = quote(str(tmp_path / "private.png")), quote(str(tmp_path / "c.png"))
     address = f"/report/{quote(report.name)}"
-    with web_client(loaded(report, tiny_studio())) as client:
+    with web_client(loader_of(report, tiny_studio())) as client:
         assert client.get(f"/?photo={named}").status_code == 200
-        answer = client.get(f"/?photo={private}")
-        assert (answer.status_code, "private.png" in answer.text) == (404, True)
-        assert greeting(client, f"?photo={private}")["code"] == "expired"
-        assert greeting(client, f"?photo={named}")["start"]["name"] == "c.png"
-        assert greeting(client, "")["start"] is None
+        reply = client.get(f"/?photo={private}")
+        assert (reply.status_code, "private.png" in reply.text) == (404, True)
+        assert first_message(client, f"?photo={private}")["code"] == "expired"
+        assert first_message(client, f"?photo={named}")["start"]["name"] == "c.png"
+        assert first_message(client, "")["start"] is None
         assert "script-src 'sha256-" in client.get(address).headers["content-security-policy"]
         assert client.get("/report/private.png").status_code == 404
     with web_client(StudioLoader.loaded(tiny_studio())) as client:
@@ -100,14 +100,14 @@ def web_client(loader: StudioLoader) -> TestClient:
     return TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS)
 
 
-def greeting(client: TestClient, query: str) -> dict[str, Any]:
+def first_message(client: TestClient, query: str) -> dict[str, Any]:
     """Return the first message to a pad."""
     with client.websocket_connect(f"/api/ws{query}", headers={"host": "127.0.0.1:8765"}) as socket:
         message: dict[str, Any] = socket.receive_json()
         return message
 
 
-def test_a_lost_page_of_a_report_is_named(report: Path) -> None:
+def test_serve_report_names_invalid_or_missing_pages(report: Path) -> None:
     second = report.with_name("r 1-2.html")
     second.write_text("<p>no data")
     with pytest.raises(ColorzooError, match=r"r 1-2.html must be a report page"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from browser_pad import BrowserPad, watched_pad
 from numpy.typing import NDArray
-from pads import look_file, pixels
+from pads import exemplar_file, pixels
 from PIL import Image
 
 from colorzoo.cli.main import main
@@ -42,7 +42,7 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
 @pytest.fixture
 def reference_file(tmp_path: Path) -> Path:
     target = tmp_path / "reference_file.png"
-    target.write_bytes(look_file(120, 100))
+    target.write_bytes(exemplar_file(120, 100))
     return target
 
 
@@ -70,8 +70,8 @@ def export(pad: BrowserPad, target: Path) -> NDArray[Any]:
     ).astype(int)
 
 
-def seen(pad: BrowserPad, place: Place) -> NDArray[Any]:
-    """Return the mean color around a place of the photo, as the page shows it."""
+def mean_color(pad: BrowserPad, place: Place) -> NDArray[Any]:
+    """Return the mean displayed color around an image position."""
     x, y = pad.place(*place)
     pad.page.wait_for_timeout(100)
     shot = pad.page.screenshot(clip={"x": x - 8, "y": y - 8, "width": 17, "height": 17})
@@ -79,8 +79,8 @@ def seen(pad: BrowserPad, place: Place) -> NDArray[Any]:
         return np.asarray(image.convert("RGB")).mean(axis=(0, 1))
 
 
-def by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any]:
-    """Color by the command line, which finds the reference beside the recipe."""
+def colorize_by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any]:
+    """Colorize with the command line, which finds the reference beside the recipe."""
     (folder / "work.json").write_text(json.dumps(recipe))
     assert (
         main(["colorize", str(photo), "--recipe", str(folder / "work.json"), "-o", str(folder / "cli.png")])
@@ -90,11 +90,11 @@ def by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any
 
 
 @pytest.mark.nightly
-def test_undo_takes_a_reference_and_a_mix_of_colors_away_and_redo_brings_them_back(
+def test_undo_and_redo_apply_to_reference_and_statistics_images(
     pad: BrowserPad, reference_file: Path
 ) -> None:
     page = pad.page
-    plain = seen(pad, (105, 75))
+    plain = mean_color(pad, (105, 75))
     attach(pad, reference_file)
     pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), reference_file)
     page.wait_for_selector("[data-slot=statistics] figure:not([hidden])")
@@ -103,17 +103,17 @@ def test_undo_takes_a_reference_and_a_mix_of_colors_away_and_redo_brings_them_ba
         page.keyboard.press("Control+z")
         page.wait_for_selector(f"[data-slot={slot}] .cz-drop")
         pad.settle()
-    assert np.array_equal(seen(pad, (105, 75)), plain)
+    assert np.array_equal(mean_color(pad, (105, 75)), plain)
     page.keyboard.press("Control+Shift+z")
     page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
     pad.settle()
-    assert np.abs(seen(pad, (105, 75)) - plain).max() > 1
+    assert np.abs(mean_color(pad, (105, 75)) - plain).max() > 1
 
 
-def test_a_box_is_drawn_resized_moved_and_colored_separately(
+def test_box_is_drawn_resized_moved_and_colored_separately(
     pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
-    pad.model("su2020_small")
+    pad.select_model("su2020_small")
     assert pad.recipe()["boxes"] == [], "the model does not detect objects"
     plain = export(pad, tmp_path / "plain.png")
     keep_rectangles(pad)
@@ -123,18 +123,18 @@ def test_a_box_is_drawn_resized_moved_and_colored_separately(
     assert boxes(pad) == [(60, 40, 90, 70)]
     recipe = pad.recipe()
     ours = export(pad, tmp_path / "ours.png")
-    assert np.array_equal(ours, by_command(photo, recipe, tmp_path))
+    assert np.array_equal(ours, colorize_by_command(photo, recipe, tmp_path))
     change = np.abs(ours - plain)
     assert change[INSIDE].mean() > 0.5
-    assert change[INSIDE].mean() > 1.5 * change[OUTSIDE].mean()  # any box makes the rest a little paler
+    assert change[INSIDE].mean() > 1.5 * change[OUTSIDE].mean()  # boxes slightly reduce other chroma
 
     pad.drag((150, 110), (180, 120))  # a corner
     assert boxes(pad) == [(60, 40, 120, 80)]
-    pad.drag((100, 80), (300, 70))  # the inside, and no further than the photo
+    pad.drag((100, 80), (300, 70))  # the inside; the box stops at the image border
     assert boxes(pad) == [(120, 30, 120, 80)]
     pad.page.keyboard.press("ArrowLeft")
     pad.page.keyboard.press("Escape")
-    pad.drag((150, 50), (170, 70))  # nothing is selected: a new box inside of the first
+    pad.drag((150, 50), (170, 70))  # without a selection, a new box is drawn inside the first
     assert boxes(pad) == [(119, 30, 120, 80), (150, 50, 20, 20)]
     pad.click(160, 60, button="right")
     pad.page.keyboard.press("n")

@@ -1,4 +1,4 @@
-"""Opening photos in a real browser, also while the models load."""
+"""Opening of images in a real browser, also while the models load."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def loading_page(browser: Any) -> Iterator[tuple[Page, StudioLoader]]:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("way", ["start", "drop", "paste"])
-def test_a_photo_opened_while_the_models_load_is_opened_then(browser: Any, photo: Path, way: str) -> None:
+def test_image_selected_while_models_load_is_opened_afterwards(browser: Any, photo: Path, way: str) -> None:
     with loading_page(browser) as (page, loader):
         if way == "start":
             with page.expect_file_chooser() as chooser:
@@ -67,7 +67,7 @@ GIVE_FILE = """([way, name, bytes]) => {
 
 
 @pytest.mark.nightly
-def test_a_point_with_its_first_color_is_one_step_of_undo(browser: Any, photo: Path) -> None:
+def test_point_and_its_first_color_are_one_undo_step(browser: Any, photo: Path) -> None:
     with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
@@ -92,7 +92,7 @@ def test_a_point_with_its_first_color_is_one_step_of_undo(browser: Any, photo: P
 
 
 @pytest.mark.nightly
-def test_transparent_parts_show_a_checkerboard(browser: Any, tmp_path: Path) -> None:
+def test_transparent_pixels_show_a_checkerboard(browser: Any, tmp_path: Path) -> None:
     gray = gray_image(120, 160)
     alpha = np.full_like(gray, 255)
     alpha[:, :80] = 0
@@ -107,8 +107,8 @@ def test_transparent_parts_show_a_checkerboard(browser: Any, tmp_path: Path) -> 
         shares = [((levels > level - 4) & (levels < level + 4)).mean() for level in (204, 252)]
         assert min(shares) > 0.3
         pad.page.click("[data-action=export]")
-        said = pad.page.locator("dialog[open] .cz-hint")
-        assert "stay transparent" in said.inner_text()
+        hint = pad.page.locator("dialog[open] .cz-hint")
+        assert "stay transparent" in hint.inner_text()
         pad.page.check("input[value=jpeg]")
-        assert "become opaque" in said.inner_text()
+        assert "become opaque" in hint.inner_text()
         pad.close()

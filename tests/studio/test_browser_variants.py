@@ -1,4 +1,4 @@
-"""Other colors for an area or a point, side by side."""
+"""Color variants of an area, and likely colorings of an image."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
         yield opened
 
 
-def ask(pad: BrowserPad) -> list[Any]:
+def open_variants(pad: BrowserPad) -> list[Any]:
     pad.page.click("[data-action=variants]")
     pad.wait_for_variants()
     tiles: list[Any] = pad.page.query_selector_all("[data-role=variant]")
     box = tiles[-1].bounding_box()
-    assert box["y"] + box["height"] <= pad.page.viewport_size["height"]  # nobody has to scroll to see them
+    assert box["y"] + box["height"] <= pad.page.viewport_size["height"]  # visible without scrolling
     return tiles
 
 
 @pytest.mark.nightly
-def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
+def test_area_color_can_be_chosen_from_variants(pad: BrowserPad) -> None:
     pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
     pad.settle()
     pad.tab("layers")
     pad.page.click(".cz-layers .cz-hint-main")
     pad.tab("color")
-    tiles = ask(pad)
+    tiles = open_variants(pad)
     assert 2 <= len(tiles) <= 6
-    assert pad.recipe()["areas"][0]["color"] == "#808080"  # looking changes nothing
+    assert pad.recipe()["areas"][0]["color"] == "#808080"  # the tiles change nothing
     tiles[1].click()
     pad.settle()
     assert pad.recipe()["areas"][0]["color"] in tiles[1].get_attribute("aria-label")
@@ -69,29 +69,29 @@ def default_pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
 
 
 def colorings(pad: BrowserPad) -> list[Any]:
-    """Return the tiles of the likely colorings once the last one is there."""
+    """Wait for the last tile, and return the tiles of the likely colorings."""
     pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
     tiles: list[Any] = pad.page.query_selector_all("[data-role=coloring]")
     return tiles
 
 
 @pytest.mark.nightly
-def test_one_click_begins_with_a_likely_coloring_of_the_whole_photo(default_pad: BrowserPad) -> None:
+def test_click_on_a_coloring_adds_one_point_for_the_whole_image(default_pad: BrowserPad) -> None:
     pad = default_pad
     tiles = colorings(pad)
-    assert "points" not in pad.recipe()  # looking changes nothing
+    assert "points" not in pad.recipe()  # the tiles change nothing
     tiles[2].click()
     pad.settle()
     (point,) = pad.recipe()["points"]
     assert point["color"] in tiles[2].get_attribute("aria-label")
     assert point["reach"] == "everywhere"
     assert [tile.get_attribute("aria-pressed") for tile in tiles] == ["false", "false", "true", "false"]
-    tiles[1].click()  # another one takes its place
+    tiles[1].click()  # a different coloring replaces the point
     pad.settle()
     (other,) = pad.recipe()["points"]
     assert (other["x"], other["y"]) == (point["x"], point["y"])
     assert other["color"] in tiles[1].get_attribute("aria-label")
-    tiles[1].click()  # the same once more leaves it
+    tiles[1].click()  # a second click removes the point
     pad.settle()
     assert "points" not in pad.recipe()
     pad.page.keyboard.press("Control+z")

@@ -37,11 +37,11 @@ def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
         yield opened
 
 
-def close_photo(pad: BrowserPad) -> None:
+def close_image(pad: BrowserPad) -> None:
     pad.page.click("summary")
     pad.page.click("text=Close the photo")
     pad.wait("empty")
-    pad.drawn()
+    pad.next_frame()
 
 
 def idle_for_two_hours(studio: Studio) -> None:
@@ -52,7 +52,7 @@ def idle_for_two_hours(studio: Studio) -> None:
 
 
 @pytest.mark.nightly
-def test_an_expired_session_is_restored_with_undo(browser: Any, photo: Path) -> None:
+def test_pad_restores_an_expired_session_with_its_undo_history(browser: Any, photo: Path) -> None:
     studio = tiny_studio()
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
@@ -60,9 +60,9 @@ def test_an_expired_session_is_restored_with_undo(browser: Any, photo: Path) -> 
         pad.click(60, 50)
         pad.settle()
         idle_for_two_hours(studio)
-        pad.page.keyboard.press("r")  # any request brings the photo back
+        pad.page.keyboard.press("r")  # any request reopens the image
         pad.page.wait_for_function("() => colorzooPad.state() === 'ready'")
-        assert pad.said() == ""
+        assert pad.toasts() == ""
         idle_for_two_hours(studio)
         pad.click(180, 60)
         pad.settle()
@@ -71,27 +71,27 @@ def test_an_expired_session_is_restored_with_undo(browser: Any, photo: Path) -> 
             pad.page.keyboard.press("Control+z")
         pad.settle()
         assert pad.points() == []
-        assert pad.said() == ""
+        assert pad.toasts() == ""
         assert pad.problems == []
         pad.close()
 
 
 @pytest.mark.nightly
-def test_two_tabs_on_one_photo_are_saved_separately(pad: BrowserPad, photo: Path) -> None:
+def test_two_tabs_with_one_image_are_saved_separately(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.settle()
-    pad.page.wait_for_timeout(1200)  # the autosave waits for a pause
-    other = pad.twin()
+    pad.page.wait_for_timeout(1200)  # the autosave runs after a pause
+    other = pad.new_tab()
     other.page.wait_for_selector(".cz-toast >> text=Your work here is saved separately")
     other.settle()
     other.click(180, 60)
     other.click(120, 100)
     other.settle()
-    close_photo(other)
+    close_image(other)
     pad.click(30, 120)
     pad.settle()
-    close_photo(pad)
+    close_image(pad)
     names = pad.page.locator(".cz-work-open").all_inner_texts()
     assert sorted(names) == [photo.name, f"{photo.name} (2)"]
     pad.page.click(".cz-work-open >> text=(2)")
@@ -102,12 +102,12 @@ def test_two_tabs_on_one_photo_are_saved_separately(pad: BrowserPad, photo: Path
 
 
 @pytest.mark.nightly
-def test_a_model_is_proposed_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+def test_pad_proposes_a_sketch_model_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
     Image.fromarray(image).save(tmp_path / "drawing.png")
     pad.open_ready(tmp_path / "drawing.png")
-    assert "looks like a drawing" in pad.said()
+    assert "looks like a drawing" in pad.toasts()
     proposal = pad.page.locator(".cz-panel button >> text=Color as a drawing")
     assert proposal.is_visible()
     assert pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()

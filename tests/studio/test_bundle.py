@@ -10,7 +10,7 @@ STATIC = Path(colorzoo.studio.__path__[0]) / "static"
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 
 
-def test_the_script_is_one_module_of_all_files() -> None:
+def test_pad_module_contains_all_scripts() -> None:
     text = pad_module()
     assert not re.search(r"^import\s", text, re.MULTILINE)
     assert text.count("export default") == 1
@@ -20,7 +20,7 @@ def test_the_script_is_one_module_of_all_files() -> None:
         assert DECLARED.findall(path.read_text(encoding="utf-8"))[0] in declared, path
 
 
-def test_nothing_is_loaded_from_other_hosts() -> None:
+def test_pad_files_load_nothing_from_other_hosts() -> None:
     page = (STATIC / "index.html").read_text(encoding="utf-8")
     for text in (pad_module(), pad_style(), page):
         addresses = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"')]*", text))
@@ -29,7 +29,7 @@ def test_nothing_is_loaded_from_other_hosts() -> None:
     assert not re.search(r"<script(?! type=\"module\" src)|<style|\sstyle=|\son\w+=", page)
 
 
-def test_the_style_touches_only_the_pad() -> None:
+def test_pad_style_selectors_are_scoped_to_the_pad() -> None:
     text = re.sub(r"/\*.*?\*/", "", pad_style(), flags=re.DOTALL)
     text = re.sub(r"@keyframes[^{]*\{(?:[^{}]*\{[^}]*\})*\s*\}", "", text)
     selectors = [part.strip() for part in re.findall(r"([^{}]+)\{", text)]

@@ -1,4 +1,4 @@
-"""Crops in the answers of the pad."""
+"""Crops in previews and exports of the drawing pad."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from colorzoo.inference.steps.cropping import cropped
 TURNED = {"x": 40, "y": 30, "width": 120, "height": 90, "angle": 4.5}
 
 
-def test_previews_show_the_whole_photo(pad: DirectPad) -> None:
+def test_previews_are_not_cropped(pad: DirectPad) -> None:
     recipe = {"image": pad.open(photo_file(240, 160))["image"], "border": [20, 10, 200, 140]}
     for quality in ("drag", "final", "full"):
         whole, kept = (
-            pixels(pad.ask("color", recipe=each, quality=quality).buffers[0])
+            pixels(pad.call("color", recipe=each, quality=quality).buffers[0])
             for each in (recipe, {**recipe, "crop": TURNED})
         )
         assert np.array_equal(whole, kept)
@@ -31,7 +31,7 @@ def test_exports_are_cropped(pad: DirectPad) -> None:
     assert np.array_equal(kept, cropped(whole, Crop(**TURNED)))
 
 
-def test_layers_are_cropped(pad: DirectPad) -> None:
+def test_layer_exports_are_cropped(pad: DirectPad) -> None:
     recipe = {
         "image": pad.open(photo_file(240, 160))["image"],
         "crop": TURNED,

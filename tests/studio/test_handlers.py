@@ -1,4 +1,4 @@
-"""Requests of the pad and their answers, without a transport."""
+"""Requests of drawing pads and their replies, without a transport."""
 
 import io
 from hashlib import sha256
@@ -30,7 +30,7 @@ def with_points(photo: dict[str, Any], *points: dict[str, Any], **more: Any) -> 
     return {"version": 1, "image": photo["image"], "points": list(points), **more}
 
 
-def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
+def test_hello_lists_registered_models_and_the_custom_model(pad: DirectPad) -> None:
     models = {entry["name"]: entry for entry in pad.hello["models"]}
     assert models["zhang2017_local_small"]["ready"]
     assert models["zhang2017_local_small"]["guidance"] == ["points"]
@@ -53,9 +53,9 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     assert not pad.hello["resumed"]
 
 
-def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
-    answer = pad.ask("open", photo_file(96, 80), name="../old.png")
-    assert answer.body == {
+def test_open_returns_the_description_and_preview_of_an_image(pad: DirectPad) -> None:
+    reply = pad.call("open", photo_file(96, 80), name="../old.png")
+    assert reply.body == {
         "type": "photo",
         "re": pad.count,
         "name": "old.png",
@@ -71,12 +71,12 @@ def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
         "notes": [],
         "proposed": None,
     }
-    gray, source = map(pixels, answer.buffers)
+    gray, source = map(pixels, reply.buffers)
     assert gray.shape == (80, 96)
     assert np.array_equal(gray, source)
 
 
-def test_a_sketch_model_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_proposes_a_sketch_model_for_sketches(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     ranked = rank_models("sketch")
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:62] = 0
@@ -93,56 +93,56 @@ def test_a_sketch_model_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: py
 
 
 def test_color_returns_an_image(pad: DirectPad) -> None:
-    answer = pad.ask("color", recipe=with_points(pad.open(), POINT), quality="final")
-    image = pixels(answer.buffers[0])
+    reply = pad.call("color", recipe=with_points(pad.open(), POINT), quality="final")
+    image = pixels(reply.buffers[0])
     assert image.shape == (80, 96, 3)
     assert np.ptp(image, axis=2).mean() > 3
     red, green, blue = image[30, 20].astype(int)
     assert red > max(green, blue) + 20
-    assert set(answer.body["timing"]) == {"wait", "prepare", "network", "join", "encode", "total"}
+    assert set(reply.body["timing"]) == {"wait", "prepare", "network", "join", "encode", "total"}
 
 
-def test_the_size_of_the_image_depends_on_the_quality() -> None:
+def test_color_image_size_depends_on_the_quality() -> None:
     for most, full in [(200_000, (500, 400)), (50_000, (250, 200))]:
         studio = tiny_studio(Limits(view_side=200, full_pixels=most))
         pad = DirectPad(studio)
         photo = pad.open(photo_file(500, 400))
         sizes = {}
         for quality in ("drag", "final", "full"):
-            body = pad.ask("color", recipe=with_points(photo, POINT), quality=quality).body
+            body = pad.call("color", recipe=with_points(photo, POINT), quality=quality).body
             sizes[quality] = (body["width"], body["height"])
         assert sizes == {"drag": (75, 60), "final": (200, 160), "full": full}
         studio.close()
 
 
-def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None:
+def test_suggest_ignores_the_color_of_the_excluded_point(pad: DirectPad) -> None:
     photo = pad.open()
     recipes = with_points(photo, POINT), with_points(photo, {**POINT, "color": "#2040c0"})
     place = {"x": 20, "y": 30}
-    one, other = (pad.ask("suggest", recipe=recipe, exclude=0, **place).body["items"] for recipe in recipes)
+    one, other = (pad.call("suggest", recipe=recipe, exclude=0, **place).body["items"] for recipe in recipes)
     assert one == other
-    one, other = (pad.ask("suggest", recipe=recipe, **place).body["items"] for recipe in recipes)
+    one, other = (pad.call("suggest", recipe=recipe, **place).body["items"] for recipe in recipes)
     assert one != other
 
 
-def test_suggestions_and_the_next_point_are_in_pixels_of_the_photo(pad: DirectPad) -> None:
+def test_suggest_and_next_use_image_pixel_coordinates(pad: DirectPad) -> None:
     recipe = with_points(pad.open(photo_file(192, 120)), POINT)
     opened, colorizer = pad.session.opened, pad.studio.pool.get(None)
     assert opened is not None
     lightness = opened.network_lightness(64)
     height, width = lightness.shape[2:]
-    answer = colorize(colorizer.prepare_part(Part(lightness, (192, 120)), Recipe.from_json(recipe)))
-    distribution = distribution_of(answer)
+    reply = colorize(colorizer.prepare_part(Part(lightness, (192, 120)), Recipe.from_json(recipe)))
+    distribution = distribution_of(reply)
     assert distribution is not None
 
     def bits(shares: torch.Tensor) -> float:
         return float(-(shares * shares.log2()).nansum())
 
     x, y = next_point(distribution, [(20 * width / 192, 30 * height / 120)])
-    found = pad.ask("next", recipe=recipe).body
+    found = pad.call("next", recipe=recipe).body
     assert (found["x"], found["y"]) == pytest.approx((min(x * 192 / width, 191.5), y * 120 / height))
     assert found["entropy"] == pytest.approx(bits(distribution.at(x, y)), rel=1e-4)
-    found = pad.ask("suggest", recipe=recipe, x=150, y=90, count=5).body
+    found = pad.call("suggest", recipe=recipe, x=150, y=90, count=5).body
     shares = distribution.at(150 * width / 192, 90 * height / 120)
     wanted = suggest_colors(shares, distribution.centers, opened.lightness_around((150, 90)), count=5)
     assert found["lightness"] == opened.lightness_around((150, 90))
@@ -150,38 +150,38 @@ def test_suggestions_and_the_next_point_are_in_pixels_of_the_photo(pad: DirectPa
     assert found["entropy"] == pytest.approx(bits(shares), rel=1e-4)
     wanted = suggest_colors(shares, distribution.centers, found["lightness"], count=32)
     for options, count in (({}, 9), ({"count": 32}, 32), ({"count": 100}, 32)):
-        items = pad.ask("suggest", recipe=recipe, x=150, y=90, **options).body["items"]
+        items = pad.call("suggest", recipe=recipe, x=150, y=90, **options).body["items"]
         assert len(items) == min(count, len(wanted))
-    bordered = pad.ask("next", recipe=recipe | {"border": [100, 40, 60, 50]}).body
+    bordered = pad.call("next", recipe=recipe | {"border": [100, 40, 60, 50]}).body
     assert 100 <= bordered["x"] <= 160
     assert 40 <= bordered["y"] <= 90
 
 
-def test_extent_draws_the_reach_of_a_point(pad: DirectPad) -> None:
+def test_extent_returns_the_reach_of_a_point(pad: DirectPad) -> None:
     pad.open()
     alphas = []
     for reach in (0, 0.5, "automatic", "everywhere"):
-        answer = pad.ask("extent", x=20, y=30, radius=4, reach=reach)
-        assert answer.body["reach"] == reach
-        tint = pixels(answer.buffers[0])
+        reply = pad.call("extent", x=20, y=30, radius=4, reach=reach)
+        assert reply.body["reach"] == reach
+        tint = pixels(reply.buffers[0])
         assert tint.shape == (64, 77, 4)
         alphas.append(tint[..., 3].astype(float).mean())
     assert 0 == alphas[0] < alphas[1] < alphas[2] < alphas[3] == 150
 
 
-def test_an_export_has_the_size_of_the_photo(studio: Studio) -> None:
+def test_export_has_the_requested_format_and_the_image_size(studio: Studio) -> None:
     formats = {"png": "PNG", "jpeg": "JPEG", "tiff": "TIFF", "webp": "WEBP", "layer": "PNG"}
     for kind, format_ in formats.items():
         pad = DirectPad(studio)
         recipe = with_points(pad.open(name="my photo.png"), POINT)
-        name = Path(pad.ask("export", recipe=recipe, format=kind).body["name"])
+        name = Path(pad.call("export", recipe=recipe, format=kind).body["name"])
         assert name.stem == ("my photo.colors" if kind == "layer" else "my photo.color")
         with Image.open(io.BytesIO(pad.export(recipe, kind))) as image:
             assert (image.format, image.size) == (format_, (96, 80))
         studio.disconnect(pad.session)
 
 
-def test_an_export_has_the_chosen_quality_size_and_resolution(pad: DirectPad) -> None:
+def test_export_applies_quality_size_and_resolution(pad: DirectPad) -> None:
     recipe = with_points(pad.open(photo_file(96, 80, "JPEG", dpi=(150, 150))), POINT)
     full = pixels(pad.export(recipe))
     for kind in ("png", "jpeg", "tiff", "webp", "layer"):
@@ -198,33 +198,33 @@ def test_an_export_has_the_chosen_quality_size_and_resolution(pad: DirectPad) ->
     assert len(pad.export(recipe, "jpeg", quality=50)) < len(pad.export(recipe, "jpeg"))
 
 
-def test_a_repeated_recipe_is_cached(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_color_caches_repeated_recipes(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
-    first = pad.ask("color", recipe=with_points(photo, POINT))
-    pad.ask("color", recipe=with_points(photo))
+    first = pad.call("color", recipe=with_points(photo, POINT))
+    pad.call("color", recipe=with_points(photo))
     monkeypatch.setattr(NetworkRunner, "predict", lambda *_: pytest.fail("the network ran again"))
-    assert pad.ask("color", recipe=with_points(photo, POINT)).buffers == first.buffers
+    assert pad.call("color", recipe=with_points(photo, POINT)).buffers == first.buffers
 
 
 def test_paint_and_replacements_run_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
-    plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]
+    plain = pad.call("color", recipe={"image": photo["image"]}).buffers[0]
     monkeypatch.setattr(NetworkRunner, "predict", lambda *_: pytest.fail("the network ran again"))
     line = {"path": [[20, 40], [70, 40]], "size": 16, "hardness": 0.8, "color": "#c04020"}
-    painted = pixels(pad.ask("color", recipe={"image": photo["image"], "paint": [line]}).buffers[0])
+    painted = pixels(pad.call("color", recipe={"image": photo["image"], "paint": [line]}).buffers[0])
     assert painted[40, 45, 0] > painted[40, 45, 1].astype(int) + 20
     rules = [{"old": hue, "new": "#d010d0", "range": 60} for hue in ("#c04020", "#20a040", "#3050b0")]
-    assert pad.ask("color", recipe={"image": photo["image"], "replacements": rules}).buffers[0] != plain
+    assert pad.call("color", recipe={"image": photo["image"], "replacements": rules}).buffers[0] != plain
 
 
-def test_a_loaded_recipe_is_checked_and_its_unknown_fields_stay(pad: DirectPad) -> None:
+def test_check_keeps_unknown_recipe_fields_with_a_note(pad: DirectPad) -> None:
     photo = pad.open()
-    body = pad.ask("check", recipe=with_points(photo, POINT, mood="warm")).body
+    body = pad.call("check", recipe=with_points(photo, POINT, mood="warm")).body
     assert body["recipe"]["mood"] == "warm"
     assert "mood" in body["notes"][0]
 
 
-def test_a_reconnected_pad_finds_its_photo_and_a_duplicated_tab_does_not(studio: Studio) -> None:
+def test_reconnected_pad_resumes_its_image_but_duplicated_tab_does_not(studio: Studio) -> None:
     pad = DirectPad(studio)
     photo = pad.open()
     copied = DirectPad(studio, pad.session.id)
@@ -236,18 +236,18 @@ def test_a_reconnected_pad_finds_its_photo_and_a_duplicated_tab_does_not(studio:
     assert back.hello["photo"]["image"] == photo["image"]
 
 
-def test_an_offered_photo_can_be_opened_again(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offered_image_can_be_opened_repeatedly(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(studio, "_start", None)
     studio.offer(photo_file(), "old.png")
     pad = DirectPad(studio)
     for _ in range(2):
-        assert pad.ask("open", **pad.hello["start"]).type == "photo"
+        assert pad.call("open", **pad.hello["start"]).type == "photo"
         pad.send("close")
-    assert pad.ask("color", recipe={}).body["code"] == "no_photo"
+    assert pad.call("color", recipe={}).body["code"] == "no_photo"
     studio.disconnect(pad.session)
 
 
-def test_waiting_requests_that_must_be_answered_are_not_replaced(pad: DirectPad) -> None:
+def test_non_replaceable_requests_all_receive_replies(pad: DirectPad) -> None:
     pad.open()
     area = {"action": "lock", "path": [[5, 5], [40, 5], [40, 40]]}
     for kind, fields in (
@@ -255,12 +255,12 @@ def test_waiting_requests_that_must_be_answered_are_not_replaced(pad: DirectPad)
         *(("model", {}), ("attach", {"detach": True}), ("open", {"upload": "gone"})),
     ):
         numbers = [pad.send(kind, **fields) for _ in range(5)]
-        answers = [pad.next() for _ in numbers]
-        assert [answer.body["re"] for answer in answers] == numbers
-        assert "dropped" not in {answer.type for answer in answers}
+        replies = [pad.next() for _ in numbers]
+        assert [reply.body["re"] for reply in replies] == numbers
+        assert "dropped" not in {reply.type for reply in replies}
 
 
-def test_two_models_stay_loaded() -> None:
+def test_model_pool_keeps_two_models_loaded() -> None:
     loaded: list[str] = []
     own: Any = SimpleNamespace(name="own", model=torch.nn.Identity())
 
@@ -276,10 +276,10 @@ def test_two_models_stay_loaded() -> None:
     assert loaded == ["gray", "levin2004", "welsh2002", "levin2004"]
 
 
-def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
+def test_invalid_requests_return_one_line_errors(pad: DirectPad) -> None:
     outside = {"x": 1e6, "y": 3, "color": "#ffffff"}
     place = {"recipe": {}, "x": 1, "y": 1}
-    for kind, fields, code, said in [
+    for kind, fields, code, expected in [
         ("color", {}, "bad_recipe", "recipe must be a JSON object"),
         ("color", {"recipe": {"points": [{"x": 1}]}}, "bad_recipe", "points[0]"),
         ("color", {"recipe": {"points": [outside]}}, "bad_recipe", "outside"),
@@ -307,19 +307,19 @@ def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
         ("nonsense", {}, "bad_message", "known type"),
     ]:
         pad.open()
-        answer = pad.ask(kind, **fields)
-        assert (answer.type, answer.body["code"]) == ("error", code), answer.body
-        assert said in answer.body["message"]
-        assert "\n" not in answer.body["message"]
+        reply = pad.call(kind, **fields)
+        assert (reply.type, reply.body["code"]) == ("error", code), reply.body
+        assert expected in reply.body["message"]
+        assert "\n" not in reply.body["message"]
 
 
-def test_only_the_last_of_many_drags_is_answered(pad: DirectPad) -> None:
+def test_queued_drag_requests_are_dropped_for_the_last_request(pad: DirectPad) -> None:
     photo = pad.open()
     last = 0
     for x in range(10, 60):
         last = pad.send("color", recipe=with_points(photo, {**POINT, "x": x}), quality="drag")
-    seen = []
+    dropped = []
     while (message := pad.next()).body["re"] != last:
-        seen.append(message.type)
+        dropped.append(message.type)
     assert message.type == "colored"
-    assert seen.count("dropped") > 25
+    assert dropped.count("dropped") > 25

@@ -1,4 +1,4 @@
-"""Healing in the answers of the pad."""
+"""Healing in previews of the drawing pad."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tiny_model import gray_image
 DUST = {"path": [[60, 40], [90, 40]], "width": 8}
 
 
-def dusty(width: int = 240, height: int = 160) -> bytes:
+def dusty_file(width: int = 240, height: int = 160) -> bytes:
     levels = gray_image(height, width).copy()
     levels[38:42, 60:90] = 255
     return image_file(levels)
 
 
-def test_a_preview_is_healed_and_undone(pad: DirectPad) -> None:
-    photo = pad.open(dusty())
+def test_color_applies_and_removes_healing(pad: DirectPad) -> None:
+    photo = pad.open(dusty_file())
     recipe = {"image": photo["image"]}
     shown = {
-        name: pixels(pad.ask("color", recipe=each, quality=quality).buffers[0]).astype(int)
+        name: pixels(pad.call("color", recipe=each, quality=quality).buffers[0]).astype(int)
         for name, each, quality in (
             ("plain", recipe, "final"),
             ("healed", recipe | {"healing": [DUST]}, "final"),

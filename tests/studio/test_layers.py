@@ -21,26 +21,26 @@ def over(gray: np.ndarray, layer: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("spread", [0, 3, 40, 255])
-def test_the_colors_laid_over_the_photo_give_the_result(spread: int) -> None:
+def test_color_layer_over_the_gray_image_reproduces_the_result(spread: int) -> None:
     gray = RNG.integers(0, 256, (300, 40), dtype=np.uint8)
     change = RNG.integers(-spread, spread + 1, (300, 40, 3))
     result = (gray[..., None].astype(int) + change).clip(0, 255).astype(np.uint8)
     layer = color_layer(gray, result)
     assert np.abs(over(gray, layer) - result).max() <= 1
     if spread == 0:
-        assert not layer[..., 3].any()  # nothing is there where nothing has color
+        assert not layer[..., 3].any()  # transparent without color
     if spread == 3:
-        assert np.median(layer[..., 3]) < 30  # as transparent as can be
+        assert np.median(layer[..., 3]) < 30  # as transparent as possible
 
 
-def test_a_photo_in_color_becomes_gray_of_the_same_lightness() -> None:
+def test_gray_levels_keeps_the_lightness_of_color_images() -> None:
     levels = np.zeros((4, 4, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
-    assert gray_levels(read_image(levels))[0, 0] == 127  # L of red is 53.2, that of this gray too
+    assert gray_levels(read_image(levels))[0, 0] == 127  # L* of red and of this gray is 53.2
     gray = read_image(photo_file())
     assert np.array_equal(gray_levels(gray), gray.levels)
 
 
-def test_an_open_raster_file_follows_the_specification(pad: DirectPad) -> None:
+def test_ora_export_follows_the_openraster_specification(pad: DirectPad) -> None:
     photo = pad.open(photo_file(300, 80), "my photo.png")
     recipe = {"image": photo["image"], "points": [{"x": 20, "y": 30, "radius": 4, "color": "#c04020"}]}
     pack = zipfile.ZipFile(io.BytesIO(pad.export(recipe, "ora")))

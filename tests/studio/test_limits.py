@@ -1,4 +1,4 @@
-"""No message takes the server's time or memory, and work ends with the pad that wanted it."""
+"""Limits of messages, and cancellation of requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from colorzoo.studio.studio import Studio
 
 LONG_LISTS: list[
     dict[str, Any]
-] = [  # of items that no recipe may have, so that reading one is a different error
+] = [  # lists of invalid items, which would raise a different error if they were parsed
     {"points": [None] * 100_000},
     {"scribbles": [None] * 20_000},
     {"scribbles": [{"path": [None] * 300_000}]},
@@ -25,16 +25,16 @@ LONG_LISTS: list[
 ]
 
 
-def test_long_lists_are_refused_before_their_items_are_read(pad: DirectPad) -> None:
+def test_color_rejects_long_lists_before_parsing_their_items(pad: DirectPad) -> None:
     for recipe in LONG_LISTS:
         pad.open()
-        answer = pad.ask("color", recipe=recipe).body
-        assert (answer["type"], answer["code"]) == ("error", "bad_recipe")
-        assert "at most" in answer["message"]
+        reply = pad.call("color", recipe=recipe).body
+        assert (reply["type"], reply["code"]) == ("error", "bad_recipe")
+        assert "at most" in reply["message"]
 
 
 def block_first_layer(studio: Studio) -> tuple[threading.Event, threading.Event, list[object]]:
-    """Block the first layer of a prediction; return the events *entered* and *go on*, and all layers run."""
+    """Block the first layer of a prediction; return *entered*, *go on* and the executed layers."""
     entered, go_on, runs = threading.Event(), threading.Event(), []
 
     def wait_in_first_layer(layer: object, *_: object) -> None:
@@ -48,7 +48,7 @@ def block_first_layer(studio: Studio) -> tuple[threading.Event, threading.Event,
     return entered, go_on, runs
 
 
-def test_a_request_is_cancelled_when_its_pad_disconnects() -> None:
+def test_disconnect_cancels_running_requests() -> None:
     studio = tiny_studio()
     entered, go_on, runs = block_first_layer(studio)
     try:
@@ -59,31 +59,31 @@ def test_a_request_is_cancelled_when_its_pad_disconnects() -> None:
         studio.disconnect(pad.session)
         go_on.set()
         again = DirectPad(studio, pad.session.id)
-        again.ask("model")  # waits for the same session
+        again.call("model")  # waits for the same session
         assert len(runs) == 1
     finally:
         go_on.set()
         studio.close()
 
 
-def test_a_preview_is_cancelled_by_the_final_request(pad: DirectPad, studio: Studio) -> None:
-    """Mouse-up must not wait for the preview of the drag."""
+def test_final_request_cancels_a_running_preview(pad: DirectPad, studio: Studio) -> None:
+    """A final request must not wait for a drag preview."""
     pad.open()
-    pad.ask("color", recipe={})
+    pad.call("color", recipe={})
     entered, go_on, runs = block_first_layer(studio)
     preview = pad.send("color", recipe={"strength": 0.9}, quality="drag")
     assert entered.wait(30)
     final = pad.send("color", recipe={"strength": 0.8})
     go_on.set()
-    answers = {message.body["re"]: message.type for message in (pad.next(), pad.next())}
-    assert answers == {preview: "dropped", final: "colored"}
+    replies = {message.body["re"]: message.type for message in (pad.next(), pad.next())}
+    assert replies == {preview: "dropped", final: "colored"}
     assert len(runs) < 2 * len(set(runs))
 
 
-def test_another_photo_clears_the_cache_of_stages(pad: DirectPad, studio: Studio) -> None:
+def test_open_clears_the_cache_of_the_previous_image(pad: DirectPad, studio: Studio) -> None:
     cache = studio.pool.cache
     pad.open()
-    pad.ask("color", recipe={})
+    pad.call("color", recipe={})
     used = cache.nbytes
     pad.open(name="second.png")
     assert cache.nbytes < used

@@ -1,4 +1,4 @@
-"""Opening photos: cancellation and lightness maps."""
+"""Opening of images: cancellation, classification and lightness maps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def color_file(width: int, height: int) -> bytes:
     return image_file(cv2.resize(levels, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancel_stops_opening_and_keeps_first_image(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     first = pad.open()
 
     def cancel_and_read(data: bytes, *options: Any) -> Any:
@@ -38,20 +38,20 @@ def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(opened_image, "read_upload", cancel_and_read)
     number = pad.send("open", photo_file(40, 30), name="other.png")
-    answer = pad.next().body
-    assert (answer["re"], answer["code"]) == (number, "cancelled")
-    assert pad.ask("color", recipe={"image": first["image"]}).type == "colored"  # the other photo stayed
+    reply = pad.next().body
+    assert (reply["re"], reply["code"]) == (number, "cancelled")
+    assert pad.call("color", recipe={"image": first["image"]}).type == "colored"  # the first image is kept
 
 
 @pytest.mark.parametrize("size", [(96, 80), (300, 200), (701, 513), (1000, 40)])
-def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) -> None:
+def test_opened_image_network_lightness_matches_the_command_line(size: tuple[int, int]) -> None:
     for data in (photo_file(*size), color_file(*size)):
         opened = open_upload(data, "old.png", Limits(view_side=100), 64)
         lightness = FullLightness(read_image(data).levels)
         shape = working_size(size[1], size[0], 64)
         assert torch.equal(opened.network_lightness(64), lightness.shrunk(shape))
         view = shrink_lightness(lightness.whole(), tuple(opened.lightness.shape[2:]))
-        assert (opened.lightness - view).abs().mean() < 3.0  # a part of a pixel of the view
+        assert (opened.lightness - view).abs().mean() < 3.0  # shift of less than one preview pixel
         rough = opened.approximate_lightness(32) - lightness.shrunk(working_size(size[1], size[0], 32))
         assert rough.abs().mean() < 3.0
 
@@ -68,7 +68,7 @@ TINTED = ("the tint of the paper is ignored; “Before” shows it",)
 PAPER = np.array([1.0, 0.93, 0.8])
 
 
-def test_a_photo_is_a_sketch_gray_or_in_color() -> None:
+def test_open_upload_classifies_sketch_gray_and_color_images() -> None:
     for rgb, kind, notes in [
         (drawing(), "sketch", ()),
         ((drawing()[..., None] * PAPER).astype(np.uint8), "sketch", TINTED),
@@ -82,7 +82,7 @@ def test_a_photo_is_a_sketch_gray_or_in_color() -> None:
 
 
 def two_textures() -> torch.Tensor:
-    """Return a lightness ``(h, w)`` of two things, about 20 and about 80, with specks of white and black."""
+    """Return a lightness map ``(h, w)`` with halves of about 20 and 80, and white and black specks."""
     chance = torch.Generator().manual_seed(0)
     lightness = torch.full((300, 320), 80.0)
     lightness[:, :160] = 20.0
@@ -95,16 +95,16 @@ def two_textures() -> torch.Tensor:
 PLACES = [(row, column) for row in (0, 7, 150, 299) for column in (0, 40, 155, 159, 160, 164, 250, 319)]
 
 
-def test_a_point_has_the_lightness_of_the_thing_around_it() -> None:
+def test_lightness_around_returns_the_lightness_of_the_surrounding_object() -> None:
     lightness = two_textures()
-    assert min(float(lightness[place]) for place in PLACES) == 0.0  # some are on specks
+    assert min(float(lightness[place]) for place in PLACES) == 0.0  # some places are on specks
     for row, column in PLACES:
         expected = 20 if column < 160 else 80
         assert lightness_around(lightness, row, column) == pytest.approx(expected, abs=2)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="missing, not passed: node is not installed")
-def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> None:
+def test_surroundings_js_matches_lightness_around(tmp_path: Path) -> None:
     lightness = two_textures()
     (tmp_path / "map.json").write_text(json.dumps(lightness.flatten().tolist()))
     module = (Path(str(files("colorzoo.studio"))) / "static" / "js" / "surroundings.js").as_uri()
@@ -122,7 +122,7 @@ def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("scale", [1, 257])
-def test_alpha_is_shown_in_8_bits_at_the_size_of_the_preview(scale: int) -> None:
+def test_opened_image_alpha_has_8_bits_and_preview_size(scale: int) -> None:
     levels = np.full((80, 120, 4), 100 * scale, (np.uint8, np.uint16)[scale > 1])
     levels[:, 60:, 3] = 200 * scale
     opened = open_upload(imagecodecs.png_encode(levels), "cut.png", Limits(view_side=60), 64)
@@ -130,14 +130,14 @@ def test_alpha_is_shown_in_8_bits_at_the_size_of_the_preview(scale: int) -> None
     assert np.array_equal(pixels(opened.alpha), np.repeat([[100, 200]], 40, axis=0).repeat(30, axis=1))
 
 
-def test_transparent_line_art_lies_on_paper() -> None:
+def test_transparent_line_art_is_composited_on_white_paper() -> None:
     cover = np.zeros((96, 128), np.uint8)
     cover[10:80, 20:23] = cover[40:43, 20:100] = 255
     ink = np.dstack([np.zeros((96, 128, 3), np.uint8), cover])
     opened = open_upload(image_file(ink), "ink.png", Limits(), 64)
     assert (opened.kind, opened.alpha) == ("sketch", b"")
     assert pixels(opened.gray).mean() > 200
-    assert float(opened.lightness.mean()) < 0.01  # as models of photos read it
+    assert float(opened.lightness.mean()) < 0.01  # input of models for photos
     paper = opened.on_paper()
     assert paper.on_paper() is opened.on_paper()
     assert float(paper.network_lightness(64).mean()) > 80

@@ -1,4 +1,4 @@
-"""Recipes that the pad reads and writes, without a browser."""
+"""Recipes that the drawing pad reads and writes, without a browser."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ POINTS = [
 
 
 @pytest.mark.skipif(NODE is None, reason="missing, not passed: node is not installed")
-def test_a_recipe_without_ab_stays_without_it() -> None:
-    """An exact ab goes before the color that `colorize` moves to the lightness of its place."""
+def test_recipe_points_without_ab_are_written_without_ab() -> None:
+    """An exact ab takes precedence over the color, which `colorize` adapts to the lightness."""
     module = (Path(str(files("colorzoo.studio"))) / "static" / "js" / "document.js").as_uri()
     recipe = json.dumps({"version": 2, "points": POINTS})
     script = SCRIPT.replace("RECIPE", recipe).replace("MODULE", module)

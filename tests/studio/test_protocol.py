@@ -20,7 +20,7 @@ from colorzoo.studio.protocol import Message, StudioError, describe_error, error
 
 @given(st.lists(st.binary(max_size=40), max_size=4), st.text(max_size=20))
 @settings(max_examples=40, deadline=None)
-def test_messages_are_packed_and_unpacked(buffers: list[bytes], text: str) -> None:
+def test_pack_and_unpack_round_trip_messages(buffers: list[bytes], text: str) -> None:
     message = Message({"type": "color", "id": 3, "text": text}, tuple(buffers))
     frame = pack(message)
     assert isinstance(frame, str) == (not buffers)
@@ -30,7 +30,7 @@ def test_messages_are_packed_and_unpacked(buffers: list[bytes], text: str) -> No
 HEAD = json.dumps({"type": "open", "buffers": [3]}).encode()
 
 
-def test_invalid_frames_are_refused() -> None:
+def test_unpack_rejects_invalid_frames() -> None:
     for frame in [
         "",
         "[]",
@@ -52,7 +52,7 @@ def test_invalid_frames_are_refused() -> None:
         assert caught.value.code == "bad_message"
 
 
-def test_unexpected_errors_reveal_no_details() -> None:
+def test_error_message_hides_details_of_unexpected_errors() -> None:
     body = error_message(RuntimeError("/home/user/secret.py line 3"), 7).body
     assert (body["code"], body["re"]) == ("internal", 7)
     assert "secret" not in body["message"]
@@ -70,13 +70,13 @@ def test_unexpected_errors_reveal_no_details() -> None:
         (UnknownModelError("unknown model 'x'"), "This coloring model cannot be used. "),
     ],
 )
-def test_errors_begin_with_a_plain_sentence(error: ColorzooError, first: str) -> None:
+def test_describe_error_begins_with_a_plain_sentence(error: ColorzooError, first: str) -> None:
     text = describe_error(error)[1]
     assert text.startswith(first)
     assert text.endswith(f"Details: {error}")
 
 
-def test_recipes_of_other_images_and_versions_raise_these_errors() -> None:
+def test_recipe_raises_for_other_images_and_versions() -> None:
     with pytest.raises(RecipeVersionError, match=r"recipe\.version"):
         Recipe.from_json('{"version": 99}')
     with pytest.raises(OtherImageError, match="8 x 8"):
@@ -85,7 +85,7 @@ def test_recipes_of_other_images_and_versions_raise_these_errors() -> None:
         Recipe(points=(PointHint(x=50, y=2, color="#c04020"),)).check_inside(9, 9)
 
 
-def test_errors_in_plain_language_have_no_details() -> None:
+def test_describe_error_keeps_plain_messages_without_details() -> None:
     assert describe_error(GuidanceError("the reference has no color."))[1] == "The reference has no color."
     assert describe_error(GuidanceError("suggest.x is missing."))[1] == "suggest.x is missing."
     assert describe_error(MemoryError())[0] == "too_large"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pads import DirectPad, look_file, photo_file, pixels, socket_pad, web_client
+from pads import DirectPad, exemplar_file, photo_file, pixels, socket_pad, web_client
 from PIL import Image
 from test_widget import page_of
 
@@ -42,7 +42,7 @@ RECIPE = {
     "kind",
     ["png", pytest.param("jpeg", marks=pytest.mark.nightly), pytest.param("tiff", marks=pytest.mark.nightly)],
 )
-def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> None:
+def test_pad_widget_python_and_command_line_give_the_same_image(tmp_path: Path, kind: str) -> None:
     suffix = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}[kind]
     data = photo_file(96, 80, "JPEG", quality=90)
     source, hints, target = tmp_path / "old.jpg", tmp_path / "hints.json", tmp_path / f"new{suffix}"
@@ -57,12 +57,12 @@ def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> 
     studio = Studio()
     with web_client(studio) as client, socket_pad(client) as pad:
         photo = pad.open(data, "old.jpg").body
-        exported = pad.ask("export", recipe={**RECIPE, "image": photo["image"]}, format=kind).body
+        exported = pad.call("export", recipe={**RECIPE, "image": photo["image"]}, format=kind).body
         assert_same(client.get("/" + exported["url"]).content, target)
 
     widget = Pad(source, recipe=hints)
-    answer = page_of(widget).ask("export", recipe=widget.recipe, format=kind)
-    assert_same(answer.buffers[0], target)
+    reply = page_of(widget).call("export", recipe=widget.recipe, format=kind)
+    assert_same(reply.buffers[0], target)
     by_hand = colorzoo.colorize(source, guidance=hints)
     assert np.array_equal(np.asarray(by_hand), np.asarray(widget.result()))
     if kind != "jpeg":
@@ -71,7 +71,7 @@ def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> 
 
 
 def assert_same(data: bytes, target: Path) -> None:
-    """Check pixels, metadata and the record of how they were made, but for time and name."""
+    """Check that pixels, metadata and provenance are equal, except for time and name."""
     exported = target.with_name(f"exported{target.suffix}")
     exported.write_bytes(data)
     one, other = read_image(exported), read_image(target)
@@ -88,12 +88,12 @@ def origin_of(path: Path) -> ImageProvenance:
     origin = read_provenance(path)
     assert origin is not None
     assert origin.name
-    return replace(origin, date="", name="")  # an upload has a name of its own
+    return replace(origin, date="", name="")  # uploads have other names
 
 
-def test_a_reference_in_the_pad_is_recorded_as_by_the_command_line(tmp_path: Path) -> None:
+def test_pad_export_records_the_reference_like_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "old.png").write_bytes(photo_file())
-    (tmp_path / "look.png").write_bytes(look_file())
+    (tmp_path / "look.png").write_bytes(exemplar_file())
     recipe = {"version": 2, "model": "welsh2002", "border": "none", "exemplar": {"path": "look.png"}}
     (tmp_path / "hints.json").write_text(json.dumps(recipe))
     target = tmp_path / "new.png"
@@ -102,22 +102,22 @@ def test_a_reference_in_the_pad_is_recorded_as_by_the_command_line(tmp_path: Pat
     studio = Studio(inline_files=True)
     pad = DirectPad(studio)
     pad.open(photo_file())
-    pad.ask("attach", look_file(), name="look.png", slot="exemplar")
+    pad.call("attach", exemplar_file(), name="look.png", slot="exemplar")
     exported = tmp_path / "exported.png"
-    exported.write_bytes(pad.ask("export", recipe=recipe, format="png").buffers[0])
+    exported.write_bytes(pad.call("export", recipe=recipe, format="png").buffers[0])
     studio.close()
     origin = origin_of(exported)
     assert origin == origin_of(target)
-    assert json.loads(origin.files)[0]["sha256"] == hashlib.sha256(look_file()).hexdigest()
+    assert json.loads(origin.files)[0]["sha256"] == hashlib.sha256(exemplar_file()).hexdigest()
     assert not origin.trained
 
 
-def test_the_preview_of_a_small_photo_is_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_of_a_small_image_equals_the_colorizer_result(monkeypatch: pytest.MonkeyPatch) -> None:
     studio = Studio()
-    monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=40))  # unlike most models
+    monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=40))  # not the default size
     pad = DirectPad(studio)
     recipe = {**RECIPE, "image": pad.open(photo_file())["image"]}
-    shown = pad.ask("color", recipe=recipe)
+    shown = pad.call("color", recipe=recipe)
     whole = np.asarray(Colorizer(str(RECIPE["model"]), size=40)(pixels(photo_file()), recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
     studio.close()

@@ -41,8 +41,8 @@ def web(studio: Studio) -> Iterator[SocketPad]:
 
 def status(address: str, **headers: str) -> int:
     try:
-        with urlopen(Request(address, headers=headers), timeout=20) as answer:
-            return int(answer.status)
+        with urlopen(Request(address, headers=headers), timeout=20) as reply:
+            return int(reply.status)
     except HTTPError as error:
         return error.code
 
@@ -56,26 +56,26 @@ def test_loopback_requires_the_token_of_the_printed_address(url: str) -> None:
     assert status(f"{page}report/any.html") == 403
     assert status(f"{health}?token={token}") == 200
     assert status(health, Authorization=f"Bearer {token}") == 200
-    with urlopen(url) as answer:
-        cookie = answer.headers["Set-Cookie"]
+    with urlopen(url) as reply:
+        cookie = reply.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert status(health, Cookie=cookie.split(";")[0]) == 200
     assert status(health, Cookie=cookie.split("=")[0] + "=guess") == 403
 
 
-def test_an_invalid_host_or_origin_is_refused(web: SocketPad) -> None:
+def test_app_rejects_invalid_host_and_origin_headers(web: SocketPad) -> None:
     for header in [{"host": "[::1"}, {"origin": "http://[::1"}, {"host": "[zz]:80"}]:
         assert web.client.get("/api/health", headers={"host": "127.0.0.1:8765"} | header).status_code == 403
 
 
-def test_a_name_that_is_no_unicode_is_exported(web: SocketPad) -> None:
+def test_export_accepts_names_with_lone_surrogates(web: SocketPad) -> None:
     recipe = {"image": web.open(photo_file(), "\ud800.png").body["image"]}
-    exported = web.ask("export", recipe=recipe, format="png").body
+    exported = web.call("export", recipe=recipe, format="png").body
     assert web.client.get("/" + exported["url"]).status_code == 200
 
 
-def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_request_heads_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
     with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
         place = urlsplit(url)
@@ -85,8 +85,8 @@ def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
             for sent in (b"", half, half + b"x\r\n\r\n"):
                 link = socket.create_connection((place.hostname, place.port), timeout=3)
                 link.sendall(sent)
-                answer = b"".join(iter(lambda link=link: link.recv(2**16), b""))  # until the server closes
-                assert answer.startswith(b"HTTP/1.1 403") == (b"x" in sent)
+                reply = b"".join(iter(lambda link=link: link.recv(2**16), b""))  # until the server closes
+                assert reply.startswith(b"HTTP/1.1 403") == (b"x" in sent)
                 link.close()
             pad.send(json.dumps({"type": "check", "id": 1, "recipe": {}}))  # a websocket stays open
             assert hello["type"] == "hello"
@@ -100,7 +100,7 @@ def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
         (300, 400, True, False),
     ],
 )
-def test_a_client_that_does_not_read_is_disconnected(
+def test_outgoing_disconnects_clients_that_do_not_read(
     monkeypatch: pytest.MonkeyPatch, count: int, size: int, reads: bool, ends: bool
 ) -> None:
     monkeypatch.setattr(app, "MAX_UNREAD_BYTES", 1000)
@@ -126,10 +126,10 @@ def test_a_client_that_does_not_read_is_disconnected(
 
 @pytest.mark.nightly
 @pytest.mark.browser
-def test_the_pad_works_behind_a_path_prefix(
+def test_pad_works_behind_a_path_prefix(
     browser: Any, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As nginx and jupyter-server-proxy do, remove the prefix before the server gets a request."""
+    """Like nginx and jupyter-server-proxy, the proxy removes the prefix from the request path."""
 
     def behind_prefix(*args: Any) -> ASGIApp:
         inner = app.build_app(*args)

@@ -20,7 +20,7 @@ from colorzoo.studio.server import FIRST_PORT, Address, run_server, serve
 
 
 @pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False)])
-def test_the_terminal_says_that_nothing_is_encrypted(
+def test_serve_prints_a_warning_and_qr_code_for_public_addresses(
     host: str, warned: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A report is opened in the browser instead of the drawing pad."""
@@ -40,8 +40,8 @@ def test_the_terminal_says_that_nothing_is_encrypted(
         assert opened.get(timeout=10) in text
 
 
-def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first one is always the same, as browsers keep the autosave by address."""
+def test_run_server_tries_ten_default_ports_or_the_given_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first port is fixed, because browsers store the autosave by address."""
     assert FIRST_PORT == 8765
     tried: list[int] = []
 
@@ -52,16 +52,16 @@ def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket.socket, "bind", bind)
     for address, ports in ((Address(), range(8765, 8775)), (Address(port=80), [80])):
         tried.clear()
-        said = rf"cannot listen on 127.0.0.1, port {ports[0]}: Address already in use.* --port"
+        message = rf"cannot listen on 127.0.0.1, port {ports[0]}: Address already in use.* --port"
         with (
-            pytest.raises(ColorzooError, match=said),
+            pytest.raises(ColorzooError, match=message),
             run_server(StudioLoader.loaded(tiny_studio()), address),
         ):
             pass
         assert tried == list(ports)
 
 
-def test_the_address_is_free_after_the_server_has_ended() -> None:
+def test_run_server_closes_the_port_at_exit() -> None:
     with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _), urlopen(url) as page:
         assert page.status == 200
     with pytest.raises(URLError):

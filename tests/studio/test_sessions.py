@@ -23,7 +23,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def a_photo() -> OpenedImage:
+def opened_image() -> OpenedImage:
     return open_upload(photo_file(), "old.png", Limits(), 64)
 
 
@@ -43,8 +43,8 @@ def test_idle_sessions_expire(clock: Clock) -> None:
     assert (gone, len(store)) == ([idle.id, busy.id], 0)
 
 
-def test_photos_are_dropped_when_memory_is_short() -> None:
-    photo = a_photo()
+def test_session_store_drops_images_above_the_memory_limit() -> None:
+    photo = opened_image()
     store = SessionStore(Limits(memory_bytes=int(photo.nbytes * 2.5)))
     sessions = [store.new() for _ in range(3)]
     for session in sessions:
@@ -62,7 +62,7 @@ def test_session_ids_are_unique_and_secret() -> None:
     assert all(store.find(guess) is None for guess in (None, "", "0", "../x", "a" * 10_000))
 
 
-def test_files_of_a_session_are_limited_and_dropped_with_its_photo() -> None:
+def test_session_files_are_limited_and_removed_on_release() -> None:
     session, other = Session("a"), Session("b")
     keys = [session.add_file(bytes(10), f"{number}") for number in range(6)]
     assert session.nbytes == 40
@@ -71,13 +71,13 @@ def test_files_of_a_session_are_limited_and_dropped_with_its_photo() -> None:
         with pytest.raises(StudioError):
             session.file(key)
     with pytest.raises(StudioError):
-        other.file(keys[3])  # of another session
+        other.file(keys[3])  # file of another session
     assert {len(key) for key in keys} == {32}  # 192 bits
     session.release()
     assert session.nbytes == 0
 
 
-def test_safe_names() -> None:
+def test_safe_name_removes_paths_and_control_characters() -> None:
     for given, plain in [
         ("old.jpg", "old.jpg"),
         ("../../etc/passwd", "passwd"),
@@ -90,7 +90,7 @@ def test_safe_names() -> None:
         assert safe_name(given) == plain
 
 
-def test_a_photo_keeps_no_full_size_pixels() -> None:
+def test_opened_image_stores_no_full_size_pixels() -> None:
     photo = open_upload(photo_file(900, 1500), "big.png", replace(Limits(), view_side=300), 64)
     assert (photo.size, photo.view) == ((900, 1500), (180, 300))
     assert {size: tuple(m.shape[2:]) for size, m in photo.network_lightnesses.items()} == {64: (107, 64)}
@@ -102,11 +102,11 @@ def test_connected_sessions_never_expire(clock: Clock) -> None:
     store = SessionStore(Limits(idle_seconds=60, sessions=2), clock)
     here, away = store.new(), store.new()
     here.connected = True
-    here.set_opened(a_photo())
+    here.set_opened(opened_image())
     clock.now = 100
     store.remove_expired()
     assert store.find(here.id) is here
-    assert here.opened is None  # the pad sends it again when it goes on
+    assert here.opened is None  # the pad uploads the image again when needed
     assert store.find(away.id) is None
 
 
@@ -114,7 +114,7 @@ def test_connected_sessions_are_never_replaced() -> None:
     store = SessionStore(Limits(sessions=2))
     first, second = store.new(), store.new()
     first.connected = True
-    third = store.new()  # in place of the one without a pad
+    third = store.new()  # replaces the disconnected session
     third.connected = True
     assert [store.find(s.id) is s for s in (first, second, third)] == [True, False, True]
     with pytest.raises(StudioError, match="at most 2"):

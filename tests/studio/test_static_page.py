@@ -1,4 +1,4 @@
-"""The page without a server: its files, its graph, and the page in a browser."""
+"""The static page: its files, its ONNX graph, and colorization in a browser."""
 
 import functools
 import http.server
@@ -28,7 +28,7 @@ MODEL = "zhang2017_local_small"
 STATE = "body[data-state=ready]"
 
 
-def test_halved_weights_give_the_same_results(tmp_path: Path) -> None:
+def test_halve_weights_keeps_the_results_of_the_graph(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     weights = {"matrix": draw.normal(size=(64, 64)), "wide": np.geomspace(1e-9, 1e5, 64)}
     tensors = [numpy_helper.from_array(each.astype(np.float32), name) for name, each in weights.items()]
@@ -50,13 +50,13 @@ def test_halved_weights_give_the_same_results(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for a page with stand-ins of runtime and graph."""
+    """Return a folder for a page, and replace runtime and graph with fake files."""
     monkeypatch.setattr(static_page, "_runtime_files", lambda: {"runtime/ort.mjs": b"run"})
     monkeypatch.setattr(static_page, "_graph_of", lambda _: (b"graph", 256))
     return tmp_path / "page"
 
 
-def test_a_page_replaces_an_older_page_as_a_whole(folder: Path, photo: Path) -> None:
+def test_write_page_replaces_an_older_page_completely(folder: Path, photo: Path) -> None:
     size = write_page(folder, model_card(MODEL), [photo, photo])
     written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     assert size == sum(path.stat().st_size for path in written.values())
@@ -68,7 +68,7 @@ def test_a_page_replaces_an_older_page_as_a_whole(folder: Path, photo: Path) -> 
     assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".page")] == []
 
 
-def test_a_folder_with_other_files_is_kept(folder: Path) -> None:
+def test_write_page_rejects_folders_with_other_files(folder: Path) -> None:
     folder.mkdir()
     (folder / "thesis.txt").touch()
     with pytest.raises(ColorzooError, match="--static"):
@@ -78,7 +78,7 @@ def test_a_folder_with_other_files_is_kept(folder: Path) -> None:
         write_page(folder / "thesis.txt", model_card(MODEL), [])
 
 
-def test_models_that_cannot_run_in_a_page_are_refused(folder: Path) -> None:
+def test_write_page_rejects_unsupported_models(folder: Path) -> None:
     for name in ["levin2004", "cho2023_small", "zhang2016"]:
         with pytest.raises(ColorzooError, match=f"--model {name}"):
             write_page(folder, model_card(name), [])
@@ -100,8 +100,8 @@ def serving(folder: Path) -> Iterator[str]:
 @pytest.mark.nightly
 @pytest.mark.browser
 @pytest.mark.timeout(900)
-def test_a_browser_colors_an_image_with_points(browser: Any, photo: Path, tmp_path: Path) -> None:
-    """Without a server: compare the automatic colors with Python, add a point, undo it, and download."""
+def test_static_page_colorizes_an_image_with_points(browser: Any, photo: Path, tmp_path: Path) -> None:
+    """Compare the automatic colors with Python, add a point, undo it, and download."""
     assert main(["studio", str(photo), "--static", str(tmp_path / "page"), "--model", MODEL]) == 0
     with serving(tmp_path / "page") as url:
         page = browser.new_page(viewport={"width": 900, "height": 700})

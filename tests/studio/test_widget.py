@@ -22,36 +22,37 @@ POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020"}
 
 
 class Page:
-    """Stands for the page of a widget: catches what Python sends, sends what the page would."""
+    """Fake widget page, which records messages from Python and sends requests."""
 
     def __init__(self, pad: Pad) -> None:
         self.pad, self.count = pad, 0
-        self.passed_over: list[str] = []  # kinds of messages
+        self.skipped: list[str] = []  # kinds of messages
         self.inbox: queue.Queue[Message] = queue.Queue()
         pad.send = lambda content, buffers=None: self.inbox.put(
             Message(content, tuple(bytes(b) for b in buffers or ()))
         )
-        self.say("ready")
+        self.post("ready")
         greeting = self.inbox.get(timeout=30)
         self.hello, self.files = greeting.body, greeting.buffers
 
-    def say(self, kind: str, *buffers: bytes, **fields: Any) -> int:
+    def post(self, kind: str, *buffers: bytes, **fields: Any) -> int:
         self.count += 1
         content = {"type": kind, "id": self.count, **fields}
         self.pad._handle_custom_msg(content, [memoryview(b) for b in buffers])
         return self.count
 
-    def ask(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
-        number = self.say(kind, *buffers, **fields)
+    def call(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+        number = self.post(kind, *buffers, **fields)
         while (message := self.inbox.get(timeout=60)).body.get("re") != number:
-            self.passed_over.append(message.type)
+            self.skipped.append(message.type)
         return message
 
 
 def page_of(pad: Pad) -> Page:
-    """Return a page that has opened the photo which Python offers."""
+    """Return a page that has opened the image offered by Python."""
     page = Page(pad)
-    page.photo = page.ask("open", upload=page.hello["start"]["upload"], name=page.hello["start"]["name"]).body
+    start = page.hello["start"]
+    page.photo = page.call("open", upload=start["upload"], name=start["name"]).body
     return page
 
 
@@ -62,15 +63,15 @@ def pad() -> Iterator[Pad]:
     made.close()
 
 
-def test_edits_update_the_recipe(pad: Pad) -> None:
+def test_widget_edits_update_the_recipe(pad: Pad) -> None:
     page = page_of(pad)
-    answer = page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
-    assert pixels(answer.buffers[0]).shape == (80, 96, 3)
+    reply = page.call("color", recipe={"image": page.photo["image"], "points": [POINT]})
+    assert pixels(reply.buffers[0]).shape == (80, 96, 3)
     assert pad.recipe["points"] == [POINT]
-    assert "recipe" not in page.passed_over  # no echo
+    assert "recipe" not in page.skipped  # no echo
 
 
-def test_setting_the_recipe_updates_the_page(pad: Pad) -> None:
+def test_setting_the_widget_recipe_updates_the_page(pad: Pad) -> None:
     page = page_of(pad)
     pad.recipe = {"points": [POINT]}
     pushed = page.inbox.get(timeout=10)
@@ -80,16 +81,16 @@ def test_setting_the_recipe_updates_the_page(pad: Pad) -> None:
     assert pad.recipe["points"] == [POINT]
 
 
-def test_displaying_a_cell_again_keeps_photo_and_recipe(pad: Pad) -> None:
+def test_widget_displayed_again_keeps_image_and_recipe(pad: Pad) -> None:
     page = page_of(pad)
-    page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
+    page.call("color", recipe={"image": page.photo["image"], "points": [POINT]})
     again = Page(pad)
     assert again.hello["resumed"]
     assert again.hello["photo"]["width"] == 96
     assert again.hello["recipe"]["points"] == [POINT]
 
 
-def test_the_result_agrees_with_python_for_16_bits() -> None:
+def test_widget_result_matches_the_colorizer_for_16_bits() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     array = gray_image(80, 96, np.uint16)
     pad = Pad(array, model=colorizer, recipe={"points": [POINT]})
@@ -98,13 +99,13 @@ def test_the_result_agrees_with_python_for_16_bits() -> None:
     pad.close()
 
 
-def test_a_photo_opened_in_the_page_is_colored(pad: Pad) -> None:
+def test_widget_colorizes_an_image_opened_in_the_page(pad: Pad) -> None:
     page = page_of(pad)
-    page.ask("open", photo_file(50, 40), name="other.png")
+    page.call("open", photo_file(50, 40), name="other.png")
     assert pad.result().size == (50, 40)
 
 
-def test_a_pad_without_a_photo_has_no_result(tmp_path: Path) -> None:
+def test_widget_without_an_image_has_no_result(tmp_path: Path) -> None:
     pad = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
     with pytest.raises(ColorzooError, match="no image"):
         pad.result()

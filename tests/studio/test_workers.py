@@ -17,7 +17,7 @@ def worker() -> Iterator[Worker]:
 
 
 class Recorder:
-    """Holds the worker at its first job until told to go on."""
+    """Blocks the worker in its first job until `finish` is called, and records the executed jobs."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker, self.done, self.dropped = worker, [], []
@@ -45,7 +45,7 @@ class Recorder:
         return self.done
 
 
-def test_only_the_newest_job_of_a_kind_runs(worker: Worker) -> None:
+def test_worker_runs_only_the_newest_job_of_a_kind(worker: Worker) -> None:
     record = Recorder(worker)
     for number in range(40):
         record.submit("a", f"{number}")
@@ -53,7 +53,7 @@ def test_only_the_newest_job_of_a_kind_runs(worker: Worker) -> None:
     assert record.dropped == [f"{number}" for number in range(39)]
 
 
-def test_sessions_take_turns(worker: Worker) -> None:
+def test_worker_alternates_between_sessions(worker: Worker) -> None:
     record = Recorder(worker)
     for number in range(3):
         record.submit("a", f"a{number}", kind=f"kind{number}")
@@ -62,14 +62,14 @@ def test_sessions_take_turns(worker: Worker) -> None:
     assert record.finish() == ["a0", "b0", "c0", "a1", "a2"]
 
 
-def test_lower_ranks_run_first(worker: Worker) -> None:
+def test_worker_runs_lower_ranks_first(worker: Worker) -> None:
     record = Recorder(worker)
     record.submit("a", "palette", kind="suggest")
     record.submit("a", "color", rank=0)
     assert record.finish() == ["color", "palette"]
 
 
-def test_jobs_that_must_not_be_dropped_are_limited(worker: Worker) -> None:
+def test_worker_limits_jobs_that_must_not_be_dropped(worker: Worker) -> None:
     record = Recorder(worker)
     for number in range(3):
         record.submit("a", f"{number}", kind="export", keep=True)
@@ -78,14 +78,14 @@ def test_jobs_that_must_not_be_dropped_are_limited(worker: Worker) -> None:
     assert record.finish() == ["0", "1", "2"]
 
 
-def test_a_job_that_fails_does_not_end_the_thread(worker: Worker) -> None:
+def test_worker_continues_after_a_failed_job(worker: Worker) -> None:
     worker.submit("a", QueuedRequest("bad", lambda: 1 / 0))
     after = threading.Event()
     worker.submit("a", QueuedRequest("good", after.set))
     assert after.wait(10)
 
 
-def test_cancelled_jobs_are_dropped(worker: Worker) -> None:
+def test_worker_drops_cancelled_jobs(worker: Worker) -> None:
     record = Recorder(worker)
     record.submit("a", "gone")
     record.submit("b", "stays")
