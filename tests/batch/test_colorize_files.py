@@ -1,4 +1,4 @@
-"""`colorize_files`: one step of a distributed job, with the results of ``predict``."""
+"""`colorize_files` for distributed jobs, with results equal to ``predict``."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("[!.]*") if p.is_file()}
 
 
-def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_path):
+def test_colorize_files_in_any_split_equals_predict(album, weights, tmp_path):
     first, rest = tmp_path / "first", tmp_path / "rest"
     assert statuses(album, weights, first) == ["colored"] * 4
     assert [*statuses(album[:1], weights, rest), *statuses(album[1:], weights, rest)] == ["colored"] * 4
@@ -64,21 +64,21 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
     assert statuses(album[:3], weights, tmp_path / "predicted") == ["skipped"] * 3
 
 
-def test_finished_results_are_recognized_by_their_provenance(album, weights, tmp_path, monkeypatch):
+def test_colorize_files_skips_results_with_matching_provenance(album, weights, tmp_path, monkeypatch):
     out = tmp_path / "out"
     statuses(album, weights, out)
     with monkeypatch.context() as none:
-        none.setattr(runner, "read_file", lambda *_: pytest.fail("it was opened again"))
+        none.setattr(runner, "read_file", lambda *_: pytest.fail("an image was opened again"))
         assert statuses(album, weights, out) == ["skipped"] * 4
     whole = (out / "a" / "x.png").read_bytes()
-    (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # it does not say how it was made
-    (out / "b" / "x.png").write_bytes(whole)  # another image's
+    (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # without provenance
+    (out / "b" / "x.png").write_bytes(whole)  # the result of another image
     assert statuses(album, weights, out) == ["skipped", "colored", "colored", "skipped"]
     assert len(set(contents(out).values())) == 4
 
 
 def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:
-    """Color an album in a process that is killed after the second file and before its note."""
+    """Colorize an album in a process that is killed after the second output file."""
     write, made = runner.write_image, []
 
     def write_or_die(*args, **kwargs):
@@ -90,15 +90,15 @@ def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:
     statuses(album, weights, out)
 
 
-@pytest.mark.nightly  # it starts a process
-def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_path):
+@pytest.mark.nightly  # starts a process
+def test_colorize_files_resumes_after_a_kill(album, weights, tmp_path):
     out = tmp_path / "out"
     assert in_processes(color_until_killed, album, weights, out) == [-signal.SIGKILL]
     assert len(contents(out)) == 2
     assert statuses(album, weights, out) == ["skipped", "skipped", "colored", "colored"]
 
 
-def test_failures_are_results_and_stop_nothing(album, weights, tmp_path):
+def test_colorize_files_returns_failures_and_continues(album, weights, tmp_path):
     album[0].write_bytes(b"no image")
     paths = [*album[:2], tmp_path / "album" / "none.png", weights]
     results = colorzoo.colorize_files(
@@ -112,7 +112,7 @@ def test_failures_are_results_and_stop_nothing(album, weights, tmp_path):
     assert results[1].output == str(tmp_path / "out" / "a" / "y.jpg")
 
 
-def test_a_pipe_is_a_failure_and_the_default_model_colors(album, tmp_path):
+def test_colorize_files_rejects_a_pipe_and_uses_the_default_model(album, tmp_path):
     os.mkfifo(tmp_path / "album" / "pipe.png")
     paths = [tmp_path / "album" / "pipe.png", album[0]]
     pipe, colored = colorzoo.colorize_files(paths, tmp_path / "album", tmp_path / "out")
@@ -121,7 +121,7 @@ def test_a_pipe_is_a_failure_and_the_default_model_colors(album, tmp_path):
     assert colored.status == "colored"
 
 
-def test_sources_are_never_overwritten(album, weights, tmp_path):
+def test_colorize_files_never_overwrites_sources(album, weights, tmp_path):
     before = contents(tmp_path / "album")
     results = colorzoo.colorize_files(
         album[:1], tmp_path / "album", tmp_path / "album", NAME, weights=weights
@@ -130,7 +130,7 @@ def test_sources_are_never_overwritten(album, weights, tmp_path):
     assert before.items() <= contents(tmp_path / "album").items()
 
 
-def test_the_digest_covers_borrowed_weights_and_not_how_a_model_was_built():
+def test_model_digest_covers_size_and_backbone_weights():
     model = colorzoo.create_model("kim2021_small").model
     before = model_digest(model, 256)
     assert before != model_digest(model, 128)

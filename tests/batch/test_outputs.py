@@ -1,4 +1,4 @@
-"""Output files: beside their sources or in a mirrored tree, never the same twice, never the source."""
+"""Output paths: beside the source or in a mirrored tree, distinct, and never the source."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_existing
 
 
-def plant(root: Path, *names: str) -> None:
+def create_files(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
 
-def test_results_lie_beside_their_source():
+def test_output_path_is_beside_the_source_by_default():
     for source, result in [
         ("x.jpg", "x.color.jpg"),
         ("My Photo.JPG", "My Photo.color.JPG"),
@@ -31,7 +31,7 @@ def test_results_lie_beside_their_source():
         assert output_path(found) == Path("in") / result
 
 
-def test_out_names_a_file_or_a_folder(tmp_path):
+def test_output_path_accepts_a_file_or_a_folder(tmp_path):
     found = FoundImage(Path("in/sub/x.jpg"), Path("sub/x.jpg"))
     (tmp_path / "folder.png").mkdir()
     assert output_path(found, "y.png") == Path("y.png")
@@ -44,8 +44,8 @@ def test_out_names_a_file_or_a_folder(tmp_path):
     assert {out: output_path(found, out, extension=".tif").as_posix() for out in wanted} == wanted
 
 
-def test_a_result_is_never_its_source(tmp_path):
-    plant(tmp_path, "sub/x.jpg")
+def test_output_path_is_never_the_source(tmp_path):
+    create_files(tmp_path, "sub/x.jpg")
     (found,) = find_existing([tmp_path]).found
     for extension in (None, ".jpg"):
         assert output_path(found, tmp_path, extension=extension) == tmp_path / "sub/x.color.jpg"
@@ -53,8 +53,8 @@ def test_a_result_is_never_its_source(tmp_path):
         output_path(found, tmp_path / "sub" / "x.jpg")
 
 
-def test_two_results_never_have_the_same_name(tmp_path):
-    plant(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
+def test_plan_outputs_numbers_equal_names(tmp_path):
+    create_files(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
     found = find_existing([tmp_path / "a", tmp_path / "b"]).found
     tasks = [FileTask()] * len(found)
     names = [output.path.name for output in plan_outputs(found, tasks, str(tmp_path / "out"))]
@@ -62,9 +62,9 @@ def test_two_results_never_have_the_same_name(tmp_path):
     assert len({str(output.path).lower() for output in plan_outputs(found, tasks)}) == 5
 
 
-def test_long_names_are_shortened_and_stay_distinct(tmp_path):
+def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
     names = ["ż" * 125 + end + ".jpg" for end in "xy"]
-    plant(tmp_path, *names)
+    create_files(tmp_path, *names)
     results = [output_path(found) for found in find_existing([tmp_path]).found]
     assert {len(path.name.encode()) for path in results} <= {254, 255}
     assert len(set(results)) == 2

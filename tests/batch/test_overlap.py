@@ -1,4 +1,4 @@
-"""Steps that overlap: order, bounds, and what happens when something breaks."""
+"""`overlapped`: order, concurrency, limits, and errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from colorzoo.batch.runner import overlapped
 
 
-class Watched:
-    """Steps that record their threads and the items at work."""
+class RecordedSteps:
+    """Steps that record their threads and the total size of items in progress."""
 
     def __init__(self, sizes: list[int]) -> None:
         self.sizes, self.lock = sizes, threading.Lock()
@@ -42,18 +42,18 @@ class Watched:
         return overlapped(range(count), self.open, self.sizes.__getitem__, threads=threads, max_size=max_size)
 
 
-def test_results_come_in_order_and_one_thread_does_the_second_step() -> None:
+def test_overlapped_keeps_order_and_runs_the_second_step_in_one_thread() -> None:
     for threads in [1, 2, 5]:
-        watched = Watched([1] * 30)
-        found = list(watched.run(30, threads, 1000))
+        steps = RecordedSteps([1] * 30)
+        found = list(steps.run(30, threads, 1000))
         assert found == [10 * item + 1 for item in range(30)]
-        assert watched.makers == {threading.get_ident()}
-        assert watched.most <= 2 * threads + 2
+        assert steps.makers == {threading.get_ident()}
+        assert steps.most <= 2 * threads + 2
 
 
-def test_reading_the_network_and_writing_overlap() -> None:
-    """With two threads an item is written and another read while the network is at work on a third."""
-    together = threading.Barrier(3, timeout=60)  # broken, and so an error, if one of them waits for another
+def test_overlapped_runs_reading_network_and_writing_concurrently() -> None:
+    """With two threads, one item is read and one is written while the network processes a third."""
+    together = threading.Barrier(3, timeout=60)  # raises an error if one step waits for another
 
     def meet(item: int, number: int) -> int:
         if item == number:
@@ -72,7 +72,7 @@ def test_reading_the_network_and_writing_overlap() -> None:
     assert list(overlapped(range(4), open_item, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
 
 
-def test_the_network_gets_the_threads_that_are_left() -> None:
+def test_overlapped_gives_the_remaining_threads_to_the_network() -> None:
     for available, threads, left in [(4, 3, 1), (2, 2, 1)]:
 
         def open_item(_: int) -> Callable[[], Callable[[], int]]:
@@ -90,26 +90,26 @@ def test_the_network_gets_the_threads_that_are_left() -> None:
             torch.set_num_threads(before)
 
 
-def test_room_limits_the_items_at_work_and_a_large_one_is_alone() -> None:
+def test_overlapped_limits_the_size_of_items_in_progress() -> None:
     sizes = [3, 3, 3, 50, 3, 3, 3, 3]
-    watched = Watched(sizes)
-    assert len(list(watched.run(8, 4, 8))) == 8
-    assert watched.most == 50
+    steps = RecordedSteps(sizes)
+    assert len(list(steps.run(8, 4, 8))) == 8
+    assert steps.most == 50
 
 
-def test_an_error_ends_the_work_and_its_threads() -> None:
-    watched = Watched([1] * 20)
-    make = watched.make
+def test_overlapped_ends_its_threads_after_an_error() -> None:
+    steps = RecordedSteps([1] * 20)
+    make = steps.make
 
     def interrupted(item: int) -> Callable[[], int]:
         if item == 4:
             raise KeyboardInterrupt
         return make(item)
 
-    watched.make = interrupted  # type: ignore[method-assign]
+    steps.make = interrupted  # type: ignore[method-assign]
     threads, before = torch.get_num_threads(), threading.active_count()
     found = []
     with pytest.raises(KeyboardInterrupt):
-        found += watched.run(20, 3, 99)
+        found += steps.run(20, 3, 99)
     assert threading.active_count() == before
     assert torch.get_num_threads() == threads

@@ -1,4 +1,4 @@
-"""The report of a run: what it tells, in which order, and the lists that a reader of it saves."""
+"""Reports of runs: order of entries, tables, pages, and errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nothing() -> None:
 def result(
     path: Path, *, uncertainty: str = "", border: str = "", crop: str = "", color: str = "#808080"
 ) -> FileResult:
-    """Write a result of one color within a gray border, and return it as that of a run."""
+    """Write a result of one color within a gray border, and return its `FileResult`."""
     levels = Image.new("RGB", (60, 40), "#808080")
     levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
     levels.save(path.with_suffix(".bmp"))
@@ -47,7 +47,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None:
+def test_read_entries_sorts_failures_first_and_then_by_uncertainty(tmp_path: Path) -> None:
     results = [
         result(tmp_path / "a.png", uncertainty="3.5"),
         result(tmp_path / "b.png"),
@@ -60,17 +60,17 @@ def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None
     entries = read_entries(results, lambda: advanced.append(None))
     assert len(advanced) == 6
     assert [Path(entry.source).stem for entry in entries] == ["gone", "lost", "c", "a", "b"]
-    gone, lost, doubtful, *_ = entries
+    gone, lost, uncertain, *_ = entries
     assert gone == Entry(str(tmp_path / "gone.png"), notes="no such file")
     assert lost == Entry(str(tmp_path / "lost.png"), notes=lost.notes)
     assert lost.notes.startswith(str(tmp_path / "lost"))
-    assert (doubtful.uncertainty, doubtful.border, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
-    assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
-    assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole image a fourth
+    assert (uncertain.uncertainty, uncertain.border, uncertain.model) == (12.0, "10,10,30,20", "zhang2016")
+    assert (uncertain.source_sha256, uncertain.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
+    assert uncertain.chroma == pytest.approx(63, abs=6)  # inside the border; a quarter in the whole image
     assert [(entry.chroma, entry.notes, entry.border) for entry in entries[3:]] == [(0, "a note", "")] * 2
 
 
-def test_a_border_of_the_source_is_not_looked_for_in_a_cropped_result(tmp_path: Path) -> None:
+def test_read_entries_ignores_the_source_border_of_cropped_results(tmp_path: Path) -> None:
     made = [
         result(tmp_path / name, border="0,0,9,9", crop=crop, color="#c04020")
         for name, crop in (("a.png", ""), ("b.png", "100,100,60,40"))
@@ -81,25 +81,25 @@ def test_a_border_of_the_source_is_not_looked_for_in_a_cropped_result(tmp_path: 
     assert cropped.border == "0,0,9,9"
 
 
-def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_path: Path) -> None:
+def test_second_run_reports_existing_results_equally(run: Run, tmp_path: Path) -> None:
     album, table = tmp_path / "album", tmp_path / "r.csv"
     (album / "sub").mkdir(parents=True)
     for name in ("a.png", "sub/b, 2.png"):
         Image.fromarray(gray_image(30, 40)).save(album / name)
     (album / "broken.png").write_bytes(b"broken")
-    told = []
+    reported = []
     for words in ((), ("--report", tmp_path / "r.html")):
         assert run(album, "-o", tmp_path / "out", "--report", table, *words)[0] == 1
-        told.append([{**row, "notes": ""} for row in rows(table)])
+        reported.append([{**row, "notes": ""} for row in rows(table)])
         assert not any(ALREADY_DONE in row["notes"] for row in rows(table))
-    assert told[0] == told[1]
-    assert [Path(row["source"]).name for row in told[0]] == ["broken.png", "a.png", "b, 2.png"]
-    assert tuple(told[0][0]) == COLUMNS
+    assert reported[0] == reported[1]
+    assert [Path(row["source"]).name for row in reported[0]] == ["broken.png", "a.png", "b, 2.png"]
+    assert tuple(reported[0][0]) == COLUMNS
     assert (tmp_path / "r.html").read_text().count('"source"') == 3
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are text")
-def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names of macOS are text")
+def test_reports_keep_file_names_that_are_not_text(tmp_path: Path) -> None:
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
     entries = read_entries([FileResult(name, "", "failed", ("</script>",))], nothing)
     write_report(tmp_path / "r.csv", entries)
@@ -109,7 +109,7 @@ def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1000, [1000]), (2001, [1000, 1000, 1])])
-def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes: list[int]) -> None:
+def test_html_report_has_at_most_1000_images_per_page(tmp_path: Path, count: int, sizes: list[int]) -> None:
     failed = [FileResult(f"{n:04}.png", "", "failed") for n in range(count)]
     pages = write_report(tmp_path / "r.html", read_entries(failed, nothing))
     assert [page.name for page in pages] == ["r.html", "r-2.html", "r-3.html"][: len(sizes)]
@@ -133,7 +133,7 @@ def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes:
         ("r.html", ("--dry-run",), "--dry-run"),
     ],
 )
-def test_what_cannot_be_a_report_is_refused_before_the_work(
+def test_report_option_rejects_invalid_paths_before_the_run(
     run: Run, tmp_path: Path, name: str, words: tuple[str, ...], message: str
 ) -> None:
     Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Folders: the same results with any number of threads, and a recipe for each image."""
+"""Runs over folders: number of threads, size limit, and partial files of killed runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorzoo.batch.task import FileResult, FileTask
 from tiny_model import Run, gray_image
 
 
-def box(folder: Path, count: int = 6) -> Path:
+def write_images(folder: Path, count: int = 6) -> Path:
     (folder / "sub").mkdir(parents=True)
     for number in range(count):
         name = ("sub/" if number % 2 else "") + f"{number}.png"
@@ -24,47 +24,47 @@ def box(folder: Path, count: int = 6) -> Path:
     return folder
 
 
-def test_any_number_of_threads_gives_the_same_files_and_lines(run: Run, tmp_path: Path) -> None:
-    source = box(tmp_path / "in")
+def test_jobs_option_does_not_change_files_and_output(run: Run, tmp_path: Path) -> None:
+    source = write_images(tmp_path / "in")
     (source / "3.jpg").write_bytes(b"no image")
-    told, files = set(), []
+    recorded, files = set(), []
     for jobs in (1, 2, 5):
         out = tmp_path / f"out{jobs}"
-        code, said, err = run(source, "-o", out, "--jobs", jobs)
+        code, printed, err = run(source, "-o", out, "--jobs", jobs)
         assert code == 1
-        told.add((said.replace(str(out), "OUT"), err))
+        recorded.add((printed.replace(str(out), "OUT"), err))
         files.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
-    assert len(told) == 1
+    assert len(recorded) == 1
     assert len(files[0]) == 6
     assert files[0] == files[1] == files[2]
 
 
-def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, told = tmp_path / "in", []
+def test_runner_limits_items_by_pixels(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, recorded = tmp_path / "in", []
     source.mkdir()
     for name, (width, height) in {"a": (30, 40), "b": (50, 20)}.items():
         Image.new("L", (width, height), 90).save(source / f"{name}.png")
     (source / "c.jpg").write_bytes(b"no image")
     overlapped = runner.overlapped
 
-    def spied(items: Iterator[FileTask], open_job: Any, size_of: Any, **limits: int) -> Iterator[FileResult]:
+    def record(items: Iterator[FileTask], open_job: Any, size_of: Any, **limits: int) -> Iterator[FileResult]:
         jobs = list(items)
-        told.extend([*map(size_of, jobs), limits["max_size"]])
+        recorded.extend([*map(size_of, jobs), limits["max_size"]])
         yield from overlapped(jobs, open_job, size_of, **limits)
 
-    monkeypatch.setattr(runner, "overlapped", spied)
+    monkeypatch.setattr(runner, "overlapped", record)
     run(source, "-o", tmp_path / "out", "--jobs", "2")
-    assert told == [1200, 1000, 0, 200_000_000]
+    assert recorded == [1200, 1000, 0, 200_000_000]
 
 
 @pytest.mark.parametrize("jobs", ["0", "65"])
-def test_an_invalid_number_of_threads(run: Run, jobs: str) -> None:
+def test_jobs_option_rejects_an_invalid_number(run: Run, jobs: str) -> None:
     code, _, err = run("a.png", "--jobs", jobs)
     assert (code, "--jobs" in err) == (2, True)
 
 
-def test_leftovers_of_killed_runs_are_removed(run: Run, tmp_path: Path) -> None:
-    source, out = box(tmp_path / "in", 2), tmp_path / "out"
+def test_run_removes_old_partial_files_of_killed_runs(run: Run, tmp_path: Path) -> None:
+    source, out = write_images(tmp_path / "in", 2), tmp_path / "out"
     out.mkdir()
     recent, old = (out / f".colorzoo-{digit * 32}.part" for digit in "01")
     others = out / ".colorzoo-notes.part"

@@ -1,4 +1,4 @@
-"""Signed results, read again by the library that others check them with."""
+"""Signed results, verified with the c2pa library."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def certificate(name: str, key: Any, issuer: str, signer: Any, *, authority: boo
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a certificate, that of its authority, and the key."""
+    """Write a certificate, the certificate of its authority, and the key."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -93,7 +93,7 @@ def actions(found: dict[str, Any]) -> list[dict[str, Any]]:
     return listed
 
 
-def test_results_are_signed_and_keep_their_record_and_pixels(
+def test_sign_option_adds_a_valid_claim_and_keeps_provenance_and_pixels(
     run: Run, album: Path, tmp_path: Path, pem: Path
 ) -> None:
     assert run(album, "-o", tmp_path / "plain")[0] == 0
@@ -110,7 +110,7 @@ def test_results_are_signed_and_keep_their_record_and_pixels(
             assert one.tobytes() == other.tobytes()
 
 
-def test_the_signed_claim_tells_a_crop(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
+def test_signed_claim_contains_the_crop(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
     assert run(album / "a.png", "-o", tmp_path / "a.png", "--sign", pem, "--crop", "5,4,40,30,-2")[0] == 0
     found = claim(tmp_path / "a.png")
     assert found["state"] == "Valid"
@@ -119,9 +119,7 @@ def test_the_signed_claim_tells_a_crop(run: Run, album: Path, tmp_path: Path, pe
     assert "5,4,40,30,-2" in kept["description"]
 
 
-def test_a_later_run_signs_what_was_not_signed_and_nothing_twice(
-    run: Run, album: Path, tmp_path: Path, pem: Path
-) -> None:
+def test_second_run_signs_only_unsigned_results(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
     out = tmp_path / "out"
     assert run(album / "a.png", "-o", f"{out}/")[0] == 0
     assert run(album, "-o", out, "--sign", pem)[0] == 0
@@ -131,7 +129,7 @@ def test_a_later_run_signs_what_was_not_signed_and_nothing_twice(
     assert {path: path.read_bytes() for path in out.iterdir()} == kept
 
 
-def test_a_change_is_found(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
+def test_claim_of_a_changed_file_is_invalid(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
     assert run(album / "b.jpg", "-o", tmp_path / "b.jpg", "--sign", pem)[0] == 0
     content = bytearray((tmp_path / "b.jpg").read_bytes())
     content[-40] ^= 1
@@ -139,13 +137,13 @@ def test_a_change_is_found(run: Run, album: Path, tmp_path: Path, pem: Path) -> 
     assert claim(tmp_path / "b.jpg")["state"] == "Invalid"
 
 
-def test_what_cannot_be_signed_is_named(run: Run, tmp_path: Path, pem: Path) -> None:
+def test_sign_option_reports_formats_that_cannot_be_signed(run: Run, tmp_path: Path, pem: Path) -> None:
     Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.bmp")
     code, _, err = run(tmp_path / "a.bmp", "-o", tmp_path / "out.bmp", "--sign", pem)
     assert (code, f"not signed: {tmp_path / 'out.bmp'}" in err) == (0, True)
 
 
-def test_a_file_without_key_or_certificates_is_refused_before_the_work(
+def test_sign_option_rejects_files_without_key_or_certificates(
     run: Run, album: Path, tmp_path: Path, pem: Path
 ) -> None:
     for kept in ["certificates", "key", "nothing"]:
@@ -157,13 +155,13 @@ def test_a_file_without_key_or_certificates_is_refused_before_the_work(
         assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_file_is_named(run: Run, album: Path, tmp_path: Path) -> None:
+def test_sign_option_error_names_a_missing_file(run: Run, album: Path, tmp_path: Path) -> None:
     code, _, err = run(album, "-o", tmp_path / "out", "--sign", tmp_path / "gone.pem")
     assert (code, f"gone.pem: {os.strerror(2)}" in err) == (2, True)
 
 
-def test_a_key_of_another_curve_is_refused(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
-    """It has 256 bits, as that of ES256 has."""
+def test_sign_option_rejects_an_unsupported_curve(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
+    """The key has 256 bits, as an ES256 key has."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 

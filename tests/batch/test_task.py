@@ -15,8 +15,8 @@ from colorzoo.image_io.provenance import ImageProvenance
 from tiny_model import NAME
 
 
-def test_results_are_recognized(here: Path) -> None:
-    """By a digest of all that decides their colors; the device and the name of the image are none of it."""
+def test_file_task_origin_contains_all_settings_that_affect_colors(here: Path) -> None:
+    """The digest does not depend on the device and the name of the image."""
     choice: Any = SimpleNamespace(name=NAME, sha256="ab" * 32)
     plain = Recipe.from_json({"version": 1, "image": {"sha256": "00"}})
     digest = "60fa28de5bb8ff380b80ca02a88ae49fcbe5f59e4130c8a4dbaff29e79f576e4"
@@ -50,7 +50,7 @@ def test_results_are_recognized(here: Path) -> None:
     )
 
 
-def test_the_digest_of_a_file_follows_its_changes(tmp_path: Path) -> None:
+def test_digest_of_changes_with_the_content_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"one")
     before = digest_of(path)

@@ -17,13 +17,13 @@ from colorzoo.testing.samples import sample_image
 from tiny_model import Refused, Run, gray_image
 
 
-def photo(path: Path, side: int = 30) -> Path:
+def write_gray(path: Path, side: int = 30) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(gray_image(side, 40)).save(path)
     return path
 
 
-def color_photo(path: Path, seed: int = 0) -> Path:
+def write_color(path: Path, seed: int = 0) -> Path:
     rgb = (sample_image((40, 48), seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
     Image.fromarray(rgb).save(path)
     return path
@@ -37,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_second_run_skips_all_results(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
     """Outputs whose names differ only in case or extension are numbered; results are never sources."""
     for name in ("1.png", "1.tif", "1.PNG", "sub/1.png"):
-        photo(tmp_path / name, 30 + len(name))
+        write_gray(tmp_path / name, 30 + len(name))
     runs = [(tmp_path,), (tmp_path, "-o", tmp_path / "new"), (f"{tmp_path}/*", "-o", tmp_path / "two")]
     for words in runs:
         assert run(*words, *extra)[0] == 0
@@ -47,8 +47,8 @@ def test_a_second_run_skips_all_results(run: Run, tmp_path: Path, extra: tuple[s
 
 
 def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
-    album, other = photo(tmp_path / "album" / "a.png"), photo(tmp_path / "other" / "a.png", 50)
-    reference = color_photo(tmp_path / "warm.png")
+    album, other = write_gray(tmp_path / "album" / "a.png"), write_gray(tmp_path / "other" / "a.png", 50)
+    reference = write_color(tmp_path / "warm.png")
     before = contents(tmp_path)
     _, _, err = run(album, "--reference", reference, "-o", reference, "--overwrite")
     assert "is an input of this run" in err
@@ -58,8 +58,8 @@ def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
 
 
 def test_no_command_overwrites_an_input(here: Path, refused: Refused) -> None:
-    color_photo(Path("x.png"))
-    color_photo(Path("warm.png"), seed=1)
+    write_color(Path("x.png"))
+    write_color(Path("warm.png"), seed=1)
     Path("in.mp4").write_bytes(b"video")
     Path("link.png").hardlink_to("warm.png")
     before = contents(here)
@@ -75,16 +75,16 @@ def test_no_command_overwrites_an_input(here: Path, refused: Refused) -> None:
 
 def test_results_written_by_another_run_are_skipped(weights: Path, tmp_path: Path) -> None:
     colorizer = Colorizer("zhang2017_local_small", weights=weights, device="cpu")
-    source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
+    source, target = write_gray(tmp_path / "a.png"), tmp_path / "out.png"
     tasks = [FileTask(source, target, "a.png", colorizer=colorizer) for _ in range(2)]
     assert [result.status for result in run_tasks(tasks)] == ["colored", "skipped"]
-    other = FileTask(photo(tmp_path / "b.png", 50), target, "b.png", colorizer=colorizer)
+    other = FileTask(write_gray(tmp_path / "b.png", 50), target, "b.png", colorizer=colorizer)
     (result,) = run_tasks([other])
     assert result.status == "failed"
     assert ALREADY_DONE not in result.notes
 
 
-def test_lists_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_list_accepts_unusual_names_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["ż.jpg", "a\rb.jpg", "a\x85b.jpg", "a\u2028b.jpg", "a\x0bb.jpg"]
     path = tmp_path / "list.txt"
     path.write_bytes(b"\xef\xbb\xbf" + "".join(f"{name}\r\n" for name in names).encode())

@@ -11,8 +11,8 @@ from colorzoo.testing.samples import sample_image
 
 
 @pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    return image(tmp_path / "photo.png", seed=1)
+def source(tmp_path: Path) -> Path:
+    return image(tmp_path / "source.png", seed=1)
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def image(path: Path, seed: int) -> Path:
     return path
 
 
-def color(photo: Path, reference: Path, *words: str | Path) -> int:
+def color(source: Path, reference: Path, *words: str | Path) -> int:
     given = ("--model", "chen2023_small", "--reference", reference, "--size", "64", "--overwrite")
-    return main([*map(str, ("colorize", photo, *given, *words))])
+    return main([*map(str, ("colorize", source, *given, *words))])
 
 
 def test_label_images_of_options_and_recipes_are_equivalent(
-    photo: Path, reference: Path, tmp_path: Path
+    source: Path, reference: Path, tmp_path: Path
 ) -> None:
     labels = np.arange(80) // 27 * np.ones((64, 1), int)
     for name, shown in (("a.png", labels), ("b.png", labels[:, ::-1])):
@@ -44,14 +44,14 @@ def test_label_images_of_options_and_recipes_are_equivalent(
     )  # relative to the recipe
     maps = ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")
     for words in ((), maps, ("--recipe", recipe), ("--recipe", recipe, *maps[:2])):
-        assert color(photo, reference, *words) == 0
-        results.append(np.array(Image.open(tmp_path / "photo.color.png")).astype(int))
+        assert color(source, reference, *words) == 0
+        results.append(np.array(Image.open(tmp_path / "source.color.png")).astype(int))
     assert np.abs(results[0] - results[1]).max() > 1
     assert max(np.abs(results[1] - result).max() for result in results[2:]) <= 1
 
 
 def test_invalid_classes_are_one_line(
-    photo: Path, reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: Path, reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, size in (("TALL", (80, 20)), ("WIDE", (64, 80))):
         Image.new("L", size[::-1]).save(tmp_path / f"{name}.png")
@@ -63,6 +63,6 @@ def test_invalid_classes_are_one_line(
         "--classes WIDE": "--reference-classes",
     }.items():
         options = [str(tmp_path / f"{word}.png") if word.isupper() else word for word in words.split()]
-        code, err = color(photo, reference, *options), capsys.readouterr().err
+        code, err = color(source, reference, *options), capsys.readouterr().err
         assert (code, err.count("\n")) == (2, 1)
         assert message in err

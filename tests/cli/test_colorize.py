@@ -24,7 +24,7 @@ from colorzoo.image_io.provenance import read_provenance
 from tiny_model import Run, gray_image
 
 
-def photo(path: Path, height: int = 30, width: int = 40) -> Path:
+def write_gray(path: Path, height: int = 30, width: int = 40) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(gray_image(height, width)).save(path)
     return path
@@ -35,7 +35,7 @@ def tree(folder: Path) -> list[str]:
 
 
 def test_results_are_written_beside_the_image(run: Run, tmp_path: Path) -> None:
-    source = photo(tmp_path / "mit Leer ünd 写真 [1].jpg")
+    source = write_gray(tmp_path / "mit Leer ünd 写真 [1].jpg")
     code, out, err = run(source)
     result = tmp_path / "mit Leer ünd 写真 [1].color.jpg"
     assert (code, out, err) == (0, f"{result}\n", "")
@@ -46,7 +46,7 @@ def test_results_are_written_beside_the_image(run: Run, tmp_path: Path) -> None:
 
 
 def test_boxes_and_statistics_are_recorded(run: Run, tmp_path: Path) -> None:
-    source, look = photo(tmp_path / "a.png"), tmp_path / "look.png"
+    source, look = write_gray(tmp_path / "a.png"), tmp_path / "look.png"
     Image.new("RGB", (30, 20), "#c04020").save(look)
     words = ("--box", "1,2.5,8,9", "--saturation", "0.25", "--histogram-of", look)
     code, _, err = run(source, *words)
@@ -89,8 +89,8 @@ def test_invalid_options_are_one_line_and_leave_no_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    photo(Path("a.png"))
-    photo(Path("a.jpg"))
+    write_gray(Path("a.png"))
+    write_gray(Path("a.jpg"))
     Path("outside.json").write_text(OUTSIDE)
     Path("model.json").write_text('{"model": "zang2017_local"}')
     Path("text.bin").write_text("no weights")
@@ -105,8 +105,8 @@ def test_invalid_options_are_one_line_and_leave_no_file(
 
 
 def test_quality_and_pixel_limit_apply_to_each_file(run: Run, tmp_path: Path) -> None:
-    photo(tmp_path / "in" / "a.jpg")
-    photo(tmp_path / "in" / "b.jpg", 31)
+    write_gray(tmp_path / "in" / "a.jpg")
+    write_gray(tmp_path / "in" / "b.jpg", 31)
     code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--quality", "7", "--max-pixels", "0.0012")
     assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
     assert "b.jpg" in err
@@ -125,7 +125,7 @@ def test_unexpected_errors_do_not_stop_the_run(run: Run, tmp_path: Path, monkeyp
     real = runner.read_file
     monkeypatch.setattr(runner, "read_file", read)
     for name in ("a.png", "b.png"):
-        photo(tmp_path / name)
+        write_gray(tmp_path / name)
     code, out, err = run(tmp_path)
     assert (code, out) == (1, f"{tmp_path / 'b.color.png'}\n")
     assert "a.png: unexpected ZeroDivisionError: oops" in err
@@ -137,7 +137,7 @@ def test_unexpected_errors_do_not_stop_the_run(run: Run, tmp_path: Path, monkeyp
 def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     album, out = tmp_path / "album", tmp_path / "out"
     for name in ("a.png", "1920/a.png", "1920/Ünder/b.jpg"):
-        photo(album / name)
+        write_gray(album / name)
     assert run(album, "-o", out)[0] == 0
     assert tree(out) == tree(album)
     (out / "1920" / "a.png").unlink()
@@ -155,7 +155,7 @@ def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
 
 
 def test_options_without_effect_are_errors(run: Run, tmp_path: Path) -> None:
-    source = photo(tmp_path / "a.png")
+    source = write_gray(tmp_path / "a.png")
     for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
         code, _, err = run(source, *words)
         assert (code, err.count("\n"), "require --reference" in err) == (2, 1, True)
@@ -165,15 +165,15 @@ def test_options_without_effect_are_errors(run: Run, tmp_path: Path) -> None:
 
 
 def test_failed_images_are_listed_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
-    photo(tmp_path / "in" / "a.png")
+    write_gray(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b ö.png").write_bytes(b"broken")
     (tmp_path / "in" / "c.png").write_bytes(b"broken")
     left = tmp_path / "left.txt"
     code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--failed", left)
     assert (code, left.read_text()) == (1, f"{tmp_path / 'in' / 'b ö.png'}\n{tmp_path / 'in' / 'c.png'}\n")
     assert err.endswith("colorzoo: 1 colorized, 2 failed\n")
-    photo(tmp_path / "in" / "b ö.png")
-    photo(tmp_path / "in" / "c.png", height=33)
+    write_gray(tmp_path / "in" / "b ö.png")
+    write_gray(tmp_path / "in" / "c.png", height=33)
     assert run("--from", left, "-o", tmp_path / "out", "--failed", left)[0] == 0
     assert (tree(tmp_path / "out"), left.read_text()) == (["a.png", "b ö.png", "c.png"], "")
     assert "--from" in run("--from", left)[2]
@@ -183,11 +183,11 @@ def test_failed_images_are_listed_and_can_be_repeated(run: Run, tmp_path: Path) 
     assert (code, "IMAGE" in err) == (2, True)
 
 
-def test_a_full_disk_stops_the_run_and_the_same_command_resumes(
+def test_full_disk_stops_the_run_and_the_same_command_resumes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
-        photo(tmp_path / "in" / f"{number}.png", height=30 + number)
+        write_gray(tmp_path / "in" / f"{number}.png", height=30 + number)
     real, written = Path.replace, []
 
     def replace(self: Path, target: Path) -> Path:
@@ -209,7 +209,7 @@ def test_a_full_disk_stops_the_run_and_the_same_command_resumes(
 
 
 def test_unsupported_extensions_create_no_folder(run: Run, tmp_path: Path) -> None:
-    source, name = photo(tmp_path / "a.png"), "out.heic"
+    source, name = write_gray(tmp_path / "a.png"), "out.heic"
     code, _, err = run(source, "-o", tmp_path / name)
     assert (code, err.count("\n"), f"got .{name[4:]}" in err) == (2, 1, True)
     assert tree(tmp_path) == ["a.png"]
@@ -217,8 +217,8 @@ def test_unsupported_extensions_create_no_folder(run: Run, tmp_path: Path) -> No
     assert tree(tmp_path) == ["a.png", "scans.2024/a.png"]
 
 
-def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:
-    source = photo(tmp_path / "a.png")
+def test_dry_run_writes_nothing_and_json_lists_statuses(run: Run, tmp_path: Path) -> None:
+    source = write_gray(tmp_path / "a.png")
     code, out, _ = run(source, tmp_path / "gone.png", "--dry-run", "--json")
     assert code == 1
     assert [row["status"] for row in json.loads(out)] == ["failed", "planned"]
@@ -229,8 +229,8 @@ def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:
     assert (row["source"], row["output"], row["status"]) == (str(source), err.strip(), "colored")
 
 
-def test_the_command_line_overrides_model_and_strength_of_the_recipe(run: Run, tmp_path: Path) -> None:
-    source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
+def test_options_override_model_and_strength_of_the_recipe(run: Run, tmp_path: Path) -> None:
+    source, recipe = write_gray(tmp_path / "a.png"), tmp_path / "r.json"
     recipe.write_text('{"strength": 0, "model": "zhang2017_local_small", "image": {"sha256": "00"}}')
     code, out, _ = run(source, "--recipe", recipe)
     assert code == 0
@@ -241,7 +241,7 @@ def test_the_command_line_overrides_model_and_strength_of_the_recipe(run: Run, t
     assert np.ptp(np.asarray(Image.open(result)), axis=2).max() > 5
 
 
-def test_colored_images_can_be_skipped(run: Run, tmp_path: Path) -> None:
+def test_skip_colored_option_skips_color_images(run: Run, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     code, out, _ = run(tmp_path / "a.png", "--skip-colored")
@@ -252,7 +252,7 @@ def test_colored_images_can_be_skipped(run: Run, tmp_path: Path) -> None:
 
 def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Path) -> None:
     for index in range(60):
-        photo(tmp_path / "in" / f"{index:02}.png", 300, 300)
+        write_gray(tmp_path / "in" / f"{index:02}.png", 300, 300)
     words = ["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--weights", str(weights)]
     process = subprocess.Popen(
         [sys.executable, "-m", "colorzoo", *words, "--device", "cpu"],
@@ -267,7 +267,7 @@ def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Pat
     assert process.returncode == 130
     assert (
         err.splitlines()[-1] == "colorzoo: interrupted"
-    )  # before it Python may name a destructor it fell into
+    )  # Python may print a message of a destructor before it
     results = sorted((tmp_path / "out").iterdir())
     assert 0 < len(results) < 60
     for path in results:
@@ -284,7 +284,7 @@ def test_too_many_frames_are_an_error(run: Run, tmp_path: Path, monkeypatch: pyt
     assert run(tmp_path / "a.tif", "--frames", "first")[0] == 0
 
 
-def test_points_are_parsed() -> None:
+def test_parse_point_reads_position_radius_color_and_reach() -> None:
     for text, point in {
         "3,4=teal": PointHint(3, 4, 3, "#008080"),
         "-.5,4.25,0=#f00": PointHint(-0.5, 4.25, 0, "#ff0000"),

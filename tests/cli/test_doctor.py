@@ -14,7 +14,7 @@ from colorzoo.cli.main import main
 from colorzoo.weights import WeightFile
 
 
-def test_json_report_without_a_network(
+def test_doctor_json_report_opens_no_connection(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("doctor opened a connection"))
@@ -28,7 +28,7 @@ def test_json_report_without_a_network(
     assert report["weights of colorzoo2026 (default)"].startswith("embedded, ")
 
 
-def test_each_problem_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diagnose_returns_one_line_per_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Problems of embedded weights are found by their hashes."""
     for name in ("good", "bad", "late"):
         (tmp_path / name).write_bytes(name.encode())

@@ -13,21 +13,21 @@ from tiny_model import Refused
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    write_sample_images(tmp_path / "photos", 3)
-    return tmp_path / "photos"
+def images(tmp_path: Path) -> Path:
+    write_sample_images(tmp_path / "images", 3)
+    return tmp_path / "images"
 
 
-def words(photos: Path, *more: str) -> list[str]:
-    places = ["--data", str(photos), "-o", str(photos.parent / "report")]
+def words(images: Path, *more: str) -> list[str]:
+    places = ["--data", str(images), "-o", str(images.parent / "report")]
     return ["evaluate", *places, "--metrics", "psnr,colorfulness", *more]
 
 
-def test_a_run_prints_a_table_and_the_path_of_the_report(
-    photos: Path, capsys: pytest.CaptureFixture[str]
+def test_evaluate_prints_a_table_and_the_report_path(
+    images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = photos.parent / "report"
-    assert main(words(photos, "--models", "truth,gray", "--compare", "gray", "truth")) == 0
+    report = images.parent / "report"
+    assert main(words(images, "--models", "truth,gray", "--compare", "gray", "truth")) == 0
     head, truth, gray, first, second, page = capsys.readouterr().out.splitlines()
     assert head.split("  ")[:3] == ["method", "interactions", "PSNR [dB] ↑"]
     assert [line.split()[:2] for line in (truth, gray)] == [["truth", "0"], ["gray", "0"]]
@@ -37,7 +37,7 @@ def test_a_run_prints_a_table_and_the_path_of_the_report(
     assert (report / "results.json").is_file()
 
 
-def test_options_reach_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_options_set_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     plans: list[Plan] = []
     monkeypatch.setattr("colorzoo.evaluation.run.evaluate", lambda plan: plans.append(plan) or Outcome(None))
     given = "--data d -o o --compare a b --protocol zhang2017-hints --interactions 10,3 --metrics cf,psnr"
@@ -49,14 +49,14 @@ def test_options_reach_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: getattr(plan, name) for name in expected} == expected
 
 
-def test_a_skipped_image_is_exit_code_1(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    next(photos.rglob("*1.png")).write_bytes(b"broken")
-    assert main(words(photos, "--models", "truth")) == 1
+def test_skipped_image_sets_exit_code_1(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    next(images.rglob("*1.png")).write_bytes(b"broken")
+    assert main(words(images, "--models", "truth")) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
     assert "sample1.png" in line
 
 
-def test_protocols_and_metrics_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_option_prints_protocols_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--list"]) == 0
     printed = capsys.readouterr().out
     rows = [line.split(maxsplit=2) for line in printed.partition("\n\n")[0].splitlines()]
@@ -65,8 +65,8 @@ def test_protocols_and_metrics_are_listed(capsys: pytest.CaptureFixture[str]) ->
     assert {"colorfulness", "lpips", "psnr"} <= {*re.split("[:, ]+", printed.splitlines()[-1])}
 
 
-def test_invalid_options_are_one_line_and_exit_code_2(photos: Path, refused: Refused) -> None:
-    assert "--models" in refused(*words(photos))
+def test_invalid_options_are_one_line_and_exit_code_2(images: Path, refused: Refused) -> None:
+    assert "--models" in refused(*words(images))
     for option, value in (
         ("--interactions", "0,x"),
         ("--protocol", "nobody2020"),
@@ -76,7 +76,7 @@ def test_invalid_options_are_one_line_and_exit_code_2(photos: Path, refused: Ref
         ("--threads", "0"),
         ("--device", "abacus"),
     ):
-        message = refused(*words(photos, "--models", "gray", option, value))
+        message = refused(*words(images, "--models", "gray", option, value))
         assert option in message or value in message
-    assert "automatic" in refused(*words(photos, "--models", "gray", "--interactions", "5"))
-    assert "nobody" in refused(*words(photos, "--models", "nobody"))
+    assert "automatic" in refused(*words(images, "--models", "gray", "--interactions", "5"))
+    assert "nobody" in refused(*words(images, "--models", "nobody"))

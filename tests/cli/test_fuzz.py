@@ -99,14 +99,14 @@ def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[
     given = ["--device", "cpu", "--weights", str(weights), "--size", "16", "--max-pixels", "0.05"]
     with watched() as started:
         code = main(["colorize", str(source), "-o", str(out), *given, *words])
-    told = capsys.readouterr()
-    failed = [line for line in told.err.splitlines() if line.startswith("colorzoo: error: ")]
-    colored = told.out.splitlines()
+    printed = capsys.readouterr()
+    failed = [line for line in printed.err.splitlines() if line.startswith("colorzoo: error: ")]
+    colored = printed.out.splitlines()
     assert started == []
     assert code in (0, 1, 2)
-    assert "Traceback" not in told.err
+    assert "Traceback" not in printed.err
     assert [line for line in failed if "unexpected" in line] == []
-    assert len(failed) + len(colored) == len(corpus), told.err[-2000:]
+    assert len(failed) + len(colored) == len(corpus), printed.err[-2000:]
     for line in failed:
         assert str(source) in line or str(out) in line
     written = {path.name for path in out.rglob("*") if path.is_file()} if out.exists() else set()
@@ -120,7 +120,7 @@ def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns about each invalid tag
-def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_colorize_handles_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     color_and_check(damaged(40, 1), tmp_path, capsys)
 
 
@@ -128,5 +128,5 @@ def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.timeout(900)
-def test_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
+def test_handles_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
     color_and_check(damaged(200, 100 + seed), tmp_path, capsys)

@@ -25,7 +25,7 @@ def lightness(path: Path) -> torch.Tensor:
     return rgb_to_lab(torch.from_numpy(read_image(path).rgb).permute(2, 0, 1))[0]
 
 
-def moved(source: Path, result: Path) -> float:
+def lightness_change(source: Path, result: Path) -> float:
     return float((lightness(result) - lightness(source)).abs().max())
 
 
@@ -38,16 +38,16 @@ def test_lightness_changes_only_by_rounding(
     source = tmp_path / f"a.{extension}"
     Image.fromarray(gray if depth == 8 else gray.astype(np.uint16) * 257).save(source)
     assert main(["colorize", str(source), "--point", "40,30=red", "--strength", "1.5", *weights]) == 0
-    assert 0 < moved(source, tmp_path / f"a.color.{extension}") <= most
+    assert 0 < lightness_change(source, tmp_path / f"a.color.{extension}") <= most
 
 
-def test_a_jpeg_is_lossless_in_another_format(tmp_path: Path, weights: list[str]) -> None:
+def test_jpeg_input_keeps_lightness_in_a_lossless_format(tmp_path: Path, weights: list[str]) -> None:
     source = tmp_path / "a.jpg"
     edges = np.where(np.random.default_rng(0).random((60, 80)) < 0.5, 20, 230).astype(np.uint8)
     Image.fromarray(edges).save(source, quality=80)
     for _ in range(2):  # the second run must recognize the result of the first run
         assert main(["colorize", str(tmp_path), "--format", "png", *weights]) == 0
         assert {path.name for path in tmp_path.iterdir()} == {"a.jpg", "a.color.png"}
-    assert moved(source, tmp_path / "a.color.png") <= 0.3
+    assert lightness_change(source, tmp_path / "a.color.png") <= 0.3
     assert main(["colorize", str(source), *weights]) == 0
-    assert moved(source, tmp_path / "a.color.jpg") > 0.3
+    assert lightness_change(source, tmp_path / "a.color.jpg") > 0.3

@@ -44,7 +44,7 @@ class Brush:
 BRUSH = Command("paint a stroke", "brush a.png", Brush, lambda _: 0)
 
 
-def test_words_set_the_fields_of_the_options() -> None:
+def test_command_parse_sets_option_fields() -> None:
     cases: dict[str, dict[str, Any]] = {
         "": {},
         "-s 3 --soft --shape flat": {"size": 3, "soft": True, "shape": "flat"},
@@ -60,7 +60,7 @@ def test_words_set_the_fields_of_the_options() -> None:
         assert options == replace(Brush(canvas=Path("a.png")), **changed)
 
 
-def test_errors_name_the_option() -> None:
+def test_command_parse_errors_name_the_option() -> None:
     for words in (
         ["--size", "large"],
         ["--size", "2.5"],
@@ -100,7 +100,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"{name} {line}" in text for name, line in verbs.items())
 
 
-def test_without_a_command_the_help_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_main_without_command_prints_help_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     out, err = capsys.readouterr()
     assert (out, "colorize" in err) == ("", True)
@@ -153,7 +153,7 @@ def test_exit_codes_of_other_exceptions(
         assert (main(["models"]), *capsys.readouterr()) == (code, "", message)
 
 
-def test_a_closed_pipe_prints_nothing() -> None:
+def test_closed_pipe_prints_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

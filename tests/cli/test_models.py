@@ -58,7 +58,7 @@ def test_models_are_filtered_by_pattern_alias_and_guidance(capsys: pytest.Captur
 
 
 @pytest.mark.usefixtures("zoo")
-def test_no_match_and_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_prints_nothing_without_match_and_suggests_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "zzz*"]) == 0
     assert capsys.readouterr().out == ""
     assert main(["models", "doe1998"]) == 2

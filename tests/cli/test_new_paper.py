@@ -21,7 +21,7 @@ KINDS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def forget() -> Iterator[None]:
+def remove_package() -> Iterator[None]:
     """Remove the generated package from ``sys.modules``."""
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] in ("smith2031", "test_smith2031")]:
@@ -31,18 +31,18 @@ def forget() -> Iterator[None]:
 @KINDS
 def test_generated_package_passes_its_checks(
     kind: list[str],
-    forget: None,
+    remove_package: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["new-paper", "smith2031", *kind]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert [Path(line) for line in said[:-1]] == [
-        path for path in map(Path, said[:-1]) if path.is_file() and "toy2030" not in path.read_text().lower()
+    lines = capsys.readouterr().out.splitlines()
+    assert [Path(line) for line in lines[:-1]] == [
+        path for path in map(Path, lines[:-1]) if path.is_file() and "toy2030" not in path.read_text().lower()
     ]
-    assert "pip install -e ./smith2031" in said[-1]
+    assert "pip install -e ./smith2031" in lines[-1]
     monkeypatch.syspath_prepend(tmp_path / "smith2031")
     from smith2031.card import CARDS
 

@@ -45,10 +45,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     before = contents(folder / "in")
     names = [str(folder / "in" / odd.name) for odd in ODD_INPUTS]
     words = ["colorize", *names, "-o", str(folder / "out"), "--json", "--weights", str(weights)]
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
         code = main([*words, "--device", "cpu"])
-    rows = {Path(row["source"]).name: row for row in json.loads(said.getvalue())}
+    rows = {Path(row["source"]).name: row for row in json.loads(printed.getvalue())}
     return Outcome(code, rows, folder / "in", contents(folder / "in") == before)
 
 
@@ -59,7 +59,7 @@ def test_every_input_is_reported(outcome: Outcome) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_properties_of_results(outcome: Outcome) -> None:
+def test_results_have_the_expected_properties(outcome: Outcome) -> None:
     failures = []
     for odd in ODD_INPUTS:
         try:

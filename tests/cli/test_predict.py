@@ -61,20 +61,20 @@ def album(tmp_path) -> Path:
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
     """Return a function that counts the images colorized by all processes since the previous call."""
-    diary = tmp_path / "colored.txt"
+    log = tmp_path / "colored.txt"
 
     def count() -> int:
-        found = len(diary.read_text().split()) if diary.exists() else 0
-        diary.unlink(missing_ok=True)
+        found = len(log.read_text().split()) if log.exists() else 0
+        log.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(runner, "colorize", partial(logged_colorize, diary))
+    monkeypatch.setattr(runner, "colorize", partial(logged_colorize, log))
     return count
 
 
-def logged_colorize(diary: Path, task: ColorizeTask) -> ColorizedImage:
+def logged_colorize(log: Path, task: ColorizeTask) -> ColorizedImage:
     result = colorize(task)
-    with diary.open("a") as stream:
+    with log.open("a") as stream:
         stream.write(f"{os.getpid()}\n")
     return result
 
@@ -122,7 +122,7 @@ def decoded(files: dict[str, bytes]) -> dict[str, tuple]:
     return found
 
 
-def test_results_equal_those_of_colorize(album, tmp_path):
+def test_predict_results_equal_colorize_results(album, tmp_path):
     assert predict(album, tmp_path / "out") == 0
     found = results(tmp_path / "out")
     assert sorted(found) == IMAGES
@@ -152,7 +152,7 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     task.model.model.network.unet.block1[0].bias.data += 1
     trainer(tmp_path).predict(task, return_predictions=False)
     assert colored() == 5
-    predicted(album, out)  # now all results come from the other weights
+    predicted(album, out)  # all results are from the other weights
     assert colored() == 5
     assert results(out) == second
 
@@ -164,8 +164,8 @@ def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     (album / "b" / "empty.png").write_bytes(b"")
     assert predict(album, out) == 1
     assert sorted(results(out)) == sorted([*IMAGES[1:], "failed.txt"])
-    lines, told = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
-    assert all(f"colorzoo: error: {line}\n" in told for line in lines)
+    lines, errors = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
+    assert all(f"colorzoo: error: {line}\n" in errors for line in lines)
     for line, name in zip(sorted(lines), ("a/x.jpg", "b/empty.png"), strict=True):
         assert str(album / name) in line
     (album / "a" / "x.jpg").write_bytes(whole)
@@ -174,7 +174,7 @@ def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     assert sorted(results(out)) == IMAGES
 
 
-def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
+def test_interrupted_predict_resumes(album, tmp_path, colored, monkeypatch):
     out, write, written = tmp_path / "out", runner.write_image, []
 
     def killed(path, *args, **kwargs):
@@ -197,7 +197,7 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
 def predict_half(album: Path, folder: Path) -> None:
     """Run the first or second of two prediction processes."""
     runner.colorize = partial(logged_colorize, folder / "colored.txt")
-    with (folder / "told.txt").open("a") as stream, redirect_stderr(stream):
+    with (folder / "errors.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
 
 
@@ -213,7 +213,7 @@ def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_pa
     failed = both.pop("failed.txt").decode()
     assert "bad0.png" in failed
     assert "bad1.png" in failed
-    assert "5 colorized, 0 skipped, 2 failed" in (tmp_path / "told.txt").read_text()
+    assert "5 colorized, 0 skipped, 2 failed" in (tmp_path / "errors.txt").read_text()
     colored()
     predicted(album, tmp_path / "both")  # another number of processes
     assert colored() == 0
@@ -221,7 +221,7 @@ def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_pa
     assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
 
 
-def test_random_weights_are_an_error(album, tmp_path):
+def test_predict_with_random_weights_raises(album, tmp_path):
     words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
     with pytest.raises(WeightsError, match="random weights"):
         run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
@@ -238,7 +238,7 @@ def test_random_weights_are_an_error(album, tmp_path):
         ("/c0/x.jpg", "", "c0/x.jpg"),
     ],
 )
-def test_results_are_written_inside_the_output_folder(name, root, expected):
+def test_relative_name_stays_inside_the_output_folder(name, root, expected):
     assert relative_name(name, root) == expected
 
 
@@ -247,7 +247,7 @@ def objects(bucket) -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_an_interrupted_run_resumes_in_a_bucket(album, bucket, tmp_path, colored, monkeypatch, capsys):
+def test_interrupted_predict_resumes_in_a_bucket(album, bucket, tmp_path, colored, monkeypatch, capsys):
     """Finished objects are skipped, changed images are colorized again, and failures are listed."""
     gray(5, (20, 20)).save(album / "z.gif")  # its provenance is in a sidecar file
     upload, uploaded = ResultBucket.upload, []
@@ -284,7 +284,7 @@ def test_an_interrupted_run_resumes_in_a_bucket(album, bucket, tmp_path, colored
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_errors_of_a_bucket_are_one_line(album, bucket, monkeypatch, capsys):
+def test_bucket_errors_are_one_line(album, bucket, monkeypatch, capsys):
     for address in ("nowhere://x/y", "s3://missing/out"):
         with pytest.raises(DataError, match="--output") as caught:
             predict(album, address)

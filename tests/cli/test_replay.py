@@ -79,7 +79,7 @@ def random_options(rng: random.Random) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(1, 5))])
-def test_random_options(folder: Path, weights: Path, info: Info, seed: int) -> None:
+def test_random_options_are_reproduced_by_replay(folder: Path, weights: Path, info: Info, seed: int) -> None:
     own = ["--model", NAME, "--weights", str(weights), "--device", "cpu"]
     words = random_options(random.Random(seed))
     assert main(["colorize", "barn.png", "-o", "result.png", *words, *own]) == 0
@@ -93,7 +93,7 @@ REFERENCES = ["--reference", "warm.png", "--reference", "cold.png", "--reference
 @pytest.mark.parametrize(
     "words", [[*REFERENCES, "--alpha", "0.4"], pytest.param(REFERENCES[:2], marks=pytest.mark.nightly)]
 )
-def test_references(folder: Path, info: Info, words: list[str]) -> None:
+def test_references_are_reproduced_by_replay(folder: Path, info: Info, words: list[str]) -> None:
     model = ["--model", "xu2020_small", "--size", "64"]
     assert main(["colorize", "barn.png", "-o", "result.png", *words, *model]) == 0
     origin = info("result.png")

@@ -1,4 +1,4 @@
-"""`colorzoo colorize` with sketches and the embedded `cho2023_small`: recipes, warnings, bad input."""
+"""`colorzoo colorize` with sketches and the embedded `cho2023_small`: region colors and notes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sketch(tmp_path: Path) -> Path:
     return path
 
 
-def painted(path: Path, out: Path, *more: str) -> np.ndarray:
+def colorized(path: Path, out: Path, *more: str) -> np.ndarray:
     assert main(["colorize", str(path), "-o", str(out), *MODEL, *more]) == 0
     with Image.open(out) as image:
         return np.asarray(image.convert("RGB")).astype(float)
@@ -35,21 +35,21 @@ def recipe(tmp_path: Path, *regions: tuple[int, str]) -> str:
     return str(path)
 
 
-def test_regions_receive_their_colors(sketch: Path, tmp_path: Path) -> None:
+def test_recipe_region_colors_are_applied(sketch: Path, tmp_path: Path) -> None:
     reds = []
     for color in ("#d02020", "#2040d0"):
         given = recipe(tmp_path, (0, "#ffffff"), (1, color))
-        result = painted(sketch, tmp_path / "out.png", "--recipe", given, "--overwrite")
+        result = colorized(sketch, tmp_path / "out.png", "--recipe", given, "--overwrite")
         box = result[35:60, 45:70].mean((0, 1))
         reds.append(box[0] - box[2])
         assert result[5:15].mean() > 200  # the background keeps the requested color
     assert reds[0] > reds[1] + 60
 
 
-def test_photos_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sketch_model_adds_a_note_on_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     photo = tmp_path / "photo.png"
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
     coarse.resize((120, 96), Image.Resampling.BICUBIC).save(photo)
-    painted(photo, tmp_path / "from_photo.png")
+    colorized(photo, tmp_path / "from_photo.png")
     assert "looks like a photo" in capsys.readouterr().out

@@ -49,7 +49,7 @@ def test_invalid_arguments_are_one_line(here: Path, capsys: pytest.CaptureFixtur
         assert error.count("\n") == 1
 
 
-def test_a_port_in_use_is_an_error(refused: Refused) -> None:
+def test_port_in_use_is_an_error(refused: Refused) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -57,9 +57,7 @@ def test_a_port_in_use_is_an_error(refused: Refused) -> None:
         assert "--port" in refused("studio", "--no-browser", "--port", port)
 
 
-def test_a_missing_extra_prints_the_install_command(
-    monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
+def test_missing_extra_prints_the_install_command(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
     assert '`python -m pip install "colorzoo[studio]"`' in refused("studio")
 
@@ -81,7 +79,7 @@ def test_server_prints_its_address_and_stops_on_ctrl_c(tmp_path: Path) -> None:
         assert process.wait(120) == 0
 
 
-def test_the_pad_uses_the_given_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_studio_uses_given_weights_recipe_and_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, file = "zhang2017_local", tmp_path / "narrow.safetensors"
     model = build_model(load_model_class(model_card(name)), {"width": 0.125})
     save_weights(file, model.state_dict(), {"model": name, "hparams": '{"width": 0.125}'})

@@ -31,7 +31,7 @@ def pixels(path: str | Path) -> np.ndarray:
         return np.asarray(image.convert("RGB")).astype(int)
 
 
-def test_references_are_mixed_and_alpha_scales_them(folder: Path) -> None:
+def test_colorize_mixes_references_and_scales_them_by_alpha(folder: Path) -> None:
     two = ["--reference", "warm.png", "--reference", "cold.png"]
     made = {
         "first of two": [*two, "--reference-weights", "1,0"],
@@ -54,7 +54,7 @@ def test_references_are_mixed_and_alpha_scales_them(folder: Path) -> None:
     assert apart("weak", "none") < 0.5 * apart("first", "none")
 
 
-def test_colors_are_transferred_within_labels(folder: Path) -> None:
+def test_stylize_transfers_colors_within_labels(folder: Path) -> None:
     content, style = pixels("warm.png"), pixels("cold.png")
     style[:, :32, 2], style[:, 32:, 0] = 20, 20  # yellow on the left, cyan on the right
     Image.fromarray(style.astype(np.uint8)).save("two.png")

@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_colorize(folder: Path, weights: Path) -> None:
+def test_colorize_keeps_user_files(folder: Path, weights: Path) -> None:
     words = ["colorize", "barn.png", "--weights", str(weights), "--device", "cpu", "-o"]
     for extension in ("png", "gif", "jpg"):
         for more in ([], ["--provenance", "none", "--overwrite"]):
@@ -63,7 +63,7 @@ def test_colorize(folder: Path, weights: Path) -> None:
             assert (read_provenance(Path(result)) is None) == ("none" in more)
 
 
-def test_other_commands(folder: Path) -> None:
+def test_other_commands_keep_user_files(folder: Path) -> None:
     for words, written in (
         ("stylize look.png look.png -o a.png --size 64", {"a.png"}),
         ("data prior . -o prior.npy", {"prior.npy"}),
@@ -99,15 +99,15 @@ def test_foreign_sidecar_files_are_kept(folder: Path, weights: Path) -> None:
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_files_created_meanwhile_are_not_replaced(
+def test_write_image_does_not_replace_a_file_created_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     if not links:  # as on FAT
 
-        def refuse(*paths: object) -> None:
+        def deny(*paths: object) -> None:
             raise PermissionError
 
-        monkeypatch.setattr("os.link", refuse)
+        monkeypatch.setattr("os.link", deny)
     image, target = read_image(gray_image(8, 8)), tmp_path / "x.png"
     write_image(tmp_path / "y.png", image.rgb, image)
     # the target is created after the check of the target

@@ -1,4 +1,4 @@
-"""Test ``colorzoo video``."""
+"""Results, notes and errors of ``colorzoo video``."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def chroma(path: Path, columns: slice = slice(None)) -> list[float]:
     return [float(np.ptp(rgb, axis=2).mean()) for rgb in images]
 
 
-def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_video_colorizes_all_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES, sound=True), tmp_path / "out.mp4"
     assert video(source, out, "--weights", weights, "--json") == 0
     report = json.loads(capsys.readouterr().out)
@@ -63,7 +63,7 @@ def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.Capture
     assert min(right) > 0.02 > max(left)
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES)
     assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
     printed = capsys.readouterr()
@@ -77,7 +77,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["notes"] == ["resumes from out.webm.parts"]
 
 
-def test_a_broken_packet_sets_exit_code_1(
+def test_video_with_a_damaged_packet_sets_exit_code_1(
     tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write_video(
@@ -89,7 +89,7 @@ def test_a_broken_packet_sets_exit_code_1(
     assert printed.err == f"colorzoo: error: {source} is damaged; only readable frames were used\n"
 
 
-def test_key_frames_are_references(tmp_path: Path) -> None:
+def test_video_key_option_sets_reference_frames(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     tinted = np.stack([SCENES[0] * 0.9, SCENES[0] * 0.5, SCENES[0] * 0.3], axis=2).astype(np.uint8)
     Image.fromarray(tinted).save(tmp_path / "key.png")
@@ -102,7 +102,7 @@ def test_key_frames_are_references(tmp_path: Path) -> None:
     assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6
 
 
-def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_video_accepts_frame_folder(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for number, image in enumerate(SCENES):
@@ -159,7 +159,7 @@ def test_invalid_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
 
 
-def test_a_frame_can_be_extracted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frame_option_extracts_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, frame = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "frame.png"
     assert video(source, frame, "--frame", "5") == 0
     assert f"{frame}: frame 5" in capsys.readouterr().out

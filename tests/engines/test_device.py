@@ -1,4 +1,4 @@
-"""Devices and precisions that are chosen for the user, and random inputs of models."""
+"""Automatic choice of device and precision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BFLOAT16, FLOAT32 = torch.bfloat16, torch.float32
     ("cuda", "mps", "chosen"),
     [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
-def test_a_gpu_is_taken_if_there_is_one(cuda, mps, chosen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choose_device_prefers_an_available_gpu(cuda, mps, chosen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert choose_device("auto").type == chosen
@@ -36,7 +36,7 @@ def test_a_gpu_is_taken_if_there_is_one(cuda, mps, chosen, monkeypatch: pytest.M
         *(("cpu", {"amx"}, BFLOAT16), ("cpu", {"cuda"}, FLOAT32), ("mps", {"cuda", "avx", "amx"}, FLOAT32)),
     ],
 )
-def test_bfloat16_is_taken_where_a_unit_multiplies_it(
+def test_choose_dtype_uses_bfloat16_only_with_hardware_support(
     device: str, units: set[str], chosen: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def on_gpu(including_emulation: bool = True) -> bool:
@@ -57,7 +57,7 @@ def predict_twice(model: torch.nn.Module, lightness: torch.Tensor, guidance: Gui
     return [each.predict(lightness, guidance).to_ab() for each in colorizers]
 
 
-def test_bfloat16_stays_within_one_delta_e_of_float32() -> None:
+def test_bfloat16_predictions_are_within_one_delta_e_of_float32() -> None:
     model = create_coloring_model("zhang2017_local_small")
     exact, rounded = predict_twice(model, sample_input("gray", (33, 40), batch=2), Guidance())
     assert exact.shape == (2, 2, 33, 40)
@@ -65,7 +65,7 @@ def test_bfloat16_stays_within_one_delta_e_of_float32() -> None:
 
 
 @pytest.mark.parametrize("name", ["huang2022", "li2018"])
-def test_a_network_of_discrete_steps_stays_in_float32(name: str) -> None:
+def test_networks_with_discrete_steps_stay_in_float32(name: str) -> None:
     guidance = sample_guidance({"exemplar"}, (64, 64)) if name == "li2018" else Guidance()
     model = contract_test_model(model_card(name)).model
     assert torch.equal(*predict_twice(model, sample_input("gray", (64, 64)), guidance))

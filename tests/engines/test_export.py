@@ -23,7 +23,7 @@ from colorzoo.training.create import create_model
 FEW = {"samples": 4}
 
 
-def test_an_onnx_file_accepts_any_size_and_batch_and_has_metadata(tmp_path: Path, capfd) -> None:
+def test_exported_graph_accepts_any_size_and_batch_and_has_metadata(tmp_path: Path, capfd) -> None:
     exported = export_model(model_card("gray"), tmp_path / "deep" / "gray.onnx")
     assert exported.differences.keys() == {(64, 96), (37, 53), (128, 40)}
     assert [path.name for path in exported.path.parent.iterdir()] == ["gray.onnx"]
@@ -41,8 +41,8 @@ def test_an_onnx_file_accepts_any_size_and_batch_and_has_metadata(tmp_path: Path
     assert ab.shape == (3, 2, 19, 33)
 
 
-@pytest.mark.nightly  # a quarter of a minute on an idle core
-def test_guidance_is_an_input_by_name(tmp_path: Path) -> None:
+@pytest.mark.nightly  # 15 seconds on an idle core
+def test_exported_graph_has_named_guidance_inputs(tmp_path: Path) -> None:
     exported = export_model(model_card("welsh2002"), tmp_path / "welsh.onnx", **FEW)
     assert exported.inputs == ("lightness", "exemplar_rgb")
     assert max(exported.differences.values()) < TOLERANCE
@@ -59,15 +59,15 @@ def test_guidance_is_an_input_by_name(tmp_path: Path) -> None:
     np.testing.assert_allclose(ab, expected.numpy(), atol=1e-3)
 
 
-def test_the_command_line_prints_the_parity(tmp_path: Path, capsys) -> None:
+def test_weights_export_prints_the_difference_from_the_model(tmp_path: Path, capsys) -> None:
     out = tmp_path / "gray.onnx"
     assert main(["weights", "export", "gray", str(out)]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "64x96: maximum difference from the model: 0.0e+00 of the full scale"
-    assert said[-1] == f"{out} size={out.stat().st_size} inputs=lightness"
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "64x96: maximum difference from the model: 0.0e+00 of the full scale"
+    assert printed[-1] == f"{out} size={out.stat().st_size} inputs=lightness"
 
 
-def test_models_that_cannot_be_exported_are_refused_in_one_line(
+def test_errors_of_models_that_cannot_be_exported_are_one_line(
     tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
@@ -85,15 +85,15 @@ def test_models_that_cannot_be_exported_are_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_error_names_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ColorzooError, match=r"pip install 'colorzoo\[export\]'"):
         export_model(model_card("gray"), tmp_path / "gray.onnx")
 
 
-@pytest.mark.nightly  # a quarter of a minute on an idle core
-def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path) -> None:
-    """Its size was rounded down where ONNX divides a negative number, so odd widths failed."""
+@pytest.mark.nightly  # 15 seconds on an idle core
+def test_exported_graph_outputs_logits_of_any_width_and_their_bins(tmp_path: Path) -> None:
+    """Regression test: ONNX division of negative numbers gave a wrong size for odd widths."""
     exported = export_model(model_card("zhang2016_small"), tmp_path / "small.onnx")
     assert exported.outputs == ("ab", "logits")
     assert max(exported.differences.values()) < TOLERANCE
@@ -105,17 +105,17 @@ def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path
 
 
 @pytest.mark.nightly  # a minute on an idle core
-@pytest.mark.parametrize("told", [(), ("saturation",), ("histogram",), ("histogram", "saturation")])
-def test_a_graph_of_matched_distributions_takes_any_number_of_images(
-    tmp_path: Path, told: tuple[str, ...]
+@pytest.mark.parametrize("kinds", [(), ("saturation",), ("histogram",), ("histogram", "saturation")])
+def test_zhang2017_global_graph_accepts_any_batch_and_statistics(
+    tmp_path: Path, kinds: tuple[str, ...]
 ) -> None:
     def sample(size: tuple[int, int], batch: int) -> tuple[torch.Tensor, Guidance]:
         known = statistics_of(sample_image(size, batch=batch, seed=batch))
-        statistics = GlobalStatistics(**{name: getattr(known, name) for name in told})
-        return sample_input("gray", size, batch=batch), Guidance(statistics=statistics if told else None)
+        statistics = GlobalStatistics(**{name: getattr(known, name) for name in kinds})
+        return sample_input("gray", size, batch=batch), Guidance(statistics=statistics if kinds else None)
 
     model = create_model("zhang2017_global_small")
     others = [sample((37, 53), 1), sample((64, 96), 3)]
     exported = write_graph(model, sample((61, 91), 2), others, tmp_path / "global.onnx", {})
-    assert exported.inputs == ("lightness", *(f"statistics_{name}" for name in told))
+    assert exported.inputs == ("lightness", *(f"statistics_{name}" for name in kinds))
     assert max(exported.differences.values()) < TOLERANCE

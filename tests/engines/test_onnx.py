@@ -1,4 +1,4 @@
-"""Models run by ONNX Runtime give the pixels of torch, with graphs that are made once."""
+"""ONNX Runtime engine: results equal PyTorch, and graphs are cached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.testing import sample_guidance, sample_input
 from tiny_model import gray_image, write_tiny_weights
 
-SHADES = 1.01 / 255  # by which a pixel may differ
+SHADES = 1.01 / 255  # maximum difference of a pixel
 POINTS = {"points": [{"x": 30, "y": 20, "color": "#c04020"}]}
 
 
@@ -57,22 +57,22 @@ class Brush(ColoringModel):
 
 
 def colorizers() -> tuple[Colorizer, Colorizer]:
-    """Return both ways in float32; by itself torch takes bfloat16 where the processor multiplies it."""
+    """Return a PyTorch and an ONNX Runtime colorizer in float32; the default may be bfloat16."""
     return Colorizer(Brush(), device="cpu", precision="float32"), Colorizer(Brush(), engine="onnxruntime")
 
 
 @pytest.mark.parametrize("recipe", [None, POINTS], ids=["automatic", "points"])
-def test_pixels_are_those_of_torch_and_graphs_are_made_once(
+def test_onnxruntime_pixels_equal_torch_and_graphs_are_cached(
     home: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict | None
 ) -> None:
     torch_way, graph_way = colorizers()
     image = read_image(gray_image(75, 58))
     expected, found = (each.colorize(image, recipe) for each in (torch_way, graph_way))
     assert float(np.abs(found.rgb - expected.rgb).max()) < SHADES
-    assert np.ptp(expected.rgb, axis=2).max() > 0.1  # there was something to get wrong
+    assert np.ptp(expected.rgb, axis=2).max() > 0.1  # the result has color
     kept = sorted((home / "graphs").iterdir())
     assert all(path.suffix == ".onnx" for path in kept)
-    monkeypatch.setattr(engines, "write_graph", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(engines, "write_graph", lambda *_: pytest.fail("a graph was exported again"))
     again = colorizers()[1].colorize(image, recipe)
     np.testing.assert_array_equal(again.rgb, found.rgb)
     assert sorted((home / "graphs").iterdir()) == kept
@@ -83,7 +83,7 @@ def test_pixels_are_those_of_torch_and_graphs_are_made_once(
         torch.testing.assert_close(logits[1], logits[0], atol=1e-3, rtol=1e-3)
 
 
-def test_a_graph_is_one_of_weights_and_kinds_for_maps_of_any_size() -> None:
+def test_graph_key_depends_on_weights_and_guidance_kinds_but_not_on_size() -> None:
     model = Brush()
     key_of = OnnxModel(model, "tiny").graph_key
     before = key_of(Guidance())
@@ -97,7 +97,7 @@ def test_a_graph_is_one_of_weights_and_kinds_for_maps_of_any_size() -> None:
     assert OnnxModel(model, "tiny").graph_key(Guidance()) != before
 
 
-def test_a_damaged_graph_is_made_again(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+def test_damaged_graph_is_exported_again(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     lightness = sample_input("gray", (20, 24))
     found = colorizers()[1].predict(lightness, Guidance()).to_ab()
     for path in (home / "graphs").iterdir():
@@ -105,7 +105,7 @@ def test_a_damaged_graph_is_made_again(monkeypatch: pytest.MonkeyPatch, home: Pa
     torch.testing.assert_close(colorizers()[1].predict(lightness, Guidance()).to_ab(), found)
 
 
-def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_onnxruntime_engine_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("model", "su2020_small"), ("precision", "bfloat16"), ("device", "cuda")):
         with pytest.raises(ColorzooError, match=rf"--{name}|{value}") as caught:
             Colorizer(**{"model": Brush(), "engine": "onnxruntime", name: value})
@@ -116,7 +116,7 @@ def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("difference", [engines.TOLERANCE, 1.2 * engines.TOLERANCE])
-def test_a_graph_that_differs_from_the_model_at_other_sizes_is_not_cached(
+def test_graph_that_differs_from_the_model_at_other_sizes_is_not_cached(
     difference: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen: list[tuple[Tensor, Guidance]] = []
@@ -144,14 +144,14 @@ def test_a_graph_that_differs_from_the_model_at_other_sizes_is_not_cached(
     assert len(list((tmp_path / "graphs").glob("wrong-*"))) == (difference == engines.TOLERANCE)
     assert len({lightness.shape for lightness, _ in seen}) == 3
     assert {len(lightness) for lightness, _ in seen} == {1, 2}
-    for lightness, told in seen:
-        assert told.kinds() == ("points", "exemplar")
+    for lightness, guidance in seen:
+        assert guidance.kinds() == ("points", "exemplar")
         wanted = F.interpolate(given.points.ab, lightness.shape[2:]).expand(len(lightness), -1, -1, -1)
-        assert torch.equal(told.points.ab, wanted)
-        assert told.exemplar.rgb.shape[2:] != lightness.shape[2:]
+        assert torch.equal(guidance.points.ab, wanted)
+        assert guidance.exemplar.rgb.shape[2:] != lightness.shape[2:]
 
 
-def test_settings_that_a_graph_lacks_are_refused() -> None:
+def test_onnx_model_rejects_unsupported_guidance_settings() -> None:
     model = Brush()
     model.accepts = frozenset(["exemplar"])
     with pytest.raises(GuidanceError, match=r"exemplar.alpha must be"):
@@ -161,7 +161,7 @@ def test_settings_that_a_graph_lacks_are_refused() -> None:
 
 
 @pytest.mark.nightly  # the graph of a whole network takes half a minute
-def test_the_command_line_writes_the_engine_into_the_result(tmp_path: Path) -> None:
+def test_engine_option_is_recorded_in_the_provenance(tmp_path: Path) -> None:
     from PIL import Image
 
     from colorzoo.cli.main import main
@@ -174,5 +174,5 @@ def test_the_command_line_writes_the_engine_into_the_result(tmp_path: Path) -> N
     made = read_provenance(tmp_path / "old.color.png")
     assert made is not None
     assert made.engine == "onnxruntime"
-    assert main(command) == 0  # done already: engines give the same pixels
+    assert main(command) == 0  # skipped, because both engines produce equal pixels
     assert read_provenance(tmp_path / "old.color.png") == made

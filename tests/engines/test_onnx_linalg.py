@@ -1,4 +1,4 @@
-"""Linear systems in ONNX graphs are solved as by torch."""
+"""Linear algebra in ONNX graphs equals PyTorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from colorzoo.engines.onnx_linalg import TRANSLATIONS
 
 
 class Solver(nn.Module):
-    """All that is translated."""
+    """Uses every translated operator."""
 
     def __init__(self, *, upper: bool = False) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ def write(path: Path, solver: Solver) -> Graph:
 
 
 def system(batch: int, size: int, columns: int, noise: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Return the covariance of points on a line, with noise, and the right side."""
+    """Return the covariance of points on a line, with noise, and the right-hand side."""
     places = torch.linspace(0, 1, size, dtype=torch.float64).expand(batch, -1)
     matrix = torch.exp(-((places[:, :, None] - places[:, None]) ** 2)) + noise * torch.eye(size)
     generator = torch.Generator().manual_seed(size)
@@ -49,20 +49,20 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     return write(tmp_path_factory.mktemp("linalg") / "solver.onnx", Solver())
 
 
-def test_solutions_of_any_size_are_those_of_torch(graph: Graph) -> None:
+def test_onnx_solutions_of_any_size_equal_torch(graph: Graph) -> None:
     for batch, size, columns in [(1, 1, 1), (3, 2, 7), (2, 40, 1), (1, 150, 5)]:
         given = system(batch, size, columns)
         for found, expected in zip(graph(given).values(), Solver()(*given), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_near_points_are_told_apart(graph: Graph) -> None:
+def test_onnx_solves_ill_conditioned_systems(graph: Graph) -> None:
     matrix, right = system(1, 60, 2, noise=1e-5)
     assert torch.linalg.cond(matrix) > 1e6
     _, found, _ = graph([matrix, right]).values()
     assert float((matrix @ found - right).abs().max()) < 1e-6
 
 
-def test_upper_triangles_are_refused(tmp_path: Path) -> None:
+def test_export_of_upper_triangular_factors_raises(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="upper triangular factors"):
         write(tmp_path / "upper.onnx", Solver(upper=True))
