@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("extra", [(), ("--format", "png")])
-def test_a_second_run_skips_all_results(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
+def test_second_run_skips_all_results(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
     """Outputs whose names differ only in case or extension are numbered; results are never sources."""
     for name in ("1.png", "1.tif", "1.PNG", "sub/1.png"):
         write_gray(tmp_path / name, 30 + len(name))

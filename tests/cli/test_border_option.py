@@ -25,7 +25,7 @@ def chroma(path: Path) -> np.ndarray:
     return np.ptp(np.asarray(Image.open(path).convert("RGB")).astype(int), axis=2)
 
 
-def test_border_stays_gray_by_default(scan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scan_border_stays_gray_unless_border_is_none(scan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found, whole, part = (scan.with_name(name) for name in ("found.png", "whole.png", "part.png"))
     assert main(["colorize", str(scan), "-o", str(found), "--model", "colorzoo2026"]) == 0
     assert "inside the scan border was colored" in capsys.readouterr().out

@@ -50,7 +50,7 @@ def test_label_images_of_options_and_recipes_are_equivalent(
     assert max(np.abs(results[1] - result).max() for result in results[2:]) <= 1
 
 
-def test_invalid_classes_are_one_line(
+def test_errors_of_invalid_class_options_are_one_line(
     source: Path, reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, size in (("TALL", (80, 20)), ("WIDE", (64, 80))):

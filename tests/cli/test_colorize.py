@@ -45,7 +45,7 @@ def test_results_are_written_beside_the_image(run: Run, tmp_path: Path) -> None:
     assert len(tree(tmp_path)) == 2
 
 
-def test_boxes_and_statistics_are_recorded(run: Run, tmp_path: Path) -> None:
+def test_box_and_statistics_options_are_recorded_in_the_recipe(run: Run, tmp_path: Path) -> None:
     source, look = write_gray(tmp_path / "a.png"), tmp_path / "look.png"
     Image.new("RGB", (30, 20), "#c04020").save(look)
     words = ("--box", "1,2.5,8,9", "--saturation", "0.25", "--histogram-of", look)

@@ -141,7 +141,7 @@ def test_unexpected_errors_are_one_line_without_debug(
         main(["models"])
 
 
-def test_exit_codes_of_other_exceptions(
+def test_main_returns_exit_codes_of_interrupt_and_system_exit(
     raising: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for error, code, message in (

@@ -41,7 +41,7 @@ def names(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return [entry["name"] for entry in json.loads(capsys.readouterr().out)]
 
 
-def test_json_contains_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_json_contains_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in entries] == registry.list_models()

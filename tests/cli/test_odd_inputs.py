@@ -52,7 +52,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(code, rows, folder / "in", contents(folder / "in") == before)
 
 
-def test_every_input_is_reported(outcome: Outcome) -> None:
+def test_colorize_reports_every_input(outcome: Outcome) -> None:
     assert outcome.code == 1
     assert outcome.untouched
     assert outcome.rows.keys() == {odd.name for odd in ODD_INPUTS}

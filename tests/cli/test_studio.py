@@ -37,7 +37,7 @@ INVALID = {
 }
 
 
-def test_invalid_arguments_are_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_studio_arguments_are_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = '<script type="application/json" id="data">'
     (here / "page.html").touch()
     (here / "half.html").write_text(f'{data}{{"pages": ["gone.html"], "images": []}}</script>')

@@ -88,7 +88,7 @@ def test_options_of_stylize_change_its_result(folder: Path, capsys) -> None:
     assert len({each.tobytes() for each in made.values()}) == 4
 
 
-def test_invalid_input_is_one_line(folder: Path, refused: Refused) -> None:
+def test_errors_of_invalid_references_are_one_line(folder: Path, refused: Refused) -> None:
     for words, message in {
         "colorize old.png --reference old.png": "no color",
         "colorize old.png --reference warm.png --reference-weights 1,2": "weights",

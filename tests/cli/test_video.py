@@ -147,7 +147,7 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     }
 
 
-def test_invalid_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_video_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, (words, message) in invalid_inputs(tmp_path).items():
         assert video(*words) == 2, name
         lines = capsys.readouterr().err.strip().splitlines()

@@ -94,7 +94,7 @@ def _small(name: str) -> ColoringModel:
     return model
 
 
-def _painter() -> ColoringModel:
+def _sketch_model() -> ColoringModel:
     """Return a sketch model that predicts different colors for different regions."""
     painter = tiny_painter()
     shapes = {key: tuple(value.shape) for key, value in painter.network.colorizer.state_dict().items()}
@@ -106,7 +106,7 @@ def _painter() -> ColoringModel:
 MODELS: Mapping[str, Callable[[], ColoringModel]] = {
     "alike": Alike,
     "hints": tiny_model,
-    "painter": _painter,
+    "painter": _sketch_model,
     **{name: lambda name=name: _small(name) for name in (
         "zhang2016_small", "zhang2017_global", "kim2021_small", "su2020_small", "xu2020_small",
         "chen2023_small", "levin2004",

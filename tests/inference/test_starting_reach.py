@@ -45,7 +45,7 @@ def at_disk(radius: float) -> tuple[object, float]:
     return reach, float(extent.weight.mean())
 
 
-def test_starting_reach_is_small_in_small_objects_and_automatic_in_large_objects() -> None:
+def test_starting_reach_is_small_in_small_objects_only() -> None:
     for radius in (3, 8):
         reach, covered = at_disk(radius)
         assert isinstance(reach, float)

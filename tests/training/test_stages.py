@@ -37,7 +37,7 @@ def test_set_frozen_layers_to_eval_changes_only_frozen_layers() -> None:
     assert found["head"].training
 
 
-def test_untrained_submodels_lists_only_the_outermost_untrained_part() -> None:
+def test_untrained_submodels_lists_submodels_with_random_weights() -> None:
     found = module()
     assert list(untrained_submodels(found)) == []
     for part, is_trained in ((found, False), (found["trunk"], False), (found["head"], True)):

@@ -60,7 +60,7 @@ def test_to_rectangles_rounds_boxes_to_whole_cells(corners: Any, stride: int, ex
     assert to_rectangles(torch.tensor([corners]), (64, 64), stride) == [expected]
 
 
-def test_su2020_without_boxes_equals_the_full_image_network() -> None:
+def test_su2020_images_without_boxes_equal_predictions_without_guidance() -> None:
     networks = model()
     lightness = lightness_of(4)
     boxes = boxes_of(2, 0, 3, 0)
