@@ -79,16 +79,16 @@ def test_coco_stuff_images_returns_relative_boxes_without_crowds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "find", "gone", "what"),
+    ("make", "find", "missing", "what"),
     [
         ("imagenet", imagenet_images, "val", "ImageNet folder 'val' not found.*img_val.tar"),
         ("places365_listed", places_images, "places365_val.txt", "list of Places365.*standard.tar"),
         ("coco_stuff", coco_stuff_images, f"stuffthingmaps/val2017/{7:012}.png", "1 of 3 .*missing.*07.png"),
     ],
 )
-def test_data_set_readers_raise_one_line_error_for_missing_parts(tmp_path, make, find, gone, what):
+def test_data_set_readers_raise_one_line_error_for_missing_parts(tmp_path, make, find, missing, what):
     root = getattr(miniatures, make)(tmp_path)
-    (root / gone).rename(root / "away")
+    (root / missing).rename(root / "away")
     options = {"classes": True} if make == "coco_stuff" else {}
     with pytest.raises(DataError, match=what) as caught:
         find(root, "val", **options)

@@ -201,7 +201,7 @@ def test_colorings_returns_likely_colorings_of_the_whole_image() -> None:
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1, abs=1e-3)
     within = pad.call("colorings", recipe={"border": [100, 10, 40, 80]}).body
-    assert 100 < within["x"] < 140  # in pixels of the whole photo
+    assert 100 < within["x"] < 140  # in pixels of the whole image
     studio.close()
 
 

@@ -28,19 +28,19 @@ def opened_image() -> OpenedImage:
 
 
 def test_idle_sessions_expire(clock: Clock) -> None:
-    gone: list[str] = []
-    store = SessionStore(Limits(idle_seconds=60), clock, gone.append)
+    removed: list[str] = []
+    store = SessionStore(Limits(idle_seconds=60), clock, removed.append)
     idle, busy = store.new(), store.new()
     clock.now = 50
     assert store.find(busy.id) is busy
     clock.now = 100
     assert store.find(busy.id) is busy
     assert store.find(idle.id) is None
-    assert gone == [idle.id]
+    assert removed == [idle.id]
     with pytest.raises(StudioError, match="expired"):
         store.touch(idle)
     store.close()
-    assert (gone, len(store)) == ([idle.id, busy.id], 0)
+    assert (removed, len(store)) == ([idle.id, busy.id], 0)
 
 
 def test_session_store_drops_images_above_the_memory_limit() -> None:

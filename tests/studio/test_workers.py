@@ -21,12 +21,12 @@ class Recorder:
 
     def __init__(self, worker: Worker) -> None:
         self.worker, self.done, self.dropped = worker, [], []
-        self.go, self.held, self.finished = threading.Event(), threading.Event(), threading.Event()
-        worker.submit("hold", QueuedRequest("hold", self._hold))
-        assert self.held.wait(10)
+        self.go, self.blocked, self.finished = threading.Event(), threading.Event(), threading.Event()
+        worker.submit("hold", QueuedRequest("hold", self._block))
+        assert self.blocked.wait(10)
 
-    def _hold(self) -> None:
-        self.held.set()
+    def _block(self) -> None:
+        self.blocked.set()
         self.go.wait(10)
 
     def submit(self, session: str, name: str, kind: str = "color", rank: int = 1, keep: bool = False) -> None:

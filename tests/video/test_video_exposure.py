@@ -23,20 +23,20 @@ def brightness_change(frames: list[Tensor]) -> float:
 def test_exposure_hold_factor_is_the_median_over_usable_pixels() -> None:
     """The factor multiplies L* + 16 and is limited to 0.7 to 1.45; 6 % of a change is accepted per frame."""
     size = (96, 128)
-    exposure, held = ExposureHold(), torch.zeros(0)
+    exposure, previous = ExposureHold(), torch.zeros(0)
     generator = torch.Generator().manual_seed(0)
     for lighter in (0, 8, -12, -10, 45, -45, 0, 200, 0):
         frame = (torch.randint(0, 101, (1, 1, *size), generator=generator).float() + lighter).clamp(0, 100)
         small = F.avg_pool2d(frame, 2)  # the shorter side has 48 pixels
         factor = 1.0
-        if len(held):
-            usable = (torch.minimum(small, held) > 4) & (torch.maximum(small, held) < 96)
-            ratio = ((held + 16) / (small + 16))[usable].double().numpy()
+        if len(previous):
+            usable = (torch.minimum(small, previous) > 4) & (torch.maximum(small, previous) < 96)
+            ratio = ((previous + 16) / (small + 16))[usable].double().numpy()
             if usable.sum() >= small.numel() / 20:
                 factor = float(np.median(ratio).clip(0.7, 1.45)) ** (1 - 0.06)
         assert exposure.factor(frame) == pytest.approx(factor, rel=1e-5)
-        held = exposed(small, factor)
-        torch.testing.assert_close(held, ((small + 16) * factor - 16).clamp(0, 100))
+        previous = exposed(small, factor)
+        torch.testing.assert_close(previous, ((small + 16) * factor - 16).clamp(0, 100))
 
 
 def test_color_video_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> None:

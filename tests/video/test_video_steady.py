@@ -101,7 +101,7 @@ def test_steady_colors_strength_weights_the_propagated_color(strength: float, we
     wanted, means = [30.0], [30.0, 45.0, 60.0]  # means over a frame and all later frames
     for mean in means[1:]:
         wanted.append(weight * wanted[-1] + (1 - weight) * mean)
-    # a pixel of full confidence gets a twentieth of its color from its surroundings, which are equal here
+    # full-confidence pixels take 1/20 of their color from the surroundings, which are equal here
     assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
 
 

@@ -44,8 +44,8 @@ def test_fetch_best_downloads_the_best_model_of_each_use_once(zoo, capsys, serve
 
 def test_fetch_best_continues_after_failed_download(zoo, capsys, server, payload: bytes, monkeypatch) -> None:
     entry = replace(zoo["lee2099"].weights["published"], urls=(server.url("absent"),))
-    gone = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
-    monkeypatch.setattr(registry, "all_cards", lambda: gone)
+    cards = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
+    monkeypatch.setattr(registry, "all_cards", lambda: cards)
     assert main(["weights", "fetch", "best"]) == 1
     assert "404" in capsys.readouterr().err
     assert weights_path(zoo["may2098"], "published").read_bytes() == payload

@@ -24,7 +24,7 @@ class Function:
 
 class Writer:
     def __init__(self) -> None:
-        self.out, self.seen, self.kept = b"", dict[int, int](), list[Any]()
+        self.out, self.indices, self.references = b"", dict[int, int](), list[Any]()
         self.storages: dict[int, Any] = {}
 
     def write(self, value: Any) -> bytes:
@@ -75,9 +75,9 @@ class Writer:
             self.out += struct.pack("<q", base.size) + base.tobytes()
 
     def is_new(self, value: Any) -> bool:
-        known = id(value) in self.seen
-        self.kept.append(value)
-        self.ints(self.seen.setdefault(id(value), len(self.seen) + 1))
+        known = id(value) in self.indices
+        self.references.append(value)
+        self.ints(self.indices.setdefault(id(value), len(self.indices) + 1))
         return not known
 
     def name(self, kind: str) -> None:
