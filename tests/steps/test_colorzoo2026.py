@@ -20,6 +20,7 @@ from steps.step import gradients, same, small
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 SIDE, CLASSES = 64, 5
+CPU = torch.device("cpu")
 CELLS = (SIDE // 4) ** 2
 WEIGHTS = {"classes": 1.0, "colors": 3.0, "points": 2.0, "variance": 0.01, "labels": 0.05}
 DELTA = 0.2
@@ -154,12 +155,12 @@ def test_step_equals_the_formula(task: Colorzoo2026Task, batch: Any, monkeypatch
 
 def test_random_cells_depend_on_the_image_seed_and_purpose() -> None:
     seeds = torch.arange(400)
-    index, given = random_cells(seeds, 256)
+    index, given = random_cells(seeds, 256, CPU)
     assert all(len(set(row)) == 64 for row in index.tolist())  # different cells
-    alone, alone_given = random_cells(seeds[7:8], 256)
+    alone, alone_given = random_cells(seeds[7:8], 256, CPU)
     assert torch.equal(alone[0], index[7])
     assert torch.equal(alone_given[0], given[7])
-    other, _ = random_cells(seeds, 256, 64, "queries")
+    other, _ = random_cells(seeds, 256, CPU, 64, "queries")
     assert (other != index).any(1).all()
     # uniform over cells, and in the logarithm of the count: half of the counts are below the root of 65
     shares = torch.bincount(index.flatten(), minlength=256) / len(seeds)

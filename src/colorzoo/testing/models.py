@@ -125,6 +125,19 @@ def elsewhere(card: ModelCard) -> Iterator[None]:
         raise ContractError(message) from error
 
 
+class HostSeeds(Tensor):
+    """Seeds of a batch, which stay on the CPU while the images of the batch are on another device.
+
+    The attribute ``device`` is ``meta``. Code that creates a tensor on the device of the seeds and combines
+    the new tensor with images therefore fails.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        """A device without images."""
+        return torch.device("meta")
+
+
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
     """Return the largest difference between two predictions as a fraction of the full scale.
 

@@ -20,7 +20,7 @@ from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
-from colorzoo.testing.models import ContractError, contract_test_model, elsewhere, require
+from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
 from colorzoo.testing.samples import sample_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.command import run
@@ -63,6 +63,7 @@ def check_training_device(card: ModelCard) -> None:
         return
     batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
     expected = _made_in_training(card, batch)
+    batch["seed"] = batch["seed"].as_subclass(HostSeeds)
     with elsewhere(card):
         found = _made_in_training(card, batch)
     ok = all(

@@ -124,7 +124,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
     def _point_losses(self, analysis: Analysis, target: Tensor, seeds: Tensor) -> dict[str, Tensor]:
         """Return the losses on colors and variance after conditioning on random points."""
         target = target.flatten(1, 2)
-        index, valid = random_cells(seeds, target.shape[1])
+        index, valid = random_cells(seeds, target.shape[1], target.device)
         residual = target - analysis.mean
         points = Observations(index, take_cells(residual, index), valid)
         with torch.autocast(target.device.type, enabled=False):
@@ -132,7 +132,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
             found = self.model.covariance.posterior(across, points)
             prior, variance = self.model.covariance.variances(analysis.cells, found)
         colors = F.smooth_l1_loss(analysis.mean + found.change, target, beta=self.objective.delta)
-        queries, _ = random_cells(seeds, target.shape[1], _QUERIES, "queries")
+        queries, _ = random_cells(seeds, target.shape[1], target.device, _QUERIES, "queries")
         before = take_cells(residual, queries).detach().square().sum(-1)
         after = take_cells(residual - found.change, queries).detach().square().sum(-1)
         prior, variance = take_cells(prior, queries), take_cells(variance, queries)
@@ -141,7 +141,11 @@ class Colorzoo2026Task(SingleOptimizerModule):
 
 
 def random_cells(
-    seeds: Tensor, cells: int, maximum: int = _MAX_POINTS, purpose: str = "points"
+    seeds: Tensor,
+    cells: int,
+    device: torch.device,
+    maximum: int = _MAX_POINTS,
+    purpose: str = "points",
 ) -> tuple[Tensor, Tensor]:
     """Select distinct random cells of each image, for example as positions of color points.
 
@@ -150,6 +154,7 @@ def random_cells(
     Args:
         seeds: ``(B,)``, random seed of each image.
         cells: Total number of cells of an image.
+        device: Device of the result. The seeds of a batch are on the CPU.
         maximum: Maximum number of selected cells.
         purpose: Name of the random number stream. Calls with equal seeds and different names select cells
             independently.
@@ -158,7 +163,7 @@ def random_cells(
         Cell indices ``(B, maximum)``, and a mask ``(B, maximum)``: 1 for selected cells and 0 for padding.
     """
     maximum = min(maximum, cells)
-    draws = draw_uniform(image_generators(seeds, purpose), len(seeds), cells + 1, seeds.device)
+    draws = draw_uniform(image_generators(seeds, purpose), len(seeds), cells + 1, device)
     index = draws[:, 1:].topk(maximum, dim=1).indices
     count = torch.exp(draws[:, :1] * math.log(maximum + 1)).floor().clamp(1, maximum)
-    return index, (torch.arange(maximum, device=seeds.device)[None] < count).float()
+    return index, (torch.arange(maximum, device=device)[None] < count).float()
