@@ -56,7 +56,7 @@ def draw_uniform(generators: Generators, batch: int, columns: int, device: torch
         return torch.rand(batch, columns, generator=generators, device=generators.device).to(device)
     if len(generators) != batch:
         raise ValueError(f"generators must have one entry per image ({batch}), got {len(generators)}")
-    return torch.stack([torch.rand(columns, generator=each) for each in generators]).to(device)
+    return copy_to(torch.stack([torch.rand(columns, generator=each) for each in generators]), device)
 
 
 def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
@@ -68,4 +68,9 @@ def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], devi
         return torch.randn(batch, *shape, generator=generators, device=generators.device).to(device)
     if len(generators) != batch:
         raise ValueError(f"generators must have one entry per image ({batch}), got {len(generators)}")
-    return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(device)
+    return copy_to(torch.stack([torch.randn(shape, generator=each) for each in generators]), device)
+
+
+def copy_to(drawn: Tensor, device: torch.device) -> Tensor:
+    """Copy a CPU tensor to a device without waiting until the GPU has finished its earlier work."""
+    return drawn.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else drawn.to(device)

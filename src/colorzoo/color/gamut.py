@@ -294,7 +294,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     row = (lightness.detach() * (_LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=_LIGHTNESS_CELLS - 1)
     turn = torch.atan2(b.detach(), a.detach()) * (_HUE_CELLS / math.tau) + _HUE_CELLS / 2
     cell = row * _HUE_CELLS + turn.to(torch.int32).clamp(0, _HUE_CELLS - 1)
-    low, high = (bound.to(lightness.device).index_select(0, cell) for bound in _table())
+    low, high = (bound.index_select(0, cell) for bound in _table(lightness.device))
     inner, outer = (_on_curve(slopes, s, luminance) for s in (low, high))
     near = low + _crossing(inner, outer, tolerance) * (high - low)
     outer = _on_curve(slopes, near, luminance)
@@ -332,15 +332,18 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 
 @cache
-def _table() -> tuple[Tensor, Tensor]:
-    """Return minimum and maximum `max_chroma` over the corners of each lightness-hue cell."""
-    hue = torch.linspace(-math.pi, math.pi, _HUE_CELLS + 1)
-    lightnesses = torch.linspace(0, 100, _LIGHTNESS_CELLS + 1).clamp(min=_DARKEST)
+def _table(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return minimum and maximum `max_chroma` over the corners of each lightness-hue cell.
+
+    The table is cached for each device, because copying it to a GPU waits for earlier work of the GPU.
+    """
+    hue = torch.linspace(-math.pi, math.pi, _HUE_CELLS + 1, device="cpu")
+    lightnesses = torch.linspace(0, 100, _LIGHTNESS_CELLS + 1, device="cpu").clamp(min=_DARKEST)
     corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
     corners = corners.view(1, _LIGHTNESS_CELLS + 1, _HUE_CELLS + 1)
     low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
     high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
-    return (low - _MARGIN).clamp(min=0).flatten(), (high + _MARGIN).flatten()
+    return (low - _MARGIN).clamp(min=0).flatten().to(device), (high + _MARGIN).flatten().to(device)
 
 
 def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:

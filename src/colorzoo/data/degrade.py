@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.randomness import Generators, draw_normal, draw_uniform
+from colorzoo.randomness import Generators, copy_to, draw_normal, draw_uniform
 
 _RED_INSENSITIVE_PROB = 0.2  # probabilities for a degraded image
 _BORDER_PROB = 1 / 6
@@ -43,11 +43,13 @@ def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     if not chosen:
         return rgb
     own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
-    lab = rgb_to_lab(rgb[chosen])
-    lightness = degrade_lightness(simulate_emulsion(rgb[chosen], lab[:, :1], own), own)
-    degraded = rgb.clone()
-    degraded[chosen] = add_borders(lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1)), own)
-    return degraded
+    index = copy_to(torch.tensor(chosen, device="cpu"), rgb.device)
+    selected = rgb.index_select(0, index)
+    lab = rgb_to_lab(selected)
+    lightness = degrade_lightness(simulate_emulsion(selected, lab[:, :1], own), own)
+    covered, border = random_borders(selected, own)  # before the gamut mapping, which waits for the GPU
+    degraded = lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1))
+    return rgb.index_copy(0, index, torch.where(covered, border, degraded))
 
 
 def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
@@ -89,14 +91,17 @@ def simulate_emulsion(rgb: Tensor, lightness: Tensor, generators: Generators) ->
     return torch.where(chance < _RED_INSENSITIVE_PROB, rgb_to_lab(gray)[:, :1], lightness)
 
 
-def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
-    """Add noisy dark or light borders to random sides of random images.
+def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
+    """Draw noisy dark or light borders on random sides of random images.
 
     A border covers 1 to 9 % of the image width or height.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
+        rgb: Images ``(B, 3, H, W)`` with the size and device of the result.
         generators: A random generator for the batch, or a generator for each image.
+
+    Returns:
+        Mask of the borders, ``(B, 1, H, W)`` bool, and their gray values, ``(B, 1, H, W)`` in [0, 1].
     """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
@@ -110,7 +115,7 @@ def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
     covered = (rows < top) | (rows > 1 - bottom) | (columns < left) | (columns > 1 - right)
     tone = torch.where(light < 0.5, 0.15 * tone, 1 - 0.2 * tone)
     noise = 0.03 * grain * draw_normal(generators, count, (1, height, width), rgb.device)
-    return torch.where(covered, (tone + noise).clamp(0, 1), rgb)
+    return covered, (tone + noise).clamp(0, 1)
 
 
 def _blur(lightness: Tensor, params: Tensor, generators: Generators) -> Tensor:
