@@ -30,7 +30,7 @@ def test_scan_border_stays_gray_unless_border_is_none(scan: Path, capsys: pytest
     assert main(["colorize", str(scan), "-o", str(found), "--model", "colorzoo2026"]) == 0
     assert "inside the scan border was colored" in capsys.readouterr().out
     assert main(["colorize", str(scan), "-o", str(whole), "--model", "colorzoo2026", "--border", "none"]) == 0
-    assert "within" not in capsys.readouterr().out
+    assert "scan border" not in capsys.readouterr().out
     rectangle = str(INSIDE)
     assert (
         main(["colorize", str(scan), "-o", str(part), "--model", "colorzoo2026", "--border", rectangle]) == 0
