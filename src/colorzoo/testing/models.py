@@ -133,7 +133,7 @@ class HostSeeds(Tensor):
     """
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]  # an attribute in the stubs
         """A device without images."""
         return torch.device("meta")
 
