@@ -31,8 +31,8 @@ INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 pixels. A s
 regions with the mean true color of the region. The metric is PSNR.
 
 In the paper, a network learns the order of the regions. `cho2023_small` splits the network's segments into
-regions, which are sorted in descending order of area times segment weight. The weight is the generator's mean
-error in the segment without a hint, on training images. The *control* is a generator of the same
+regions, which are sorted in descending order of area times segment weight. The weight of a segment is the
+generator's mean error on training images if the segment has no hint. The *control* is a generator of the same
 architecture, trained with points."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30

@@ -236,8 +236,8 @@ class FileTask:
     def effective_recipe(self) -> Recipe:
         """Return the recipe of this task, including command-line options that have a recipe field.
 
-        The recipe names reference and label files without folders. To use the recipe, put these files in its
-        folder.
+        The recipe stores the file names of references and labels without their folders. To use the recipe,
+        put these files in the folder of the recipe.
         """
         recipe, settings = self.recipe, self.settings
         assert self.choice is not None

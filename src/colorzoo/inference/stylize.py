@@ -1,7 +1,7 @@
 """Photorealistic stylization: transfer the colors of a style image to a content image.
 
-The network stylizes a small copy of the content image. The Lab change of the copy is upsampled and added to
-the content image, so the result stays sharp.
+The network stylizes a small copy of the content image. The difference in Lab between the stylized copy and
+the copy is upsampled and added to the content image, so the result stays sharp.
 """
 
 from __future__ import annotations

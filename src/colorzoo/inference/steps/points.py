@@ -99,7 +99,7 @@ def draw_points(
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
-    """Build the `Propagator` that spreads point colors on a lightness ``(1, 1, h, w)``."""
+    """Build the `Propagator` of point colors from a lightness map ``(1, 1, h, w)``."""
     cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 

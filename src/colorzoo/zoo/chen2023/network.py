@@ -285,8 +285,8 @@ def build_segmenter(
         segmenter = None
     else:
         raise ColorzooError(
-            f"'segmenter' must be 'stego', 'stego_supervised' or None, got {kind!r}. The value 'clusters' "
-            "requires that 'features' names a registered model."
+            f"'segmenter' must be 'stego', 'stego_supervised' or None, got {kind!r}. 'clusters' is also "
+            "allowed if 'features' is the name of a registered model."
         )
     return None if segmenter is None else segmenter.requires_grad_(False).eval()
 

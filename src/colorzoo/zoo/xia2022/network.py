@@ -1,4 +1,4 @@
-"""Networks of Xia et al. 2022 for superpixels, features, transformers and refinement.
+"""Networks of Xia et al. 2022: superpixels, features, transformers and refinement.
 
 Each square cell of 16 x 16 pixels has one superpixel. The superpixel network predicts nine weights per pixel,
 which assign the pixel to the superpixels of its cell and the eight neighboring cells. The weights are in
