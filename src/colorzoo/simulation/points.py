@@ -22,7 +22,7 @@ from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
-from colorzoo.randomness import Generators, draw_uniform, image_generators
+from colorzoo.randomness import Generators, copy_to, draw_uniform, image_generators
 from colorzoo.simulation.session import (
     ColorizedImage,
     InputFunction,
@@ -84,7 +84,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     slots = max(1, int(counts.numpy().max()))
     side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
     largest = int(side.numpy().max())
-    draws, counts, side = (each.to(ab.device, non_blocking=True) for each in (draws, counts, side))
+    draws, counts, side = (copy_to(each, ab.device) for each in (draws, counts, side))
     image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:-1].view(batch, 3, MAX_POINTS)
     uniform = draws[:, -1, None, None] < simulation.everywhere
     position = patch[:, 1:, :slots].transpose(1, 2)

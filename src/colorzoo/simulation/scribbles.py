@@ -25,7 +25,7 @@ from colorzoo.card import GuidanceKind
 from colorzoo.color import sobel, sobel_gradients
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
-from colorzoo.randomness import Generators, draw_uniform
+from colorzoo.randomness import Generators, copy_to, draw_uniform
 from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetImage, UserInput
 
 _AB_SCALE = 110.0
@@ -85,11 +85,11 @@ def simulate_scribbles(
     batch, strokes = len(ab), s.most
     host = draw_uniform(generators, batch, 2 + 3 * strokes + 2 * _GRID**2, torch.device("cpu"))
     lengths = (s.reach[0] + host[:, 2 + strokes : 2 + 2 * strokes] * (s.reach[1] - s.reach[0] + 1)).floor()
-    draws = host.to(ab.device, non_blocking=True)
+    draws = copy_to(host, ab.device)
     image, rest = draws[:, :2], draws[:, 2:]
     stroke, field = rest[:, : 3 * strokes].view(batch, 3, strokes), rest[:, 3 * strokes :]
     edges, weight = lost_edges(ab, true_ab, s)
-    steps = lengths.to(ab.device, non_blocking=True)
+    steps = copy_to(lengths, ab.device)
     lines = _grow(edges, _draw_seeds(weight, stroke[:, 0]), steps, int(lengths.numpy().max()))
     counts = (1 + (image[:, :1] * strokes).floor()) * (image[:, 1:] >= s.none)
     kept = (lines.sum(dim=(2, 3)) >= s.shortest) & (torch.arange(strokes, device=ab.device) < counts)
