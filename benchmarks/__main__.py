@@ -66,7 +66,10 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("--data", type=Path, help="folder of photos; of `video`: of clips, of `reach`: COCO images")
     add("--weights", type=Path, help="weights instead of the embedded weights")
     add("--images", type=int, help="number of images")
-    add("--model", help="model of `appearance`, `reach`, `seams` and `video` (default: its own)")
+    add(
+        "--model",
+        help="model of `appearance`, `equal_colorfulness`, `reach`, `seams`, `video` (default: its own)",
+    )
     add("--strength", type=float, default=1.0, help="`appearance`: factor on the colors (default: 1)")
     add("--aged", action="store_true", help="`appearance`: colorize a simulated old print of each photo")
     add("--models", type=names, default=(), help="`published`, `gpu`, `engine`, `startup`: A,B,...")

@@ -195,11 +195,17 @@ def random_lightness(batch: int) -> Tensor:
 
 
 def photos(folder: Path | None, count: int | None = None) -> Iterator[Tensor]:
-    """Yield the central 256 x 256 of the unseen photos of a folder, ``(3, 256, 256)`` in [0, 1].
+    """Yield the central 256 x 256 of photos, ``(3, 256, 256)`` in [0, 1]; see `evenly_spaced`."""
+    for source in evenly_spaced(folder, count):
+        yield read_square(source, SIDE)
+
+
+def evenly_spaced(folder: Path | None, count: int | None = None) -> list[StoredImage]:
+    """Return unseen photos of a folder, evenly spaced in the sorted list.
 
     Args:
         folder: Folder of color photos; None for `PHOTOS`.
-        count: Number of photos, evenly spaced; None for all.
+        count: Number of photos; None for all.
 
     Raises:
         SkippedError: The folder is missing or has no image.
@@ -209,8 +215,7 @@ def photos(folder: Path | None, count: int | None = None) -> Iterator[Tensor]:
     except DataError as error:
         raise SkippedError(str(error)) from error
     step = max(1, len(sources) // (count or len(sources)))
-    for source in sources[::step][:count]:
-        yield read_square(source, SIDE)
+    return sources[::step][:count]
 
 
 def unseen_sources(folder: Path) -> list[StoredImage]:

@@ -1,12 +1,28 @@
-"""Discovery of the modules in ``benchmarks/``."""
+"""Discovery of the modules in ``benchmarks/``, and PSNR at equal colorfulness."""
 
 import importlib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo import AbPrediction, ColoringModel, Guidance, rgb_to_lab
 
 ROOT = Path(__file__).parents[1]
+
+
+class FixedColors(ColoringModel):
+    """Predicts given colors."""
+
+    def __init__(self, ab: Tensor) -> None:
+        super().__init__(torch.nn.Identity())
+        self.ab = ab
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        return AbPrediction(ab=self.ab)
 
 
 @pytest.fixture
@@ -23,3 +39,26 @@ def test_find_benchmarks_lists_every_module_with_a_run_function(harness) -> None
     assert set(names) == expected
     assert "inference" in names
     assert all(callable(importlib.import_module(f"benchmarks.{name}").run) for name in names)
+
+
+def test_gains_are_interpolated_at_equal_colorfulness(harness) -> None:
+    module = importlib.import_module("benchmarks.equal_colorfulness")
+    factors = torch.tensor(module.FACTORS)
+    truths = torch.tensor([10.0, 30.0, 0.0])
+    results = 0.5 * truths[:, None] * factors  # factor 1.2 reaches 60 % of the colorfulness
+    gains = torch.stack([4 - factors, 2 - factors, torch.full_like(factors, -torch.inf)])
+    found = module.gains_at((0.3, 0.6, 0.65), gains, results, truths)
+    assert found == pytest.approx([3 - 0.6, 3 - 1.2, 3 - 1.3], abs=1e-5)
+
+
+def test_true_colors_gain_more_than_wrong_colors_at_equal_colorfulness(harness) -> None:
+    module = importlib.import_module("benchmarks.equal_colorfulness")
+    rgb = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    image = (255 * F.interpolate(rgb[None], size=64, mode="bicubic").clamp(0.2, 0.8)[0]).to(torch.uint8)
+    true_ab = rgb_to_lab(image[None].float() / 255)[:, 1:]
+    gains = []
+    for ab in (true_ab, true_ab.flip(1)):
+        model = FixedColors(0.5 * ab)
+        gains.append(module.gains_at((0.6, 0.8), *module.measure(model, [image])))
+    assert gains[0][1] > gains[0][0] > 0  # true colors: a larger factor gains more
+    assert gains[0][0] > gains[1][0]
