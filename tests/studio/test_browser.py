@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from browser_pad import SIZE, BrowserPad, check, watched_pad
+from numpy.typing import NDArray
 from pads import tiny_studio
 from PIL import Image
 
@@ -114,11 +115,16 @@ def expect_color(pad: BrowserPad, x: float, y: float, wanted: bool) -> None:
 
 def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
     """Return the largest channel difference around a page position."""
+    found = levels(pad, x, y)
+    return int((found.max(axis=-1) - found.min(axis=-1)).max())
+
+
+def levels(pad: BrowserPad, x: float, y: float) -> NDArray[np.int_]:
+    """Return the 9 x 9 page pixels around a position, after the next frames are drawn."""
     pad.page.wait_for_timeout(60)
     clip = {"x": x - 4, "y": y - 4, "width": 9, "height": 9}
     with Image.open(io.BytesIO(pad.page.screenshot(clip=clip))) as image:
-        levels = np.asarray(image.convert("RGB")).astype(int)
-    return int((levels.max(axis=-1) - levels.min(axis=-1)).max())
+        return np.asarray(image.convert("RGB")).astype(int)
 
 
 @pytest.mark.nightly
@@ -203,12 +209,19 @@ def test_pad_keeps_offline_edits_after_reconnection(pad: BrowserPad, photo: Path
     pad.open_ready(photo)
     pad.lose_connection()
     pad.click(60, 50)
+    pad.page.fill(".cz-hex", "#c04020")
+    pad.page.press(".cz-hex", "Enter")
     pad.click(180, 60)
     assert len(pad.points()) == 2
     assert "edits are kept" in pad.page.inner_text(".cz-banner")
+    offline = levels(pad, *pad.place(70, 60))
     pad.broken = ""
     pad.settle()
     assert len(pad.points()) == 2
+    for _ in range(50):
+        if not np.array_equal(levels(pad, *pad.place(70, 60)), offline):
+            return
+    pytest.fail("the server did not receive the points")
 
 
 @pytest.mark.nightly

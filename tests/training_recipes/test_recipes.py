@@ -88,13 +88,26 @@ def defaults(kind: type) -> dict[str, Any]:
     return {each.name: each.default for group in setting_groups(kind).values() for each in fields(group)}
 
 
-@pytest.mark.parametrize("card", all_cards().values(), ids=lambda card: card.name)
+CARDS = [card for card in all_cards().values() if any(each.config == card.config for each in RECIPES)]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_task_defaults_match_the_recipe_of_the_paper(card: ModelCard) -> None:
+    found = defaults(load_task_class(card))
     for recipe in (each for each in RECIPES if each.config == card.config):
-        found = defaults(load_task_class(card))
         compared = recipe.settings.keys() & found.keys() - NO_DEFAULTS.get(recipe.config, set())
-        other = {name for name in compared if not is_same(found[name], recipe.settings[name])}
-        assert other == set()
+        assert {name for name in compared if not is_same(found[name], recipe.settings[name])} == set()
+
+
+def test_recipes_state_settings_that_tasks_have() -> None:
+    compared = {
+        name
+        for card in CARDS
+        for recipe in RECIPES
+        if recipe.config == card.config
+        for name in recipe.settings.keys() & defaults(load_task_class(card)).keys()
+    }
+    assert len(compared) > 20
 
 
 @pytest.mark.nightly
