@@ -188,6 +188,18 @@ def random_model(name: str) -> ColoringModel:
     return model
 
 
+def trained_model(name: str, options: Options) -> ColoringModel:
+    """Return a model with the weights of the options, by default the embedded weights.
+
+    Raises:
+        SkippedError: The model has no trained weights.
+    """
+    model = create_coloring_model(name, options.weights or "default", offline=True)
+    if not model.trained:
+        raise SkippedError("trained weights are needed; give --weights")
+    return model
+
+
 def random_lightness(batch: int) -> Tensor:
     """Return lightness ``(batch, 1, 256, 256)``: soft blobs with a little noise."""
     blobs = F.interpolate(torch.rand(batch, 1, 16, 16), size=SIDE, mode="bicubic").clamp(0, 1)

@@ -12,10 +12,9 @@ from typing import Literal
 import torch
 from torchmetrics import MetricCollection
 
-from benchmarks._common import Options, Row, SkippedError, color_as_shipped, photos, where
+from benchmarks._common import Options, Row, color_as_shipped, photos, trained_model, where
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.degrade import degrade_lightness
-from colorzoo.factory import create_coloring_model
 from colorzoo.metrics import ColorfulnessRatio, GrayGain, NeutralChroma, RightHue
 from colorzoo.model import ColoringModel
 from colorzoo.weights.choice import choose_model
@@ -32,10 +31,7 @@ ROWS: tuple[tuple[str, str, float, float, Literal["higher", "lower"]], ...] = (
 def run(options: Options) -> list[Row]:
     """Measure one model."""
     name = choose_model(options.model, fast=True).name
-    model = create_coloring_model(name, options.weights or "default", offline=True)
-    if not model.trained:
-        raise SkippedError("trained weights are needed; give --weights")
-    measured, count = measure(model, options)
+    measured, count = measure(trained_model(name, options), options)
     kind = "aged photos" if options.aged else "photos"
     place = f"{name} at strength {options.strength:g}, {count} {kind}, {where()}"
     return [

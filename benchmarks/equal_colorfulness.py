@@ -7,14 +7,15 @@ colorfulness of the ground truth. Whole images are colorized without guidance.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._common import Options, Row, SkippedError, color_as_shipped, evenly_spaced, where
+from benchmarks._common import Options, Row, color_as_shipped, evenly_spaced, trained_model, where
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
-from colorzoo.factory import create_coloring_model
 from colorzoo.metrics import colorfulness
 from colorzoo.metrics.appearance import gray_gain
 from colorzoo.model import ColoringModel
@@ -27,27 +28,17 @@ FRACTIONS = (0.6, 0.7, 0.8)  # colorfulness of the results divided by that of th
 def run(options: Options) -> list[Row]:
     """Return a row for each fraction of the colorfulness."""
     name = choose_model(options.model, fast=True).name
-    model = create_coloring_model(name, options.weights or "default", offline=True)
-    if not model.trained:
-        raise SkippedError("trained weights are needed; give --weights")
-    images = [decode_rgb(source.read()) for source in evenly_spaced(options.data, options.images)]
-    gains = gains_at(FRACTIONS, *measure(model, images))
-    place = f"{name}, {len(images)} whole images, {where()}"
+    sources = evenly_spaced(options.data, options.images)
+    images = (decode_rgb(source.read()) for source in sources)
+    gains = gains_at(FRACTIONS, *measure(trained_model(name, options), images))
+    claims = [f"PSNR in dB over gray at {fraction:.0%} of the colorfulness" for fraction in FRACTIONS]
+    place = f"{name}, {len(sources)} whole images, {where()}"
     return [
-        Row(
-            f"PSNR in dB over gray at {fraction:.0%} of the colorfulness",
-            gain,
-            0.0,
-            gain,
-            0.0,
-            "higher",
-            place,
-        )
-        for fraction, gain in zip(FRACTIONS, gains, strict=True)
+        Row(claim, gain, 0.0, gain, 0.0, "higher", place) for claim, gain in zip(claims, gains, strict=True)
     ]
 
 
-def measure(model: ColoringModel, images: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+def measure(model: ColoringModel, images: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Colorize images and multiply the colors by `FACTORS`.
 
     Args:
@@ -67,7 +58,7 @@ def measure(model: ColoringModel, images: list[Tensor]) -> tuple[Tensor, Tensor,
             [lightness.expand(len(FACTORS), -1, -1, -1), factors * color_as_shipped(model, lightness)], dim=1
         )
         colored = lab_to_rgb_in_gamut(lab).clamp(0, 1)
-        gains.append(gray_gain(colored, rgb.expand_as(colored)))
+        gains.append(gray_gain(colored, rgb))
         results.append(colorfulness(colored))
         truths.append(colorfulness(rgb)[0])
     return torch.stack(gains), torch.stack(results), torch.stack(truths)

@@ -12,9 +12,8 @@ from itertools import pairwise
 
 import torch
 
-from benchmarks._common import Options, Row, SkippedError, color_as_shipped, photos, where
+from benchmarks._common import Options, Row, color_as_shipped, photos, trained_model, where
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.factory import create_coloring_model
 from colorzoo.metrics import psnr_8bit
 from colorzoo.simulation.points import uniform_points
 
@@ -23,9 +22,7 @@ GOALS = {0: 1.0, 1: 1.0, 10: 4.2, 100: 7.0}
 
 def run(options: Options) -> list[Row]:
     """Return a row for each number of points, and the smallest gain between consecutive numbers."""
-    model = create_coloring_model(options.model or "colorzoo2026", options.weights or "default", offline=True)
-    if not model.trained:
-        raise SkippedError("trained weights are needed; give --weights")
+    model = trained_model(options.model or "colorzoo2026", options)
     scores: dict[int | str, list[float]] = {"gray": [], **{count: [] for count in GOALS}}
     for index, rgb in enumerate(photos(options.data, options.images)):
         lab = rgb_to_lab(rgb[None])
