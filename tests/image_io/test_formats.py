@@ -38,7 +38,7 @@ def test_reading_eps_starts_no_program(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
         with pytest.raises(ImageError, match="is not an image"):
             read_image(EPS)
-        with pytest.raises(OSError, match="cannot identify"):
+        with pytest.raises(ImageError, match="is not an image"):
             decode_rgb(EPS, 16)
         assert examine("drawing.jpg", EPS)[0][0] == "broken"
     assert started == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import write_image, write_notes
+from colorzoo.image_io.write import write_image
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:title="Kot \xc5\xbb"/></x:xmpmeta>'
@@ -114,22 +115,6 @@ def test_write_image_keeps_resolution_and_swaps_axes_on_rotation(tmp_path, exten
     np.testing.assert_allclose(np.array(image.info["dpi"], float), dpi, atol=0.02)
 
 
-def test_write_image_keeps_png_text_jpeg_comment_and_iptc(tmp_path):
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Title", "Zażółć")
-    Image.fromarray(NOISE).save(tmp_path / "x.png", pnginfo=info)
-    assert rewritten(tmp_path / "x.png", "y.png")[1].text == {"Title": "Zażółć"}
-    caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x78\0\x05hello"
-    segment = b"\xff\xed" + struct.pack(">H", 2 + len(caption)) + caption
-    Image.fromarray(NOISE).save(tmp_path / "x.jpg", comment="hi", extra=segment, xmp=XMP)
-    raster, image = rewritten(tmp_path / "x.jpg", "y.jpg")
-    assert image.info["comment"] == b"hi"
-    assert ("APP13", caption) in image.applist
-    with tifffile.TiffFile(rewritten(tmp_path / "x.jpg", "y.tif")[1].filename) as tiff:
-        assert tiff.pages[0].tags[33723].value == caption[-10:]
-    assert write_notes("y.bmp", raster) == ("XMP was not saved, because the BMP file cannot contain it",)
-
-
 @pytest.mark.parametrize("options", [{"bigtiff": True}, {"byteorder": ">"}])
 @pytest.mark.parametrize("extension", ["tif", "jpg", "png"])
 def test_write_image_keeps_bytes_of_tiff_text_tags(tmp_path, extension, options):
@@ -138,3 +123,82 @@ def test_write_image_keeps_bytes_of_tiff_text_tags(tmp_path, extension, options)
     tifffile.imwrite(tmp_path / "x.tif", NOISE, extratags=tags, metadata=None, **options)
     exif = rewritten(tmp_path / "x.tif", f"y.{extension}")[1].getexif()
     assert {tag: exif[tag].encode("latin-1") for tag in text} == text
+
+
+def tiff_block(order: str, tags: list[tuple[int, int, bytes]], inner: list[tuple[int, int, bytes]]) -> bytes:
+    """Return a TIFF structure with an EXIF directory; a tag is its number, its type and its encoded value."""
+    sizes = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8, 12: 8}
+
+    def directory(entries: list[tuple[int, int, bytes]], start: int) -> bytes:
+        head, values = struct.pack(f"{order}H", len(entries)), b""
+        for number, kind, value in sorted(entries):
+            place = struct.pack(f"{order}L", start + 6 + 12 * len(entries) + len(values))
+            head += struct.pack(f"{order}HHL", number, kind, len(value) // sizes[kind])
+            head += place if len(value) > 4 else value.ljust(4, b"\0")
+            values += value + bytes(len(value) % 2) if len(value) > 4 else b""
+        return head + bytes(4) + values
+
+    link = [(0x8769, 4, struct.pack(f"{order}L", 8 + len(directory([*tags, (0x8769, 4, bytes(4))], 8))))]
+    first = directory(tags + link, 8)
+    signature = b"II*\0" if order == "<" else b"MM\0*"
+    return signature + struct.pack(f"{order}L", 8) + first + directory(inner, 8 + len(first))
+
+
+def stored_tags(block: bytes) -> dict[int, tuple[int, object]]:
+    """Return the types and values of the tags of a block and of its EXIF directory."""
+    with tifffile.TiffFile(io.BytesIO(block)) as tiff:
+        pointer = block.index(struct.pack("<HHL", 0x8769, 4, 1)) + 8
+        tiff.filehandle.seek(int.from_bytes(block[pointer : pointer + 4], "little"))
+        tags = [*tiff.pages[0].tags, *tifffile.TiffPage(tiff, 0).tags]
+        return {tag.code: (int(tag.dtype), tag.value) for tag in tags}
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("target", ["jpg", "png", "tif", "webp"])
+def test_write_image_keeps_types_of_exif_tags_and_tags_of_unexpected_types(tmp_path, order, target):
+    comment = b"UNICODE\0" + "Opa".encode("utf-16-le" if order == "<" else "utf-16-be")
+    odd = [(306, 3, struct.pack(f"{order}3H", 2005, 5, 4)), (315, 2, b"Ann\0")]
+    odd += [(18246, 4, struct.pack(f"{order}L", 5))]
+    inner = [(0x9286, 7, comment), (0xA300, 7, b"\3"), (0xA301, 7, b"\1"), (0xA302, 7, b"\2\0\2\0\0\1\1\2")]
+    inner += [(0x9204, 10, struct.pack(f"{order}2l", 0, 6)), (0x829A, 5, struct.pack(f"{order}2L", 10, 1250))]
+    inner += [(0x9003, 7, b"1921:05:04 10:00:00\0"), (0x9000, 7, b"0230")]
+    block = tiff_block(order, odd, inner)
+    Image.fromarray(NOISE).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + block)
+    raster = read_image(tmp_path / "a.jpg")
+    result = write_image(tmp_path / f"b.{target}", raster.rgb, raster)
+    if target == "tif":
+        tags = stored_tags(result.read_bytes())
+    else:
+        with Image.open(result) as image:
+            image.load()
+            tags = stored_tags(image.info["exif"].removeprefix(b"Exif\0\0"))
+    assert tags[306] == (3, (2005, 5, 4))
+    assert tags[315] == (2, "Ann")
+    assert tags[18246] == (4, 5)
+    assert tags[0x9286] == (7, b"UNICODE\0" + "Opa".encode("utf-16-le"))
+    assert (tags[0xA300], tags[0xA301]) == ((7, b"\3"), (7, b"\1"))
+    assert tags[0xA302] == (7, b"\2\0\2\0\0\1\1\2")
+    assert (tags[0x9204], tags[0x829A]) == ((10, (0, 6)), (5, (10, 1250)))
+    assert tags[0x9003] == (7, b"1921:05:04 10:00:00\0")
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about damaged EXIF
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("extension", ["jpg", "tif"])
+def test_read_image_drops_only_damaged_exif_tags(tmp_path, order, extension):
+    tags = [(306, 2, b"2005:05:04 10:00:00\0"), (315, 2, b"Ann Bo\0")]
+    block = bytearray(tiff_block(order, tags, [(0x9000, 7, b"0230")]))
+    date = block.index(struct.pack(f"{order}HHL", 306, 2, 20))
+    struct.pack_into(f"{order}L", block, date + 8, 2**31)  # the value is beyond the end of the file
+    if extension == "jpg":
+        Image.fromarray(NOISE).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + bytes(block))
+        image = read_image(tmp_path / "a.jpg")
+    else:
+        extra = [(306, "s", 0, "2005:05:04 10:00:00", True), (315, "s", 0, "Ann Bo", True)]
+        tifffile.imwrite(tmp_path / "a.tif", NOISE, byteorder=order, extratags=extra, metadata=None)
+        data = bytearray((tmp_path / "a.tif").read_bytes())
+        struct.pack_into(f"{order}L", data, data.index(struct.pack(f"{order}HHL", 306, 2, 20)) + 8, 2**31)
+        image = read_image(bytes(data))
+    assert image.notes == ("damaged EXIF tags were discarded",)
+    with Image.open(write_image(tmp_path / "b.jpg", image.rgb, image)) as written:
+        assert (written.getexif().get(315), written.getexif().get(306)) == ("Ann Bo", None)

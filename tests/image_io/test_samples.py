@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +207,31 @@ def test_read_image_reads_jpeg_xl_sample_types(tmp_path: Path, kind: str, alpha:
     if alpha:
         assert image.alpha is not None
         np.testing.assert_allclose(image.alpha / np.iinfo(image.alpha.dtype).max, 0.5, atol=0.005)
+
+
+def tiff_without(tag: int, pixels: np.ndarray, **options: Any) -> bytes:
+    """Return a TIFF whose tag is replaced with a private tag."""
+    memory = io.BytesIO()
+    tifffile.imwrite(memory, pixels, metadata=None, **options)
+    found = struct.pack("<HHL", tag, 3, 1)
+    assert memory.getvalue().count(found) == 1
+    return memory.getvalue().replace(found, struct.pack("<HHL", 65000, 3, 1))
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_read_image_does_not_invert_tiff_without_photometric_tag(shape: tuple[int, ...], dtype: type) -> None:
+    pixels = (np.arange(np.prod(shape)).reshape(shape) % 50).astype(dtype)
+    kind = "rgb" if len(shape) == 3 else "minisblack"
+    np.testing.assert_array_equal(read_image(tiff_without(262, pixels, photometric=kind)).levels, pixels)
+
+
+@pytest.mark.parametrize(
+    ("unit", "dpi"), [(1, None), (2, (300.0, 200.0)), (3, (762.0, 508.0)), (None, (300.0, 200.0))]
+)
+def test_read_image_converts_tiff_resolution_only_with_a_unit(
+    unit: int | None, dpi: tuple[float, float] | None
+) -> None:
+    pixels = np.zeros((4, 5), np.uint8)
+    data = tiff_without(296 if unit is None else 259, pixels, resolution=(300, 200), resolutionunit=unit or 2)
+    assert read_image(data).metadata.dpi == dpi

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import io
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -208,12 +207,7 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
         ) from error
     rgb = stored.astype(np.float32)
     rgb /= 65535
-    file.seek(0)
-    exif, block = Image.Exif(), None
-    with suppress(Exception):  # not every raw file is based on TIFF; Pillow raises many types of errors
-        exif.load_from_fp(file)
-        block = clean_exif(exif)
-    metadata = Metadata(exif=block, format="raw")
+    metadata = Metadata(exif=clean_exif(file)[0], format="raw")  # not every raw file is based on TIFF
     return RasterImage(rgb, bit_depth=16, metadata=metadata, notes=("developed from raw",))
 
 

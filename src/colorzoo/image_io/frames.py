@@ -18,10 +18,11 @@ from PIL import Image
 
 from colorzoo.errors import ImageError
 from colorzoo.files import whole_file
+from colorzoo.image_io.exif import TIFF_HEADER
 from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.read import MAX_PIXELS, from_pil, is_tiff, open_pil, open_source, read_tiff_page
-from colorzoo.image_io.tiff import TIFF_HEADER, Directory, encode_page, find_pages
+from colorzoo.image_io.tiff import Directory, encode_page, find_pages
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     check_result_pixels,
@@ -33,7 +34,6 @@ from colorzoo.image_io.write import (
     write_error,
 )
 
-_MAX_TIFF = 2**32 - 2**16
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
 _MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
 _KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
@@ -220,10 +220,6 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
         like = frame.like
         stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
         directory, strip = encode_page(stored, like.metadata, offset)
-        if offset + len(directory) + len(strip) > _MAX_TIFF:
-            raise ImageError(
-                "a TIFF must be smaller than 4 GB. Set --frames first to write only the first page."
-            )
         file.write(directory)
         file.write(strip)
         file.seek(link)

@@ -7,14 +7,31 @@ file is read: pixel layout, size, orientation, thumbnails and embedded images.
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-from PIL import ExifTags, Image
+from colorzoo.image_io.exif import (
+    RATIONAL,
+    SHORT,
+    TIFF_HEADER,
+    Directory,
+    encode_directory,
+    read_directory,
+    tag_of,
+)
 
-ORIENTATION, XMP, IPTC, PROFILE = 274, 700, 33723, 34675
-EXIF_IFD, GPS_IFD = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 274, 700, 33723, 34377, 34675
+EXIF_PREFIX = b"Exif\0\0"
+"""Prefix of EXIF blocks in JPEG segments."""
+IPTC_RESOURCE = 0x0404
+"""Number of the IPTC record among the Photoshop resources of a file."""
+PNG_COMMENT, RAW_PROFILE = "Comment", "Raw profile type "
+"""Keyword of comments in PNG files, and start of the keywords of raw profiles; see `raw_profiles`."""
+_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"  # prefix of XMP packets in JPEG segments
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
 # text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.
 _DESCRIPTIVE_TAGS = frozenset(
@@ -53,8 +70,8 @@ class Metadata:
         xmp: XMP packet. Pixel layout, orientation and thumbnails are removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
-        comment: JPEG or GIF comment.
-        iptc: IPTC record of a JPEG or TIFF.
+        comment: Comment of a JPEG, GIF or PNG.
+        iptc: IPTC record of a JPEG, TIFF or PNG.
         format: Name of the source format in Pillow, such as ``"PNG"``; None for arrays.
         source: Path of the source file; None for arrays and PIL images.
     """
@@ -70,41 +87,81 @@ class Metadata:
     source: Path | None = None
 
 
-def clean_exif(exif: Image.Exif) -> bytes | None:
-    """Return an EXIF block without the tags that describe the file, such as its pixel layout.
+def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> tuple[bytes | None, tuple[str, ...]]:
+    """Copy the EXIF tags that describe the image content, and drop tags that describe the file.
 
-    The result is None if no tag is left.
+    Args:
+        source: Stream of a TIFF file, or content of an EXIF block.
+        offset: Position of the main directory; None for the first directory.
 
-    Raises:
-        Exception: The EXIF is damaged. Pillow raises many types of errors.
+    Returns:
+        EXIF block, or None if no tag is left, and a note for the user if damaged tags were dropped.
     """
-    kept = Image.Exif()
-    kept.endian = exif.endian  # Unicode comments are stored in this byte order
-    for tag, value in descriptive_tags(exif).items():
-        if isinstance(value, dict):
-            kept.get_ifd(tag).update(value)
-        else:
-            kept[tag] = value
-    block = kept.tobytes().removeprefix(b"Exif\0\0")
-    return block if len(block) > len(Image.Exif().tobytes()) else None
+    directory, is_damaged = read_directory(
+        source, selected=_DESCRIPTIVE_TAGS, skipped=_CODING_TAGS, offset=offset
+    )
+    notes = ("damaged EXIF tags were discarded",) if is_damaged else ()
+    return encode_exif(directory), notes
 
 
-def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
-    """Return the EXIF tags that describe the image content instead of the file structure.
+def encode_exif(directory: Directory) -> bytes | None:
+    """Encode an EXIF block; return None for an empty directory."""
+    return TIFF_HEADER + encode_directory(directory, len(TIFF_HEADER)) if directory else None
 
-    In the result, the EXIF and GPS directories are nested dicts.
+
+def resolution_tags(dpi: tuple[float, float]) -> Directory:
+    """Return the EXIF tags that store the horizontal and vertical resolution in dots per inch."""
+    return {282: tag_of(RATIONAL, dpi[0]), 283: tag_of(RATIONAL, dpi[1]), 296: tag_of(SHORT, 2)}
+
+
+def raw_profiles(texts: Mapping[str, str]) -> dict[str, bytes]:
+    """Decode metadata that ImageMagick and exiv2 store as hexadecimal numbers in PNG texts.
+
+    Args:
+        texts: Keywords and values of all PNG texts.
+
+    Returns:
+        EXIF block, XMP packet and IPTC record by the keys ``exif``, ``xmp`` and ``iptc``, if present.
     """
-    tags = {tag: _encoded(exif[tag]) for tag in _DESCRIPTIVE_TAGS & set(exif)}
-    for ifd in (EXIF_IFD, GPS_IFD):
-        values = exif.get_ifd(ifd)
-        if nested := {tag: _encoded(values[tag]) for tag in values.keys() - _CODING_TAGS}:
-            tags[ifd] = nested
-    return tags
+    found = dict[str, bytes]()
+    for keyword, text in texts.items():
+        if not keyword.startswith(RAW_PROFILE):
+            continue
+        kind = keyword.removeprefix(RAW_PROFILE).lower()
+        with suppress(ValueError):
+            data = bytes.fromhex(text.strip().split("\n", 2)[-1])  # after lines with the kind and the size
+            if kind in ("iptc", "8bim"):
+                found["iptc"] = iptc_record(data) or b""
+            elif kind == "xmp" or data.startswith(_XMP_PREFIX):
+                found["xmp"] = data.removeprefix(_XMP_PREFIX)
+            elif kind == "exif" or data.startswith(EXIF_PREFIX):
+                found["exif"] = data
+    return found
 
 
-def _encoded(value: Any) -> Any:
-    """Return non-ASCII text as bytes, because Pillow decodes text as Latin-1 but encodes it as ASCII."""
-    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
+def raw_profile(kind: str, data: bytes) -> str:
+    """Return the PNG text that stores metadata as hexadecimal numbers; see `raw_profiles`."""
+    return f"\n{kind}\n{len(data):8}\n{data.hex()}\n"
+
+
+def photoshop_resources(iptc: bytes) -> bytes:
+    """Return Photoshop resources that contain an IPTC record."""
+    return struct.pack(">4sHHL", b"8BIM", IPTC_RESOURCE, 0, len(iptc)) + iptc + bytes(len(iptc) % 2)
+
+
+def iptc_record(resources: bytes) -> bytes | None:
+    """Return the IPTC record in Photoshop resources, which can also be a bare record; None if absent."""
+    if resources.startswith(b"\x1c"):
+        return resources
+    data = resources.removeprefix(b"Photoshop 3.0\0")
+    while data.startswith(b"8BIM") and len(data) > 12:
+        name = 2 + data[6] // 2 * 2  # number of bytes of the name and its length
+        start = 6 + name + 4
+        size = int.from_bytes(data[start - 4 : start], "big")
+        if int.from_bytes(data[4:6], "big") == IPTC_RESOURCE:
+            return data[start : start + size]
+        data = data[start + size + size % 2 :]
+    return None
 
 
 def valid_orientation(value: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +25,18 @@ from colorzoo.image_io.formats import (
     jxl_size,
     plugin_for,
 )
-from colorzoo.image_io.metadata import ORIENTATION, Metadata, clean_exif, clean_xmp, valid_orientation
+from colorzoo.image_io.metadata import (
+    EXIF_PREFIX,
+    IPTC_RESOURCE,
+    ORIENTATION,
+    PNG_COMMENT,
+    RAW_PROFILE,
+    Metadata,
+    clean_exif,
+    clean_xmp,
+    raw_profiles,
+    valid_orientation,
+)
 from colorzoo.image_io.raster_image import (
     Pixels,
     RasterImage,
@@ -50,9 +61,8 @@ from colorzoo.image_io.tiff import (
 
 MAX_PIXELS = 200_000_000
 
-_IPTC_RESOURCE = 0x0404  # number of the IPTC record among the Photoshop resources in JPEG segment APP13
 # PNG text keywords that describe the file itself, or that `Metadata` stores in another field
-_SKIPPED_TEXT = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
+_SKIPPED_TEXT = ("XML:com.adobe.xmp", RAW_PROFILE, "Thumb::", "png:", "exif:Pixel")
 
 _pixel_limit_lock = threading.Lock()
 
@@ -191,6 +201,28 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     return replace(raster, metadata=replace(raster.metadata, source=source))
 
 
+def read_pixels(data: bytes, *, draft_side: int | None = None, max_pixels: int = MAX_PIXELS) -> RasterImage:
+    """Read an image file as `read_image` does, but skip metadata that is not needed to decode the pixels.
+
+    Args:
+        data: Content of the file.
+        draft_side: Decode a large JPEG at a reduced size whose shorter side has at least this number of
+            pixels, which takes a quarter of the time of full decoding. None decodes the full size.
+        max_pixels: Maximum number of pixels; checked before decoding.
+
+    Raises:
+        ImageError: The file is not an image, is damaged or too large.
+    """
+    with open_source(data) as (file, name):
+        if is_tiff(file) or plugin_for(file, "") is not None:
+            return read_file(file, name, max_pixels)
+        with open_pil(file, name) as image:
+            check_pixel_count(name, image.size, max_pixels)
+            if draft_side is not None and (factor := draft_side / min(image.size)) < 1:
+                image.draft("RGB", (round(image.width * factor), round(image.height * factor)))
+            return _assemble(_decode(image, file, name), Metadata(), _orientation(image))
+
+
 def _first_page(pages: Sequence[Directory], name: str) -> Directory:
     if not pages:
         raise ImageError(f"{name} is damaged or incomplete: this TIFF file contains no image")
@@ -262,31 +294,55 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
-    orientation, block = 1, None
-    try:
-        exif = image.getexif()
-        if image.format not in ("JXL", "TIFF"):  # the decoders of these formats return upright images
-            orientation = valid_orientation(exif.get(ORIENTATION))
-        block = clean_exif(exif)
-    except Exception:  # Pillow raises many types of errors for damaged EXIF
-        notes += ("the EXIF metadata is damaged and was discarded",)
-    info = image.info
-    comment, iptc = info.get("comment"), (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
-    texts = getattr(image, "text", {}) if image.format == "PNG" else {}
-    dpi = info.get("dpi")
-    if dpi is not None:
-        dpi = (float(dpi[0]), float(dpi[1]))
-        dpi = dpi if min(dpi) > 1 else None  # 1 x 1 is a pixel aspect ratio, not a resolution
+    metadata, orientation, lost = _metadata(image)
+    return _assemble(replace(pixels, notes=notes + lost + pixels.notes), metadata, orientation)
+
+
+def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
+    """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
+    info, orientation = image.info, _orientation(image)
+    texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
+    profiles = raw_profiles(texts)
+    exif = info.get("exif") or profiles.get("exif") or b""
+    if not exif and image.format == "TIFF":  # opened by the caller
+        exif = image.getexif().tobytes()
+    block, notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
+    comment = info.get("comment")
+    if comment is None and (text := texts.pop(PNG_COMMENT, None)):
+        comment = str(text).encode()
+    iptc = (info.get("photoshop") or {}).get(IPTC_RESOURCE) or profiles.get("iptc")
+    dpi = _resolution(image)
     metadata = Metadata(
         exif=block,
-        xmp=clean_xmp(info.get("xmp"), turned=orientation != 1),
+        xmp=clean_xmp(info.get("xmp") or profiles.get("xmp"), turned=orientation != 1),
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return _assemble(replace(pixels, notes=notes + pixels.notes), metadata, orientation)
+    return metadata, orientation, notes
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format in ("JXL", "TIFF"):  # the decoders of these formats return upright images
+        return 1
+    try:
+        return valid_orientation(image.getexif().get(ORIENTATION))
+    except Exception:  # Pillow raises many types of errors for damaged EXIF
+        return 1
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Return the horizontal and vertical resolution in dots per inch from the header or the EXIF."""
+    dpi = image.info.get("dpi")
+    with suppress(Exception):  # as in `_orientation`
+        exif = image.getexif()
+        if dpi is None and exif.get(296, 2) in (2, 3):
+            scale = 1 if exif.get(296, 2) == 2 else 2.54
+            dpi = (scale * exif[282], scale * exif[283])
+    # 1 x 1 is a pixel aspect ratio, not a resolution
+    return (float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None
 
 
 def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
@@ -295,6 +351,7 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     Formats whose pixel values Pillow would change are decoded from ``file``.
     """
     samples = None
+    _scale_transparency(image)
     try:
         if file is not None and image.format == "JPEG2000":
             samples = decode_jpeg2000(file)
@@ -318,6 +375,15 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         raise ImageError(
             f"{name} has an unsupported color mode ({image.mode}: {error}). Convert it to RGB or grayscale."
         ) from error
+
+
+def _scale_transparency(image: Image.Image) -> None:
+    """Convert the transparent gray level of a 2- or 4-bit PNG to 8 bits; Pillow converts only pixels."""
+    level = image.info.get("transparency")
+    for bits in (2, 4):
+        full = 2**bits - 1
+        if isinstance(level, int) and level <= full and f"'L;{bits}'" in str(getattr(image, "tile", "")):
+            image.info["transparency"] = level * 255 // full
 
 
 def _deep_samples(image: Image.Image) -> Samples:

@@ -1,7 +1,7 @@
 """TIFF files: find pages, decode samples of any type, and encode pages.
 
-tifffile is used to find and decode pages. Pillow is used to encode the directories of pages, because tifffile
-cannot write EXIF and GPS directories.
+tifffile is used to find and decode pages. `colorzoo.image_io.exif` encodes the directories of pages, because
+tifffile cannot write EXIF and GPS directories.
 """
 
 from __future__ import annotations
@@ -10,26 +10,37 @@ import io
 import itertools
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, NamedTuple, cast
 
 import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from colorzoo.errors import ImageError
+from colorzoo.image_io.exif import (
+    BYTE,
+    LONG,
+    SHORT,
+    TIFF_HEADER,
+    UNDEFINED,
+    Tag,
+    encode_directory,
+    read_directory,
+    tag_of,
+)
 from colorzoo.image_io.metadata import (
     IPTC,
     ORIENTATION,
+    PHOTOSHOP,
     PROFILE,
     XMP,
     Metadata,
     clean_exif,
     clean_xmp,
-    descriptive_tags,
+    iptc_record,
+    resolution_tags,
     valid_orientation,
 )
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, Pixels, unit_range, with_profile
@@ -38,9 +49,9 @@ from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, Pixel
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows the header
 MAX_PAGES = 20_000
 """Maximum number of directories to read; a longer chain is probably damaged or malicious."""
+_MAX_TIFF = 2**32 - 2**26  # bytes; offsets have 32 bits, and directories need less than 64 MB
 _MAX_SUBIFDS = 16
 _FULL_IMAGES = (0, 2)  # NewSubfileType of full images; other values are reduced copies and masks
 _MASK_PHOTOMETRIC = 4
@@ -54,6 +65,7 @@ _COLOR_CHANNELS = {
     5: 4,
 }  # number of color channels by photometric interpretation; a palette image has one index channel
 _PALETTE, _YCBCR, _JPEG = 3, 6, 7
+_PHOTOMETRIC = 262
 _OVERSHOOT = 0.1  # tolerated overshoot of resampling filters, as a fraction of the full scale
 _DARK = 1 / 16  # if the maximum is a smaller fraction of the full scale, the scale may be wrong
 _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2000 codestream
@@ -128,11 +140,8 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff.filehandle.seek(page.offset)
             found: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(found, size), _bytes_of(found, PROFILE))
-            exif = Image.Exif()
-            exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
-            with suppress(Exception):  # Pillow raises many types of errors for damaged tags
-                exif.load_from_fp(file, page.offset)
-            return pixels, *_metadata(found, exif)
+            exif, notes = clean_exif(file, page.offset)
+            return replace(pixels, notes=pixels.notes + notes), *_metadata(found, exif)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
@@ -144,15 +153,16 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         raise ImageError(f"{name} is damaged, truncated or not supported: {reason}") from error
 
 
-def _metadata(page: Any, exif: Image.Exif) -> tuple[Metadata, int]:
+def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
     orientation = valid_orientation(page.tags.valueof(ORIENTATION))
-    dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH)
+    has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
+    dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
     data = Metadata(
-        exif=clean_exif(exif),
+        exif=exif,
         xmp=clean_xmp(_bytes_of(page, XMP), turned=orientation != 1),
         # 1 x 1 is a pixel aspect ratio, not a resolution
         dpi=None if min(dpi) <= 1 else dpi if orientation < 5 else dpi[::-1],
-        iptc=_bytes_of(page, IPTC),
+        iptc=_bytes_of(page, IPTC) or iptc_record(_bytes_of(page, PHOTOSHOP) or b""),
         format="TIFF",
     )
     return data, orientation
@@ -170,7 +180,10 @@ def _samples(page: Any, file_size: int) -> Samples:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
     is_jpeg_color = page.photometric == _YCBCR and page.compression == _JPEG
+    has_kind = _PHOTOMETRIC in page.tags  # tifffile assumes inverted gray for a file without this tag
     color = 3 if is_jpeg_color else _COLOR_CHANNELS.get(int(page.photometric))
+    if not has_kind:
+        color = 3 if page.samplesperpixel > 2 else 1
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     if color is None:
         raise SamplesError(
@@ -194,7 +207,7 @@ def _samples(page: Any, file_size: int) -> Samples:
     if stored.shape[2] < color:
         raise SamplesError(f"is a TIFF with {stored.shape[2]} channels instead of {color}. Save it as RGB.")
     alpha, multiplied = _alpha_of(page, color, stored.shape[2])
-    inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    inverted = has_kind and page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return Samples(stored, bits, color, inverted, alpha, multiplied)
 
 
@@ -219,27 +232,31 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
 
     Returns:
         Encoded directory, and compressed pixels that must follow it in the file.
+
+    Raises:
+        ImageError: The file would exceed the limit of 4 GB.
     """
     height, width, channels = stored.shape
     little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
     differences = imagecodecs.delta_encode(little_endian, axis=1)
     # the encoder accepts any buffer, although it is typed as bytes; tobytes() would copy the whole page
     strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
-    exif = Image.Exif()
-    exif.load(data.exif or b"")
-    tags: dict[int, Any] = descriptive_tags(exif)
-    tags |= {256: width, 257: height, 258: (stored.dtype.itemsize * 8,) * channels, 277: channels}
-    tags |= {259: 8, 262: 2, 317: 2}  # Deflate, RGB, horizontal predictor
-    tags |= {273: 0, 278: height, 279: len(strip)}  # Pillow adds the length of the directory to tag 273
+    if offset + len(strip) > _MAX_TIFF:
+        raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
+    directory = read_directory(data.exif or TIFF_HEADER)[0]
+    directory |= {256: tag_of(LONG, width), 257: tag_of(LONG, height), 277: tag_of(SHORT, channels)}
+    directory[258] = tag_of(SHORT, *[stored.dtype.itemsize * 8] * channels)
+    # Deflate, RGB, horizontal predictor
+    directory |= {259: tag_of(SHORT, 8), 262: tag_of(SHORT, 2), 317: tag_of(SHORT, 2)}
     if channels == 4:
-        tags[338] = _STRAIGHT_ALPHA
+        directory[338] = tag_of(SHORT, _STRAIGHT_ALPHA)
     if data.dpi:
-        tags |= {282: data.dpi[0], 283: data.dpi[1], 296: 2}
-    tags |= {tag: value for tag, value in ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc)) if value}
-    directory = ImageFileDirectory_v2(ifh=TIFF_HEADER)
-    for tag, value in tags.items():
-        directory[tag] = value
-    return directory.tobytes(offset), strip
+        directory |= resolution_tags(data.dpi)
+    blocks = ((XMP, BYTE, data.xmp), (IPTC, UNDEFINED, data.iptc), (PROFILE, UNDEFINED, data.icc))
+    directory |= {number: Tag(kind, value) for number, kind, value in blocks if value}
+    directory |= {273: tag_of(LONG, 0), 278: tag_of(LONG, height), 279: tag_of(LONG, len(strip))}
+    directory[273] = tag_of(LONG, offset + len(encode_directory(directory, offset)))
+    return encode_directory(directory, offset), strip
 
 
 class SamplesError(ValueError):

@@ -19,20 +19,36 @@ from PIL import Image, PngImagePlugin
 
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import whole_file
+from colorzoo.image_io.exif import TIFF_HEADER, read_directory
 from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.metadata import (
+    EXIF_PREFIX,
+    PNG_COMMENT,
+    RAW_PROFILE,
+    Metadata,
+    encode_exif,
+    photoshop_resources,
+    raw_profile,
+    resolution_tags,
+)
 from colorzoo.image_io.raster_image import Levels, RasterImage, unit_range
-from colorzoo.image_io.tiff import TIFF_HEADER, encode_page
+from colorzoo.image_io.tiff import encode_page
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
+_METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
+    "IPTC": frozenset({"JPEG", "PNG", "TIFF"}),
+    "comment": frozenset({"JPEG", "PNG", "GIF"}),
+    "PNG text": frozenset({"PNG"}),
+    "resolution": XMP_FORMATS | {"BMP"},
+}  # formats that can store each kind of metadata
 ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
 _JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
-_IPTC_HEAD = b"Photoshop 3.0\08BIM\x04\x04\0\0"  # start of the JPEG segment that contains the IPTC record
+_PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"  # prefix of the JPEG segment that contains the IPTC record
 _PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
 _BAND = 256  # number of rows that are rounded at once
 
@@ -98,11 +114,17 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
         notes.append(f"reduced to 8 bits: {kind} does not support 16 bits; use PNG or TIFF")
     data = like.metadata
-    fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
+    fields: dict[str, object] = {
+        "EXIF": data.exif,
+        "color profile": data.icc,
+        "XMP": data.xmp,
+        "IPTC": data.iptc,
+    }
+    fields |= {"comment": data.comment, "PNG text": data.text, "resolution": data.dpi}
     for title, value in fields.items():
         # in a JPEG, only a color profile can span several segments
-        fits = kind != "JPEG" or title == "color profile" or fits_jpeg(value)
-        if value and (kind not in XMP_FORMATS or not fits):
+        fits = kind != "JPEG" or title == "color profile" or not isinstance(value, bytes) or fits_jpeg(value)
+        if value and (kind not in _METADATA_FORMATS[title] or not fits):
             notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
     return tuple(notes)
 
@@ -130,7 +152,8 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
         like: Source image, which must have the same size as ``rgb``.
 
     Returns:
-        An image of mode ``RGB`` or ``RGBA`` with EXIF, color profile, XMP and resolution in ``info``.
+        An image of mode ``RGB`` or ``RGBA`` with EXIF, color profile, XMP, comment and resolution in
+        ``info``.
 
     Raises:
         ValueError: ``rgb`` and ``like`` have different sizes, or ``rgb`` is not finite.
@@ -139,9 +162,10 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
     image = Image.fromarray(quantized(rgb, like, 8))
     data = like.metadata
     entries = {
-        "exif": data.exif and b"Exif\0\0" + data.exif,
+        "exif": data.exif and EXIF_PREFIX + data.exif,
         "icc_profile": data.icc,
         "xmp": data.xmp,
+        "comment": data.comment,
         "dpi": data.dpi,
     }
     image.info.update({name: value for name, value in entries.items() if value})
@@ -320,19 +344,22 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         quality: Quality of lossy formats, 1 to 100.
         alpha: Whether the source image has an alpha channel.
     """
-    exif = b"Exif\0\0" + data.exif if data.exif else b""
+    exif = EXIF_PREFIX + data.exif if data.exif else b""
     if kind == "JPEG":
         # disable chroma subsampling, which would blur the colors of small hints
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
         fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
         if data.iptc:
-            body = _IPTC_HEAD + struct.pack(">L", len(data.iptc)) + data.iptc + bytes(len(data.iptc) % 2)
+            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
             fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
         options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
         return options | ({"dpi": data.dpi} if data.dpi else {})
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind in ("WEBP", "AVIF"):
+        if data.dpi:  # these formats store the resolution as EXIF
+            directory = read_directory(data.exif or TIFF_HEADER)[0] | resolution_tags(data.dpi)
+            exif = EXIF_PREFIX + (encode_exif(directory) or b"")
         options = {"quality": quality, "icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
         if kind == "WEBP":
             return {**options, "lossless": quality >= 100, "exact": alpha}
@@ -349,7 +376,19 @@ def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
         texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
     if data.xmp:
         texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
+    if data.comment:
+        texts.add_itxt(PNG_COMMENT, _comment_text(data.comment))
+    if data.iptc:
+        texts.add_text(f"{RAW_PROFILE}iptc", raw_profile("iptc", photoshop_resources(data.iptc)), zip=True)
     return texts
+
+
+def _comment_text(comment: bytes) -> str:
+    """Decode a comment, whose encoding a JPEG does not declare: UTF-8 if valid, otherwise Latin-1."""
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
 def write_whole(path: Path, content: bytes) -> None:

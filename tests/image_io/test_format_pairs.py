@@ -1,0 +1,145 @@
+"""Each kind of metadata of a source file is in the result or named in a note, for all pairs of formats."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms, PngImagePlugin
+
+from colorzoo.image_io.formats import HEIC, JPEG_XL
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image, write_notes
+
+PIXELS = np.random.default_rng(5).integers(0, 256, (12, 16, 3)).astype(np.uint8)
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="Mill"/></rdf:RDF>'
+    b"</x:xmpmeta>"
+)
+CAPTION, NOTE = "Großmutter at the mill", "scanned by Ann ü"
+IPTC = b"\x1c\x02\x78" + struct.pack(">H", len(CAPTION.encode())) + CAPTION.encode()
+RESOURCES = (
+    b"8BIM\x04\x25\x03abc" + struct.pack(">L", 3) + b"xyz\0"  # another resource comes first
+    b"8BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) + IPTC + bytes(len(IPTC) % 2)
+)
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def exif() -> bytes:
+    tags = Image.Exif()
+    tags[315] = "Ann"
+    return tags.tobytes()
+
+
+def raw_profile(kind: str, data: bytes) -> str:
+    lines = [data.hex()[start : start + 72] for start in range(0, 2 * len(data), 72)]
+    return f"\n{kind}\n{len(data):8d}\n" + "\n".join(lines) + "\n"
+
+
+def texts(**values: str) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    for key, value in values.items():
+        info.add_itxt(key.replace("_", " "), value, zip=key.startswith("Raw"))
+    return info
+
+
+def png() -> dict[str, Any]:
+    info = texts(Title="Zażółć", Comment=NOTE)
+    info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    return {"pnginfo": info, "exif": exif(), "icc_profile": ICC, "dpi": (200, 200)}
+
+
+def raw_png() -> dict[str, Any]:
+    info = texts(Raw_profile_type_iptc=raw_profile("iptc", RESOURCES))
+    info.add_text("Raw profile type xmp", raw_profile("xmp", XMP), zip=True)
+    info.add_text("Raw profile type exif", raw_profile("exif", exif()))
+    return {"pnginfo": info, "icc_profile": ICC}
+
+
+def app1_png() -> dict[str, Any]:
+    info = texts(Raw_profile_type_8bim=raw_profile("8bim", RESOURCES))
+    info.add_text("Raw profile type APP1", raw_profile("generic profile", exif()), zip=True)
+    return {"pnginfo": info}
+
+
+def jpeg() -> dict[str, Any]:
+    body = b"Photoshop 3.0\0" + RESOURCES
+    segment = b"\xff\xed" + struct.pack(">H", 2 + len(body)) + body
+    common = {"exif": exif(), "icc_profile": ICC, "xmp": XMP, "dpi": (200, 200)}
+    return common | {"comment": NOTE.encode(), "extra": segment}
+
+
+def tiff(iptc_tag: int, iptc: bytes) -> dict[str, Any]:
+    ifd = {700: XMP, iptc_tag: iptc, 315: "Ann"}
+    return {"tiffinfo": ifd, "icc_profile": ICC, "dpi": (200, 200)}
+
+
+def in_exif() -> dict[str, Any]:
+    tags = Image.Exif()
+    tags.update({315: "Ann", 282: 200.0, 283: 200.0, 296: 2})
+    return {"exif": tags.tobytes(), "icc_profile": ICC, "xmp": XMP}
+
+
+SOURCES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "a.jpg": (jpeg(), {"EXIF", "color profile", "XMP", "IPTC", "comment", "resolution"}),
+    "a.png": (png(), {"EXIF", "color profile", "XMP", "comment", "PNG text", "resolution"}),
+    "raw.png": (raw_png(), {"EXIF", "color profile", "XMP", "IPTC"}),
+    "app1.png": (app1_png(), {"EXIF", "IPTC"}),
+    "a.tif": (tiff(33723, IPTC), {"EXIF", "color profile", "XMP", "IPTC", "resolution"}),
+    "photoshop.tif": (tiff(34377, RESOURCES), {"EXIF", "color profile", "XMP", "IPTC", "resolution"}),
+    "a.webp": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
+    "a.avif": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
+    "a.gif": ({"comment": NOTE.encode()}, {"comment"}),
+    "a.bmp": ({"dpi": (200, 200)}, {"resolution"}),
+    "a.heic": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
+    "a.jxl": (in_exif(), {"EXIF", "color profile", "resolution"}),
+}
+
+
+def iptc_in(path: Path, image: Image.Image) -> bytes:
+    if image.format == "TIFF":
+        with tifffile.TiffFile(path) as opened:
+            return opened.pages[0].tags.valueof(33723, default=b"") or b""
+    hexadecimal = getattr(image, "text", {}).get("Raw profile type iptc", "iptc 0")
+    return image.info.get("photoshop", {}).get(0x0404, b"") + bytes.fromhex("".join(hexadecimal.split()[2:]))
+
+
+def kinds_in(path: Path) -> set[str]:
+    """Return the kinds of metadata with the right values, as Pillow and tifffile read them."""
+    with Image.open(path) as image:
+        image.load()
+        info, tags, png_texts = image.info, image.getexif(), getattr(image, "text", {})
+        comment = info.get("comment", png_texts.get("Comment", ""))
+        x, y = info.get("dpi") or (tags.get(282, 0), tags.get(283, 0))
+        found = {
+            "EXIF": tags.get(315) == "Ann",
+            "color profile": bool(info.get("icc_profile")),
+            "XMP": b"Mill" in info.get("xmp", b""),
+            "IPTC": CAPTION.encode() in iptc_in(path, image),
+            "comment": (comment.decode() if isinstance(comment, bytes) else comment) == NOTE,
+            "PNG text": png_texts.get("Title") == "Zażółć",
+            "resolution": abs(x - 200) < 0.1 and abs(y - 200) < 0.1,
+        }
+    return {kind for kind, is_found in found.items() if is_found}
+
+
+@pytest.mark.parametrize("target", ["jpg", "png", "tif", "webp", "avif", "gif", "bmp"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_kind_of_metadata_is_kept_or_named(tmp_path: Path, source: str, target: str) -> None:
+    options, kinds = SOURCES[source]
+    for plugin, extension in ((HEIC, ".heic"), (JPEG_XL, ".jxl")):
+        if source.endswith(extension):
+            pytest.importorskip(plugin.module)
+            plugin.load(source)
+    Image.fromarray(PIXELS).save(tmp_path / source, **options)
+    raster = read_image(tmp_path / source)
+    result = write_image(tmp_path / f"out.{target}", raster.rgb, raster)
+    kept = kinds_in(result)
+    named = {kind for kind in kinds for note in write_notes(result, raster) if note.startswith(kind)}
+    assert kept | named >= kinds
+    assert not kept & named
