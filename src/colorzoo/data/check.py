@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 GRAY_RANGE = 5.0
 """Images are gray if the ranges of a and b sum to less than this value (Zhang et al. 2017); CIE units."""
 _SIDE = 32  # pixels; shorter side of the decoded images
-_METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # results cached by other methods are ignored
+_METHOD = f"range {GRAY_RANGE} at {_SIDE} in sRGB"  # results cached by other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache
 _MIN_PROGRESS = 1000  # minimum number of images for a progress bar
 

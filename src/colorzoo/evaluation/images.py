@@ -17,7 +17,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
@@ -265,8 +265,8 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
 def _decode(source: StoredImage, name: str) -> Tensor:
     try:
         return decode_rgb(source.read())
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNG
-        raise ImageError(f"{name} cannot be decoded: {error}") from error
+    except UNREADABLE as error:
+        raise ImageError(f"{name} cannot be decoded: {why_unreadable(error)}") from error
 
 
 def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
