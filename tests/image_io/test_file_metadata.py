@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, PngImagePlugin
 
 from colorzoo.guidance import Crop
@@ -89,3 +90,51 @@ def test_write_image_drops_metadata_that_describes_the_source_file(
         assert b"<dc:title>k</dc:title>" in xmp
         assert [name for name in STALE if name in xmp] == []
         assert "Thumb::Image::Width" not in getattr(image, "text", {})
+
+
+REGIONS = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" dc:creator="Ann" GPano:CroppedAreaLeftPixels="3">'
+    '<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList><rdf:Bag><rdf:li mwg-rs:Name="Opa"/>'
+    "</rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions><MP:RegionInfo><rdf:li>Oma</rdf:li></MP:RegionInfo>"
+    "<Iptc4xmpExt:ImageRegion><rdf:Bag><rdf:li>Onkel</rdf:li></rdf:Bag></Iptc4xmpExt:ImageRegion>"
+    "<exif:SubjectArea><rdf:Seq><rdf:li>40</rdf:li></rdf:Seq></exif:SubjectArea>"
+    "</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+POSITIONS = {b"Opa", b"Oma", b"Onkel", b"exif:SubjectArea", b"CroppedArea"}
+
+
+@pytest.mark.parametrize(
+    ("orientation", "crop", "is_kept"),
+    [(1, None, True), (6, None, False), (1, CROP, False), (1, Crop(8, 8, 20, 10, 15), False)],
+)
+def test_positions_of_faces_and_subjects_are_removed_if_the_image_is_cropped_or_rotated(
+    tmp_path: Path, orientation: int, crop: Crop | None, is_kept: bool
+) -> None:
+    exif = Image.Exif()
+    exif[274], exif[315] = orientation, "Ann"
+    exif.get_ifd(34665).update({36867: "now", 37396: (40, 30, 16, 12), 41492: (40, 30)})
+    Image.fromarray(SOURCE).save(tmp_path / "a.jpg", exif=exif.tobytes(), xmp=REGIONS.encode())
+    raster = read_image(tmp_path / "a.jpg")
+    if crop is not None:
+        raster = crop_image(raster, crop)
+    with Image.open(write_image(tmp_path / "b.jpg", raster.rgb, raster)) as image:
+        inner, xmp = image.getexif().get_ifd(34665), image.info["xmp"]
+    assert (image.getexif()[315], inner[36867], b'dc:creator="Ann"' in xmp) == ("Ann", "now", True)
+    assert {37396, 41492} & set(inner) == ({37396, 41492} if is_kept else set())
+    assert {name for name in POSITIONS if name in xmp} == (POSITIONS if is_kept else set())
+
+
+@pytest.mark.parametrize("crop", [None, CROP])
+def test_georeference_of_a_geotiff_is_removed_if_the_image_is_cropped(
+    tmp_path: Path, crop: Crop | None
+) -> None:
+    values = {33550: (1.0, 1.0, 0.0), 33922: (0.0, 0.0, 0.0, 4.4e5, 4e6, 0.0)}
+    tags = [(tag, "d", len(value), value, True) for tag, value in values.items()]
+    tifffile.imwrite(tmp_path / "a.tif", SOURCE, extratags=[*tags, (315, "s", 0, "Ann", True)], metadata=None)
+    raster = read_image(tmp_path / "a.tif")
+    if crop is not None:
+        raster = crop_image(raster, crop)
+    with tifffile.TiffFile(write_image(tmp_path / "b.tif", raster.rgb, raster)) as tiff:
+        found = {tag.code: tag.value for tag in tiff.pages[0].tags if tag.code in (*values, 315)}
+    assert found == ({} if crop else values) | {315: "Ann"}

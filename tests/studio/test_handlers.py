@@ -198,6 +198,20 @@ def test_export_applies_quality_size_and_resolution(pad: DirectPad) -> None:
     assert len(pad.export(recipe, "jpeg", quality=50)) < len(pad.export(recipe, "jpeg"))
 
 
+def test_scaled_export_keeps_face_regions_but_not_positions_in_pixels(pad: DirectPad) -> None:
+    exif = Image.Exif()
+    exif[315] = "Ann"
+    exif.get_ifd(34665)[37396] = (40, 30, 16, 12)
+    xmp = b'<rdf:RDF><rdf:Description><mwg-rs:Regions mwg-rs:Name="Opa"/></rdf:Description></rdf:RDF>'
+    photo = pad.open(photo_file(96, 80, "JPEG", exif=exif.tobytes(), xmp=xmp))
+    for side, has_area in ((None, True), (48, False)):
+        options = {} if side is None else {"side": side}
+        with Image.open(io.BytesIO(pad.export(with_points(photo), "jpeg", **options))) as image:
+            assert image.getexif()[315] == "Ann"
+            assert (37396 in image.getexif().get_ifd(34665)) == has_area
+            assert b'"Opa"' in image.info["xmp"]
+
+
 def test_color_caches_repeated_recipes(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     first = pad.call("color", recipe=with_points(photo, POINT))

@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -52,7 +52,11 @@ _XMP_FILE_PROPERTIES = (
     r"xmpNote:HasExtendedXMP",
     r"(?:GCamera|Camera|GContainer|Container|GDepth|GImage|GAudio|hdrgm|HDRGainMap|apdi):\w+",
 )
-_XMP_REGIONS = (r"mwg-rs:Regions", r"MP:RegionInfo")  # face positions, relative to the image size
+# positions in the image: GeoTIFF tags of the main directory; subject tags of the EXIF directory
+_POSITION_TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 37396, 41492})
+_XMP_POSITIONS = (r"exif:SubjectArea", r"exif:SubjectLocation", r"GPano:\w+")
+# relative to the image size, such as faces
+_XMP_REGIONS = (r"mwg-rs:Regions", r"MP:RegionInfo", r"Iptc4xmpExt:ImageRegion", r"acdsee-rs:Regions")
 
 
 @dataclass(frozen=True)
@@ -184,20 +188,43 @@ def properties_pattern(*names: str) -> re.Pattern[str]:
     )
 
 
-_FILE_PATTERN, _REGION_PATTERN = properties_pattern(*_XMP_FILE_PROPERTIES), properties_pattern(*_XMP_REGIONS)
+_FILE_PATTERN = properties_pattern(*_XMP_FILE_PROPERTIES)
+_PIXEL_PATTERN = properties_pattern(*_XMP_POSITIONS)
+_POSITION_PATTERN = properties_pattern(*_XMP_POSITIONS, *_XMP_REGIONS)
 
 
-def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
+def clean_xmp(xmp: object) -> bytes | None:
     """Remove the XMP properties that describe the file, such as its orientation.
 
     Args:
         xmp: XMP packet; None is returned for values other than bytes.
-        turned: Whether the image was rotated to be upright. If True, face regions are also removed, because
-            the rotation invalidates their positions.
     """
-    if not isinstance(xmp, bytes):
-        return None
-    packet = _FILE_PATTERN.sub("", xmp.decode("utf-8", "surrogateescape"))
-    if turned:
-        packet = _REGION_PATTERN.sub("", packet)
+    return _without(_FILE_PATTERN, xmp) if isinstance(xmp, bytes) else None
+
+
+def _without(pattern: re.Pattern[str], xmp: bytes) -> bytes:
+    packet = pattern.sub("", xmp.decode("utf-8", "surrogateescape"))
     return packet.encode("utf-8", "surrogateescape")
+
+
+def without_positions(data: Metadata, *, scaled: bool = False) -> Metadata:
+    """Remove the positions of faces and subjects, and the georeference of a GeoTIFF.
+
+    They are wrong after an image is cropped or rotated.
+
+    Args:
+        data: Metadata of the image.
+        scaled: Keep positions that are relative to the image size, because the image was only scaled.
+    """
+    directory = _without_positions(read_directory(data.exif or TIFF_HEADER)[0])
+    xmp = data.xmp and _without(_PIXEL_PATTERN if scaled else _POSITION_PATTERN, data.xmp)
+    return replace(data, exif=encode_exif(directory), xmp=xmp)
+
+
+def _without_positions(directory: Directory) -> Directory:
+    kept: Directory = {}
+    for number, tag in directory.items():
+        inner = _without_positions(tag) if isinstance(tag, dict) else tag
+        if number not in _POSITION_TAGS and inner:
+            kept[number] = inner
+    return kept

@@ -36,6 +36,7 @@ from colorzoo.image_io.metadata import (
     clean_xmp,
     raw_profiles,
     valid_orientation,
+    without_positions,
 )
 from colorzoo.image_io.raster_image import (
     Pixels,
@@ -314,7 +315,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     dpi = _resolution(image)
     metadata = Metadata(
         exif=block,
-        xmp=clean_xmp(info.get("xmp") or profiles.get("xmp"), turned=orientation != 1),
+        xmp=clean_xmp(info.get("xmp") or profiles.get("xmp")),
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
@@ -422,6 +423,8 @@ def _load(image: Image.Image, name: str) -> None:
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
+    if orientation != 1:
+        metadata = without_positions(metadata)
     return RasterImage(
         levels=upright(drop_equal_channels(pixels.levels), orientation),
         alpha=None if pixels.alpha is None else upright(pixels.alpha, orientation),

@@ -159,7 +159,7 @@ def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
     dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
     data = Metadata(
         exif=exif,
-        xmp=clean_xmp(_bytes_of(page, XMP), turned=orientation != 1),
+        xmp=clean_xmp(_bytes_of(page, XMP)),
         # 1 x 1 is a pixel aspect ratio, not a resolution
         dpi=None if min(dpi) <= 1 else dpi if orientation < 5 else dpi[::-1],
         iptc=_bytes_of(page, IPTC) or iptc_record(_bytes_of(page, PHOTOSHOP) or b""),

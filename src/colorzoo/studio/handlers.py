@@ -26,6 +26,7 @@ from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields, read_reach
 from colorzoo.image_io.formats import WRITABLE
+from colorzoo.image_io.metadata import without_positions
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.image_io.raster_image import RasterImage, is_gray
 from colorzoo.image_io.write import encode, output_bit_depth, write_notes
@@ -411,7 +412,11 @@ def _export(ctx: Context) -> Iterator[Message]:
 def _reduced(image: RasterImage, side: int | None) -> RasterImage:
     """Downscale an image to a longer side of at most ``side`` pixels."""
     alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
-    return replace(image, levels=_reduced_levels(image.levels, side), alpha=alpha)
+    levels = _reduced_levels(image.levels, side)
+    metadata = image.metadata
+    if levels is not image.levels:
+        metadata = without_positions(metadata, scaled=True)
+    return replace(image, levels=levels, alpha=alpha, metadata=metadata)
 
 
 def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Crop
+from colorzoo.image_io.metadata import without_positions
 from colorzoo.image_io.raster_image import Levels, RasterImage
 
 _LONGEST = 32766  # maximum side in pixels that cv2.warpAffine supports
@@ -48,6 +49,7 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
 
 
 def crop_image(image: RasterImage, crop: Crop) -> RasterImage:
-    """Crop an image with its alpha and metadata."""
+    """Crop an image with its alpha, and remove positions of faces and subjects from its metadata."""
     alpha = None if image.alpha is None else cropped(image.alpha, crop)
-    return replace(image, levels=cropped(image.levels, crop), alpha=alpha)
+    metadata = without_positions(image.metadata)
+    return replace(image, levels=cropped(image.levels, crop), alpha=alpha, metadata=metadata)
