@@ -199,3 +199,38 @@ def test_write_frames_leaves_no_file_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no more"):
         write_frames(tmp_path / "out" / "b.gif", failing(), frames)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["x.png", "x.gif", "x.webp", "x.tif"])
+def test_write_frames_keeps_a_still_image_out_of_the_animation(tmp_path: Path, target: str) -> None:
+    still, *shown = (Image.new("RGBA", (40, 30), color) for color in ("red", "lime", "blue"))
+    shown[0].paste((0, 0, 0, 0), (0, 0, 20, 30))
+    options = {"default_image": True, "append_images": shown, "duration": [100, 200], "blend": 1, "loop": 0}
+    still.save(tmp_path / "a.png", save_all=True, **options)
+    frames = frames_in(tmp_path / "a.png")
+    assert frames is not None
+    colored = [
+        ColoredFrame(frame.image.rgb, frame.image, frame.milliseconds)
+        for frame in read_frames(tmp_path / "a.png", frames)
+    ]
+    with Image.open(write_frames(tmp_path / target, colored, frames)) as image:
+        is_png = image.format == "PNG"
+        assert image.n_frames - int(image.info.get("default_image", False)) == 2  # type: ignore[attr-defined]
+        levels, durations = [], []
+        for number in range(image.n_frames):  # type: ignore[attr-defined]
+            image.seek(number)
+            image.load()
+            durations.append(image.info.get("duration"))
+            levels.append(tuple(np.asarray(image.convert("RGBA")).astype(int)[15, 30]))
+    if is_png:
+        assert np.abs(np.subtract(levels.pop(0), (255, 0, 0, 255))).max() <= 8
+        durations = durations[1:]
+    assert np.abs(np.subtract(levels, [(0, 255, 0, 255), (0, 0, 255, 255)])).max() <= 8
+    assert target == "x.tif" or durations == [100, 200]
+    notes = frames_notes(tmp_path / target, frames)
+    assert notes[0] == "2 frames"
+    assert any("still image" in note for note in notes[1:])
+    assert "still image" in frames_notes(tmp_path / "x.jpg", frames)[0]
+    # the first frame is transparent where it does not cover the canvas
+    assert colored[1].like.alpha is not None
+    assert (colored[1].like.alpha[15, 5], colored[1].like.alpha[15, 30]) == (0, 255)

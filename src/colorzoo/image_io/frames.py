@@ -6,6 +6,7 @@ TIFF pages are written one at a time. To write an animation, Pillow needs all 8-
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from colorzoo.image_io.write import (
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
 _MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
 _KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
+_PNG_CLEAR = 1  # disposal method of PNG frames: clear the frame
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ class Frames:
     Attributes:
         kind: ``"pages"`` for a TIFF or ``"frames"`` for an animation. The pages of a TIFF can have different
             sizes.
-        count: Number of frames or pages.
+        count: Number of frames or pages, including the still image.
         plays: Number of times that an animation plays; 0 for an infinite loop.
         alpha: Whether frames of the animation can be transparent.
+        still: Whether the first image of a PNG is a still image for software that does not support
+            animations. It is not a frame of the animation.
         pages: TIFF directories of the pages; empty for an animation.
     """
 
@@ -56,6 +60,7 @@ class Frames:
     count: int
     plays: int = 0
     alpha: bool = True
+    still: bool = False
     pages: tuple[Directory, ...] = ()
 
 
@@ -103,7 +108,8 @@ def _animation(image: Image.Image) -> Frames | None:
     loop = image.info.get("loop")
     if image.format == "GIF":  # the file stores the number of repetitions
         return Frames("frames", count, 1 if loop is None else loop and loop + 1)
-    return Frames("frames", count, loop or 0, image.has_transparency_data)
+    still = bool(image.info.get("default_image"))
+    return Frames("frames", count, loop or 0, image.has_transparency_data, still)
 
 
 def read_frames(
@@ -141,6 +147,8 @@ def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int)
         check_pixel_count(name, image.size, max_pixels)
         for number in range(frames.count):
             title = f"frame {number + 1} of {name}"
+            if number == 1 and frames.still:  # the animation starts on an empty canvas
+                vars(image).update(dispose_op=_PNG_CLEAR, dispose_extent=(0, 0, *image.size))
             try:
                 image.seek(number)
             except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
@@ -202,7 +210,7 @@ def write_frames(
     try:
         with whole_file(path, overwrite=overwrite) as file:
             if kind == "TIFF":
-                _write_pages(file, checked())
+                _write_pages(file, itertools.islice(checked(), int(source.still), None))
             else:
                 _write_animation(file, checked(), source, kind, quality)
     except OSError as error:
@@ -231,9 +239,12 @@ def _write_animation(
     file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
 ) -> None:
     images, durations, is_clear, first = list[Image.Image](), list[int](), False, None
+    has_still = source.still and kind == "PNG"
     step = 10 if kind == "GIF" else 1  # a GIF stores durations in hundredths of a second
     for frame in frames:
         first = first or frame
+        if source.still and frame is first and not has_still:
+            continue
         stored = quantized(frame.rgb, frame.like, 8)
         is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
         is_clear |= not is_opaque
@@ -249,6 +260,9 @@ def _write_animation(
     if kind != "GIF" or source.plays != 1:  # a GIF stores the number of repetitions
         plays = min(source.plays, _MAX_PLAYS)
         options["loop"] = max(0, plays - 1) if kind == "GIF" else plays
+    if has_still:
+        options["default_image"] = True
+    durations = durations[has_still:]
     images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
 
 
@@ -285,12 +299,17 @@ def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
         path: Output file, whose extension determines the format.
         source: Description of the source file, returned by `describe_frames`.
     """
-    kind = output_format(Path(path))
+    kind, count = output_format(Path(path)), source.count - source.still
     if not supports_frames(path, source):
-        return (f"first of {source.count} {source.kind}: {kind} supports only one image",)
-    lost = (
-        ("frame durations were dropped: TIFF does not support them",)
-        if (source.kind, kind) == ("frames", "TIFF")
-        else ()
-    )
-    return (f"{source.count} {source.kind}", *lost)
+        first = f"still image without its {count}" if source.still else f"first of {count}"
+        return (f"{first} {source.kind}: {kind} supports only one image",)
+    notes = [f"{count} {source.kind}"]
+    if (source.kind, kind) == ("frames", "TIFF"):
+        notes.append("frame durations were dropped: TIFF does not support them")
+    if source.still:
+        notes.append(
+            "a still image for software without support for animations"
+            if kind == "PNG"
+            else f"the still image was dropped: {kind} supports only frames"
+        )
+    return tuple(notes)

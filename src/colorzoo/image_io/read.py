@@ -403,6 +403,8 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         count = getattr(image, "n_frames", 1)
     except Exception:  # the first page is readable even if a later page is damaged
         return ("later frames are damaged and were discarded",)
+    if image.info.get("default_image"):  # the first image of a PNG is not a frame of its animation
+        return (f"still image without its {count - 1} frames",)
     return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
 
 
