@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import sys
@@ -62,6 +63,16 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
     ) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count=1: bar.advance(task, count)
+
+
+def escape_unencodable() -> None:
+    """Let standard output and standard error escape characters that their encoding does not contain.
+
+    Such characters occur in file names and tables; by default, printing them raises UnicodeEncodeError.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def record_interrupts() -> list[int]:

@@ -1,6 +1,10 @@
 """``colorzoo evaluate``: options, exit codes and output."""
 
+import io
+import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +39,29 @@ def test_evaluate_prints_a_table_and_the_report_path(
     assert second.startswith("gray minus truth, Colorfulness at 0: -")
     assert page == str(report / "report.html")
     assert (report / "results.json").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems require names in Unicode")
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_commands_escape_names_that_the_output_cannot_encode(
+    images: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    name = os.fsdecode(b"M\xfcnchen \xe2\x86\x91.png")  # Latin-1, followed by an arrow in UTF-8
+    path = next(images.rglob("*1.png"))
+    path.rename(path.with_name(name))
+    path.with_name(os.fsdecode(b"\xfc broken.png")).write_bytes(b"broken")
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    assert main(words(images, "--models", "truth,gray")) == 1
+    assert main(["data", "verify", str(images)]) == 1
+    printed = [stream.buffer.getvalue().decode(encoding) for stream in streams]  # type: ignore[attr-defined]
+    assert "M\\udcfcnchen" in printed[0]
+    assert "\\udcfc broken.png" in printed[1]
+    report = images.parent / "report"
+    names = [image["name"] for image in json.loads((report / "manifest.json").read_text())["images"]]
+    assert any(found.endswith(name) for found in names)
+    assert "M\\udcfcnchen ↑.png" in (report / "per_image.csv").read_text(encoding="utf-8")
 
 
 def test_evaluate_options_set_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from types import ModuleType
 
 import colorzoo.cli
 from colorzoo.cli._options import Command
-from colorzoo.console import printed_warnings
+from colorzoo.console import escape_unencodable, printed_warnings
 from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after ``colorzoo``; None reads them from ``sys.argv``.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    escape_unencodable()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself

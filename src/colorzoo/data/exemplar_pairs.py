@@ -270,7 +270,8 @@ def read_pairs(
     val: list[Pair] = []
     for split, pair in rows:
         name = Path(pair.target.path).relative_to(root).as_posix()
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+        number = int.from_bytes(digest[:8], "big") / 2**64
         is_val = split == "val" if split else number < val_fraction
         (val if is_val else train).append(pair)
     return train, val

@@ -317,7 +317,7 @@ def _local_folder(root: str, cache: str | None) -> Path:
     if not _is_remote(root):
         return Path(root)
     base = Path(cache) if cache else cache_home() / "shards"
-    return base / hashlib.sha256(root.encode()).hexdigest()[:16]
+    return base / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
 
 
 def _download(remote: str, folder: Path, name: str) -> None:

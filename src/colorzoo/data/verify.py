@@ -146,7 +146,7 @@ def _examine(source: StoredImage) -> tuple[str, bytes, list[Fact]]:
     try:
         data = source.read()
     except OSError as error:
-        return source.name, source.name.encode(), [("broken", f"cannot be read: {error.strerror}")]
+        return source.name, os.fsencode(source.name), [("broken", f"cannot be read: {error.strerror}")]
     digest = hashlib.blake2b(data, digest_size=16).digest()
     return source.name, digest, examine(source.name, data)
 

@@ -293,6 +293,6 @@ def digest(*parts: str) -> str:
     """Return the hexadecimal SHA-256 of a sequence of strings."""
     state = hashlib.sha256()
     for part in parts:
-        data = part.encode()
+        data = part.encode("utf-8", "surrogateescape")
         state.update(len(data).to_bytes(8, "big") + data)
     return state.hexdigest()

@@ -39,7 +39,8 @@ def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
         "results.json": _json(found),
     }
     for name, text in files.items():
-        write_atomic(folder / name, text.encode())
+        # file names that are not UTF-8 contain surrogates
+        write_atomic(folder / name, text.encode("utf-8", "backslashreplace"))
 
 
 def _json(value: object) -> str:

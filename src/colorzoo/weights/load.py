@@ -480,5 +480,5 @@ def data_digest(images: list[str]) -> dict[str, Any]:
         images: Text that identifies each image, such as its relative path and file size. The order does not
             affect the hash.
     """
-    text = "\n".join(sorted(images)).encode()
+    text = "\n".join(sorted(images)).encode("utf-8", "surrogateescape")
     return {"images": len(images), "sha256": hashlib.sha256(text).hexdigest()}
