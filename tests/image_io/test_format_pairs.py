@@ -95,10 +95,41 @@ SOURCES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "a.webp": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
     "a.avif": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
     "a.gif": ({"comment": NOTE.encode()}, {"comment"}),
+    "xmp.gif": ({"comment": NOTE.encode()}, {"comment", "XMP"}),
+    "a.jp2": ({"comment": NOTE.encode()}, {"EXIF", "color profile", "XMP", "comment"}),
     "a.bmp": ({"dpi": (200, 200)}, {"resolution"}),
     "a.heic": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
-    "a.jxl": (in_exif(), {"EXIF", "color profile", "resolution"}),
+    "a.jxl": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
 }
+
+
+def box(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">L4s", 8 + len(data), name) + data
+
+
+def insert_xmp(data: bytes) -> bytes:
+    """Insert an XMP extension before the comment of a GIF."""
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    return data.replace(b"\x21\xfe", b"\x21\xff\x0bXMP DataXMP" + XMP + trailer + b"\x21\xfe", 1)
+
+
+def insert_boxes(data: bytes) -> bytes:
+    """Replace the color space of a JPEG 2000 file with a profile, and append EXIF and XMP."""
+    head, color = data.index(b"jp2h") - 4, data.index(b"colr") - 4
+    profile, old = box(b"colr", b"\2\0\0" + ICC), int.from_bytes(data[color : color + 4], "big")
+    size = int.from_bytes(data[head : head + 4], "big") + len(profile) - old
+    data = data[:head] + struct.pack(">L", size) + data[head + 4 : color] + profile + data[color + old :]
+    xmp = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + XMP
+    tags = b"JpgTiffExif->JP2" + exif().removeprefix(b"Exif\0\0")
+    return data + box(b"uuid", xmp) + box(b"uuid", tags)
+
+
+def insert_xml(data: bytes) -> bytes:
+    """Append XMP to a JPEG XL file with boxes."""
+    return data + box(b"xml ", XMP)
+
+
+INSERTED = {"xmp.gif": insert_xmp, "a.jp2": insert_boxes, "a.jxl": insert_xml}
 
 
 def iptc_in(path: Path, image: Image.Image) -> bytes:
@@ -137,6 +168,8 @@ def test_every_kind_of_metadata_is_kept_or_named(tmp_path: Path, source: str, ta
             pytest.importorskip(plugin.module)
             plugin.load(source)
     Image.fromarray(PIXELS).save(tmp_path / source, **options)
+    if source in INSERTED:
+        (tmp_path / source).write_bytes(INSERTED[source]((tmp_path / source).read_bytes()))
     raster = read_image(tmp_path / source)
     result = write_image(tmp_path / f"out.{target}", raster.rgb, raster)
     kept = kinds_in(result)

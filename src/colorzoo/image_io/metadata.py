@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,11 @@ IPTC_RESOURCE = 0x0404
 """Number of the IPTC record among the Photoshop resources of a file."""
 PNG_COMMENT, RAW_PROFILE = "Comment", "Raw profile type "
 """Keyword of comments in PNG files, and start of the keywords of raw profiles; see `raw_profiles`."""
+_GIF_XMP = re.compile(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe", re.DOTALL)
+_JPEG2000_UUIDS = {
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
+    b"JpgTiffExif->JP2": "exif",
+}
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"  # prefix of XMP packets in JPEG segments
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
 # text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.
@@ -141,6 +146,37 @@ def raw_profiles(texts: Mapping[str, str]) -> dict[str, bytes]:
             elif kind == "exif" or data.startswith(EXIF_PREFIX):
                 found["exif"] = data
     return found
+
+
+def unread_metadata(data: bytes, kind: str) -> dict[str, bytes]:
+    """Return metadata that Pillow does not read, by its key in `PIL.Image.Image.info`.
+
+    Args:
+        data: Content of the file.
+        kind: Format of the file in Pillow: ``"GIF"``, ``"JPEG2000"`` or ``"JXL"``.
+    """
+    if kind == "GIF":
+        return {"xmp": found[1]} if (found := _GIF_XMP.search(data)) else {}
+    return dict(_box_metadata(data))
+
+
+def _box_metadata(data: bytes, *, is_header: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Yield the EXIF block, XMP packet and color profile in the boxes of a JPEG 2000 or JPEG XL file."""
+    start = 0
+    while start + 8 <= len(data):
+        size, name = struct.unpack_from(">L4s", data, start)
+        head = 16 if size == 1 else 8  # a size of 1 means that a 64-bit size follows
+        size = int.from_bytes(data[start + 8 : start + 16], "big") if size == 1 else size or len(data)
+        body = data[start + head : start + size]
+        if name == b"jp2h" and not is_header:  # contains other boxes
+            yield from _box_metadata(body, is_header=True)
+        elif name == b"colr" and body[:1] == b"\2":
+            yield "icc_profile", body[3:]
+        elif name == b"xml " and b"xmpmeta" in body:
+            yield "xmp", body
+        elif name == b"uuid" and body[:16] in _JPEG2000_UUIDS:
+            yield _JPEG2000_UUIDS[body[:16]], body[16:]
+        start += max(size, head)
 
 
 def raw_profile(kind: str, data: bytes) -> str:

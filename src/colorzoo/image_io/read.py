@@ -35,6 +35,7 @@ from colorzoo.image_io.metadata import (
     clean_exif,
     clean_xmp,
     raw_profiles,
+    unread_metadata,
     valid_orientation,
     without_positions,
 )
@@ -273,6 +274,11 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
     except Exception as error:  # parsers raise many types of errors for damaged headers
         raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
+        if image.format in ("GIF", "JPEG2000", "JXL"):
+            position = file.tell()
+            file.seek(0)
+            image.info.update(unread_metadata(file.read(), image.format))
+            file.seek(position)
         yield image
 
 
