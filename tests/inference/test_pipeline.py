@@ -89,10 +89,16 @@ def test_explain_option_prints_pipeline_stages(tmp_path: Path, capsys: pytest.Ca
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     Image.fromarray(gray_image(40, 60)).save(tmp_path / "a.png")
     words = ["colorize", str(tmp_path / "a.png"), "--weights", str(weights), "--model", NAME, "--overwrite"]
-    assert main([*words, "--point", "20,10=#c04020", "--explain"]) == 0
+    point = ["--point", "20,10=#c04020@0.1", "--point", "40,30=#2040c0"]
+    assert main([*words, *point, "--explain"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].endswith("ms  select part")
-    assert sum("ms  run network" in line for line in lines) == 2
+    assert sum("ms  run network" in line for line in lines) == 3
     assert lines[-1].endswith("compose: 60 x 40 pixels")
-    assert main([*words, "--json", "--explain"]) == 0
-    assert [step["name"] for step in json.loads(capsys.readouterr().out)[0]["stages"]][-1] == "compose"
+    assert main([*words, *point, "--json", "--explain"]) == 0
+    stages = json.loads(capsys.readouterr().out)[0]["stages"]
+    assert stages[-1]["name"] == "compose"
+    assert 0 < sum(stage["cached"] for stage in stages) < len(stages)
+    for line, stage in zip(lines[1:], stages, strict=True):
+        assert (line.split()[0] == "cached") == stage["cached"]
+        assert (line.split()[1] == "ms") != stage["cached"]

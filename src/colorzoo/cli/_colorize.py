@@ -184,7 +184,8 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) 
     print_line(f"{name} ({notes})" if notes else name, stream)
     for stage in result.stages if args.explain else ():
         about = f": {stage.about}" if stage.about else ""
-        print_line(f"  {stage.seconds * 1e3:8.1f} ms  {stage.name}{about}", stream)
+        spent = "cached" if stage.cached else f"{stage.seconds * 1e3:.1f} ms"
+        print_line(f"  {spent:>11}  {stage.name}{about}", stream)
 
 
 def _plan(
