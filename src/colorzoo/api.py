@@ -13,14 +13,14 @@ from PIL import Image
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import FileColorizer, run_tasks
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask, load_colorizer, settings_of
+from colorzoo.batch.task import FileResult, FileTask, load_colorizer
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike, choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
-from colorzoo.settings import settings_of as checked_settings
+from colorzoo.settings import settings_of
 
 
 def colorize(
@@ -102,8 +102,7 @@ def colorize_file(
         'photo.color.png'
 
     Like ``colorzoo colorize``, this function embeds a provenance record (metadata about source, model,
-    weights and settings) in the result. The record is omitted if guidance or references are tensors, or if a
-    setting has no command-line option.
+    weights and settings) in the result. The record is omitted if guidance or references are tensors.
 
     Notes, for example about ignored guidance, are issued as Python warnings. Errors are the same as in
     `colorize`.
@@ -130,10 +129,6 @@ def colorize_file(
     recipe, folder = read_guidance(guidance), recipe_folder(guidance)
     settings = _with_strength(settings, strength)
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
-    used = ColorSettings(
-        strength=settings.strength, quality=settings.quality, frames=frames or settings.frames
-    )
-    recorded = settings_of(colorizer, used)
     is_recordable = isinstance(recipe, Recipe) and isinstance(reference, str | Path | None)
     task = FileTask(
         source,
@@ -143,10 +138,10 @@ def colorize_file(
         recipe,
         folder,
         reference=(str(reference),) if isinstance(reference, str | Path) else (),
-        settings=recorded or used,
+        settings=replace(settings, frames=frames or settings.frames),
         colorizer=colorizer,
         exemplar=colorizer.exemplar_of(reference, recipe, folder),
-        embed_provenance=recorded is not None and is_recordable,
+        embed_provenance=is_recordable,
         overwrite=overwrite,
     )
     colorize_opened = FileColorizer().open(task)
@@ -164,6 +159,7 @@ def colorize_files(
     *,
     weights: str | Path | None = "default",
     device: str = "auto",
+    overwrite: bool = False,
     **settings: Any,
 ) -> list[FileResult]:
     """Colorize a list of files and write the results to another folder.
@@ -176,8 +172,8 @@ def colorize_files(
     Use this function if another engine, such as Ray Data or Spark, distributes the files of a large job. Any
     number of processes may call this function at the same time, even with overlapping lists. A file is
     skipped if a result of the same source and settings already exists, so an interrupted job can be
-    restarted. Each process loads the model once. ``colorzoo predict`` colorizes all files of a folder in the
-    same way.
+    restarted. Each process loads the model once. The results have the same provenance record as results of
+    ``colorzoo colorize``.
 
     Args:
         paths: Image files; all frames or pages of a file are colorized.
@@ -188,6 +184,8 @@ def colorize_files(
             machines share a job, because the machines can have different local weights.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        overwrite: Whether to replace existing files that are not results of the same source and settings. If
+            False, these files are kept, and their images fail.
         **settings: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
@@ -208,10 +206,8 @@ def colorize_files(
             results.append(FileResult(str(path), "", "failed", (reason,)))
         else:
             target = output_path(FoundImage(path, path.absolute().relative_to(above)), folder)
-            task = FileTask(
-                path, target, str(path), colorizer=colorizer, overwrite=True, needs_all_frames=True
-            )
-            tasks.append(task)
+            shared: dict[str, Any] = {"choice": choice, "colorizer": colorizer, "overwrite": overwrite}
+            tasks.append(FileTask(path, target, str(path), **shared, needs_all_frames=True))
             results.append(None)
     work = run_tasks(tasks, skip_done=True)
     return [result or next(work) for result in results]
@@ -240,5 +236,5 @@ def _colorizer_for(
 
 def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:
     """Return validated settings, with ``strength`` if it is not None."""
-    checked = checked_settings(ColorSettings, settings)
+    checked = settings_of(ColorSettings, settings)
     return checked if strength is None else replace(checked, strength=strength)

@@ -1,7 +1,9 @@
 """`colorize_files` for distributed jobs, with results equal to ``predict``."""
 
+import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ from colorzoo.batch import runner
 from colorzoo.data import FolderDataModule
 from colorzoo.engines.digest import model_digest
 from colorzoo.factory import create_coloring_model
+from colorzoo.files import digest_of
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.read import read_image
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.predicting import FullSizePrediction
 from tiny_model import NAME, write_tiny_weights
@@ -52,16 +57,17 @@ def test_colorize_files_in_any_split_equals_predict(album, weights, tmp_path):
     assert sorted(contents(first)) == ["a/x.png", "a/y.jpg", "b/x.png", "b/z.ppm.png"]
 
     model = colorzoo.create_model(NAME, weights)
-    task = FullSizePrediction(model, FolderDataModule(str(tmp_path / "album"), num_workers=0), str(first))
+    data = FolderDataModule(str(tmp_path / "album"), num_workers=0)
+    task = FullSizePrediction(model, data, str(tmp_path / "predicted"))
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(accelerator="cpu", devices=1, enable_checkpointing=False, **quiet)
     trainer.predict(task, return_predictions=False)
-    assert task.summary.counts == {"skipped": 4}
-    task.output = str(tmp_path / "predicted")
-    trainer.predict(task, return_predictions=False)
-    predicted = contents(tmp_path / "predicted")
-    assert predicted == contents(first)
-    assert statuses(album[:3], weights, tmp_path / "predicted") == ["skipped"] * 3
+    assert task.summary.counts == {"colored": 4}
+    assert contents(tmp_path / "predicted").keys() == contents(first).keys()
+    for name in contents(first):
+        one, other = (read_image(folder / name) for folder in (first, tmp_path / "predicted"))
+        assert np.array_equal(one.levels, other.levels)
+        assert replace(one.metadata, xmp=None, source=None) == replace(other.metadata, xmp=None, source=None)
 
 
 def test_colorize_files_skips_results_with_matching_provenance(album, weights, tmp_path, monkeypatch):
@@ -70,11 +76,40 @@ def test_colorize_files_skips_results_with_matching_provenance(album, weights, t
     with monkeypatch.context() as none:
         none.setattr(runner, "read_file", lambda *_: pytest.fail("an image was opened again"))
         assert statuses(album, weights, out) == ["skipped"] * 4
-    whole = (out / "a" / "x.png").read_bytes()
+
+
+def test_colorize_files_keeps_files_that_are_not_its_results(album, weights, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shared = {"root": tmp_path / "album", "output": out, "model": NAME, "weights": weights}
+    colorzoo.colorize_files(album[:1], **shared)
     (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # without provenance
-    (out / "b" / "x.png").write_bytes(whole)  # the result of another image
-    assert statuses(album, weights, out) == ["skipped", "colored", "colored", "skipped"]
-    assert len(set(contents(out).values())) == 4
+    (out / "b").mkdir()
+    (out / "b" / "x.png").write_bytes((out / "a" / "x.png").read_bytes())  # the result of another image
+    before = contents(out)
+    with monkeypatch.context() as none:
+        none.setattr(runner, "read_file", lambda *_: pytest.fail("an image was opened"))
+        results = colorzoo.colorize_files(album[:3], **shared)
+        changed = colorzoo.colorize_files(album[:1], **shared, size=32)
+    assert [result.status for result in results] == ["skipped", "failed", "failed"]
+    assert "does not record its source" in results[1].error
+    assert "from another image" in results[2].error
+    assert "with other settings" in changed[0].error
+    assert contents(out) == before
+    results = colorzoo.colorize_files(album[:3], **shared, overwrite=True)
+    assert [result.status for result in results] == ["skipped", "colored", "colored"]
+    assert len(set(contents(out).values())) == 3
+
+
+def test_colorize_files_and_the_command_line_write_the_same_record(album, weights, tmp_path, run):
+    by_python, by_command = tmp_path / "python", tmp_path / "command"
+    assert statuses(album[:2], weights, by_python) == ["colored"] * 2
+    assert run(album[0].parent, "-o", by_command, "--model", NAME)[0] == 0
+    for name in ("x.png", "y.jpg"):
+        record = read_provenance(by_python / "a" / name)
+        assert record == read_provenance(by_command / name)
+        assert record.weights == digest_of(weights)
+        assert json.loads(record.options)["frames"] == "all"
+    assert "same source and settings" in run(album[0].parent, "-o", by_python / "a", "--model", NAME)[1]
 
 
 def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:

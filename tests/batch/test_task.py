@@ -1,52 +1,214 @@
 """Provenance of file tasks."""
 
 import json
-from dataclasses import replace
+import shutil
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 import colorzoo
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileTask
+from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Mask, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.weights.choice import ModelChoice
 from tiny_model import NAME
 
+CHOICE = ModelChoice(NAME, None)
+MASK = Mask.of(np.eye(8, 10, dtype=bool)).to_dict()
+KEPT = {"png": "iVBORw0KGgo=", "low": [1, 2, 3], "step": [0.5, 0.25, 0.75]}
+LINE = [[10, 12], [40, 15], [33, 38]]
+DOCUMENT: dict[str, Any] = {
+    "version": 2,
+    "image": {"width": 90, "height": 80, "sha256": "ab" * 32},
+    "model": NAME,
+    "strength": 0.7,
+    "border": [4, 5, 60, 50],
+    "proposal": "cd" * 32,
+    "points": [
+        {"x": 1, "y": 2, "radius": 4, "color": "#c04020", "reach": 0.5, "strength": 0.25, "stroke": 3},
+        {"x": 9, "y": 8, "color": "#20c040", "ab": [20.5, -4], "reach": "everywhere"},
+    ],
+    "scribbles": [{"path": LINE, "width": 3}],
+    "healing": [{"path": LINE, "width": 7}],
+    "regions": [{"index": 2, "color": "#ffd0b0"}],
+    "boxes": [{"x": 10, "y": 20, "width": 30, "height": 40}],
+    "areas": [
+        {"action": "color", "path": LINE, "color": "#d0c020", "lightness": "color", "opacity": 0.5},
+        {"action": "lock", "mask": MASK, "kept": KEPT, "feather": 2, "hidden": True, "made": {"by": "click"}},
+    ],
+    "paint": [
+        {"path": LINE, "color": "#c04020", "size": 6, "hardness": 0.25, "opacity": 0.5, "blend": "hue"},
+        {"path": LINE, "color": "#c04020", "reach": 2, "hidden": True, "layer": 4},
+    ],
+    "replacements": [
+        {"old": "#c04020", "new": "#2050c0", "range": 30, "fade": 10, "opacity": 0.5, "hidden": True}
+    ],
+    "finish": {"temperature": 1, "tint": 2, "vibrance": 3, "shadows": 4, "highlights": 5},
+    "crop": {"x": 10, "y": 12, "width": 40, "height": 30, "angle": 2},
+    "exemplar": {"weight": 2, "alpha": 0.5, "more": [{"weight": 3}]},
+    "classes": {"map": {"1": 2}, "painted": [{"class": 3, "path": LINE}]},
+    "statistics": {"saturation": 0.5, "histogram": [1, *[0] * 312]},
+    "divisions": [{"path": LINE, "closed": True}],
+    "x_own": {"note": "mine"},
+}
+OTHERS: dict[str, Any] = {
+    "mask": Mask.of(np.eye(8, 10, 1, dtype=bool)).to_dict(),
+    "histogram": [0, 1, *[0] * 311],
+    "action": "only",
+    "lightness": "photo",
+    "blend": "saturation",
+    "reach": "automatic",
+    "model": "colorzoo2026",
+    "png": "iVBORw0KGg8=",
+}
 
-def test_file_task_origin_contains_all_settings_that_affect_colors(here: Path) -> None:
-    """The digest does not depend on the device and the name of the image."""
-    choice: Any = SimpleNamespace(name=NAME, sha256="ab" * 32)
-    plain = Recipe.from_json({"version": 1, "image": {"sha256": "00"}})
-    digest = "60fa28de5bb8ff380b80ca02a88ae49fcbe5f59e4130c8a4dbaff29e79f576e4"
-    assert FileTask(choice=choice, guidance=plain).origin.settings == digest
-    document = {
-        "points": [{"x": 1, "y": 2, "color": "#c04020"}],
-        "classes": {"file": "a.png"},
-        "strength": 0.7,
+
+def changed(key: Any, value: Any) -> Any:
+    """Return another valid value of a recipe field."""
+    if key in OTHERS and not isinstance(value, float):
+        return OTHERS[key]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1 if isinstance(value, int) else value / 2
+    return value.replace("0", "1", 1) if value.startswith("#") else f"{value}x"
+
+
+def changes(item: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each field of a document, and a copy in which only this field is changed."""
+    for key, value in item.items() if isinstance(item, dict) else enumerate(item):
+        nested = isinstance(value, dict | list) and key not in ("mask", "histogram")
+        for name, other in changes(value) if nested else [("", changed(key, value))]:
+            copy = deepcopy(item)
+            copy[key] = other
+            yield f"{key}.{name}".strip("."), copy
+
+
+def settings_hash(recipe: Any = None, **more: Any) -> str:
+    return FileTask(choice=CHOICE, guidance=Recipe.from_json(recipe or {}), **more).origin.settings
+
+
+def defaults_of(items: Any) -> set[str]:
+    """Return the fields that have their default values in all dataclasses of a list."""
+    return {
+        f"{type(items[0]).__name__}.{each.name}"
+        for each in fields(items[0])
+        if each.name != "extra"
+        and each.default is not MISSING
+        and all(getattr(item, each.name) == each.default for item in items)
     }
-    recipe = Recipe.from_json({**document, "version": 1, "crop": {"x": 1, "y": 2, "width": 30, "height": 40}})
+
+
+def test_each_recipe_field_changes_the_settings_hash() -> None:
+    before, recipe = settings_hash(DOCUMENT), Recipe.from_json(DOCUMENT)
+    untested = defaults_of([recipe])
+    for value in (getattr(recipe, each.name) for each in fields(recipe)):
+        items = value if isinstance(value, tuple) else (value,)
+        untested |= defaults_of(items) if is_dataclass(items[0]) else set()
+    assert not untested
+    same, invalid = set(), set()
+    for name, document in changes({key: value for key, value in DOCUMENT.items() if key != "version"}):
+        try:
+            same |= {name} if settings_hash(document) == before else set()
+        except GuidanceError:
+            invalid.add(name)
+    # the source is hashed separately, and the choice of the task overrides the model of the recipe
+    assert same == {"image.width", "image.height", "image.sha256", "model"}
+    assert invalid == {"areas.0.action"}  # another action requires an area without color
+
+
+def test_each_setting_changes_the_settings_hash_except_the_device() -> None:
+    others: dict[str, Any] = {
+        "strength": 0.5,
+        "temperature": 0.4,
+        "size": 64,
+        "device": "cuda",
+        "precision": "float32",
+        "render_factor": 9,
+        "reference_weights": [2.0],
+        "alpha": 0.3,
+        "reassigned": ["1=2"],
+        "engine": "onnxruntime",
+        "allow_untrained": True,
+        "quality": 80,
+        "frames": "first",
+    }
+    assert others.keys() == {each.name for each in fields(ColorSettings)}
+    hashes = {name: settings_hash(settings=ColorSettings(**{name: each})) for name, each in others.items()}
+    same = {name for name, found in hashes.items() if found == settings_hash()}
+    assert same == {"device", "allow_untrained"}
+    assert settings_hash(max_side=20) != settings_hash()
+
+
+def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their_names(here: Path) -> None:
+    for name in ("warm", "cold", "labels", "more"):
+        Path(f"{name}.png").write_text(name)
+    Path("sub").mkdir()
+    shutil.copy("warm.png", "sub/same.png")
+
+    def of_references(*names: str) -> str:
+        first, *more = ({"path": name} for name in names)
+        return settings_hash({"exemplar": {**first, "more": more}}, folder=here)
+
+    def of_labels(**names: str) -> str:
+        return settings_hash({"classes": names})
+
+    pair = of_references("warm.png", "cold.png")
+    assert pair == of_references("sub/same.png", "cold.png")
+    assert pair not in (of_references("cold.png", "warm.png"), of_references("warm.png"))
+    assert of_labels(file="labels.png") != of_labels(reference_file="labels.png")
+    both = of_labels(file="labels.png", reference_file="more.png")
+    assert both != of_labels(file="more.png", reference_file="labels.png")
+    given = settings_hash(reference=("warm.png", "cold.png"))
+    assert given == settings_hash(reference=("sub/same.png", "cold.png"))
+    Path("cold.png").write_text("changed")
+    Path("more.png").write_text("changed")
+    assert pair != of_references("warm.png", "cold.png")
+    assert both != of_labels(file="labels.png", reference_file="more.png")
+    assert given != settings_hash(reference=("warm.png", "cold.png"))
+
+
+def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) -> None:
     for name in ("warm", "cold", "a"):
         Path(f"{name}.png").write_text(name)
-    shown = {"size": 64, "temperature": 0.4, "render_factor": 9, "quality": 80, "frames": "first"}
-    shown |= {"engine": "onnxruntime"}
+    recipe = Recipe.from_json({"classes": {"file": "a.png"}, "crop": DOCUMENT["crop"], "version": 2})
+    shown = {"temperature": 0.4, "size": 64, "precision": "auto", "render_factor": 9}
+    shown |= {"engine": "onnxruntime", "quality": 80, "frames": "first"}
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
     task = FileTask(
-        choice=choice,
+        choice=CHOICE,
         guidance=recipe,
         reference=("warm.png", "cold.png"),
         settings=replace(settings, **shown),
     )
     used = (("reference", "warm.png"), ("reference", "cold.png"), ("classes", "a.png"))
-    assert task.origin == ImageProvenance(
-        "",
-        "b63101cf3f52260256778a975e76975adda1a6c5b39a2966c6ad8436ac408bce",
-        *(NAME, "ab" * 32, colorzoo.__version__, task.effective_recipe().to_json()),
+    recorded = {
+        "version": 2,
+        "strength": 0.5,
+        "model": NAME,
+        "crop": DOCUMENT["crop"],
+        "classes": {"file": "a.png"},
+        "exemplar": {
+            "path": "warm.png",
+            "weight": 2.0,
+            "alpha": 0.3,
+            "more": [{"path": "cold.png", "weight": 1.0}],
+        },
+    }
+    assert json.loads(task.origin.recipe) == recorded
+    assert json.loads(task.origin.options) == shown
+    assert replace(task.origin, recipe="", options="", settings="") == ImageProvenance(
+        *("", "", NAME, "", colorzoo.__version__),
         engine="onnxruntime",
-        options=json.dumps(shown),
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
-        crop="1,2,30,40",
+        crop="10,12,40,30,2",
     )
 
 

@@ -112,6 +112,21 @@ def test_pad_export_records_the_reference_like_the_command_line(tmp_path: Path) 
     assert not origin.trained
 
 
+def test_reduced_export_is_not_a_finished_result_of_the_command_line(tmp_path: Path) -> None:
+    source, hints, target = (tmp_path / name for name in ("old.png", "hints.json", "old.color.png"))
+    source.write_bytes(photo_file(96, 80))
+    studio = Studio()
+    pad = DirectPad(studio)
+    recipe = {**RECIPE, "image": pad.open(photo_file(96, 80))["image"]}
+    hints.write_text(json.dumps(recipe))
+    for side, code in ((48, 2), (96, 0), (None, 0)):  # a side of 96 pixels does not reduce the image
+        target.write_bytes(pad.export(recipe, side=side))
+        before = target.read_bytes()
+        assert main(["colorize", str(source), "--recipe", str(hints)]) == code
+        assert target.read_bytes() == before
+    studio.close()
+
+
 def test_preview_of_a_small_image_equals_the_colorizer_result(monkeypatch: pytest.MonkeyPatch) -> None:
     studio = Studio()
     monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=40))  # not the default size

@@ -6,6 +6,7 @@ The steps may run in different threads. Each frame or page of a file is colorize
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,7 +19,7 @@ from typing import IO, TypeVar
 
 import torch
 
-from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, origin_of_result, with_prediction
+from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, origin_of_result, with_prediction
 from colorzoo.errors import DiskFullError, ImageError, failure
 from colorzoo.files import remove_leftovers
 from colorzoo.image_io.formats import open_image
@@ -127,8 +128,8 @@ class FileColorizer:
         """Read a file and preprocess its first frame or page; thread-safe.
 
         Returns:
-            If the file is skipped, its outcome. Otherwise, a function that runs the network and returns a
-            second function, which writes the result.
+            If the file is skipped or its target must not be replaced, the outcome. Otherwise, a function that
+            runs the network and returns a second function, which writes the result.
 
         Raises:
             ColorzooError: The image, the model or a reference cannot be read, or the format of the target
@@ -146,8 +147,12 @@ class FileColorizer:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
                     origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
                     read = task.bucket.read_provenance if task.bucket else read_provenance
-                    if self._skip_done and result_state(read(task.target), origin) == "done":
-                        return task.result("skipped", ALREADY_DONE)
+                    if self._skip_done:
+                        state = result_state(read(task.target), origin)
+                        if state == "done":
+                            return task.result("skipped", ALREADY_DONE)
+                        if not task.overwrite and os.path.lexists(task.target):
+                            return task.result("failed", f"{task.target} {EXISTS[state]}")
                     file.seek(0)
                 first, frames, others = _read(source, file, name, task)
         except OSError as error:

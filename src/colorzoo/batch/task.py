@@ -6,10 +6,10 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 Status = Literal["colored", "skipped", "failed", "planned"]
 
 ALREADY_DONE = "already exists with the same source and settings"
+EXISTS = {
+    "changed": "already exists but was made with other settings. Set --overwrite to replace this file.",
+    "foreign": "already exists but was made from another image. Set --overwrite to replace this file, or "
+    "choose another --output.",
+    "unknown": "already exists and does not record its source image. Set --overwrite to replace this file, "
+    "or choose another --output.",
+}
+"""Reason why an existing file is not replaced, by its `ResultState`."""
+_IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
+_UNHASHED = ("device", "allow_untrained")  # settings that do not determine the result
 _LOADED = LRUCache(most_bytes=2 << 30)  # caches of loaded models and encoded references
 _LOADING = threading.Lock()
 FileUse = Literal["reference", "classes"]
@@ -88,7 +98,7 @@ class FileTask:
         source: Source file, or a function that returns the bytes of the source.
         target: Output file.
         name: Name of the source in `FileResult` and in error messages.
-        choice: Model and weight file; None if ``colorizer`` contains a model without a weight file.
+        choice: Model and weight file; None if ``colorizer`` contains a custom module.
         guidance: Recipe (guidance and settings as in a JSON file), or guidance as tensors.
         folder: Folder of the recipe file, used to resolve reference paths; None if the recipe is not a file.
         reference: Paths of reference images, whose colors are transferred; empty to use the references of the
@@ -103,6 +113,8 @@ class FileTask:
         embed_provenance: Whether to store a provenance record in the result.
         overwrite: Whether an existing result is replaced; the source is never replaced.
         max_pixels: Maximum number of pixels of an image.
+        max_side: Maximum longer side in pixels to which the drawing pad reduces the result; None keeps the
+            size of the image. `colorzoo.batch.runner` writes results at full size only.
         needs_all_frames: Whether to raise an error if the format of ``target`` does not support several
             frames or pages.
         bucket: Object store to which ``target`` is uploaded; None keeps the local file.
@@ -122,6 +134,7 @@ class FileTask:
     embed_provenance: bool = True
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    max_side: int | None = None
     needs_all_frames: bool = False
     bucket: ResultBucket | None = None
 
@@ -190,25 +203,18 @@ class FileTask:
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
-        if self.choice is None:
-            assert self.colorizer is not None
-            return origin_of_colorizer(self.colorizer)
-        shown = ("size", "temperature", "render_factor", "quality", "frames")
-        options = {name: getattr(self.settings, name) for name in (*shown, "engine")}
-        decisive = (*shown, "strength", "alpha", "reference_weights", "reassigned")
-        settings = {name: getattr(self.settings, name) for name in decisive}
-        files = [UsedFile(use, path.name, digest_or_empty(path)) for use, path in self.files]
-        files = [*self.uploaded, *files]
-        recipe = _without_files({**self.recipe.to_dict(), "image": None})
-        digests = [file.sha256 for file in files]
-        return origin_of_choice(
-            self.choice,
-            [self.choice.name, self.choice.sha256, settings, recipe, digests],
-            options=options,
+        model = self.choice or self.colorizer
+        assert model is not None
+        settings = self._recorded_settings()
+        recipe = self._recipe_with_files([file.sha256 for file in self.used_files])
+        hashed = {**recipe.to_dict(), "image": None}
+        return origin_of_model(
+            model,
+            [settings, hashed],
+            options={name: value for name, value in settings.items() if name not in _IN_RECIPE},
             recipe=self.effective_recipe().to_json(),
-            crop=_crop_text(self.recipe),
-            files=files,
-            engine=self.settings.engine,
+            crop="" if self.recipe.crop is None else self.recipe.crop.to_text(),
+            files=self.used_files,
         )
 
     def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
@@ -217,10 +223,21 @@ class FileTask:
         Args:
             colorizer: Colorizer with the loaded model, which determines the size if the user does not set it.
         """
-        if self.choice is None:
-            return self.origin
         options = {"size": colorizer.size, **json.loads(self.origin.options)}
         return replace(self.origin, options=json.dumps(options))
+
+    def _recorded_settings(self) -> dict[str, Any]:
+        """Return the settings that determine the result, by name; None values are omitted.
+
+        The model settings of a loaded model override `settings`.
+        """
+        found = {each.name: getattr(self.settings, each.name) for each in fields(ColorSettings)}
+        found["max_side"] = self.max_side
+        if self.colorizer is not None:
+            loaded = self.colorizer
+            found |= {"temperature": None, "render_factor": None, **loaded.settings}
+            found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
+        return {name: value for name, value in found.items() if value is not None and name not in _UNHASHED}
 
     @cached_property
     def files(self) -> list[tuple[FileUse, Path]]:
@@ -233,29 +250,42 @@ class FileTask:
         labels = self.recipe.classes.label_files if "classes" in self.recipe.extra else ()
         return [*found, *(("classes", Path(name)) for name in labels)]
 
+    @cached_property
+    def used_files(self) -> list[UsedFile]:
+        """Uploaded references, references and label images, with their hashes."""
+        files = [UsedFile(use, path.name, digest_or_empty(path)) for use, path in self.files]
+        return [*self.uploaded, *files]
+
     def effective_recipe(self) -> Recipe:
         """Return the recipe of this task, including command-line options that have a recipe field.
 
         The recipe stores the file names of references and labels without their folders. To use the recipe,
         put these files in the folder of the recipe.
         """
+        return self._recipe_with_files([file.name for file in self.used_files])
+
+    def _recipe_with_files(self, names: Sequence[str]) -> Recipe:
+        """Return the effective recipe with a new name for each of `used_files`."""
         recipe, settings = self.recipe, self.settings
-        assert self.choice is not None
-        named = [Path(name).name for name in self.reference]
-        if named:
-            shares = settings.reference_weights or [1.0] * len(named)
-            items = [{"path": name, "weight": share} for name, share in zip(named, shares, strict=False)]
+        references, labels = (
+            [name for name, file in zip(names, self.used_files, strict=True) if file.use == use]
+            for use in get_args(FileUse)
+        )
+        if self.uploaded:
+            recipe = recipe.with_fields("exemplar", {"path": references[0], "more": None})
+        elif self.reference:
+            shares = settings.reference_weights or [1.0] * len(references)
+            items = [{"path": name, "weight": share} for name, share in zip(references, shares, strict=False)]
             alpha = recipe.exemplar.alpha if settings.alpha is None else settings.alpha
             recipe = replace(recipe, extra={**recipe.extra, "exemplar": {}})
             recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
-        for file in self.uploaded:
-            recipe = recipe.with_fields("exemplar", {"path": file.name})
-        if "classes" in recipe.extra:
-            labels = {"file": recipe.classes.file, "reference_file": recipe.classes.reference_file}
-            names = {key: Path(file).name for key, file in labels.items() if file}
-            recipe = recipe.with_fields("classes", names)
+        elif references:
+            recipe = recipe.with_references(references)
+        if labels:
+            recipe = recipe.with_label_files(labels)
+        name = recipe.model if self.choice is None else model_card(self.choice.name).name
         strength = recipe.strength if settings.strength is None else settings.strength
-        return replace(recipe, model=self.choice.name, strength=strength)
+        return replace(recipe, model=name, strength=strength)
 
 
 def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
@@ -274,27 +304,6 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
     return key_of(choice.name, str(choice.weights), state, sorted(arguments.items()))
 
 
-def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
-    """Copy ``settings`` and replace the model settings by the values of a loaded model.
-
-    The model settings are the input size, precision, engine, temperature and render factor. The result is
-    None if the model is a custom module, or has a setting that is not in `ColorSettings`.
-
-    Args:
-        colorizer: Colorizer with the loaded model.
-        settings: Settings to copy.
-    """
-    if colorizer.choice is None or not colorizer.settings.keys() <= {"temperature", "render_factor"}:
-        return None
-    return replace(
-        settings,
-        size=colorizer.requested_size,
-        precision=colorizer.precision,
-        engine=colorizer.engine,
-        **colorizer.settings,
-    )
-
-
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
     """Return the paths of the reference images.
 
@@ -309,16 +318,6 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
     if named or folder is None:
         return [Path(name) for name in named]
     return [path for path, _ in recipe_reference_files(recipe, folder)]
-
-
-def _without_files(document: Any) -> Any:
-    """Return a recipe without file names; the file contents are hashed separately."""
-    if isinstance(document, list):
-        return [_without_files(item) for item in document]
-    if not isinstance(document, dict):
-        return document
-    kept = document.keys() - {"path", "file", "reference_file"}
-    return {name: _without_files(document[name]) for name in kept}
 
 
 @dataclass(frozen=True)
@@ -336,70 +335,51 @@ class UsedFile:
     sha256: str
 
 
-def origin_of_choice(
-    choice: ModelChoice,
+def origin_of_model(
+    model: ModelChoice | Colorizer,
     decisive: Sequence[object],
     *,
     options: Mapping[str, object],
     recipe: str = "",
     crop: str = "",
-    files: Sequence[UsedFile],
-    engine: str = "torch",
+    files: Sequence[UsedFile] = (),
 ) -> ImageProvenance:
-    """Return a provenance record for results of a registered model, without source fields.
+    """Return a provenance record for results of a model, without source fields.
 
     Args:
-        choice: Model and weight file.
-        decisive: All values that determine the colors, except the source image, as JSON types. The record
-            stores their hash. A later run with an equal hash keeps the existing result.
+        model: Registered model and weight file, or a colorizer with a custom module.
+        decisive: All other values that determine the result, except the source image, as JSON types. The
+            record stores a hash of the model and these values. A later run with an equal hash keeps the
+            existing result.
         options: Settings outside the recipe, by option name; None values are omitted.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
         files: Input files besides the source image.
-        engine: Engine that runs the model.
 
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
-    card = model_card(choice.name)
+    if isinstance(model, Colorizer):
+        name, weights, identity = type(model.model).__name__, "", model.digest
+        trained = next(model.model.parameters(), None) is not None
+    else:
+        card = model_card(model.name)
+        name, weights, identity, trained = card.name, model.sha256, model.sha256, card.trainable
+    # settings of custom models can be any objects
+    hashed = json.dumps([name, identity, *decisive], sort_keys=True, default=repr)
+    shown = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
         source="",
-        settings=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
-        model=card.name,
-        weights=choice.sha256,
+        settings=hashlib.sha256(hashed.encode()).hexdigest(),
+        model=name,
+        weights=weights,
         version=__version__,
         recipe=recipe,
-        trained=card.trainable,
-        engine=engine,
+        trained=trained,
+        engine=str(shown.get("engine", "torch")),
         crop=crop,
-        options=json.dumps({name: value for name, value in options.items() if value is not None}),
+        options=json.dumps(shown, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
-    )
-
-
-def _crop_text(recipe: Recipe | None) -> str:
-    return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
-
-
-def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
-    """Return a provenance record for results of a loaded model, without source fields.
-
-    Unlike `origin_of_choice`, this function also supports custom modules without a weight file.
-
-    Args:
-        colorizer: Colorizer with the loaded model.
-        recipe: Guidance and settings; None if the guidance is not a recipe.
-    """
-    model, text = colorizer.model, "" if recipe is None else recipe.to_json()
-    digest = colorizer.digest
-    return ImageProvenance(
-        source="",
-        settings=hashlib.sha256(f"{digest} {text}".encode()).hexdigest() if text else digest,
-        model=type(model).__name__,
-        version=__version__,
-        recipe=text,
-        crop=_crop_text(recipe),
-        trained=next(model.parameters(), None) is not None,
     )
 
 

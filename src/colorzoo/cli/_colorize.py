@@ -17,7 +17,7 @@ from PIL import ImageColor
 from colorzoo.batch.outputs import plan_outputs
 from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
 from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
-from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, reference_files
+from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, reference_files
 from colorzoo.cli._options import file_identity
 from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
@@ -39,13 +39,6 @@ if TYPE_CHECKING:
 
 Report = Callable[[FileResult], None]
 
-_EXISTS = {
-    "changed": "already exists but was made with other settings. Set --overwrite to replace this file.",
-    "foreign": "already exists but was made from another image. Set --overwrite to replace this file, or "
-    "choose another --output.",
-    "unknown": "already exists and does not record its source image. Set --overwrite to replace this file, "
-    "or choose another --output.",
-}
 _IS_INPUT = "is an input of this run. Choose another --output."
 _COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
 _POINT = re.compile(
@@ -214,7 +207,7 @@ def _plan(
         elif place.state == "done":
             results.append(task.result("skipped", ALREADY_DONE))
         else:
-            results.append(task.result("failed", f"{target} {_EXISTS[place.state]}"))
+            results.append(task.result("failed", f"{target} {EXISTS[place.state]}"))
     for result in results:
         report(result)
     if search.skipped:

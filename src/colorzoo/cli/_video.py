@@ -14,7 +14,7 @@ import numpy as np
 
 from colorzoo.batch.report import check_report
 from colorzoo.batch.settings import VideoOptions
-from colorzoo.batch.task import UsedFile, origin_of_choice, origin_of_result
+from colorzoo.batch.task import UsedFile, origin_of_model, origin_of_result
 from colorzoo.card import Use
 from colorzoo.cli._colorize import write_reports
 from colorzoo.cli._options import check_output
@@ -139,9 +139,8 @@ def _origin(
         raise VideoError(f"{error.filename}: {error.strerror}") from error
     settings = {name: getattr(args, name) for name in _SETTINGS}
     files = [UsedFile("reference", Path(args.reference).name, reference)] if args.reference else []
-    name, suffix = model_card(choice.name).name, Path(args.output).suffix.lower()
-    decisive = [_METHOD, name, choice.sha256, settings, images, reference, suffix]
-    return origin_of_result(origin_of_choice(choice, decisive, options=settings, files=files), source)
+    decisive = [_METHOD, settings, images, reference, Path(args.output).suffix.lower()]
+    return origin_of_result(origin_of_model(choice, decisive, options=settings, files=files), source)
 
 
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:

@@ -11,7 +11,7 @@ unknown fields raises an error (`Recipe.check_known`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
@@ -300,6 +300,20 @@ class Recipe:
         merged = {**(self.extra.get(name) or {}), **fields}
         kept = {key: value for key, value in merged.items() if value is not None}
         return replace(self, extra={**self.extra, name: kept})
+
+    def with_references(self, paths: Iterable[str]) -> Self:
+        """Return a copy with other paths of the reference images, in the order of `ExemplarHint.files`."""
+        exemplar, new = self.extra["exemplar"], iter(paths)
+        first, *more = (
+            entry if entry.get("path") is None else {**entry, "path": next(new)}
+            for entry in (exemplar, *(exemplar.get("more") or ()))
+        )
+        return self.with_fields("exemplar", {**first, "more": more or None})
+
+    def with_label_files(self, paths: Iterable[str]) -> Self:
+        """Return a copy with other paths of the label images, in the order of `ClassHints.label_files`."""
+        names = [name for name in ("file", "reference_file") if getattr(self.classes, name)]
+        return self.with_fields("classes", dict(zip(names, paths, strict=True)))
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of hints in the recipe, such as ``"points"``."""

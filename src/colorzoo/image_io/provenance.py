@@ -75,6 +75,7 @@ class ImageProvenance:
         trained: Whether the colors come from a trained model; False for an algorithm without learning.
         engine: Inference engine; empty in files of earlier versions.
         options: JSON object of the settings that a recipe does not contain, by command-line option.
+            ``max_side`` is the maximum side in pixels to which the drawing pad reduced the image.
         files: JSON list of all input files except the source. Each item has the keys ``use``, ``name``
             (without folder) and ``sha256``.
         date: UTC time of the colorization in ISO 8601 format.

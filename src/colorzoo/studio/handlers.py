@@ -16,9 +16,7 @@ from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import (
     FileTask,
     UsedFile,
-    origin_of_colorizer,
     origin_of_result,
-    settings_of,
     with_prediction,
 )
 from colorzoo.errors import GuidanceError
@@ -388,13 +386,15 @@ def _export(ctx: Context) -> Iterator[Message]:
     exemplar = None if reference is None else Exemplar(reference.rgb)
     colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
     notes = [*image.notes, *colored.notes]
-    source = _reduced(colored.source(image), side)
+    source = colored.source(image)
+    side = side if side is not None and side < max(source.size) else None
+    source = _reduced(source, side)
     if kind in LAYERED:
         below = colored.without_paint()
         unpainted = None if below is None else _reduced_levels(below.levels(), side)
         data = encode_layers(kind, source, _reduced_levels(colored.levels(), side), unpainted)
     else:
-        origin = _origin(colorizer, recipe, reference, quality)
+        origin = _origin(colorizer, recipe, reference, quality, side)
         origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
         metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
         marked = replace(source, metadata=add_provenance(metadata, origin))
@@ -430,14 +430,21 @@ def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
 
 
 def _origin(
-    colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
+    colorizer: Colorizer,
+    recipe: Recipe,
+    reference: AttachedReference | None,
+    quality: int,
+    side: int | None,
 ) -> ImageProvenance:
     """Return the provenance record of an export, without the fields about the source."""
-    uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
-    settings = settings_of(colorizer, ColorSettings(quality=quality))
-    if settings is None:
-        return origin_of_colorizer(colorizer, recipe)
-    task = FileTask(choice=colorizer.choice, guidance=recipe, settings=settings, uploaded=uploaded)
+    task = FileTask(
+        choice=colorizer.choice,
+        guidance=recipe,
+        settings=ColorSettings(quality=quality),
+        uploaded=(reference.file,) if reference and "exemplar" in colorizer.model.accepts else (),
+        colorizer=colorizer,
+        max_side=side,
+    )
     return task.origin_with_size(colorizer)
 
 
