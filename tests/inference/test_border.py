@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +12,33 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, BoxHint, Guidance, Mask, Points, Recipe, Stroke
+from colorzoo.guidance import (
+    Area,
+    BoxHint,
+    Guidance,
+    Mask,
+    PaintStroke,
+    Points,
+    Recipe,
+    Regions,
+    Stroke,
+)
 from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.border import crop_recipe, find_border, select_part
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.overlays import overlays_of
+from colorzoo.inference.steps.areas import area_map
+from colorzoo.inference.steps.classes import class_map
+from colorzoo.inference.steps.regions import divide_regions
 from inference.flood_model import Flood, red
+from inference.test_classes import Halves
 
 INSIDE = Rectangle(24, 20, 180, 120)
 Array = NDArray[np.float32]
+Draw = Callable[[Recipe, tuple[int, int]], NDArray[np.generic]]
 
 
 def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int = 0) -> Array:
@@ -225,26 +243,102 @@ def test_points_on_the_scan_border_are_ignored_with_a_note() -> None:
     assert "only the image inside the scan border was colored (24,20,180,120)" in found.notes
 
 
-def test_crop_recipe_shifts_and_clips_guidance_to_the_part() -> None:
-    corners = ((0.0, 0.0), (100.0, 0.0), (100.0, 100.0))
+def test_crop_recipe_crops_boxes_and_masks_to_the_part() -> None:
     half = np.zeros((164, 234), bool)
     half[:, :100] = True
     recipe = Recipe(
         width=234,
         height=164,
-        scribbles=(Stroke(corners),),
         boxes=(BoxHint(0, 0, 124, 70), BoxHint(0, 0, 10, 10)),
-        areas=(Area("gray", corners), Area("gray", mask=Mask.of(half))),
-        extra={"classes": {"painted": [{"class": 1, "path": [[24, 20], [30, 20], [30, 40]]}]}},
+        areas=(Area("gray", mask=Mask.of(half)),),
     )
     moved, notes = crop_recipe(recipe, (234, 164), INSIDE)
     assert (moved.width, moved.height, moved.border, notes) == (180, 120, "none", ())
-    assert moved.scribbles[0].path == ((0, 0), (76, 0), (76, 80))
     assert moved.boxes == (BoxHint(0, 0, 100, 50),)
-    assert moved.areas[0].path == ((0, 0), (76, 0), (76, 80))
-    assert moved.areas[1].mask is not None
-    assert np.array_equal(moved.areas[1].mask.array(), half[20:140, 24:204])
-    assert moved.extra["classes"]["painted"][0]["path"] == [[0, 0], [6, 0], [6, 20]]
+    assert moved.areas[0].mask is not None
+    assert np.array_equal(moved.areas[0].mask.array(), half[20:140, 24:204])
+
+
+SLANTED = ((5.0, 60.0), (150.0, 8.0), (228.0, 160.0), (70.0, 100.0))
+"""Path across the border on all sides."""
+CORNERS = list(map(list, SLANTED))
+
+
+def draw_area(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
+    return area_map(recipe.areas[0], size, size[::-1])
+
+
+def draw_scribble(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
+    drawn = rasterize_scribbles(recipe.scribbles, *size, size[::-1])
+    assert drawn is not None
+    return drawn.mask[0, 0].numpy()
+
+
+def draw_class(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
+    sized = replace(recipe, width=size[0], height=size[1])
+    found = class_map(Halves(), sized, torch.zeros(1, 1, *size[::-1]), None)
+    assert found is not None
+    return (found.target == 2)[0, 0].numpy()
+
+
+def draw_division(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
+    index = torch.zeros(1, 1, *size[::-1], dtype=torch.int64)
+    regions = Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
+    return divide_regions(regions, recipe.divisions, size, index[0, 0] > 0).index[0, 0].numpy()
+
+
+def draw_paint(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
+    (paint,) = overlays_of(recipe, size, size[::-1])
+    ab = torch.zeros(2, *size[::-1])
+    paint.add_to(ab, torch.full(size[::-1], 50.0), 0)
+    return ab[0].numpy()
+
+
+@pytest.mark.parametrize(
+    ("draw", "recipe"),
+    [
+        (draw_area, Recipe(areas=(Area("gray", SLANTED),))),
+        (draw_scribble, Recipe(scribbles=(Stroke(SLANTED, 9),))),
+        (
+            draw_class,
+            Recipe(extra={"classes": {"painted": [{"class": 2, "path": CORNERS}]}}),
+        ),
+        (draw_division, Recipe(extra={"divisions": [{"path": CORNERS, "closed": True}]})),
+        (draw_paint, Recipe(paint=(PaintStroke(SLANTED, "#c04020", 9),))),
+    ],
+)
+def test_paths_across_the_border_keep_their_shape(draw: Draw, recipe: Recipe) -> None:
+    moved, _ = crop_recipe(recipe, (234, 164), INSIDE)
+    whole, part = draw(recipe, (234, 164)), draw(moved, (180, 120))
+    expected = whole[20:140, 24:204]
+    wrong = np.abs(part.astype(float) - expected).sum() / np.abs(expected.astype(float)).sum()
+    assert wrong < 0.02  # OpenCV and Pillow round clipped edges
+    assert 0 < np.count_nonzero(part) < min(np.count_nonzero(whole), part.size)
+
+
+def test_reach_of_paint_ignores_the_part_of_the_stroke_on_the_border() -> None:
+    """A stroke along the border and into the image reaches as far as its end in the image."""
+    levels = (bordered(4) * 2.55).astype(np.uint8)
+    inner, outer = (60.0, 40.0), (5.0, 150.0)
+    found = [
+        Colorizer(Flood(), device="cpu").colorize(
+            RasterImage(levels), Recipe(paint=(PaintStroke(path, "#c04020", 9, reach=1.0),), border=INSIDE)
+        )
+        for path in ((inner,), (outer, (5.0, 40.0), inner))
+    ]
+    (alone,), (across,) = (image.reaches for image in found)
+    assert alone is not None
+    assert across is not None
+    for reach in (alone, across):
+        assert reach[-20:].max() < 0.1 < 0.9 < reach.max()  # the rows of `outer` are far from `inner`
+
+
+def test_recipe_with_strokes_across_the_border_gives_an_image() -> None:
+    levels = (bordered(4) * 2.55).astype(np.uint8)
+    recipe = Recipe(scribbles=(Stroke(SLANTED),), border=INSIDE)
+    assert color(levels, recipe).shape == (164, 234, 3)
+    with pytest.raises(GuidanceError, match="outside the image"):
+        color(levels, replace(recipe, scribbles=(Stroke(((5, 60), (240, 8))),)))
 
 
 def test_tensor_guidance_covers_the_whole_image_and_rejects_a_border() -> None:

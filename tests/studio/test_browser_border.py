@@ -84,6 +84,13 @@ def test_pad_with_border_returns_positions_in_full_image_pixels(pad: DirectPad) 
     ]
     assert bounds == pytest.approx([X + 40, X + 100, Y + 30, Y + 80], abs=5)
 
+    triangle = [[X - 20, Y + 10], [X + 100, Y + 60], [X - 20, Y + 110]]
+    inside = (X + 100 - photo["border"][0]) / 120  # fraction of its length
+    selected = pad.call("select", recipe=recipe, path=triangle, exact=True).body
+    mask = parse_mask(Fields({"mask": selected["mask"]}, "area"))
+    assert mask is not None
+    assert mask.array().sum() * across * down == pytest.approx(120 * 100 / 2 * inside**2, rel=0.05)
+
     extent = pixels(pad.call("extent", recipe=recipe, x=90, y=70).buffers[0])[..., 3]
     row, column = (
         round(at * side / size)

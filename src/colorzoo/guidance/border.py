@@ -35,9 +35,13 @@ class Rectangle(NamedTuple):
         """Return whether the image point (x, y) lies in the rectangle."""
         return 0 <= place[0] - self.x < self.width and 0 <= place[1] - self.y < self.height
 
+    def shifted(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert an image point (x, y) to rectangle coordinates; the point can lie outside."""
+        return place[0] - self.x, place[1] - self.y
+
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert an image point (x, y) to rectangle coordinates, clamped to the rectangle."""
-        x, y = place[0] - self.x, place[1] - self.y
+        x, y = self.shifted(place)
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
     def outer(self, place: tuple[float, float]) -> tuple[float, float]:

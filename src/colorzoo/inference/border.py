@@ -366,6 +366,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
 
     Returns:
         The recipe with coordinates in pixels of the part, and a note if points outside the part were dropped.
+        Paths can extend beyond the part; they are clipped when they are rasterized.
 
     Raises:
         GuidanceError: The recipe does not match the image, or the recipe has a label image.
@@ -394,26 +395,24 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         height=inside.height,
         border="none",
         points=points,
-        scribbles=tuple(replace(s, path=_crop_path(s.path, inside)) for s in recipe.scribbles),
+        scribbles=tuple(replace(s, path=_shift_path(s.path, inside)) for s in recipe.scribbles),
         boxes=None if boxes is None else tuple(box for box in boxes if min(box.width, box.height) > 0),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
-        paint=tuple(
-            replace(stroke, path=tuple((x - inside.x, y - inside.y) for x, y in stroke.path))
-            for stroke in recipe.paint
-        ),
+        paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
         extra=_crop_extra(recipe.extra, inside),
     )
     return moved, notes
 
 
-def _crop_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[tuple[float, float], ...]:
-    return tuple(inside.inner(corner) for corner in path)
+def _shift_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[tuple[float, float], ...]:
+    # not clipped, because clamped corners would change the shape of the path inside the rectangle
+    return tuple(map(inside.shifted, path))
 
 
 def _crop_box(box: Any, inside: Rectangle) -> Any:
     left, top, right, bottom = box.corners
-    (left, top), (right, bottom) = _crop_path(((left, top), (right, bottom)), inside)
+    (left, top), (right, bottom) = inside.inner((left, top)), inside.inner((right, bottom))
     return replace(box, x=left, y=top, width=right - left, height=bottom - top)
 
 
@@ -423,7 +422,7 @@ def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
         whole = area.mask.array()
         mask = Mask.of(whole[inside.scaled(size, area.mask.width, area.mask.height).slices])
     kept = None if area.kept is None else _crop_kept(area.kept, size, inside)
-    return replace(area, path=_crop_path(area.path, inside), mask=mask, kept=kept)
+    return replace(area, path=_shift_path(area.path, inside), mask=mask, kept=kept)
 
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
@@ -442,6 +441,6 @@ def _crop_extra(extra: Any, inside: Rectangle) -> dict[str, Any]:
         if not moved.get(name):
             continue
         items = moved[name] if inner is None else moved[name].get(inner) or ()
-        cut = [{**item, "path": [list(c) for c in _crop_path(item["path"], inside)]} for item in items]
+        cut = [{**item, "path": [list(c) for c in _shift_path(item["path"], inside)]} for item in items]
         moved[name] = cut if inner is None else {**moved[name], inner: cut}
     return moved

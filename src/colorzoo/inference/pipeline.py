@@ -19,7 +19,7 @@ from colorzoo.capabilities import (
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_or_empty
-from colorzoo.guidance import Area, Guidance, PointHint, Points, Recipe, Regions, Scribbles
+from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
 from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
     EditState,
@@ -206,10 +206,14 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
     """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
     from colorzoo.inference.overlays import points_along
 
-    return tuple(
-        None if stroke.reach == "everywhere" else extent_of(task, points_along(stroke)).weight
-        for stroke in task.recipe.paint
-    )
+    width, height = task.part.size
+
+    def reach(stroke: PaintStroke) -> Tensor:
+        points = points_along(stroke)
+        inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
+        return extent_of(task, inside or points).weight
+
+    return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
 
 
 def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[PointPatches]:

@@ -251,6 +251,8 @@ def prepare_image(
             )
         guidance, lost = crop_recipe(guidance, image.size, inside)
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
+    else:
+        recipe.check_inside(*image.size)
     task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
     return replace(task, notes=notes, crop=recipe.crop)
 
@@ -278,25 +280,25 @@ def prepare_part(
     reference: Exemplar | None = None,
     run: StageRunner,
 ) -> ColorizeTask:
-    """Validate the guidance for a preprocessed part of an image and return the task to run.
+    """Return the task for a preprocessed part of an image and its guidance.
 
     Args:
         network: Runner of the model.
         part: Preprocessed part, see `preprocess`.
-        guidance: Recipe with coordinates in pixels of the part, or guidance tensors of any size.
+        guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or converted
+            by `crop_recipe`; or guidance tensors of any size.
         strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
         run: Runner of the stages.
 
     Raises:
-        GuidanceError: The guidance does not match the part, or the strength is outside [0, 1.5].
+        GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
     """
     recipe, tensors = guidance, Guidance()
     if isinstance(recipe, Guidance):
         hints = _sparse_hints(recipe.points, *part.size)
         tensors = replace(recipe, points=None) if hints else recipe
         recipe = Recipe(points=hints)
-    recipe.check_inside(*part.size)
     if strength is None:
         strength = recipe.strength
     if not 0 <= strength <= MAX_STRENGTH:

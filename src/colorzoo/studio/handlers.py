@@ -137,7 +137,9 @@ class Context:
         colorizer = self.pool.get(recipe.model)
         opened = (opened.on_paper() if colorizer.is_sketch_model else opened).healed(recipe.healing)
         part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
-        if part.window is not None:
+        if part.window is None:
+            recipe.check_inside(*opened.size)
+        else:
             recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
         reference = self.session.reference
         if reference is None:
@@ -295,7 +297,9 @@ def _select(ctx: Context) -> Iterator[Message]:
     size = fields.number("size", 1.0, low=0.1, high=10)
     request = ctx.pad_request(ctx.recipe().without_hints())
     if ctx.message.body.get("path") is not None:
-        path = tuple(_inner(request, corner) for corner in fields.path("path"))
+        path, window = fields.path("path"), request.opened.window
+        if window is not None:
+            path = tuple(map(window.inside.shifted, path))
         if len(path) < _LEAST_CORNERS:
             raise StudioError(
                 "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
