@@ -62,6 +62,22 @@ def test_heal_excludes_pixels_of_all_strokes_as_sources() -> None:
     assert np.abs(one_by_one.astype(int) - ramp()).max() > 25
 
 
+@pytest.mark.parametrize("width", [5.0, 20.0])
+@pytest.mark.parametrize("other", [5.0, 16.0])
+def test_heal_of_a_stroke_is_independent_of_separate_strokes_in_its_bounding_box(
+    width: float, other: float
+) -> None:
+    levels = np.random.default_rng(0).integers(40, 220, (200, 200), dtype=np.uint8)
+    diagonal = Stroke(((20.0, 20.0), (180.0, 180.0)), width)
+    alone = heal(levels, [diagonal])
+    corners = [Stroke(((x, y), (x + 9, y)), other) for x, y in ((150.0, 40.0), (40.0, 150.0))]
+    both = heal(levels, [diagonal, *corners])
+    rows, columns = np.mgrid[:200, :200]
+    near = np.abs(rows - columns) < 60
+    assert np.array_equal(both[near], alone[near])
+    assert (both != alone)[~near].sum() > 50
+
+
 def test_heal_removes_an_object_without_smearing_its_uncovered_edge() -> None:
     """The stroke covers a white pen, but not the dark edge around it."""
     pen = ramp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -28,7 +29,8 @@ _HEALING_EDGE = 0.15  # growth of a wide stroke, relative to its width, so that 
 def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     """Inpaint the pixels under strokes from their surroundings.
 
-    The order of strokes does not matter, because pixels under a stroke never fill other pixels.
+    Strokes that touch are filled together; a stroke does not change the fill of distant strokes. The order of
+    strokes does not matter, because pixels under a stroke never fill other pixels.
 
     Args:
         levels: Image ``(H, W)`` or ``(H, W, 3)`` of any bit depth, which is not modified.
@@ -38,31 +40,62 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     boxed = [(_box(stroke, width, height), stroke) for stroke in map(_grown, strokes)]
     boxed = [(box, stroke) for box, stroke in boxed if box[0] < box[2] and box[1] < box[3]]
     healed = levels
-    for group in _joined([box for box, _ in boxed]):
+    for group in _joined([box for box, _ in boxed]):  # the masks of a group need less memory than the image
         left, top, right, bottom = group
-        size = (bottom - top, right - left)
         moved = [
             replace(stroke, path=tuple((x - left, y - top) for x, y in stroke.path))
             for box, stroke in boxed
             if _overlap(box, group)
         ]
-        drawn = rasterize_scribbles(moved, size[1], size[0], size)
-        if drawn is None or not drawn.mask.any():
+        size = (bottom - top, right - left)
+        covered = _drawn(moved, size)
+        if not covered.any():
             continue
-        covered = drawn.mask[0, 0].numpy().astype(np.uint8)
         if healed is levels:
             healed = levels.copy()
-        part = healed[top:bottom, left:right]
-        planes = part[..., None] if part.ndim == 2 else part
-        is_object = any(stroke.width >= _HEALING_WIDE for stroke in moved)
-        for channel in range(planes.shape[2]):
-            plane = np.ascontiguousarray(planes[..., channel])
-            if is_object:
-                filled = _fill_smoothly(plane.astype(np.float32), covered > 0)
-                planes[..., channel] = filled if plane.dtype.kind == "f" else filled.round()
-            else:
-                planes[..., channel] = cv2.inpaint(plane, covered, _HEALING_RADIUS, cv2.INPAINT_NS)
+        objects = _drawn([stroke for stroke in moved if stroke.width >= _HEALING_WIDE], size)
+        _fill_components(healed[top:bottom, left:right], covered, objects)
     return healed
+
+
+def _drawn(strokes: Sequence[Stroke], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the mask ``(h, w)`` of strokes in an image of this height and width."""
+    drawn = rasterize_scribbles(strokes, size[1], size[0], size)
+    return np.zeros(size, bool) if drawn is None else drawn.mask[0, 0].numpy() > 0
+
+
+def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArray[np.bool_]) -> None:
+    """Fill each connected component of covered pixels in place.
+
+    Args:
+        levels: Image ``(h, w)`` or ``(h, w, 3)``.
+        covered: Pixels under strokes.
+        objects: Pixels under wide strokes, which cover objects.
+    """
+    planes = levels[..., None] if levels.ndim == 2 else levels
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(covered.astype(np.uint8))
+    touched = np.unique(labels[objects])
+    for number in range(1, count):
+        left, top, width, height = boxes[number, :4].tolist()
+        is_object, margin = number in touched, _HEALING_AROUND
+        if is_object:
+            inside = labels[top : top + height, left : left + width] == number
+            depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5).max()
+            margin = max(margin, math.ceil(depth))
+        rows = slice(max(top - margin, 0), top + height + margin)
+        columns = slice(max(left - margin, 0), left + width + margin)
+        own, unknown = labels[rows, columns] == number, covered[rows, columns].copy()
+        if is_object:  # the coarse levels of the fill would spread the colors of distant pixels
+            unknown |= cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5) > margin
+        for channel in range(planes.shape[2]):
+            part = planes[rows, columns, channel]
+            plane = np.ascontiguousarray(part)
+            if is_object:
+                filled = _fill_smoothly(plane.astype(np.float32), unknown)
+                filled = filled if plane.dtype.kind == "f" else filled.round()
+            else:
+                filled = cv2.inpaint(plane, unknown.astype(np.uint8), _HEALING_RADIUS, cv2.INPAINT_NS)
+            part[own] = filled[own]
 
 
 def _grown(stroke: Stroke) -> Stroke:
