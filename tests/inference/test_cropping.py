@@ -21,8 +21,9 @@ from colorzoo.guidance import Crop, Recipe
 from colorzoo.guidance.edits import parse_crop_text
 from colorzoo.image_io import read_image
 from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.steps.cropping import cropped
+from colorzoo.inference.steps.cropping import crop_image, cropped
 from tiny_model import gray_image, tiny_model
 
 PLACE = {"x": 12, "y": 9, "width": 60, "height": 50}
@@ -101,6 +102,38 @@ def test_recipe_crop_keeps_hints_in_pixels_of_the_whole_image() -> None:
     assert np.array_equal(floats, colorizer.colorize(image, recipe).rgb[9:59, 12:72])
 
 
+def cut_out(dtype: Any = np.uint8) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the levels and alpha of a light disk on transparent black."""
+    rows, columns = np.mgrid[:80, :100]
+    disk = np.hypot(rows - 40, columns - 50) < 20
+    most = np.iinfo(dtype).max
+    return np.where(disk, 220 / 255 * most, 0).astype(dtype), np.where(disk, most, 0).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rotated_crop_keeps_the_color_at_the_edge_of_transparent_parts(dtype: Any, channels: int) -> None:
+    levels, alpha = cut_out(dtype)
+    levels = levels if channels == 1 else np.stack([levels] * 3, axis=-1)
+    part = crop_image(RasterImage(levels, alpha), Crop(**TURNED))
+    assert part.alpha is not None
+    opacity = part.alpha / np.iinfo(dtype).max
+    assert ((opacity > 0.1) & (opacity < 0.9)).sum() > 50
+    assert np.abs(part.levels[opacity > 0.1] / np.iinfo(dtype).max * 255 - 220).max() <= 1.01
+    assert (part.levels[opacity == 0] == 0).mean() > 0.9
+
+
+def test_rotated_crop_of_a_transparent_file_keeps_its_lightness_at_the_edge(tmp_path: Path) -> None:
+    levels, alpha = cut_out()
+    Image.fromarray(np.dstack([levels, alpha]), "LA").save(tmp_path / "old.png")
+    target = tmp_path / "new.png"
+    words = ["--model", "zhang2017_local_small", "--strength", "0", "-o", str(target)]
+    assert main(["colorize", str(tmp_path / "old.png"), "--crop", Crop(**TURNED).to_text(), *words]) == 0
+    part = read_image(target)
+    assert part.alpha is not None
+    assert np.abs(part.levels[part.alpha > 25].astype(int) - 220).max() <= 1
+
+
 def deep(path: Path) -> None:
     gray = smooth(80, 100, np.uint16)[..., 0]
     tifffile.imwrite(path, np.stack([gray, gray, gray, gray // 2 + 9], axis=-1), extrasamples=["unassalpha"])
@@ -126,7 +159,7 @@ def test_crop_option_keeps_bit_depth_and_alpha_of_files(
     large, small = read_image(whole), read_image(part)
     assert small.size == (crop.width, crop.height)
     assert small.bit_depth == large.bit_depth
-    assert np.array_equal(small.levels, cropped(large.levels, crop))
+    assert np.array_equal(small.levels, cropped(large.levels, crop, large.alpha))
     assert small.alpha is not None
     assert large.alpha is not None
     assert small.alpha.dtype == large.alpha.dtype

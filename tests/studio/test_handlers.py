@@ -212,6 +212,17 @@ def test_scaled_export_keeps_face_regions_but_not_positions_in_pixels(pad: Direc
             assert b'"Opa"' in image.info["xmp"]
 
 
+def test_reduced_export_keeps_the_color_at_the_edge_of_transparent_parts(pad: DirectPad) -> None:
+    levels = np.zeros((81, 96, 2), np.uint8)
+    levels[20:60, 31:70] = 220, 255
+    recipe = {"image": pad.open(image_file(levels))["image"], "strength": 0}
+    for kind in ("png", "tiff"):
+        reduced = pixels(pad.export(recipe, kind, side=48)).astype(int)
+        assert set(np.unique(reduced[..., 3])) > {0, 255}
+        visible = reduced[..., 3] > 25
+        assert np.abs(reduced[visible][:, :3] - 220).max() <= 1
+
+
 def test_color_caches_repeated_recipes(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     first = pad.call("color", recipe=with_points(photo, POINT))

@@ -7,6 +7,7 @@ imagecodecs applies color profiles with LittleCMS. Pillow is not used for this s
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -29,6 +30,7 @@ _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
 _MAX_SCATTER = 2.5  # maximum deviation of ab from its mean at each lightness in a tinted image, in CIE units
 IN_COLOR = "already in color"
 """Note of `chroma_note` for an image that has colors."""
+_LEAST_ALPHA = 1 / 1024  # alpha in [0, 1] below which resampled pixels are transparent
 _BAND = 64  # rows that fit into the CPU cache
 
 
@@ -93,6 +95,32 @@ def composite_on_white(image: RasterImage) -> RasterImage:
     if image.alpha is None:
         return image
     return replace(image, levels=blend_with_white(image.levels, image.alpha), alpha=None)
+
+
+def resample_visible(
+    levels: Levels, alpha: AlphaArray | None, resample: Callable[[Levels], Levels]
+) -> Levels:
+    """Resample pixels weighted by their alpha, so that transparent pixels do not change visible colors.
+
+    Args:
+        levels: Pixels ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
+        alpha: Alpha channel ``(H, W)``, uint8 or uint16; None for an opaque image.
+        resample: Linear function that resamples an image of any data type and number of channels.
+
+    Returns:
+        The result of ``resample``, with straight alpha and the data type of ``levels``.
+    """
+    plain = resample(levels)
+    if alpha is None:
+        return plain
+    opacity, single = unit_range(alpha), levels.ndim == 2
+    weights, weighted = resample(opacity), resample(levels * (opacity if single else opacity[..., None]))
+    visible = weights > _LEAST_ALPHA  # other pixels have no visible color
+    divisor = weights[visible] if single else weights[visible][:, None]
+    most = 1.0 if levels.dtype.kind == "f" else float(np.iinfo(levels.dtype).max)
+    colors = (weighted[visible] / divisor).clip(0, most)
+    plain[visible] = colors if levels.dtype.kind == "f" else np.rint(colors)
+    return plain
 
 
 def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:

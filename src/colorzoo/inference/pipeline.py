@@ -118,6 +118,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         _paint_reaches(task) if is_limited_paint else (),
         task.run.log,
         task.crop,
+        task.alpha,
     )
 
 

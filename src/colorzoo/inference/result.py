@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Crop, Recipe
-from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.image_io.raster_image import AlphaArray, RasterImage, composite_on_white
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import (
     FullLightness,
@@ -44,6 +44,8 @@ class ColorizedImage:
             change, or None for an unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the processing stages; `levels` appends a record.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
+        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
+            for an opaque image.
     """
 
     colors: Colors
@@ -55,6 +57,7 @@ class ColorizedImage:
     reaches: tuple[Tensor | None, ...] = ()
     stages: list[StageRun] = field(default_factory=list)
     crop: Crop | None = None
+    alpha: AlphaArray | None = None
 
     @property
     def ab(self) -> Tensor:
@@ -139,7 +142,7 @@ class ColorizedImage:
             return composed
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
-        return cropped(composed, self.crop)
+        return cropped(composed, self.crop, self.alpha)
 
     def _lightness(self, lightness: AnyLightness) -> AnyLightness:
         """Return the lightness of the result: predicted for sketches, or shifted by areas."""

@@ -17,7 +17,7 @@ from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recip
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
 from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
-from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.image_io.raster_image import AlphaArray, RasterImage, composite_on_white
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
 from colorzoo.inference.network import NetworkRunner
@@ -166,6 +166,7 @@ class ColorizeTask:
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
+        alpha: Alpha channel ``(H, W)`` of the whole image; None for an opaque image.
         run: Runner of the stages.
     """
 
@@ -176,6 +177,7 @@ class ColorizeTask:
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
     crop: Crop | None = None
+    alpha: AlphaArray | None = None
     run: StageRunner = field(default_factory=StageRunner)
 
     @property
@@ -254,7 +256,7 @@ def prepare_image(
     else:
         recipe.check_inside(*image.size)
     task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
-    return replace(task, notes=notes, crop=recipe.crop)
+    return replace(task, notes=notes, crop=recipe.crop, alpha=image.alpha)
 
 
 def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:

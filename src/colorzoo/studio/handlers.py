@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
@@ -26,7 +27,7 @@ from colorzoo.guidance.fields import Fields, read_reach
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import without_positions
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.raster_image import RasterImage, is_gray
+from colorzoo.image_io.raster_image import AlphaArray, RasterImage, is_gray, resample_visible
 from colorzoo.image_io.write import encode, output_bit_depth, write_notes
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.colorings import find_informative_point
@@ -392,17 +393,18 @@ def _export(ctx: Context) -> Iterator[Message]:
     notes = [*image.notes, *colored.notes]
     source = colored.source(image)
     side = side if side is not None and side < max(source.size) else None
+    reduce = partial(_reduced_levels, side=side, alpha=source.alpha)
     source = _reduced(source, side)
     if kind in LAYERED:
         below = colored.without_paint()
-        unpainted = None if below is None else _reduced_levels(below.levels(), side)
-        data = encode_layers(kind, source, _reduced_levels(colored.levels(), side), unpainted)
+        unpainted = None if below is None else reduce(below.levels())
+        data = encode_layers(kind, source, reduce(colored.levels()), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality, side)
         origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
         metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
         marked = replace(source, metadata=add_provenance(metadata, origin))
-        levels = _reduced_levels(colored.levels(output_bit_depth(name, image)), side)
+        levels = reduce(colored.levels(output_bit_depth(name, image)))
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
         notes += write_notes(name, image)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
@@ -416,21 +418,21 @@ def _export(ctx: Context) -> Iterator[Message]:
 def _reduced(image: RasterImage, side: int | None) -> RasterImage:
     """Downscale an image to a longer side of at most ``side`` pixels."""
     alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
-    levels = _reduced_levels(image.levels, side)
+    levels = _reduced_levels(image.levels, side, image.alpha)
     metadata = image.metadata
     if levels is not image.levels:
         metadata = without_positions(metadata, scaled=True)
     return replace(image, levels=levels, alpha=alpha, metadata=metadata)
 
 
-def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
-    """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels."""
+def _reduced_levels(levels: NDArray[Any], side: int | None, alpha: AlphaArray | None = None) -> NDArray[Any]:
+    """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels, weighted by alpha."""
     height, width = levels.shape[:2]
     scale = 1 if side is None else side / max(height, width)
     if scale >= 1:
         return levels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
+    return resample_visible(levels, alpha, partial(cv2.resize, dsize=size, interpolation=cv2.INTER_AREA))
 
 
 def _origin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,12 +12,12 @@ import numpy as np
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Crop
 from colorzoo.image_io.metadata import without_positions
-from colorzoo.image_io.raster_image import Levels, RasterImage
+from colorzoo.image_io.raster_image import AlphaArray, Levels, RasterImage, resample_visible
 
 _LONGEST = 32766  # maximum side in pixels that cv2.warpAffine supports
 
 
-def cropped(levels: Levels, crop: Crop) -> Levels:
+def cropped(levels: Levels, crop: Crop, alpha: AlphaArray | None = None) -> Levels:
     """Crop an image.
 
     A rotated crop is resampled by bicubic interpolation; other crops are copies.
@@ -24,6 +25,7 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     Args:
         levels: Image ``(H, W)`` or ``(H, W, C)``: unsigned integers of any bit depth, or floats in [0, 1].
         crop: Rectangle within the image, optionally rotated.
+        alpha: Alpha channel ``(H, W)`` of the image, which weights the pixels of a rotated crop.
 
     Returns:
         Image ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` with the data type of the
@@ -38,18 +40,19 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
         )
     x, y = crop.outer((0.5, 0.5))
     sine, cosine = math.sin(math.radians(crop.angle)), math.cos(math.radians(crop.angle))
-    turned = cv2.warpAffine(
-        levels,
-        np.array([[cosine, -sine, x - 0.5], [sine, cosine, y - 0.5]]),
-        (crop.width, crop.height),
+    turn = partial(
+        cv2.warpAffine,
+        M=np.array([[cosine, -sine, x - 0.5], [sine, cosine, y - 0.5]]),
+        dsize=(crop.width, crop.height),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    turned = resample_visible(levels, alpha, turn)
     return np.clip(turned, 0, 1) if levels.dtype.kind == "f" else turned
 
 
 def crop_image(image: RasterImage, crop: Crop) -> RasterImage:
     """Crop an image with its alpha, and remove positions of faces and subjects from its metadata."""
     alpha = None if image.alpha is None else cropped(image.alpha, crop)
-    metadata = without_positions(image.metadata)
-    return replace(image, levels=cropped(image.levels, crop), alpha=alpha, metadata=metadata)
+    levels, metadata = cropped(image.levels, crop, image.alpha), without_positions(image.metadata)
+    return replace(image, levels=levels, alpha=alpha, metadata=metadata)
