@@ -10,6 +10,10 @@ from colorzoo.batch.outputs import output_path, plan_outputs
 from colorzoo.batch.task import FileTask
 from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_existing
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, write_sidecar
+from colorzoo.weights.choice import ModelChoice
+from tiny_model import NAME
 
 
 def create_files(root: Path, *names: str) -> None:
@@ -60,6 +64,19 @@ def test_plan_outputs_numbers_equal_names(tmp_path):
     names = [output.path.name for output in plan_outputs(found, tasks, str(tmp_path / "out"))]
     assert names == ["x.heic.png", "x.jpg", "x.png", "X-2.JPG", "x-3.jpg"]
     assert len({str(output.path).lower() for output in plan_outputs(found, tasks)}) == 5
+
+
+def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
+    create_files(tmp_path, "in/A.png", "in/a.png", "out/A.png")
+    for source in ("in/A.png", "in/a.png"):
+        (tmp_path / source).write_text(source)
+    other = ImageProvenance(source="another", settings="", model=NAME)
+    write_sidecar(tmp_path / "out/A.png", Metadata(), other)
+    tasks = [FileTask(choice=ModelChoice(NAME, None))] * 2
+    found = find_existing([tmp_path / "in"]).found
+    outputs = plan_outputs(found, tasks, str(tmp_path / "out"))
+    assert {output.state for output in outputs} == {"missing"}
+    assert len({str(output.path).lower() for output in outputs}) == 2
 
 
 def test_output_path_shortens_long_names_to_distinct_names(tmp_path):

@@ -157,6 +157,17 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     assert results(out) == second
 
 
+def test_results_with_equal_names_without_case_are_numbered(album, tmp_path):
+    for name in ("A.png", "a.png", "b.ppm", "b.ppm.png"):
+        gray(3, (24, 32)).save(album / name)
+    out = tmp_path / "out"
+    predicted(album, out)
+    names = [path.relative_to(out).as_posix() for path in out.rglob("*.png")]
+    assert len({name.lower() for name in names}) == len(names)
+    assert {"A.png", "a-2.png", "b.ppm.png", "b.ppm-2.png"} < set(names)
+    assert predicted(album, out).summary.counts == {"skipped": 9}
+
+
 def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     out = tmp_path / "out"
     whole = (album / "a" / "x.jpg").read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -108,22 +108,42 @@ def plan_outputs(
     Raises:
         ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.
     """
-    folded: set[str] = set()
-    targets: list[Path] = []
-    for image in found:
-        wanted = output_path(image, out, single=len(found) == 1, extension=extension)
-        targets.append(next(path for path in _numbered(wanted) if absolute(path).casefold() not in folded))
-        folded.add(absolute(targets[-1]).casefold())  # some file systems ignore case
+    wanted = [output_path(image, out, single=len(found) == 1, extension=extension) for image in found]
+    renamed, taken = distinct_paths(wanted)
+    targets = [renamed.get(index, path) for index, path in enumerate(wanted)]
     if overwrite or not any(map(os.path.lexists, targets)):
         return [PlannedOutput(target, "missing") for target in targets]
     fixed = out is not None and names_file(out)
-    taken = set(targets)
     planned = []
     for image, target, task in zip(found, targets, tasks, strict=True):
-        free = (path for path in _numbered(target) if path == target or path not in taken)
+        free = (path for path in _numbered(target) if path == target or _folded(path) not in taken)
         planned.append(_plan(image.path, [target] if fixed else free, task.origin, fixed))
-        taken.add(planned[-1].path)
+        taken.add(_folded(planned[-1].path))
     return planned
+
+
+def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
+    """Number the paths that equal an earlier path or differ from it only in case.
+
+    Args:
+        wanted: Output paths.
+
+    Returns:
+        New path for each index of a numbered path, and the set of all resulting paths in lower case.
+    """
+    taken: set[str] = set()
+    renamed: dict[int, Path] = {}
+    for index, path in enumerate(wanted):
+        free = next(each for each in _numbered(path) if _folded(each) not in taken)
+        taken.add(_folded(free))
+        if free != path:
+            renamed[index] = free
+    return renamed, taken
+
+
+def _folded(path: Path) -> str:
+    """Return the absolute path without case, because some file systems ignore case."""
+    return absolute(path).casefold()
 
 
 def _plan(

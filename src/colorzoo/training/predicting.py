@@ -13,12 +13,12 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from colorzoo.batch.bucket import ResultBucket
-from colorzoo.batch.outputs import output_path
+from colorzoo.batch.outputs import distinct_paths, output_path
 from colorzoo.batch.runner import BatchSummary, run_tasks
 from colorzoo.batch.task import FileResult, FileTask, Status
 from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
-from colorzoo.data.originals import Originals
+from colorzoo.data.originals import Original, Originals
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.image_io.find import FoundImage, skipped_files_message
@@ -77,7 +77,7 @@ class FullSizePrediction(LightningModule):
             self._bucket = ResultBucket(output, self.folder)
         else:
             self.folder = Path(output)
-        self.originals = call_on_rank_zero(self.trainer, self._find)
+        self.originals, self._renamed = call_on_rank_zero(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
         if self.trainer.is_global_zero:
@@ -107,9 +107,12 @@ class FullSizePrediction(LightningModule):
 
     def _task(self, index: int, colorizer: Colorizer) -> FileTask:
         original = self.originals[index]
-        target = output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)
+        target = self._renamed.get(index) or self._target(original)
         options: dict[str, Any] = {"colorizer": colorizer, "overwrite": True, "needs_all_frames": True}
         return FileTask(original.source, target, original.name, bucket=self._bucket, **options)
+
+    def _target(self, original: Original) -> Path:
+        return output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
         """Colorize the next image unless its result exists."""
@@ -142,7 +145,8 @@ class FullSizePrediction(LightningModule):
         place = self._bucket.address if self._bucket else self.folder
         print(f"{line}; results are in {place}", file=sys.stderr)
 
-    def _find(self) -> Originals:
+    def _find(self) -> tuple[Originals, dict[int, Path]]:
+        """Return the images, and the output paths of images whose names would be equal without case."""
         results, root = self.folder.resolve(), Path(self.data.hparams.root).resolve()
         if self._bucket:
             self._bucket.require_writable(FAILED)  # removes the list of an earlier run
@@ -151,7 +155,8 @@ class FullSizePrediction(LightningModule):
         found = self.data.originals()
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
-        return found
+        renamed, _ = distinct_paths(self._target(found[index]) for index in range(len(found)))
+        return found, renamed
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:
