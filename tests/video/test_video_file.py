@@ -65,6 +65,18 @@ def test_color_video_colorizes_only_inside_the_border(tmp_path: Path) -> None:
     assert chroma[~far].min() > 10
 
 
+@pytest.mark.parametrize("turn", [0, 90, -90, 180])
+def test_color_video_finds_borders_in_upright_frames(tmp_path: Path, turn: int) -> None:
+    frame = np.random.default_rng(0).integers(60, 220, (160, 120)).astype(np.uint8)
+    frame[:12], frame[-28:] = 16, 16  # bars of unlike heights above and below the upright image
+    stored = np.ascontiguousarray(np.rot90(frame, -turn // 90))
+    source = write_video(tmp_path / "in.mp4", [stored] * 2, turn=turn)
+    ((shot,), _) = convert(source, tmp_path / "out.mp4")
+    x, y, width, height = map(int, shot.border.split(","))
+    assert (x, width) == (0, 120)
+    assert (y, height) == (pytest.approx(12, abs=4), pytest.approx(120, abs=6))
+
+
 def tags_of(path: Path) -> tuple[str | None, ...]:
     """Return the title of a video, the title of its chapter, and the language of its audio."""
     with av.open(str(path)) as video:

@@ -38,7 +38,7 @@ from colorzoo.video.report import shot_entries
 from colorzoo.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
 from colorzoo.weights.choice import ModelChoice, choose_model
 
-_METHOD = 5  # version of colorization, stabilization and encoding; a change invalidates stored shots
+_METHOD = 6  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
 
 

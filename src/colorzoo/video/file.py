@@ -80,9 +80,9 @@ class FileImage:
         return np.rint(levels).astype(np.uint8 if layout.bits == 8 else np.uint16)
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return the 8-bit luma Y' ``(H, W)`` of the stored frame."""
+        """Return the upright 8-bit luma Y' ``(H, W)``."""
         luma, bits = read_luma(self.decoded), layout_of(self.decoded).bits
-        return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8)
+        return np.rot90(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8), self.turns)
 
 
 class VideoFile:
