@@ -38,14 +38,18 @@ def write_video(
     codec: str = "libx264",
     pixels: str = "yuv420p",
     tags: dict[str, int] = TAGS,
-    sound: bool = False,
+    sound: bool | str = False,
     turn: int = 0,
+    clock: int = 0,
     aspect: Fraction | None = None,
     spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
 ) -> Path:
-    """Write gray images; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
+    """Write gray images; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``.
+
+    ``sound`` can be an audio codec, by default AAC. ``clock`` is added to all timestamps, in seconds.
+    """
     height, width = images[0].shape
-    with av.open(str(path), "w") as container:
+    with av.open(f"file:{path}", "w", options={"output_ts_offset": str(clock)} if clock else {}) as container:
         options = {"crf": "4", "bf": "0", "g": "6"} if codec == "libx264" else {}
         stream = container.add_stream(codec, rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
@@ -56,9 +60,11 @@ def write_video(
             stream.codec_context.sample_aspect_ratio = aspect
         if turn:
             stream.set_display_rotation(turn)
-        voice = container.add_stream("aac", rate=44100, layout="mono") if sound else None
+        voice_codec = sound if isinstance(sound, str) else "aac"
+        voice = container.add_stream(voice_codec, rate=44100, layout="mono") if sound else None
         if voice is not None:
             container.metadata["title"] = "A film"
+            voice.bit_rate = 64_000
             voice.metadata["language"] = "fra"
             part = {"start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
             container.set_chapters([{"id": 1, **part}])

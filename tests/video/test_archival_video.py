@@ -9,10 +9,20 @@ import av
 import numpy as np
 import pytest
 
+from colorzoo.cli.main import main
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, color_video
-from tiny_video import StubColorer, add_sound, gray_frame, read_frames, scene, write_video
+from tiny_video import (
+    StubColorer,
+    add_sound,
+    gray_frame,
+    read_frames,
+    scene,
+    sound_packets,
+    times,
+    write_video,
+)
 
 IMAGES = [scene(n) for n in range(8)]
 
@@ -58,6 +68,70 @@ def test_color_video_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
         container.seek(200_000)
         assert next(container.decode(video=0)).pts is not None
     assert len(read_frames(out)) == len(IMAGES)
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+@pytest.mark.parametrize("clocks", [(0, 0, 0), (100, 20_000), (20_000, 100)])
+def test_color_video_continues_after_jumps_of_the_clock(tmp_path, clocks, extension):
+    recordings = [
+        write_video(tmp_path / f"{number}.ts", IMAGES, sound=True, clock=clock)
+        for number, clock in enumerate(clocks)
+    ]
+    film, out = tmp_path / "joined.ts", tmp_path / f"out{extension}"
+    film.write_bytes(b"".join(path.read_bytes() for path in recordings))
+    assert not convert(film, out).issues.lines()
+    shown = times(out)
+    assert len(shown) == len(IMAGES) * len(clocks)
+    assert np.diff(shown).astype(float) == pytest.approx(1 / 25, abs=0.001)
+    sound = [start for start, _ in sound_packets(out)]
+    assert len(sound) == pytest.approx(sum(len(sound_packets(path)) for path in recordings), abs=len(clocks))
+    steps = np.diff(sound).astype(float)
+    assert steps.min() > 0
+    assert steps.max() < 0.05
+    assert float(sound[-1] - shown[-1]) == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "extension", "result"),
+    [
+        *((codec, ".mkv", codec) for codec in ("wmav1", "wmav2", "adpcm_ms", "adpcm_ima_wav", "pcm_mulaw")),
+        *((codec, ".mp4", "aac") for codec in ("wmav2", "adpcm_ima_wav", "pcm_mulaw")),
+        ("wmav2", ".mov", "aac"),
+        ("wmav2", ".webm", "opus"),
+    ],
+)
+def test_color_video_copies_or_converts_every_audio_codec(tmp_path, codec, extension, result):
+    film, out = tmp_path / "in.wmv", tmp_path / f"out{extension}"
+    write_video(film, IMAGES * 4, codec="wmv2", sound=codec)
+    notes = convert(film, out).issues.lines()
+    if result == codec:
+        assert notes == ("chapters are not copied",)
+        assert [data for _, data in sound_packets(out)] == [data for _, data in sound_packets(film)]
+    else:
+        assert len(notes) == 1
+        assert f"{codec}) is converted to" in notes[0]
+    with av.open(str(out)) as container:
+        assert container.streams.audio[0].codec_context.name == result
+        assert container.metadata["title"] == "A film"
+        frames = list(container.decode(audio=0))
+    wave = np.concatenate([frame.to_ndarray().astype(float).ravel() for frame in frames])
+    assert wave.std() > 0
+    seconds = sum(frame.samples / frame.sample_rate for frame in frames)
+    assert seconds == pytest.approx(len(IMAGES) * 4 / 25, abs=0.1)
+
+
+def test_video_command_omits_the_sound_and_reads_names_with_colons(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("10:30 'a' |b.mp4"), IMAGES, sound=True)
+    assert main(["video", "10:30 'a' |b.mp4", "11:30.mp4", "--no-sound", "--size", "32"]) == 0
+    assert "11:30.mp4: 8 frames" in capsys.readouterr().out
+    with av.open("file:11:30.mp4") as container:
+        assert not container.streams.audio
+
+
+def test_color_video_reports_dropped_transparency_of_vp9(tmp_path):
+    film = write_video(tmp_path / "in.webm", IMAGES, codec="libvpx-vp9", pixels="yuva420p")
+    assert convert(film, tmp_path / "out.mp4").issues.lines() == ("transparency is dropped",)
 
 
 TRACKS = [("Main", "deu", 1 | 4), ("Commentary", "eng", 8), ("VO", "fra", 1 | 128), ("Signs", "fra", 64)]

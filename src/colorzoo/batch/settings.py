@@ -217,6 +217,7 @@ class VideoOptions(ModelSettings):
     crf: Annotated[int, Range(0, 51)] | None = option(
         None, "constant rate factor, 0 (best quality) to 51", FILES
     )
+    no_sound: bool = option(False, "omit the sound of IN", FILES)
     provenance: Literal["embed", "none"] = option(
         "embed", "embed (default) writes a provenance record to OUT.xmp; none disables the record", FILES
     )

@@ -30,7 +30,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import named_references
 from colorzoo.registry import model_card
 from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.encoding import Encoding, choose_encoding, require_sound
+from colorzoo.video.encoding import Encoding, choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.frames import VideoError
@@ -39,7 +39,7 @@ from colorzoo.video.run import PartsFolder, Shot, Source, color_video, gray_fram
 from colorzoo.weights.choice import ModelChoice, choose_model
 
 _METHOD = 6  # version of colorization, stabilization and encoding; a change invalidates stored shots
-_SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
+_SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "no_sound", "precision")
 
 
 def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
@@ -107,14 +107,11 @@ def write_frame(args: VideoOptions) -> None:
 def _open(args: VideoOptions) -> Source:
     source, out = _existing_source(args), Path(args.output)
     if not source.is_dir():
-        encoding = choose_encoding(out, args.codec, args.crf)
-        opened = VideoFile(source, encoding)
-        require_sound(source, out)
-        return opened
+        return VideoFile(source, choose_encoding(out, args.codec, args.crf, sound=not args.no_sound))
     if out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
-    if args.codec or args.crf is not None:
-        raise VideoError("--codec and --crf require a video file as IN, got a folder of frames")
+    if args.codec or args.crf is not None or args.no_sound:
+        raise VideoError("--codec, --crf and --no-sound require a video file as IN, got a folder of frames")
     return FrameFolder(source)
 
 

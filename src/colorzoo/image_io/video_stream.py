@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,22 @@ def import_av() -> Any:
         raise ColorzooError(
             f'video files require PyAV ({error}). Run `python -m pip install "colorzoo[video]"`.'
         ) from error
+
+
+def open_media(path: str | Path, mode: str = "r", **options: Any) -> Any:
+    """Open a video file with PyAV.
+
+    Args:
+        path: Path of the file.
+        mode: ``"r"`` or ``"w"``.
+        **options: Keyword arguments of ``av.open``.
+
+    Raises:
+        ColorzooError: PyAV is not installed.
+        av.FFmpegError: The file cannot be opened.
+    """
+    # without a prefix, FFmpeg uses the text before a colon in the name as a protocol
+    return import_av().open(f"file:{os.fspath(path)}", mode, **options)
 
 
 def main_video_stream(container: Any) -> Any:

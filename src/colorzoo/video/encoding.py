@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import io
 import re
 import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -15,8 +14,10 @@ from typing import Any
 
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.video_stream import import_av, main_video_stream
+from colorzoo.image_io.video_stream import import_av, main_video_stream, open_media
+from colorzoo.video.clock import Clock, PacketClock
 from colorzoo.video.frames import VideoError
+from colorzoo.video.other_streams import OtherStreams
 from colorzoo.video.planes import FULL_RANGE, Layout
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
@@ -26,7 +27,6 @@ CONTAINERS = {
     ".mkv": ("h264", "hevc", "vp9", "ffv1"),
     ".webm": ("vp9",),
 }
-_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, visually lossless
 _PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
@@ -44,10 +44,12 @@ class Encoding:
     Attributes:
         codec: A key of `CODECS`.
         crf: Constant rate factor; lower values give higher quality. None uses the default of the codec.
+        sound: Whether the output contains the sound of the source.
     """
 
     codec: str
     crf: int | None = None
+    sound: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class StreamPlan:
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.layout.name
         context = stream.codec_context
         context.time_base = self.time_base
+        context.flags |= import_av().codec.context.Flags.global_header  # required by all containers
         if codec != "ffv1":
             context.max_b_frames = 0  # shots can only be joined if decoding order equals display order
         if codec == "vp9":
@@ -172,13 +175,14 @@ def write_errors(path: Path) -> Iterator[None]:
         raise VideoError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
+def choose_encoding(out: Path, codec: str | None, crf: int | None, *, sound: bool = True) -> Encoding:
     """Return the encoding of an output file.
 
     Args:
         out: Output file, whose extension determines the container and the default codec.
         codec: A key of `CODECS`; None selects the default codec of the extension.
         crf: Constant rate factor; None selects the default of the codec.
+        sound: Whether the output contains the sound of the source.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -190,30 +194,7 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     codec = codec or codecs[0]
     if codec not in codecs:
         raise VideoError(f"{out}: --codec must be {' or '.join(codecs)} for {out.suffix}, got {codec}")
-    return Encoding(codec, crf)
-
-
-def require_sound(source: Path, out: Path) -> None:
-    """Check that the output container supports the audio codecs of the source.
-
-    The check reads only the stream headers, so it can run before colorization.
-
-    Raises:
-        VideoError: The container does not support an audio codec of the source.
-    """
-    av = import_av()
-    with (
-        write_errors(source),
-        av.open(str(source)) as original,
-        av.open(io.BytesIO(), "w", format=_MUXERS[out.suffix.lower()]) as target,
-    ):
-        for stream in original.streams.audio:
-            name = getattr(stream.codec_context, "name", None)
-            if name is None or stream.codec_context.codec.canonical_name not in target.supported_codecs:
-                codec = name or "(unknown)"
-                raise VideoError(
-                    f"{out}: {out.suffix} does not support the audio codec {codec}. Use the extension .mkv."
-                )
+    return Encoding(codec, crf, sound)
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
@@ -260,28 +241,30 @@ def join_parts(
     parts: Sequence[Path],
     result: Path,
     plan: StreamPlan,
+    clock: Clock,
     last: int,
     origin: ImageProvenance | None,
 ) -> list[str]:
-    """Join the colorized shots, and copy the other source streams without re-encoding.
+    """Join the colorized shots, and add the other source streams.
+
+    The streams are copied. Sound is converted only if the container does not support its codec.
 
     Args:
         source: Source video with audio, subtitles, cover art, chapters and metadata to copy.
         parts: Colorized shots in order.
         result: Output file.
         plan: Properties of the video stream.
+        clock: Clock of the source.
         last: Duration of the last frame in units of the time base.
         origin: Provenance of the result. An MP4 file stores it as XMP; a Matroska file stores only the source
             type, as a tag. None stores no provenance.
 
     Returns:
-        Notes on streams that could not be copied completely.
+        Notes on streams that were not copied or not copied completely.
 
     Raises:
         VideoError: The output file cannot be written.
     """
-    av = import_av()
-    notes: list[str] = []
     is_matroska = result.suffix.lower() in _MATROSKA
     # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
     options = {"avoid_negative_ts": "disabled"}
@@ -289,11 +272,13 @@ def join_parts(
         options["default_mode"] = "passthrough"
     if plan.needs_display_size:
         options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
-    with write_errors(result), av.open(str(source)) as original:
-        with av.open(str(result), "w", format=_MUXERS[result.suffix.lower()], options=options) as target:
-            main, video = main_video_stream(original), plan.add_to(target)
-            copied = {main.index: video} | _add_copies(original, main, target, result, notes)
-            for index, stream in copied.items():
+    with write_errors(result), open_media(source) as original:
+        main = main_video_stream(original)
+        streams = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
+        with streams.open_output(result, options) as target:
+            video = plan.add_to(target)
+            added = {main.index: video} | streams.add_to(target)
+            for index, stream in added.items():
                 stream.disposition = original.streams[index].disposition
                 stream.metadata.update(_stream_tags(original.streams[index]))
             if plan.needs_display_size:
@@ -306,7 +291,7 @@ def join_parts(
             target.set_chapters(original.chapters())
             target.start_encoding()
             with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
-                others = _copied_packets(original, main, copied, notes)
+                others = streams.packets(PacketClock(clock, main.index))
                 for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
                     target.mux_one(packet)
         if plan.needs_display_size and plan.aspect:
@@ -314,7 +299,7 @@ def join_parts(
     if origin is not None and not is_matroska:
         with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
-    return notes
+    return streams.notes
 
 
 def _xmp_box(packet: bytes) -> bytes:
@@ -344,27 +329,6 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
         file.write(shorter + head[end:start] + bytes([0x80 | length + len(size)]) + size + rest)
 
 
-def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list[str]) -> dict[int, Any]:
-    """Add output streams for copies of source streams; return them by source stream index."""
-    copied = {}
-    suffix = result.suffix.lower()
-    for stream in original.streams:
-        if stream.index == main.index:
-            continue
-        name: str = getattr(stream.codec_context, "name", None) or getattr(stream, "name", None) or "unknown"
-        if suffix == ".mkv" and stream.type == "attachment":
-            target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
-        elif (
-            stream.type in ("audio", "subtitle")
-            and stream.codec_context
-            and stream.codec_context.codec.canonical_name in target.supported_codecs
-        ):
-            copied[stream.index] = target.add_stream_from_template(stream, opaque=True)
-        else:
-            notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
-    return copied
-
-
 def _stream_tags(stream: Any) -> dict[str, str]:
     """Return the metadata tags of a stream, except tags about the source encoding."""
     tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
@@ -380,7 +344,7 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
     """
     waiting: Any = None
     for part in parts:
-        with import_av().open(str(part)) as container:
+        with open_media(part) as container:
             for packet in container.demux(video=0):
                 if not packet.size:
                     continue
@@ -395,16 +359,3 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
     if waiting is not None:
         waiting.duration = round(last * time_base / waiting.time_base)
         yield waiting
-
-
-def _copied_packets(original: Any, main: Any, copied: dict[int, Any], notes: list[str]) -> Iterator[Any]:
-    streams = [original.streams[index] for index in copied if index != main.index]
-    if not streams:
-        return
-    try:
-        for packet in original.demux(streams):
-            if packet.dts is not None:
-                packet.stream = copied[packet.stream_index]
-                yield packet
-    except import_av().FFmpegError as error:
-        notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")

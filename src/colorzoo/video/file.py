@@ -21,7 +21,8 @@ from torch import Tensor
 from colorzoo.files import sha256_of
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
-from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream
+from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream, open_media
+from colorzoo.video.clock import Clock, Section
 from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
@@ -104,7 +105,7 @@ class VideoFile:
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
         try:
-            with self._av.open(str(path)) as container:
+            with open_media(path) as container:
                 stream = main_video_stream(container)
                 if stream is None:
                     raise VideoError(f"{path} must be a video, but it has no video stream")
@@ -115,6 +116,10 @@ class VideoFile:
                 self._duration = declared * stream.time_base or Fraction(container.duration or 0, 1_000_000)
                 self._frames = stream.frames or round(self._duration * self._rate) or None
                 self._codec = stream.codec_context.name
+                # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
+                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+                flags = self._av.format.Flags(container.format.flags)
+                self._clock = Clock(self._av.format.Flags.ts_discont in flags)
             self._first = next(self._decoded())
             read_luma(self._first)  # raises an error if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
@@ -132,7 +137,7 @@ class VideoFile:
         out, notes = output_layout(layout, gray, size, self._encoding.codec)
         if first.interlaced_frame:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
-        if any(part.is_alpha for part in first.format.components):
+        if self._has_alpha or any(part.is_alpha for part in first.format.components):
             notes.append("transparency is dropped")
         side_data = side_data_of(first)
         light, lost = light_params(side_data, self._encoding.codec)
@@ -169,15 +174,18 @@ class VideoFile:
     def frames(self) -> Iterator[VideoFrame]:
         """Yield all decoded frames in order; record damaged packets in the attribute ``issues``."""
         self.issues.broken.clear()
-        turns, pts = round(self._first.rotation / 90) % 4, None
-        for number, decoded in enumerate(self._decoded()):
-            pts = self._next_pts(decoded.pts, pts)
+        self._clock = Clock(self._clock.can_jump_ahead)
+        turns = round(self._first.rotation / 90) % 4
+        for number, (decoded, pts) in enumerate(self._timed(self._decoded())):
             stamp = _time_code(pts * self._time_base)
             if decoded.is_corrupt:
                 self.issues.broken.append(stamp)
             yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns))
-        length = (sum(self._last) - (self._first.pts or 0)) * self._time_base
-        if length < _COMPLETE * self._duration:
+        last, duration = self._last
+        end = last + (duration or self._usual_duration())
+        length = (end - (self._first.pts or 0)) * self._time_base
+        is_joined = len(self._clock.sections) > 1  # the declared duration is the duration of one section
+        if length < _COMPLETE * self._duration and not is_joined:
             self.issues.incomplete = (
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
             )
@@ -199,11 +207,11 @@ class VideoFile:
             origin: Provenance of the result; None stores no provenance.
         """
         last = self._last[1] or self._usual_duration()
-        self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
+        self.issues.notes += join_parts(self.path, parts, result, self.plan, self._clock, last, origin)
 
     def _decoded(self) -> Iterator[Any]:
         """Yield the decoded frames; add packets that cannot be decoded to ``issues``."""
-        with self._av.open(str(self.path)) as container:
+        with open_media(self.path) as container:
             stream = main_video_stream(container)
             # with several threads, a decoder reports errors for the wrong packets
             stream.codec_context.thread_count = 1
@@ -222,13 +230,21 @@ class VideoFile:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
-    def _next_pts(self, wanted: int | None, last: int | None) -> int:
-        """Return ``wanted`` if it is later than ``last``, otherwise a later timestamp."""
-        if wanted is not None and (last is None or wanted > last):
-            return wanted
-        if last is None:
-            return 0
-        return last + self._usual_duration() if wanted is None else last + 1
+    def _timed(self, frames: Iterator[Any]) -> Iterator[tuple[Any, int]]:
+        """Yield frames with increasing timestamps; record jumps of the clock in ``_clock``."""
+        clock, stored, end, pts = self._clock, None, 0, None
+        for frame in frames:
+            wanted = end
+            if frame.pts is not None:
+                time = frame.pts * self._time_base
+                if clock.jumps(time, stored):
+                    start = end * self._time_base
+                    clock.sections.append(Section(start - time, start))
+                stored = time
+                wanted = frame.pts + round(clock.sections[-1].offset / self._time_base)
+            pts = wanted if pts is None else max(wanted, pts + 1)
+            end = pts + (frame.duration or self._usual_duration())
+            yield frame, pts
 
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""
@@ -252,7 +268,7 @@ class FilePart:
     def __init__(self, path: Path, plan: StreamPlan) -> None:
         self._av, self._plan, self._path = import_av(), plan, path
         with write_errors(path):
-            self._container = self._av.open(str(path), "w", format="nut")
+            self._container = open_media(path, "w", format="nut")
             self._stream = plan.add_to(self._container)
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:

@@ -1,0 +1,119 @@
+"""Continuous timestamps for videos whose clock jumps, such as joined recordings.
+
+A jump starts a new section of the video. All timestamps of a section are shifted by the same time, so that
+the section starts where the previous section ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+_BACK, _AHEAD = Fraction(1, 10), 10  # seconds, as in FFmpeg; smaller jumps are jitter or gaps
+_STEP = Fraction(1, 1000)  # seconds between packets with the same timestamp; the time base of Matroska
+
+
+class Section(NamedTuple):
+    """Part of a video between two jumps of the clock.
+
+    Attributes:
+        offset: Seconds to add to the stored timestamps.
+        start: Shifted timestamp of the start in seconds; ``-inf`` for the first section.
+    """
+
+    offset: Fraction
+    start: Fraction | float
+
+
+@dataclass
+class Clock:
+    """Clock of the main video stream.
+
+    Attributes:
+        can_jump_ahead: Whether a long gap is a jump of the clock, as in MPEG program and transport streams.
+            In other formats, a frame can be shown for a long time.
+        sections: Sections of the video in order.
+    """
+
+    can_jump_ahead: bool
+    sections: list[Section] = field(default_factory=lambda: [Section(Fraction(0), -math.inf)])
+
+    def jumps(self, time: Fraction, last: Fraction | None) -> bool:
+        """Return whether the clock jumps between two stored timestamps.
+
+        Args:
+            time: Timestamp in seconds.
+            last: Previous timestamp of the same stream in seconds, or None.
+        """
+        if last is None:
+            return False
+        return time < last - _BACK or (self.can_jump_ahead and time > last + _AHEAD)
+
+
+class PacketClock:
+    """Shift of copied packets by the offsets of their sections.
+
+    Args:
+        clock: Clock after all frames are read.
+        main: Index of the main video stream.
+
+    Attributes:
+        dropped: Seconds of sound that `shift` excluded.
+    """
+
+    def __init__(self, clock: Clock, main: int) -> None:
+        self._clock, self._main = clock, main
+        self._stored: dict[int, Fraction] = {}  # last stored timestamp of each stream in seconds
+        self._current: dict[int, int] = defaultdict(int)  # index of the current section of each stream
+        self._shifted: dict[int, int] = {}  # last shifted timestamp of each stream in units of its time base
+        self._now = Fraction(0)  # last shifted timestamp of the main stream in seconds
+        self.dropped = Fraction(0)
+
+    def shift(self, packet: Any) -> bool:
+        """Shift the timestamps of a PyAV packet; packets must be passed in the order of the file.
+
+        Returns:
+            Whether the packet is part of the output. The packets of the main stream and sound that is played
+            before or after the frames of its section are excluded.
+        """
+        index, stored = packet.stream_index, packet.dts * packet.time_base
+        if self._clock.jumps(stored, self._stored.get(index)):
+            self._current[index] = self._section_of(index, stored)
+        self._stored[index] = stored
+        section = self._clock.sections[self._current[index]]
+        if index == self._main:
+            self._now = stored + section.offset
+            return False
+        is_sound = packet.stream.type == "audio"
+        if is_sound and not self._is_inside(index, stored, (packet.duration or 0) * packet.time_base):
+            self.dropped += (packet.duration or 0) * packet.time_base
+            return False
+        dts = packet.dts + round(section.offset / packet.time_base)
+        if index in self._shifted:  # muxers refuse timestamps of sound that do not increase
+            dts = max(dts, self._shifted[index] + (math.ceil(_STEP / packet.time_base) if is_sound else 0))
+        self._shifted[index] = dts
+        # AVI stores only decoding timestamps, which are equal for sound and subtitles
+        packet.pts = dts if packet.pts is None else packet.pts + dts - packet.dts
+        packet.dts = dts
+        return True
+
+    def _is_inside(self, index: int, stored: Fraction, duration: Fraction) -> bool:
+        """Return whether sound is played during the current section of its stream."""
+        own, *later = self._clock.sections[self._current[index] :]
+        start = stored + own.offset
+        return start + duration > own.start and (not later or start < later[0].start)
+
+    def _section_of(self, index: int, stored: Fraction) -> int:
+        """Return the index of the section of a packet after a jump of its stream.
+
+        Streams are interleaved, so the section places the packet near the last packet of the main stream,
+        which can reach the next section earlier or later.
+        """
+        current, sections = self._current[index], self._clock.sections
+        if index == self._main:
+            return min(current + 1, len(sections) - 1)
+        candidates = range(current, min(self._current[self._main] + 2, len(sections)))
+        return min(candidates, key=lambda k: abs(stored + sections[k].offset - self._now), default=current)
