@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 from uuid import uuid4
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
@@ -125,6 +126,31 @@ def begins_with(path: Path, *starts: bytes) -> bool:
     """Return whether the content of a file starts with one of the byte strings ``starts``."""
     with path.open("rb") as file:
         return file.read(max(map(len, starts))).startswith(starts)
+
+
+def text_encoding(head: bytes) -> str:
+    """Return the encoding of a text file: UTF-16 with a byte order mark, or UTF-8.
+
+    Examples:
+        >>> text_encoding("a".encode("utf-16")), text_encoding(b"a")
+        ('utf-16', 'utf-8-sig')
+
+    Args:
+        head: First bytes of the file.
+    """
+    # Windows PowerShell and Notepad write UTF-16; UTF-8 can start with a byte order mark too
+    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a text file for reading, with the result of `text_encoding` and without newline translation.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    with path.open("rb") as file:
+        encoding = text_encoding(file.read(2))
+    return path.open(newline="", encoding=encoding)
 
 
 def megabytes(size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from PIL import Image
 
 from colorzoo.batch.runner import run_tasks
 from colorzoo.batch.task import ALREADY_DONE, FileTask
+from colorzoo.cli.main import main
+from colorzoo.data.layouts import read_image_list
+from colorzoo.errors import ImageError
+from colorzoo.evaluation.images import select_images
+from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.guidance import Recipe
 from colorzoo.image_io.find import read_list
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.testing.samples import sample_image
@@ -82,6 +89,50 @@ def test_results_written_by_another_run_are_skipped(weights: Path, tmp_path: Pat
     (result,) = run_tasks([other])
     assert result.status == "failed"
     assert ALREADY_DONE not in result.notes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32"])
+def test_read_list_reads_windows_encodings_or_refuses_them(tmp_path: Path, encoding: str) -> None:
+    """UTF-16 without a byte order mark and UTF-32 must not become paths such as ``.`` and ``/``."""
+    path, names = (
+        tmp_path / "list.txt",
+        ["C:\\photos\\ż 1.jpg", "./b.jpg", "写真/写真写真写真写真写真写真写真写真.jpg"],
+    )
+    text = "".join(f"{name}\r\n" for name in names)
+    path.write_bytes(text.encode(encoding))
+    if encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        assert read_list(path) == names
+    else:
+        with pytest.raises(ImageError, match=r"list\.txt .*Save the list as UTF-8"):
+            read_list(path)
+    path.write_bytes(b"\xfe\xff" + text.encode("utf-16-be"))
+    assert read_list(path) == names
+    path.write_bytes(b"\xff\xfe" + text.encode("utf-16-le")[:-1])
+    with pytest.raises(ImageError, match=r"list\.txt .*UTF-16"):
+        read_list(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_pair_lists_label_lists_and_recipes_can_have_windows_encodings(tmp_path: Path, encoding: str) -> None:
+    write_gray(tmp_path / "ż.png")
+    (tmp_path / "pairs.csv").write_text("target,reference\r\nż.png,ż.png\r\n", encoding=encoding)
+    (tmp_path / "labels.csv").write_text("image,label\r\nż.png,7\r\n", encoding=encoding)
+    (tmp_path / "recipe.json").write_text('{"strength": 0.5}', encoding=encoding)
+    (tmp_path / "train.txt").write_text("ż.png 3\r\n", encoding=encoding)
+    (items, _) = select_images(tmp_path, replace(load_protocol("automatic"), references="pairs"), None, None)
+    assert [(item.name, item.reference_name, item.label) for item in items] == [("ż.png", "ż.png", 7)]
+    assert Recipe.from_json(tmp_path / "recipe.json").strength == 0.5
+    assert read_image_list(tmp_path / "train.txt", tmp_path).sources[0].path == str(tmp_path / "ż.png")
+
+
+def test_colorize_prints_the_number_of_images_before_a_large_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_gray(tmp_path / "in" / "0.png")
+    for number in range(1, 1001):
+        (tmp_path / "in" / f"{number}.png").hardlink_to(first)
+    assert main(["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--dry-run"]) == 0
+    assert "1,001 images" in capsys.readouterr().err
 
 
 def test_read_list_accepts_unusual_names_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[FileResult], None]
 
+_MANY = 1000  # images of a run that prints their number first, because a wrong path can include a whole disk
 _IS_INPUT = "is an input of this run. Choose another --output."
 _COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
 _POINT = re.compile(
@@ -62,6 +63,8 @@ def color(args: ColorizeOptions) -> int:
     report = partial(_print_result, args, shared.choice.ranked is None)
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
     tasks, results = _plan(args, names, shared, report)
+    if len(tasks) > _MANY:
+        print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
         planned = [task.result("planned") for task in tasks]
         results += planned

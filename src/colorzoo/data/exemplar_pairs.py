@@ -21,6 +21,7 @@ from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, 
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
+from colorzoo.files import open_text
 from colorzoo.randomness import Generators, draw_uniform, image_generators
 from colorzoo.settings import Fraction, PositiveInt
 
@@ -281,7 +282,7 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
     file = root / name
     rows = []
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
+        with open_text(file) as stream:
             reader = csv.DictReader(stream)
             if missing := {"target", "reference"} - set(reader.fieldnames or ()):
                 raise DataError(
@@ -300,6 +301,6 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                     if not path.is_file():
                         raise DataError(f"{line} lists {str(path)!r}, which does not exist")
                 rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"the pair list {str(file)!r} cannot be read ({error})") from error
     return rows

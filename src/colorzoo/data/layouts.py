@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
+from colorzoo.files import open_text
 from colorzoo.image_io.find import is_hidden
 
 Split = Literal["train", "val"]
@@ -109,7 +110,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     labels = array("q")
 
     def sources() -> Iterator[StoredImage]:
-        with file.open(encoding="utf-8") as lines:
+        with open_text(file) as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
@@ -122,7 +123,10 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
                 labels.append(int(label))
                 yield StoredImage(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
 
-    found = Sources.of(sources(), folder)
+    try:
+        found = Sources.of(sources(), folder)
+    except UnicodeError as error:
+        raise DataError(f"the image list {str(file)!r} cannot be read ({error})") from error
     if not found:
         raise DataError(
             f"{str(file)!r} lists no image; each line must contain a path and a class number, such as "

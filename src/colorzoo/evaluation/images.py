@@ -22,6 +22,7 @@ from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.files import open_text
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import TargetImage
 
@@ -118,15 +119,18 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
     if not file.is_file():
         return items
     labels: dict[str, int] = {}
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        for row in csv.DictReader(stream):
-            try:
-                labels[row["image"]] = int(row["label"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise DataError(
-                    f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row "
-                    f"{dict(row)}"
-                ) from error
+    try:
+        with open_text(file) as stream:
+            for row in csv.DictReader(stream):
+                try:
+                    labels[row["image"]] = int(row["label"])
+                except (KeyError, TypeError, ValueError) as error:
+                    raise DataError(
+                        f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row "
+                        f"{dict(row)}"
+                    ) from error
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"the label list {str(file)!r} cannot be read ({error})") from error
     return [replace(item, label=labels.get(item.name)) for item in items]
 
 

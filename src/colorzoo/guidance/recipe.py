@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
 
 from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
-from colorzoo.files import whole_file
+from colorzoo.files import open_text, whole_file
 from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BorderSetting, read_border
 from colorzoo.guidance.edits import (
@@ -383,7 +383,7 @@ def _load(source: str | Path) -> dict[str, Any]:
         if is_recipe_text(source):
             text = source
         else:
-            with Path(source).open(encoding="utf-8-sig") as file:  # Windows editors write a byte order mark
+            with open_text(Path(source)) as file:
                 text = file.read(_MAX_LENGTH + 1)  # limited, because devices such as /dev/zero never end
             if len(text) > _MAX_LENGTH:
                 raise ValueError(f"the recipe is longer than {_MAX_LENGTH / 1e6:g} million characters")

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from colorzoo.errors import ImageError
+from colorzoo.files import text_encoding
 from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
@@ -168,20 +169,26 @@ def read_list(path: str | Path) -> list[str]:
     """Read a list of paths, separated by line breaks or zero bytes; blank lines are skipped.
 
     Args:
-        path: Text file; ``-`` reads standard input.
+        path: Text file in UTF-8, or in UTF-16 with a byte order mark; ``-`` reads standard input.
 
     Raises:
-        ImageError: The file cannot be read or is empty.
+        ImageError: The file cannot be read, is empty or has another encoding.
     """
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"{_list_name(path)} cannot be read: {error.strerror or error}") from error
-    if b"\0" in data:
-        names = [os.fsdecode(name) for name in data.split(b"\0") if name]
-    else:  # split only at \n, because other line breaks can be part of a name
-        lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
-        names = [line.removesuffix("\r") for line in lines if line.strip()]
+    encoding = text_encoding(data)
+    try:
+        text = data.decode(encoding, "strict" if encoding == "utf-16" else "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise ImageError(f"{_list_name(path)} must be UTF-8 or UTF-16 text: {error}") from error
+    # split only at \n, because other line breaks can be part of a name
+    names = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
+    # UTF-16 without a byte order mark has a zero byte beside each character
+    if "\0" in text and any(len(name) == 1 for name in names):
+        raise ImageError(f"{_list_name(path)} contains zero bytes inside of names. Save the list as UTF-8.")
+    names = [name for name in names if name.strip()]
     if not names:
         raise ImageError(f"{_list_name(path)} is empty. Write one image path per line.")
     return names
