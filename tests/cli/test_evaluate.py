@@ -4,10 +4,12 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.evaluation.protocol import load_protocol
@@ -62,6 +64,23 @@ def test_commands_escape_names_that_the_output_cannot_encode(
     names = [image["name"] for image in json.loads((report / "manifest.json").read_text())["images"]]
     assert any(found.endswith(name) for found in names)
     assert "M\\udcfcnchen ↑.png" in (report / "per_image.csv").read_text(encoding="utf-8")
+
+
+def test_evaluate_tables_say_how_many_images_a_mean_omits(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two of three results equal the truth, so the mean PSNR is the value of one image."""
+    shutil.copytree(images, tmp_path / "theirs")
+    changed = next((tmp_path / "theirs").rglob("*1.png"))
+    Image.open(changed).rotate(180).save(changed)
+    assert main(words(images, "--models", f"theirs={tmp_path / 'theirs'},truth")) == 0
+    _, theirs, truth, _ = capsys.readouterr().out.splitlines()
+    assert "(2 exact)" in theirs
+    assert "exact" not in truth
+    report = images.parent / "report"
+    for name in ("results.md", "results.tex", "report.html"):
+        assert "; 2 exact" in (report / name).read_text(encoding="utf-8"), name
+    assert "does not include exact images" in (report / "results.md").read_text(encoding="utf-8")
 
 
 def test_evaluate_options_set_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.cli._options import Command
-from colorzoo.console import print_table
+from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Range, option
 
@@ -140,14 +141,18 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
     outputs = outcome.summary.setup.outputs
     rows = []
     for row in outcome.summary.rows:
-        cells = (number(row.scores[output.key].estimate.value, output.digits) for output in outputs)
+        scores = [(row.scores[output.key], output.digits) for output in outputs]
+        cells = [
+            f"{number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
+            for score, digits in scores
+        ]
         rows.append((row.method, str(row.count), *cells))
     print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
     for found in outcome.summary.comparisons:
         one, other = outcome.summary.compared or ("", "")
         name = f"{one} minus {other}, {found.output.title} at {found.count}"
         print(f"{name}: {found.difference.estimate.value:+.4g}, {found.verdict}")
-    print(folder / "report.html")
+    print_line(str(folder / "report.html"), sys.stdout)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}

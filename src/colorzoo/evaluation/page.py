@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache
 from colorzoo.evaluation.methods import BASELINES, TRUTH, Method
 from colorzoo.evaluation.summary import Summary
-from colorzoo.evaluation.tables import heading, interval, number, of_sets
+from colorzoo.evaluation.tables import OMITTED_NOTE, details, heading, interval, number, of_sets
 from colorzoo.metrics.base import Output
 from colorzoo.plots import Curve, draw_curves
 
@@ -43,6 +43,7 @@ def page(summary: Summary, cache: Cache) -> str:
         ranked_by=ranked_by,
         gallery=() if ranked_by is None else _gallery(summary, cache, ranked_by),
         heading=heading,
+        details=details,
         interval=interval,
         number=number,
         of_sets=of_sets,
@@ -65,6 +66,8 @@ def _notes(summary: Summary) -> list[str]:
     if summary.skipped:
         shown = "; ".join(reason for _, reason in summary.skipped[:5])
         notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")
+    if summary.omits_images:
+        notes.append(OMITTED_NOTE)
     return [*notes, *summary.gray_notes, *setup.notes]
 
 

@@ -86,6 +86,12 @@ class Score:
     exact: int
     excluded: int
 
+    @property
+    def omitted(self) -> str:
+        """Numbers of images that the mean does not include, such as ``3 exact``; empty without a mean."""
+        numbers = {"exact": self.exact, "without value": self.excluded}
+        return ", ".join(f"{count} {kind}" for kind, count in numbers.items() if count and self.images)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -179,6 +185,11 @@ class Summary:
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the sorted image hashes."""
         return hashlib.sha256("".join(sorted(item.key for item in self.items)).encode()).hexdigest()[:12]
+
+    @property
+    def omits_images(self) -> bool:
+        """Whether a mean does not include all images."""
+        return any(score.omitted for row in self.rows for score in row.scores.values())
 
     @property
     def gray_notes(self) -> tuple[str, ...]:

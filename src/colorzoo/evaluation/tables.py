@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from colorzoo.evaluation.statistics import Estimate
-from colorzoo.evaluation.summary import Summary
+from colorzoo.evaluation.summary import Score, Summary
 from colorzoo.metrics.base import Output
 
 _LATEX = str.maketrans(
@@ -37,6 +37,10 @@ _LATEX = str.maketrans(
 
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
+OMITTED_NOTE = (
+    "A mean does not include exact images, which equal the truth and have infinite PSNR, and images without "
+    "value."
+)
 DIGITS = 6  # significant digits in files; hides rounding errors
 
 
@@ -55,6 +59,11 @@ def interval(estimate: Estimate, digits: int) -> str:
     if math.isnan(estimate.low):
         return ""
     return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
+
+
+def details(score: Score, digits: int) -> str:
+    """Return the interval of a score and the numbers of omitted images; empty if both are undefined."""
+    return "; ".join(filter(None, (interval(score.estimate, digits), score.omitted)))
 
 
 def heading(output: Output) -> str:
@@ -96,7 +105,7 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
 
     Args:
         summary: Results of the evaluation.
-        write: Function that formats a cell from value, interval and best-value flag.
+        write: Function that formats a cell from value, `details` and best-value flag.
     """
     outputs = summary.setup.outputs
     guided = any(row.count for row in summary.rows)
@@ -104,8 +113,8 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
     for row in summary.rows:
         cells = []
         for output in outputs:
-            found = row.scores[output.key].estimate
-            text, span = number(found.value, output.digits), interval(found, output.digits)
+            score = row.scores[output.key]
+            text, span = number(score.estimate.value, output.digits), details(score, output.digits)
             cells.append(write(text, span, row.method in summary.best[output.key, row.count]))
         rows.append([row.method, *[str(row.count)] * guided, *cells])
     return rows
@@ -175,6 +184,7 @@ def _caption(summary: Summary) -> list[str]:
     deviation = f" ({setup.deviation})" if setup.deviation else ""
     sets = of_sets(output.per_image for output in setup.outputs)
     return [
+        *[f"- {OMITTED_NOTE}"] * summary.omits_images,
         f"- The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
         f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
         f"- {setup.protocol.coloring_note}",
