@@ -99,7 +99,8 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         headers: Column titles.
         rows: Texts of the cells in each row, one for each column.
     """
-    print("\n".join(align([headers, *rows])))
+    for line in align([headers, *rows]):
+        print_line(line, sys.stdout)
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:

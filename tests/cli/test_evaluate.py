@@ -51,7 +51,7 @@ def test_commands_escape_names_that_the_output_cannot_encode(
     name = os.fsdecode(b"M\xfcnchen \xe2\x86\x91.png")  # Latin-1, followed by an arrow in UTF-8
     path = next(images.rglob("*1.png"))
     path.rename(path.with_name(name))
-    path.with_name(os.fsdecode(b"\xfc broken.png")).write_bytes(b"broken")
+    path.with_name(os.fsdecode(b"\xfc \x1b[2J broken.png")).write_bytes(b"broken")
     streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
@@ -59,7 +59,8 @@ def test_commands_escape_names_that_the_output_cannot_encode(
     assert main(["data", "verify", str(images)]) == 1
     printed = [stream.buffer.getvalue().decode(encoding) for stream in streams]  # type: ignore[attr-defined]
     assert "M\\udcfcnchen" in printed[0]
-    assert "\\udcfc broken.png" in printed[1]
+    assert "\\udcfc \\x1b[2J broken.png" in printed[0]
+    assert "\\udcfc \\x1b[2J broken.png" in printed[1]
     report = images.parent / "report"
     names = [image["name"] for image in json.loads((report / "manifest.json").read_text())["images"]]
     assert any(found.endswith(name) for found in names)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.cli._options import Command, check_output
-from colorzoo.console import align, print_table, progress_bar
+from colorzoo.console import align, print_line, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Probability, Range, argument, option
@@ -57,9 +57,9 @@ def _run_prior(args: PriorOptions) -> int:
     stream = io.BytesIO()
     np.save(stream, prior.frequencies.numpy(), allow_pickle=False)
     write_whole(args.output, stream.getvalue())
-    print(f"{args.output} ({prior.images:,} images)")
+    print_line(f"{args.output} ({prior.images:,} images)", sys.stdout)
     for name in prior.broken:
-        print(f"skipped {name}: the file cannot be read", file=sys.stderr)
+        print_line(f"skipped {name}: the file cannot be read", sys.stderr)
     return 1 if prior.broken else 0
 
 
@@ -94,12 +94,13 @@ def _run_shard(args: ShardCommandOptions) -> int:
     options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_fraction, not args.keep_gray)
     report = shard_folder(args.source, args.out, options, workers=args.workers)
     for name, reason in report.broken:
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        print_line(f"skipped {name}: {reason}", sys.stderr)
     parts = ", ".join(
         f"{report.images[name]} {name} in {report.chunks[name]} chunk(s)" for name in report.images
     )
     skipped = f"{report.gray} gray and {len(report.broken)} broken image(s) skipped"
-    print(f"{args.out}: {parts}; {len(report.classes)} class(es), {report.size / 1e6:.1f} MB; {skipped}")
+    about = f"{parts}; {len(report.classes)} class(es), {report.size / 1e6:.1f} MB; {skipped}"
+    print_line(f"{args.out}: {about}", sys.stdout)
     return 1 if report.broken else 0
 
 
@@ -144,7 +145,8 @@ def _print_report(report: VerifyReport) -> None:
         *(("ERROR", line) for line in report.mistakes),
         *(("identical", "  ".join(group)) for group in report.duplicates[:_MOST_ROWS]),
     ]
-    print("\n".join(align(rows)))
+    for line in align(rows):
+        print_line(line, sys.stdout)
     findings = sorted(report.findings, key=lambda finding: finding.kind != "broken")[:_MOST_ROWS]
     if findings:
         print()

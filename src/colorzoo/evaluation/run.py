@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from colorzoo.console import progress_bar
+from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
@@ -216,6 +216,6 @@ def warn(outcome: Outcome) -> None:
     """Print notes and skipped images to stderr, one line each."""
     gray = () if outcome.summary is None else outcome.summary.gray_notes
     for note in (*outcome.notes, *gray):
-        print(f"colorzoo: note: {note}", file=sys.stderr)
+        print_line(f"colorzoo: note: {note}", sys.stderr)
     for _, reason in outcome.skipped:
-        print(f"colorzoo: skipped: {' '.join(reason.split())}", file=sys.stderr)
+        print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)
