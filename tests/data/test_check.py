@@ -1,5 +1,6 @@
 """Image check before training, which decodes each image once for all runs."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import torch
 from PIL import Image
 from runs import colorful
 
+from colorzoo.cli.main import main
 from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.decode import decode_classes, decode_rgb
+from odd_inputs import bomb
 
 SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
@@ -62,6 +65,40 @@ def test_check_decodes_only_broken_images_again(root, decodes, caplog):
     assert decodes() == 1  # broken images are decoded again, because the disk may have failed
     assert training_images(root, drop_gray=False) == [*first, "gray.png"]
     assert decodes() == 1
+
+
+def test_training_and_evaluation_continue_with_odd_files(root, capsys, caplog):
+    """The EXIF of one photo has a text as GPSVersionID; two files declare 3,600 and 400 megapixels."""
+    gps = struct.pack("<HHHIII", 1, 0, 2, 8, 56, 0) + b"2.2.0.0\0"
+    exif = b"II*\0" + struct.pack("<IHHHIHHHHIII", 8, 2, 274, 3, 1, 6, 0, 0x8825, 4, 1, 38, 0) + gps
+    Image.open(root / "train/0.png").save(root / "train/gps.jpg", exif=b"Exif\0\0" + exif)
+    Image.new("1", (20_000, 20_000)).save(root / "train/huge.png")
+    (root / "train/bomb.png").write_bytes(bomb())
+    bad = {"bomb.png", "huge.png", "broken.png"}
+    found = {*training_images(root, drop_gray=False)}
+    assert found == {"0.png", "1.png", "2.png", "3.png", "gray.png", "gps.jpg"}
+    for name in bad:
+        assert name in caplog.text
+    report = root.parent / "report"
+    words = ["--models", "gray", "--data", str(root), "-o", str(report), "--metrics", "psnr"]
+    assert main(["evaluate", *words]) == 1
+    assert (report / "results.json").is_file()
+    errors = capsys.readouterr().err
+    assert all(f"skipped: train/{name}" in errors for name in bad)
+
+
+@pytest.mark.parametrize("size", [(10_000, 2), (2, 10_000)])
+def test_thin_images_are_cropped_before_they_are_enlarged(tmp_path, size):
+    """Without the crop, the enlarged image has 220 x 1,100,000 pixels."""
+    shades = np.linspace(0, 255, max(size)).astype(np.uint8)
+    line = shades[None].repeat(2, 0) if size[0] > size[1] else shades[:, None].repeat(2, 1)
+    Image.fromarray(line).save(tmp_path / "0.png")
+    rgb = decode_rgb((tmp_path / "0.png").read_bytes(), 220)
+    assert min(rgb.shape[1:]) == 220
+    assert rgb.numel() < 10_000_000
+    assert abs(rgb.float().mean() - 127.5) < 1  # the center of the image
+    classes = decode_classes((tmp_path / "0.png").read_bytes(), (rgb.shape[2], rgb.shape[1]))
+    assert np.abs(classes.astype(int) - rgb[0].numpy()).max() <= 2
 
 
 def test_check_result_summary_names_five_images_of_each_kind():

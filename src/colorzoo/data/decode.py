@@ -20,8 +20,9 @@ RESIZE_METHOD = (
     "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"
 )
 """Description of the resize filter, stored in ``shards.json``."""
-UNREADABLE = (ImageError, OSError, ValueError, SyntaxError)
-"""Exceptions for files that cannot be read or decoded."""
+_MAX_ASPECT = 16
+UNREADABLE = Exception
+"""Exceptions for files that cannot be read or decoded; decoders raise many types for damaged files."""
 
 
 def why_unreadable(error: Exception) -> str:
@@ -44,7 +45,8 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
 
     Args:
         data: Bytes of a JPEG, PNG, WebP or other image file.
-        short_side: Target length of the shorter side in pixels; None keeps the size.
+        short_side: Target length of the shorter side in pixels; None keeps the size. The longer side is
+            cropped to at most 16 times the shorter side, because enlarging a line could exceed the memory.
 
     Returns:
         ``(3, H, W)`` uint8.
@@ -54,18 +56,21 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     """
     image = composite_on_white(read_pixels(data, draft_side=None if short_side is None else 2 * short_side))
     levels = image.levels
+    if short_side is not None:
+        left, top, right, bottom = _center_part(image.size)
+        levels = levels[top:bottom, left:right]
     if levels.dtype != np.uint8:
         levels = np.rint(unit_range(levels) * 255).astype(np.uint8)
     rgb = torch.from_numpy(np.atleast_3d(levels)).permute(2, 0, 1)
-    if short_side is not None and min(image.size) != short_side:
-        width, height = _scaled(image.size, short_side)
+    if short_side is not None and min(rgb.shape[1:]) != short_side:
+        width, height = _scaled((rgb.shape[2], rgb.shape[1]), short_side)
         # four times as fast as Pillow's resize with the same filter; results differ by at most one level
         rgb = F.interpolate(rgb[None], (height, width), mode="bicubic", antialias=True)[0]
     return rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
 
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode a class map and resize it with nearest-neighbor interpolation.
+    """Decode a class map, crop it as in `decode_rgb`, and resize it with nearest-neighbor interpolation.
 
     Args:
         data: Bytes of an image file with one 8-bit channel.
@@ -80,7 +85,14 @@ def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dty
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
-        return np.asarray(image.resize(size, Image.Resampling.NEAREST))
+        return np.asarray(image.resize(size, Image.Resampling.NEAREST, box=_center_part(image.size)))
+
+
+def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the centered part whose aspect ratio is at most `_MAX_ASPECT`."""
+    width, height = (min(side, _MAX_ASPECT * min(size)) for side in size)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return left, top, left + width, top + height
 
 
 def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:
