@@ -131,7 +131,7 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "itself": ([good, good], "also the source"),
         "unknown container": ([good, folder / "new.xyz"], "got .xyz"),
         "codec": ([good, folder / "new.webm", "--codec", "h264"], "--codec must be vp9"),
-        "sound": ([good, folder / "new.webm"], "audio codec aac"),
+        "sound of a folder": ([frames, folder / "out", "--no-sound"], "--no-sound"),
         "in the way": ([good, there], "already exists"),
         "folder to file": ([frames, new], "must be a folder"),
         "codec of a folder": ([frames, folder / "out", "--codec", "h264"], "--codec"),
