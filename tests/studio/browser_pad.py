@@ -202,6 +202,14 @@ class BrowserPad:
             self.page.mouse.move(*self.place(*place), steps=steps)
         self.page.mouse.up()
 
+    def key(self, kind: str, key: str, code: str, *, ctrl: bool = False, shift: bool = False) -> None:
+        """Send a key event of any keyboard layout; ``kind`` is keyDown or keyUp."""
+        modifiers = 2 * ctrl + 8 * shift
+        session = self.context.new_cdp_session(self.page)
+        session.send(
+            "Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code, "modifiers": modifiers}
+        )
+
     def choose_file(self, act: Callable[[], None], file: Path) -> None:
         with self.page.expect_file_chooser() as chooser:
             act()
