@@ -272,6 +272,15 @@ def test_offered_image_can_be_opened_repeatedly(studio: Studio, monkeypatch: pyt
     studio.disconnect(pad.session)
 
 
+def test_recipe_for_another_photo_than_the_open_photo_is_refused(pad: DirectPad) -> None:
+    first = pad.open()["image"]
+    second = pad.open(photo_file(96, 80, "JPEG"))["image"]
+    for kind in ("color", "export", "next", "select"):
+        fields = {"x": 5, "y": 5}
+        assert pad.call(kind, recipe={"image": first}, **fields).body["code"] == "no_photo"
+        assert pad.call(kind, recipe={"image": second}, **fields).type != "error"
+
+
 def test_non_replaceable_requests_all_receive_replies(pad: DirectPad) -> None:
     pad.open()
     area = {"action": "lock", "path": [[5, 5], [40, 5], [40, 40]]}

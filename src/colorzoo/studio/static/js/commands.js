@@ -103,8 +103,11 @@ function showStep(pad, words) {
     pad.documentChanged();
   };
   const sent = followReference(pad);
-  if (sent) sent.then(color);
-  else color();
+  if (!sent) return color();
+  return pad.act(async (step) => {
+    await step(sent);
+    color();
+  });
 }
 
 function startCross(pad) {
