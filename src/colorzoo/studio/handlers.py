@@ -363,7 +363,7 @@ def _match(ctx: Context) -> Iterator[Message]:
     match = match_of(result)
     if match is not None and reference is not None:
         place, window = _inside(x, y, ctx.opened()), request.opened.window
-        if window is None or window.inside.contains(place):
+        if window is None or window.inside.contains(place, window.size):
             inner = _inner(request, place)
             found = regions.matched_place(match, inner, request.opened.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
