@@ -35,6 +35,7 @@ from colorzoo.inference.steps.classes import class_map
 from colorzoo.inference.steps.regions import divide_regions
 from inference.flood_model import Flood, red
 from inference.test_classes import Halves
+from tiny_model import gray_image, tiny_model
 
 INSIDE = Rectangle(24, 20, 180, 120)
 Array = NDArray[np.float32]
@@ -241,6 +242,20 @@ def test_points_on_the_scan_border_are_ignored_with_a_note() -> None:
     found = Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe)
     assert any(note.startswith("1 of 2 points") for note in found.notes)
     assert "only the image inside the scan border was colored (24,20,180,120)" in found.notes
+
+
+def test_points_on_the_last_edges_color_the_image_with_and_without_a_border() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    image = gray_image(80, 96)
+    corner = {"x": 96, "y": 80, "radius": 4, "color": "#c04020"}
+    for border in ("none", [10, 8, 86, 72]):
+        results = [
+            np.asarray(colorizer(image, {"border": border, "points": points})).astype(int)
+            for points in ([], [corner])
+        ]
+        assert np.abs(results[1] - results[0])[-3:, -3:].max() > 20, border
+    beside = Recipe.from_json({"points": [{**corner, "x": 86, "y": 40}]})
+    assert crop_recipe(beside, (96, 80), Rectangle(10, 8, 76, 72))[0].points == ()
 
 
 def test_crop_recipe_crops_boxes_and_masks_to_the_part() -> None:

@@ -42,6 +42,19 @@ def test_finish_adjustments_change_the_named_color_property() -> None:
     assert overlays_of(Recipe.from_json({}), (2, 1), (1, 2)) == ()
 
 
+@pytest.mark.parametrize("action", ["gray", "lock"])
+def test_finish_keeps_gray_and_locked_areas(action: str) -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    left = {"action": action, "path": [[0, 0], [60, 0], [60, 80], [0, 80]]}
+    plain, warm = (
+        np.asarray(colorizer(gray_image(80, 120), {"areas": [left], "finish": {"temperature": warmth}}))
+        for warmth in (0, 100)
+    )
+    change = np.abs(warm.astype(int) - plain).max(axis=2)
+    assert change[:, :50].max() == 0
+    assert np.median(change[:, 70:]) > 10
+
+
 def test_finish_in_recipe_and_finish_option_produce_equal_images(tmp_path: Path) -> None:
     Image.fromarray(gray_image(40, 50)).save(tmp_path / "in.png")
     arguments = ["colorize", str(tmp_path / "in.png"), "--model", "zhang2017_local_small", "--device", "cpu"]

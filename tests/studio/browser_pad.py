@@ -46,6 +46,12 @@ _STAYS_READY = """async () => {
 _CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8").strip()
 
 
+def _text_of(frame: str | bytes) -> str:
+    """Return the JSON text of a frame without spaces after separators."""
+    text = frame if isinstance(frame, str) else frame[4 : 4 + int.from_bytes(frame[:4], "little")].decode()
+    return json.dumps(json.loads(text), separators=(",", ":"))
+
+
 def missing() -> str | None:
     """Return the missing requirement of the browser tests with its install command, or None."""
     if sync_playwright is None:
@@ -78,6 +84,7 @@ class BrowserPad:
             **({"viewport": {"width": 1280, "height": 800}} | options)
         )
         self.url, self.problems, self.broken = url, [], ""
+        self._delayed, self._frames = "", []
         self._hello = hello
         self.page: Page = self._new_page()
 
@@ -109,7 +116,7 @@ class BrowserPad:
                 self._hello(message)
                 frame = json.dumps(message)
             if self.broken == "colored" and isinstance(frame, bytes):
-                message = json.loads(frame[4 : 4 + int.from_bytes(frame[:4], "little")])
+                message = json.loads(_text_of(frame))
                 frame = json.dumps(
                     {
                         "type": "error",
@@ -118,9 +125,31 @@ class BrowserPad:
                         "message": "The model gave up on this image",
                     }
                 )
-            socket.send(frame)
+            if self._delayed and f'"type":"{self._delayed}"' in _text_of(frame):
+                self._frames.append(frame)
+            else:
+                socket.send(frame)
 
         server.on_message(down)
+
+    @contextmanager
+    def delayed(self, kind: str, *, lost: bool = False) -> Iterator[None]:
+        """Deliver replies of a type after the ``with`` block, or lose them with the connection."""
+        self._delayed = kind
+        yield
+        for _ in range(200):
+            if self._frames:
+                break
+            self.page.wait_for_timeout(50)
+        assert self._frames, f"no {kind} message arrived"
+        self._delayed = ""
+        if lost:
+            self._frames.clear()
+            self.lose_connection()
+            self.broken = ""
+        while self._frames:
+            self._socket.send(self._frames.pop(0))
+        self.next_frame()
 
     def lose_connection(self) -> None:
         self.broken = "link"
@@ -131,6 +160,12 @@ class BrowserPad:
         """Simulate a crash: close the page without events, and open a new page without its session."""
         self.page.close(run_before_unload=False)
         self.page = self._new_page()
+
+    def reload(self) -> None:
+        """Reload the page, which reopens its photo."""
+        self.page.reload()
+        self.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+        self.settle()
 
     def new_tab(self) -> BrowserPad:
         """Open the same address in another tab."""
@@ -201,6 +236,14 @@ class BrowserPad:
         for place in others:
             self.page.mouse.move(*self.place(*place), steps=steps)
         self.page.mouse.up()
+
+    def key(self, kind: str, key: str, code: str, *, ctrl: bool = False, shift: bool = False) -> None:
+        """Send a key event of any keyboard layout; ``kind`` is keyDown or keyUp."""
+        modifiers = 2 * ctrl + 8 * shift
+        session = self.context.new_cdp_session(self.page)
+        session.send(
+            "Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code, "modifiers": modifiers}
+        )
 
     def choose_file(self, act: Callable[[], None], file: Path) -> None:
         with self.page.expect_file_chooser() as chooser:

@@ -166,6 +166,43 @@ def test_pad_can_be_operated_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp
         assert image.size == SIZE
 
 
+def test_shortcuts_work_with_every_keyboard_layout(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.page.focus(".cz-stage")
+    undos = ["я", "ζ", "ئ", "ז", "ㅋ"]  # Russian, Greek, Arabic, Hebrew, Korean
+    for count in range(len(undos) + 1):
+        pad.click(30 + 30 * count, 50)
+    for key in undos:
+        pad.key("keyDown", key, "KeyZ", ctrl=True)
+    pad.next_frame()
+    assert len(pad.points()) == 1
+    pad.key("keyDown", "Я", "KeyZ", ctrl=True, shift=True)
+    assert len(pad.points()) == 2
+    pad.key("keyDown", "y", "KeyZ", ctrl=True)  # QWERTZ: redo
+    assert len(pad.points()) == 3
+    pad.key("keyDown", "w", "KeyZ", ctrl=True)  # AZERTY: no shortcut
+    pad.key("keyDown", "ü", "BracketLeft")  # QWERTZ: no shortcut
+    assert len(pad.points()) == 3
+    pad.click(200, 130)
+    pad.settle()
+    radius = pad.points()[3]["radius"]
+    pad.key("keyDown", "ъ", "BracketRight")
+    assert pad.points()[3]["radius"] > radius
+    pad.settle()
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    before = pad.points()[3]["color"]
+    pad.key("keyDown", "٢", "Digit2")  # Arabic
+    assert pad.points()[3]["color"] != before
+    place = pad.place(207, 130)
+    pad.key("keyDown", "щ", "KeyO")
+    expect_color(pad, *place, False)
+    pad.key("keyUp", "щ", "KeyO")
+    expect_color(pad, *place, True)
+    pad.key("keyDown", "И", "KeyB", shift=True)
+    pad.next_frame()
+    assert pad.page.get_attribute("[data-tool=paint]", "aria-pressed") == "true"
+
+
 @pytest.mark.nightly
 def test_pad_restores_work_after_a_crash(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)

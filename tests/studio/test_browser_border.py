@@ -67,7 +67,7 @@ def test_pad_with_border_returns_positions_in_full_image_pixels(pad: DirectPad) 
     photo = pad.open(scan_file())
     recipe = {"image": photo["image"], "points": [POINT]}
     found = pad.call("next", recipe=recipe).body
-    assert INSIDE.contains((found["x"], found["y"]))
+    assert INSIDE.contains((found["x"], found["y"]), (photo["width"], photo["height"]))
     assert pad.call("suggest", recipe=recipe, x=90, y=70, exclude=0).body["items"]
 
     path = [[X + 40, Y + 30], [X + 100, Y + 30], [X + 100, Y + 80], [X + 40, Y + 80]]

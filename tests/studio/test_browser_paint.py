@@ -72,6 +72,48 @@ def test_paint_brush_changes_only_its_stroke_and_can_be_erased(
     assert "paint" not in painter.recipe()
 
 
+# synthetic events, because Chromium cannot emulate a pen; they have no capture
+POINTERS = """(events) => {
+  const stage = document.querySelector(".cz-stage");
+  stage.setPointerCapture = () => {};
+  for (const [type, kind, id, [clientX, clientY]] of events) {
+    const fields = { clientX, clientY, button: type === "move" ? -1 : 0, bubbles: true };
+    stage.dispatchEvent(new PointerEvent(`pointer${type}`, { pointerId: id, pointerType: kind, ...fields }));
+  }
+}"""
+
+
+def touch(pad: BrowserPad, *events: tuple[str, str, int, tuple[float, float]]) -> None:
+    pad.page.evaluate(POINTERS, [[*event[:3], pad.place(*event[3])] for event in events])
+    pad.next_frame()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("palm_first", [True, False])
+@pytest.mark.parametrize("end", ["up", "cancel"])
+def test_palm_does_not_disturb_a_pen_stroke(painter: BrowserPad, palm_first: bool, end: str) -> None:
+    palm = ("down", "touch", 2, (150, 140))
+    pen = [("down", "pen", 1, (40, 30)), ("move", "pen", 1, (80, 30)), ("move", "pen", 1, (120, 30))]
+    pen.insert(0 if palm_first else 2, palm)
+    origin = painter.place(0, 0)
+    touch(painter, *pen, ("move", "touch", 2, (170, 100)), (end, "touch", 2, (170, 100)))
+    soon = [("down", "touch", 3, (50, 140)), ("up", "touch", 3, (50, 140))]  # shortly after the pen
+    touch(painter, ("move", "pen", 1, (160, 30)), ("up", "pen", 1, (160, 30)), *soon)
+    painter.settle()
+    (stroke,) = painter.recipe()["paint"]
+    assert stroke["path"][0] == pytest.approx([40, 30], abs=1)
+    assert stroke["path"][-1] == pytest.approx([160, 30], abs=1)
+    assert painter.place(0, 0) == origin
+    painter.page.wait_for_timeout(500)
+    touch(painter, ("down", "touch", 4, (20, 60)), ("move", "touch", 4, (60, 60)))
+    touch(painter, ("up", "touch", 4, (60, 60)))
+    assert len(painter.recipe()["paint"]) == 2
+    fingers = [("down", "touch", 5, (100, 80)), ("down", "touch", 6, (140, 80))]
+    touch(painter, *fingers, ("move", "touch", 6, (200, 80)), *(("up", *each[1:]) for each in fingers))
+    assert painter.place(0, 0) != origin
+    painter.settle()
+
+
 def test_ora_export_stores_paint_in_a_separate_layer(pad: DirectPad) -> None:
     photo = pad.open(photo_file(96, 80))
     pack = zipfile.ZipFile(io.BytesIO(pad.export({"image": photo["image"], "paint": [LINE]}, "ora")))

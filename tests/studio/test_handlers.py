@@ -272,6 +272,30 @@ def test_offered_image_can_be_opened_repeatedly(studio: Studio, monkeypatch: pyt
     studio.disconnect(pad.session)
 
 
+def test_recipe_for_another_photo_than_the_open_photo_is_refused(pad: DirectPad) -> None:
+    first = pad.open()["image"]
+    second = pad.open(photo_file(96, 80, "JPEG"))["image"]
+    for kind in ("color", "export", "next", "select"):
+        fields = {"x": 5, "y": 5}
+        assert pad.call(kind, recipe={"image": first}, **fields).body["code"] == "no_photo"
+        assert pad.call(kind, recipe={"image": second}, **fields).type != "error"
+
+
+def test_locking_keeps_the_adjusted_colors(pad: DirectPad) -> None:
+    pad.open()
+    replacement = {"old": "#708050", "new": "#b04030", "range": 90}
+    adjusted = {"finish": {"temperature": 80}, "replacements": [replacement]}
+    area = {"action": "lock", "path": [[0, 0], [96, 0], [96, 80], [0, 80]]}
+    kept = pad.call("keep", recipe=adjusted, area=area).body["kept"]
+    locked = {"areas": [{**area, "kept": kept}]}
+    results = [
+        pixels(pad.export(recipe)).astype(int)
+        for recipe in (adjusted, {**adjusted, **locked}, {"finish": {"temperature": -80}, **locked}, {})
+    ]
+    assert all(np.abs(result - results[0]).mean() < 1 for result in results[1:3])
+    assert np.abs(results[3] - results[0]).mean() > 10
+
+
 def test_non_replaceable_requests_all_receive_replies(pad: DirectPad) -> None:
     pad.open()
     area = {"action": "lock", "path": [[5, 5], [40, 5], [40, 40]]}

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from pads import DirectPad, photo_file, pixels
+from pads import DirectPad, image_file, photo_file, pixels
 from PIL import Image
 
 from colorzoo.image_io.read import read_image
@@ -55,3 +55,27 @@ def test_ora_export_follows_the_openraster_specification(pad: DirectPad) -> None
     assert np.abs(over(gray, colors) - merged).max() <= 1
     assert np.array_equal(gray, pixels(photo_file(300, 80)))
     assert pixels(pack.read("Thumbnails/thumbnail.png")).shape == (68, 256, 3)
+
+
+@pytest.mark.parametrize("paint", [[], [{"path": [[20, 40], [70, 40]], "size": 16, "color": "#c04020"}]])
+def test_layers_of_a_transparent_photo_produce_its_alpha(pad: DirectPad, paint: list[dict]) -> None:
+    alpha = np.broadcast_to(np.arange(96, dtype=np.uint8)[None] * 8 // 3, (80, 96)).copy()
+    alpha[60:] = 255
+    gray = pixels(photo_file(96, 80))
+    photo = pad.open(image_file(np.dstack([gray, alpha])))
+    recipe = {"image": photo["image"], "paint": paint}
+    plain = pixels(pad.export(recipe))
+    pack = zipfile.ZipFile(io.BytesIO(pad.export(recipe, "ora")))
+    assert np.array_equal(pixels(pack.read("mergedimage.png")), plain)
+    assert np.array_equal(plain[..., 3], alpha)
+    sources = [each.attrib["src"] for each in ElementTree.fromstring(pack.read("stack.xml")).iter("layer")]
+    merged = Image.new("RGBA", (96, 80))
+    for source in reversed(sources):
+        layer = Image.open(io.BytesIO(pack.read(source)))
+        merged = Image.alpha_composite(merged, layer.convert("RGBA"))
+    assert np.abs(np.asarray(merged)[..., 3].astype(int) - alpha).max() <= 2
+    change = np.asarray(merged)[..., :3].astype(int) - plain[..., :3]
+    assert np.abs(change[alpha > 100]).max() <= 4
+    colors = pixels(pad.export(recipe, "layer"))
+    assert not colors[alpha == 0][:, 3].any()
+    assert pixels(pack.read("Thumbnails/thumbnail.png"))[0, 0, 3] == 0

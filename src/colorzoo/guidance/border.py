@@ -31,9 +31,15 @@ class Rectangle(NamedTuple):
         """Row and column slices of the rectangle."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
-    def contains(self, place: tuple[float, float]) -> bool:
-        """Return whether the image point (x, y) lies in the rectangle."""
-        return 0 <= place[0] - self.x < self.width and 0 <= place[1] - self.y < self.height
+    def contains(self, place: tuple[float, float], size: tuple[int, int]) -> bool:
+        """Return whether the pixel of an image point (x, y) lies in the rectangle.
+
+        Args:
+            place: Point; points on the right and bottom edges of the image belong to its last pixels.
+            size: Width and height of the image.
+        """
+        x, y = min(place[0], size[0] - 1), min(place[1], size[1] - 1)
+        return 0 <= x - self.x < self.width and 0 <= y - self.y < self.height
 
     def shifted(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert an image point (x, y) to rectangle coordinates; the point can lie outside."""

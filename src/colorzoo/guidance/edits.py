@@ -136,7 +136,9 @@ def _adjustment() -> Any:
 
 @dataclass(frozen=True)
 class Finish:
-    """Color adjustments of the whole result, each from -100 to 100; 0 changes nothing.
+    """Color adjustments of the result, each from -100 to 100; 0 changes nothing.
+
+    Gray and locked areas are not adjusted.
 
     Examples:
         >>> parse_finish_text("temperature=20,vibrance=-10", "--finish").vibrance

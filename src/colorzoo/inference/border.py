@@ -380,7 +380,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     points = tuple(
         replace(point, x=point.x - inside.x, y=point.y - inside.y)
         for point in recipe.points
-        if inside.contains((point.x, point.y))
+        if inside.contains((point.x, point.y), size)
     )
     lost = len(recipe.points) - len(points)
     notes = (

@@ -78,20 +78,14 @@ class Replacing:
 
     Attributes:
         replacements: Replacements in the order of application.
-        locked: ``(1, H, W)`` mask of locked colors in [0, 1] at full size; None without locks.
     """
 
     replacements: tuple[ColorReplacement, ...]
-    locked: BicubicUpsampler | None
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Replace colors in a band that starts at row ``first``; see `Overlay`."""
-        before = ab.clone()
         for replacement in self.replacements:
             _replace(ab, replacement)
-        if self.locked is not None:
-            share = self.locked.rows(first, first + ab.shape[1]).clamp(0, 1)
-            ab += share * (before - ab)
 
 
 def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
@@ -325,6 +319,26 @@ class Finishing:
                 ab[channel] += (warmer + pinker) * weight
 
 
+@dataclass(frozen=True)
+class OutsideLocks:
+    """Overlay that applies another overlay to the pixels without locked colors.
+
+    Attributes:
+        overlay: Overlay to apply.
+        locked: ``(1, H, W)`` mask of locked colors in [0, 1] at full size.
+    """
+
+    overlay: Overlay
+    locked: BicubicUpsampler
+
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
+        """Apply the overlay in a band that starts at row ``first``; see `Overlay`."""
+        before = ab.clone()
+        self.overlay.add_to(ab, lightness, first)
+        share = self.locked.rows(first, first + ab.shape[1]).clamp(0, 1)
+        ab += share * (before - ab)
+
+
 def overlays_of(
     recipe: Recipe,
     image_size: tuple[int, int],
@@ -343,12 +357,15 @@ def overlays_of(
             change; see `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
+
+    def outside_locks(overlay: Overlay) -> Overlay:
+        return overlay if locked is None else OutsideLocks(overlay, BicubicUpsampler(locked[None], size))
+
     if recipe.replacements:
-        kept = None if locked is None else BicubicUpsampler(locked[None], size)
-        found.append(Replacing(recipe.replacements, kept))
+        found.append(outside_locks(Replacing(recipe.replacements)))
     if recipe.paint:
         limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
         found.append(Painting(recipe.paint, image_size, size, recipe.strength, limits))
     if recipe.finish is not None:
-        found.append(Finishing(recipe.finish))
+        found.append(outside_locks(Finishing(recipe.finish)))
     return tuple(found)

@@ -89,15 +89,20 @@ class Context:
         """
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
-    def opened(self) -> OpenedImage:
+    def opened(self, recipe: Recipe | None = None) -> OpenedImage:
         """Return the open photo of the session.
 
+        Args:
+            recipe: Recipe for the photo; None does not check which photo is open.
+
         Raises:
-            StudioError: No photo is open.
+            StudioError: No photo is open, or the recipe is for another photo.
         """
         opened = self.session.opened
         if opened is None:
             raise StudioError("no_photo", "no photo is open in this session. Open the photo again.")
+        if recipe is not None and recipe.sha256 not in (None, opened.sha256):
+            raise StudioError("no_photo", "another photo is open in this session. Open the photo again.")
         return opened
 
     def place(self) -> tuple[float, float]:
@@ -133,8 +138,10 @@ class Context:
         Raises:
             GuidanceError: The border rectangle of the recipe extends beyond the photo, or the reference is
                 gray although the model requires a color reference.
+            StudioError: No photo is open, or the recipe is for another photo.
         """
-        opened, recipe = self.opened(), recipe or self.recipe()
+        recipe = recipe or self.recipe()
+        opened = self.opened(recipe)
         colorizer = self.pool.get(recipe.model)
         opened = (opened.on_paper() if colorizer.is_sketch_model else opened).healed(recipe.healing)
         part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
@@ -356,7 +363,7 @@ def _match(ctx: Context) -> Iterator[Message]:
     match = match_of(result)
     if match is not None and reference is not None:
         place, window = _inside(x, y, ctx.opened()), request.opened.window
-        if window is None or window.inside.contains(place):
+        if window is None or window.inside.contains(place, window.size):
             inner = _inner(request, place)
             found = regions.matched_place(match, inner, request.opened.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
@@ -384,7 +391,8 @@ def _export(ctx: Context) -> Iterator[Message]:
             f"export.format must be one of {', '.join(_MIME_TYPES)}, got {kind!r}, and export.quality "
             f"must be from 1 to 100, got {quality}",
         )
-    opened, recipe = ctx.opened(), ctx.recipe()
+    recipe = ctx.recipe()
+    opened = ctx.opened(recipe)
     name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
     image = opened.decode()
     colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference

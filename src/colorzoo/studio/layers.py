@@ -41,16 +41,18 @@ def encode_layers(
         unpainted: Colorized photo without paint strokes, RGB ``(H, W, 3)``; None if the recipe has no paint
             strokes.
     """
-    gray, result = gray_levels(image), quantized(levels, None, 8)
+    gray, merged = gray_levels(image), quantized(levels, image, 8)
+    result = merged[..., :3]
     if kind == "layer":
-        return _png(color_layer(gray, result))
-    layers = {"Photo": gray}
-    if unpainted is None:
-        layers["Colors"] = color_layer(gray, result)
+        layers = {"Colors": color_layer(gray, result)}
+    elif unpainted is None:
+        layers = {"Photo": gray, "Colors": color_layer(gray, result)}
     else:
         below = quantized(unpainted, None, 8)
-        layers |= {"Colors": color_layer(gray, below), "Paint": color_layer(below, result)}
-    return _open_raster(layers, result)
+        layers = {"Photo": gray, "Colors": color_layer(gray, below), "Paint": color_layer(below, result)}
+    if image.alpha is not None:
+        layers = _with_alpha(layers, merged[..., 3])
+    return _png(layers["Colors"]) if kind == "layer" else _open_raster(layers, merged)
 
 
 def gray_levels(image: RasterImage) -> Bytes:
@@ -89,6 +91,28 @@ def color_layer(image: Bytes, result: Bytes) -> Bytes:
     return layer
 
 
+def _with_alpha(layers: dict[str, Bytes], alpha: Bytes) -> dict[str, Bytes]:
+    """Return layers with reduced opacity; compositing them produces the alpha channel of the photo.
+
+    Args:
+        layers: Gray ``(H, W)`` or RGBA ``(H, W, 4)`` layers by name, starting with the lowest layer.
+        alpha: ``(H, W)`` alpha channel of the photo.
+    """
+    found = {
+        name: np.dstack([layer, np.full_like(layer, 255)]) if layer.ndim == 2 else layer.copy()
+        for name, layer in layers.items()
+    }
+    for first in range(0, len(alpha), _ROWS):
+        rows = slice(first, first + _ROWS)
+        rest = alpha[rows] / np.float32(255)  # alpha that the remaining layers must produce
+        for layer in reversed(found.values()):
+            opacity = layer[rows, :, -1]
+            opacity[:] = np.rint(rest * opacity)
+            share = opacity / np.float32(255)
+            rest = np.where(share < 1, (rest - share).clip(0) / np.maximum(1 - share, 1e-6), 1)
+    return found
+
+
 def _png(levels: Bytes) -> bytes:
     file = io.BytesIO()
     Image.fromarray(levels).save(file, "PNG", compress_level=3)
@@ -96,7 +120,7 @@ def _png(levels: Bytes) -> bytes:
 
 
 def _open_raster(layers: dict[str, Bytes], result: Bytes) -> bytes:
-    """Encode layers as an OpenRaster file; ``layers`` starts with the lowest layer."""
+    """Encode layers and their composite as an OpenRaster file; ``layers`` starts with the lowest layer."""
     small = Image.fromarray(result)
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     thumbnail = io.BytesIO()

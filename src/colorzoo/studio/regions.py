@@ -21,6 +21,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.fields import Reach
+from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.pipeline import (
     divided_regions,
     extent_of,
@@ -226,10 +227,12 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
     share = locked_share(
         draw_areas(lightness, areas=[*others, area], image_size=request.opened.size), area.action
     )
-    painted = (
-        torch.zeros_like(lightness) if result.predicted_lightness is None else result.predicted_lightness
-    )
-    lab = torch.cat([painted[0], result.ab])
+    predicted, ab = result.predicted_lightness, result.ab.clone()
+    shown, shape = lightness if predicted is None else predicted, lightness.shape[2:]
+    recipe = replace(result.recipe, paint=())  # paint also covers locked colors
+    for overlay in overlays_of(recipe, result.part.size, shape, result.colors.locked):
+        overlay.add_to(ab, shown[0, 0], 0)
+    lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
     if (window := request.opened.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
         share = torch.from_numpy(window.surrounded(share.numpy()))

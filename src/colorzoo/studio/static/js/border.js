@@ -32,7 +32,8 @@ export function insideOf(pad) {
 export function isOnBorder(pad, x, y) {
   const inside = insideOf(pad);
   if (!inside) return false;
-  return x < inside.x || y < inside.y || x >= inside.x + inside.width || y >= inside.y + inside.height;
+  const [left, top] = [Math.min(x, pad.photo.width - 1), Math.min(y, pad.photo.height - 1)]; // places on the edges belong to the last pixels
+  return left < inside.x || top < inside.y || left >= inside.x + inside.width || top >= inside.y + inside.height;
 }
 
 /** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the border near a position, or null */

@@ -43,15 +43,12 @@ export async function requestColor(pad, quality, early = false) {
   markTime("pad:sent", id, { quality });
   if (place) pad.expectSuggestions(id, pad.ui.selected);
   pad.beginWork(id);
-  try {
-    const reply = await answer;
+  await pad.act(async (step) => {
+    const reply = await step(answer);
     change(pad.ui, { failure: null });
-    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { paint, healing }, reply);
-  } catch (error) {
-    handleFailure(pad, error, quality);
-  } finally {
-    pad.endWork(id);
-  }
+    if (reply && id > photo.shown) await showColored(pad, photo, id, { paint, healing }, reply);
+  }, (error) => handleFailure(pad, error, quality));
+  pad.endWork(id);
 }
 
 export function markInput(pad) {
@@ -84,7 +81,7 @@ async function showColored(pad, photo, id, { paint, healing }, { message, buffer
   });
   pad.afterNextDraw(() => markTime("pad:painted", id));
   if (message.quality === "final") {
-    refreshSuggested(pad, photo);
+    refreshSuggested(pad);
     pad.announce(t("Colors updated"), true);
     pad.queue.requestFullLater();
   }
@@ -104,18 +101,19 @@ export async function requestExtent(pad) {
   const reach = reachOf(point);
   const place = { x: point.x, y: point.y, radius: pointRadius(point, pad.perNetworkPixel()) };
   const message = { type: "extent", ...place, reach, recipe: currentRecipe(pad) };
-  const reply = await pad.client.ask(message).catch(() => null);
-  if (!reply) return;
-  if (pad.ui.selected === point.id) pad.set({ reachSteps: { id: point.id, steps: reply.message.steps ?? [] } });
-  if (!pad.ui.extent) return; // the slider was released
-  const layer = await decodeLayer(reply.buffers[0], "image/png");
-  if (pad.ui.extent) pad.set({ extent: { layer } });
+  await pad.act(async (step) => {
+    const reply = await step(pad.client.ask(message));
+    if (!reply) return;
+    if (pad.ui.selected === point.id) pad.set({ reachSteps: { id: point.id, steps: reply.message.steps ?? [] } });
+    if (!pad.ui.extent) return; // the slider was released
+    const layer = await step(decodeLayer(reply.buffers[0], "image/png"));
+    if (pad.ui.extent) pad.set({ extent: { layer } });
+  }, () => {});
 }
 
 export async function requestNext(pad) {
-  const { photo } = pad;
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
-  if (!reply || pad.photo !== photo || pad.ui.opening) return;
+  if (!reply || pad.ui.opening) return;
   const { x, y } = reply.message;
   if (x === null || x === undefined) return pad.toast(t("This coloring model cannot suggest where to add a point."));
   pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
@@ -134,12 +132,12 @@ export async function requestRegions(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-async function refreshSuggested(pad, photo) {
+async function refreshSuggested(pad) {
   if (!pad.ui.regions || !pad.accepts("regions")) return;
   const { divisions } = pad.doc;
-  const reply = await pad.client.ask({ type: "propose", recipe: currentRecipe(pad) }).catch(() => null);
+  const reply = await pad.askQuietly({ type: "propose", recipe: currentRecipe(pad) });
   const { regions } = pad.ui;
-  if (!reply || !regions || pad.photo !== photo || reply.message.proposal !== regions.proposal) return;
+  if (!reply || !regions || reply.message.proposal !== regions.proposal) return;
   const same = divisions === regions.divisions;
   pad.set({ regions: { ...regions, items: reply.message.items, divisions, ...(same ? {} : { labels: labelsOf(reply.buffers[0]) }) } });
 }
@@ -196,6 +194,6 @@ export function updateClasses(pad) {
 
 export async function requestMatch(pad, x, y) {
   if (!pad.ui.exemplar || pad.ui.link !== "open") return;
-  const reply = await pad.client.ask({ type: "match", recipe: currentRecipe(pad), x, y }).catch(() => null);
+  const reply = await pad.askQuietly({ type: "match", recipe: currentRecipe(pad), x, y });
   if (reply) pad.set({ matched: reply.message.x === null ? null : [reply.message.x, reply.message.y] });
 }

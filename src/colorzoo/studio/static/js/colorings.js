@@ -56,7 +56,7 @@ export function createColoringsPanel(pad) {
     found = null;
     hasNone = false;
     const goesOn = () => asked === of && subject() === of && !isBegun(pad.doc) && pad.state() === "ready";
-    const ask = (message) => pad.client.ask(message).catch(() => null); // in the background, so errors are not shown
+    const ask = (message) => pad.askQuietly(message);
     const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
     const items = reply?.message.items ?? [];
     if (asked !== of) return;

@@ -103,8 +103,11 @@ function showStep(pad, words) {
     pad.documentChanged();
   };
   const sent = followReference(pad);
-  if (sent) sent.then(color);
-  else color();
+  if (!sent) return color();
+  return pad.act(async (step) => {
+    await step(sent);
+    color();
+  });
 }
 
 function startCross(pad) {
@@ -116,7 +119,7 @@ function startCross(pad) {
 
 function useSuggestion(pad, event) {
   const { suggestions, selected } = pad.ui;
-  const number = Number(event.key) - 1;
+  const number = Number(keyOf(event)) - 1;
   if (suggestions && suggestions.pointId === selected) takeSuggestion(pad, number);
   else if (pad.selectedPoint()) pad.set({ awaited: { number, pointId: selected } });
 }
@@ -171,10 +174,19 @@ export function keyLabel(keys) {
   return order.map((part) => names[part] ?? part.toUpperCase()).join("+");
 }
 
+/** Keys of a US keyboard without and with Shift, by code; letters and digits are part of their codes. */
+const US_KEYS = { BracketLeft: "[{", BracketRight: "]}", Backslash: "\\|", Comma: ",<", Period: ".>", Slash: "/?", Minus: "-_", Equal: "=+" };
+
+/** Return the key in lower case. For a character of a script other than Latin, this is the key at the same position of a US keyboard. @param {KeyboardEvent} event */
+export function keyOf({ key, code, shiftKey }) {
+  if (!/[^\p{scx=Latin}\p{scx=Common}\p{scx=Inherited}]/u.test(key)) return key.toLowerCase();
+  return (/^(?:Key|Digit)(.)$/.exec(code)?.[1] ?? US_KEYS[code]?.[Number(shiftKey)] ?? key).toLowerCase();
+}
+
 function chordOf(event) {
   const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
   if (event.code === "Digit0" && event.shiftKey) return "shift+0";
-  const name = event.key === " " ? "space" : event.key.toLowerCase();
+  const name = event.key === " " ? "space" : keyOf(event);
   const shift = event.shiftKey && (mod || /^[a-z]/.test(name)) ? "shift+" : "";
   return `${shift}${mod}${name}`;
 }
@@ -196,7 +208,7 @@ function release(pad) {
 }
 
 function keyUp(pad, event) {
-  const key = event.key.toLowerCase();
+  const key = keyOf(event);
   if (key === "o" && pad.ui.hold) pad.set({ hold: false });
   if (key === " " && pad.ui.panning) pad.set({ panning: false });
 }

@@ -2,13 +2,13 @@
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
- *   untouched?: boolean, byHex?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
+ *   untouched?: boolean, byHex?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string, fields?: Record<string, any>}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
  *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and does not affect the result;
  *   byHex: ab is computed from hex and the lightness at the point, as in a recipe without ab;
- *   wanted is a requested color outside sRGB at the lightness of the point; strength defaults to 1
+ *   wanted is a requested color outside sRGB at the lightness of the point; strength defaults to 1; fields: unknown fields of a recipe
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
- * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
+ * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>, regionFields: Record<string, any>,
  *   divisions: {path: [number, number][], closed?: boolean}[], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   classFields: Record<string, any>, boxes: import("./shapes.js").Box[] | null,
@@ -66,9 +66,13 @@ const RECIPE_FIELDS = [
   "divisions", "border", "finish", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
 ];
 
+const IMAGE_FIELDS = ["width", "height", "sha256"];
+const STUDIO_FIELDS = ["muted", "untouched", "skipped"];
+const POINT_FIELDS = ["x", "y", "radius", "color", "ab", "reach", "strength", "stroke", "wanted", "locked", "untouched", "place"];
+
 export function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, divisions: [], proposal: null, skipped: [], exemplar: null, classes: {},
+    model, points: [], scribbles: [], regions: {}, regionFields: {}, divisions: [], proposal: null, skipped: [], exemplar: null, classes: {},
     classFields: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], finish: null, border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
   };
 }
@@ -143,7 +147,7 @@ const round = (value, digits) => Math.round(value * 10 ** digits) / 10 ** digits
 export const pointRadius = (point, perNetworkPixel) => point.radius ?? (point.size / 2) * perNetworkPixel;
 
 /**
- * Convert a document to a recipe for the command line; muted hints are stored in the field `studio`.
+ * Convert a document to a recipe for the command line; muted hints are stored in the field `studio` with their place in the list of points.
  * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} image @returns {Record<string, any>}
  */
 export function toRecipe(doc, image) {
@@ -152,12 +156,12 @@ export function toRecipe(doc, image) {
   /** @type {Record<string, any>} */
   const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(border === "automatic" ? {} : { border }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
-  recipe.strength = round(doc.strength, 3);
+  recipe.strength = doc.strength;
   const write = (point) => pointEntry(point, image.perNetworkPixel);
   const active = activePoints(doc);
   if (active.length) recipe.points = active.map(write);
-  if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(({ path, width }) => ({ path: path.map(([x, y]) => [round(x, 1), round(y, 1)]), width: round(width, 2) }));
-  const regions = Object.entries(doc.regions).map(([index, color]) => ({ index: Number(index), color }));
+  if (doc.scribbles.length) recipe.scribbles = doc.scribbles;
+  const regions = Object.entries(doc.regions).map(([index, color]) => ({ ...doc.regionFields[index], index: Number(index), color }));
   if (regions.length) recipe.regions = regions;
   if (doc.divisions.length) recipe.divisions = doc.divisions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
@@ -172,9 +176,10 @@ export function toRecipe(doc, image) {
   if (doc.healing.length) recipe.healing = doc.healing;
   for (const name of Object.keys(OVERLAYS)) if (doc[name].length) recipe[name] = doc[name];
   if (doc.statistics) recipe.statistics = doc.statistics;
-  const muted = doc.points.filter((point) => point.muted).map((point) => ({ ...write(point), ...(point.untouched ? { untouched: true } : {}) }));
-  const untouched = doc.points.filter((point) => point.untouched && !point.muted).map(write);
-  const studio = { ...(muted.length ? { muted } : {}), ...(untouched.length ? { untouched } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
+  const apart = (isApart) => doc.points.flatMap((point, place) => (isApart(point) ? [{ ...write(point), place, ...(point.muted && point.untouched ? { untouched: true } : {}) }] : []));
+  const muted = apart((point) => point.muted);
+  const untouched = apart((point) => point.untouched && !point.muted);
+  const studio = { ...doc.extra.studio, ...(muted.length ? { muted } : {}), ...(untouched.length ? { untouched } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
 }
@@ -188,9 +193,9 @@ function readExemplar(exemplar) {
 
 function pointEntry(point, perNetworkPixel) {
   return {
-    x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
-    ...(point.byHex ? {} : { ab: [round(point.ab[0], 3), round(point.ab[1], 3)] }), ...(point.locked ? { locked: true } : {}),
-    reach: reachOf(point), ...(strengthOf(point) < 1 ? { strength: round(strengthOf(point), 2) } : {}), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
+    ...point.fields, x: point.x, y: point.y, radius: point.radius ?? round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
+    ...(point.byHex ? {} : { ab: point.ab }), ...(point.locked ? { locked: true } : {}),
+    reach: reachOf(point), ...(strengthOf(point) < 1 ? { strength: strengthOf(point) } : {}), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
   };
 }
 
@@ -212,16 +217,15 @@ export function fromRecipe(recipe, image, abOf) {
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file contains no edits. Choose an edits file that was saved with “Save edits”.");
   if ((recipe.version ?? RECIPE_VERSION) > RECIPE_VERSION) throw new Error(`This edits file (version ${recipe.version}) requires a newer version of colorzoo.`);
   checkSize(recipe.image ?? {}, image);
-  const read = (more) => (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, image, abOf), ...more });
-  const points = list(recipe, "points").map(read({}));
-  points.push(...list(recipe.studio ?? {}, "muted").map(read({ muted: true })), ...list(recipe.studio ?? {}, "untouched").map(read({ untouched: true })));
+  const points = readPoints(recipe, (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, image, abOf) }));
   const { map, ...classFields } = recipe.classes ?? {};
   return {
     ...emptyDoc(recipe.model ?? ""),
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
-    divisions: list(recipe, "divisions").map(({ path, closed } = {}, index) => ({ path: readStroke({ path }, index).path, ...(closed ? { closed: true } : {}) })),
+    regionFields: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, without(region, ["index", "color"])])),
+    divisions: list(recipe, "divisions").map((entry, index) => readPath(entry, index)),
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
@@ -237,8 +241,26 @@ export function fromRecipe(recipe, image, abOf) {
     finish: recipe.finish ?? null,
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
-    extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !RECIPE_FIELDS.includes(name))),
+    extra: readExtra(recipe),
   };
+}
+
+/** @returns {Record<string, any>} unknown fields, also those of the objects `image` and `studio`, and a reference without a file */
+function readExtra(recipe) {
+  const parts = { image: without(recipe.image, IMAGE_FIELDS), studio: without(recipe.studio, STUDIO_FIELDS), exemplar: recipe.exemplar?.path ? {} : recipe.exemplar ?? {} };
+  return { ...without(recipe, RECIPE_FIELDS), ...Object.fromEntries(Object.entries(parts).filter(([, fields]) => Object.keys(fields).length)) };
+}
+
+const without = (object, names) => Object.fromEntries(Object.entries(object ?? {}).filter(([name]) => !names.includes(name)));
+
+/** Read the points in their order: muted points, and points without a color, are stored apart. @param {(entry: any, index: number) => any} read */
+function readPoints(recipe, read) {
+  const points = list(recipe, "points").map(read);
+  const apart = ["muted", "untouched"].flatMap((flag) => (
+    list(recipe.studio ?? {}, flag).map((entry, index) => ({ place: entry?.place ?? Number.MAX_SAFE_INTEGER, point: { ...read(entry, index), [flag]: true } }))
+  ));
+  for (const { place, point } of apart.sort((one, other) => one.place - other.place)) points.splice(place, 0, point);
+  return points;
 }
 
 function list(holder, name) {
@@ -261,16 +283,18 @@ function readPoint(entry, index, image, abOf) {
   const radius = entry.radius ?? 3;
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / image.perNetworkPixel)));
   return {
-    id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
+    id: 0, x: entry.x, y: entry.y, size, radius, fields: without(entry, POINT_FIELDS), ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(entry.ab ? {} : { byHex: true }), ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
     ...(Number.isFinite(entry.strength) ? { strength: entry.strength } : {}), ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(isHex(entry.wanted) ? { wanted: entry.wanted } : {}),
   };
 }
 
-function readStroke(entry, index) {
+const readStroke = (entry, index) => ({ ...readPath(entry, index), width: entry.width ?? 5 });
+
+function readPath(entry, index) {
   const ok = Array.isArray(entry?.path) && entry.path.length && entry.path.every((at) => at.length === 2 && at.every(Number.isFinite));
   if (!ok) throw damagedFile(`brush stroke ${index + 1}`);
-  return { path: entry.path, width: entry.width ?? 5 };
+  return entry;
 }
 
 const isHex = (text) => /^#[0-9a-f]{6}$/i.test(text ?? "");
@@ -281,19 +305,28 @@ function readReplacement(entry, index) {
 }
 
 function readPaint(entry, index) {
-  readStroke(entry, index);
+  readPath(entry, index);
   if (Boolean(entry.erase) === isHex(entry.color)) throw damagedFile(`the color of paint stroke ${index + 1}`);
   return { ...OVERLAYS.paint, ...entry };
 }
 
 export const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
+/** Round a new position or color to the precision of a recipe. @template {Partial<Point>} P @param {P} change @returns {P} */
+export function roundedPoint(change) {
+  const rounded = { ...change };
+  if (change.x !== undefined) rounded.x = round(change.x, 2);
+  if (change.y !== undefined) rounded.y = round(change.y, 2);
+  if (change.ab) rounded.ab = [round(change.ab[0], 3), round(change.ab[1], 3)];
+  return rounded;
+}
+
 /** Change a point and all other points of its stroke. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
 export function changePoint(doc, id, change) {
   const one = doc.points.find((point) => point.id === id);
   const points = one ? strokePoints(doc, one) : [];
-  const { x = one?.x, y = one?.y, ...rest } = change;
-  const changed = (point) => ({ ...point, ...rest, x: point.x + x - one.x, y: point.y + y - one.y });
+  const { x, y, ...rest } = change;
+  const changed = (point) => ({ ...point, ...roundedPoint({ ...rest, ...(x === undefined ? {} : { x: point.x + x - one.x, y: point.y + y - one.y }) }) });
   return { ...doc, points: doc.points.map((point) => (points.includes(point) ? changed(point) : point)) };
 }
 

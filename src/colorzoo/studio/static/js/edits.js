@@ -2,7 +2,7 @@
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
-import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, strokePoints, unavailableDab, withoutPoint } from "./document.js";
+import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, roundedPoint, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
@@ -143,7 +143,7 @@ export function brushPoint(pad, x, y) {
 /** @param {number} x @param {number} y @param {[number, number]} ab @returns {import("./document.js").Point} */
 function pointIn(pad, x, y, ab) {
   const [left, top] = insidePhoto(pad, x, y);
-  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAround(left, top), ab), reach: pad.ui.reach };
+  return roundedPoint({ id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAround(left, top), ab), reach: pad.ui.reach });
 }
 
 /** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest position inside the photo */

@@ -6,7 +6,7 @@ import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
 import { proposeModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
-import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveWork } from "./storage.js";
+import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
 import { change, readOnly } from "./state.js";
 import { saveBlob } from "./transport.js";
@@ -32,6 +32,9 @@ function chooseFile(accept) {
     input.click();
   });
 }
+
+/** Let the user choose a file for the open photo. @returns {Promise<File | null>} */
+const chooseForPhoto = (pad, accept) => pad.act((step) => step(chooseFile(accept)));
 
 const IMAGES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
 
@@ -69,6 +72,8 @@ function openOffered(pad, start, work = {}) {
 
 async function openWith(pad, wish, send) {
   const { name } = wish;
+  const { photo } = pad;
+  pad.ui.opening?.cancel();
   const stop = new AbortController();
   const preview = wish.file ? URL.createObjectURL(wish.file) : null;
   const opening = readOnly({ preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) });
@@ -80,14 +85,15 @@ async function openWith(pad, wish, send) {
     if (stop.signal.aborted) return false;
     const { id, answer } = pad.client.send({ type: "open", name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
     change(opening, { request: id });
-    await showPhoto(pad, await answer, wish);
-    return true;
+    await showPhoto(pad, await answer, wish, stop.signal);
+    return pad.photo !== photo;
   } catch (error) {
     if (!stop.signal.aborted) pad.toast(error.message, "error");
     return false;
   } finally {
     if (opening.preview) URL.revokeObjectURL(opening.preview);
     if (pad.ui.opening === opening) pad.set({ loading: null, opening: null });
+    if (photo && pad.photo === photo) pad.queue.final(); // the server may have opened the other photo
   }
 }
 
@@ -100,9 +106,10 @@ function cancelOpening(pad, opening, stop) {
   pad.announce(t("Canceled"));
 }
 
-async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
+async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }, signal) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
+  if (signal.aborted) return;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
   pad.toasts.clear(); // messages refer to the previous photo
   const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
@@ -117,14 +124,15 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
+  change(pad.session, { reference: work?.reference ?? null });
+  saveFiles(pad);
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
   if (doc.crop) pad.fit();
   else pad.set({ view: firstView(pad.photo, paneSize(pad)) });
   pad.queue.final();
   pad.modelChanged();
-  if (work?.reference) await attach(pad, "exemplar", new File([work.reference.file], work.reference.name));
-  if (pad.photo !== photo) return; // another photo was opened in the meantime
+  if (work?.reference) showReference(pad, work.reference, () => pad.queue.final());
   if (work && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
   proposeModel(pad);
 }
@@ -155,51 +163,73 @@ export function toDocument(pad, recipe) {
   return known ? doc : { ...doc, model: pad.doc.model };
 }
 
-export async function resendPhoto(pad) {
+export async function resendPhoto(pad, step) {
   const { photo, session: { start } } = pad;
   const offered = isOffered(start, photo?.image.sha256) ? start : null;
   if (!photo?.file && !offered) return false;
-  const { upload, buffer } = photo.file ? await pad.transport.upload(await bytesOf(photo.file), photo.name) : offered;
-  await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
-  if (pad.session.reference) await sendReference(pad, "exemplar", pad.session.reference.file, pad.session.reference.name);
+  const { upload, buffer } = photo.file ? await uploadFile(pad, step, photo) : offered;
+  await step(pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []));
+  if (pad.session.reference) await sendReference(pad, step, "exemplar", pad.session.reference);
   change(photo, { shown: 0 });
   return true;
 }
 
-async function sendReference(pad, slot, file, name) {
-  const { upload, buffer } = await pad.transport.upload(await bytesOf(file), name);
-  return pad.client.ask({ type: "attach", slot, name, model: pad.doc.model, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
+const uploadFile = async (pad, step, { file, name }) => step(pad.transport.upload(await step(bytesOf(file)), name));
+
+/** @param {{file: Blob, name: string}} reference */
+async function sendReference(pad, step, slot, reference) {
+  const { name } = reference;
+  const { upload, buffer } = await uploadFile(pad, step, reference);
+  return step(pad.client.ask({ type: "attach", slot, name, model: pad.doc.model, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []));
 }
 
+/** Send a reference image or the image with a palette, and show it. @returns {Promise<{layer: import("./pixels.js").Layer, message: any}>} */
+async function sendImage(pad, step, slot, reference) {
+  const { message, buffers } = await sendReference(pad, step, slot, reference);
+  const layer = await step(decodeLayer(buffers[0], message.mime));
+  for (const note of message.notes ?? []) pad.note(note);
+  return { layer, message };
+}
+
+/** Send a reference image to the backend and show it. @param {{file: Blob, name: string}} reference @param {() => void} use called before the models are updated */
+const showReference = (pad, reference, use) => pad.act(async (step) => {
+  const { layer, message } = await sendImage(pad, step, "exemplar", reference);
+  const { name } = reference;
+  const image = { layer, name, width: message.width, height: message.height };
+  change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, image }]]) });
+  pad.set({ exemplar: image, classes: null, matched: null });
+  use();
+  pad.modelChanged();
+});
+
 export async function attach(pad, slot, file = null) {
-  const chosen = file ?? (await chooseFile(IMAGES));
+  const chosen = file ?? (await chooseForPhoto(pad, IMAGES));
   if (!chosen) return;
-  const name = chosen.name || t("Pasted image");
-  try {
-    const { message, buffers } = await sendReference(pad, slot, chosen, name);
-    const layer = await decodeLayer(buffers[0], message.mime);
-    for (const note of message.notes ?? []) pad.note(note);
-    if (slot === "exemplar") {
-      const reference = { file: chosen, name };
-      const image = { layer, name, width: message.width, height: message.height };
-      change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, image }]]) });
-      pad.set({ exemplar: image, classes: null, matched: null });
-      pad.edit({ ...pad.doc, exemplar: { name } }, t("add reference image"));
-      pad.modelChanged();
-    } else {
-      pad.set({ statistics: { layer, name, histogram: message.statistics.histogram } });
+  const reference = { file: chosen, name: chosen.name || t("Pasted image") };
+  if (slot === "exemplar") await showReference(pad, reference, () => useAttached(pad, reference.name));
+  else {
+    await pad.act(async (step) => {
+      const { layer, message } = await sendImage(pad, step, slot, reference);
+      pad.set({ statistics: { layer, name: reference.name, histogram: message.statistics.histogram } });
       pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("match palette"));
-    }
-  } catch (error) {
-    pad.toast(error.message, "error");
+    });
   }
+}
+
+/** Use an attached reference image in the document, which may name it already if the edits were loaded without the image. */
+function useAttached(pad, name) {
+  if (pad.doc.exemplar?.name === name) pad.documentChanged();
+  else pad.edit({ ...pad.doc, exemplar: { name } }, t("add reference image"));
+  saveFiles(pad);
 }
 
 export async function detach(pad, slot) {
   if (slot === "statistics") return pad.edit({ ...pad.doc, statistics: null }, t("remove palette"));
-  await useReference(pad, null);
-  pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference image"));
-  pad.modelChanged();
+  return pad.act(async (step) => {
+    await step(useReference(pad, null));
+    pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference image"));
+    pad.modelChanged();
+  });
 }
 
 /** Send a previously attached reference to the backend, or detach the reference. @param {{reference: {file: Blob, name: string}, image: any} | null} known */
@@ -208,14 +238,8 @@ async function useReference(pad, known) {
   change(pad.session, { reference: known?.reference ?? null });
   pad.set({ exemplar: known?.image ?? null, classes: null, matched: null });
   pad.beginWork(work);
-  try {
-    if (known) await sendReference(pad, "exemplar", known.reference.file, known.reference.name);
-    else await pad.client.ask({ type: "attach", slot: "exemplar", detach: true });
-  } catch (error) {
-    pad.toast(error.message, "error");
-  } finally {
-    pad.endWork(work);
-  }
+  await pad.act((step) => (known ? sendReference(pad, step, "exemplar", known.reference) : step(pad.client.ask({ type: "attach", slot: "exemplar", detach: true }))));
+  pad.endWork(work);
 }
 
 export function followReference(pad) {
@@ -232,14 +256,12 @@ export function saveRecipe(pad) {
 }
 
 export async function loadRecipe(pad, file = null) {
-  const chosen = file ?? (await chooseFile(".json,application/json"));
+  const chosen = file ?? (await chooseForPhoto(pad, ".json,application/json"));
   if (!chosen) return;
-  try {
-    await replaceDoc(pad, parseJson(await chosen.text(), chosen.name), t("load edits"));
+  await pad.act(async (step) => {
+    await replaceDoc(pad, step, parseJson(await step(chosen.text()), chosen.name), t("load edits"));
     pad.toast(t("Edits loaded from {name}", { name: chosen.name }));
-  } catch (error) {
-    pad.toast(error.message, "error");
-  }
+  });
 }
 
 function parseJson(text, name) {
@@ -251,10 +273,10 @@ function parseJson(text, name) {
 }
 
 /** @param {any} recipe @param {string} label @throws {Error} with a message for the user; the document is not changed */
-export async function replaceDoc(pad, recipe, label) {
+export async function replaceDoc(pad, step, recipe, label) {
   let checked = recipe;
   if (pad.ui.link === "open") {
-    const reply = await pad.client.ask({ type: "check", recipe });
+    const reply = await step(pad.client.ask({ type: "check", recipe }));
     checked = reply.message.recipe;
     for (const note of reply.message.notes ?? []) pad.note(note);
   }
@@ -266,7 +288,7 @@ export async function replaceDoc(pad, recipe, label) {
   pad.modelChanged();
 }
 
-/** @param {{format: string, quality: number, side?: number, dpi?: number}} options see the protocol */
+/** Export the photo, also if another photo is opened in the meantime. @param {{format: string, quality: number, side?: number, dpi?: number}} options see the protocol */
 export async function exportImage(pad, options) {
   const { photo } = pad;
   pad.set({ exporting: true });
@@ -284,9 +306,9 @@ export async function exportImage(pad, options) {
   }
 }
 
-export async function closePhoto(pad) {
-  await autosave(pad);
-  const works = await savedWorks(pad); // first, so that the list is up to date when it is shown
+export const closePhoto = (pad) => pad.act(async (step) => {
+  await step(autosave(pad));
+  const works = await step(savedWorks(pad)); // first, so that the list is up to date when it is shown
   pad.client.notify({ type: "close" });
   pad.queue.stop();
   change(pad.session, { photo: null });
@@ -296,7 +318,7 @@ export async function closePhoto(pad) {
   pad.startOver(emptyDoc(pad.doc.model));
   pad.set({ works });
   pad.announce(t("Photo closed"));
-}
+});
 
 export function scheduleAutosave(pad) {
   const { saveTimer, unsavedSince } = pad.session;
@@ -306,12 +328,28 @@ export function scheduleAutosave(pad) {
   change(pad.session, { unsavedSince: unsavedSince ?? now, saveTimer: setTimeout(() => autosave(pad), Math.max(0, Math.min(AUTOSAVE_AFTER, room))) });
 }
 
+/** Save the photo and its reference soon, because only the edits can be saved while the page unloads. */
+function saveFiles(pad) {
+  autosave(pad);
+  scheduleAutosave(pad); // with a thumbnail of the result
+}
+
+/** Save the edits while the page unloads, when the database may not finish its work. */
+export function saveBeforeUnload(pad) {
+  const { photo } = pad;
+  if (!photo || pad.options.notebook) return;
+  saveDraft(photo.key, savedEdits(pad));
+  autosave(pad);
+}
+
+const savedEdits = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() });
+
 export function autosave(pad) {
   clearTimeout(pad.session.saveTimer);
   change(pad.session, { unsavedSince: null });
-  const { photo } = pad;
+  const { photo, session: { reference } } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
-  const work = { name: photo.name, recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() };
+  const work = { name: photo.name, reference, ...savedEdits(pad) };
   const saving = pad.session.saving.then(() => saveHere(pad, photo, work));
   change(pad.session, { saving });
   return saving;
@@ -319,7 +357,7 @@ export function autosave(pad) {
 
 async function saveHere(pad, photo, work) {
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
-  const saved = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.session.reference, thumbnail });
+  const saved = await saveWork({ ...work, key: photo.key, file: photo.file, thumbnail });
   if (saved || pad.session.warnedOfSaving) return;
   change(pad.session, { warnedOfSaving: true });
   pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
@@ -366,6 +404,7 @@ export function openWork(pad, { key, file, name }) {
 export async function openInitial(pad, hello) {
   const works = await savedWorks(pad);
   pad.set({ works });
+  if (pad.photo || pad.ui.opening) return; // the user has opened a photo in the meantime
   const before = worksToOffer(pad).find(({ key }) => key === rememberedWork());
   if (before) await openWork(pad, before);
   else if (hello.start) await openOffered(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});

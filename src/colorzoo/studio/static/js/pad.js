@@ -13,7 +13,7 @@ import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
-import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, scheduleAutosave, toDocument } from "./files.js";
+import { openInitial, previewOf, replaceDoc, resendPhoto, saveBeforeUnload, scheduleAutosave, toDocument } from "./files.js";
 import { confirmCrop, createCropOptions } from "./cropping.js";
 import { createBorderPanel, insideOf } from "./border.js";
 import { createHealingOptions } from "./healing.js";
@@ -207,7 +207,7 @@ class Pad {
       selected: null, suggestions: null, regions: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
-    change(this.session, { reference: null, references: new Map() });
+    change(this.session, { reference: null, references: new Map(), suggesting: null, restoring: null });
     scheduleAutosave(this);
   }
 
@@ -256,18 +256,38 @@ class Pad {
     this.toast(text.charAt(0).toUpperCase() + text.slice(1));
   }
 
-  /** Send a request and show its error, if any. */
+  /**
+   * Run an asynchronous action on the open photo. The action ends without an effect when another photo is opened.
+   * @template T @param {(step: <V>(result: Promise<V>) => Promise<V>) => Promise<T>} action awaits each result by `step`, which throws an error if another photo is open
+   * @param {(error: any) => void} [fail] handles other errors; shows them by default @returns {Promise<T | null>} null after an error
+   */
+  async act(action, fail = (error) => this.toast(error.message, "error")) {
+    const { photo } = this;
+    const step = async (result) => {
+      const value = await result;
+      if (this.photo !== photo) throw new Error("another photo is open");
+      return value;
+    };
+    try {
+      return await action(step);
+    } catch (error) {
+      if (this.photo === photo) fail(error);
+      return null;
+    }
+  }
+
+  /** Send a request about the open photo and show its error, if any. */
   async ask(message) {
     const work = {};
     this.beginWork(work);
-    try {
-      return await this.client.ask(message);
-    } catch (error) {
-      this.toast(error.message, "error");
-      return null;
-    } finally {
-      this.endWork(work);
-    }
+    const reply = await this.act((step) => step(this.client.ask(message)));
+    this.endWork(work);
+    return reply;
+  }
+
+  /** Send a request about the open photo in the background. */
+  askQuietly(message) {
+    return this.act((step) => step(this.client.ask(message)), () => {});
   }
 
   beginWork(work) {
@@ -360,20 +380,20 @@ class Pad {
     else this.transport.reconnect();
   }
 
+  /** Open the photo on the server again, unless the user is opening another photo. @returns {Promise<boolean>} */
   restorePhoto() {
-    const restoring = this.session.restoring ?? this.resendPhoto().finally(() => change(this.session, { restoring: null }));
-    change(this.session, { restoring });
-    return restoring;
+    if (this.ui.opening) return Promise.resolve(false);
+    if (!this.session.restoring) {
+      const restoring = this.resendPhoto().finally(() => this.session.restoring === restoring && change(this.session, { restoring: null }));
+      change(this.session, { restoring });
+    }
+    return this.session.restoring;
   }
 
   async resendPhoto() {
-    try {
-      if (await resendPhoto(this)) return true;
-      this.set({ failure: t("The server has closed this photo. Open the photo again. Your edits are kept.") });
-    } catch (error) {
-      this.set({ failure: error.message });
-    }
-    return false;
+    const sent = await this.act((step) => resendPhoto(this, step), (error) => this.set({ failure: error.message }));
+    if (sent === false) this.set({ failure: t("The server has closed this photo. Open the photo again. Your edits are kept.") });
+    return Boolean(sent);
   }
 
   async restoreAndColor() {
@@ -382,7 +402,7 @@ class Pad {
 
   onNotification(message) {
     const takes = { hello: () => this.hello(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
-    if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("load edits")).catch((error) => this.toast(error.message, "error"));
+    if (message.type === "recipe" && this.photo) this.act((step) => replaceDoc(this, step, message.recipe, t("load edits")));
     else if (message.type === "error") {
       if (!isExpired(message)) this.toast(message.message, "error"); // expired: the client sends the request again
     } else takes[message.type]?.();
@@ -420,14 +440,14 @@ class Pad {
     this.chooseModel();
     this.set({ link: "open" });
     if (this.session.greeted) {
-      if (message.photo) this.queue.final();
-      else if (this.photo) await this.restoreAndColor();
+      if (!this.photo) return;
+      if (message.photo?.image.sha256 === this.photo.image.sha256) this.queue.final();
+      else await this.restoreAndColor();
       return;
     }
     change(this.session, { greeted: true });
-    const busy = this.ui.opening !== null; // the user has opened a photo while the models were loading
     this.#greet();
-    if (!busy) await openInitial(this, message);
+    await openInitial(this, message);
   }
 
   linkChanged(link, words = "") {
@@ -510,7 +530,7 @@ export function mountPad(element, transport, options = {}) {
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
   window.addEventListener("beforeunload", (event) => pad.session.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
-  window.addEventListener("pagehide", () => autosave(pad), { signal: stop.signal });
+  window.addEventListener("pagehide", () => saveBeforeUnload(pad), { signal: stop.signal });
   const observer = watchSize(pad, pad.page.main);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const ants = setInterval(() => pad.ui.selection && !pad.ui.drag && !still.matches && pad.redrawMarks(), ANTS_EVERY);

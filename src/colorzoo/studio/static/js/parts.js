@@ -22,7 +22,7 @@ export function createPartsPanel(pad) {
     asked = photo;
     parts = [];
     const reply = await pad.ask({ type: "parts" });
-    if (asked !== photo || pad.photo !== photo) return;
+    if (asked !== photo) return;
     parts = reply?.message.items ?? [];
     pad.changed();
   };

@@ -1,10 +1,14 @@
-/** Gestures on the image: one finger or the mouse uses the tool, two fingers zoom and pan, taps with two or three undo and redo. */
+/**
+ * Gestures on the image: one finger, the mouse or a pen uses the tool, two fingers zoom and pan, taps with two or three undo and redo.
+ * Touches beside a pen come from the palm and are ignored.
+ */
 
 const LONG_PRESS = 550;
 const TAP_TIME = 280;
 const TAP_DISTANCE = 6;
 const NEAR_MOUSE = 9;
 const NEAR_TOUCH = 22;
+const PALM_TIME = 400; // ms after the last event of a pen in which touches are ignored; a hovering pen sends events too
 
 /**
  * @param {HTMLElement} el
@@ -16,8 +20,9 @@ const NEAR_TOUCH = 22;
  * @typedef {{x: number, y: number, event: PointerEvent, touch: boolean}} Spot  CSS pixels on the stage
  */
 export function listenToStage(el, to, signal) {
-  const hand = { fingers: new Map(), mode: "idle", start: null, timer: 0, most: 0, began: 0, moved: false };
+  const hand = { fingers: new Map(), mode: "idle", start: null, timer: 0, most: 0, began: 0, moved: false, penUsed: -Infinity };
   const spot = (event) => {
+    if (event.pointerType === "pen") hand.penUsed = event.timeStamp;
     const box = el.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top, event, touch: event.pointerType === "touch" };
   };
@@ -33,6 +38,9 @@ export function listenToStage(el, to, signal) {
 
 function onDown(el, hand, to, at) {
   const { event } = at;
+  const drawing = [...hand.fingers.values()].some(({ touch }) => !touch); // with a pen or mouse
+  if (at.touch && (drawing || event.timeStamp - hand.penUsed < PALM_TIME)) return undefined;
+  if (!at.touch) dropFingers(hand, to);
   el.setPointerCapture(event.pointerId);
   if (event.button !== 1) el.focus({ preventScroll: true });
   hand.fingers.set(event.pointerId, at);
@@ -61,6 +69,14 @@ function longPress(hand, to, at) {
   to.erase(at);
 }
 
+/** Cancel the current gesture, because a touch before that of a pen came from the palm. */
+function dropFingers(hand, to) {
+  clearTimeout(hand.timer);
+  if (hand.mode === "work") to.cancel();
+  hand.fingers.clear();
+  hand.mode = "idle";
+}
+
 function pinchStarts(hand, to) {
   clearTimeout(hand.timer);
   if (hand.mode === "work") to.cancel();
@@ -71,7 +87,7 @@ function pinchStarts(hand, to) {
 function onMove(hand, to, at) {
   const { event } = at;
   const last = hand.fingers.get(event.pointerId);
-  if (!last) return to.hover(at);
+  if (!last) return at.touch ? undefined : to.hover(at); // an ignored touch
   if (hand.start && Math.hypot(at.x - hand.start.x, at.y - hand.start.y) > TAP_DISTANCE) {
     hand.moved = true;
     clearTimeout(hand.timer);
@@ -94,8 +110,8 @@ function pinch(hand, to, id, last, at) {
 }
 
 function onUp(hand, to, at) {
-  clearTimeout(hand.timer);
   if (!hand.fingers.delete(at.event.pointerId)) return;
+  clearTimeout(hand.timer);
   if (hand.mode === "work") to.up(at);
   const quick = at.event.timeStamp - hand.began < TAP_TIME;
   if (hand.mode === "pinch" && hand.fingers.size === 0 && quick && !hand.moved) to.tap(hand.most);
@@ -103,8 +119,8 @@ function onUp(hand, to, at) {
 }
 
 function onCancel(hand, to, event) {
+  if (!hand.fingers.delete(event.pointerId)) return;
   clearTimeout(hand.timer);
-  hand.fingers.delete(event.pointerId);
   if (hand.mode === "work") to.cancel();
   if (hand.fingers.size === 0) hand.mode = "idle";
 }

@@ -85,7 +85,7 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   let found = null;
   for (let step = SELECTION_SIZES.indexOf(size); step >= 0; step -= 1) {
     const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...place, size: SELECTION_SIZES[step] });
-    if (!reply || pad.photo !== photo) return false;
+    if (!reply) return false;
     found = reply.message.mask;
     size = SELECTION_SIZES[step];
     if (!outer || maskShare(found) < SAME_OBJECT * maskShare(outer)) break; // a second click inside selects a part
@@ -156,18 +156,17 @@ export async function addArea(pad, action, more = {}) {
   if (!selection) return;
   const area = await areaWithAction(pad, selection, action, more);
   if (!area) return;
-  pad.set({ selection: null });
+  if (pad.ui.selection === selection) pad.set({ selection: null });
   pad.edit({ ...pad.doc, areas: [...pad.doc.areas, area] }, t("add area"));
   pickArea(pad, pad.doc.areas.length - 1);
 }
 
 /** @param {import("./shapes.js").Box} box @returns {Promise<object | null>} an area with the action "thing" for the object in a box */
 async function objectInBox(pad, box) {
-  const { photo } = pad;
   const [right, bottom] = [box.x + box.width, box.y + box.height];
   const path = [[box.x, box.y], [right, box.y], [right, bottom], [box.x, bottom]];
   const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), path, size: 1 });
-  return reply && pad.photo === photo ? { mask: reply.message.mask, made: { by: "box" }, action: "thing" } : null;
+  return reply && { mask: reply.message.mask, made: { by: "box" }, action: "thing" };
 }
 
 function addObject(pad, boxes, area, label) {

@@ -38,6 +38,7 @@ async function withStore(mode, work) {
 export async function saveWork(work) {
   try {
     await withStore("readwrite", (store) => store.put(work));
+    if (draftOf(work.key)?.time <= work.time) forgetDraft(work.key);
     const works = await listWorks();
     for (const old of works.slice(MAX_WORKS)) await forgetWork(old.key);
     return true;
@@ -48,14 +49,18 @@ export async function saveWork(work) {
 
 export async function listWorks() {
   try {
-    const works = await withStore("readonly", (store) => store.getAll());
+    const saved = await withStore("readonly", (store) => store.getAll());
+    const works = saved.map((work) => (draftOf(work.key)?.time > work.time ? { ...work, ...draftOf(work.key) } : work));
     return works.sort((one, other) => other.time - one.time);
   } catch {
     return [];
   }
 }
 
-export const forgetWork = async (key) => await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
+export async function forgetWork(key) {
+  forgetDraft(key);
+  await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
+}
 
 /** Use the storage of the browser, which is missing in private windows. @param {() => any} use @param {any} [otherwise] */
 function stored(use, otherwise = null) {
@@ -69,6 +74,18 @@ function stored(use, otherwise = null) {
 export const loadSettings = () => stored(() => JSON.parse(localStorage.getItem(SETTINGS) ?? "{}"), {});
 
 export const saveSettings = (settings) => stored(() => localStorage.setItem(SETTINGS, JSON.stringify(settings)));
+
+const DRAFT = "colorzoo-pad-draft";
+
+/** Save the newest edits of a work synchronously. If the undo history does not fit, the saved history stays. @param {string} key @param {Pick<Work, "recipe" | "time"> & {steps: any}} edits */
+export function saveDraft(key, { steps, ...edits }) {
+  const save = (draft) => stored(() => localStorage.setItem(`${DRAFT} ${key}`, JSON.stringify(draft)) ?? true, false);
+  if (!save({ ...edits, steps })) save(edits);
+}
+
+const draftOf = (key) => stored(() => JSON.parse(localStorage.getItem(`${DRAFT} ${key}`)));
+
+const forgetDraft = (key) => stored(() => localStorage.removeItem(`${DRAFT} ${key}`));
 
 const OPEN_WORK = "colorzoo-pad-open";
 

@@ -210,9 +210,9 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "crop") endCrop(pad);
   else if (drag.tool === "box") endBox(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
-    const { stroke } = pad.ui;
+    const { path, width } = pad.ui.stroke;
     change(pad.ui, { stroke: null });
-    pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, stroke] }, t("add edge stroke"));
+    pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, { path: roundedPath(path), width: Math.round(100 * width) / 100 }] }, t("add edge stroke"));
   }
 }
 

@@ -41,10 +41,9 @@ function variantTarget(pad) {
 export async function requestVariants(pad) {
   const target = variantTarget(pad);
   if (!target) return;
-  const { photo } = pad;
   const [x, y] = target.at;
   const found = { of: target.of, items: [], busy: true };
-  const goesOn = () => pad.photo === photo && pad.ui.variants === found && variantTarget(pad)?.of === target.of;
+  const goesOn = () => pad.ui.variants === found && variantTarget(pad)?.of === target.of;
   pad.set({ variants: found });
   const reply = await pad.ask({ type: "suggest", recipe: currentRecipe(pad, target.without), x, y, count: MOST_VARIANTS });
   await colorVariants(pad, reply?.message.items ?? [], { ...target, ask: (message) => pad.ask(message) }, found.items, goesOn);

@@ -170,7 +170,9 @@ function stepBack() {
 }
 undo.addEventListener("click", stepBack);
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key === "z") stepBack();
+  const { key, code } = event;
+  const isZ = key === "z" || (code === "KeyZ" && /[^\p{scx=Latin}\p{scx=Common}]/u.test(key)); // keyboards of other scripts
+  if ((event.ctrlKey || event.metaKey) && isZ) stepBack();
 });
 download.addEventListener("click", () => {
   const { image, name } = photo;
