@@ -49,9 +49,25 @@ def test_key_of_distinguishes_tensors_shapes_fields_and_values() -> None:
         ("ab",),
         (("a",), "b"),
         None,
+        mask.bfloat16(),
+        torch.tensor(0.0),
+        torch.tensor(0.0, dtype=torch.bfloat16),
+        torch.tensor([]),
+        torch.tensor([1j]),
+        torch.tensor([1j]).conj(),
+        torch.tensor([True]),
+        *({"a": 1}, {"a": 1, "b": 2}, {"a": {"b": 2}}, {}, (), ((),), 1, "1", True, b"1"),
     ]
     assert len({key_of(value) for value in values}) == len(values)
     assert key_of(other) == key_of(other.clone())
+
+
+def test_key_of_distinguishes_numbers_of_arguments_and_nesting() -> None:
+    arguments = [
+        *(({"a": 1}, {"b": 2}), ({"a": 1, "b": 2},), ({"a": 1}, "b", 2), ({}, 3), (3,), ({}, {}, 3)),
+        *(((1, 2),), (1, 2), ((1,), 2), ((), 1, 2), (), (None,), ("a,", "b"), ("a", ",b"), ("'a','b'",)),
+    ]
+    assert len({key_of(*each) for each in arguments}) == len(arguments)
 
 
 def test_column_cache_computes_columns_once_and_evicts_unused_columns() -> None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
+import torch
 from torch import Tensor
 
 MOST_BYTES = 256 << 20
@@ -125,39 +126,40 @@ def nbytes_of(value: object) -> int:
 def key_of(*values: object) -> str:
     """Return a cache key: a SHA-256 hash of values.
 
-    The hash includes the content of tensors and the fields of dataclasses.
+    The hash includes the content of tensors and the fields of dataclasses. Different values give different
+    keys.
 
     If an object has an attribute ``cache_key``, that string is hashed instead of the object.
     """
-    digest = sha256()
-    for value in values:
-        _add(digest.update, value)
-    return digest.hexdigest()
+    return _digest(values).hex()
 
 
-def _add(update: Callable[[Any], object], value: object) -> None:
+def _digest(value: object) -> bytes:
+    """Return the hash of a value: of its type, and of its content or the hashes of its parts.
+
+    Hashes have a fixed length, so parts of different values cannot be joined to equal bytes.
+    """
     key = getattr(value, "cache_key", None)
+    parts: Iterable[object] | None = None
+    content: Any = b""
     if isinstance(key, str):
-        update(f"{type(value).__name__}({key})".encode())
-        return
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().contiguous().numpy()
-    if isinstance(value, np.ndarray):
-        update(f"{value.dtype} {value.shape}:".encode())
-        update(np.ascontiguousarray(value).data)
+        content = key.encode()
+    elif isinstance(value, Tensor):  # as bytes, because NumPy has no bfloat16
+        content = value.detach().cpu().resolve_conj().resolve_neg().reshape(-1).view(torch.uint8).numpy()
+        parts = (str(value.dtype), *value.shape)
+    elif isinstance(value, np.ndarray):
+        content = np.ascontiguousarray(value).data
+        parts = (str(value.dtype), *value.shape)
     elif is_dataclass(value) and not isinstance(value, type):
-        update(f"{type(value).__name__}(".encode())
-        for each in fields(value):
-            _add(update, getattr(value, each.name))
-        update(b")")
+        parts = (getattr(value, each.name) for each in fields(value))
     elif isinstance(value, Mapping):
-        for name, each in value.items():
-            update(f"{name!r}:".encode())
-            _add(update, each)
+        parts = (part for item in value.items() for part in item)
     elif isinstance(value, tuple | list):
-        update(b"(")
-        for each in value:
-            _add(update, each)
-        update(b")")
+        parts = value
     else:
-        update(f"{value!r},".encode())
+        content = repr(value).encode()
+    digest = sha256(f"{type(value).__qualname__}\n".encode())
+    for part in parts or ():
+        digest.update(_digest(part))
+    digest.update(content)
+    return digest.digest()

@@ -15,10 +15,25 @@ from torch import Tensor
 Generators = torch.Generator | Sequence[torch.Generator]
 """A generator for the whole batch, or a generator for each image."""
 
-_PLAIN = 7  # maximum length of unhashed names in bytes
+
+def stream_seed(name: str, *numbers: int) -> int:
+    """Return a 64-bit seed for a stream of random numbers.
+
+    The seed is a hash, because the CPU generator of torch uses only the low 32 bits of a seed. Seeds of
+    different names or numbers give independent random numbers.
+
+    Examples:
+        >>> stream_seed("flip", 7) != stream_seed("crop", 7)
+        True
+
+    Args:
+        name: Name of the stream, such as ``"flip"``.
+        numbers: Numbers that select one of the streams with this name, such as a run seed and an epoch.
+    """
+    return int.from_bytes(hashlib.sha256(repr((name, *numbers)).encode()).digest()[:8], "big")
 
 
-def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
+def image_generators(seeds: Tensor, name: str) -> list[torch.Generator]:
     """Return a seeded random generator on the CPU for each image of a batch.
 
     Examples:
@@ -28,19 +43,10 @@ def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
 
     Args:
         seeds: Seeds of the images, ``(B,)`` int64, such as ``batch["seed"]``.
-        purpose: Name of the random variable, such as ``"flip"``. Equal seeds with different names give
+        name: Name of the random variable, such as ``"flip"``. Equal seeds with different names give
             independent random numbers.
     """
-    salt = _salt(purpose)
-    return [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds.tolist()]
-
-
-def _salt(purpose: str) -> int:
-    """Convert a name to a number: its bytes, or a hash for more than 7 bytes."""
-    name = purpose.encode()
-    if len(name) > _PLAIN:
-        return int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
-    return int.from_bytes(name.ljust(_PLAIN, b"."), "big")
+    return [torch.Generator().manual_seed(stream_seed(name, seed)) for seed in seeds.tolist()]
 
 
 def draw_uniform(generators: Generators, batch: int, columns: int, device: torch.device) -> Tensor:

@@ -46,6 +46,16 @@ def test_estimate_excludes_infinite_and_nan_values_from_the_mean() -> None:
     assert np.isnan(estimate(moments(np.full(4, NAN)), mean, weights).value)
 
 
+@pytest.mark.filterwarnings("error")
+def test_minus_infinity_stays_in_the_mean_and_in_the_difference() -> None:
+    ruined, good = moments(np.array([-INF, 40.0, INF, 20.0])), moments(np.array([NAN, 40.0, 30.0, 10.0]))
+    weights = bootstrap_weights(4, 100, seed=0)
+    assert estimate(ruined, mean, weights).value == -INF
+    found = difference(ruined, good, mean, weights)
+    assert (found.estimate.value, found.images) == (30 - 80 / 3, 3)  # the first image has no second value
+    assert difference(ruined[:2], moments(np.array([1.0, 2.0])), mean, weights[:, :2]).estimate.value == -INF
+
+
 def test_difference_detects_small_consistent_improvements() -> None:
     generator = np.random.default_rng(4)
     values = generator.normal(25, 5, 80)

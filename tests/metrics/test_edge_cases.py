@@ -76,6 +76,24 @@ def test_require_pair_tolerates_rounding_errors(channels: int, low: int, high: i
             require_pair(image, image + sign * 0.01, channels)
 
 
+def test_gray_truths_of_every_level_are_excluded_from_gains_over_gray() -> None:
+    gray = (torch.arange(256) / 255).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
+    tinted = (gray + torch.tensor([0.1, 0.0, -0.1]).view(3, 1, 1)).clamp(0, 1)
+    for result in (gray, tinted):
+        for metric in (GrayGain(), WorseThanGray()):
+            assert metric(result, gray).isnan()
+            assert metric.excluded == 256
+    half = torch.cat([gray, torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(256, -1, 2, 2)], dim=3)
+    assert WorseThanGray()(half, half) == 0
+    assert GrayGain()(half, half).isposinf()
+
+
+def test_psnr_of_colors_is_infinite_after_conversion_to_lab_and_back() -> None:
+    levels = torch.stack(torch.meshgrid(*3 * [torch.arange(0, 256, 15)], indexing="ij")).flatten(1)
+    truth = (levels / 255)[None, :, None].float()
+    assert metrics.psnr_8bit(lab_to_rgb(rgb_to_lab(truth)), truth).isposinf().all()
+
+
 @pytest.mark.parametrize(("wrong", "is_worse"), [(6, 0.0), (9, 1.0)])
 def test_worse_than_gray_ignores_losses_below_a_hundredth_decibel(wrong: int, is_worse: float) -> None:
     truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(1, 3, 100, 100)

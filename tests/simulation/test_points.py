@@ -72,6 +72,13 @@ def test_simulate_points_supports_small_images() -> None:
         assert uniform_points(ab, 2, generator()).mask.any()
 
 
+def test_simulate_points_with_stop_probability_1_draws_no_points() -> None:
+    always_stops = PointSimulation(stop_probability=1.0, reveal_all=0.0)
+    assert not simulate_points(colors(64), generator(), always_stops).mask.any()
+    rarely_stops = PointSimulation(stop_probability=1e-18, reveal_all=0.0, max_side=1)  # 1 - p rounds to 1
+    assert simulate_points(colors(4), generator(), rarely_stops).mask.sum() > 4 * 100
+
+
 def test_uniform_points_draws_requested_number_of_6_by_6_points() -> None:
     for count in [0, 1, 10]:
         points = uniform_points(torch.ones(3, 2, 256, 256), count, generator())

@@ -131,16 +131,16 @@ def summary(masks: Tensor) -> list[tuple[float, float, float]]:
 
 
 def test_scribbles_of_a_seed_equal_stored_values() -> None:
-    """Training and tables stay reproducible; the second image is one of the 10 % without strokes."""
+    """Training and tables stay reproducible; the fourth image is one of the 10 % without strokes."""
     rgb = sample_image((60, 80), batch=6, seed=2)
     lab = rgb_to_lab(rgb)
-    drawn = simulate_scribbles(lab[:, 1:] / 2, lab[:, 1:], image_generators(torch.arange(6), "test"))
-    wanted = [(166, 28.12, 65.03), (385, 28.57, 41.82), (323, 24.59, 43.28), (332, 32.15, 55.34)]
-    assert summary(drawn.mask) == [pytest.approx(each, abs=0.01) for each in [*wanted, (92, 47.32, 61.46)]]
+    drawn = simulate_scribbles(lab[:, 1:] / 2, lab[:, 1:], image_generators(torch.arange(56, 62), "test"))
+    wanted = [(139, 45.92, 25.76), (101, 16.51, 68.68), (401, 33.27, 50.64), (280, 28.34, 54.0)]
+    assert summary(drawn.mask) == [pytest.approx(each, abs=0.01) for each in [*wanted, (79, 45.76, 14.76)]]
     target, gray = TargetImage(lab[:1, :1], rgb[:1], lab[:1, 1:], 7), ColorizedImage(rgb, 0 * lab[:1, 1:])
     play = BledEdgeScribbles(width=3, jitter=2.0, coverage=0.6).begin(target, gray, None)
     given = [play(count, gray) for count in (1, 2, 9)]
     assert [each.interactions for each in given] == [1, 2, 5]
     found = summary(torch.cat([each.guidance.scribbles.mask for each in given]))
-    wanted = [(103, 41.94, 35.58), (204, 35.98, 53.79), (332, 33.27, 39.31)]
+    wanted = [(114, 46.62, 28.5), (205, 40.02, 48.06), (356, 34.85, 35.27)]
     assert found == [pytest.approx(each, abs=0.01) for each in wanted]

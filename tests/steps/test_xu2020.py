@@ -95,7 +95,7 @@ def transferred_colors(network: Any, batch: Any, lightness: Tensor) -> tuple[Ten
     Half of the images mix the moments of a crop and of a recolored crop: hues turned by 60 to 300 degrees,
     shifted by up to 30 units. The other images use one of the two crops.
     """
-    own = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"), scale=(0.3, 1.0))
+    own = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "reference"), scale=(0.3, 1.0))
     lab, draws = rgb_to_lab(own), uniform(batch, "foreign", 3)[..., None, None]
     color = torch.complex(lab[:, 1], lab[:, 2]) * torch.exp(1j * torch.pi * (60 + 240 * draws[:, 0]) / 180)
     turned = torch.stack([color.real, color.imag], dim=1) + 30 * (2 * draws[:, 1:] - 1)

@@ -20,7 +20,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.registry import model_card
 from colorzoo.testing.training import write_overlay
-from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.gan import DiscriminatorFirst, GANColorizationModule
 from colorzoo.training.schedules import Linear
 
 
@@ -65,6 +65,18 @@ class ToyGAN(GANColorizationModule[AbPrediction]):
             self.discriminator(torch.cat([lab[:, :1], generated.ab], 1) / 100),
         )
         return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+class DiscriminatorFirstToyGAN(ToyGAN, DiscriminatorFirst[AbPrediction]):
+    pass
+
+
+class GlobalSteps(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.seen.append(trainer.global_step)
 
 
 class Losses(Callback):
@@ -132,6 +144,22 @@ def test_gan_discriminator_rate_is_constant_without_adversarial_steps(images, tm
     found = rates(images, tmp_path, NotAdversarial(), max_epochs=2)
     assert [discriminator for _, discriminator in found] == pytest.approx([1e-3] * 6)
     assert [g for g, _ in found] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
+
+
+@pytest.mark.parametrize("base", [ToyGAN, DiscriminatorFirstToyGAN])
+def test_staged_gan_counts_each_batch_once(base, images, tmp_path):
+    class Staged(base):
+        def is_adversarial(self):
+            return self.trainer.global_step >= 3
+
+    steps = GlobalSteps()
+    model = Staged()
+    trainer = small_trainer(tmp_path, steps, max_steps=6, max_epochs=-1, enable_checkpointing=False)
+    trainer.fit(model, small_data(images))
+    assert steps.seen == [1, 2, 3, 4, 5, 6]
+    generator, discriminator = model.optimizers()
+    assert [int(next(iter(each.state.values()))["step"]) for each in (generator, discriminator)] == [6, 3]
+    assert [each.last_epoch for each in model.lr_schedulers()] == [6, 3]
 
 
 @pytest.mark.nightly

@@ -1,16 +1,23 @@
 """Two gloo processes: each sample is used once, and results equal a single process."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from harness import BATCH, Trace, small_data, small_model, small_trainer, trace
 from lightning.pytorch import Callback
 
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
-from colorzoo.testing.distributed import check_two_processes_equal_one
+from colorzoo.testing import ContractError
+from colorzoo.testing.distributed import (
+    check_two_processes_equal_one,
+    require_same_gradients,
+    require_same_metrics,
+)
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import ImageGrid, SignalCheckpoint, StepSeed
 from colorzoo.training.gan import require_unscaled_gradients
@@ -80,3 +87,25 @@ def test_ten_steps_of_two_processes_equal_one_process(name):
 def test_require_unscaled_gradients_rejects_16_mixed():
     with pytest.raises(ColorzooError, match="bf16-mixed"):
         require_unscaled_gradients(SimpleNamespace(precision="16-mixed"))
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "equal"),
+    [
+        *((NAN, NAN, True), (INF, INF, True), (100.0, 100.00001, True), (0.0, 1e-7, True)),
+        *((NAN, 1.0, False), (1.0, NAN, False), (INF, 1.0, False), (INF, -INF, False), (1.0, 1.001, False)),
+    ],
+)
+def test_two_process_check_compares_metrics_without_images(one: float, two: float, equal: bool) -> None:
+    with nullcontext() if equal else pytest.raises(ContractError, match="val/psnr"):
+        require_same_metrics(model_card(SMALL[0]), {"val/psnr": two}, {"val/psnr": one})
+
+
+def test_two_process_check_accepts_equal_gradients_of_zero() -> None:
+    card, zero = model_card(SMALL[0]), {"model.weight": torch.zeros(2)}
+    require_same_gradients(card, zero, zero)
+    with pytest.raises(ContractError, match=r"model\.weight"):
+        require_same_gradients(card, {"model.weight": torch.ones(2)}, zero)

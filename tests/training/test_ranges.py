@@ -33,6 +33,7 @@ CASES = [
     ("--trainer.overfit_batches=2", "--trainer.overfit_batches"),
     ("--model.architecture.width=16", "width"),
     ("--config=cluster/ddp.yaml", "--trainer.accelerator"),
+    ("--seed_everything=-1", "--seed_everything: -1 is not in bounds"),
 ]
 
 

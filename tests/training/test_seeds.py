@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +11,14 @@ import pytest
 import torch
 from harness import fit, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
+from test_cli import fit_words
 
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
-from colorzoo.randomness import draw_normal, draw_uniform, image_generators
+from colorzoo.data.loader import SeededSampler
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.training.callbacks import StepSeed
-from colorzoo.training.command import ZooCLI
 
 
 class RecordsBatches(Callback):
@@ -39,24 +40,6 @@ class RecordsBatches(Callback):
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
         row = (batch["name"], batch["seed"].tolist(), batch["rgb"].sum((1, 2, 3)).tolist())
         self.validated.setdefault(trainer.current_epoch, []).append(row)
-
-
-def test_image_generators_draw_from_the_image_seed_and_purpose() -> None:
-    for purpose, salt in [
-        ("flip", int.from_bytes(b"flip...", "big")),  # compatible with the first release
-        ("exempla", int.from_bytes(b"exempla", "big")),
-        ("exemplar", int.from_bytes(sha256(b"exemplar").digest()[:8], "big")),
-    ]:
-        seeds = [3, 2**62 + 5]
-        plain = [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds]
-        wanted = torch.stack([torch.rand(4, generator=each) for each in plain])
-        made = image_generators(torch.tensor(seeds), purpose)
-        assert torch.equal(draw_uniform(made, 2, 4, torch.device("cpu")), wanted)
-        wanted = torch.stack([torch.randn(2, 3, generator=each) for each in plain])
-        assert torch.equal(draw_normal(made, 2, (2, 3), torch.device("cpu")), wanted)
-        for draw in (draw_uniform, draw_normal):
-            with pytest.raises(ValueError, match="generators"):
-                draw(made, 3, 1, torch.device("cpu"))  # type: ignore[arg-type]
 
 
 def record_batches(images: Path, folder: Path, seed: int, step_seed: int = 0) -> RecordsBatches:
@@ -96,13 +79,23 @@ def test_training_batches_depend_on_epoch_and_seed_and_validation_repeats(images
     assert len({seed for row in first.validated[0] for seed in row[1]}) == 5
 
 
-def test_seed_everything_sets_the_seed_of_step_seed():
-    model = SimpleNamespace(validation_settings=lambda: ("0",))
-    for seed in (0, 7):
-        cli: Any = SimpleNamespace(config={"seed_everything": seed}, model=model, _settings={})
-        cli._get = lambda config, key: config.get(key)
-        (found,) = [each for each in ZooCLI.fit_callbacks(cli, {}, []) if isinstance(each, StepSeed)]
-        assert found.seed == seed
+def test_fit_draws_other_numbers_for_each_seed_everything(images, tmp_path):
+    drawn = []
+    for seed in (0, 1, 18_446_633, 20250101, 2**32 - 1):
+        words = fit_words(images, tmp_path, "--trainer.fast_dev_run=1", f"--seed_everything={seed}")
+        assert run(words) == 0
+        drawn.append(float(torch.rand(())))
+    assert len(set(drawn)) == len(drawn)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**62, 2**80])
+def test_samplers_with_large_seeds_draw_other_samples_in_each_epoch(seed):
+    sampler = SeededSampler(50, seed=seed)
+    epochs = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        epochs.append(tuple(sampler))
+    assert len(set(epochs)) == 3
 
 
 def test_place_square_reaches_every_position():
@@ -135,15 +128,6 @@ def test_jitter_colors_equals_colorsys():
             torch.testing.assert_close(image[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
             kinds.add((light, tint))
         assert len(kinds) == 4
-
-
-def test_image_generators_differ_between_seeds_and_purposes():
-    drawn = {
-        (seed, purpose): float(torch.rand((), generator=image_generators(torch.tensor([seed]), purpose)[0]))
-        for seed in (1, 2, 2**61)
-        for purpose in ("points", "augment", "aging", "queries", "penalty_mix", "penalty_noise")
-    }
-    assert len(set(drawn.values())) == len(drawn)
 
 
 @pytest.mark.parametrize("processes", [1, 4])

@@ -21,8 +21,8 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("make", [crop_flip_reference, warp_jitter_reference])
 def test_training_references_do_not_depend_on_the_batch_split(make: Callable[..., Tensor]) -> None:
     rgb, seeds = torch.rand(4, 3, 20, 24, generator=torch.Generator().manual_seed(1)), torch.arange(4) + 7
-    whole = make(rgb, image_generators(seeds, "referen"))
-    parts = [make(rgb[half], image_generators(seeds[half], "referen")) for half in HALVES]
+    whole = make(rgb, image_generators(seeds, "reference"))
+    parts = [make(rgb[half], image_generators(seeds[half], "reference")) for half in HALVES]
     torch.testing.assert_close(torch.cat(parts), whole)
 
 

@@ -51,6 +51,6 @@ def test_bai2022_training_references_are_warped_copies_of_the_images() -> None:
     task.model.color = lambda *given: references.append(given[1]) or color(*given)
     task.training_step(batch, 0)
     copies = warp_jitter_reference(
-        batch["rgb"], image_generators(batch["seed"], "referen"), degrees=0.0, jitter=0.0
+        batch["rgb"], image_generators(batch["seed"], "reference"), degrees=0.0, jitter=0.0
     )
     torch.testing.assert_close(references[0], scaled_lab(copies))

@@ -35,7 +35,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     look = batch.get("reference")
     made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
     if look is None:
-        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"))
+        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "reference"))
     lightness = noisy(batch, model.simulation.lightness_noise)
     target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
     clean = model.model.features.of_lightness(lab[:, :1])

@@ -41,7 +41,7 @@ def test_make_reference_depends_only_on_the_image_and_its_seed() -> None:
     )
     for together, single in zip(made, alone, strict=True):
         torch.testing.assert_close(together[1:2], single, rtol=0, atol=1e-6)
-    draws = torch.stack([torch.rand(47, generator=g) for g in image_generators(batch["seed"], "referen")])
+    draws = torch.stack([torch.rand(47, generator=g) for g in image_generators(batch["seed"], "reference")])
     others = (11 * draws[:, 35:]).long()
     assert torch.equal(made.negative, (made.positive + 1 + others) % 12)  # any other of the 12 places
     shift = (made.target - batch["rgb"])[:, :, (batch["rgb"] - 0.5).abs().amax(dim=(0, 1)) < 0.25]

@@ -36,7 +36,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     look = batch.get("reference")
     made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
     if look is None:
-        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"))
+        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "reference"))
     lightness = noisy(batch, 2.0)
     reference = ReferenceImage(look, rgb_to_lab(look)[:, 1:])
     warped = model.model.warp(model.model.features.of_lightness(lightness), reference, 1.0)

@@ -17,6 +17,7 @@ from colorzoo.data.decode import UNREADABLE, decode_classes, decode_rgb, why_unr
 from colorzoo.data.image_table import ClassMaps, ImageTable
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
+from colorzoo.randomness import stream_seed
 
 
 class Batch(TypedDict):
@@ -213,7 +214,7 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
     free_rows, free_columns = rgb.shape[1] - side, rgb.shape[2] - side
     if seed is None:
         return Square(free_rows // 2, free_columns // 2, side)
-    position = torch.rand(2, generator=torch.Generator().manual_seed(seed))
+    position = torch.rand(2, generator=torch.Generator().manual_seed(stream_seed("position", seed)))
     return Square(int(position[0] * (free_rows + 1)), int(position[1] * (free_columns + 1)), side)
 
 

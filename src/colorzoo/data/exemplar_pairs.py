@@ -22,7 +22,7 @@ from colorzoo.data.self_references import crop_flip_reference, warp_jitter_refer
 from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
 from colorzoo.files import open_text
-from colorzoo.randomness import Generators, draw_uniform, image_generators
+from colorzoo.randomness import Generators, draw_uniform, image_generators, stream_seed
 from colorzoo.settings import Fraction, PositiveInt
 
 Pairing = Literal["list", "nearest", "self"]
@@ -156,7 +156,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         self_made = torch.full((len(rgb),), reference is None, device=rgb.device)
         if reference is not None and not prob:
             return {**batch, "self_made": self_made}
-        derived = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "referen"))
+        derived = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "reference"))
         if reference is not None:
             draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
             self_made = draws[:, 0] < prob
@@ -228,7 +228,8 @@ class ReferencedDataset(Dataset[Sample]):
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         candidates = self.candidates[index]
-        target, reference = self.targets[index], self.references[int(candidates[seed % len(candidates)])]
+        chosen = candidates[stream_seed("candidate", seed) % len(candidates)]
+        target, reference = self.targets[index], self.references[int(chosen)]
         rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)

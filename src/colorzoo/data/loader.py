@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_co
 
 from colorzoo.data.dataset import Batch, Sample
 from colorzoo.errors import DataError
+from colorzoo.randomness import stream_seed
 
 _LAST_SECONDS = 60
 _CHUNK = 4096  # number of (index, seed) pairs in memory; all pairs of ImageNet would need 200 MB
@@ -78,7 +79,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         return len(range(self.rank, self.length, self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(stream_seed("epoch", self.seed, self.epoch))
         order = self.draw_order(generator) if self.shuffle else torch.arange(self.length)
         # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)

@@ -19,7 +19,7 @@ from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.originals import Originals
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
-from colorzoo.randomness import draw_uniform, image_generators
+from colorzoo.randomness import draw_uniform, image_generators, stream_seed
 from colorzoo.settings import NonNegativeFloat
 
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
@@ -168,7 +168,7 @@ class SketchedDataset(Dataset[Sample]):
         index, seed = key
         rgb = read_rgb(self.colors[index], self.side)
         drawn = self.sketches[index]
-        lines = read_rgb(drawn[seed % len(drawn)], self.side)
+        lines = read_rgb(drawn[stream_seed("drawing", seed) % len(drawn)], self.side)
         gray = rgb_to_gray(lines[None])
         if lines.shape != rgb.shape:  # the sizes of the two files can be rounded differently
             gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)

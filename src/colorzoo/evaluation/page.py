@@ -102,10 +102,11 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
     """Return the images with the worst and best mean over all methods except truth and gray."""
     methods = summary.setup.methods
     ranked = [method for method in methods if method.name not in BASELINES] or list(methods)
-    values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
-    values = np.where(np.isfinite(values), values, np.nan)
+    with np.errstate(invalid="ignore"):  # infinite minus infinite
+        values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
+    values = np.where(np.isposinf(values), np.nan, values)  # exact images
     order = np.argsort(values if output.better == "higher" else -values, kind="stable")
-    shown = order[: int(np.isfinite(values).sum())].tolist()  # images without a value are last
+    shown = order[: int((~np.isnan(values)).sum())].tolist()  # images without a value are last
     half = min(GALLERY_SIZE, (len(shown) + 1) // 2)
     best = shown[half:][-GALLERY_SIZE:][::-1]
     return [

@@ -84,7 +84,7 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
     """
     # the last two metric states, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
-    one, other = one * both[:, None], other * both[:, None]
+    one, other = (np.where(both[:, None], moments, 0.0) for moments in (one, other))
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         value = float(finish(one.sum(0)) - finish(other.sum(0)))
     if both.sum() < 2 or not np.isfinite(value):

@@ -135,7 +135,7 @@ class Comparison:
     def verdict(self) -> str:
         """Result of the significance test in words."""
         if np.isinf(self.difference.estimate.value):
-            return "one method equals the truth"
+            return "infinite difference"
         if np.isnan(self.adjusted):
             return "too few images"
         return "significant" if self.significant else "not significant"

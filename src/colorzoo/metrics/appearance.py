@@ -35,7 +35,7 @@ from colorzoo.metrics.base import (
     require_pair,
     sums,
 )
-from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
+from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit, to_8bit
 
 Form = Literal["hasler", "absolute"]
 NEUTRAL_BELOW = 5.0  # mean chroma of the ground truth over a window, in CIE units
@@ -311,11 +311,14 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
         target: ``(B, 3, H, W)`` ground truth in [0, 1].
 
     Returns:
-        ``(B,)`` in dB.
+        ``(B,)`` in dB; inf for a result without error, and NaN if the 8-bit ground truth is gray.
     """
     gray = rgb_to_lab(target)
     gray[:, 1:] = 0
-    return psnr_8bit(rgb, target) - psnr_8bit(lab_to_rgb(gray), target)
+    levels = to_8bit(target)
+    is_gray = (levels == levels[:, :1]).flatten(1).all(dim=1)
+    gain = psnr_8bit(rgb, target) - psnr_8bit(lab_to_rgb(gray), target)
+    return gain.masked_fill(is_gray, torch.nan)
 
 
 class GrayGain(MeanDecibels):
@@ -333,8 +336,7 @@ class GrayGain(MeanDecibels):
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        gain = gray_gain(rgb, target)
-        self.add(gain.masked_fill(gain.isneginf(), torch.nan))
+        self.add(gray_gain(rgb, target))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
@@ -360,8 +362,7 @@ class WorseThanGray(ImageMean):
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
-        # for a gray ground truth, the gain is minus infinity, or NaN if the result is gray too
-        self.add((gain < -ROUNDING).float().masked_fill(gain.isneginf() | gain.isnan(), torch.nan))
+        self.add((gain < -ROUNDING).float().masked_fill(gain.isnan(), torch.nan))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""

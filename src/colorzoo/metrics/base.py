@@ -328,12 +328,13 @@ def no_finish(moments: Moments) -> Moments:
 def value_moments(value: float) -> list[float]:
     """Return the metric state of a single value for `mean_of_moments`.
 
-    The state contains the value, the number of images without error, and the number of other images. An
-    infinite value marks an image without error. For NaN, all three numbers are 0.
+    The state contains the value, the number of images without error, and the number of other images. The
+    value inf marks an image without error. The value -inf, such as the PSNR gain of a method that changes a
+    perfect result, makes the mean -inf. For NaN, all three numbers are 0.
     """
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
-    return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
+    return [0.0, 1.0, 0.0] if np.isposinf(value) else [float(value), 0.0, 1.0]
 
 
 def sums(totals: list[float], counts: list[float]) -> list[list[float]]:

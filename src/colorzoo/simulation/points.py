@@ -304,7 +304,8 @@ def _true_lab(target: TargetImage) -> Tensor:
 
 def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
     """Return the numbers of points ``(B,)`` for uniform random numbers ``(B, 5)``."""
-    geometric = ((1 - draws[:, 0]).log() / math.log(1 - simulation.stop_probability)).floor()
+    stop = simulation.stop_probability
+    geometric = ((1 - draws[:, 0]).log() / (math.log1p(-stop) if stop < 1 else -math.inf)).floor()
     log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
     counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)
     counts = torch.where(draws[:, 4] < simulation.none, torch.zeros_like(counts), counts)

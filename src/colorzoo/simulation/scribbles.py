@@ -25,7 +25,7 @@ from colorzoo.card import GuidanceKind
 from colorzoo.color import sobel, sobel_gradients
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
-from colorzoo.randomness import Generators, copy_to, draw_uniform
+from colorzoo.randomness import Generators, copy_to, draw_uniform, stream_seed
 from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetImage, UserInput
 
 _AB_SCALE = 110.0
@@ -215,7 +215,7 @@ class BledEdgeScribbles:
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
-        random = np.random.default_rng([target.seed & (2**63 - 1), 0])
+        random = np.random.default_rng(stream_seed("scribbles", target.seed))
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
         def give_input(count: int, result: ColorizedImage) -> UserInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,10 +98,11 @@ def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[
     )
     for key, expected in wanted.items():
         # the batch size determines the order of summation, which changes the last bit
-        moved = abs(found[key] - expected) / max(1.0, abs(expected))
+        same = math.isclose(found[key], expected, rel_tol=_SAME_METRIC, abs_tol=_SAME_METRIC)
         require(
-            moved <= _SAME_METRIC,
-            f"{card.name}: {key} of two processes differs from {key} of one process by {moved:.1e}",
+            same or (math.isnan(found[key]) and math.isnan(expected)),  # NaN is a metric without images
+            f"{card.name}: {key} must be equal in one process and two processes, got {expected} and "
+            f"{found[key]}",
         )
 
 
@@ -127,11 +129,11 @@ def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: di
     networks = _largest(wanted, lambda key: key.partition(".")[0])
     for key, expected in wanted.items():
         scale = modules[key.rpartition(".")[0]] + _ROUNDING * networks[key.partition(".")[0]]
-        moved = float((found[key] - expected).abs().max()) / scale
+        moved = float((found[key] - expected).abs().max())
         require(
-            moved < _SAME_GRADIENT,
-            f"{card.name}: the gradient of {key} in two processes differs by {moved:.1%} of the largest "
-            f"gradient in its layer; {_BY_IMAGE}",
+            moved <= _SAME_GRADIENT * scale,
+            f"{card.name}: the gradient of {key} in two processes differs by {moved:.1e}, more than "
+            f"{_SAME_GRADIENT:.0%} of the largest gradient in its layer ({scale:.1e}); {_BY_IMAGE}",
         )
 
 

@@ -300,4 +300,4 @@ def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction)
 
 
 def _self_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
-    return crop_flip_reference(rgb, image_generators(seeds, "referen"))
+    return crop_flip_reference(rgb, image_generators(seeds, "reference"))

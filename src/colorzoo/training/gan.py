@@ -134,23 +134,26 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return generated.detach()
 
     def is_adversarial(self) -> bool:
-        """Return whether the discriminator is trained (``adversarial_weight`` is not 0)."""
+        """Return whether the discriminator is trained (``adversarial_weight`` is not 0).
+
+        The result can depend on the global step. It is valid until the end of the batch.
+        """
         return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator and then the discriminator on the same batch."""
-        steps = self.ends_group(batch_idx)
+        steps, adversarial = self.ends_group(batch_idx), self.is_adversarial()
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
             generated = self.generate(batch)
             loss = self.generator_loss(batch, generated)
-            self._descend(generator, loss, steps=steps, counts=not self.is_adversarial())
+            self._descend(generator, loss, steps=steps, counts=not adversarial)
         discriminator_loss = loss.new_zeros(())
-        if self.is_adversarial():
+        if adversarial:
             with discriminator.toggle_model(sync_grad=steps):
                 discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, generated))
                 self._descend(discriminator, discriminator_loss, steps=steps)
-        return self._end_step(batch, loss, discriminator_loss, steps=steps)
+        return self._end_step(batch, loss, discriminator_loss, steps=steps, adversarial=adversarial)
 
     def setup(self, stage: str) -> None:
         """Check that the Trainer supports two optimizers.
@@ -193,21 +196,25 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Return whether the optimizers step after this batch or accumulate more gradients."""
         return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
 
-    def _step_schedules(self) -> None:
-        """Step the schedules, which Lightning does not step under manual optimization."""
+    def _step_schedules(self, *, adversarial: bool) -> None:
+        """Step the schedules, which Lightning does not step under manual optimization.
+
+        Args:
+            adversarial: Whether the batch trained the discriminator; otherwise its schedule does not step.
+        """
         found = self.lr_schedulers()
         schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
         generator = cast(list[LightningOptimizer], self.optimizers())[0].optimizer
         for scheduler in schedulers:
-            if self.is_adversarial() or scheduler.optimizer is generator:
+            if adversarial or scheduler.optimizer is generator:
                 scheduler.step()
 
     def _end_step(
-        self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, steps: bool
+        self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, steps: bool, adversarial: bool
     ) -> dict[str, Tensor]:
         """Step the schedules after the last accumulated batch; log and return both losses."""
         if steps:
-            self._step_schedules()
+            self._step_schedules(adversarial=adversarial)
         losses = {"generator": loss.detach(), "discriminator": discriminator_loss.detach()}
         self.log_losses(losses, len(batch["rgb"]))
         return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
@@ -251,19 +258,19 @@ class DiscriminatorFirst(GANColorizationModule[P]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the discriminator and then the generator on the same batch."""
-        steps = self.ends_group(batch_idx)
+        steps, adversarial = self.ends_group(batch_idx), self.is_adversarial()
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
             generated = self.generate(batch)
         discriminator_loss = batch["rgb"].new_zeros(())
-        if self.is_adversarial():
+        if adversarial:
             with discriminator.toggle_model(sync_grad=steps):
                 discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, generated))
                 self._descend(discriminator, discriminator_loss, steps=steps, counts=False)
         with generator.toggle_model(sync_grad=steps):
             loss = self.generator_loss(batch, generated)
             self._descend(generator, loss, steps=steps)
-        return self._end_step(batch, loss, discriminator_loss, steps=steps)
+        return self._end_step(batch, loss, discriminator_loss, steps=steps, adversarial=adversarial)
 
 
 def require_unscaled_gradients(trainer: Trainer) -> None:

@@ -6,7 +6,7 @@ document.querySelectorAll("table.sortable").forEach((table) => {
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const value = (row) => {
       const text = row.cells[column].dataset.v;
-      const number = text === "inf" ? Infinity : Number(text);
+      const number = Number(text.replace("inf", "Infinity"));
       return text === "" ? NaN : Number.isNaN(number) && text !== "nan" ? text : number;
     };
     const order = (a, b) => {

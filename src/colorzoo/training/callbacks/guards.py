@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.randomness import stream_seed
 from colorzoo.training.loggers import run_folder, write_text
 
 _CHECKED_STEPS = 16  # number of GPU losses checked in one synchronization
@@ -95,9 +96,6 @@ class ResumeGuard(Callback):
             )
 
 
-_STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and processes differ
-
-
 class StepSeed(Callback):
     """Callback that seeds torch before each batch from the run seed, batch number and process.
 
@@ -116,4 +114,4 @@ class StepSeed(Callback):
     ) -> None:
         """Seed the generators of all devices."""
         step = trainer.fit_loop.epoch_loop.total_batch_idx
-        torch.manual_seed((self.seed * _STRIDE + step) * _STRIDE + trainer.global_rank)
+        torch.manual_seed(stream_seed("step", self.seed, step, trainer.global_rank))

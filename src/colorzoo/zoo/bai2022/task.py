@@ -73,7 +73,7 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with their warped copies as references and return the weighted loss."""
         rgb, seeds = batch["rgb"], batch["seed"]
-        copies = warp_jitter_reference(rgb, image_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
+        copies = warp_jitter_reference(rgb, image_generators(seeds, "reference"), degrees=0.0, jitter=0.0)
         truth, reference = (
             scaled_lab(squashed(each, self.model.architecture.side)) for each in (rgb, copies)
         )

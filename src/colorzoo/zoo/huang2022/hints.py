@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.networks.exemplar_features import Trunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
+from colorzoo.randomness import stream_seed
 from colorzoo.settings import Fraction, PositiveInt
 from colorzoo.zoo.huang2022.transformer import Hints
 from colorzoo.zoo.huang2022.vqgan import CELL
@@ -306,8 +307,8 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     for image, seed in enumerate(seeds):
-        numbers: Any = np.random.RandomState(seed % 2**32)
-        mask = draw_mask(random.Random(seed), numbers, shape, users)
+        numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
+        mask = draw_mask(random.Random(stream_seed("mask", seed)), numbers, shape, users)
         masks.append(torch.from_numpy(mask))
         if chosen := choose_candidates(mask, numbers, users):
             superpixels, candidates = superpixels_of(levels[image]), candidate_cells(mask)

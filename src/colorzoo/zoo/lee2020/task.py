@@ -236,7 +236,7 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
         color_shift: Maximum shift of each RGB channel, up or down.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
-    generators = image_generators(seeds, "referen")
+    generators = image_generators(seeds, "reference")
     draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + rows * columns, torch.device("cpu"))
     shifts, tries, others = torch.split(draws, [3, 4 * TRIES, rows * columns], dim=1)
     moves = diagonal_moves(tries.view(len(rgb), TRIES, 4))

@@ -313,7 +313,7 @@ def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         seeds: Per-image seeds ``(B,)``.
     """
-    return crop_flip_reference(rgb, image_generators(seeds, "referen"), scale=_AREA)
+    return crop_flip_reference(rgb, image_generators(seeds, "reference"), scale=_AREA)
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         seeds: Per-image seeds ``(B,)``.
     """
-    generators = image_generators(seeds, "referen")
+    generators = image_generators(seeds, "reference")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
     draws = draw_uniform(generators, len(rgb), 4 * TRIES + 3, torch.device("cpu"))
     levels = add_noise(255 * rgb, _NOISE * (2 * noise - 1))
