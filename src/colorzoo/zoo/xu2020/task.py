@@ -17,6 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
+from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -203,6 +204,7 @@ class Xu2020(SingleOptimizerModule):
         return Guidance(exemplar=Exemplar(made if setting == "self" else foreign_references(made, seeds)))
 
 
+@in_float32
 def masked_huber(
     ab: Tensor, target: Tensor, mask: Tensor, *, hint_weight: float = 10.0, delta: float = 1.0
 ) -> Tensor:
