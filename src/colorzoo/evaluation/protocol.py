@@ -16,6 +16,7 @@ from colorzoo.errors import DataError
 
 ResizeMode = Literal["squash", "none"]
 References = Literal["none", "pairs"]
+BoxUse = Literal["optional", "required"]
 Coloring = Literal["colorizer", "network"]
 MAX_INTERACTIONS = 1000
 
@@ -79,6 +80,8 @@ class Protocol:
         subset: Subset of the ImageNet validation images: ``ctest10k`` or ``first5k``; None selects all.
         references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
             references.
+        boxes: Whether models that accept boxes require the boxes of ``boxes.csv`` or a detector
+            (``required``), or may run without boxes (``optional``).
         user: Simulated user; None for automatic colorization.
         background: Simulated user that sets constant guidance before the first interaction, or None. Its kind
             of guidance should differ from the kind that ``user`` sets.
@@ -98,6 +101,7 @@ class Protocol:
     coloring: Coloring = "colorizer"
     subset: str | None = None
     references: References = "none"
+    boxes: BoxUse = "optional"
     user: UserChoice | None = None
     background: UserChoice | None = None
     interactions: tuple[int, ...] = (0,)
@@ -171,6 +175,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
         protocol = Protocol(**{**values, **users, **lists, **known})
         _require_one_of("coloring", protocol.coloring, get_args(Coloring))
         _require_one_of("references", protocol.references, get_args(References))
+        _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"protocol {where}: {reason}") from error
