@@ -51,6 +51,12 @@ def test_select_images_returns_images_and_deviations_from_the_protocol(image_fol
         Image.new("RGB", (20, 20)).save(image_folder / name)
     found, differs = select_images(image_folder, subset, None, None)
     assert ([each.name for each in found], differs) == (names[::-1], "")
+    rows = "".join(f"{name},{reference}.png\n" for reference in (0, 1) for name in names)
+    (image_folder / "pairs.csv").write_text("target,reference\n" + rows)
+    found, _ = select_images(image_folder, replace(subset, references="pairs"), None, None)
+    assert [(each.name, each.reference_name) for each in found] == [
+        (name, f"{reference}.png") for name in names[::-1] for reference in (0, 1)
+    ]
 
 
 def item(path: Path, reference: Path | None = None) -> Item:

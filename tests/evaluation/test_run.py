@@ -193,6 +193,13 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
     assert outcome.summary is not None
     assert [item.name for item in outcome.summary.items] == ["0.png", "2.png"]
     assert all(item.reference_sha256 for item in outcome.summary.items)
+    pair = next(row for row in outcome.summary.rows if row.method == NAME and row.count == 0)
+    (plan.data / "pairs.csv").write_text("target,reference\n" + "0.png,1.png\n2.png,3.png\n" * 2)
+    repeated = run(protocol=protocol, metrics=("histogram_intersection",)).summary
+    assert repeated is not None
+    row = next(row for row in repeated.rows if row.method == NAME and row.count == 0)
+    for key, score in pair.scores.items():  # two targets, not four independent images
+        assert vars(row.scores[key].estimate) == pytest.approx(vars(score.estimate))
 
 
 @pytest.mark.parametrize(

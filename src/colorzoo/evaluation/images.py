@@ -170,10 +170,12 @@ def _relative(name: str, folder: Path) -> str:
 def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
     if subset is None:
         return items, ""
-    names = {Path(item.name).stem: item for item in items}
+    found: dict[str, list[Item]] = {}  # a target may have several references
+    for item in items:
+        found.setdefault(Path(item.name).stem, []).append(item)
     required = subset_names(subset)
-    if all(name in names for name in required):
-        return [names[name] for name in required], ""
+    if all(name in found for name in required):
+        return [item for name in required for item in found[name]], ""
     return items, f"not the images of {subset}"
 
 

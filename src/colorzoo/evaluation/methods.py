@@ -264,5 +264,4 @@ def proposer_of(model: ColoringModel) -> object:
 
 def detector_of(model: ColoringModel) -> FindsBoxes | None:
     """Return the model if it accepts boxes and has a detector, otherwise None."""
-    accepts = isinstance(model, FindsBoxes) and "boxes" in model.accepts and model.detects
-    return model if accepts else None
+    return model if isinstance(model, FindsBoxes) and "boxes" in model.accepts and model.detects else None
