@@ -92,6 +92,19 @@ def test_read_truth_and_read_result_apply_the_protocol_resize(image_folder: Path
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
 
 
+def test_crop_mode_evaluates_the_central_square_with_its_boxes(tmp_path: Path) -> None:
+    levels = np.zeros((20, 60, 3), np.uint8)
+    levels[:, 20:40] = 200
+    Image.fromarray(levels).save(tmp_path / "wide.png")
+    boxes = ((20.0, 5.0, 30.0, 20.0), (0.0, 0.0, 10.0, 20.0))
+    wide = replace(item(tmp_path / "wide.png"), boxes=boxes)
+    truth = read_truth(wide, replace(TINY, resize=Resize("crop", 16)), CPU)
+    assert truth.rgb.shape == (1, 3, 16, 16)
+    torch.testing.assert_close(truth.rgb, torch.full_like(truth.rgb, 200 / 255))
+    assert truth.boxes is not None
+    assert truth.boxes.corners.tolist() == [[[0.0, 0.25, 0.5, 1.0]]]
+
+
 def test_hash_all_lists_unreadable_images(image_folder: Path) -> None:
     items = [Item(name, StoredImage(str(image_folder / name))) for name in ("0.png", "none.png", "1.png")]
     readable, unreadable = hash_all(items)

@@ -272,8 +272,10 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         reference = _resized(decoded, protocol, device)
     boxes = None
     if item.boxes is not None:
-        corners = torch.tensor(item.boxes).view(-1, 4) / torch.tensor(size[::-1]).repeat(2)
-        boxes = Boxes.of([corners.clamp(0, 1)]).to(device)
+        left, top, width, height = protocol.resize.window(size)
+        corners = torch.tensor(item.boxes).view(-1, 4) - torch.tensor([left, top]).repeat(2)
+        corners = (corners / torch.tensor([width, height]).repeat(2)).clamp(0, 1)
+        boxes = Boxes.of([corners[(corners[:, 2:] > corners[:, :2]).all(1)]]).to(device)
     return Truth(rgb, size, reference, seed, item.label, boxes)
 
 

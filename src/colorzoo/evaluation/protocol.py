@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.errors import DataError
 
-ResizeMode = Literal["squash", "none"]
+ResizeMode = Literal["squash", "crop", "none"]
 References = Literal["none", "pairs"]
 BoxUse = Literal["optional", "required"]
 Coloring = Literal["colorizer", "network"]
@@ -26,7 +26,8 @@ class Resize:
     """Bicubic resizing of images to the size of a protocol.
 
     Attributes:
-        mode: ``squash`` resizes to a square and ignores the aspect ratio. ``none`` keeps the original size.
+        mode: ``squash`` resizes to a square and ignores the aspect ratio. ``crop`` resizes the central
+            square. ``none`` keeps the original size.
         size: Side of the square in pixels.
     """
 
@@ -41,9 +42,24 @@ class Resize:
     def __call__(self, rgb: Tensor) -> Tensor:
         """Resize ``(3, H, W)`` uint8 to ``(3, h, w)`` uint8."""
         size = self.size, self.size
+        if self.mode == "crop":
+            left, top, width, height = self.window((rgb.shape[1], rgb.shape[2]))
+            rgb = rgb[:, top : top + height, left : left + width]
         if self.mode == "none" or size == rgb.shape[1:]:
             return rgb
         return F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
+
+    def window(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return the used part of an image: left, top, width and height in pixels.
+
+        Args:
+            size: Height and width of the image in pixels.
+        """
+        height, width = size
+        if self.mode != "crop":
+            return 0, 0, width, height
+        side = min(size)
+        return (width - side) // 2, (height - side) // 2, side, side
 
 
 @dataclass(frozen=True)
