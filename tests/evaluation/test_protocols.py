@@ -35,7 +35,7 @@ def test_shipped_protocols_name_existing_metrics_users_and_subsets() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("version: 2\n", ""), "'version'"),
+        (("version: 3\n", ""), "'version'"),
         (("mode: squash", "mode: stretch"), "resize.mode must be one of squash, crop, none"),
         (("size: 256", "size: 4097"), "must be from 16 to 4096 pixels, got 4097"),
         (("interactions: [0]", "interactions: [1001]"), "whole numbers from 0 to 1000, got 1001"),

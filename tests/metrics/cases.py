@@ -155,8 +155,8 @@ def gray_gains(batch: Batch) -> list[float]:
     found = []
     for made, true in pairs(batch, "rgb", "target"):
         lightness = rgb2lab(true) * [1, 0, 0]
-        gray = np.floor(lab2rgb(lightness) * 255 + 1e-4) / 255
-        made, true = (np.floor(each * 255 + 1e-4) / 255 for each in (made, true))
+        gray = np.round(lab2rgb(lightness) * 255) / 255
+        made, true = (np.round(each * 255) / 255 for each in (made, true))
         found.append(
             peak_signal_noise_ratio(true, made, data_range=1.0)
             - peak_signal_noise_ratio(true, gray, data_range=1.0)
