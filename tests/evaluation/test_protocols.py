@@ -102,4 +102,4 @@ def test_resize_matches_antialiased_bicubic_interpolation() -> None:
 def test_load_protocol_accepts_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
-    assert load_protocol(str(file)).label == "mine/2"
+    assert load_protocol(str(file)).label == "mine/3"
