@@ -146,8 +146,8 @@ def _boxed(items: list[Item], folder: Path) -> list[Item]:
             boxes.setdefault(row["image"], []).append(corners)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{str(file)!r} must have the columns 'image', 'left', 'top', 'right' and 'bottom' (in pixels), "
-                f"got the row {row}"
+                f"{str(file)!r} must have the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
+                f"pixels), got the row {row}"
             ) from error
     if not boxes.keys() & {item.name for item in items}:
         raise DataError(f"{str(file)!r} must list images of {str(folder)!r}, got none of them")
