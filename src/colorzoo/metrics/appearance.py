@@ -342,7 +342,7 @@ class GrayGain(MeanDecibels):
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> GrayGain()(0.9 * truth, truth)
-        tensor(13.2024)
+        tensor(13.7918)
     """
 
     names = {"gray_gain": {}}
