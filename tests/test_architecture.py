@@ -12,7 +12,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "atomic environment lazy lru_cache progress randomness",
+    "atomic environment lazy lru_cache precision progress randomness",
     "errors",
     "card settings",
     "registry",

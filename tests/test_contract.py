@@ -101,6 +101,17 @@ def test_contract_onnx(name: str) -> None:
     CHECKS["onnx"](model_card(name))
 
 
+LOSSY = """
+from honest.task import Toy2030
+
+
+class Lossy(Toy2030):
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return loss + (loss.view(1, 1) @ loss.view(1, 1)).sum()
+"""
+
+
 @pytest.fixture
 def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
     """Return the card of a small correct paper."""
@@ -110,6 +121,7 @@ def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
         "from honest.model import TwoConvolutions\nclass Larger(TwoConvolutions):\n    working_size = 512\n"
     )
     (tmp_path / "honest" / "larger.py").write_text(larger)
+    (tmp_path / "honest" / "lossy.py").write_text(LOSSY)
     monkeypatch.syspath_prepend(tmp_path)
     from honest.card import CARDS
 
@@ -178,6 +190,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (plus(lambda *_: torch.zeros(()).is_meta), "depends on torch's default device"),
     ],
     "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the device of the input: ")],
+    "losses_under_autocast": [({"task": "honest.lossy:Lossy"}, r"changes a loss or guidance by 0\.\d\d%")],
     "bfloat16_autocast": [
         (of(Tensor.bfloat16), "autocast gives torch.bfloat16"),
         (plus(lambda *_: 6 * torch.is_autocast_enabled("cpu")), r"changes the prediction by 6\.\d% of"),

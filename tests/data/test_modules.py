@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from PIL import Image
+from PIL import Image, ImageOps
 
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.decode import decode_rgb
@@ -117,6 +117,29 @@ def test_coco_stuff_augmentation_aligns_classes_and_boxes_with_images(tmp_path):
                 assert marked.sum() - inside.sum() < 60  # at most one blended line beside the box
                 boxes += 1
     assert boxes
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_turns_boxes_and_class_maps_with_the_image(tmp_path, orientation):
+    """The annotations mark the red part of the stored pixels."""
+    root = miniatures.coco_stuff(tmp_path)
+    for path in (root / "train2017").iterdir():
+        image = Image.new("RGB", (72, 56), "blue")
+        image.paste("red", (0, 0, 36, 42))
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image.save(path, quality=95, subsampling=0, exif=exif)
+        red = np.array(ImageOps.exif_transpose(Image.open(path)))[..., 0] > 127
+        assert torch.equal(decode_rgb(path.read_bytes())[0] > 127, torch.from_numpy(red))
+    data = CocoStuffDataModule(str(root), boxes=True, classes=True, **{**SMALL, "num_workers": 0})
+    data.setup("fit")
+    for index in range(len(data.train_data)):
+        sample = data.train_data[index, index]
+        red = sample["rgb"][0] > 127
+        assert (red == (sample["classes"][0] == 3)).float().mean() > 0.94
+        for left, top, right, bottom in sample["boxes"].round().long().tolist():
+            assert red[top:bottom, left:right].float().mean() > 0.9
+            assert red.sum() - red[top:bottom, left:right].sum() < 90
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -51,6 +51,12 @@ def test_select_images_returns_images_and_deviations_from_the_protocol(image_fol
         Image.new("RGB", (20, 20)).save(image_folder / name)
     found, differs = select_images(image_folder, subset, None, None)
     assert ([each.name for each in found], differs) == (names[::-1], "")
+    rows = "".join(f"{name},{reference}.png\n" for reference in (0, 1) for name in names)
+    (image_folder / "pairs.csv").write_text("target,reference\n" + rows)
+    found, _ = select_images(image_folder, replace(subset, references="pairs"), None, None)
+    assert [(each.name, each.reference_name) for each in found] == [
+        (name, f"{reference}.png") for name in names[::-1] for reference in (0, 1)
+    ]
 
 
 def item(path: Path, reference: Path | None = None) -> Item:
@@ -84,6 +90,19 @@ def test_read_truth_and_read_result_apply_the_protocol_resize(image_folder: Path
     assert torch.equal(read_result(path, truth, small, "0.png"), read_truth(item(path), small, CPU).rgb)
     with pytest.raises(ImageError, match=r"small.png .*48 x 40 pixels.*got 16 x 16"):
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
+
+
+def test_crop_mode_evaluates_the_central_square_with_its_boxes(tmp_path: Path) -> None:
+    levels = np.zeros((20, 60, 3), np.uint8)
+    levels[:, 20:40] = 200
+    Image.fromarray(levels).save(tmp_path / "wide.png")
+    boxes = ((20.0, 5.0, 30.0, 20.0), (0.0, 0.0, 10.0, 20.0))
+    wide = replace(item(tmp_path / "wide.png"), boxes=boxes)
+    truth = read_truth(wide, replace(TINY, resize=Resize("crop", 16)), CPU)
+    assert truth.rgb.shape == (1, 3, 16, 16)
+    torch.testing.assert_close(truth.rgb, torch.full_like(truth.rgb, 200 / 255))
+    assert truth.boxes is not None
+    assert truth.boxes.corners.tolist() == [[[0.0, 0.25, 0.5, 1.0]]]
 
 
 def test_hash_all_lists_unreadable_images(image_folder: Path) -> None:

@@ -35,8 +35,8 @@ def test_shipped_protocols_name_existing_metrics_users_and_subsets() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("version: 2\n", ""), "'version'"),
-        (("mode: squash", "mode: stretch"), "resize.mode must be one of squash, none"),
+        (("version: 3\n", ""), "'version'"),
+        (("mode: squash", "mode: stretch"), "resize.mode must be one of squash, crop, none"),
         (("size: 256", "size: 4097"), "must be from 16 to 4096 pixels, got 4097"),
         (("interactions: [0]", "interactions: [1001]"), "whole numbers from 0 to 1000, got 1001"),
         (("interactions: [0]", "interactions: []"), "interactions"),
@@ -102,4 +102,4 @@ def test_resize_matches_antialiased_bicubic_interpolation() -> None:
 def test_load_protocol_accepts_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
-    assert load_protocol(str(file)).label == "mine/2"
+    assert load_protocol(str(file)).label == "mine/3"

@@ -13,14 +13,18 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from torch import Tensor
 
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation import Outcome, Plan, evaluate, methods
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
+from colorzoo.guidance import Guidance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
+from colorzoo.prediction import AbPrediction
+from colorzoo.zoo.su2020.model import InstanceColorization
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_image
 from tiny_model import NAME
 
@@ -189,6 +193,13 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
     assert outcome.summary is not None
     assert [item.name for item in outcome.summary.items] == ["0.png", "2.png"]
     assert all(item.reference_sha256 for item in outcome.summary.items)
+    pair = next(row for row in outcome.summary.rows if row.method == NAME and row.count == 0)
+    (plan.data / "pairs.csv").write_text("target,reference\n" + "0.png,1.png\n2.png,3.png\n" * 2)
+    repeated = run(protocol=protocol, metrics=("histogram_intersection",)).summary
+    assert repeated is not None
+    row = next(row for row in repeated.rows if row.method == NAME and row.count == 0)
+    for key, score in pair.scores.items():  # two targets, not four independent images
+        assert vars(row.scores[key].estimate) == pytest.approx(vars(score.estimate))
 
 
 @pytest.mark.parametrize(
@@ -228,3 +239,64 @@ def test_evaluation_fails_without_readable_images(run: Run, plan: Plan, tmp_path
     with pytest.raises(DataError, match="no image could be evaluated"):
         run()
     assert not (plan.output / "results.json").exists()
+
+
+def boxed_plan(folder: Path, output: Path, protocol: str = "su2020-images") -> Plan:
+    loaded = load_protocol(protocol)
+    return Plan(["su2020_small", "gray"], folder, output, loaded, metrics=("psnr",), resamples=2)
+
+
+@pytest.fixture
+def used_boxes(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """Return a list to which each call of the network appends its boxes ``(K, 4)``."""
+    used: list[Tensor] = []
+    forward = InstanceColorization.forward
+
+    def noted(
+        self: InstanceColorization, lightness: Tensor, guidance: Guidance | None = None
+    ) -> AbPrediction:
+        assert guidance is not None
+        assert guidance.boxes is not None
+        used.append(guidance.boxes.corners[0][guidance.boxes.given[0] > 0])
+        return forward(self, lightness, guidance)
+
+    monkeypatch.setattr(InstanceColorization, "forward", noted)
+    return used
+
+
+def test_su2020_protocol_passes_the_boxes_of_boxes_csv_to_the_network(
+    image_folder: Path, tmp_path: Path, used_boxes: list[Tensor]
+) -> None:
+    """Boxes are in pixels of images of 48 x 40 pixels, and images without rows have no boxes."""
+    rows = ["0.png,12,4,36,30", *(f"1.png,0,0,{20 + right},20" for right in range(10))]
+    (image_folder / "boxes.csv").write_text("\n".join(["image,left,top,right,bottom", *rows]))
+    evaluate(boxed_plan(image_folder, tmp_path / "report"))
+    assert [len(boxes) for boxes in used_boxes] == [1, 8, 0, 0]
+    assert used_boxes[0].flatten().tolist() == pytest.approx([0.25, 0.1, 0.75, 0.75])
+
+
+def test_su2020_protocol_uses_a_detector_without_boxes_csv(
+    image_folder: Path, tmp_path: Path, used_boxes: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = methods.create_coloring_model
+
+    def with_detector(*given: Any) -> Any:
+        model: Any = build(*given)
+        model.detector = lambda gray: (
+            torch.tensor([[0, 0, gray.shape[-1] / 2, gray.shape[-2]]]),
+            torch.ones(1),
+        )
+        return model
+
+    monkeypatch.setattr(methods, "create_coloring_model", with_detector)
+    evaluate(boxed_plan(image_folder, tmp_path / "report"))
+    assert [boxes.tolist() for boxes in used_boxes] == 4 * [[[0.0, 0.0, 0.5, 1.0]]]
+
+
+def test_su2020_protocol_requires_boxes(image_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ColorzooError, match=r"su2020-images requires boxes for su2020_small\. Create boxes\.csv"
+    ):
+        evaluate(boxed_plan(image_folder, tmp_path / "report"))
+    other = evaluate(boxed_plan(image_folder, tmp_path / "other", "zhang2017-automatic"))
+    assert [note for note in other.notes if note.startswith("su2020_small ran without boxes")]

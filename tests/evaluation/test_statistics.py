@@ -84,6 +84,32 @@ def test_difference_uses_only_images_with_two_finite_values() -> None:
     assert np.isnan([estimate(moments(one[:1]), mean, weights[:, :1]).low]).all()
 
 
+def test_intervals_of_repeated_images_equal_the_intervals_of_single_images() -> None:
+    """Copies of an image carry no information, so the interval must not become narrower."""
+    values = np.random.default_rng(2).normal(25, 5, 30)
+    better, groups = values + np.random.default_rng(3).normal(0.5, 2, 30), np.repeat(np.arange(30), 4)
+    weights = bootstrap_weights(30, 500, seed=0)
+    alone, copied = (
+        [estimate(moments(x), mean, weights, group) for x in each]
+        for each, group in (((values, better), None), ((values.repeat(4), better.repeat(4)), groups))
+    )
+    for one, other in zip(alone, copied, strict=True):
+        assert list(vars(one).values()) == pytest.approx(list(vars(other).values()))
+    pairs = difference(moments(better.repeat(4)), moments(values.repeat(4)), mean, weights, groups)
+    single = difference(moments(better), moments(values), mean, weights)
+    assert (pairs.p_value, pairs.images) == (single.p_value, 120)
+    one_target = estimate(moments(values[:4]), mean, weights[:, :1], np.zeros(4, dtype=int))
+    assert np.isnan(one_target.low)
+
+
+def test_jackknife_leaves_out_all_results_of_a_target() -> None:
+    results = np.random.default_rng(5).normal(0, 1, (25, 1)).astype(np.float32)
+    alone = jackknife(mean_difference, results, 0 * results)
+    copies = results.repeat(3, axis=0)
+    found = jackknife(mean_difference, copies, 0 * copies, np.repeat(np.arange(25), 3))
+    assert list(vars(found).values()) == pytest.approx(list(vars(alone).values()))
+
+
 def test_holm_correction() -> None:
     assert holm([0.01, 0.04, 0.03, NAN]) == pytest.approx([0.03, 0.06, 0.06, NAN], nan_ok=True)
     assert holm([0.9, 0.6]) == [1, 1]

@@ -63,21 +63,24 @@ def band_psnr(batch: Batch, size: int | None) -> Values:
     return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "excluded": 0}
 
 
-def image_colorfulness(image: np.ndarray) -> float:
+def image_colorfulness(image: np.ndarray, form: str = "hasler") -> float:
     red, green, blue = np.moveaxis(image * 255, -1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
+    if form == "absolute":
+        rg, yb = np.abs(rg), np.abs(yb)
     return math.hypot(rg.std(), yb.std()) + 0.3 * math.hypot(rg.mean(), yb.mean())
 
 
-def colorfulness(batch: Batch) -> Values:
-    return {"cf_hasler": float(np.mean([image_colorfulness(made) for (made,) in pairs(batch, "rgb")]))}
+def colorfulness(batch: Batch, form: str) -> Values:
+    return {f"cf_{form}": float(np.mean([image_colorfulness(made, form) for (made,) in pairs(batch, "rgb")]))}
 
 
-def delta_colorfulness(batch: Batch) -> Values:
-    made, true = np.array([list(map(image_colorfulness, pair)) for pair in pairs(batch, "rgb", "target")]).T
+def delta_colorfulness(batch: Batch, form: str) -> Values:
+    rows = [[image_colorfulness(each, form) for each in pair] for pair in pairs(batch, "rgb", "target")]
+    made, true = np.array(rows).T
     return {
-        "delta_of_mean_cf_hasler": abs(made.mean() - true.mean()),
-        "mean_delta_cf_hasler": np.abs(made - true).mean(),
+        f"delta_of_mean_cf_{form}": abs(made.mean() - true.mean()),
+        f"mean_delta_cf_{form}": np.abs(made - true).mean(),
     }
 
 
@@ -152,8 +155,8 @@ def gray_gains(batch: Batch) -> list[float]:
     found = []
     for made, true in pairs(batch, "rgb", "target"):
         lightness = rgb2lab(true) * [1, 0, 0]
-        gray = np.floor(lab2rgb(lightness) * 255 + 1e-4) / 255
-        made, true = (np.floor(each * 255 + 1e-4) / 255 for each in (made, true))
+        gray = np.round(lab2rgb(lightness) * 255) / 255
+        made, true = (np.round(each * 255) / 255 for each in (made, true))
         found.append(
             peak_signal_noise_ratio(true, made, data_range=1.0)
             - peak_signal_noise_ratio(true, gray, data_range=1.0)
@@ -188,14 +191,24 @@ BAND_CASES = [
     for name, size in (("k7", 7), ("full", None))
 ]
 COLOR_CASES = [
-    Case("cf", metrics.Colorfulness, select("rgb"), colorfulness, empty={"cf_hasler": NAN}),
-    Case(
-        "delta_cf",
-        metrics.DeltaColorfulness,
-        RGB,
-        delta_colorfulness,
-        empty={"delta_of_mean_cf_hasler": NAN, "mean_delta_cf_hasler": NAN},
-    ),
+    case
+    for form in ("hasler", "absolute")
+    for case in (
+        Case(
+            f"cf_{form}",
+            partial(metrics.Colorfulness, form=form),
+            select("rgb"),
+            partial(colorfulness, form=form),
+            empty={f"cf_{form}": NAN},
+        ),
+        Case(
+            f"delta_cf_{form}",
+            partial(metrics.DeltaColorfulness, form=form),
+            RGB,
+            partial(delta_colorfulness, form=form),
+            empty={f"delta_of_mean_cf_{form}": NAN, f"mean_delta_cf_{form}": NAN},
+        ),
+    )
 ]
 AB_CASES = [
     Case("mean_ab_rmse", metrics.MeanAbRMSE, AB, mean_rmse, gradient_of="ab"),

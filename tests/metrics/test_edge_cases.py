@@ -1,13 +1,18 @@
 """Edge cases of metrics: exact images, empty bands, sizes, gray images."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.write import write_image
 from colorzoo.metrics import GrayGain, WorseThanGray
 from colorzoo.metrics.base import require_pair
 from metrics.cases import IMAGES
@@ -27,9 +32,16 @@ def test_mean_psnr_excludes_exact_images_and_is_inf_if_all_are_exact() -> None:
     assert float(metric.compute()) == math.inf
 
 
-def test_psnr_8bit_truncates_levels() -> None:
-    light, dark = torch.full((1, 3, 4, 4), 100.9 / 255), torch.full((1, 3, 4, 4), 100 / 255)
-    assert float(metrics.psnr_8bit(light, dark)) == math.inf
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_psnr_8bit_equals_the_psnr_of_the_written_image(tmp_path: Path, dtype: torch.dtype) -> None:
+    """A result in memory has the same score as its PNG file, and 8-bit levels keep their value."""
+    rgb, truth = 0.97 * RGB[:1], TRUTH[:1]
+    levels = rgb[0].permute(1, 2, 0).numpy()
+    write_image(tmp_path / "result.png", levels, RasterImage(levels))
+    written = torch.from_numpy(np.array(Image.open(tmp_path / "result.png"))).permute(2, 0, 1)[None] / 255
+    assert float(metrics.psnr_8bit(rgb, truth)) == float(metrics.psnr_8bit(written, truth))
+    every = torch.arange(256.0).repeat(3, 1).view(1, 3, 16, 16) / 255
+    assert float(metrics.psnr_8bit(every.to(dtype), every)) == math.inf
 
 
 @pytest.mark.parametrize("size", [7, None])

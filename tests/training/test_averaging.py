@@ -1,12 +1,16 @@
 """Weight averaging with a growing decay."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.training.callbacks import GrowingWeightAveraging
 
 
@@ -51,3 +55,32 @@ def test_growing_weight_averaging_equals_its_formula_and_is_resumable(images, tm
     with pytest.raises(InterruptedError):
         train(Weights(stop=4))
     torch.testing.assert_close(train(Weights(), str(tmp_path / "last.ckpt")), found, rtol=0, atol=0)
+
+
+def spectral_norms(model: nn.Module) -> torch.Tensor:
+    """Return the largest singular value of each spectrally normalized weight in eval mode."""
+    layers = [layer for layer in model.eval().modules() if isinstance(layer, StoredSpectralConv)]
+    return torch.stack([torch.linalg.matrix_norm(each.divided_weight().flatten(1), 2) for each in layers])
+
+
+def test_averaged_weights_keep_the_spectral_norm() -> None:
+    """Averaged singular vectors are shorter than 1, so they would not normalize the averaged weight."""
+    torch.manual_seed(0)
+    model = nn.Sequential(StoredSpectralConv(3, 16, (3, 3)), StoredSpectralConv(16, 8, (3, 3)))
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        (model(torch.randn(2, 3, 8, 8)) - torch.randn(2, 8, 4, 4)).square().mean().backward()
+        with torch.no_grad():
+            for layer in model:
+                layer.weight_orig.add_(
+                    0.3 * torch.randn_like(layer.weight_orig)
+                )  # turns the singular vectors
+        optimizer.step()
+        averaged.update_parameters(model)
+    assert averaged.module[0].weight_u.norm() < 0.95
+    torch.testing.assert_close(spectral_norms(averaged.module), torch.ones(2), atol=0.15, rtol=0)
+    loaded = deepcopy(model)
+    loaded.load_state_dict(averaged.module.state_dict())
+    torch.testing.assert_close(spectral_norms(loaded), torch.ones(2), atol=0.02, rtol=0)

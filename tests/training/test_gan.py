@@ -216,3 +216,18 @@ def test_fit_passes_accumulation_and_clipping_to_the_task(images, tmp_path, monk
     options = ["--trainer.accumulate_grad_batches=2", "--trainer.gradient_clip_val=0.5"]
     assert main(["fit", f"--config={card.config}", f"--config={small}", *options]) == 0
     assert set(seen) == {(2, 0.5, 1)}
+
+
+def test_gan_backward_pass_runs_outside_autocast(tmp_path, images):
+    """Gradients of losses that are computed in float32 would be rounded to bfloat16."""
+    states = []
+
+    class Probed(ToyGAN):
+        def generator_loss(self, batch, generated):
+            generated.ab.register_hook(lambda _: states.append(torch.is_autocast_enabled("cpu")))
+            assert torch.is_autocast_enabled("cpu")
+            return super().generator_loss(batch, generated)
+
+    trainer = small_trainer(tmp_path, max_epochs=1, limit_train_batches=1, precision="bf16-mixed")
+    trainer.fit(Probed(), small_data(images))
+    assert states == [False]

@@ -8,9 +8,13 @@ import pytest
 import torch
 from exemplar_formulas import paired_batch, train_a_step
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
-from colorzoo.registry import load_task_class, model_card
+from colorzoo.registry import list_models, load_task_class, model_card
+from colorzoo.testing import sample_batch
+from colorzoo.testing.models import contract_test_model
+from colorzoo.training.exemplar import SelfReferenced
 
 PAPERS = ("chen2023", "zhang2019")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
@@ -64,3 +68,18 @@ def test_chen2023_initialize_from_zhang2019_copies_all_but_new_layers() -> None:
     new += ("discriminator.layers.0.", "discriminator.last.")
     for key, value in after.items():
         assert torch.equal(value, before[key] if key.startswith(new) else theirs[key]), key
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in list_models(guidance="exemplar") if model_card(name).trainable]
+)
+def test_validation_uses_the_references_of_the_data(name: str) -> None:
+    """References that are derived from the targets would hide matching errors."""
+    model = contract_test_model(model_card(name))
+    batch = sample_batch((64, 64), batch=2)
+    batch["reference"] = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(5))
+    given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
+    exemplars = [each.exemplar.rgb for each in given if each.exemplar is not None]
+    assert not exemplars or torch.equal(exemplars[0], batch["reference"])
+    if isinstance(model, SelfReferenced):
+        assert exemplars

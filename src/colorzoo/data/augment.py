@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 from kornia.color import hsv_to_rgb, rgb_to_hsv
@@ -12,37 +13,56 @@ from torch.nn import functional as F
 
 from colorzoo.randomness import Generators, draw_uniform
 
+WindowKind = Literal["side", "area", "crop", "zoom"]
+"""Distribution of random windows.
 
-def augment_batch(
-    batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float, max_stretch: float = 1.0
-) -> dict[str, Any]:
-    """Crop a random window from each image, resize it to a square, and flip it randomly.
+``side`` draws the length of the longer side uniformly. ``area`` draws the area uniformly, like torchvision's
+`RandomResizedCrop`. ``crop`` uses windows of the crop size, so images are not resized. ``zoom`` is equivalent
+to resizing the image to a side drawn uniformly between the crop size and its own side, followed by ``crop``.
+"""
+_TRIES = 10  # as in RandomResizedCrop: the whole image if no window fits
 
-    The probability of a horizontal flip is 0.5. The entries ``sketch``, ``classes`` and ``boxes`` of the
-    batch are transformed like ``rgb``. Boxes smaller than a pixel are dropped.
+
+class Window(NamedTuple):
+    """Crop window in pixels of the image.
+
+    Attributes:
+        left: First column.
+        top: First row.
+        width: Number of columns.
+        height: Number of rows.
+        mirrored: Whether the window is flipped horizontally.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    mirrored: bool
+
+
+def augment_batch(batch: dict[str, Any], windows: Sequence[Window], size: int) -> dict[str, Any]:
+    """Crop a window from each image and resize it to a square.
+
+    The entries ``sketch``, ``classes`` and ``boxes`` of the batch are transformed like ``rgb``. Boxes smaller
+    than a pixel are dropped.
 
     Args:
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
+        windows: Window of each image, from `random_windows`.
         size: Side of the output images in pixels.
-        generators: A random generator for the batch, or a generator for each image.
-        min_scale: Minimum length of the window's longer side relative to the image side.
-        max_stretch: Maximum aspect ratio of a window; see `random_windows`.
 
     Returns:
         A new dict with the transformed entries and the other entries of ``batch``.
     """
-    rgb = batch["rgb"]
-    side = rgb.shape[-1]
-    windows = random_windows(len(rgb), generators, min_scale, rgb.device, max_stretch)
     names = [name for name in ("rgb", "sketch") if name in batch]
     cut: dict[str, Any] = {name: cut_windows(batch[name], windows, size) for name in names}
     if "classes" in batch:
-        cut["classes"] = cut_windows(batch["classes"].float(), windows, size, mode="nearest").to(torch.uint8)
+        classes = cut_windows(batch["classes"].float(), windows, size, mode="nearest-exact")
+        cut["classes"] = classes.to(torch.uint8)
     if "boxes" in batch:
-        cut["boxes"] = [
-            cut_boxes(boxes, window, side, size)
-            for boxes, window in zip(batch["boxes"], windows, strict=True)
-        ]
+        pairs = zip(batch["boxes"], windows, strict=True)
+        cut["boxes"] = [cut_boxes(boxes, window, size) for boxes, window in pairs]
     return {**batch, **cut}
 
 
@@ -76,65 +96,103 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 
 
 def random_windows(
-    count: int, generators: Generators, min_scale: float, device: torch.device, max_stretch: float = 1.0
-) -> Tensor:
-    """Draw a random crop window for each image, flipped horizontally with probability 0.5.
+    count: int,
+    generators: Generators,
+    side: int,
+    crop: int,
+    *,
+    kind: WindowKind,
+    min_scale: float,
+    max_stretch: float = 1.0,
+) -> list[Window]:
+    """Draw a random crop window for each image, mirrored with probability 0.5.
 
     Args:
         count: Number of images.
         generators: A random generator for the batch, or a generator for each image.
-        min_scale: Minimum length of the window's longer side relative to the image side. The length is drawn
-            uniformly from [``min_scale``, 1].
-        device: Device of the result.
-        max_stretch: Maximum aspect ratio of the window. The ratio of width to height is drawn log-uniformly
-            from [1 / ``max_stretch``, ``max_stretch``].
-
-    Returns:
-        ``(count, 2, 3)`` float32 matrices for `F.affine_grid` that map the output square to the window.
+        side: Side of the square images in pixels.
+        crop: Crop size in pixels, used by ``"crop"`` and ``"zoom"``.
+        kind: Distribution of the window size; see `WindowKind`.
+        min_scale: Minimum side or area of a window relative to the image, used by ``"side"`` and ``"area"``.
+        max_stretch: Maximum aspect ratio of a window, used by ``"side"`` and ``"area"``. The ratio of width
+            to height is drawn log-uniformly from [1 / ``max_stretch``, ``max_stretch``].
     """
-    draws = draw_uniform(generators, count, 5, device)
-    scale = min_scale + (1 - min_scale) * draws[:, :1]
-    stretch = max_stretch ** (2 * draws[:, 4:] - 1)
-    sides = scale * torch.cat([stretch, 1 / stretch], dim=1).clamp(max=1)
-    mirror = torch.where(draws[:, 3] < 0.5, -1.0, 1.0)
-    theta = torch.zeros(count, 2, 3, device=device)
-    theta[:, 0, 0], theta[:, 1, 1] = sides[:, 0] * mirror, sides[:, 1]
-    theta[:, :, 2] = (1 - sides) * (2 * draws[:, 1:3] - 1)
-    return theta
+    draws = draw_uniform(generators, count, 3 + 2 * _TRIES, torch.device("cpu"))
+    windows = []
+    for x, y, mirror, *sizes in draws.tolist():
+        if kind == "crop":
+            width = height = crop
+        elif kind == "zoom":
+            width = height = round(side * crop / (crop + (side - crop) * sizes[0]))
+        else:
+            width, height = _window_size(sizes, side, kind, min_scale, max_stretch)
+        left, top = int(x * (side - width + 1)), int(y * (side - height + 1))
+        windows.append(Window(left, top, width, height, mirror < 0.5))
+    return windows
 
 
-def cut_windows(images: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
-    """Crop the window of each image and resize it to a square.
+def _window_size(
+    draws: Sequence[float], side: int, kind: WindowKind, min_scale: float, max_stretch: float
+) -> tuple[int, int]:
+    """Return the width and height of the first drawn window that is not larger than the image."""
+    for first, second in zip(draws[::2], draws[1::2], strict=True):
+        scale, ratio = min_scale + (1 - min_scale) * first, max_stretch ** (2 * second - 1)
+        if kind == "area":
+            width, height = math.sqrt(scale * ratio), math.sqrt(scale / ratio)
+        else:
+            width, height = scale * min(1.0, ratio), scale * min(1.0, 1 / ratio)
+        if max(width, height) <= 1:
+            return max(1, round(side * width)), max(1, round(side * height))
+    return side, side
+
+
+def cut_windows(
+    images: Tensor,
+    windows: Sequence[Window],
+    size: int,
+    *,
+    mode: Literal["bicubic", "nearest-exact"] = "bicubic",
+) -> Tensor:
+    """Crop the window of each image and resize it to a square, with the resize filter of the decoder.
 
     Args:
-        images: ``(B, C, S, S)`` float32.
-        windows: ``(B, 2, 3)`` matrices from `random_windows`.
+        images: ``(B, C, S, S)`` float32; values in [0, 1] for bicubic interpolation.
+        windows: Window of each image.
         size: Side of the output square in pixels.
-        mode: Interpolation: ``bilinear``, or ``nearest`` for class maps.
+        mode: Interpolation: ``bicubic``, or ``nearest-exact`` for class maps.
 
     Returns:
         ``(B, C, size, size)`` float32.
     """
-    grid = F.affine_grid(windows, [*images.shape[:2], size, size], align_corners=False)
-    return F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
+    cut = []
+    for image, window in zip(images, windows, strict=True):
+        part = image[None, :, window.top : window.top + window.height]
+        part = part[..., window.left : window.left + window.width]
+        if mode == "bicubic":
+            part = F.interpolate(part, (size, size), mode=mode, antialias=True).clamp(0, 1)
+        else:
+            part = F.interpolate(part, (size, size), mode=mode)
+        cut.append(part.flip(-1) if window.mirrored else part)
+    return torch.cat(cut)
 
 
-def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
+def cut_boxes(boxes: Tensor, window: Window, size: int) -> Tensor:
     """Transform boxes to window coordinates, clip them, and drop boxes smaller than a pixel.
 
     Args:
         boxes: ``(K, 4)`` left, top, right, bottom in pixels of the image.
-        window: ``(2, 3)`` matrix from `random_windows`.
-        side: Side of the square image in pixels.
+        window: Window of the image.
         size: Side in pixels of the square to which the window is resized.
 
     Returns:
         Remaining boxes ``(N, 4)`` in pixels of the resized window.
     """
-    scale, shift = window.diagonal()[:2], window[:, 2]
-    corners = (boxes.view(-1, 2, 2) * (2 / side) - 1 - shift) / scale
-    corners = (corners + 1) * (size / 2)
-    return clip_boxes(torch.cat([corners.amin(1), corners.amax(1)], 1), size)
+    shift = boxes.new_tensor([window.left, window.top]).repeat(2)
+    scale = boxes.new_tensor([size / window.width, size / window.height]).repeat(2)
+    moved = (boxes - shift) * scale
+    if window.mirrored:
+        moved = torch.stack([size - moved[:, 2], moved[:, 1], size - moved[:, 0], moved[:, 3]], dim=1)
+    return clip_boxes(moved, size)
 
 
 def clip_boxes(boxes: Tensor, size: int) -> Tensor:

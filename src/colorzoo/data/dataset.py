@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
-from colorzoo.data.decode import UNREADABLE, decode_classes, decode_rgb, why_unreadable
+from colorzoo.data.decode import UNREADABLE, decode_classes, decode_orientation, decode_rgb, why_unreadable
 from colorzoo.data.image_table import ClassMaps, ImageTable
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
@@ -121,6 +121,7 @@ class ImageDataset(Dataset[Sample]):
         self.sources = self.images.sources
         self.resize, self.crop, self.random_crop = resize, crop, random_crop
         self._cache: dict[int, Tensor] | None = {} if cache else None
+        self._orientations: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -134,11 +135,20 @@ class ImageDataset(Dataset[Sample]):
         images = self.images
         if images.labels is not None:
             sample["label"] = images.labels[index]
+        if images.classes is None and images.boxes is None:
+            return sample
+        orientation = self._orientation(index)
         if images.classes is not None:
-            sample["classes"] = square.cut(read_classes(images.classes, index, rgb))
+            sample["classes"] = square.cut(read_classes(images.classes, index, rgb, orientation))
         if images.boxes is not None:
-            sample["boxes"] = boxes_in(square, images.boxes[index], rgb)
+            sample["boxes"] = boxes_in(square, upright_boxes(images.boxes[index], orientation), rgb)
         return sample
+
+    def _orientation(self, index: int) -> int:
+        """Return the EXIF orientation of an image; annotations refer to the stored pixels."""
+        if index not in self._orientations:
+            self._orientations[index] = decode_orientation(self.sources[index].read())
+        return self._orientations[index]
 
     def _decode(self, index: int) -> Tensor:
         if self._cache is None:
@@ -167,20 +177,21 @@ def read_rgb(source: StoredImage, short_side: int) -> Tensor:
         ) from error
 
 
-def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
+def read_classes(maps: ClassMaps, index: int, rgb: Tensor, orientation: int = 1) -> Tensor:
     """Return the ``(1, H, W)`` uint8 class map of an image, resized to the size of ``rgb``.
 
     Args:
         maps: Class maps of all images.
         index: Index of the image.
         rgb: Decoded image ``(3, H, W)``.
+        orientation: EXIF orientation of the image; the map is turned like the image.
 
     Raises:
         DataError: The class map cannot be read; the message contains its name.
     """
     source = maps.sources[index]
     try:
-        stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]))
+        stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]), orientation)
     except UNREADABLE as error:
         reason = why_unreadable(error)
         raise DataError(
@@ -201,6 +212,23 @@ def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
     """
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
+
+
+def upright_boxes(boxes: Tensor, orientation: int) -> Tensor:
+    """Turn relative boxes ``(K, 4)`` like `colorzoo.image_io.raster_image.upright` turns the image.
+
+    Args:
+        boxes: Left, top, right, bottom as fractions of the stored width and height.
+        orientation: EXIF orientation from 1 to 8.
+    """
+    left, top, right, bottom = boxes.unbind(1)
+    if orientation >= 5:
+        left, top, right, bottom = top, left, bottom, right
+    if orientation in (3, 4, 7, 8):
+        top, bottom = 1 - bottom, 1 - top
+    if orientation in (2, 3, 6, 7):
+        left, right = 1 - right, 1 - left
+    return torch.stack([left, top, right, bottom], dim=1)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:

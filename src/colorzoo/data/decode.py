@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import composite_on_white, unit_range
-from colorzoo.image_io.read import read_pixels
+from colorzoo.image_io.raster_image import composite_on_white, unit_range, upright
+from colorzoo.image_io.read import exif_orientation, read_pixels
 
 RESIZE_METHOD = (
     "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"
@@ -69,12 +69,21 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     return rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
 
 
-def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def decode_orientation(data: bytes) -> int:
+    """Return the EXIF orientation of an image file, from 1 to 8."""
+    with open_image(BytesIO(data)) as image:
+        return exif_orientation(image)
+
+
+def decode_classes(
+    data: bytes, size: tuple[int, int], orientation: int = 1
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Decode a class map, crop it as in `decode_rgb`, and resize it with nearest-neighbor interpolation.
 
     Args:
         data: Bytes of an image file with one 8-bit channel.
         size: Width and height of the result.
+        orientation: EXIF orientation of the image that the map belongs to. The map is turned like the image.
 
     Returns:
         ``(height, width)`` uint8 class of each pixel, as stored in the file.
@@ -85,7 +94,9 @@ def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dty
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
-        return np.asarray(image.resize(size, Image.Resampling.NEAREST, box=_center_part(image.size)))
+        stored = size if orientation < 5 else size[::-1]
+        part = image.resize(stored, Image.Resampling.NEAREST, box=_center_part(image.size))
+        return np.ascontiguousarray(upright(np.asarray(part), orientation))
 
 
 def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:

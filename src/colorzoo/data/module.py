@@ -27,7 +27,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from colorzoo.data.augment import augment_batch, white_balance
+from colorzoo.data.augment import WindowKind, augment_batch, random_windows, white_balance
 from colorzoo.data.check import ValueCache, cache_file, check_images
 from colorzoo.data.dataset import Batch, ImageDataset
 from colorzoo.data.degrade import degrade_images
@@ -78,8 +78,11 @@ class ImageDataModule(LightningDataModule):
         crop: Side in pixels of the square training images after augmentation. A list gives the sides for
             successive batches; after its last entry, it starts again.
         resize: Shorter side of a decoded training image in pixels; None uses 1.25 times the largest crop.
-        min_scale: Minimum length of the random window's longer side, relative to the side of the square that
-            the worker has cropped.
+        window: Distribution of the random window that is cut from the square of the worker. ``side`` draws
+            the length of the longer side. ``area`` draws the area, like torchvision's `RandomResizedCrop`.
+            ``crop`` cuts ``crop`` pixels without resizing. ``zoom`` resizes the square to a side drawn from
+            [``crop``, ``resize``] before cutting ``crop`` pixels.
+        min_scale: Minimum side or area of the window relative to the square, for ``side`` and ``area``.
         max_stretch: Maximum aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
             ratio.
         degrade_prob: Probability of degrading a training image like an old photograph; see `degrade_images`.
@@ -118,6 +121,7 @@ class ImageDataModule(LightningDataModule):
         batch_size: PositiveInt | list[PositiveInt] = 16,
         crop: PositiveInt | list[PositiveInt] = 176,
         resize: PositiveInt | None = None,
+        window: WindowKind = "side",
         min_scale: Probability = 0.6,
         max_stretch: Ratio = 1.0,
         degrade_prob: Fraction = 0.0,
@@ -342,8 +346,17 @@ class ImageDataModule(LightningDataModule):
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
         generators, hp = image_generators(batch["seed"], "augment"), self.hparams
-        crop = self.current_crop()
-        return augment_batch(batch, crop, generators, min_scale=hp.min_scale, max_stretch=hp.max_stretch)
+        count, _, side, _ = batch["rgb"].shape
+        windows = random_windows(
+            count,
+            generators,
+            side,
+            self._full_crop(),
+            kind=hp.window,
+            min_scale=hp.min_scale,
+            max_stretch=hp.max_stretch,
+        )
+        return augment_batch(batch, windows, self.current_crop())
 
     def current_crop(self) -> int:
         """Return the side in pixels of the training images in the current batch.
@@ -351,11 +364,14 @@ class ImageDataModule(LightningDataModule):
         Raises:
             DataError: ``first_crop`` is set, but the run has neither a step limit nor an epoch limit.
         """
-        hp = self.hparams
-        crop = cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
+        hp, crop = self.hparams, self._full_crop()
         if hp.first_crop is None or self.trainer is None:
             return crop
         return min(hp.first_crop, crop) if run_progress(self.trainer) < hp.first_crop_fraction else crop
+
+    def _full_crop(self) -> int:
+        """Return the entry of ``crop`` for the current batch, regardless of ``first_crop``."""
+        return cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Return the batch with entries computed from the augmented images; none by default.

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.precision import in_float32
 from colorzoo.randomness import Generators, draw_uniform
 
 
+@in_float32
 def crop_flip_reference(
     rgb: Tensor,
     generators: Generators,
@@ -43,6 +45,7 @@ def crop_flip_reference(
     return F.grid_sample(rgb.float(), grid, padding_mode="border", align_corners=False)
 
 
+@in_float32
 def warp_jitter_reference(
     rgb: Tensor,
     generators: Generators,

@@ -17,8 +17,9 @@ from colorzoo.evaluation.images import Item, Truth, read_truth
 from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredImage
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.protocol import Protocol, UserChoice
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Boxes, Guidance
 from colorzoo.simulation import ColorizedImage, SimulatedUser, TargetImage, Turn, make_user, play
+from colorzoo.simulation.session import merged
 
 THUMBNAIL = 128  # pixels of the longer side
 
@@ -83,7 +84,7 @@ class Evaluator:
         user = self.user_of(method)
         model = method.module() if user is not None else None
         counts = sorted({0, *self.counts_of(method)})
-        background = self._background_guidance(method, scene)
+        background = self._background_guidance(method, scene, truth)
         turns = list(play(color_function, user, scene, counts, model=model, background=background))
         bleeding = Bleeding(turns[0].result, truth)  # the result without interactions
         method_counts = self.counts_of(method)
@@ -95,14 +96,30 @@ class Evaluator:
         if truth.reference is not None:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
-    def _background_guidance(self, method: Method, scene: TargetImage) -> Guidance | None:
-        """Return the guidance before the first interaction, or None."""
+    def _background_guidance(self, method: Method, scene: TargetImage, truth: Truth) -> Guidance:
+        """Return the guidance before the first interaction."""
+        guidance = Guidance(boxes=self._boxes(method, scene, truth))
         choice = self.protocol.background
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
-            return None
+            return guidance
         nothing = ColorizedImage(scene.rgb, scene.ab)  # `Protocol.background` users do not use results
-        return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
+        return merged(guidance, user.begin(scene, nothing, method.module())(choice.count, nothing).guidance)
+
+    def _boxes(self, method: Method, scene: TargetImage, truth: Truth) -> Boxes | None:
+        """Return the boxes of an image, or None if the method does not accept boxes.
+
+        Without ``boxes.csv`` and a detector, the result contains no box.
+        """
+        if "boxes" not in method.accepts:
+            return None
+        if truth.boxes is not None:
+            return truth.boxes
+        detector = method.detector()
+        if detector is None:
+            return Boxes.of([torch.zeros(0, 4)]).to(scene.lightness.device)
+        with torch.inference_mode():
+            return detector.find_boxes(scene.lightness)
 
     def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
         """Compute the missing measures of the entry."""

@@ -23,12 +23,15 @@ from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import open_text
+from colorzoo.guidance import Boxes
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import TargetImage
 
 _IMAGENET = "ILSVRC2012_val_"
 _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
-PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
+PAIRS_FILE, LABELS_FILE, BOXES_FILE = "pairs.csv", "labels.csv", "boxes.csv"
+BOX_COLUMNS = ("left", "top", "right", "bottom")
+MOST_BOXES = 8  # per image, as in Su et al. 2020
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
+        boxes: Boxes from ``boxes.csv`` in pixels: left, top, right, bottom. None without this file.
         sha256: SHA-256 of the image file; empty until `hashed` computes it.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.
@@ -49,14 +53,15 @@ class Item:
     source: StoredImage
     reference: StoredImage | None = None
     label: int | None = None
+    boxes: tuple[tuple[float, ...], ...] | None = None
     sha256: str = ""
     reference_sha256: str = ""
     reference_name: str = ""
 
     @property
     def key(self) -> str:
-        """Hash of the image, its reference and its label; used in the path of the cache entry."""
-        return digest(self.sha256, self.reference_sha256, str(self.label))
+        """Hash of the image and its annotations; used in the path of the cache entry."""
+        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes))
 
     def hashed(self) -> Item:
         """Return a copy with the hashes of the files.
@@ -93,7 +98,7 @@ def select_images(
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
-    items, deviation = _subset(_labeled(items, folder), protocol.subset)
+    items, deviation = _subset(_boxed(_labeled(items, folder), folder), protocol.subset)
     if limit is not None and limit < len(items):
         items = items[:limit]
         deviation = "; ".join(filter(None, (deviation, f"limited to the first {limit} images")))
@@ -119,19 +124,43 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
     if not file.is_file():
         return items
     labels: dict[str, int] = {}
+    for row in _rows(file, "label list"):
+        try:
+            labels[row["image"]] = int(row["label"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row {row}"
+            ) from error
+    return [replace(item, label=labels.get(item.name)) for item in items]
+
+
+def _boxed(items: list[Item], folder: Path) -> list[Item]:
+    """Add the boxes from `BOXES_FILE`, if this file exists; images without rows have no objects."""
+    file = folder / BOXES_FILE
+    if not file.is_file():
+        return items
+    boxes: dict[str, list[tuple[float, ...]]] = {}
+    for row in _rows(file, "list of boxes"):
+        try:
+            corners = tuple(float(row[column]) for column in BOX_COLUMNS)
+            boxes.setdefault(row["image"], []).append(corners)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{str(file)!r} must have the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
+                f"pixels), got the row {row}"
+            ) from error
+    if not boxes.keys() & {item.name for item in items}:
+        raise DataError(f"{str(file)!r} must list images of {str(folder)!r}, got none of them")
+    return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
+
+
+def _rows(file: Path, kind: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file with a header; ``kind`` describes the file in error messages."""
     try:
         with open_text(file) as stream:
-            for row in csv.DictReader(stream):
-                try:
-                    labels[row["image"]] = int(row["label"])
-                except (KeyError, TypeError, ValueError) as error:
-                    raise DataError(
-                        f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row "
-                        f"{dict(row)}"
-                    ) from error
+            return list(csv.DictReader(stream))
     except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"the label list {str(file)!r} cannot be read ({error})") from error
-    return [replace(item, label=labels.get(item.name)) for item in items]
+        raise DataError(f"the {kind} {str(file)!r} cannot be read ({error})") from error
 
 
 def _relative(name: str, folder: Path) -> str:
@@ -141,10 +170,12 @@ def _relative(name: str, folder: Path) -> str:
 def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
     if subset is None:
         return items, ""
-    names = {Path(item.name).stem: item for item in items}
+    found: dict[str, list[Item]] = {}  # a target may have several references
+    for item in items:
+        found.setdefault(Path(item.name).stem, []).append(item)
     required = subset_names(subset)
-    if all(name in names for name in required):
-        return [names[name] for name in required], ""
+    if all(name in found for name in required):
+        return [item for name in required for item in found[name]], ""
     return items, f"not the images of {subset}"
 
 
@@ -177,6 +208,7 @@ class Truth:
         reference: ``(1, 3, H', W')`` reference image in [0, 1], or None.
         seed: Random seed of the image.
         label: Class index, or None if it is unknown.
+        boxes: Boxes of objects, or None if they are unknown.
     """
 
     def __init__(
@@ -186,8 +218,10 @@ class Truth:
         reference: Tensor | None = None,
         seed: int = 0,
         label: int | None = None,
+        boxes: Boxes | None = None,
     ) -> None:
         self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
+        self.boxes = boxes
         self.lab = rgb_to_lab(rgb)
         self.ab = self.lab[:, 1:]
 
@@ -236,7 +270,13 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     if item.reference is not None:
         decoded = _decode(item.reference, f"the reference of {item.name}")
         reference = _resized(decoded, protocol, device)
-    return Truth(rgb, size, reference, seed, item.label)
+    boxes = None
+    if item.boxes is not None:
+        left, top, width, height = protocol.resize.window(size)
+        corners = torch.tensor(item.boxes).view(-1, 4) - torch.tensor([left, top]).repeat(2)
+        corners = (corners / torch.tensor([width, height]).repeat(2)).clamp(0, 1)
+        boxes = Boxes.of([corners[(corners[:, 2:] > corners[:, :2]).all(1)]]).to(device)
+    return Truth(rgb, size, reference, seed, item.label, boxes)
 
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:

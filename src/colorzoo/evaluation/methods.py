@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import ProposesPoints, ProposesRegions
+from colorzoo.capabilities import FindsBoxes, ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import walk_files
@@ -50,6 +50,7 @@ class Method:
         input_kind: ``"gray"`` or ``"sketch"``.
         module: Function that returns the object whose method ``propose_points`` or ``propose`` simulated
             users call. The function returns None if no such object exists.
+        detector: Function that returns the model if it detects boxes, otherwise None.
         about: Properties of the method for the report, such as its training data.
     """
 
@@ -59,6 +60,7 @@ class Method:
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     module: Callable[[], object] = lambda: None
+    detector: Callable[[], FindsBoxes | None] = lambda: None
     about: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -177,6 +179,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
         frozenset(card.guidance),
         card.input,
         lambda: proposer_of(model()),
+        lambda: detector_of(model()),
         about,
     )
 
@@ -257,3 +260,8 @@ def proposer_of(model: ColoringModel) -> object:
     """
     proposes = isinstance(model, ProposesPoints | ProposesRegions)
     return model if proposes or "points" not in model.accepts else Proposer(model)
+
+
+def detector_of(model: ColoringModel) -> FindsBoxes | None:
+    """Return the model if it accepts boxes and has a detector, otherwise None."""
+    return model if isinstance(model, FindsBoxes) and "boxes" in model.accepts and model.detects else None

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from colorzoo.errors import DataError
 
-ResizeMode = Literal["squash", "none"]
+ResizeMode = Literal["squash", "crop", "none"]
 References = Literal["none", "pairs"]
+BoxUse = Literal["optional", "required"]
 Coloring = Literal["colorizer", "network"]
 MAX_INTERACTIONS = 1000
 
@@ -25,7 +26,8 @@ class Resize:
     """Bicubic resizing of images to the size of a protocol.
 
     Attributes:
-        mode: ``squash`` resizes to a square and ignores the aspect ratio. ``none`` keeps the original size.
+        mode: ``squash`` resizes to a square and ignores the aspect ratio. ``crop`` resizes the central
+            square. ``none`` keeps the original size.
         size: Side of the square in pixels.
     """
 
@@ -40,9 +42,24 @@ class Resize:
     def __call__(self, rgb: Tensor) -> Tensor:
         """Resize ``(3, H, W)`` uint8 to ``(3, h, w)`` uint8."""
         size = self.size, self.size
+        if self.mode == "crop":
+            left, top, width, height = self.window((rgb.shape[1], rgb.shape[2]))
+            rgb = rgb[:, top : top + height, left : left + width]
         if self.mode == "none" or size == rgb.shape[1:]:
             return rgb
         return F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
+
+    def window(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return the used part of an image: left, top, width and height in pixels.
+
+        Args:
+            size: Height and width of the image in pixels.
+        """
+        height, width = size
+        if self.mode != "crop":
+            return 0, 0, width, height
+        side = min(size)
+        return (width - side) // 2, (height - side) // 2, side, side
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,8 @@ class Protocol:
         subset: Subset of the ImageNet validation images: ``ctest10k`` or ``first5k``; None selects all.
         references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
             references.
+        boxes: Whether models that accept boxes require the boxes of ``boxes.csv`` or a detector
+            (``required``), or may run without boxes (``optional``).
         user: Simulated user; None for automatic colorization.
         background: Simulated user that sets constant guidance before the first interaction, or None. Its kind
             of guidance should differ from the kind that ``user`` sets.
@@ -98,6 +117,7 @@ class Protocol:
     coloring: Coloring = "colorizer"
     subset: str | None = None
     references: References = "none"
+    boxes: BoxUse = "optional"
     user: UserChoice | None = None
     background: UserChoice | None = None
     interactions: tuple[int, ...] = (0,)
@@ -171,6 +191,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
         protocol = Protocol(**{**values, **users, **lists, **known})
         _require_one_of("coloring", protocol.coloring, get_args(Coloring))
         _require_one_of("references", protocol.references, get_args(References))
+        _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"protocol {where}: {reason}") from error

@@ -17,10 +17,10 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
-from colorzoo.evaluation.images import hash_all, select_images
+from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import choose_measures
-from colorzoo.evaluation.methods import TRUTH, open_methods, registered_name
+from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
@@ -162,6 +162,7 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     methods = open_methods(models, plan.weights, plan.protocol, plan.device)
     if unknown := plan.weights.keys() - {method.name for method in methods}:
         raise DataError(f"--weights must name a model in --models or --compare, got {min(unknown)!r}")
+    notes = (*notes, *_missing_boxes(plan, methods, selected))
     items, unreadable = hash_all(selected)
     machine = shared_machine(plan.device, process_count)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
@@ -191,6 +192,25 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     summary = replace(summary, skipped=(*unreadable, *summary.skipped))
     write_report(summary, cache, plan.output)
     return Outcome(summary, summary.skipped, notes)
+
+
+def _missing_boxes(plan: Plan, methods: Sequence[Method], items: Sequence[Item]) -> Iterator[str]:
+    """Yield a note for each method that runs without the boxes that it accepts.
+
+    Raises:
+        DataError: The protocol requires boxes.
+    """
+    if any(item.boxes is not None for item in items):
+        return
+    for method in methods:
+        if "boxes" in method.accepts and method.detector() is None:
+            if plan.protocol.boxes == "required":
+                raise DataError(
+                    f"protocol {plan.protocol.name} requires boxes for {method.name}. Create {BOXES_FILE} in "
+                    f"{str(plan.data)!r} with the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
+                    "pixels; images without rows have no objects)."
+                )
+            yield f"{method.name} ran without boxes, because {BOXES_FILE} is missing"
 
 
 def _counts(plan: Plan) -> tuple[int, ...]:

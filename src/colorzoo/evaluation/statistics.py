@@ -17,6 +17,7 @@ from colorzoo.metrics.base import Finish, Moments
 
 Weights = NDArray[np.float64]
 Features = NDArray[np.float32]
+Groups = NDArray[np.int64]
 Distance = Callable[[Features, Features], float]
 LEVEL = 0.95  # confidence level of the intervals
 GROUPS, MIN_GROUPS = 20, 3  # number of jackknife groups, and the minimum number
@@ -59,37 +60,44 @@ def bootstrap_weights(images: int, resamples: int, seed: int) -> Weights:
     return generator.multinomial(images, share, size=resamples).astype(np.float64)
 
 
-def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
+def estimate(moments: Moments, finish: Finish, weights: Weights, groups: Groups | None = None) -> Estimate:
     """Return a value with its percentile bootstrap interval.
 
     Args:
         moments: ``(N, k)`` metric states of N images.
         finish: Function that computes the metric value from states summed over images.
-        weights: ``(R, N)`` result of `bootstrap_weights`.
+        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
+        groups: ``(N,)`` index of the group of each image. The bootstrap resamples groups, because images of a
+            group are dependent. None resamples images.
     """
     value = float(finish(moments.sum(0)))
+    moments = _summed(moments, groups)
     if len(moments) < 2 or not np.isfinite(value):
         return Estimate(value)
     return Estimate(value, *_interval(finish(weights @ moments)))
 
 
-def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -> Difference:
+def difference(
+    one: Moments, other: Moments, finish: Finish, weights: Weights, groups: Groups | None = None
+) -> Difference:
     """Compare two methods on the images with a value for both methods.
 
     Args:
         one: ``(N, k)`` metric states of the first method.
         other: ``(N, k)`` metric states of the second method, for the same images in the same order.
         finish: Function that computes the metric value from states summed over images.
-        weights: ``(R, N)`` result of `bootstrap_weights`.
+        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
+        groups: ``(N,)`` index of the group of each image; see `estimate`.
     """
     # the last two metric states, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
     one, other = (np.where(both[:, None], moments, 0.0) for moments in (one, other))
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         value = float(finish(one.sum(0)) - finish(other.sum(0)))
-    if both.sum() < 2 or not np.isfinite(value):
+    compared = np.flatnonzero(both) if groups is None else np.unique(groups[both])
+    if len(compared) < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), int(both.sum()))
-    differences = finish(weights @ one) - finish(weights @ other)
+    differences = finish(weights @ _summed(one, groups)) - finish(weights @ _summed(other, groups))
     differences = differences[np.isfinite(differences)]
     # plus 1, so that no p-value is below the resolution of the resamples
     below = (1 + (differences <= 0).sum()) / (1 + len(differences))
@@ -98,7 +106,9 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
     return Difference(Estimate(value, *_interval(differences)), p_value, int(both.sum()))
 
 
-def jackknife(distance: Distance, results: Features, truths: Features) -> Estimate:
+def jackknife(
+    distance: Distance, results: Features, truths: Features, clusters: Groups | None = None
+) -> Estimate:
     """Return the distance between results and ground truth with its jackknife interval.
 
     A bootstrap repeats images, which biases distances such as FID. The jackknife divides the images into
@@ -110,14 +120,17 @@ def jackknife(distance: Distance, results: Features, truths: Features) -> Estima
         distance: Function that returns the distance between two feature sets.
         results: ``(N, D)`` features of the results.
         truths: ``(N, D)`` features of the ground truth, for the same images in the same order.
+        clusters: ``(N,)`` index of the target of each image, from 0; images of a target are left out
+            together. None leaves out single images.
 
     Returns:
-        The distance over all images; its interval is NaN for fewer than `MIN_GROUPS` images.
+        The distance over all images; its interval is NaN for fewer than `MIN_GROUPS` targets.
     """
-    value, groups = distance(results, truths), min(GROUPS, len(results))
+    clusters = np.arange(len(results)) if clusters is None else clusters
+    value, groups = distance(results, truths), min(GROUPS, int(clusters.max()) + 1)
     if groups < MIN_GROUPS or not np.isfinite(value):
         return Estimate(value)
-    group = np.arange(len(results)) % groups
+    group = clusters % groups
     others = np.array([distance(results[group != one], truths[group != one]) for one in range(groups)])
     sizes = np.bincount(group)
     ratio = len(results) / sizes
@@ -136,6 +149,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, p * (len(order) - rank)))
         adjusted[index] = largest
     return adjusted
+
+
+def _summed(moments: Moments, groups: Groups | None) -> Moments:
+    """Return the states summed over the images of each group, ``(G, k)``."""
+    if groups is None:
+        return moments
+    total = np.zeros((int(groups.max()) + 1, moments.shape[1]))
+    np.add.at(total, groups, moments)
+    return total
 
 
 def _interval(values: Moments) -> tuple[float, float]:

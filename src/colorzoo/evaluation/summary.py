@@ -21,6 +21,7 @@ from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import (
     Difference,
     Estimate,
+    Groups,
     Weights,
     bootstrap_weights,
     difference,
@@ -232,10 +233,12 @@ def summarize(
         for name, found in entries.items()
         for count in setup.counts[name]
     }
-    weights = bootstrap_weights(len(good), setup.resamples, setup.protocol.seed)
-    distances = _distances(setup, good, cache)
+    targets: dict[str, int] = {}  # several references of a target give dependent results
+    groups = np.array([targets.setdefault(item.name, len(targets)) for item in good])
+    weights = bootstrap_weights(len(targets), setup.resamples, setup.protocol.seed)
+    distances = _distances(setup, good, groups, cache)
     rows = tuple(
-        _row(setup, name, count, table, weights, distances) for (name, count), table in tables.items()
+        _row(setup, name, count, table, weights, groups, distances) for (name, count), table in tables.items()
     )
     return Summary(
         setup,
@@ -246,7 +249,7 @@ def summarize(
         rows,
         best_methods(setup.outputs, rows),
         compare,
-        _comparisons(setup, tables, weights, compare),
+        _comparisons(setup, tables, weights, groups, compare),
     )
 
 
@@ -275,7 +278,7 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 
 
 def _distances(
-    setup: EvaluationSetup, items: Sequence[Item], cache: Cache
+    setup: EvaluationSetup, items: Sequence[Item], groups: Groups, cache: Cache
 ) -> dict[tuple[str, int, str], Estimate]:
     """Return set distances such as FID by method, number of interactions and output key."""
     found: dict[tuple[str, int, str], Estimate] = {}
@@ -292,7 +295,7 @@ def _distances(
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                found[method.name, count, key] = jackknife(distance, own[key], truth[key])
+                found[method.name, count, key] = jackknife(distance, own[key], truth[key], groups)
     return found
 
 
@@ -309,6 +312,7 @@ def _row(
     count: int,
     table: Table,
     weights: Weights,
+    groups: Groups,
     distances: Mapping[tuple[str, int, str], Estimate],
 ) -> Row:
     scores = {}
@@ -317,7 +321,7 @@ def _row(
             moments = table.moments[output.key]
             exact, counted = (int((moments[:, column] > 0).sum()) for column in (-2, -1))
             excluded = int((~moments[:, -2:].any(1)).sum())
-            found = estimate(moments, output.finish, weights)
+            found = estimate(moments, output.finish, weights, groups)
             scores[output.key] = Score(found, counted, exact, excluded)
         else:
             distance = distances[name, count, output.key]
@@ -351,6 +355,7 @@ def _comparisons(
     setup: EvaluationSetup,
     tables: Mapping[tuple[str, int], Table],
     weights: Weights,
+    groups: Groups,
     compare: tuple[str, str] | None,
 ) -> tuple[Comparison, ...]:
     if compare is None:
@@ -364,6 +369,6 @@ def _comparisons(
         for output in setup.outputs:
             if output.key in first.moments and not output.detail:
                 pair = (first.moments[output.key], second.moments[output.key])
-                rows.append((count, output, difference(*pair, output.finish, weights)))
+                rows.append((count, output, difference(*pair, output.finish, weights, groups)))
     adjusted = holm([found.p_value for _, _, found in rows])
     return tuple(Comparison(*row, p) for row, p in zip(rows, adjusted, strict=True))

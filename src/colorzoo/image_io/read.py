@@ -222,7 +222,7 @@ def read_pixels(data: bytes, *, draft_side: int | None = None, max_pixels: int =
             check_pixel_count(name, image.size, max_pixels)
             if draft_side is not None and (factor := draft_side / min(image.size)) < 1:
                 image.draft("RGB", (round(image.width * factor), round(image.height * factor)))
-            return _assemble(_decode(image, file, name), Metadata(), _orientation(image))
+            return _assemble(_decode(image, file, name), Metadata(), exif_orientation(image))
 
 
 def _first_page(pages: Sequence[Directory], name: str) -> Directory:
@@ -307,7 +307,7 @@ def from_pil(
 
 def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
-    info, orientation = image.info, _orientation(image)
+    info, orientation = image.info, exif_orientation(image)
     texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
     profiles = raw_profiles(texts)
     exif = info.get("exif") or profiles.get("exif") or b""
@@ -331,7 +331,8 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     return metadata, orientation, notes
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation that must be applied to a decoded image, from 1 to 8."""
     if image.format in ("JXL", "TIFF"):  # the decoders of these formats return upright images
         return 1
     try:

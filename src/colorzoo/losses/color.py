@@ -7,10 +7,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import bilinear_bins, grid_index, soft_neighbors
+from colorzoo.precision import in_float32
 
 _CHROMA_UNIT = 20.0  # approximate mean chroma of natural images in CIE units
 
 
+@in_float32
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     """Compute the smooth L1 loss of each pixel, summed over a and b (Zhang et al. 2017).
 
@@ -33,6 +35,7 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     return F.smooth_l1_loss(ab, target, reduction="none", beta=delta).sum(dim=1, keepdim=True)
 
 
+@in_float32
 def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
     """Weight errors by the chroma of the true color to counteract desaturated predictions.
 
@@ -57,6 +60,7 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
     return weighted
 
 
+@in_float32
 def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
     """Multiply the gradients of losses by weights without changing the losses.
 
@@ -75,6 +79,7 @@ def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
     return losses.detach() + weights * (losses - losses.detach())
 
 
+@in_float32
 def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     """Return the mean cross-entropy of a distribution over the 529 bins of the ab grid.
 
@@ -93,6 +98,7 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
 
 
+@in_float32
 def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     """Return the mean cross-entropy of a distribution over 313 bins, with bilinear targets.
 
@@ -109,10 +115,11 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
         ab: ``(B, 2, h, w)`` ground truth in CIE units.
     """
     index, share = bilinear_bins(ab)
-    log_share = F.log_softmax(logits.float(), dim=1)
+    log_share = F.log_softmax(logits, dim=1)
     return -(log_share.gather(1, index) * share).sum(1).mean()
 
 
+@in_float32
 def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
     """Return the cross-entropy of each pixel with soft targets (Zhang et al. 2016, eq. 2).
 
@@ -129,9 +136,10 @@ def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
     Returns:
         ``(B, h, w)`` float32.
     """
-    return -(soft_target * F.log_softmax(logits.float(), dim=1)).sum(dim=1)
+    return -(soft_target * F.log_softmax(logits, dim=1)).sum(dim=1)
 
 
+@in_float32
 def rebalanced_cross_entropy(
     logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int = 10, gray_below: float = 5.0
 ) -> Tensor:
@@ -161,5 +169,5 @@ def rebalanced_cross_entropy(
     share = share.view(batch, height, width, -1).permute(0, 3, 1, 2)
     weight = class_weights.to(share)[index[:, 0]]
     colorful = (ab.abs() > gray_below).flatten(1).any(dim=1).view(batch, 1, 1)
-    cross_entropy = -(share * F.log_softmax(logits.float(), dim=1).gather(1, index)).sum(dim=1)
+    cross_entropy = -(share * F.log_softmax(logits, dim=1).gather(1, index)).sum(dim=1)
     return cross_entropy * weight * colorful

@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import sobel_gradients
+from colorzoo.precision import in_float32
 
 Gradient = Literal["signed", "magnitude"]
 
 AB_SCALE = 110.0
 
 
+@in_float32
 def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
     """Compute Sobel gradients of ab / 110 (S in Kim et al. 2021).
 
@@ -34,6 +36,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
     return length
 
 
+@in_float32
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Return the mean squared difference ``(B,)`` of two batches of maps inside a mask.
 
@@ -48,6 +51,7 @@ def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     return squared.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
+@in_float32
 def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> Tensor:
     """Return the `masked_error` ``(B,)`` between the edge maps of two ab images.
 
@@ -60,9 +64,10 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> T
     return masked_error(edge_maps(one, kind), edge_maps(other, kind), mask)
 
 
+@in_float32
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Return the `masked_error` ``(B,)`` between two ab ``(B, 2, H, W)``, each divided by 110."""
-    return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)
+    return masked_error(one / AB_SCALE, other / AB_SCALE, mask)
 
 
 def widened(mask: Tensor, reach: int) -> Tensor:

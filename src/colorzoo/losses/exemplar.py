@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
+from colorzoo.precision import in_float32
+
 _EPSILON = 1e-5
 
 
@@ -30,6 +32,7 @@ def sum_over_processes(values: Tensor) -> Tensor:
     return total
 
 
+@in_float32
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
     """Return the L1 loss over images whose reference was generated from the image itself.
 
@@ -51,6 +54,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
     return ((ab - target).abs() * weights[:, None, None, None]).mean()
 
 
+@in_float32
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
     """Return the squared feature distance, weighted with one minus the matching similarity.
 
@@ -71,6 +75,7 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
     return (weight * (features - target).square()).mean()
 
 
+@in_float32
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     """Penalize ab differences between neighboring pixels with similar true colors.
 
@@ -91,6 +96,7 @@ def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Ten
     return (ab - neighbor_mean(ab, lab, alpha=alpha)).square().mean()
 
 
+@in_float32
 def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     """Return the weighted mean ab ``(B, 2, H, W)`` over the 3 x 3 window of each pixel.
 
@@ -107,6 +113,7 @@ def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     return (torch.softmax(-distance / alpha, dim=2) * near_ab).sum(dim=2)
 
 
+@in_float32
 def contextual_loss(
     features: Tensor,
     reference: Tensor,
@@ -131,7 +138,7 @@ def contextual_loss(
     Returns:
         ``(B,)`` losses.
     """
-    ours, theirs = features.float().flatten(2), reference.float().flatten(2)
+    ours, theirs = features.flatten(2), reference.flatten(2)
     center = theirs.mean(dim=2, keepdim=True)
     ours, theirs = (F.normalize(part - center, dim=1) for part in (ours, theirs))
     distance = (1 - ours.transpose(1, 2) @ theirs).abs()
@@ -140,6 +147,7 @@ def contextual_loss(
     return -affinity.amax(dim=2 if every == "result" else 1).mean(dim=1).log()
 
 
+@in_float32
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     """Return the relativistic average least-squares loss (Jolicoeur-Martineau 2019).
 
@@ -165,6 +173,7 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     return loss
 
 
+@in_float32
 def triplet_loss(
     query: Tensor, positive: Tensor, negative: Tensor, present: Tensor, *, margin: float
 ) -> Tensor:
@@ -190,6 +199,7 @@ def triplet_loss(
     return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
 
 
+@in_float32
 def gram_matrix(maps: Tensor) -> Tensor:
     """Return Gram matrices of feature maps, divided by ``C * h * w`` (Gatys et al. 2016).
 

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.precision import in_float32
+
 _DIVISORS = (32.0, 16.0, 8.0, 4.0, 1.0)
 
 
+@in_float32
 def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
     """Return the weighted sum of L1 distances between feature maps; the last map has weight 1.
 
@@ -31,6 +34,7 @@ def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
     return torch.stack(terms).sum()
 
 
+@in_float32
 def least_squares_loss(scores: Tensor) -> Tensor:
     """Return the least-squares generator loss with target 1.
 
@@ -41,6 +45,7 @@ def least_squares_loss(scores: Tensor) -> Tensor:
     return (scores - 1).square().mean()
 
 
+@in_float32
 def least_squares_discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
     """Return the least-squares discriminator loss with target 0 for fake, 1 for real images.
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colorzoo.precision import in_float32
+
 _BINS = 21  # number of bins per axis, from -1 to 1
 _STEP = 0.1
 
 
+@in_float32
 def soft_histogram(ab: Tensor) -> Tensor:
     """Return the soft ab histogram of each image over 21 x 21 bins.
 
@@ -26,14 +29,13 @@ def soft_histogram(ab: Tensor) -> Tensor:
         ``(B, 21, 21)`` fractions of pixels, with axis 1 for a and axis 2 for b. The fractions sum to 1 if all
         values are in [-1, 1].
     """
-    with torch.autocast(ab.device.type, enabled=False):  # half precision would lose fractions below 1/256
-        ab = ab.to(torch.promote_types(ab.dtype, torch.float32))
-        centers = torch.linspace(-1, 1, _BINS, dtype=ab.dtype, device=ab.device).view(1, 1, -1, 1)
-        near = (_STEP - (centers - ab.flatten(2).unsqueeze(2)).abs()).clamp(min=0) / _STEP
-        counts: Tensor = near[:, 0] @ near[:, 1].transpose(1, 2)
-        return counts / near.shape[-1]
+    centers = torch.linspace(-1, 1, _BINS, dtype=ab.dtype, device=ab.device).view(1, 1, -1, 1)
+    near = (_STEP - (centers - ab.flatten(2).unsqueeze(2)).abs()).clamp(min=0) / _STEP
+    counts: Tensor = near[:, 0] @ near[:, 1].transpose(1, 2)
+    return counts / near.shape[-1]
 
 
+@in_float32
 def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5) -> Tensor:
     """Return the chi-square distance between histograms, ``2 * sum((p - q)^2 / (p + q))``.
 
@@ -53,6 +55,7 @@ def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5)
     return 2 * terms.flatten(1).sum(dim=1)
 
 
+@in_float32
 def total_variation(maps: Tensor) -> Tensor:
     """Return the total variation loss: squared differences of neighboring pixels.
 

@@ -80,23 +80,32 @@ class Colorfulness(ImageMean):
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> Colorfulness()(red)
         {'cf_hasler': tensor(85.5296)}
+
+    Args:
+        form: Definition of colorfulness; see `colorfulness`.
+        **options: Options of `torchmetrics.Metric`.
     """
 
-    names = {"colorfulness": {}}
+    names = {"colorfulness": {}, "colorfulness_absolute": {"form": "absolute"}}
     is_differentiable = True
+
+    def __init__(self, form: Form = "hasler", **options: Any) -> None:
+        super().__init__(**options)
+        self.form = form
 
     def update(self, rgb: Tensor) -> None:
         """Add images ``(B, 3, H, W)`` in [0, 1]."""
         require_images(rgb, 3, values=self.validate_args)
-        self.add(colorfulness(rgb))
+        self.add(colorfulness(rgb, form=self.form))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean colorfulness, with the key ``cf_hasler``."""
-        return {"cf_hasler": self.mean()}
+        """Return the mean colorfulness, with the key ``cf_hasler`` or ``cf_absolute``."""
+        return {f"cf_{self.form}": self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("cf_hasler_mean", "Colorfulness", "", "neither", mean_of_moments, 1),)
+        title = _titled("Colorfulness", self.form)
+        return (Output(f"cf_{self.form}_mean", title, "", "neither", mean_of_moments, 1),)
 
 
 class DeltaColorfulness(ColorMetric):
@@ -108,9 +117,13 @@ class DeltaColorfulness(ColorMetric):
         >>> truth = torch.rand(2, 3, 8, 8)
         >>> DeltaColorfulness()(truth, truth)
         {'delta_of_mean_cf_hasler': tensor(0.), 'mean_delta_cf_hasler': tensor(0.)}
+
+    Args:
+        form: Definition of colorfulness; see `colorfulness`.
+        **options: Options of `torchmetrics.Metric`.
     """
 
-    names = {"delta_colorfulness": {}}
+    names = {"delta_colorfulness": {}, "delta_colorfulness_absolute": {"form": "absolute"}}
     higher_is_better = False
     is_differentiable = True
     full_state_update = False
@@ -118,8 +131,9 @@ class DeltaColorfulness(ColorMetric):
     absolute: Tensor
     count: Tensor
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, form: Form = "hasler", **options: Any) -> None:
         super().__init__(**options)
+        self.form = form
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("absolute", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
@@ -127,7 +141,7 @@ class DeltaColorfulness(ColorMetric):
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        difference = colorfulness(rgb) - colorfulness(target)
+        difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
         difference = difference.to(self.total.device).double()
         # Not in place, see `ImageMean.add`.
         self.total = self.total + difference.sum()
@@ -137,12 +151,12 @@ class DeltaColorfulness(ColorMetric):
     def compute(self) -> dict[str, Tensor]:
         """Return both forms of the absolute difference in a dict.
 
-        The keys are ``delta_of_mean_cf_hasler`` (difference of the means) and ``mean_delta_cf_hasler`` (mean
-        difference per image).
+        The keys are ``delta_of_mean_cf_FORM`` (difference of the means) and ``mean_delta_cf_FORM`` (mean
+        difference per image), where FORM is ``hasler`` or ``absolute``.
         """
         return {
-            "delta_of_mean_cf_hasler": (self.total / self.count).abs().float(),
-            "mean_delta_cf_hasler": (self.absolute / self.count).float(),
+            f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
+            f"mean_delta_cf_{self.form}": (self.absolute / self.count).float(),
         }
 
     def moments(self) -> list[list[float]]:
@@ -151,12 +165,16 @@ class DeltaColorfulness(ColorMetric):
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
+        each, means = (_titled(f"Delta CF ({kind})", self.form) for kind in ("per image", "of means"))
+        key = f"cf_{self.form}_distance"
         return (
-            Output("cf_hasler_distance_mean", "Delta CF (per image)", "", "lower", mean_of_moments, 1),
-            Output(
-                "cf_hasler_distance_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False
-            ),
+            Output(f"{key}_mean", each, "", "lower", mean_of_moments, 1),
+            Output(f"{key}_of_means", means, "", "lower", absolute_mean, 1, False),
         )
+
+
+def _titled(title: str, form: Form) -> str:
+    return title if form == "hasler" else f"{title}, absolute"
 
 
 class ColorfulnessRatio(Ratio):
@@ -327,7 +345,7 @@ class GrayGain(MeanDecibels):
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> GrayGain()(0.9 * truth, truth)
-        tensor(13.2024)
+        tensor(13.7918)
     """
 
     names = {"gray_gain": {}}

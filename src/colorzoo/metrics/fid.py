@@ -55,7 +55,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
+        """Add results and ground truth ``(B, 3, H, W)`` in [0, 1], rounded to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             super().update(to_8bit(rgb) / 255, real=False)

@@ -108,7 +108,7 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
     is the mean divergence over all frame pairs with the same interval, averaged over ``intervals``.
 
     Args:
-        frames: ``(B, T, 3, H, W)`` in [0, 1]. The values are truncated to 8 bits.
+        frames: ``(B, T, 3, H, W)`` in [0, 1]. The values are rounded to 8 bits.
         intervals: Intervals between compared frames, in frames.
 
     Returns:

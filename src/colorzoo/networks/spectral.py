@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _INITIAL_STEPS = 5  # power iterations at initialization: relative error below 0.1
+_UNIT_TOLERANCE = 0.01  # float16 weights round the length of a unit vector by less than 0.001
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d}
 
 
@@ -71,7 +72,14 @@ class StoredSpectralConv(nn.Module):
         with torch.autocast(self.weight_orig.device.type, enabled=False):
             matrix = self.weight_orig.flatten(1)
             u, v = self._iterate(matrix) if self.training else (self.weight_u, self.weight_v)
-            return self.weight_orig / (u @ (matrix @ v))
+            length = u.norm() * v.norm()  # below 1 for averaged vectors
+            return self.weight_orig * length / (u @ (matrix @ v))
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        """Load the weights; compute the singular vectors anew if weight averaging has averaged them."""
+        super()._load_from_state_dict(*arguments)
+        if not self.weight_u.is_meta and abs(float(self.weight_u.norm()) - 1) > _UNIT_TOLERANCE:
+            self.settle()
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> tuple[Tensor, Tensor]:

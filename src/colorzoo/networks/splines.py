@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.precision import in_float32
+
 TRIES = 8
 """Number of random draws per image.
 
@@ -79,6 +81,7 @@ def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bicubic", align_corners=False)
 
 
+@in_float32
 def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the source coordinates of each pixel, relative to the image size.
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
@@ -29,6 +31,7 @@ from colorzoo.training.gan import GANColorizationModule
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
+_LOSS_CHANGE = 0.002  # maximum relative change of a loss by autocast outside the networks
 
 
 def check_gradients(card: ModelCard) -> None:
@@ -72,6 +75,51 @@ def check_training_device(card: ModelCard) -> None:
     require(ok, f"{card.name}: losses or guidance depend on torch's default device")
 
 
+def check_losses_under_autocast(card: ModelCard) -> None:
+    """Check that bfloat16 autocast does not change losses and guidance, apart from the networks."""
+    if not card.trainable:
+        return
+    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
+    expected = _made_in_training(card, batch)
+    with _autocast_outside_networks():
+        found = _made_in_training(card, batch)
+    changes = [
+        float((one - other).detach().abs().max() / other.detach().abs().max().clamp(min=1e-3))
+        for one, other in zip(found, expected, strict=True)
+        if other.is_floating_point() and other.numel()
+    ]
+    require(
+        max(changes, default=0.0) < _LOSS_CHANGE,
+        f"{card.name}: bfloat16 autocast changes a loss or guidance by {max(changes, default=0.0):.2%}. "
+        "Compute it in a function with the decorator `colorzoo.precision.in_float32`.",
+    )
+
+
+@contextmanager
+def _autocast_outside_networks() -> Iterator[None]:
+    """Enable bfloat16 autocast, but compute the forward passes of all modules in float32."""
+    exits: list[ExitStack] = []
+
+    def enter(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        exits.append(ExitStack())
+        exits[-1].enter_context(torch.autocast("cpu", enabled=False))
+        return tuple(each.float() if _is_bfloat16(each) else each for each in inputs)
+
+    def leave(*_: object) -> None:
+        exits.pop().close()
+
+    hooks = (
+        register_module_forward_pre_hook(cast(Any, enter)),
+        register_module_forward_hook(leave, always_call=True),
+    )
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
     with torch.device("cpu"):
@@ -98,6 +146,10 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
     parts = [vars(getattr(each, kind)).values() for each in given for kind in each.kinds()]
     return losses + [value for values in parts for value in values if isinstance(value, Tensor)]
+
+
+def _is_bfloat16(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.bfloat16
 
 
 def check_config(card: ModelCard, configs: Path | None = None) -> None:

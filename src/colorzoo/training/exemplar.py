@@ -5,6 +5,7 @@ The losses are from SPColor (Chen et al. 2023, section III-E) and Zhang et al. 2
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,20 +106,31 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Mixin for tasks that are validated without references and with self-references.
+    """Mixin for tasks that are validated without and with references.
 
-    A self-reference is a reference image that is derived from the target image by augmentation.
+    The references come from the data. If batches contain no references, each image gets a self-reference,
+    which is derived from the image by augmentation.
     """
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the setting names ``automatic`` (no reference) and ``self`` (self-reference)."""
-        return ("automatic", "self")
+        """Return the setting names ``automatic`` (no reference) and ``reference``."""
+        return ("automatic", "reference")
 
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return no guidance for ``automatic``, or self-references for ``self``."""
-        if setting == "automatic":
-            return Guidance()
-        return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
+        """Yield no guidance for ``automatic``, or the references of the batch for ``reference``.
+
+        Args:
+            batch: The batch; without ``reference``, self-references are used.
+            lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
+        """
+        for setting in self.validation_settings():
+            if setting == "automatic":
+                yield setting, Guidance()
+                continue
+            given = batch.get("reference")
+            if given is None:
+                given = self.made_reference(lab_to_rgb(lab), batch["seed"])
+            yield setting, Guidance(exemplar=Exemplar(given))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Return self-references of images: by default, random crops, flipped randomly.

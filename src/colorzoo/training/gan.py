@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Unpack, cast
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
@@ -230,7 +231,9 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             steps: Whether the optimizer steps after this batch.
             counts: Whether the step increases ``trainer.global_step``.
         """
-        self.manual_backward(loss / self.accumulate)
+        # training_step runs under autocast, which would compute gradients of float32 losses in bfloat16
+        with torch.autocast(self.device.type, enabled=False):
+            self.manual_backward(loss / self.accumulate)
         if not steps:
             return
         if self.clip:

@@ -24,6 +24,7 @@ from colorzoo.metrics.feature_networks import published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
+from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.gan import GANColorizationModule
@@ -316,6 +317,7 @@ def content_terms(
     return terms
 
 
+@in_float32
 def adversarial_loss(fake: Tensor) -> Tensor:
     """Return the cross-entropy of discriminator scores with the label "real".
 
@@ -325,6 +327,7 @@ def adversarial_loss(fake: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
+@in_float32
 def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
     """Return the cross-entropy of the discriminator, averaged over generated and real images.
 
@@ -336,6 +339,7 @@ def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
     return 0.5 * (adversarial_loss(real) + missed)
 
 
+@in_float32
 def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy of the discriminator in the ``critic`` stage.
 

@@ -21,6 +21,7 @@ from colorzoo.guidance.color_statistics import region_means
 from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
+from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
@@ -292,6 +293,7 @@ class Cho2023Points(SingleOptimizerModule):
         return loss
 
 
+@in_float32
 def total_variance(filled: Tensor, image: Tensor) -> Tensor:
     """Return the color variance within segments, averaged over pixels.
 
@@ -302,6 +304,7 @@ def total_variance(filled: Tensor, image: Tensor) -> Tensor:
     return (filled - image).square().mean()
 
 
+@in_float32
 def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
     """Return the mean difference between the segment logits of neighboring pixels.
 

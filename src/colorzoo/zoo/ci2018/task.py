@@ -16,6 +16,7 @@ from colorzoo.losses import sum_over_processes
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
 from colorzoo.networks.imagenet import VGGOutputs, normalized
+from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
@@ -210,6 +211,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
             "penalty": weigh.penalty_weight * self._penalty(mixed.detach().requires_grad_(), features),
         }
 
+    @in_float32
     def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
         """Return the gradient penalty with per-pixel norms, as in the published code."""
         with torch.enable_grad():

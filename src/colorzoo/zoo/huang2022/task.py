@@ -22,6 +22,7 @@ from colorzoo.losses import sum_over_processes
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.imagenet import outputs_of, vgg_layers
+from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
@@ -112,6 +113,7 @@ def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
     return codes.masked_fill(mask == MASKED, mask_token)
 
 
+@in_float32
 def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
     """Return the cross-entropy of the codes, averaged over the masked cells.
 
@@ -123,7 +125,7 @@ def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
         mask: Cell states ``(B, rows, columns)`` from `simulate`; `MASKED` and `CANDIDATE` cells count.
     """
     counted = (mask != SEEN).flatten()
-    terms = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+    terms = F.cross_entropy(logits.flatten(0, 1), codes.flatten(), reduction="none")
     ones = counted.sum().to(terms)
     everywhere = sum_over_processes(torch.stack([ones, torch.ones_like(ones)]))
     return terms[counted].sum() * everywhere[1] / everywhere[0]
@@ -278,6 +280,7 @@ def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step
     return total + objective.adversarial_weight * judged(objective, step) * terms["adversarial"]
 
 
+@in_float32
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
     """Return the hinge loss of the discriminator.
 

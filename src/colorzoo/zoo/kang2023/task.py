@@ -17,6 +17,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
+from colorzoo.precision import in_float32
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
@@ -186,6 +187,7 @@ class ColorDiscriminator(nn.Module):
         return self.layers(rgb).flatten(1)
 
 
+@in_float32
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Return the perceptual loss: weighted L1 distances of VGG-16 feature maps.
 
@@ -215,6 +217,7 @@ def colorfulness_of(rgb: Tensor) -> Tensor:
     return spread + 0.3 * offset
 
 
+@in_float32
 def colorfulness_loss(rgb: Tensor) -> Tensor:
     """Return 1 minus the mean colorfulness of RGB ``(B, 3, H, W)`` in [0, 1]."""
     return (1 - colorfulness_of(rgb)).mean()
@@ -226,6 +229,7 @@ def saturate(rgb: Tensor, factor: float) -> Tensor:
     return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
 
 
+@in_float32
 def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
     """Return the binary cross-entropy of discriminator scores.
 

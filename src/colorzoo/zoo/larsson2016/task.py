@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
+from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 from colorzoo.training.module import SingleOptimizerModule
@@ -182,6 +183,7 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
     return shares / shares.sum(1, keepdim=True)
 
 
+@in_float32
 def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted Kullback-Leibler divergence of histograms, averaged over positions.
 

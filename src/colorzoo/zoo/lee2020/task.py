@@ -21,6 +21,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
+from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
@@ -209,6 +210,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         return scores.float()
 
 
+@in_float32
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
     """Return a dict with the losses ``perceptual`` and ``style``, each summed over layers.
 

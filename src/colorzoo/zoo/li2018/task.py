@@ -78,5 +78,5 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only validation setting ``self``: references are derived from the images."""
-        return ("self",)
+        """Return the only validation setting, ``reference``."""
+        return ("reference",)

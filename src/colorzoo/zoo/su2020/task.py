@@ -14,6 +14,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import AB_SCALE
+from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Positive, PositiveInt, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
@@ -164,6 +165,7 @@ class Su2020(SingleOptimizerModule):
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
 
+@in_float32
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     """Return the paper's smooth L1 loss; nearly gray images have the weight 0.
 

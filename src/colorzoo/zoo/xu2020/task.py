@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Unpack
 
@@ -17,6 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
+from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -182,27 +183,27 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: ``automatic``, ``self`` and ``other``.
+        """Return the names of the validation settings: ``automatic``, ``reference`` and ``other``.
 
-        ``automatic`` has no reference, ``self`` uses an augmented copy of the image as the reference, and
-        ``other`` uses an unrelated reference.
+        ``automatic`` has no reference. ``reference`` uses the reference of the data, or an augmented copy of
+        the image. ``other`` uses an unrelated reference.
         """
-        return "automatic", "self", "other"
+        return "automatic", "reference", "other"
 
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return guidance without a reference or with a reference generated from the image.
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
+        """Yield guidance without a reference, with the reference of the batch, and with changed colors.
 
         Args:
-            setting: A name from `validation_settings`.
+            batch: The batch.
             lab: Ground truth ``(B, 3, H, W)``.
-            seeds: Per-image seeds ``(B,)``, equal in all epochs.
         """
-        if setting == "automatic":
-            return Guidance()
-        made = self_references(lab_to_rgb(lab), seeds)
-        return Guidance(exemplar=Exemplar(made if setting == "self" else foreign_references(made, seeds)))
+        reference = reference_of(batch)
+        yield "automatic", Guidance()
+        yield "reference", Guidance(exemplar=Exemplar(reference))
+        yield "other", Guidance(exemplar=Exemplar(foreign_references(reference, batch["seed"])))
 
 
+@in_float32
 def masked_huber(
     ab: Tensor, target: Tensor, mask: Tensor, *, hint_weight: float = 10.0, delta: float = 1.0
 ) -> Tensor:

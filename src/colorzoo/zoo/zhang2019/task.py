@@ -17,6 +17,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import Warped
+from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive
 from colorzoo.training.exemplar import (
@@ -156,6 +157,7 @@ class Zhang2019(ExemplarGANModule):
         return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
 
 
+@in_float32
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
     """Simulate previous frames ``(B, 3, H, W)`` by shifting the images.
 

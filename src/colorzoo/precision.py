@@ -1,0 +1,49 @@
+"""Float32 computation inside autocast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_float32(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function without autocast, on float32 copies of half-precision tensors.
+
+    Losses and image warps need this, because bfloat16 has eight significant bits.
+
+    Args:
+        function: Function of tensors, and of lists or tuples of tensors.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        devices = {tensor.device.type for tensor in _tensors([*args, *kwargs.values()])}
+        with ExitStack() as stack:
+            for device in devices:
+                stack.enter_context(torch.autocast(device, enabled=False))
+            full: Any = {name: _float32(value) for name, value in kwargs.items()}
+            return function(*map(_float32, args), **full)
+
+    return run
+
+
+def _tensors(values: list[Any] | tuple[Any, ...]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+
+
+def _float32(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
+    return [_float32(each) for each in value] if isinstance(value, list | tuple) else value
