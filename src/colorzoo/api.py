@@ -188,7 +188,8 @@ def colorize_files(
 
     Args:
         paths: Image files; all frames or pages of a file are colorized.
-        root: Folder that contains all images.
+        root: Folder that contains all images. Files outside this folder, including targets of symbolic
+            links, fail.
         output: Output folder, on storage that all processes share. The path of a result relative to
             ``output`` is the path of the image relative to ``root``.
         model: Registered model name; None selects the best model with local weights. Pass a name if several
@@ -207,21 +208,32 @@ def colorize_files(
     """
     choice = choose_for_guidance(model, Recipe(), weights)
     colorizer = load_colorizer(choice, device=device, **settings)
-    above, folder = Path(root).absolute(), Path(output)
+    folder = Path(output)
     results: list[FileResult | None] = []
     tasks = []
     for path in map(Path, paths):
-        if not path.absolute().is_relative_to(above):
+        if (relative := _path_inside(Path(root), path)) is None:
             results.append(FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",)))
         elif reason := explain_irregular_file(path):
             results.append(FileResult(str(path), "", "failed", (reason,)))
         else:
-            target = output_path(FoundImage(path, path.absolute().relative_to(above)), folder)
+            target = output_path(FoundImage(path, relative), folder)
             shared: dict[str, Any] = {"choice": choice, "colorizer": colorizer, "overwrite": overwrite}
             tasks.append(FileTask(path, target, str(path), **shared, needs_all_frames=True))
             results.append(None)
     work = run_tasks(tasks, skip_done=True)
     return [result or next(work) for result in results]
+
+
+def _path_inside(root: Path, path: Path) -> Path | None:
+    """Return a path relative to a folder; None if the file is outside, also through links or ``..``."""
+    resolved, real_root = path.resolve(), root.resolve()
+    if not resolved.is_relative_to(real_root):
+        return None
+    plain, plain_root = path.absolute(), root.absolute()
+    if plain.is_relative_to(plain_root) and ".." not in plain.relative_to(plain_root).parts:
+        return plain.relative_to(plain_root)  # the name of a link, as `predict` uses it
+    return resolved.relative_to(real_root)
 
 
 def _colorizer_for(
