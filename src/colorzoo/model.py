@@ -263,7 +263,8 @@ class ColoringModel(nn.Module):
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
     """Raise an error if the input of a model has a wrong shape, type or range of values.
 
-    The range of values is checked only in evaluation mode, and not during tracing or export.
+    The range of values is checked only in evaluation mode. During tracing and export, only the type and the
+    number of dimensions are checked.
 
     Examples:
         >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
@@ -274,14 +275,14 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         guidance: Guidance of the batch; None for automatic colorization.
 
     Raises:
-        ColorzooError: The input has a wrong shape, type or range.
+        ColorzooError: The input has a wrong shape, type or range, the guidance does not match the input, or
+            the weights are not float32.
     """
     kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
     expected = f"the input of {type(model).__name__} must be {kind} as float32 (B, 1, H, W)"
     if not isinstance(lightness, Tensor):
         raise ColorzooError(f"{expected}, got {type(lightness).__name__}.")
-    is_float = lightness.dtype in (torch.float32, torch.float64)
-    if lightness.ndim != 4 or lightness.shape[1] != 1 or not is_float:
+    if lightness.ndim != 4 or lightness.shape[1] != 1 or lightness.dtype != torch.float32:
         found = f"{lightness.dtype} {tuple(lightness.shape)}".removeprefix("torch.")
         raise ColorzooError(f"{expected}, got {found}. Compute lightness with rgb_to_lab(rgb)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
@@ -289,7 +290,17 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
             f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Load a recipe with "
             "Guidance.from_json."
         )
-    if model.training or is_traced() or lightness.is_meta or not lightness.numel():
+    if is_traced():
+        return
+    if other := {each.dtype for each in model.parameters() if each.is_floating_point()} - {torch.float32}:
+        found = str(other.pop()).removeprefix("torch.")
+        raise ColorzooError(
+            f"the weights of {type(model).__name__} must be float32, got {found}. Call model.float(). For a "
+            "lower precision, use Colorizer(precision='bfloat16') or torch.autocast."
+        )
+    if guidance is not None:
+        guidance.check_matches(lightness, model.accepts)
+    if model.training or lightness.is_meta or not lightness.numel():
         return
     low, high = (float(value) for value in lightness.detach().aminmax())
     most = 100.0 if model.input_kind == "gray" else 1.0

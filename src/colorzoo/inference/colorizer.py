@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +85,9 @@ class Colorizer:
         engine: Engine that runs the model.
 
     Args:
-        model: Registered name, `ModelChoice`, custom module or None. A custom module is moved to the device
-            and converted to float32; it must not be trained while it is in use. None selects the
-            highest-ranked model with local weights.
+        model: Registered name, `ModelChoice`, custom module or None. A custom module is not changed: the
+            colorizer uses a copy unless the module is already in evaluation mode, in float32 and on the
+            device. None selects the highest-ranked model with local weights.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
             Ignored for a custom module.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or another torch device.
@@ -131,8 +132,11 @@ class Colorizer:
         self.requested_size = size
         self.settings, self.precision, self.engine = chosen, precision, engine
         self.size = size or loaded.working_size
+        place = choose_device(device)
+        if self.choice is None and not _is_ready(loaded, place):
+            loaded = deepcopy(loaded)  # the caller may continue to train the module
         self.model = loaded.float()
-        self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
+        self._network = NetworkRunner(self.model, self.name, place, precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, in which the device replaces the `NetworkRunner`."""
@@ -344,6 +348,17 @@ class Colorizer:
     def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
         return self.model.input_kind == "sketch"
+
+
+def _is_ready(model: ColoringModel, device: torch.device) -> bool:
+    """Return whether a model is in evaluation mode, in float32 and on a device."""
+    tensors = (*model.parameters(), *model.buffers())
+    place = torch.empty(0, device=device).device  # with the index of the default GPU
+    is_converted = all(
+        each.device == place and (each.dtype == torch.float32 or not each.is_floating_point())
+        for each in tensors
+    )
+    return is_converted and not any(module.training for module in model.modules())
 
 
 def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:

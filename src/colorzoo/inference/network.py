@@ -34,7 +34,7 @@ from colorzoo.guidance import (
 from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.inference.steps.reach import PointPatches
-from colorzoo.model import ColoringModel
+from colorzoo.model import ColoringModel, check_input
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
 
@@ -119,6 +119,7 @@ class NetworkRunner:
         Raises:
             ColorzooError: The prediction is not finite in float32, or the device has too little memory.
         """
+        check_input(self.model, network_input, guidance)  # some models are not run by a call
         model = self._graph or self.model
 
         def compute(dtype: torch.dtype) -> Prediction:
