@@ -8,6 +8,7 @@ import warnings
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +20,14 @@ from colorzoo import Colorizer, Guidance
 from colorzoo.card import InputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Boxes, Exemplar, Points, Scribbles
 from colorzoo.model import ColoringModel, check_input
 from colorzoo.prediction import AbPrediction, RgbPrediction, clip_colors
-from tiny_model import gray_image, tiny_model
+from colorzoo.testing.persistence import save_checkpoint
+from colorzoo.testing.trainer import quiet_trainer
+from colorzoo.training.module import ColorizationModule
+from tiny_model import HPARAMS, NAME, gray_image, tiny_model, tiny_task
 
 NAMES = ["zhang2017_local_small", "colorzoo2026", "cho2023_small"]
 
@@ -150,6 +155,66 @@ def test_float32_weights_are_required_and_colorizer_converts_others(
     found = Colorizer(model, device="cpu", precision="float32").colorize(image).ab
     torch.testing.assert_close(found, expected, atol=1.0, rtol=0.05)
     assert {each.dtype for each in model.parameters()} == {dtype}
+
+
+def untrained(width: float = 0.125) -> ColorizationModule:
+    return colorzoo.create_model(NAME, None, **{**HPARAMS, "width": width})
+
+
+def test_loading_all_weights_marks_a_model_as_trained(tmp_path: Path) -> None:
+    weights, image = tiny_task().state_dict(), gray_image(48, 64)
+    task, model = untrained(), untrained().model
+    task.load_state_dict(weights)
+    model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
+    for loaded in (task, model):
+        assert loaded.trained
+        found, expected = (Colorizer(each, device="cpu").colorize(image).ab for each in (loaded, tiny_task()))
+        assert torch.equal(found, expected)
+    task.on_test_start()
+
+    partial = dict(list(weights.items())[1:])
+    part, other = untrained(), untrained(0.25)
+    part.load_state_dict(partial, strict=False)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        other.load_state_dict(weights)
+    for random in (part, other):
+        assert not random.trained
+        with pytest.raises(ColorzooError, match="allow_untrained = True"):
+            random.on_test_start()
+
+
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_checkpoints_restore_whether_the_model_is_trained(is_trained: bool, tmp_path: Path) -> None:
+    task = untrained()
+    task.trained = is_trained
+    save_checkpoint(quiet_trainer(tmp_path), task, tmp_path / "model.ckpt")
+    assert type(task).load_from_checkpoint(tmp_path / "model.ckpt").trained == is_trained
+
+
+def test_state_dict_contains_the_weights_of_a_backbone() -> None:
+    model, fresh = (colorzoo.create_model("kim2021_small").model for _ in range(2))
+    fresh.requires_grad_(True)
+    with torch.no_grad():
+        for weight in fresh.parameters():
+            weight.mul_(1.1)
+    lightness, guidance = 100 * torch.rand(1, 1, 64, 64), Guidance(scribbles=Scribbles(MAP + 1))
+    expected, before = colors_of(model, lightness, guidance), colors_of(fresh, lightness, guidance)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(colors_of(fresh, lightness, guidance), expected)
+    assert not torch.equal(before, expected)
+
+
+@pytest.mark.parametrize("name", ["kim2021_small", "blanch2021", "lee2020"])
+def test_extras_do_not_depend_on_the_mode(name: str) -> None:
+    model = create_coloring_model(name, "default" if name == "kim2021_small" else None)
+    lightness, exemplar = sample_input(model).expand(2, -1, -1, -1), Exemplar(torch.rand(2, 3, 64, 64))
+    guidance = Guidance(scribbles=Scribbles(torch.ones(2, 1, 64, 96)), exemplar=exemplar)
+    shapes = []
+    for mode in (True, False):
+        with torch.no_grad():
+            found = model.train(mode)(lightness, guidance).extras
+        shapes.append({key: value.shape for key, value in found.items()})
+    assert shapes[0] == shapes[1] != {}
 
 
 def test_model_rejects_a_recipe_dict_as_guidance() -> None:

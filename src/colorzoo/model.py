@@ -71,6 +71,7 @@ class ColoringModel(nn.Module):
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
         network: Neural network of the model.
         trained: Whether the weights were trained or loaded; True for a network without weights.
+            `load_state_dict` sets True if the state dict contains all weights.
         untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
             otherwise.
         provenance: Training record of the weights, such as data, configuration and number of steps.
@@ -105,6 +106,7 @@ class ColoringModel(nn.Module):
 
     def __init__(self, network: nn.Module, **settings: Any) -> None:
         super().__init__()
+        self.register_load_state_dict_pre_hook(_mark_as_trained)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
@@ -178,7 +180,7 @@ class ColoringModel(nn.Module):
         if not published:
             state_dict = {**self.borrowed_weights(), **self.for_inference(state_dict)}
         apply_weights(self, state_dict, name=name, published=published)
-        self.trained = True
+        self.trained, self.untrained_reason = True, ""
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Convert a state dict with the authors' keys and load the converted weights.
@@ -258,6 +260,16 @@ class ColoringModel(nn.Module):
         Weight files of this model omit these weights. The default is an empty mapping.
         """
         return {}
+
+
+def _mark_as_trained(model: ColoringModel, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    """Mark a model as trained before a state dict with all its weights is loaded."""
+    own = model.for_inference(model.state_dict())
+    found = {key: state_dict[prefix + key] for key in own if prefix + key in state_dict}
+    is_complete = all(key in found and found[key].shape == value.shape for key, value in own.items())
+    # a module that borrows weights adds its own tensors to the state dict
+    if is_complete and any(found[key].data_ptr() != value.data_ptr() for key, value in own.items()):
+        model.trained, model.untrained_reason = True, ""
 
 
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:

@@ -222,8 +222,9 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         6.0
 
     Args:
-        model: The model. Weights that are used only in training (`ColoringModel.training_only`) may be
-            missing from the state dict; such weights are not changed.
+        model: The model. Weights that are used only in training (`ColoringModel.training_only`) or were
+            copied from another model (`colorzoo.networks.shared_weights.borrow`) may be missing from the
+            state dict; such weights are not changed.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
         published: Whether the keys are parameter names of the authors' code, which
@@ -235,9 +236,12 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     """
     import torch
 
+    from colorzoo.networks.shared_weights import borrowed_keys
+
     low = (torch.float16, torch.bfloat16)
     wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
     own = model.state_dict()
+    wide = {key: own[key] for key in borrowed_keys(model)} | wide
     # without a hash, only the names distinguish the authors' file from a converted file
     if published and not wide.keys() <= own.keys():
         loader: Any = model

@@ -54,6 +54,6 @@ class AttentionStylization(ColoringModel):
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.side))
         maps = self.network(target, scaled_lab(squashed(reference, self.side)))
-        extras = {f"ab_{2**index}": each for index, each in enumerate(maps)} if self.training else {}
+        extras = {f"ab_{2**index}": each for index, each in enumerate(maps)}
         ab = F.interpolate(AB_SCALE * maps[0].float(), size=lightness.shape[-2:], mode="bicubic")
         return AbPrediction(ab=ab, extras=extras)
