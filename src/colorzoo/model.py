@@ -58,8 +58,6 @@ class ColoringModel(nn.Module):
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
         working_size: Default shorter side of the network input in pixels.
-        recorded_hparams: Names of the settings that must match the weights. Weight files store these
-            settings.
         training_only: State-dict key prefixes of weights that only training uses, such as
             ``"discriminator."``.
         reference_needs_color: Whether a reference must be a color image.
@@ -85,7 +83,6 @@ class ColoringModel(nn.Module):
     input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     working_size: int = 256
-    recorded_hparams: ClassVar[tuple[str, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     reference_needs_color: ClassVar[bool] = True
     feature_layers: tuple[str, ...] = ()

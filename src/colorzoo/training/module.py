@@ -428,8 +428,8 @@ class ColorizationModule(LightningModule):
         """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
         if not (self.trained or self.allow_untrained):
             raise WeightsError(
-                f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE (Python: "
-                "load a state dict), or accept random weights with --allow_untrained true (Python: "
+                f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE "
+                "(Python: load a state dict), or accept random weights with --allow_untrained true (Python: "
                 "task.allow_untrained = True)."
             )
 

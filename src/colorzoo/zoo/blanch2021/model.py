@@ -26,7 +26,6 @@ class AttentionStylization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("width", "side", "attention", "positions", "passes")
     feature_layers = (
         "network.features.3",
         "network.features.8",

@@ -66,7 +66,6 @@ class EdgeAwareColorization(ColoringModel):
         ColorzooError: The backbone has no feature hooks.
     """
 
-    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_lightness", "reach", "propagation")
     network: EdgeNetwork
     backbone: BorrowedModel[Any]
 
