@@ -1,6 +1,9 @@
 """`colorize_file` and ``colorzoo colorize`` with equal settings."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -165,3 +168,34 @@ def test_unusable_settings_raise_an_error(
     monkeypatch.chdir(folder)
     with pytest.raises(GuidanceError, match=message):
         colorzoo.colorize("a.png", "colorzoo2026", settings=ColorSettings(**settings), **more)
+
+
+FORK = """
+import multiprocessing, sys
+import numpy as np, torch
+torch.set_num_threads(2)
+import colorzoo
+GRAY = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
+
+def mean(_):
+    return float(np.asarray(colorzoo.colorize(GRAY, "zhang2016_small", device="cpu")).mean())
+
+expected = mean(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    found = pool.map_async(mean, range(2)).get(timeout=100)
+assert max(abs(value - expected) for value in found) < 0.01, (found, expected)
+print("equal")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork")
+def test_colorize_works_in_processes_forked_after_the_first_call() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.split() == ["equal"], done.stderr

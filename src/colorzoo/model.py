@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +32,10 @@ __all__ = [
     "coloring_model",
     "features",
 ]
+
+if hasattr(os, "register_at_fork"):
+    # a forked process lacks the thread pool of torch, and parallel operations would wait for it forever
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 MODEL_PREFIX = "model."
 """Prefix of the keys of the model's weights in a training checkpoint."""
