@@ -296,7 +296,8 @@ class Guidance(TensorFields):
                     continue
                 is_map = value.ndim == 4 and "exemplar" not in (kind, name)  # references have their own size
                 axes = (0, 2, 3) if is_map else (0,)
-                if [value.shape[axis] for axis in axes] != [images.shape[axis] for axis in axes]:
+                is_shared = "exemplar" in (kind, name) and len(value) == 1  # the images share a reference
+                if not is_shared and [value.shape[k] for k in axes] != [images.shape[k] for k in axes]:
                     match = "batch size, height and width" if is_map else "batch size"
                     raise GuidanceError(
                         f"guidance.{kind}.{name} {tuple(value.shape)} must have the {match} of the image "
