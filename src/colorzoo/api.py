@@ -13,11 +13,17 @@ from PIL import Image
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import FileColorizer, run_tasks
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask, load_colorizer
+from colorzoo.batch.task import FileResult, FileTask, load_colorizer, with_settings
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
-from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike, choose_for_guidance
+from colorzoo.inference.colorizer import (
+    Colorizer,
+    ImageLike,
+    ReferenceLike,
+    choose_for_guidance,
+    listed_references,
+)
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import settings_of
@@ -54,7 +60,8 @@ def colorize(
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         strength: Multiplier for the chroma, 0 to 1.5; None uses the strength of the recipe, or 1 without a
             recipe.
-        reference: Reference image whose colors are transferred, for models that support references.
+        reference: Reference image whose colors are transferred, for models that support references. A list
+            contains several references.
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
@@ -70,10 +77,12 @@ def colorize(
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
     """
-    recipe, folder = read_guidance(guidance), recipe_folder(guidance)
-    settings = _with_strength(settings, strength)
+    settings, folder = _with_strength(settings, strength), recipe_folder(guidance)
+    recipe = with_settings(
+        read_guidance(guidance), settings, folder=folder, references=listed_references(reference)
+    )
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
-    exemplar = colorizer.exemplar_of(reference, recipe, folder)
+    exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     return colorizer(image, recipe, strength=settings.strength, reference=exemplar, border=border)
 
 
@@ -115,7 +124,7 @@ def colorize_file(
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         strength: Multiplier for the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
-        reference: Reference image, for models that support references.
+        reference: Reference image or list of reference images, for models that support references.
         fast: Whether to select the default model only among models whose weights ship with the package.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
         overwrite: Whether to replace an existing target. The source is never replaced.
@@ -126,10 +135,12 @@ def colorize_file(
         Path of the target.
     """
     source, target = Path(source), Path(target)
-    recipe, folder = read_guidance(guidance), recipe_folder(guidance)
-    settings = _with_strength(settings, strength)
+    settings, folder = _with_strength(settings, strength), recipe_folder(guidance)
+    references = listed_references(reference)
+    recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
-    is_recordable = isinstance(recipe, Recipe) and isinstance(reference, str | Path | None)
+    reference_files = tuple(str(each) for each in references if isinstance(each, str | Path))
+    is_recordable = isinstance(recipe, Recipe) and len(reference_files) == len(references)
     task = FileTask(
         source,
         target,
@@ -137,10 +148,10 @@ def colorize_file(
         colorizer.choice,
         recipe,
         folder,
-        reference=(str(reference),) if isinstance(reference, str | Path) else (),
+        reference=reference_files,
         settings=replace(settings, frames=frames or settings.frames),
         colorizer=colorizer,
-        exemplar=colorizer.exemplar_of(reference, recipe, folder),
+        exemplar=colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights),
         embed_provenance=is_recordable,
         overwrite=overwrite,
     )
@@ -177,7 +188,8 @@ def colorize_files(
 
     Args:
         paths: Image files; all frames or pages of a file are colorized.
-        root: Folder that contains all images.
+        root: Folder that contains all images. Files outside this folder, including targets of symbolic
+            links, fail.
         output: Output folder, on storage that all processes share. The path of a result relative to
             ``output`` is the path of the image relative to ``root``.
         model: Registered model name; None selects the best model with local weights. Pass a name if several
@@ -196,21 +208,32 @@ def colorize_files(
     """
     choice = choose_for_guidance(model, Recipe(), weights)
     colorizer = load_colorizer(choice, device=device, **settings)
-    above, folder = Path(root).absolute(), Path(output)
+    folder = Path(output)
     results: list[FileResult | None] = []
     tasks = []
     for path in map(Path, paths):
-        if not path.absolute().is_relative_to(above):
+        if (relative := _path_inside(Path(root), path)) is None:
             results.append(FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",)))
         elif reason := explain_irregular_file(path):
             results.append(FileResult(str(path), "", "failed", (reason,)))
         else:
-            target = output_path(FoundImage(path, path.absolute().relative_to(above)), folder)
+            target = output_path(FoundImage(path, relative), folder)
             shared: dict[str, Any] = {"choice": choice, "colorizer": colorizer, "overwrite": overwrite}
             tasks.append(FileTask(path, target, str(path), **shared, needs_all_frames=True))
             results.append(None)
     work = run_tasks(tasks, skip_done=True)
     return [result or next(work) for result in results]
+
+
+def _path_inside(root: Path, path: Path) -> Path | None:
+    """Return a path relative to a folder; None if the file is outside, also through links or ``..``."""
+    resolved, real_root = path.resolve(), root.resolve()
+    if not resolved.is_relative_to(real_root):
+        return None
+    plain, plain_root = path.absolute(), root.absolute()
+    if plain.is_relative_to(plain_root) and ".." not in plain.relative_to(plain_root).parts:
+        return plain.relative_to(plain_root)  # the name of a link, as `predict` uses it
+    return resolved.relative_to(real_root)
 
 
 def _colorizer_for(
@@ -224,7 +247,7 @@ def _colorizer_for(
     settings: ColorSettings,
     **hparams: Any,
 ) -> Colorizer:
-    references: list[object] = [] if reference is None else [reference]
+    references: list[object] = [*listed_references(reference)]
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)

@@ -82,14 +82,19 @@ def describe_run() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return a dict with the git commit of a checkout and whether files are modified.
+    """Return a dict with the git commit of a checkout and whether files are modified or untracked.
 
     The keys are ``commit`` and ``changed``. The result is None if the folder is not in a git checkout.
     """
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        untracked = git("ls-files", "--others", "--exclude-standard")
+        changed = bool(untracked or git("status", "--porcelain", "--untracked-files=no"))
+        return {"commit": git("rev-parse", "HEAD"), "changed": changed}
     except (OSError, subprocess.SubprocessError):
         return None
-    commit = done.stdout.strip()
-    return {"commit": commit.removesuffix("-dirty"), "changed": commit.endswith("-dirty")}

@@ -51,8 +51,7 @@ def create_task(
     card = model_card(name)
     task = load_task_class(card)
     found = _authors_own(card, resolve_weights(card, weights, offline=offline), known_settings(task))
-    _require_same_model(card, found, known_settings(task))
-    stored = found.hparams if found else {}
+    stored = _stored_settings(card, found, known_settings(task))
     created: nn.Module = _create(task, {**card.hparams, **stored, **hparams}, found, tried=not hparams)
     assert isinstance(created, kind)
     return created
@@ -98,11 +97,9 @@ def create_coloring_model(
     found = resolve_weights(card, weights, offline=offline)
     if found is not None and found.entry is None and not found.hparams.keys() <= known:
         found = _authors_own(card, found, known | known_settings(load_task_class(card)))
-    stored = found.hparams if found else {}
-    if not {*stored, *hparams} <= known:  # a checkpoint stores the settings of the task
-        task = load_task_class(card)
-        _require_same_model(card, found, known | known_settings(task))
-        nest_arguments(task, hparams)  # raises an error for unknown settings
+    if not hparams.keys() <= known:
+        nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
+    stored = _stored_settings(card, found, known)
     settings = {**card.hparams, **stored, **hparams}
     needed = {key: value for key, value in settings.items() if key in known}
     return _create(model, needed, found, tried=not hparams)
@@ -237,9 +234,19 @@ def _authors_own(
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
-def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:
-    if found is not None and (foreign := [key for key in found.hparams if key not in known]):
+def _stored_settings(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> dict[str, Any]:
+    """Return the known settings of a weight file; checkpoints also store settings of other task classes.
+
+    Raises:
+        WeightsError: The file belongs to another model.
+    """
+    if found is None:
+        return {}
+    owner = model_of_file(found.path)
+    unknown = [key for key in found.hparams if key not in known]
+    if unknown and (owner is not None or not found.hparams.keys() & known):
         raise WeightsError(
-            f"{found.path} does not match {card.name}: the model has no setting {', '.join(foreign)}. The "
-            f"file belongs to {model_of_file(found.path) or 'another model'}. Use that model."
+            f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. The "
+            f"file belongs to {owner or 'another model'}. Use that model."
         )
+    return {key: value for key, value in found.hparams.items() if key in known}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +32,10 @@ __all__ = [
     "coloring_model",
     "features",
 ]
+
+if hasattr(os, "register_at_fork"):
+    # a forked process lacks the thread pool of torch, and parallel operations would wait for it forever
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 MODEL_PREFIX = "model."
 """Prefix of the keys of the model's weights in a training checkpoint."""
@@ -58,8 +64,6 @@ class ColoringModel(nn.Module):
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
         working_size: Default shorter side of the network input in pixels.
-        recorded_hparams: Names of the settings that must match the weights. Weight files store these
-            settings.
         training_only: State-dict key prefixes of weights that only training uses, such as
             ``"discriminator."``.
         reference_needs_color: Whether a reference must be a color image.
@@ -71,6 +75,7 @@ class ColoringModel(nn.Module):
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
         network: Neural network of the model.
         trained: Whether the weights were trained or loaded; True for a network without weights.
+            `load_state_dict` sets True if the state dict contains all weights.
         untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
             otherwise.
         provenance: Training record of the weights, such as data, configuration and number of steps.
@@ -84,7 +89,6 @@ class ColoringModel(nn.Module):
     input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     working_size: int = 256
-    recorded_hparams: ClassVar[tuple[str, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     reference_needs_color: ClassVar[bool] = True
     feature_layers: tuple[str, ...] = ()
@@ -105,6 +109,7 @@ class ColoringModel(nn.Module):
 
     def __init__(self, network: nn.Module, **settings: Any) -> None:
         super().__init__()
+        self.register_load_state_dict_pre_hook(_mark_as_trained)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
@@ -178,7 +183,7 @@ class ColoringModel(nn.Module):
         if not published:
             state_dict = {**self.borrowed_weights(), **self.for_inference(state_dict)}
         apply_weights(self, state_dict, name=name, published=published)
-        self.trained = True
+        self.trained, self.untrained_reason = True, ""
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Convert a state dict with the authors' keys and load the converted weights.
@@ -260,10 +265,21 @@ class ColoringModel(nn.Module):
         return {}
 
 
+def _mark_as_trained(model: ColoringModel, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    """Mark a model as trained before a state dict with all its weights is loaded."""
+    own = model.for_inference(model.state_dict())
+    found = {key: state_dict[prefix + key] for key in own if prefix + key in state_dict}
+    is_complete = all(key in found and found[key].shape == value.shape for key, value in own.items())
+    # a module that borrows weights adds its own tensors to the state dict
+    if is_complete and any(found[key].data_ptr() != value.data_ptr() for key, value in own.items()):
+        model.trained, model.untrained_reason = True, ""
+
+
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
     """Raise an error if the input of a model has a wrong shape, type or range of values.
 
-    The range of values is checked only in evaluation mode, and not during tracing or export.
+    The range of values is checked only in evaluation mode. During tracing and export, only the type and the
+    number of dimensions are checked.
 
     Examples:
         >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
@@ -274,14 +290,14 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         guidance: Guidance of the batch; None for automatic colorization.
 
     Raises:
-        ColorzooError: The input has a wrong shape, type or range.
+        ColorzooError: The input has a wrong shape, type or range, the guidance does not match the input, or
+            the weights are not float32.
     """
     kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
     expected = f"the input of {type(model).__name__} must be {kind} as float32 (B, 1, H, W)"
     if not isinstance(lightness, Tensor):
         raise ColorzooError(f"{expected}, got {type(lightness).__name__}.")
-    is_float = lightness.dtype in (torch.float32, torch.float64)
-    if lightness.ndim != 4 or lightness.shape[1] != 1 or not is_float:
+    if lightness.ndim != 4 or lightness.shape[1] != 1 or lightness.dtype != torch.float32:
         found = f"{lightness.dtype} {tuple(lightness.shape)}".removeprefix("torch.")
         raise ColorzooError(f"{expected}, got {found}. Compute lightness with rgb_to_lab(rgb)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
@@ -289,7 +305,17 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
             f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Load a recipe with "
             "Guidance.from_json."
         )
-    if model.training or is_traced() or lightness.is_meta or not lightness.numel():
+    if is_traced():
+        return
+    if other := {each.dtype for each in model.parameters() if each.is_floating_point()} - {torch.float32}:
+        found = str(other.pop()).removeprefix("torch.")
+        raise ColorzooError(
+            f"the weights of {type(model).__name__} must be float32, got {found}. Call model.float(). For a "
+            "lower precision, use Colorizer(precision='bfloat16') or torch.autocast."
+        )
+    if guidance is not None:
+        guidance.check_matches(lightness, model.accepts)
+    if model.training or lightness.is_meta or not lightness.numel():
         return
     low, high = (float(value) for value in lightness.detach().aminmax())
     most = 100.0 if model.input_kind == "gray" else 1.0

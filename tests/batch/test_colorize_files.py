@@ -147,6 +147,23 @@ def test_colorize_files_returns_failures_and_continues(album, weights, tmp_path)
     assert results[1].output == str(tmp_path / "out" / "a" / "y.jpg")
 
 
+def test_colorize_files_rejects_files_outside_root_and_writes_only_below_output(album, weights, tmp_path):
+    root, out = tmp_path / "album", tmp_path / "deep" / "out"
+    secret = tmp_path / "secret" / "x.png"
+    secret.parent.mkdir()
+    secret.write_bytes(album[0].read_bytes())
+    (root / "link.png").symlink_to(secret)
+    (root / "linked").symlink_to(secret.parent)
+    (root / "alias.png").symlink_to(album[1])
+    outside = [root / ".." / "secret" / "x.png", root / "link.png", root / "linked" / "x.png"]
+    inside = [root / "a" / ".." / "b" / "x.png", root / "alias.png", tmp_path / "." / "album" / "a" / "x.png"]
+    results = colorzoo.colorize_files([*outside, *inside], root, out, NAME, weights=weights)
+    assert [result.status for result in results] == ["failed"] * 3 + ["colored"] * 3
+    assert all("is not inside root" in result.error for result in results[:3])
+    assert sorted(contents(out)) == ["a/x.png", "alias.png", "b/x.png"]
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["out"]
+
+
 def test_colorize_files_rejects_a_pipe_and_uses_the_default_model(album, tmp_path):
     os.mkfifo(tmp_path / "album" / "pipe.png")
     paths = [tmp_path / "album" / "pipe.png", album[0]]
@@ -169,7 +186,7 @@ def test_model_digest_covers_size_and_backbone_weights():
     model = colorzoo.create_model("kim2021_small").model
     before = model_digest(model, 256)
     assert before != model_digest(model, 128)
-    name, weight = next((n, p) for n, p in model.named_parameters() if n not in model.state_dict())
+    name, weight = next((n, p) for n, p in model.named_parameters() if n.startswith("backbone."))
     with torch.no_grad():
         weight[(0,) * weight.ndim] += 1
     assert model_digest(model, 256) != before, name

@@ -72,8 +72,8 @@ def test_overlapped_runs_reading_network_and_writing_concurrently() -> None:
     assert list(overlapped(range(4), open_item, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
 
 
-def test_overlapped_gives_the_remaining_threads_to_the_network() -> None:
-    for available, threads, left in [(4, 3, 1), (2, 2, 1)]:
+def test_overlapped_gives_the_remaining_threads_but_at_least_half_to_the_network() -> None:
+    for available, threads, left in [(8, 3, 5), (8, 4, 4), (8, 8, 4), (2, 2, 1), (1, 4, 1)]:
 
         def open_item(_: int) -> Callable[[], Callable[[], int]]:
             return lambda: partial(int, torch.get_num_threads())

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorzoo import colorize
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.cli.main import main
 from colorzoo.testing.samples import sample_image
 
@@ -46,6 +48,10 @@ def test_label_images_of_options_and_recipes_are_equivalent(
     for words in ((), maps, ("--recipe", recipe), ("--recipe", recipe, *maps[:2])):
         assert color(source, reference, *words) == 0
         results.append(np.array(Image.open(tmp_path / "source.color.png")).astype(int))
+    by_python = colorize(
+        source, "chen2023_small", recipe, reference=reference, settings=ColorSettings(size=64)
+    )
+    results.append(np.array(by_python).astype(int))
     assert np.abs(results[0] - results[1]).max() > 1
     assert max(np.abs(results[1] - result).max() for result in results[2:]) <= 1
 

@@ -230,6 +230,29 @@ def test_evaluation_raises_one_line_errors_for_invalid_plans(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models": ("zhang2016", "nope", "gray")},
+        {"models": ("zhang2016", "theirs=nowhere")},
+        {"models": ("zhang2016", "zhang2016"), "weights": {}},
+        {"models": ("zhang2016",), "weights": {"nope": "a.pth"}},
+        {"models": ("gray",), "metrics": ("lpips", "psnrr"), "weights": {}},
+        {"models": ("nope",), "metrics": ("lpips",), "weights": {}},
+    ],
+)
+def test_evaluation_validates_the_plan_before_the_first_download(
+    run: Run, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    downloads: list[str] = []
+    for module in ("colorzoo.weights.catalog", "colorzoo.metrics.feature_networks"):
+        monkeypatch.setattr(f"{module}._download", lambda url, *_: downloads.append(url) or "no network")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ColorzooError, match=r"nope|nowhere|twice|psnrr"):
+        run(**changes)
+    assert not downloads
+
+
 def test_evaluation_fails_without_readable_images(run: Run, plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image"):

@@ -24,7 +24,7 @@ from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
-from tiny_model import NAME, gray_image, tiny_model, write_tiny_weights
+from tiny_model import NAME, gray_image, tiny_model, tiny_task, write_tiny_weights
 
 RED = PointHint(20, 15, 4, "#c04020")
 
@@ -255,3 +255,20 @@ def test_choose_for_guidance_reads_the_model_name_from_the_weight_file(tmp_path:
     assert choose_for_guidance(None, Recipe()).name == "colorzoo2026"
     with pytest.raises(WeightsError, match=f"belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)
+
+
+def test_colorizer_does_not_change_the_module_of_the_caller() -> None:
+    image, task = gray_image(48, 64), tiny_task()
+    expected = np.array(Colorizer(task, device="cpu")(image))
+    task.train()
+    first = next(task.model.network.children())
+    first.eval()  # such as a frozen backbone
+    modes = {name: module.training for name, module in task.named_modules()}
+    colorizer = Colorizer(task, device="cpu")
+    for _ in range(2):
+        assert np.array_equal(np.array(colorizer(image)), expected)
+        assert {name: module.training for name, module in task.named_modules()} == modes
+    with torch.no_grad():
+        for weight in task.parameters():
+            weight.zero_()
+    assert np.array_equal(np.array(colorizer(image)), expected)

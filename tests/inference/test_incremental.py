@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -91,3 +92,24 @@ def test_predict_with_edited_or_without_points_skips_analyze(
     )
     assert torch.equal(colorizer.predict(lightness, Guidance(), cache).to_ab(), plain)
     assert torch.equal(first.extras["logits"], logits)
+
+
+@pytest.mark.parametrize("model", ["colorzoo2026", "kim2021_small"])
+def test_edit_with_nan_in_bfloat16_equals_the_edit_in_float32(
+    model: str, lightness: Tensor, cache: LRUCache
+) -> None:
+    low, full = (Colorizer(model, device="cpu", precision=each) for each in ("bfloat16", "float32"))
+    for module in low.model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda _module, _inputs, output: output * float("nan" if output.dtype != torch.float32 else 1)
+            )
+    points = Points.none(lightness)
+    points.mask[..., 20:24, 20:24] = 1
+    points.ab[:, 0, 20:24, 20:24] = 40
+    for guidance in (stroke(10, points), stroke(30, points)):
+        predicted = low.predict(lightness, guidance, cache).to_ab()
+        assert torch.equal(predicted, full.predict(lightness, guidance, LRUCache()).to_ab())
+    recipe = {"points": [{"x": 20, "y": 20, "color": "#c04020", "reach": 1}]}  # computes the similarity
+    image = (lightness[0, 0] * 2.55).byte().numpy()
+    assert np.array_equal(np.array(low(image, recipe)), np.array(full(image, recipe)))

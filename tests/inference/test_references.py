@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from colorzoo.capabilities import FindsClasses
@@ -20,7 +19,6 @@ from colorzoo.inference.references import (
     ReadReference,
     as_reference,
     make_exemplar,
-    named_references,
     recipe_reference_files,
 )
 from inference.recipes import Alike
@@ -78,14 +76,8 @@ def test_choose_for_guidance_requires_finds_classes_without_reference_labels(
     assert colorizer.choose_for_guidance(None, recipe, references=["a"]) is ability
 
 
-def test_named_references_and_recipe_reference_files_return_weights(tmp_path: Path) -> None:
+def test_recipe_reference_files_return_weights(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
-    for path in paths:
-        Image.new("RGB", (3, 2), "#ff0000").save(path)
-    for weights, wanted in ((None, [1.0, 1.0]), ([2.0, 0.5], [2.0, 0.5])):
-        assert [each.weight for each in named_references(paths, weights)] == wanted
-    with pytest.raises(GuidanceError, match=r"--reference-weights must .*\(2\), got 1$"):
-        named_references(paths, [1.0])
     recipe = Recipe(extra={"exemplar": {"path": "a.png", "more": [{"path": "b.png", "weight": 3}]}})
     assert recipe_reference_files(recipe, tmp_path) == [(Path(paths[0]), 1.0), (Path(paths[1]), 3.0)]
 

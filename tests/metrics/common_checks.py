@@ -163,6 +163,29 @@ def check_options(case: Case) -> None:
     assert all(better[shown.better] is metric.higher_is_better for shown in metric.outputs()[:1])
 
 
+def check_device_without_float64(case: Case) -> None:
+    """A metric can be moved to a device that lacks float64, such as MPS."""
+
+    def move(value: Tensor) -> Tensor:
+        if value.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return value.clone()
+
+    metric = case.build()._apply(move)
+    metric.reset()
+    assert_equal(measure(metric, case.batches), measure(case.build(), case.batches), case.tolerance)
+
+
+def check_plot(case: Case) -> None:
+    """The method ``plot`` of torchmetrics draws the values of a metric."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    metric = case.build()
+    metric.update(**case.batches[0])
+    figure, axes = metric.plot()
+    assert axes.has_data()
+    pyplot.close(figure)
+
+
 def check_two_processes(cases: Sequence[Case], folder: Path) -> None:
     """Two processes that share the batches unevenly give the result of one process."""
     assert in_processes(write_half, cases, folder, processes=2) == [0, 0]

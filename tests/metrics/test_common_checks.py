@@ -26,6 +26,8 @@ test_metric_equals_reference = each(common_checks.check_reference)
 test_metric_accumulates_batches_and_resets = each(common_checks.check_accumulation)
 test_metric_handles_half_empty_and_invalid_input = each(common_checks.check_input_values)
 test_metric_accepts_torchmetrics_options_and_pickling = few(common_checks.check_options)
+test_metric_can_be_moved_to_a_device_without_float64 = each(common_checks.check_device_without_float64)
+test_metric_can_be_plotted = each(common_checks.check_plot)
 
 
 @pytest.mark.nightly

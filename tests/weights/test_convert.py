@@ -24,7 +24,7 @@ from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
 from pseudo_weights import pseudo_state_dict
-from tiny_model import HPARAMS, NAME, tiny_model
+from tiny_model import HPARAMS, NAME, gray_image, tiny_model, tiny_task
 
 MODEL = "zhang2017_local"
 SETTINGS = ("--set", "width=0.125")
@@ -93,7 +93,7 @@ def test_converted_global_hints_caffe_file_matches_pytorch_predictions(tmp_path:
     (tmp_path / "global.caffemodel").write_bytes(net(global_hints_layers(authors)))
     out = tmp_path / "out.safetensors"
     assert convert(tmp_path / "global.caffemodel", out, name="zhang2017_global") == 0
-    assert read_hparams(out) == {"width": 0.125, "ab_scale": 100.0, "trunk": None}
+    assert {"width": 0.125, "ab_scale": 100.0, "trunk": None}.items() <= read_hparams(out).items()
     truth = predict(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
     assert truth.std() > 5
     torch.testing.assert_close(
@@ -177,6 +177,72 @@ def test_weights_convert_half_shrinks_a_checkpoint_and_keeps_predictions(tmp_pat
     with torch.no_grad():
         loaded = colorzoo.create_model(NAME, packed)  # the width comes from the file
         torch.testing.assert_close(loaded(lightness).ab, model(lightness).ab, atol=0.5, rtol=0)
+
+
+def write_checkpoint(path: Path, state_dict: dict[str, torch.Tensor], hparams: dict[str, Any]) -> Path:
+    content = {"pytorch-lightning_version": "2.6.0", "state_dict": state_dict, "hyper_parameters": hparams}
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "wrapped", ["model._orig_mod.", "_orig_mod.model.", "module.model.", "model.module."]
+)
+def test_weights_convert_restores_names_of_wrapped_modules(wrapped: str, tmp_path: Path) -> None:
+    model, out = tiny_model(), tmp_path / "out.safetensors"
+    state_dict = {wrapped + key: value for key, value in model.state_dict().items()}
+    if wrapped == "model._orig_mod.":  # torch.compile of a part of the network
+        state_dict = {key.replace(".unet.", ".unet._orig_mod."): value for key, value in state_dict.items()}
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", state_dict, HPARAMS)
+    assert main(["weights", "convert", NAME, str(checkpoint), str(out)]) == 0
+    for file in (checkpoint, out):
+        loaded = colorzoo.create_model(NAME, file).model.state_dict()
+        assert all(torch.equal(loaded[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("change", ["missing", "unexpected", "shape"])
+def test_weights_convert_writes_nothing_if_a_checkpoint_does_not_match(
+    change: str, tmp_path: Path, refused
+) -> None:
+    state_dict, out = tiny_model().state_dict(), tmp_path / "out.safetensors"
+    key = next(iter(state_dict))
+    value = state_dict.pop(key)
+    if change != "missing":
+        state_dict[key if change == "shape" else "network.other"] = value[:1]
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", state_dict, HPARAMS)
+    assert "a.ckpt" in refused("weights", "convert", NAME, checkpoint, out)
+    assert not out.exists()
+
+
+def test_checkpoint_of_a_subclass_with_own_training_settings_loads_everywhere(tmp_path: Path) -> None:
+    task, image = tiny_task(), gray_image(40, 48)
+    hparams = {**task.hparams, "my_loss_weight": 0.5, "teacher": {"name": "large"}}
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", task.state_dict(), hparams)
+    expected = colorzoo.Colorizer(task, device="cpu").colorize(image).ab
+    found = colorzoo.Colorizer(NAME, weights=checkpoint, device="cpu").colorize(image).ab
+    assert torch.equal(found, expected)
+    assert colorzoo.create_model(NAME, checkpoint).trained
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("cho2023", {"width": 0.125, "segmenter_width": 0.125}),
+        ("chen2023_small", {"width": 0.125, "color_width": 0.125}),
+        ("larsson2016", {"width": 1 / 128, "boost": 1.4}),
+    ],
+)
+def test_weights_convert_keeps_settings_that_differ_from_the_defaults(
+    name: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    card, out = model_card(name), tmp_path / "out.safetensors"
+    task = colorzoo.create_model(name, None, **settings)
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", task.state_dict(), dict(task.hparams))
+    convert_weights(checkpoint, card, out)
+    loaded = colorzoo.create_model(name, out).model
+    assert loaded.hparams == task.model.hparams
+    own = task.model.state_dict()
+    assert all(torch.equal(value, own[key]) for key, value in loaded.state_dict().items())  # lossless
 
 
 HDF5 = Path(__file__).parent / "narrow.caffemodel.h5"  # larsson2016 at width 1 / 128

@@ -95,13 +95,16 @@ def test_weight_readers_reject_missing_files_and_folders(tmp_path: Path):
         read_metadata(tmp_path)
 
 
-def test_save_weights_stores_float16_except_values_out_of_range(tmp_path: Path):
+def test_save_weights_is_lossless_or_stores_float16_except_values_out_of_range(tmp_path: Path):
     state = STATE | {
         "big": torch.tensor([1e6, 1.0]),
         "view": STATE["conv.weight"].T,
         "nan": torch.tensor([torch.nan]),
     }
-    save_weights(tmp_path / "new" / "a.safetensors", state, METADATA)
+    save_weights(tmp_path / "exact.safetensors", state, METADATA)
+    exact = load_state_dict_file(tmp_path / "exact.safetensors")
+    assert all(torch.equal(exact[key].nan_to_num(), value.nan_to_num()) for key, value in state.items())
+    save_weights(tmp_path / "new" / "a.safetensors", state, METADATA, half=True)
     found = load_state_dict_file(tmp_path / "new" / "a.safetensors")
     kinds = {key: value.dtype for key, value in found.items()}
     half = {"conv.weight": torch.float16, "view": torch.float16, "nan": torch.float16}

@@ -155,7 +155,7 @@ def test_kim2021_accepts_a_sketch_backbone_only_for_inference(tmp_path) -> None:
         trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
 
 
-def test_kim2021_training_and_checkpoints_exclude_the_backbone(tmp_path) -> None:
+def test_kim2021_training_keeps_the_backbone_and_checkpoints_contain_it(tmp_path) -> None:
     model = add_on(trained=False, hints=1.0, empty=0.0)
     before = {key: value.clone() for key, value in model.model.backbone.model.state_dict().items()}
     own = {key: value.clone() for key, value in model.state_dict().items()}

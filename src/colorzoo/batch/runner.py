@@ -327,9 +327,10 @@ def overlapped(
         max_size: Maximum total size of the items in progress; a larger item is processed alone.
     """
     torch_threads = torch.get_num_threads()
-    # The network uses only the cores that the pool does not use. A parallel operation is as slow as its
-    # slowest thread, and a thread that shares a core is slow.
-    torch.set_num_threads(max(1, torch_threads - threads))
+    # The network uses the cores that the pool does not use, because a parallel operation is as slow as its
+    # slowest thread, and a thread that shares a core is slow. If the pool is large, its threads mostly wait
+    # for the network, so the network uses half of the cores.
+    torch.set_num_threads(max(torch_threads - threads, (torch_threads + 1) // 2))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield from _results(items, open_item, size_of, pool, threads, max_size)

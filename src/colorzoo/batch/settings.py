@@ -180,8 +180,8 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
         None, "sign each result (C2PA) with the certificate and private key in a PEM file", RUN, metavar="PEM"
     )
     jobs: Annotated[int, Range(1, 64)] = option(
-        min(core_count(), 8),
-        "number of threads that read and write files (default: one per core, at most 8)",
+        max(1, min(core_count() // 2, 8)),
+        "number of threads that read and write files (default: half of the cores, at most 8)",
         RUN,
     )
     explain: bool = option(False, "print the processing stages of each image with their durations", RUN)

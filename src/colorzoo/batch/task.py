@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
+from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
@@ -20,7 +21,7 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import MAX_PIXELS
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import mean_uncertainty
-from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
+from colorzoo.inference.references import equal_or_given, recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
@@ -103,8 +104,8 @@ class FileTask:
         folder: Folder of the recipe file, used to resolve reference paths; None if the recipe is not a file.
         reference: Paths of reference images, whose colors are transferred; empty to use the references of the
             recipe.
-        settings: Settings of the command line, except ``--alpha`` and ``--class``, which are part of the
-            recipe.
+        settings: Settings of the command line; the recipe contains ``--alpha`` and ``--class``, see
+            `with_settings`.
         uploaded: References uploaded to the drawing pad (the editor in the browser), which are listed in the
             provenance record; empty without uploads.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
@@ -183,16 +184,12 @@ class FileTask:
         with _LOADING:
             colorizer = load_colorizer(self.choice, **arguments)
             files = [(str(path), digest_or_empty(path)) for use, path in self.files if use == "reference"]
-            if not files and self.settings.reference_weights is None:
+            if not files:
                 return colorizer, None
-            weights = (self.settings.reference_weights, self.recipe.exemplar)
-            key = key_of(_key_of_model(self.choice, arguments), files, weights)
-            return colorizer, _LOADED.get(key, lambda: self._encode_references(colorizer))
-
-    def _encode_references(self, colorizer: Colorizer) -> Exemplar:
-        if self.reference or self.folder is None:
-            return colorizer.exemplar(named_references(self.reference, self.settings.reference_weights))
-        return colorizer.exemplar(recipe_references(self.recipe, self.folder))
+            weights = self.settings.reference_weights
+            key = key_of(_key_of_model(self.choice, arguments), files, (weights, self.recipe.exemplar))
+            references = self.reference, self.recipe, self.folder, weights
+            return colorizer, _LOADED.get(key, lambda: colorizer.exemplar_of(*references))
 
     @cached_property
     def origin(self) -> ImageProvenance:
@@ -274,11 +271,8 @@ class FileTask:
         if self.uploaded:
             recipe = recipe.with_fields("exemplar", {"path": references[0], "more": None})
         elif self.reference:
-            shares = settings.reference_weights or [1.0] * len(references)
-            items = [{"path": name, "weight": share} for name, share in zip(references, shares, strict=False)]
-            alpha = recipe.exemplar.alpha if settings.alpha is None else settings.alpha
-            recipe = replace(recipe, extra={**recipe.extra, "exemplar": {}})
-            recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
+            shares = equal_or_given(settings.reference_weights, len(references))
+            recipe = _with_references(recipe, references, shares)
         elif references:
             recipe = recipe.with_references(references)
         if labels:
@@ -302,6 +296,60 @@ def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
     path = Path(choice.weights or "").expanduser()
     state = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
     return key_of(choice.name, str(choice.weights), state, sorted(arguments.items()))
+
+
+def with_settings(
+    guidance: Guidance | Recipe,
+    settings: ColorSettings,
+    *,
+    folder: Path | None = None,
+    references: Sequence[object] = (),
+) -> Guidance | Recipe:
+    """Return guidance with the settings that are fields of a recipe.
+
+    The settings are ``alpha``, ``reassigned``, and for references of the recipe ``reference_weights``.
+
+    Args:
+        guidance: Recipe, or guidance as tensors, which does not support these settings.
+        settings: Settings, which override the fields of the recipe.
+        folder: Folder of the recipe file; None to ignore the references of the recipe.
+        references: References that are not part of the recipe.
+
+    Raises:
+        GuidanceError: A setting requires a recipe or a reference, or is malformed.
+    """
+    alpha, weights, reassigned = settings.alpha, settings.reference_weights, settings.reassigned
+    if alpha is None and not weights and not reassigned:
+        return guidance
+    if not isinstance(guidance, Recipe):
+        if alpha is None and not reassigned and references:
+            return guidance
+        raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
+    listed = [] if references or folder is None else list(guidance.exemplar.files)
+    if not (references or listed):
+        raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
+    recipe = guidance if alpha is None else guidance.with_fields("exemplar", {"alpha": alpha})
+    if listed and weights:
+        shares = equal_or_given(weights, len(listed))
+        recipe = _with_references(recipe, [file.path for file in listed], shares)
+    if reassigned:
+        moved = {str(old): new for old, new in recipe.classes.moved.items()}
+        recipe = recipe.with_fields("classes", {"map": {**moved, **dict(map(_parse_reassigned, reassigned))}})
+    return recipe
+
+
+def _with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[float]) -> Recipe:
+    """Return a recipe with other references and an unchanged ``alpha``."""
+    first, *more = ({"path": name, "weight": each} for name, each in zip(names, weights, strict=True))
+    recipe = replace(recipe, extra={**recipe.extra, "exemplar": {"alpha": recipe.exemplar.alpha}})
+    return recipe.with_fields("exemplar", {**first, "more": more or None})
+
+
+def _parse_reassigned(text: str) -> tuple[str, int]:
+    old, _, new = text.partition("=")
+    if not (old.isdigit() and new.isdigit()):
+        raise GuidanceError(f"--class must be OLD=NEW, for example 3=7, got {text!r}")
+    return old, int(new)
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:

@@ -17,7 +17,14 @@ from PIL import ImageColor
 from colorzoo.batch.outputs import plan_outputs
 from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
 from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
-from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, reference_files
+from colorzoo.batch.task import (
+    ALREADY_DONE,
+    EXISTS,
+    FileResult,
+    FileTask,
+    reference_files,
+    with_settings,
+)
 from colorzoo.cli._options import file_identity
 from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
@@ -30,6 +37,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.colorizer import choose_for_guidance
 from colorzoo.inference.references import describe_statistics, require_color
+from colorzoo.inference.task import read_recipe
 
 if TYPE_CHECKING:
     from c2pa import Signer
@@ -140,11 +148,10 @@ def _task(args: ColorizeOptions) -> FileTask:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
             requires a reference but no reference is specified.
     """
-    recipe, reference = recipe_of(args), tuple(args.reference)
-    folder = Path(args.recipe).parent if args.recipe else None
+    reference, folder = tuple(args.reference), Path(args.recipe).parent if args.recipe else None
+    recipe = with_settings(_recipe(args), args, folder=folder, references=reference)
+    assert isinstance(recipe, Recipe)
     references = reference_files(recipe, folder, reference)
-    if not references and (args.alpha is not None or args.reference_weights or args.reassigned):
-        raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     with printed_warnings():  # such as a warning about weights that do not match
         choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileTask(
@@ -235,7 +242,7 @@ def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> li
     return results
 
 
-def recipe_of(args: GuidanceOptions) -> Recipe:
+def _recipe(args: GuidanceOptions) -> Recipe:
     """Return the recipe in the file ``--recipe``, updated with the guidance options.
 
     Points and boxes are added to the hints of the recipe. Other options replace values of the recipe. Without
@@ -244,10 +251,9 @@ def recipe_of(args: GuidanceOptions) -> Recipe:
     Raises:
         GuidanceError: The file is not a recipe, or an option value is malformed.
     """
-    file = Path(args.recipe) if args.recipe else None
-    recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
-    if "classes" in recipe.extra or args.classes or args.reference_classes or args.reassigned:
-        recipe = recipe.with_fields("classes", _classes(args, recipe, file))
+    recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
+    labels = {"file": args.classes, "reference_file": args.reference_classes}
+    recipe = recipe.with_fields("classes", {name: path for name, path in labels.items() if path})
     statistics: dict[str, object] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
@@ -256,8 +262,6 @@ def recipe_of(args: GuidanceOptions) -> Recipe:
     if args.saturation is not None:
         statistics["saturation"] = args.saturation
     recipe = recipe.with_fields("statistics", statistics)
-    if args.alpha is not None:
-        recipe = recipe.with_fields("exemplar", {"alpha": args.alpha})
     points = tuple(parse_point(text, args.reach) for text in args.point)
     boxes = recipe.boxes
     if args.box:
@@ -311,27 +315,3 @@ def _parse_box(text: str) -> BoxHint:
         raise GuidanceError(
             f"--box must be none or X,Y,WIDTH,HEIGHT in image pixels, for example 40,30,200,120; got {text!r}"
         ) from None
-
-
-def _classes(args: GuidanceOptions, recipe: Recipe, file: Path | None) -> dict[str, object]:
-    """Return the class fields of a recipe, with label images relative to the recipe file."""
-    given, found = recipe.classes, dict[str, object]()
-    for name, path, own in (
-        ("file", args.classes, given.file),
-        ("reference_file", args.reference_classes, given.reference_file),
-    ):
-        if path:
-            found[name] = path
-        elif file is not None and own:
-            found[name] = str(file.parent / own)
-    if args.reassigned:
-        moved = {str(old): new for old, new in given.moved.items()}
-        found["map"] = {**moved, **dict(map(_parse_reassigned, args.reassigned))}
-    return found
-
-
-def _parse_reassigned(text: str) -> tuple[str, int]:
-    old, _, new = text.partition("=")
-    if not (old.isdigit() and new.isdigit()):
-        raise GuidanceError(f"--class must be OLD=NEW, for example 3=7, got {text!r}")
-    return old, int(new)

@@ -21,13 +21,13 @@ from colorzoo.cli._options import check_output
 from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
+from colorzoo.guidance import Recipe
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.references import named_references
 from colorzoo.registry import model_card
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.encoding import Encoding, choose_encoding
@@ -203,8 +203,7 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
     colorizer = Colorizer(
         choice, device=args.device, precision=args.precision, size=args.size, temperature=args.temperature
     )
-    references = named_references([args.reference], None) if args.reference else []
-    reference = colorizer.exemplar(references) if references else None
+    reference = colorizer.exemplar_of(args.reference, Recipe(), None)
     images = {number: read_image(path) for number, path in keys.items()}
     strength = 1.0 if args.strength is None else args.strength
     return FrameColorer(colorizer, images, reference, strength)

@@ -24,8 +24,7 @@ def model_digest(model: ColoringModel, *more: Any) -> bytes:
     """
     arguments = sorted(model.hparams.items())
     digest = hashlib.sha256(repr((__version__, type(model).__qualname__, arguments, *more)).encode())
-    # weights of another model are parameters, but not in the state dict
-    weights = {**dict(model.named_parameters()), **model.borrowed_weights(), **model.state_dict()}
+    weights = {**model.borrowed_weights(), **model.state_dict()}
     for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)

@@ -248,7 +248,11 @@ def choose_measures(
         WeightsError: Network weights are missing for a metric selected by the user.
     """
     measures, notes = [], []
-    for name in dict.fromkeys(metrics or protocol.metrics):
+    names = list(dict.fromkeys(metrics or protocol.metrics))
+    for name in names:
+        if name not in own_measures():
+            parse_name(name)  # raises an error for an unknown name before networks are downloaded
+    for name in names:
         try:
             measures.append(named_measure(name, device))
         except WeightsError as error:

@@ -84,13 +84,30 @@ def open_methods(
         device: Device of the models.
 
     Raises:
-        ColorzooError: A name is unknown or repeated, or a model has no weights.
+        ColorzooError: A model has no weights.
     """
-    methods = [_open(name, weights.get(name, "default"), protocol, device) for name in names]
-    opened = [method.name for method in methods]
-    if repeated := [name for name in opened if opened.count(name) > 1]:
+    return [_open(name, weights.get(name, "default"), protocol, device) for name in names]
+
+
+def check_methods(names: Sequence[str], weights: Mapping[str, str]) -> None:
+    """Validate the names of methods; nothing is downloaded.
+
+    Args:
+        names: See `open_methods`.
+        weights: See `open_methods`.
+
+    Raises:
+        ColorzooError: A name is unknown or repeated, or a folder or weight file does not exist.
+    """
+    listed = []
+    for name, _, folder in (each.partition("=") for each in names):
+        if folder and not Path(folder).is_dir():
+            raise DataError(f"--models {name}=FOLDER requires an existing folder, got {folder!r}")
+        listed.append(name if folder or name == TRUTH else model_card(name).name)
+    if repeated := [name for name in listed if listed.count(name) > 1]:
         raise DataError(f"--models must list each method once, got {repeated[0]!r} twice")
-    return methods
+    if unknown := weights.keys() - set(listed):
+        raise DataError(f"--weights must name a model in --models or --compare, got {min(unknown)!r}")
 
 
 def registered_name(name: str) -> str:
@@ -121,8 +138,6 @@ def truth_method() -> Method:
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
-    if not folder.is_dir():
-        raise DataError(f"--models {name}=FOLDER requires an existing folder, got {str(folder)!r}")
     files = {Path(path).relative_to(folder).with_suffix(""): Path(path) for path in walk_files(str(folder))}
 
     def color_function(item: Item, truth: Truth) -> ColorFunction:

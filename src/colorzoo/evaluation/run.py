@@ -20,7 +20,7 @@ from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import choose_measures
-from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
+from colorzoo.evaluation.methods import TRUTH, Method, check_methods, open_methods, registered_name
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
@@ -152,21 +152,20 @@ def join_processes() -> Iterator[tuple[int, int]]:
 
 def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     _make_output_folder(plan.output, plan.data)
-    selected, deviation = select_images(plan.data, plan.protocol, plan.pairs, plan.limit)
-    measures, notes = choose_measures(plan.protocol, plan.metrics, plan.device)
     names = [name.partition("=")[0] for name in plan.models]
     models = [*plan.models, *(name for name in plan.compare or () if name not in names)]
     listed = {*names, *(plan.compare or ())}
+    check_methods(models, plan.weights)
+    counts = _counts(plan)
+    selected, deviation = select_images(plan.data, plan.protocol, plan.pairs, plan.limit)
+    measures, notes = choose_measures(plan.protocol, plan.metrics, plan.device)
     if any(measure.features for measure in measures) and TRUTH not in listed:
         models.append(TRUTH)  # distances between image sets need the features of the truth
     methods = open_methods(models, plan.weights, plan.protocol, plan.device)
-    if unknown := plan.weights.keys() - {method.name for method in methods}:
-        raise DataError(f"--weights must name a model in --models or --compare, got {min(unknown)!r}")
     notes = (*notes, *_missing_boxes(plan, methods, selected))
     items, unreadable = hash_all(selected)
     machine = shared_machine(plan.device, process_count)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
-    counts = _counts(plan)
     evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device)
     part = items[rank::process_count]
     with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -277,6 +277,35 @@ class Guidance(TensorFields):
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the attributes that are not None."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+    def check_matches(self, images: Tensor, kinds: Container[str]) -> None:
+        """Raise an error if hints do not match a batch of images ``(B, C, H, W)``.
+
+        Args:
+            images: Images of the hints.
+            kinds: Kinds of hints to check, such as ``"points"``.
+
+        Raises:
+            GuidanceError: A hint has another batch size, height or width, or a tensor of floating-point
+                numbers is not float32.
+        """
+        for kind in (each for each in self.kinds() if each in kinds):
+            hint = getattr(self, kind)
+            for name, value in ((each.name, getattr(hint, each.name)) for each in fields(hint)):
+                if not isinstance(value, Tensor):
+                    continue
+                is_map = value.ndim == 4 and "exemplar" not in (kind, name)  # references have their own size
+                axes = (0, 2, 3) if is_map else (0,)
+                is_shared = "exemplar" in (kind, name) and len(value) == 1  # the images share a reference
+                if not is_shared and [value.shape[k] for k in axes] != [images.shape[k] for k in axes]:
+                    match = "batch size, height and width" if is_map else "batch size"
+                    raise GuidanceError(
+                        f"guidance.{kind}.{name} {tuple(value.shape)} must have the {match} of the image "
+                        f"{tuple(images.shape)}"
+                    )
+                if value.is_floating_point() and value.dtype != torch.float32:
+                    found = str(value.dtype).removeprefix("torch.")
+                    raise GuidanceError(f"guidance.{kind}.{name} must be float32, got {found}")
 
     @classmethod
     def from_recipe(

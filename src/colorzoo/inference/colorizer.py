@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.pipeline import colorize, network_input, state_of
 from colorzoo.inference.references import (
     ReadReference,
+    equal_or_given,
     make_exemplar,
     recipe_references,
 )
@@ -56,7 +58,7 @@ from colorzoo.weights.choice import USES, ModelChoice, choose_model
 from colorzoo.weights.load import model_of_file
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
-ReferenceLike = ImageLike | Exemplar
+ReferenceLike = ImageLike | Exemplar | Sequence[ImageLike]
 MIN_SIZE, MAX_SIZE = 16, 4096
 _UNTRAINED = (
     "{} is untrained: its weights are random. "
@@ -83,9 +85,9 @@ class Colorizer:
         engine: Engine that runs the model.
 
     Args:
-        model: Registered name, `ModelChoice`, custom module or None. A custom module is moved to the device
-            and converted to float32; it must not be trained while it is in use. None selects the
-            highest-ranked model with local weights.
+        model: Registered name, `ModelChoice`, custom module or None. A custom module is not changed: the
+            colorizer uses a copy unless the module is already in evaluation mode, in float32 and on the
+            device. None selects the highest-ranked model with local weights.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
             Ignored for a custom module.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or another torch device.
@@ -130,8 +132,11 @@ class Colorizer:
         self.requested_size = size
         self.settings, self.precision, self.engine = chosen, precision, engine
         self.size = size or loaded.working_size
+        place = choose_device(device)
+        if self.choice is None and not _is_ready(loaded, place):
+            loaded = deepcopy(loaded)  # the caller may continue to train the module
         self.model = loaded.float()
-        self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
+        self._network = NetworkRunner(self.model, self.name, place, precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, in which the device replaces the `NetworkRunner`."""
@@ -159,8 +164,9 @@ class Colorizer:
                 uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
-            reference: Reference image or the result of `exemplar`, for models that accept references. None
-                uses the reference of the recipe, whose path is relative to the recipe file.
+            reference: Reference image, list of reference images, or the result of `exemplar`, for models that
+                accept references. None uses the references of the recipe, whose paths are relative to the
+                recipe file.
             border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
                 border of a scan.
 
@@ -264,27 +270,41 @@ class Colorizer:
             return make_exemplar(model, references, self.size)
 
     def exemplar_of(
-        self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
+        self,
+        reference: ReferenceLike | None,
+        guidance: Guidance | Recipe,
+        folder: Path | None,
+        weights: Sequence[float] | None = None,
     ) -> Exemplar | None:
-        """Encode a reference, or the references of a recipe, into an exemplar.
+        """Encode references, or the references of a recipe, into an exemplar.
 
         The result is None if there is no reference.
 
         Args:
-            reference: Reference image, or an exemplar, which is returned unchanged. None uses the references
-                of the recipe.
+            reference: Reference image, list of reference images, or an exemplar, which is returned unchanged.
+                None and an empty list use the references of the recipe.
             guidance: Guidance without references, or recipe.
             folder: Folder to which reference paths in the recipe are relative. None ignores these references.
+            weights: Relative weight of each reference image; None gives equal weights. References of the
+                recipe have the weights of the recipe.
+
+        Raises:
+            ColorzooError: A reference cannot be read or used, or the number of weights is wrong.
         """
         if isinstance(reference, Exemplar):
             return reference
-        if reference is None:
-            if folder is None or not isinstance(guidance, Recipe):
-                return None
-            found = recipe_references(guidance, folder)
+        if named := listed_references(reference):
+            shares = equal_or_given(weights, len(named))
+            found = [
+                ReadReference(
+                    _as_image(image), share, str(image) if isinstance(image, str | Path) else "image"
+                )
+                for image, share in zip(named, shares, strict=True)
+            ]
+        elif folder is None or not isinstance(guidance, Recipe):
+            return None
         else:
-            name = str(reference) if isinstance(reference, str | Path) else "image"
-            found = [ReadReference(_as_image(reference), name=name)]
+            found = recipe_references(guidance, folder)
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, cache: LRUCache | None = None) -> Prediction:
@@ -328,6 +348,24 @@ class Colorizer:
     def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
         return self.model.input_kind == "sketch"
+
+
+def _is_ready(model: ColoringModel, device: torch.device) -> bool:
+    """Return whether a model is in evaluation mode, in float32 and on a device."""
+    tensors = (*model.parameters(), *model.buffers())
+    place = torch.empty(0, device=device).device  # with the index of the default GPU
+    is_converted = all(
+        each.device == place and (each.dtype == torch.float32 or not each.is_floating_point())
+        for each in tensors
+    )
+    return is_converted and not any(module.training for module in model.modules())
+
+
+def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:
+    """Return references as a tuple: a single reference, the items of a list, or nothing for None."""
+    if isinstance(reference, list | tuple):
+        return tuple(reference)
+    return () if reference is None else (reference,)
 
 
 def _as_image(image: ImageLike) -> RasterImage:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 from torch.nn import functional as F
 
 from colorzoo.capabilities import ComputesSimilarity, Edits, RefinesScribbles
@@ -33,13 +34,14 @@ from colorzoo.guidance import (
 from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.inference.steps.reach import PointPatches
-from colorzoo.model import ColoringModel
+from colorzoo.model import ColoringModel, check_input
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
 
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
+T = TypeVar("T")
 _NUMBERS = itertools.count(1)
 
 
@@ -49,17 +51,18 @@ class EditState:
 
     Attributes:
         cache_key: Key of the inputs for which the state is valid.
-        kept: Model state; None before the first edit.
+        kept: Model state by numeric precision; empty before the first edit.
     """
 
     cache_key: str
-    kept: Any = None
+    kept: dict[torch.dtype, Any] = field(default_factory=dict)
 
-    def cache_of(self, model: Any) -> Any:
-        """Return the cached state of a model; create the cache before the first edit."""
-        if self.kept is None:
-            self.kept = model.init_cache()
-        return self.kept
+    def get(self, dtype: torch.dtype, create: Callable[[], T]) -> T:
+        """Return the model state for a precision; create the state before the first edit."""
+        if dtype not in self.kept:
+            self.kept[dtype] = create()
+        state: T = self.kept[dtype]
+        return state
 
 
 class NetworkRunner:
@@ -116,13 +119,32 @@ class NetworkRunner:
         Raises:
             ColorzooError: The prediction is not finite in float32, or the device has too little memory.
         """
+        check_input(self.model, network_input, guidance)  # some models are not run by a call
+        model = self._graph or self.model
+
+        def compute(dtype: torch.dtype) -> Prediction:
+            found = self._answer(model, network_input, guidance, state, dtype)
+            return found.with_colors(found.colors.float().cpu())
+
+        return self.finite(compute, lambda prediction: prediction.colors)
+
+    def finite(self, compute: Callable[[torch.dtype], T], values: Callable[[T], Tensor]) -> T:
+        """Run the model in the preferred precision, and again in float32 if values are not finite.
+
+        Args:
+            compute: Function that runs the model in the precision that is its argument.
+            values: Function that returns the values of the result that must be finite.
+
+        Raises:
+            ColorzooError: The values are not finite in float32, or the device has too little memory.
+        """
         try:
             for dtype in dict.fromkeys((self.dtype, torch.float32)):
-                with self.session(dtype):
-                    found = self._answer(self._graph or self.model, network_input, guidance, state)
-                colors = found.colors
-                if torch.isfinite(colors).all():
-                    return found.with_colors(colors.float().cpu())
+                # a system of equations with NaN cannot be solved
+                with suppress(LinAlgError), self.session(dtype):
+                    found = compute(dtype)
+                    if torch.isfinite(values(found)).all():
+                        return found
         except RuntimeError as error:  # on MPS, exhausted memory raises a plain RuntimeError
             if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
                 raise
@@ -131,18 +153,20 @@ class NetworkRunner:
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
 
-    def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
+    def _answer(
+        self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState, dtype: torch.dtype
+    ) -> Prediction:
         """Return the prediction of the model or its ONNX graph, with cached state if possible."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
-            if state.kept is None:
-                state.kept = model.encode(network_input, replace(guidance, scribbles=None))
-            return model.refine(state.kept, guidance.scribbles)
+            others = replace(guidance, scribbles=None)
+            encoded = state.get(dtype, lambda: model.encode(network_input, others))
+            return model.refine(encoded, guidance.scribbles)
         # once the state exists, the cache is also used without points, because the user will add points again
-        edited = guidance.points is not None or state.kept is not None
+        edited = guidance.points is not None or bool(state.kept)
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
-            return model.edit(network_input, guidance, state.cache_of(model))
+            return model.edit(network_input, guidance, state.get(dtype, model.init_cache))
         prediction: Prediction = model(network_input, guidance)
         return prediction
 
@@ -256,10 +280,14 @@ def compute_similarity(
         patches: Squares of the points.
     """
     mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3]))).to(network.device)
-    with network.session(network.dtype) as model:
-        assert isinstance(model, ComputesSimilarity)
-        found = model.similarity(lightness.to(network.device), mask, state.cache_of(model))
-        return found.float().cpu()
+    model = network.model
+    assert isinstance(model, ComputesSimilarity)
+
+    def compute(dtype: torch.dtype) -> Tensor:
+        cache = state.get(dtype, model.init_cache)
+        return model.similarity(lightness.to(network.device), mask, cache).float().cpu()
+
+    return network.finite(compute, lambda similarity: similarity)
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:

@@ -43,22 +43,21 @@ class ReadReference:
     name: str = "image"
 
 
-def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:
-    """Read reference images from files.
+def equal_or_given(weights: Sequence[float] | None, count: int) -> Sequence[float]:
+    """Return the weights of references; None gives equal weights.
 
     Args:
-        paths: Paths of the files.
-        weights: Weight of each file; None for equal weights.
+        weights: Value of ``--reference-weights``.
+        count: Number of references.
 
     Raises:
-        ColorzooError: An image cannot be read, or the numbers of files and weights differ.
+        GuidanceError: The number of weights differs from the number of references.
     """
-    if weights is not None and len(weights) != len(paths):
+    if weights is not None and len(weights) != count:
         raise GuidanceError(
-            f"--reference-weights must have one weight per reference ({len(paths)}), got {len(weights)}"
+            f"--reference-weights must have one weight per reference ({count}), got {len(weights)}"
         )
-    shares = weights or [1.0] * len(paths)
-    return [ReadReference(read_image(Path(p)), w, p) for p, w in zip(paths, shares, strict=True)]
+    return weights or [1.0] * count
 
 
 def require_color(image: RasterImage, name: str) -> None:

@@ -323,7 +323,22 @@ def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
         return Recipe()
     if isinstance(guidance, Guidance | Recipe):
         return guidance
-    return Recipe.from_json(guidance).check_known()
+    return read_recipe(guidance)
+
+
+def read_recipe(source: Mapping[str, Any] | str | Path) -> Recipe:
+    """Read a recipe whose label images, if any, are relative to the recipe file.
+
+    Args:
+        source: Parsed JSON, JSON text, or the path of a recipe.
+
+    Raises:
+        GuidanceError: The text is not a recipe, or the recipe has an unknown field.
+    """
+    recipe, folder = Recipe.from_json(source).check_known(), recipe_folder(source)
+    if folder is None or "classes" not in recipe.extra:
+        return recipe
+    return recipe.with_label_files(str(folder / file) for file in recipe.classes.label_files)
 
 
 def recipe_folder(guidance: GuidanceLike) -> Path | None:

@@ -17,6 +17,7 @@ from colorzoo.metrics.base import (
     require_pair,
 )
 from colorzoo.metrics.psnr import squared_errors
+from colorzoo.networks.blocks import float64_device
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
 PIXELS_AT_ONCE = 1 << 16  # limits the distances to 313 bins to 80 MB
@@ -57,9 +58,11 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
         ``(152,)`` float64: counts for errors 0 to 150, then the count of all larger errors.
     """
     distance = torch.linalg.vector_norm(ab.float() - target_ab.float(), dim=1)
-    bins = distance.ceil().clamp(max=LARGEST + 1).long().flatten()
-    weight = torch.ones_like(bins, dtype=torch.float64) if weights is None else weights.double().flatten()
-    return torch.zeros(LARGEST + 2, dtype=torch.float64, device=ab.device).index_add_(0, bins, weight)
+    device = float64_device(ab.device)
+    bins = distance.ceil().clamp(max=LARGEST + 1).long().flatten().to(device)
+    ones = torch.ones_like(bins, dtype=torch.float64)
+    weight = ones if weights is None else weights.to(device).double().flatten()
+    return torch.zeros(LARGEST + 2, dtype=torch.float64, device=device).index_add_(0, bins, weight)
 
 
 def area_under_curve(histogram: Tensor) -> Tensor:
@@ -95,7 +98,8 @@ def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
     """
     colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
     bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
-    return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])
+    device = float64_device(target_ab.device)
+    return class_weights.to(device)[bins.to(device)].view(len(target_ab), *target_ab.shape[2:])
 
 
 class AbAUC(ColorMetric):

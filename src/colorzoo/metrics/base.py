@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -67,6 +67,28 @@ class ColorMetric(Metric):
                 published weights.
         """
         return ()
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot values of the metric with matplotlib.
+
+        Args:
+            val: Result of ``compute`` or ``forward``, or a list of results. None computes the result.
+            ax: Axes of matplotlib; None creates a figure.
+
+        Returns:
+            Figure and axes.
+        """
+        return self._plot(val, ax)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
+        """Move the metric; float64 states stay on their device if the new device lacks float64 (MPS)."""
+        states = {name: getattr(self, name) for name in self._defaults}
+        wide = [name for name, value in states.items() if getattr(value, "dtype", None) == torch.float64]
+        try:
+            fn(torch.zeros(0, dtype=torch.float64))
+        except (TypeError, RuntimeError):
+            exclude_state = (*exclude_state, *wide)
+        return super()._apply(fn, exclude_state)
 
     def moments(self) -> list[list[float]]:
         """Return the states as moments (sums over images), with one list for each output.

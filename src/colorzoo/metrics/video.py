@@ -14,6 +14,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.metrics.edges import band_mean
 from colorzoo.metrics.psnr import to_8bit
+from colorzoo.networks.blocks import float64_device
 
 LEVELS = 256
 
@@ -127,8 +128,8 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
 
 def _histograms(frames: Tensor) -> Tensor:
     """Return the ``(B, T, 3, 256)`` float64 fraction of pixels at each 8-bit level."""
-    levels = to_8bit(frames).long().flatten(3)
-    counts = torch.zeros(*levels.shape[:3], LEVELS, dtype=torch.float64, device=frames.device)
+    levels = to_8bit(frames).long().flatten(3).to(float64_device(frames.device))
+    counts = torch.zeros(*levels.shape[:3], LEVELS, dtype=torch.float64, device=levels.device)
     counts.scatter_add_(3, levels, torch.ones_like(levels, dtype=torch.float64))
     return counts / levels.shape[3]
 

@@ -19,6 +19,11 @@ def is_traced() -> bool:
     return traced or torch.compiler.is_compiling()
 
 
+def float64_device(device: torch.device) -> torch.device:
+    """Return a device for float64 tensors: the CPU for MPS, which lacks float64, otherwise ``device``."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
 def scaled_width(base: int, width: float) -> int:
     """Return the channel count ``base`` times ``width``, rounded to a multiple of 8.
 

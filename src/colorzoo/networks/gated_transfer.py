@@ -173,7 +173,6 @@ class GatedColorization:
     """
 
     accepts: frozenset[GuidanceKind] = frozenset({"exemplar"})
-    recorded_hparams: ClassVar[tuple[str, ...]] = ("width", "reference_side", "classes", "tau")
     feature_layers: tuple[str, ...] = (
         *("network.body.0", "network.body.1"),
         *("network.body.2", "network.body.5"),

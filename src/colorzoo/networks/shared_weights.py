@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
@@ -12,15 +11,15 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class BorrowedModel(nn.Module, Generic[M]):
-    """Wrapper that freezes a model and excludes its weights from the state dict.
+    """Wrapper that freezes a model, whose weights may be missing in weight files.
 
     Examples:
         >>> borrowed = BorrowedModel(torch.nn.Conv2d(1, 2, 3))
-        >>> len(borrowed.state_dict())
-        0
+        >>> borrowed.load_state_dict({})
+        <All keys matched successfully>
 
     The parameters of the model receive no gradient, but gradients flow through the model to its inputs. The
-    model stays in eval mode. Its weights are not saved, and loading does not report them as missing.
+    model stays in eval mode.
 
     Args:
         model: The model with loaded weights.
@@ -40,36 +39,34 @@ class BorrowedModel(nn.Module, Generic[M]):
 
 
 def borrow(module: nn.Module, keys: Iterable[str]) -> None:
-    """Exclude tensors of a module from its state dict and freeze them.
+    """Freeze tensors of a module that were copied from another model.
 
-    Loading a state dict without these keys succeeds and does not change the tensors.
+    Loading a state dict without these keys succeeds and does not change the tensors, so weight files of the
+    package omit them.
 
     Args:
         module: The module with loaded weights.
-        keys: State dict keys to exclude.
+        keys: State dict keys of the tensors.
     """
     borrowed = frozenset(keys)
     for name, parameter in module.named_parameters():
         if name in borrowed:
             parameter.requires_grad_(False)
-
-    # The hooks store keys, not the module, so hooks of a copied module do not refer to the original.
-    hooked: Any = module  # these methods are untyped in some torch releases
-    hooked.register_state_dict_post_hook(partial(_drop, borrowed))
-    hooked.register_load_state_dict_pre_hook(partial(_supply, borrowed))
+    hooked: Any = module  # the method is untyped in some torch releases
+    hooked.borrowed_keys = borrowed
+    hooked.register_load_state_dict_pre_hook(_supply)
 
 
-def _drop(
-    keys: Iterable[str], module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any
-) -> None:
-    del module
-    for key in keys:
-        state_dict.pop(prefix + key, None)
+def borrowed_keys(model: nn.Module) -> set[str]:
+    """Return the state dict keys that may be missing in weight files; see `borrow`."""
+    return {
+        f"{path}.{key}" if path else key
+        for path, module in model.named_modules()
+        for key in getattr(module, "borrowed_keys", ())
+    }
 
 
-def _supply(
-    keys: Iterable[str], module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any
-) -> None:
+def _supply(module: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     own = dict(module.named_parameters()) | dict(module.named_buffers())
-    for key in keys:
+    for key in module.borrowed_keys:
         state_dict.setdefault(prefix + key, own[key].detach())

@@ -25,8 +25,8 @@ _FLOAT16 = 0.005  # fraction of the full scale, at the worst pixel
 def check_state_dict_round_trip(card: ModelCard) -> None:
     """Check that loading a state dict into another model reproduces the predictions.
 
-    If ``limits`` of the model card contains ``"training"``, the state dict must be empty, and the predictions
-    must not depend on the seed.
+    The state dict must contain all parameters. If ``limits`` of the model card contains ``"training"``, the
+    state dict must be empty, and the predictions must not depend on the seed.
     """
     model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
@@ -34,6 +34,8 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     apart = difference(card, expected, predict(card, fresh, lightness, guidance))
     require(apart > 1e-3 or not card.trainable, f"{card.name}: the prediction does not depend on the weights")
     held = list(model.state_dict())
+    missing = sorted(dict(model.named_parameters()).keys() - held)
+    require(not missing, f"{card.name}: the state dict does not contain the parameters {missing}")
     require(
         card.trainable or not held,
         f"{card.name}: the card lists 'training' in its limits, but the state dict contains {held}",

@@ -140,6 +140,8 @@ class ColorizationModule(LightningModule):
         self.stage = stage
         self.start = Start.of(start)
         self.allow_untrained = False
+        self._stored_trained: bool | None = None
+        self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.measurement = nn.ModuleDict()
         self.configure_losses()
@@ -414,7 +416,7 @@ class ColorizationModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore `trained` (True if not stored) and the provenance."""
-        self.trained = bool(checkpoint.get("trained", True))
+        self.trained = self._stored_trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
 
@@ -426,11 +428,18 @@ class ColorizationModule(LightningModule):
         """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
         if not (self.trained or self.allow_untrained):
             raise WeightsError(
-                f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE, or "
-                "accept random weights with --allow_untrained true."
+                f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE "
+                "(Python: load a state dict), or accept random weights with --allow_untrained true (Python: "
+                "task.allow_untrained = True)."
             )
 
     on_test_start = on_predict_start
+
+
+def _restore_trained(task: ColorizationModule, *_: Any) -> None:
+    """Restore `trained` of a checkpoint, because loading a state dict marks any model as trained."""
+    if task._stored_trained is not None:
+        task.trained, task._stored_trained = task._stored_trained, None
 
 
 class SingleOptimizerModule(ColorizationModule):

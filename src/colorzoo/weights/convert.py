@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
@@ -63,17 +66,15 @@ def convert_weights(
     cls = load_model_class(card)
     checkpoint = _read_checkpoint(source, card, cls)
     if checkpoint is not None:
-        metadata = _checkpoint_metadata(checkpoint, card, cls, hparams or {})
+        settings = _model_settings(cls, card.hparams, checkpoint.hparams) | dict(hparams or {})
+        _require_all_weights(checkpoint, cls, settings)
+        metadata = _checkpoint_metadata(checkpoint, card, settings)
         save_weights(out, cls.for_inference(checkpoint.state_dict), metadata, half=half)
         return metadata
     state_dict, found_hparams, terms = _read_source(source, card, cls)
-    arguments = {**card.hparams, **found_hparams, **(hparams or {})}
-    try:
-        model = cls(**nest_arguments(cls, arguments))
-    except (TypeError, ColorzooError) as error:
-        raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
-    settings = flatten_arguments(cls, model.hparams)
-    arguments |= {name: settings[name] for name in cls.recorded_hparams}
+    arguments = _model_settings(cls, card.hparams, found_hparams) | dict(hparams or {})
+    model = _build(cls, arguments)
+    arguments |= flatten_arguments(cls, model.hparams)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     apply_weights(model, state_dict, name=str(source), published=True)
     untrained = _untrained_parts(before, dict(model.named_parameters()))
@@ -103,14 +104,34 @@ def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightCon
     return content if flatten_arguments(cls, content.hparams).keys() & known_settings(cls) else None
 
 
+def _build(cls: type[Any], settings: Mapping[str, Any]) -> Any:
+    try:
+        return cls(**nest_arguments(cls, settings))
+    except (TypeError, ColorzooError) as error:
+        raise WeightsError(f"{cls.__name__} cannot be built with {settings}: {error}") from error
+
+
+def _require_all_weights(content: WeightContent, cls: type[Any], settings: Mapping[str, Any]) -> None:
+    """Raise `WeightsError` if names or shapes in a checkpoint do not match the model."""
+    with torch.device("meta"):  # without the weights of backbones
+        model = _build(cls, settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns because no values are copied to the meta device
+        model.load_weights(content.state_dict, name=str(content.path))
+
+
+def _model_settings(cls: type[Any], *found: Mapping[str, Any]) -> dict[str, Any]:
+    """Join settings by name; settings that only training uses are dropped."""
+    joined = {key: value for each in found for key, value in flatten_arguments(cls, each).items()}
+    return {key: value for key, value in joined.items() if key in known_settings(cls)}
+
+
 def _checkpoint_metadata(
-    content: WeightContent, card: ModelCard, cls: type[Any], hparams: Mapping[str, Any]
+    content: WeightContent, card: ModelCard, settings: Mapping[str, Any]
 ) -> dict[str, str]:
-    settings = flatten_arguments(cls, content.hparams)
-    recorded = {key: value for key, value in settings.items() if key in cls.recorded_hparams}
     metadata = {
         "model": card.name,
-        "hparams": json.dumps({**card.hparams, **recorded, **hparams}, sort_keys=True),
+        "hparams": json.dumps(settings, sort_keys=True),
         "conventions": CONVENTIONS,
     }
     if content.provenance is not None:  # from the file, because the card may describe other weights

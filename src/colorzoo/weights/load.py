@@ -6,11 +6,14 @@ The structure of a PyTorch file determines which tensors form the state dict:
 content of the file                                         state dict
 ==========================================================  =================================================
 tensors by name                                             unchanged
-a Lightning checkpoint                                      its ``state_dict``, unchanged
+a Lightning checkpoint                                      its ``state_dict``
 ``{"params": {...}}`` or another key of `WRAPPERS`          the content of the first key that exists
 ``{"encoder": {...}, "decoder": {...}, "optimizer": ...}``  ``encoder.KEY`` and ``decoder.KEY``
 names with the common prefix ``module.``                    the tensors without the prefix
 ==========================================================  =================================================
+
+The parts ``_orig_mod.`` of compiled modules are removed from names. In checkpoints, ``model.module.KEY`` of a
+model that was wrapped by ``DataParallel`` becomes ``model.KEY``.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ _EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoin
 _SCALE = ".int8_scale"  # suffix of the scales of 8-bit weights, one for each output channel
 _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 _DATA_PARALLEL = "module."  # prefix that DataParallel adds to every name
+_COMPILED = re.compile(r"(^|\.)_orig_mod\.")  # part of names that torch.compile adds
 _MAX_DEPTH = 3  # nested wrappers; a pickle may contain itself
 _SAFE_GLOBALS_LOCK = threading.Lock()
 
@@ -111,7 +115,8 @@ def read_weights(path: Path) -> WeightContent:
         return _read_other_format(path)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            names = file.keys()
+            tensors = _without_wrappers({name: file.get_tensor(name) for name in names})
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise _damaged(path, error) from error
@@ -222,8 +227,9 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         6.0
 
     Args:
-        model: The model. Weights that are used only in training (`ColoringModel.training_only`) may be
-            missing from the state dict; such weights are not changed.
+        model: The model. Weights that are used only in training (`ColoringModel.training_only`) or were
+            copied from another model (`colorzoo.networks.shared_weights.borrow`) may be missing from the
+            state dict; such weights are not changed.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
         published: Whether the keys are parameter names of the authors' code, which
@@ -235,9 +241,12 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     """
     import torch
 
+    from colorzoo.networks.shared_weights import borrowed_keys
+
     low = (torch.float16, torch.bfloat16)
     wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
     own = model.state_dict()
+    wide = {key: own[key] for key in borrowed_keys(model)} | wide
     # without a hash, only the names distinguish the authors' file from a converted file
     if published and not wide.keys() <= own.keys():
         loader: Any = model
@@ -262,7 +271,7 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
 
 def save_weights(
-    path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = True
+    path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = False
 ) -> None:
     """Write a safetensors file atomically and deterministically.
 
@@ -336,13 +345,13 @@ def _unwrap_checkpoint(content: object) -> dict[str, Tensor] | None:
     """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
     if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
         inner: Any = content.get("state_dict")
-        return dict(inner) if _is_state_dict(inner) else None
+        return _without_wrappers(inner) if _is_state_dict(inner) else None
     return _unwrap(content, _MAX_DEPTH)
 
 
 def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
     if _is_state_dict(content):
-        return _without_prefix(content)
+        return _without_wrappers(content)
     if not isinstance(content, Mapping) or not depth:
         return None
     for name in WRAPPERS:
@@ -352,7 +361,7 @@ def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
         f"{part}.{name}": tensor
         for part, inner in content.items()
         if isinstance(part, str) and _is_state_dict(inner)
-        for name, tensor in _without_prefix(inner).items()
+        for name, tensor in _without_wrappers(inner).items()
     }
     return parts or None
 
@@ -365,10 +374,17 @@ def _is_state_dict(content: object) -> bool:
     return all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
 
 
-def _without_prefix(state_dict: Any) -> dict[str, Tensor]:
-    if all(name.startswith(_DATA_PARALLEL) for name in state_dict):
-        return {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state_dict.items()}
-    return dict(state_dict)
+def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
+    """Return a state dict with the names that its modules have without compilation and ``DataParallel``."""
+    cleaned = {_COMPILED.sub(r"\1", name): tensor for name, tensor in state_dict.items()}
+    for prefix in ("", "model."):
+        wrapped = prefix + _DATA_PARALLEL
+        if all(name.startswith(wrapped) for name in cleaned if name.startswith(prefix)):
+            cleaned = {
+                prefix + name.removeprefix(wrapped) if name.startswith(wrapped) else name: tensor
+                for name, tensor in cleaned.items()
+            }
+    return cleaned
 
 
 def _stored_in_checkpoint(content: object) -> dict[str, Any]:

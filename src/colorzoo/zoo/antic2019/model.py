@@ -68,7 +68,6 @@ class DeOldify(ColoringModel):
         rendering: Size of the network input in inference and validation.
     """
 
-    recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
     feature_layers = ("network.encoder",)
     published_names = NAMES
     network: DeOldifyNetwork

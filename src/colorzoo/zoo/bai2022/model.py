@@ -34,7 +34,6 @@ class SparseColorization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("width", "side", "classes", "important", "scattered")
     published_files, published_names = FILES, NAMES
     feature_layers = ("network.content.0", "network.content.1", "network.content.2", "network.content.3")
     network: SparseNetworks

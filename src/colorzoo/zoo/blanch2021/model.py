@@ -26,7 +26,6 @@ class AttentionStylization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("width", "side", "attention", "positions", "passes")
     feature_layers = (
         "network.features.3",
         "network.features.8",
@@ -54,6 +53,6 @@ class AttentionStylization(ColoringModel):
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.side))
         maps = self.network(target, scaled_lab(squashed(reference, self.side)))
-        extras = {f"ab_{2**index}": each for index, each in enumerate(maps)} if self.training else {}
+        extras = {f"ab_{2**index}": each for index, each in enumerate(maps)}
         ab = F.interpolate(AB_SCALE * maps[0].float(), size=lightness.shape[-2:], mode="bicubic")
         return AbPrediction(ab=ab, extras=extras)

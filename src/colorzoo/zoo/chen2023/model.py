@@ -164,7 +164,6 @@ class SPColor(ColoringModel):
     """
 
     accepts = frozenset({"exemplar", "classes"})
-    recorded_hparams = ("classes", "merging", "tau", "unrelated", "gated")
     network: ColorNet
     features: Trunk
     segmenter: Segmenter | None

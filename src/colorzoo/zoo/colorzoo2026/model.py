@@ -103,7 +103,6 @@ class Colorzoo2026(ColoringModel):
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
     working_size = 256
     training_only = ("label_head.",)
-    recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads", "encoder")
     network: Network
     centers: Tensor
 

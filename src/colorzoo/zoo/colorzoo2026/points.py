@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.lru_cache import ColumnCache, nbytes_of
-from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.blocks import float64_device, is_traced
 
 MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
@@ -58,7 +58,7 @@ class Cells(NamedTuple):
 
     def double(self) -> Self:
         """Convert the embeddings to float64; move them to the CPU if the device lacks float64."""
-        device = torch.device("cpu") if self.coordinates.device.type == "mps" else self.coordinates.device
+        device = float64_device(self.coordinates.device)
         return type(self)(self.coordinates.to(device).double(), self.amplitude.to(device).double())
 
 

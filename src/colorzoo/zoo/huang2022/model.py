@@ -97,10 +97,6 @@ class UniColor(ColoringModel):
     """
 
     accepts = frozenset({"points", "exemplar"})
-    recorded_hparams = (
-        *("channels", "multipliers", "attention", "blocks", "latent", "code_width", "codes"),
-        *("embedding", "heads", "layers", "rows", "columns"),
-    )
     published_names, published_unused = NAMES, UNUSED
     network: UniColorNetwork
     matcher: BorrowedModel[Matcher] | None

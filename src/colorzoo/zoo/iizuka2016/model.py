@@ -47,7 +47,6 @@ class LetThereBeColor(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("width", "scene_side", "normalization")
     reference_needs_color = False
     feature_layers = ("network.low.relu2", "network.low.relu4", "network.low.relu6")
     network: JointPriorNetwork

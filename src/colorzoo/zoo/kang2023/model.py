@@ -126,7 +126,6 @@ class DDColor(ColoringModel):
         extensions: Extensions that are not in the paper.
     """
 
-    recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
     working_size = 512
     feature_layers = ("network.encoder",)
     published_names, published_unused = NAMES, UNUSED

@@ -66,7 +66,6 @@ class EdgeAwareColorization(ColoringModel):
         ColorzooError: The backbone has no feature hooks.
     """
 
-    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_lightness", "reach", "propagation")
     network: EdgeNetwork
     backbone: BorrowedModel[Any]
 
@@ -130,8 +129,8 @@ class EdgeAwareColorization(ColoringModel):
             scribbles: Scribbles over edges with color bleeding.
 
         Returns:
-            Prediction for the batch. In training mode, ``extras`` maps the name of each feature hook to the
-            residual that E computed, divided by `FeatureHook.scale`.
+            Prediction for the batch. ``extras`` maps the name of each feature hook to the residual that E
+            computed, divided by `FeatureHook.scale`.
         """
         lightness, drawn = encoded.lightness, scribbles.mask
         hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}
@@ -147,7 +146,6 @@ class EdgeAwareColorization(ColoringModel):
             return activation + hook.scale * residual
 
         image = self.hooked.after_hooks(encoded.state, visit)
-        extras = changes if self.training else {}
         if self.output_kind == "rgb":
-            return RgbPrediction(rgb=image, extras=extras)
-        return AbPrediction(ab=self.network.propagate(image, lightness, drawn), extras=extras)
+            return RgbPrediction(rgb=image, extras=changes)
+        return AbPrediction(ab=self.network.propagate(image, lightness, drawn), extras=changes)

@@ -41,7 +41,6 @@ class HypercolumnColorization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("width", "mean", "normalization")
     feature_layers = (
         "network.trunk.conv1_2",
         "network.trunk.conv2_2",

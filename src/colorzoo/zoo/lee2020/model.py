@@ -67,5 +67,5 @@ class ReferencePainter(ColoringModel):
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
         generated = self.network(lightness, reference)
         attended = generated.attended
-        extras = {"query": attended.query, "key": attended.key} if self.training else {}
+        extras = {"query": attended.query, "key": attended.key}
         return RgbPrediction(rgb=(generated.image + 1) / 2, extras=extras)

@@ -57,7 +57,6 @@ class ClosedFormStylization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar", "classes"})
-    recorded_hparams = ("width",)
     network: PhotoWCT
     architecture: Architecture
 

@@ -185,7 +185,6 @@ class InstanceColorization(ColoringModel):
     """
 
     accepts = frozenset({"points", "boxes"})
-    recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
     published_names, published_unused = NAMES, UNUSED
     published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",

@@ -213,10 +213,10 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
     """Copy all weights from ``source`` to ``model``.
 
     Raises:
-        ColorzooError: A setting in ``recorded_hparams`` differs between the models.
+        ColorzooError: A setting of the network differs between the models.
     """
     theirs, ours = (flatten_arguments(type(each), each.hparams) for each in (source, model))
-    for name in model.recorded_hparams:
+    for name in ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk"):
         if theirs[name] != ours[name]:
             raise ColorzooError(
                 f"--model.start must name a model with {name} {ours[name]!r}, got {theirs[name]!r}"

@@ -119,7 +119,6 @@ class AnchorColorization(ColoringModel):
     """
 
     accepts = frozenset({"points"})
-    recorded_hparams = ("width",)
     feature_layers = (
         "network.features.conv1_2",
         "network.features.conv2_3",

@@ -49,7 +49,6 @@ class PyramidColorization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar", "statistics"})
-    recorded_hparams = ("width",)
     published_files: ClassVar[Mapping[str, str]] = FILES
     feature_layers = (
         "network.later.block1",

@@ -36,7 +36,6 @@ class StylizationColorization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar", "points"})
-    recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
     feature_layers = tuple(f"network.color.unet.block{index}" for index in (1, 2, 3, 7))
     network: ExemplarNetwork
     extensions: Extensions

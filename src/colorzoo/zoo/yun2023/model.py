@@ -25,7 +25,6 @@ class IColoriT(ColoringModel):
     """
 
     accepts = frozenset({"points"})
-    recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
     feature_layers = ("network.trunk.norm",)
     published_names, published_unused = NAMES, UNUSED
     network: IColoriTNetwork

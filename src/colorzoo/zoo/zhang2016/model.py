@@ -134,7 +134,6 @@ class ColorfulColorization(ColoringModel):
         architecture: Settings of the network.
     """
 
-    recorded_hparams = ("width", "temperature")
     feature_layers = ("network.block1", "network.block2", "network.block3", "network.block7")
     network: DistributionNetwork
 

@@ -44,15 +44,6 @@ class LocalHints(ColoringModel):
     """
 
     accepts = frozenset({"points"})
-    recorded_hparams = (
-        "width",
-        "mask_center",
-        "hint_attention",
-        "channel_attention",
-        "scene_blocks",
-        "hypercolumn",
-        "ab_scale",
-    )
     feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = NAMES  # 107 keys of siggraph17-df00044c.pth
@@ -124,7 +115,6 @@ class GlobalHints(ColoringModel):
     """
 
     accepts = frozenset({"statistics"})
-    recorded_hparams = ("width", "ab_scale", "trunk")
     feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = GLOBAL_NAMES  # 135 keys that `colorzoo weights convert` creates from the Caffe files

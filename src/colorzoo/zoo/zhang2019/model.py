@@ -113,7 +113,6 @@ class DeepExemplar(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("tau", "unrelated", "gated")
     network: ColorNet
     features: Trunk
     correspondence: WarpNet

@@ -52,7 +52,6 @@ class Color2Embed(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     published_names, published_unused = NAMES, UNUSED
-    recorded_hparams = ("width", "reference_side", "features")
     feature_layers = (
         "network.unet.inc",
         "network.unet.down1",
