@@ -12,7 +12,7 @@ import numpy as np
 
 import colorzoo
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileTask
+from colorzoo.batch.task import FileTask, with_settings
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Mask, Recipe
@@ -182,10 +182,11 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
     shown = {"temperature": 0.4, "size": 64, "precision": "auto", "render_factor": 9}
     shown |= {"engine": "onnxruntime", "quality": 80, "frames": "first"}
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
+    references = ("warm.png", "cold.png")
     task = FileTask(
         choice=CHOICE,
-        guidance=recipe,
-        reference=("warm.png", "cold.png"),
+        guidance=with_settings(recipe, settings, references=references),
+        reference=references,
         settings=replace(settings, **shown),
     )
     used = (("reference", "warm.png"), ("reference", "cold.png"), ("classes", "a.png"))
@@ -194,7 +195,7 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
         "strength": 0.5,
         "model": NAME,
         "crop": DOCUMENT["crop"],
-        "classes": {"file": "a.png"},
+        "classes": {"file": "a.png", "map": {"1": 2}},
         "exemplar": {
             "path": "warm.png",
             "weight": 2.0,
