@@ -137,11 +137,7 @@ class BrowserPad:
         """Deliver replies of a type after the ``with`` block, or lose them with the connection."""
         self._delayed = kind
         yield
-        for _ in range(200):
-            if self._frames:
-                break
-            self.page.wait_for_timeout(50)
-        assert self._frames, f"no {kind} message arrived"
+        self.wait_for_delayed()
         self._delayed = ""
         if lost:
             self._frames.clear()
@@ -150,6 +146,14 @@ class BrowserPad:
         while self._frames:
             self._socket.send(self._frames.pop(0))
         self.next_frame()
+
+    def wait_for_delayed(self) -> None:
+        """Wait until the server has sent a reply that is delayed."""
+        for _ in range(SLOW // 50):
+            if self._frames:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"no {self._delayed} message arrived")
 
     def lose_connection(self) -> None:
         self.broken = "link"

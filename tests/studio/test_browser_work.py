@@ -166,7 +166,7 @@ def test_photo_opened_last_is_shown_and_a_canceled_photo_is_not(
     plain = export(pad, tmp_path / "plain.png")
     with pad.delayed("photo"):
         pad.open(other)
-        pad.page.wait_for_timeout(500)
+        pad.wait_for_delayed()
         pad.page.click("[data-action=give-up]")
     pad.settle()
     assert np.array_equal(export(pad, tmp_path / "after.png"), plain)
