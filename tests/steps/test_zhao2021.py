@@ -30,8 +30,9 @@ def test_zhao2021_validation_uses_no_reference_or_a_self_reference() -> None:
     model = small("zhao2021")
     batch, lightness, ab = training_batch(48)
     lab = torch.cat([lightness, ab], dim=1)
-    assert model.validation_guidance("automatic", lab, batch["seed"]).exemplar is None
-    exemplar = model.validation_guidance("self", lab, batch["seed"]).exemplar
+    guidances = dict(model.validation_guidances(batch, lab))
+    assert guidances["automatic"].exemplar is None
+    exemplar = guidances["reference"].exemplar
     assert torch.equal(exemplar.rgb, made_reference(lab_to_rgb(lab), batch["seed"]))
 
 
