@@ -11,7 +11,10 @@ from lightning.pytorch import Trainer
 from PIL import Image, ImageOps
 
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
+from colorzoo.data.dataset import ImageDataset
 from colorzoo.data.decode import decode_rgb
+from colorzoo.data.image_table import BoxTable, ImageTable
+from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
@@ -140,6 +143,23 @@ def test_exif_orientation_turns_boxes_and_class_maps_with_the_image(tmp_path, or
         for left, top, right, bottom in sample["boxes"].round().long().tolist():
             assert red[top:bottom, left:right].float().mean() > 0.9
             assert red.sum() - red[top:bottom, left:right].sum() < 90
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_boxes_of_thin_images_mark_the_same_pixels_after_the_crop(tmp_path, orientation):
+    image = Image.new("L", (1000, 20))
+    image.paste(255, (520, 5, 560, 15))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "0.png", exif=exif)
+    box = torch.tensor([[520 / 1000, 5 / 20, 560 / 1000, 15 / 20]])
+    images = ImageTable(find_sources(tmp_path), boxes=BoxTable.of([box]))
+    for seed in range(30):
+        sample = ImageDataset(images, resize=60, crop=60, random_crop=True)[0, seed]
+        marked = torch.zeros(60, 60, dtype=torch.bool)
+        for left, top, right, bottom in sample["boxes"].round().long().tolist():
+            marked[top:bottom, left:right] = True
+        assert (marked ^ (sample["rgb"][0] > 127)).sum() <= 30  # a line of pixels at the side of the box
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -13,7 +13,15 @@ from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
-from colorzoo.data.decode import UNREADABLE, decode_classes, decode_orientation, decode_rgb, why_unreadable
+from colorzoo.data.decode import (
+    UNREADABLE,
+    StoredFrame,
+    decode_classes,
+    decode_frame,
+    decode_rgb,
+    decoded_boxes,
+    why_unreadable,
+)
 from colorzoo.data.image_table import ClassMaps, ImageTable
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
@@ -121,7 +129,7 @@ class ImageDataset(Dataset[Sample]):
         self.sources = self.images.sources
         self.resize, self.crop, self.random_crop = resize, crop, random_crop
         self._cache: dict[int, Tensor] | None = {} if cache else None
-        self._orientations: dict[int, int] = {}
+        self._frames: dict[int, StoredFrame] = {}
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -137,18 +145,18 @@ class ImageDataset(Dataset[Sample]):
             sample["label"] = images.labels[index]
         if images.classes is None and images.boxes is None:
             return sample
-        orientation = self._orientation(index)
+        frame = self._frame(index)
         if images.classes is not None:
-            sample["classes"] = square.cut(read_classes(images.classes, index, rgb, orientation))
+            sample["classes"] = square.cut(read_classes(images.classes, index, rgb, frame.orientation))
         if images.boxes is not None:
-            sample["boxes"] = boxes_in(square, upright_boxes(images.boxes[index], orientation), rgb)
+            sample["boxes"] = boxes_in(square, decoded_boxes(images.boxes[index], frame), rgb)
         return sample
 
-    def _orientation(self, index: int) -> int:
-        """Return the EXIF orientation of an image; annotations refer to the stored pixels."""
-        if index not in self._orientations:
-            self._orientations[index] = decode_orientation(self.sources[index].read())
-        return self._orientations[index]
+    def _frame(self, index: int) -> StoredFrame:
+        """Return the stored size and the EXIF orientation of an image."""
+        if index not in self._frames:
+            self._frames[index] = decode_frame(self.sources[index].read())
+        return self._frames[index]
 
     def _decode(self, index: int) -> Tensor:
         if self._cache is None:
@@ -212,23 +220,6 @@ def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
     """
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
-
-
-def upright_boxes(boxes: Tensor, orientation: int) -> Tensor:
-    """Turn relative boxes ``(K, 4)`` like `colorzoo.image_io.raster_image.upright` turns the image.
-
-    Args:
-        boxes: Left, top, right, bottom as fractions of the stored width and height.
-        orientation: EXIF orientation from 1 to 8.
-    """
-    left, top, right, bottom = boxes.unbind(1)
-    if orientation >= 5:
-        left, top, right, bottom = top, left, bottom, right
-    if orientation in (3, 4, 7, 8):
-        top, bottom = 1 - bottom, 1 - top
-    if orientation in (2, 3, 6, 7):
-        left, right = 1 - right, 1 - left
-    return torch.stack([left, top, right, bottom], dim=1)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -69,10 +69,45 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     return rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
 
 
-def decode_orientation(data: bytes) -> int:
-    """Return the EXIF orientation of an image file, from 1 to 8."""
+class StoredFrame(NamedTuple):
+    """Frame of reference of annotations, which refer to the stored pixels of an image file.
+
+    Attributes:
+        size: Stored width and height in pixels.
+        orientation: EXIF orientation, from 1 to 8.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+
+
+def decode_frame(data: bytes) -> StoredFrame:
+    """Return the stored size and the EXIF orientation of an image file."""
     with open_image(BytesIO(data)) as image:
-        return exif_orientation(image)
+        return StoredFrame(image.size, exif_orientation(image))
+
+
+def decoded_boxes(boxes: Tensor, frame: StoredFrame) -> Tensor:
+    """Convert boxes in a stored image to boxes in the resized image that `decode_rgb` returns.
+
+    Args:
+        boxes: ``(K, 4)`` left, top, right, bottom as fractions of the stored width and height.
+        frame: Size and orientation of the stored image.
+
+    Returns:
+        Boxes ``(K, 4)`` as fractions of the decoded width and height. Boxes in the cropped part of a thin
+        image are outside [0, 1].
+    """
+    part = boxes.new_tensor(_center_part(frame.size)).view(2, 2)
+    corners = (boxes.view(-1, 2, 2) * boxes.new_tensor(frame.size) - part[0]) / (part[1] - part[0])
+    left, top, right, bottom = corners.flatten(1).unbind(1)
+    if frame.orientation >= 5:
+        left, top, right, bottom = top, left, bottom, right
+    if frame.orientation in (3, 4, 7, 8):
+        top, bottom = 1 - bottom, 1 - top
+    if frame.orientation in (2, 3, 6, 7):
+        left, right = 1 - right, 1 - left
+    return torch.stack([left, top, right, bottom], dim=1)
 
 
 def decode_classes(
