@@ -1,5 +1,6 @@
 """References from a pair list, from nearest neighbors and from the target itself."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from runs import colorful
 
-from colorzoo.data import ExemplarPairsDataModule
+from colorzoo.data import ExemplarPairsDataModule, SketchDataModule
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.data.self_references import thin_plate_grid
@@ -54,6 +55,27 @@ def test_exemplar_pairs_reads_references_from_a_pair_list(pair_list) -> None:
     assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
     expected = decode_rgb((pair_list / "4" / "reference.png").read_bytes(), 32).float() / 255
     torch.testing.assert_close(batch["reference"][0], expected)
+
+
+def test_images_with_a_broken_reference_or_sketch_are_skipped_and_named(pair_list, tmp_path, caplog) -> None:
+    reference = pair_list / "1" / "reference.png"
+    reference.write_bytes(reference.read_bytes()[:60])
+    pairs = data(pair_list, pairing="list", batch_size=3)
+    for part in ("color", "sketch"):
+        for split in ("train", "val"):
+            folder = tmp_path / "manga" / split / part
+            folder.mkdir(parents=True)
+            for index in range(3):
+                shutil.copy(pair_list / f"{index}" / "target.png", folder / f"{index}.png")
+    broken = tmp_path / "manga" / "train" / "sketch" / "2.png"
+    broken.write_bytes(b"no image")
+    sketches = SketchDataModule(str(tmp_path / "manga"), batch_size=2, crop=24, val_size=32, num_workers=0)
+    for module, skipped, bad in ((pairs, "1/target.png", reference), (sketches, "2.png", broken)):
+        module.setup("fit")
+        names = [name for batch in module.train_dataloader() for name in batch["name"]]
+        assert names
+        assert not [name for name in names if name.endswith(skipped)]
+        assert str(bad) in caplog.text
 
 
 @pytest.mark.parametrize(

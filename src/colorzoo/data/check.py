@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.console import progress_bar
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.sources import Sources, StoredImage, tensor_of
 from colorzoo.environment import core_count
 from colorzoo.files import write_atomic
@@ -46,7 +48,7 @@ class CheckResult:
 
     Attributes:
         rows: ``(N,)`` int64 indices of the accepted images among the checked images.
-        broken: Name of each image that cannot be decoded, and the reason.
+        broken: Name of each image that cannot be decoded or has a broken reference or sketch, and the reason.
         gray: Names of the images that were excluded because they have no color.
     """
 
@@ -106,6 +108,25 @@ def check_images(
     good = states == _COLORED if drop_gray else states != _UNKNOWN
     gray = (states == _GRAY).nonzero()[:, 0].tolist() if drop_gray else []
     return CheckResult(good.nonzero()[:, 0], broken, [sources[row].name for row in gray])
+
+
+def check_table(images: ImageTable, *, drop_gray: bool, cache: ValueCache) -> CheckResult:
+    """Check the images of a table as `check_images` does, and their references or sketches.
+
+    Images with a broken reference or sketch are excluded and listed as broken.
+    """
+    found = check_images(images.sources, drop_gray=drop_gray, cache=cache)
+    if (partners := images.partners) is None:
+        return found
+    checked = {row: list(partners[row]) for row in found.rows.tolist()}
+    every = list(dict.fromkeys(chain.from_iterable(checked.values())))
+    reasons = dict(check_images(every, drop_gray=False, cache=cache).broken)
+    broken = list(found.broken)
+    for row, others in list(checked.items()):
+        if bad := next((each.name for each in others if each.name in reasons), None):
+            broken.append((images.sources[row].name, f"{bad}: {reasons[bad]}"))
+            del checked[row]
+    return replace(found, rows=torch.tensor(list(checked), dtype=torch.int64), broken=broken)
 
 
 def is_gray(rgb: Tensor) -> bool:

@@ -244,7 +244,7 @@ def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
 
 def read_square(source: StoredImage, side: int) -> Tensor:
     """Read an image and return its center crop ``(3, side, side)`` in [0, 1]."""
-    return crop_square(decode_rgb(source.read(), side), side).float() / 255
+    return crop_square(read_rgb(source, side), side).float() / 255
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:

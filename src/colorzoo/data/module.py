@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.augment import WindowKind, augment_batch, random_windows, white_balance
-from colorzoo.data.check import ValueCache, cache_file, check_images
+from colorzoo.data.check import ValueCache, cache_file, check_table
 from colorzoo.data.dataset import Batch, ImageDataset
 from colorzoo.data.degrade import degrade_images
 from colorzoo.data.image_table import ImageTable
@@ -256,7 +256,7 @@ class ImageDataModule(LightningDataModule):
         if not self.hparams.check:
             return images
         cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
-        checked = check_images(images.sources, drop_gray=drop_gray, cache=cache)
+        checked = check_table(images, drop_gray=drop_gray, cache=cache)
         if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
         return images.select(checked.rows)

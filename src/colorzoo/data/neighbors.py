@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.console import progress_bar
-from colorzoo.data.dataset import crop_square
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.dataset import crop_square, read_rgb
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
@@ -180,7 +179,7 @@ def _features(
     """Return ``(N, D)`` features, normalized to unit length."""
 
     def square(source: StoredImage) -> Tensor:
-        return crop_square(decode_rgb(source.read(), encoder.size), encoder.size)
+        return crop_square(read_rgb(source, encoder.size), encoder.size)
 
     parts = [torch.empty(0)]
     with ThreadPoolExecutor() as threads, torch.inference_mode():
