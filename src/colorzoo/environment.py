@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import platform
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,19 @@ def installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+@cache
+def source_digest() -> str:
+    """Return a hash of the Python files of this package.
+
+    Results that are cached on disk depend on it, because the version number changes only with releases.
+    """
+    digest, package = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        name, content = path.relative_to(package).as_posix().encode(), path.read_bytes()
+        digest.update(b"%s\0%d\0%s" % (name, len(content), content))
+    return digest.hexdigest()
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import colorzoo
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan, evaluate, methods
 from colorzoo.evaluation.evaluator import Evaluator
@@ -78,6 +83,30 @@ def test_repeated_evaluation_writes_identical_files(run: Run, plan: Plan) -> Non
     assert contents(plan.output) == first  # from the cache
     run(output=plan.output.parent / "second")
     assert contents(plan.output.parent / "second") == first  # without a cache
+
+
+@pytest.mark.nightly
+def test_cached_values_are_computed_anew_after_a_change_of_the_source(run: Run, plan: Plan) -> None:
+    changes: dict[str, Any] = {"models": ("gray",), "weights": {}, "metrics": ("ab_rmse",)}
+    protocol = plan.output.parent / "tiny.yaml"
+    protocol.write_text(PROTOCOL)
+    run(protocol=load_protocol(str(protocol)), **changes)
+    before = scores(plan.output)["gray", 0]["ab"]["value"]
+    package, changed = Path(colorzoo.__file__).parent, plan.output.parent / "checkout" / "src" / "colorzoo"
+    changed.mkdir(parents=True)
+    (changed.parents[1] / "CITATION.cff").symlink_to(package.parents[1] / "CITATION.cff")
+    for path in package.iterdir():
+        if path.name != "metrics":
+            (changed / path.name).symlink_to(path)
+    shutil.copytree(package / "metrics", changed / "metrics")
+    with (changed / "metrics" / "ab_error.py").open("a") as stream:
+        stream.write("\n\ndef squared_errors(image, target):\n    return torch.full((len(image),), 49.0)\n")
+    words = ["evaluate", "--models", "gray", "--data", plan.data, "--protocol", protocol, "-o", plan.output]
+    environment = {**os.environ, "PYTHONPATH": str(changed.parent)}
+    command = [sys.executable, "-m", "colorzoo", *map(str, words), "--metrics", "ab_rmse"]
+    subprocess.run(command, env=environment, check=True, cwd=changed.parent)
+    assert before != 7
+    assert scores(plan.output)["gray", 0]["ab"]["value"] == 7
 
 
 def test_interrupted_evaluation_resumes_with_the_remaining_images(

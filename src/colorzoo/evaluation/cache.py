@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colorzoo.environment import source_digest
 from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
-_VERSION = "4"  # increment this number when the meaning of stored values changes
 _BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
 
 
@@ -65,6 +65,9 @@ class Entry:
 class Cache:
     """Folder with a cached entry for each combination of protocol, machine, method and image.
 
+    The folder name contains a hash of the source files of this package, because metrics and decoders can
+    change without a new version.
+
     Args:
         folder: Folder of the cache.
         protocol: The protocol. Its settings are hashed into the folder name, except metrics and numbers of
@@ -82,7 +85,7 @@ class Cache:
             protocol.background,
             protocol.seed,
         )
-        self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(settings))[:12]}"
+        self._folder = folder / f"{protocol.name}-{digest(source_digest(), repr(settings))[:12]}"
 
     def read(self, method: str, image: str) -> Entry:
         """Return the entry for a method and an image, or an empty entry if none is cached."""
