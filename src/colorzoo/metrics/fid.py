@@ -62,7 +62,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
             super().update(to_8bit(target) / 255, real=True)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Truncate RGB ``(B, 3, H, W)`` to 8 bits and return its features ``(B, dimension)``."""
+        """Round RGB ``(B, 3, H, W)`` to 8 bits and return its features ``(B, dimension)``."""
         features: Tensor = self.inception(to_8bit(rgb) / 255)
         return features
 
