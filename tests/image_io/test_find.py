@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+import colorzoo
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_or_empty
 from colorzoo.image_io.find import FoundImage, find_existing, skipped_files_message
@@ -90,6 +92,18 @@ def test_find_existing_excludes_earlier_results_and_the_output_folder(tmp_path):
     assert found_below(tmp_path, tmp_path, exclude=tmp_path / "out") == ["in.color.png", "x.jpg"]
     assert found_below(tmp_path, tmp_path / "x.color.jpg", tmp_path / "x.jpg") == ["x.jpg"]
     assert found_below(tmp_path, tmp_path / "x.color.jpg") == ["x.color.jpg"]
+
+
+@pytest.mark.parametrize("inputs", [["."], ["x.png", "x.color.png"]])
+def test_find_existing_reports_files_that_are_only_named_like_results(tmp_path, monkeypatch, inputs):
+    monkeypatch.chdir(tmp_path)
+    Image.radial_gradient("L").save("x.png")
+    Image.radial_gradient("L").save("x.color.png")
+    search = find_existing(inputs)
+    assert [image.path.name for image in search.found] == ["x.png"]
+    assert "1 file skipped: x.color.png (named like a result" in skipped_files_message(search.skipped)
+    colorzoo.colorize_file("x.png", "x.color.png", "zhang2017_local_small", overwrite=True)
+    assert not find_existing(inputs).skipped
 
 
 @pytest.mark.parametrize("name", ["none.jpg", "*.jpg", "empty"])

@@ -101,6 +101,19 @@ def test_add_provenance_replaces_earlier_provenance(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_results_without_a_record_do_not_copy_the_record_of_their_source(tmp_path: Path, name: str) -> None:
+    source = write_result(tmp_path / name, ORIGIN, TITLED % b'dc:rights="Ann 1999"')
+    copy = tmp_path / f"styled.{name}"
+    image = read_image(source)
+    write_image(copy, image.rgb, image)
+    assert read_provenance(copy) is None
+    xmp = read_image(copy).metadata.xmp or b""
+    assert b"Ann 1999" in xmp
+    assert b"compositeWithTrainedAlgorithmicMedia" in xmp  # the colors are still made by a model
+    ElementTree.fromstring(xmp)
+
+
 def test_provenance_omits_recipes_of_more_than_16000_characters(tmp_path: Path) -> None:
     for length in (16_000, 16_001):
         found = read_provenance(write_result(tmp_path / "a.jpg", replace(ORIGIN, recipe="a" * length)))

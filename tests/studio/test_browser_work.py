@@ -159,6 +159,27 @@ def test_edits_immediately_before_a_reload_are_kept(pad: BrowserPad, photo: Path
     assert len(pad.points()) == 2
 
 
+@pytest.mark.parametrize("opened_next", ["other", "same"])
+def test_edits_while_another_photo_opens_are_kept(
+    pad: BrowserPad, photo: Path, other: Path, opened_next: str
+) -> None:
+    pad.open_ready(photo)
+    pad.click(40, 50)
+    pad.click(80, 50)
+    pad.settle()
+    pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    with pad.delayed("photo"):
+        pad.open(photo if opened_next == "same" else other)
+        pad.page.wait_for_selector(".colorzoo-pad[data-opening=true]")
+        pad.page.keyboard.press("Control+z")
+        edited = pad.points()
+    pad.settle()
+    if opened_next == "other":
+        pad.open_ready(photo)
+    assert len(edited) == 1
+    assert pad.points() == edited
+
+
 def test_photo_opened_last_is_shown_and_a_canceled_photo_is_not(
     pad: BrowserPad, photo: Path, other: Path, tmp_path: Path
 ) -> None:

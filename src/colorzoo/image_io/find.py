@@ -25,6 +25,7 @@ VIDEO_EXTENSIONS = frozenset(
 """Extensions of video files."""
 _DIGITS = re.compile("([0-9]+)")
 _OWN_RESULT = "a result of colorzoo; to colorize it again, pass its path"
+_NAMED_LIKE_RESULT = "named like a result of colorzoo; to colorize it, pass only its path"
 _VIDEO = "a video; use `colorzoo video`"
 _MAX_LISTED = 10  # maximum number of skipped files listed in a message
 _MAX_NAME_BYTES = 255  # maximum length of a name in bytes on all common file systems
@@ -62,7 +63,7 @@ class Search:
         errors: Name and error of each failed input or folder. An input fails if it does not exist or contains
             no image; a folder fails if it cannot be searched.
         skipped: Path of each skipped file and the reason. Files in folders are skipped if they are videos or
-            results of colorzoo.
+            results of colorzoo. Results ``NAME.color.*`` beside their source are not listed.
     """
 
     found: list[FoundImage]
@@ -79,8 +80,8 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     folders are excluded (see `is_hidden`). Symbolic links are followed, but each folder is searched only
     once.
 
-    Results of earlier runs in folders and globs are skipped. These are files with a provenance record, and
-    files ``NAME.color.*`` if ``NAME.*`` is also found.
+    Results of earlier runs in folders and globs are skipped. These are files with a provenance record.
+    Files ``NAME.color.*`` are also skipped if ``NAME.*`` is found, even if their path is passed.
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
@@ -101,8 +102,9 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
         stem = image.path.stem.removesuffix(RESULT_SUFFIX)
         source = image.path.with_name(stem or image.path.name)
         if stem != image.path.stem and absolute(source) in sources:
-            continue
-        if path not in named and _is_video(image.path):
+            if read_provenance(image.path) is None:  # a file of the user can have such a name
+                skipped.append((image.path, _NAMED_LIKE_RESULT))
+        elif path not in named and _is_video(image.path):
             skipped.append((image.path, _VIDEO))
         elif path not in named and read_provenance(image.path) is not None:
             skipped.append((image.path, _OWN_RESULT))

@@ -56,6 +56,7 @@ _XMP_FILE_PROPERTIES = (
     r"dc:format",
     r"xmpNote:HasExtendedXMP",
     r"(?:GCamera|Camera|GContainer|Container|GDepth|GImage|GAudio|hdrgm|HDRGainMap|apdi):\w+",
+    r"(?:xmlns:colorzoo|colorzoo:\w+)",  # record of an earlier colorization (`ImageProvenance`)
 )
 # positions in the image: GeoTIFF tags of the main directory; subject tags of the EXIF directory
 _POSITION_TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 37396, 41492})
@@ -76,7 +77,8 @@ class Metadata:
         exif: EXIF block (TIFF structure without the ``Exif`` prefix). Pixel layout, size, orientation,
             thumbnail and maker note are removed.
         icc: sRGB profile of the pixels after the conversion to sRGB; None if the file has no color profile.
-        xmp: XMP packet. Pixel layout, orientation and thumbnails are removed.
+        xmp: XMP packet. Pixel layout, orientation, thumbnails and the record of an earlier colorization are
+            removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
         comment: Comment of a JPEG, GIF or PNG.

@@ -20,7 +20,7 @@ from colorzoo.errors import ImageError
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
-from colorzoo.image_io.read import read_file, read_image
+from colorzoo.image_io.read import MAX_PIXELS, read_file
 from colorzoo.image_io.write import quantized
 from colorzoo.inference.border import check_inside, select_part
 from colorzoo.inference.full_size import (
@@ -114,7 +114,7 @@ class OpenedImage:
 
     def decode(self) -> RasterImage:
         """Decode the file at full size and inpaint the pixels under healing strokes."""
-        image = read_image(self.data)
+        image = read_file(io.BytesIO(self.data), self.name, MAX_PIXELS)
         if self.opaque:
             image = composite_on_white(image)
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image

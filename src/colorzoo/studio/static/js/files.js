@@ -46,8 +46,7 @@ export async function openDialog(pad) {
 /**
  * @param {Blob & {name?: string}} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume @returns {Promise<boolean>} whether the photo was opened
  */
-export async function openFile(pad, file, name = file.name || t("Pasted image"), work = {}) {
-  await autosave(pad);
+export function openFile(pad, file, name = file.name || t("Pasted image"), work = {}) {
   return openWith(pad, { name, file, ...work }, async (signal) => {
     checkFile(pad, file, name);
     return pad.transport.upload(await bytesOf(file), name, signal);
@@ -109,6 +108,7 @@ function cancelOpening(pad, opening, stop) {
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }, signal) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
+  await autosave(pad); // not earlier, because the previous photo can be edited until this photo is shown
   if (signal.aborted) return;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
   pad.toasts.clear(); // messages refer to the previous photo
