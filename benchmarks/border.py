@@ -47,7 +47,7 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
-    false_loss, bordered, count = [], 0, 0
+    false_loss, false_count, count = [], 0, 0
     for number, source in enumerate(islice(sources, options.images)):
         photo = read_image(source.read()).levels
         if photo.ndim != 3:
@@ -58,16 +58,16 @@ def run(options: Options) -> list[Row]:
         generator = np.random.default_rng(number)
         truth = _color(colorizer, photo, "none")
         if select_part(RasterImage(photo), "automatic") is not None:
-            bordered += 1
+            false_count += 1
             false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
             continue  # a border around a border says nothing
         tone: Tone = "dark" if number % 2 else "light"
-        bordered, (top, left) = add_border(photo, tone, generator)
+        scan, (top, left) = add_border(photo, tone, generator)
         rows, columns = slice(top, top + photo.shape[0]), slice(left, left + photo.shape[1])
         kept = slice(_ROUGH, -_ROUGH)  # without the rough edge, where the photo is covered
         photo, truth = photo[kept, kept], truth[kept, kept]
         for setting in ("automatic", "none"):
-            colored = _color(colorizer, bordered, setting)[rows, columns][kept, kept]
+            colored = _color(colorizer, scan, setting)[rows, columns][kept, kept]
             moved[setting].append(_distance(colored, truth))
             lost[setting].append(_psnr(truth, photo) - _psnr(colored, photo))
     place = f"{count} photos of {folder.name}, {where()}"
@@ -77,7 +77,7 @@ def run(options: Options) -> list[Row]:
     return [
         Row("color change inside in CIE units because of a border", ours, none, ours, 1.5, "lower", place),
         Row("PSNR in dB lost inside because of a border", our_loss, loss, our_loss, 0.05, "lower", place),
-        Row("photos with a false detection of a border", bordered, count, bordered, 3, "lower", place),
+        Row("photos with a false detection of a border", false_count, count, false_count, 3, "lower", place),
         Row("PSNR in dB lost by these photos", total, 0.0, total, 0.01, "lower", place),
     ]
 

@@ -42,6 +42,7 @@ _EVEN = (5.0, 12.0)  # maximum deviation from the tone in CIE units, in clean an
 _MOST_DIRT = 0.3  # maximum fraction of deviating pixels in a border: lettering, holes, stains
 _CLEAR, _FAINT = 0.72, 0.25  # fraction of columns with a step: clear lines, lines beside clear lines
 _FAIR = 0.45  # fraction of columns with a step, of lines on all four sides
+_COVERED = 0.1  # maximum fraction of the first image row that an uneven edge of the border covers
 _CLOSE = 0.6  # fraction of the maximum support above which a line further outside is preferred
 _DARK, _LIGHT = 20.0, 72.0  # L of borders on fewer than four sides: at most 20 or at least 72
 _ALIKE = 14.0  # maximum difference in L between the sides of a border
@@ -81,7 +82,7 @@ class _Line:
     @property
     def inside(self) -> int:
         """First row that lies completely below the line."""
-        return self.depth + (abs(self.rise) + 1) // 2
+        return self.depth + round(abs(self.rise) / 2)
 
 
 def find_border(lightness: Array) -> Rectangle | None:
@@ -230,11 +231,15 @@ def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> 
         return _best_depth(image, rise, start, stop)
     most = round(_STEEPEST * image.shape[1])
     found = [_best_depth(image, step, start, stop) for step in range(-most, most + 1, 3)]
-    best = max((line for line in found if line), key=lambda line: line.support, default=None)
+    best = _straightest(found)
     if best is None:
         return None
-    near = [best, *(_best_depth(image, best.rise + step, start, stop) for step in (-1, 1))]
-    return max((line for line in near if line), key=lambda line: line.support)
+    return _straightest([best, *(_best_depth(image, best.rise + step, start, stop) for step in (-1, 1))])
+
+
+def _straightest(lines: list[_Line | None]) -> _Line | None:
+    """Return the best-supported line, and of equally supported lines the one with the smallest rise."""
+    return max(filter(None, lines), key=lambda line: (line.support, -abs(line.rise)), default=None)
 
 
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
@@ -281,11 +286,13 @@ def _sheared(image: Array, rise: int) -> Array:
 
 
 def _past_edge(image: Array, line: _Line) -> int:
-    """Return the first row below a line and its uneven or blurred edge."""
-    strip = _sheared(image, line.rise)[line.depth : line.depth + _FAR]
-    outside = np.abs(strip - line.tone) < line.even
-    ragged = int(np.quantile(np.cumprod(outside, axis=0).sum(axis=0), 0.5))
-    return line.inside + min(1 + ragged, _NEAR)
+    """Return the first row at a line in which few pixels are closer to the border than to the image."""
+    first = line.depth - 2
+    change = np.abs(_sheared(image, line.rise)[first : line.depth + _NEAR + 2] - line.tone)
+    inner = change[-_NEAR:].mean(axis=0)
+    clear = inner >= min(line.even, float(inner.max()))
+    outside = (change < inner / 2)[:, clear].mean(axis=1) > _COVERED
+    return line.inside - 2 + int(np.cumprod(outside).sum())
 
 
 def _even_rows(image: Array, tone: float, even: float) -> int:
