@@ -32,9 +32,9 @@ from benchmarks._common import (
 )
 from colorzoo import Guidance
 from colorzoo.color.gamut import ChromaPath
-from colorzoo.image_io.raster_image import chroma_note
+from colorzoo.image_io.raster_image import chroma_note, quantized
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import quantized, write_image
+from colorzoo.image_io.write import write_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import (
     FullLightness,

@@ -16,7 +16,7 @@ LAYERS = (
     "errors",
     "card settings",
     "registry",
-    "color",
+    "color drawing",
     "guidance",
     "losses prediction",
     "networks",

@@ -76,7 +76,7 @@ def test_tour_python_block_colorizes_with_points(folder: Path) -> None:
 
 
 def test_tour_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
-    run_section("Colorize a sketch")
+    run_section("Colorize a drawing")
     painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
     assert np.ptp(painted, axis=2).mean() > 2
     assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay

@@ -17,11 +17,14 @@ from colorzoo.batch.task import FileResult, FileTask, load_colorizer, with_setti
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import (
     Colorizer,
     ImageLike,
     ReferenceLike,
+    as_image,
     choose_for_guidance,
+    choose_for_image,
     listed_references,
 )
 from colorzoo.inference.references import recipe_reference_files
@@ -81,9 +84,12 @@ def colorize(
     recipe = with_settings(
         read_guidance(guidance), settings, folder=folder, references=listed_references(reference)
     )
-    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
+    raster = as_image(image)
+    colorizer = _colorizer_for(
+        model, recipe, folder, reference, fast, weights, device, settings, raster, **hparams
+    )
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
-    return colorizer(image, recipe, strength=settings.strength, reference=exemplar, border=border)
+    return colorizer(raster, recipe, strength=settings.strength, reference=exemplar, border=border)
 
 
 def colorize_file(
@@ -245,12 +251,15 @@ def _colorizer_for(
     weights: str | Path | None,
     device: str,
     settings: ColorSettings,
+    image: RasterImage | None = None,
     **hparams: Any,
 ) -> Colorizer:
     references: list[object] = [*listed_references(reference)]
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
+    if image is not None:
+        choice = choose_for_image(choice, guidance, image, fast=fast)
     chosen = settings.colorizer_arguments()
     if device != "auto":
         chosen["device"] = device

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ColorsFrames",
+    "ColorsRegions",
     "ComputesSimilarity",
     "Edits",
     "EncodesReference",
@@ -53,6 +54,57 @@ class ColorsFrames(Protocol):
             exemplar: Reference for all frames.
             previous: Lab ``(1, 3, H, W)`` of the frame before ``frames[0]``; None at the start of a video.
         """
+
+
+@runtime_checkable
+class ColorsRegions(Protocol):
+    """Model that predicts a color distribution for the regions of a drawing.
+
+    An example is ``colorzoo2026_drawing``. `Prediction.extras` of the model contains
+    ``"color_log_probabilities"``. For other sketch models, a region gets its mean predicted color.
+    """
+
+    def region_colors(
+        self, prediction: Prediction, votes: Tensor, palette: Tensor | None = None, variant: int = 0
+    ) -> Tensor:
+        """Choose the color of each region.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, weight of each cell of the distribution in each region.
+            palette: ``(P, 3)`` sRGB in [0, 1], the only colors to choose from; None for no limit.
+            variant: 0 for the most likely colors; other numbers sample a palette.
+
+        Returns:
+            ``(n, 3)`` sRGB in [0, 1].
+        """
+
+    def suggest_colors(
+        self, prediction: Prediction, votes: Tensor, region: int, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return likely colors of a region, the most likely first.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, see `region_colors`.
+            region: Number of the region.
+            count: Maximum number of colors.
+
+        Returns:
+            ``(k, 3)`` sRGB in [0, 1], and the probability ``(k,)`` of each color.
+        """
+
+    def rank_regions(self, prediction: Prediction, votes: Tensor, areas: Tensor) -> list[int]:
+        """Return the regions in descending order of what their color would change in the drawing.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, see `region_colors`.
+            areas: ``(n,)``, area of each region as a fraction of the image.
+        """
+
+    def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
+        """Return the probability ``(n, n)`` that two regions have one color."""
 
 
 @runtime_checkable

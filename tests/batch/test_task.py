@@ -52,10 +52,11 @@ DOCUMENT: dict[str, Any] = {
     ],
     "finish": {"temperature": 1, "tint": 2, "vibrance": 3, "shadows": 4, "highlights": 5},
     "crop": {"x": 10, "y": 12, "width": 40, "height": 30, "angle": 2},
+    "drawing": {"gap": 6, "palette": ["#c04020"], "variant": 2, "shading": True, "flats": True},
     "exemplar": {"weight": 2, "alpha": 0.5, "more": [{"weight": 3}]},
     "classes": {"map": {"1": 2}, "painted": [{"class": 3, "path": LINE}]},
     "statistics": {"saturation": 0.5, "histogram": [1, *[0] * 312]},
-    "divisions": [{"path": LINE, "closed": True}],
+    "divisions": [{"path": LINE, "closed": True}, {"path": LINE, "join": True}],
     "x_own": {"note": "mine"},
 }
 OTHERS: dict[str, Any] = {

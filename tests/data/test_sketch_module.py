@@ -91,6 +91,76 @@ def test_sketch_module_augments_sketches_with_their_images(layout, request) -> N
     assert module.complete(moved, training=True) is moved
 
 
+@pytest.fixture
+def drawings(tmp_path) -> Path:
+    """Folders ``images`` and ``lines``; half of the images have lines, which are blank except for a bar."""
+    rng = np.random.default_rng(0)
+    lines = Image.new("L", (48, 48), 255)
+    lines.paste(0, (0, 20, 48, 28))
+    for split, count in (("train", 8), ("val", 4)):
+        for index in range(count):
+            group = f"{'books' if index % 4 < 2 else 'games'}/" if split == "train" else ""
+            image = tmp_path / split / "images" / f"{group}{index}.png"
+            image.parent.mkdir(parents=True, exist_ok=True)
+            colorful(rng).save(image)
+            if index % 2:
+                drawn = tmp_path / split / "lines" / f"{group}{index}.png"
+                drawn.parent.mkdir(parents=True, exist_ok=True)
+                lines.save(drawn)
+    return tmp_path
+
+
+def is_bar(sketch: torch.Tensor) -> torch.Tensor:
+    """Return whether each sketch is the bar of the fixture ``drawings``, with noise or gaps."""
+    half = sketch.shape[2] // 2
+    white = torch.cat([sketch[:, :, : half - 8], sketch[:, :, half + 8 :]], dim=2)
+    ink = sketch[:, :, half - 2 : half + 2]
+    return (white.flatten(1).median(1).values > 0.8) & (ink.flatten(1).median(1).values < 0.6)
+
+
+def test_drawings_layout_uses_drawn_lines_where_they_exist(drawings) -> None:
+    module = data(drawings, lines="drawn", val_size=48, crop=48, resize=48, min_scale=1.0)
+    module.setup("fit")
+    assert len(module.train_data) == 8
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    assert is_bar(batch["sketch"]).tolist() == [False, True, False, True]
+    sketch = torch.ones(400, 1, 48, 48)
+    sketch[:, :, 20:28] = 0
+    batch = {
+        "rgb": torch.full((400, 3, 48, 48), 0.5),
+        "sketch": sketch,
+        "has_sketch": torch.arange(400) % 2 == 0,
+        "seed": torch.arange(400),
+    }
+    used = is_bar(module.complete(batch, training=True)["sketch"])
+    assert not used[1::2].any()  # the sketch of an image without a file is computed
+    assert 0.68 < used[::2].float().mean() < 0.82
+
+
+def test_drawings_layout_balances_classes_and_predicts_from_drawn_lines(drawings) -> None:
+    shutil.rmtree(drawings / "train/images/games")
+    Image.new("RGB", (48, 48), "red").save(drawings / "train/images/books/9.png")
+    (drawings / "train/images/games").mkdir()
+    colorful(np.random.default_rng(1)).save(drawings / "train/images/games/0.png")
+    module = data(drawings, layout="drawings", labels=True, class_power=0.0)
+    module.setup("fit")
+    weights = module.sample_weights()
+    games = torch.tensor(["games" in source.name for source in module.train_data.sources])
+    assert weights[games].sum() == pytest.approx(weights[~games].sum())
+    assert sorted(Path(each.name).name for each in module.originals().sources) == ["1.png", "3.png"]
+
+
+def test_lines_drawn_replaces_xdog_for_a_folder_of_images(classes_folder) -> None:
+    module = data(classes_folder, lines="drawn")
+    rgb = torch.full((64, 3, 16, 16), 0.3)
+    rgb[..., 8:] = torch.tensor([0.2, 0.1, 0.4])[:, None, None]
+    batch = {"rgb": rgb, "seed": torch.arange(64)}
+    dark = module.complete(batch, training=False)["sketch"]
+    assert (dark[..., 12:] == 1).all()  # XDoG would be black
+    trained = module.complete(batch, training=True)["sketch"]
+    assert len({each.sum().item() for each in trained}) > 32
+
+
 def test_sketch_module_composites_transparent_line_art_on_white(tmp_path) -> None:
     ink = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
     ink.paste((0, 0, 0, 255), (10, 0, 20, 48))

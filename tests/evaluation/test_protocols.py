@@ -36,11 +36,13 @@ def test_shipped_protocols_name_existing_metrics_users_and_subsets() -> None:
     ("change", "message"),
     [
         (("version: 3\n", ""), "'version'"),
-        (("mode: squash", "mode: stretch"), "resize.mode must be one of squash, crop, none"),
+        (("mode: squash", "mode: stretch"), "resize.mode must be one of squash, crop, fit, none"),
         (("size: 256", "size: 4097"), "must be from 16 to 4096 pixels, got 4097"),
         (("interactions: [0]", "interactions: [1001]"), "whole numbers from 0 to 1000, got 1001"),
         (("interactions: [0]", "interactions: []"), "interactions"),
         (("coloring: colorizer", "coloring: pad"), "coloring must be one of colorizer, network"),
+        (("coloring:", "sketches: drawn\ncoloring:"), "sketches must be one of xdog, got 'drawn'"),
+        (("coloring:", "layout: pairs\ncoloring:"), "layout must be one of images, drawings, got 'pairs'"),
         (("interactions: [0]", "iterations: [0]"), "'iterations'"),
         (("{mode", "{{mode"), "YAML"),
     ],
@@ -64,6 +66,8 @@ metrics: [psnr]
 coloring: network
 subset: first5k
 references: pairs
+layout: drawings
+sketches: drawn
 user: {name: uniform_points, side: 4}
 background: {name: true_statistics, count: 2}
 interactions: [1000, 3, 3, 0]
@@ -80,6 +84,8 @@ notes: [one, two]
         coloring="network",
         subset="first5k",
         references="pairs",
+        layout="drawings",
+        sketches="drawn",
         user=UserChoice("uniform_points", {"side": 4}, 0),
         background=UserChoice("true_statistics", {}, 2),
         interactions=(0, 3, 1000),
@@ -96,6 +102,8 @@ def test_resize_matches_antialiased_bicubic_interpolation() -> None:
     expected = F.interpolate(rgb[None], (32, 32), mode="bicubic", antialias=True)[0]
     assert torch.equal(Resize("squash", 32)(rgb), expected)
     assert torch.equal(Resize("squash", 32)(expected), expected)
+    assert Resize("fit", 32)(rgb).shape == (3, 21, 32)
+    assert torch.equal(Resize("fit", 61)(rgb), rgb)
     assert [Resize("squash", 40).key, Resize("none", 0).key] == ["squash40-bicubic", "original-size"]
 
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.raster_image import RasterImage, chroma_note, composite_on_white, is_gray
+from colorzoo.image_io.raster_image import RasterImage, chroma_note, composite_on_white, is_gray, quantized
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import quantized, to_pil, write_image
+from colorzoo.image_io.write import to_pil, write_image
 
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)

@@ -29,7 +29,7 @@ from colorzoo.inference.task import preprocess
 from colorzoo.lru_cache import LRUCache
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
-from inference.test_sketches import drawing
+from inference.test_drawing import drawing
 
 PATH = ((0.0, 0.0), (SIDE / 2, 0.0), (SIDE / 2, float(SIDE)), (0.0, float(SIDE)))  # the dark wall
 FAR = red(80, 50, "everywhere")

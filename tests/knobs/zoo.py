@@ -66,6 +66,12 @@ KNOBS = {
         },
         exempt=("labels",),
     ),
+    "colorzoo2026_drawing": Knobs(
+        values={
+            "stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "decoder": 32, "vector": 32,
+            "embedding": 32,
+        },
+    ),
     "he2018": Knobs(
         values={"width": 0.25, "color_width": 0.25, "perceptual_share": 1.0},
         exempt=("perceptual_weight",),

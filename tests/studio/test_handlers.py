@@ -82,7 +82,7 @@ def test_open_proposes_a_sketch_model_for_sketches(pad: DirectPad, monkeypatch: 
     image[10:50, 12:62] = 0
     image[12:48, 14:60] = 255
     for is_sketch_model, available, proposed in (
-        (False, True, "cho2023_small"),  # its weights are in the package
+        (False, True, "colorzoo2026_drawing"),  # its weights are in the package
         (False, False, None),
         (True, False, "LocalHints"),
     ):

@@ -9,8 +9,8 @@ import pytest
 from pads import DirectPad, image_file, photo_file, pixels
 from PIL import Image
 
+from colorzoo.image_io.layers import color_layer, gray_levels
 from colorzoo.image_io.read import read_image
-from colorzoo.studio.layers import color_layer, gray_levels
 
 RNG = np.random.default_rng(0)
 

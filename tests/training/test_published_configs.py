@@ -26,6 +26,7 @@ OWN = {
     "cho2023/small_finish",
     "cho2023/webtoon",
     "colorzoo2026/train",
+    "colorzoo2026_drawing/train",
     "kim2021/su2020_small",
     "kim2021/zhang2016_small",
     "li2018/decoders",

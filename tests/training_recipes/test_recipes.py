@@ -23,7 +23,7 @@ RECIPES = [
     for recipe in importlib.import_module(module.name).RECIPES
 ]
 # Not from a paper: small models and colorzoo2026 belong to this project, and overlays require a model.
-OURS = ("cluster/", "colorzoo2026/", "data/", "loggers/", "sweeps/")
+OURS = ("cluster/", "colorzoo2026/", "colorzoo2026_drawing/", "data/", "loggers/", "sweeps/")
 # Settings that differ from the defaults: weight files, other sizes, and settings that only training from
 # scratch requires.
 NO_DEFAULTS = {

@@ -36,7 +36,7 @@ from colorzoo.image_io.frames import (
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import open_source, read_file
-from colorzoo.image_io.write import output_bit_depth, write_image, write_notes
+from colorzoo.image_io.write import output_bit_depth, output_format, write_image, write_layers, write_notes
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
@@ -164,6 +164,13 @@ class FileColorizer:
             note = f"the input was {IN_COLOR}; its colors were not used"
         # called before the network runs, because unsupported formats raise an error here
         lost = write_notes(task.target, first.image)
+        drawn = task.for_image(first.image)
+        if drawn is not task:
+            task = drawn
+            if origin is not None:  # the hash of the settings covers both models
+                found = task.origin_with_size(task.load()[0])
+                origin = replace(found, settings=origin.settings, source=origin.source, name=origin.name)
+                origin = origin_of_result(origin, origin.source, origin.name)
         prepared = task.prepare(first.image)
 
         def colorize_file() -> Write:
@@ -257,10 +264,14 @@ def _read(
 def _write_single(
     task: FileTask, colored: ColorizedImage, image: RasterImage, origin: ImageProvenance | None
 ) -> FileResult:
-    levels = colored.levels(output_bit_depth(task.target, image))
-    quality = task.settings.quality
-    save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
-    written = _save(save, task, colored.source(image), origin)
+    source = colored.source(image)
+    if output_format(task.target) == "OpenRaster":
+        save = partial(write_layers, task.target, colored.layers(source), overwrite=task.overwrite)
+    else:
+        levels = colored.levels(output_bit_depth(task.target, image))
+        quality = task.settings.quality
+        save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
+    written = _save(save, task, source, origin)
     notes = (*image.notes, *colored.notes, *written)
     return replace(task.result("colored", *notes), model=colored.model, stages=tuple(colored.stages))
 

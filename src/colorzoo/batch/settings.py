@@ -106,6 +106,20 @@ class GuidanceOptions(ColorSettings):
         COLORS,
         metavar="NAME=N,...",
     )
+    palette: str | None = option(
+        None,
+        "drawings only: colors to choose from, as #rrggbb,#rrggbb,... or an image with these colors",
+        COLORS,
+        metavar="COLORS",
+    )
+    variant: Annotated[int, Range(0, 1000)] | None = option(
+        None, "drawings only: 0 for the most likely colors, 1 and more for other colorings", COLORS
+    )
+    gap: Annotated[float, Range(0, 100)] | None = option(
+        None, "drawings only: width of the gaps in lines to close, at a shorter side of 1,000 pixels", COLORS
+    )
+    shading: bool = option(False, "drawings only: soft shading instead of flat colors", COLORS)
+    flats: bool = option(False, "drawings only: write the flat colors without the lines", COLORS)
     saturation: Fraction | None = option(None, "target mean saturation of the result, 0 to 1", COLORS)
     border: str | None = option(
         None,

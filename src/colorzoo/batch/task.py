@@ -19,14 +19,14 @@ from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import MAX_PIXELS
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.colorizer import Colorizer, choose_for_image
 from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.references import equal_or_given, recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.registry import model_card
-from colorzoo.weights.choice import ModelChoice
+from colorzoo.weights.choice import ModelChoice, choose_model
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
@@ -153,6 +153,13 @@ class FileTask:
         """
         return FileResult(self.name, str(self.target), status, notes)
 
+    def for_image(self, image: RasterImage) -> FileTask:
+        """Return the task for an image, with the default model for drawings if the image is line art."""
+        if self.choice is None or self.exemplar is not None:
+            return self
+        choice = choose_for_image(self.choice, self.guidance, image)
+        return self if choice is self.choice else replace(self, choice=choice, colorizer=None)
+
     def prepare(self, image: RasterImage) -> ColorizeTask:
         """Load the model, detect the scan border of an image, and preprocess the image.
 
@@ -207,12 +214,18 @@ class FileTask:
         hashed = {**recipe.to_dict(), "image": None}
         return origin_of_model(
             model,
-            [settings, hashed],
+            [settings, hashed, *self._drawing_weights],
             options={name: value for name, value in settings.items() if name not in _IN_RECIPE},
             recipe=self.effective_recipe().to_json(),
             crop="" if self.recipe.crop is None else self.recipe.crop.to_text(),
             files=self.used_files,
         )
+
+    @property
+    def _drawing_weights(self) -> list[str]:
+        """SHA-256 of the weights that color drawings, if the default model is used; see `for_image`."""
+        is_default = self.choice is not None and self.choice.ranked is not None
+        return [choose_model(None, "sketch").sha256] if is_default else []
 
     def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
         """Return `origin` with the network input size among its options.

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import ImageColor
 
@@ -30,13 +30,14 @@ from colorzoo.console import print_line, printed_warnings, progress_bar, record_
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import BoxHint, PointHint, Recipe
 from colorzoo.guidance.border import parse_border
+from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
 from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.colorizer import choose_for_guidance
-from colorzoo.inference.references import describe_statistics, require_color
+from colorzoo.inference.references import describe_statistics, main_colors, require_color
 from colorzoo.inference.task import read_recipe
 
 if TYPE_CHECKING:
@@ -270,8 +271,40 @@ def _recipe(args: GuidanceOptions) -> Recipe:
     crop = recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop")
     finish = recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish")
     return replace(
-        recipe, points=recipe.points + points, boxes=boxes, border=border, crop=crop, finish=finish
+        recipe,
+        points=recipe.points + points,
+        boxes=boxes,
+        border=border,
+        crop=crop,
+        finish=finish,
+        drawing=_drawing_settings(args, recipe.drawing),
     )
+
+
+def _drawing_settings(args: GuidanceOptions, given: DrawingSettings | None) -> DrawingSettings | None:
+    """Return the settings for drawings of a recipe, updated with the options."""
+    changes: dict[str, Any] = {
+        name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None
+    }
+    if args.palette is not None:
+        changes["palette"] = _parse_palette(args.palette)
+    changes |= {name: True for name in ("shading", "flats") if getattr(args, name)}
+    return replace(given or DrawingSettings(), **changes) if changes else given
+
+
+def _parse_palette(text: str) -> tuple[str, ...]:
+    """Return the colors of ``--palette``: a list of colors, or the main colors of an image."""
+    if Path(text).is_file():
+        image = read_image(Path(text))
+        require_color(image, text)
+        return main_colors(image)
+    try:
+        colors = [ImageColor.getrgb(color.strip())[:3] for color in text.split(",")]
+    except ValueError:
+        raise GuidanceError(
+            f"--palette must be colors such as #c04020,#f0e0d0 or the path of an image, got {text!r}"
+        ) from None
+    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colors)
 
 
 def parse_point(text: str, reach: str | None = None) -> PointHint:

@@ -22,7 +22,6 @@ from colorzoo.color.lab import lab_to_rgb as lab_to_rgb
 from colorzoo.color.lab import lightness_to_rgb as lightness_to_rgb
 from colorzoo.color.lab import rgb_to_lab as rgb_to_lab
 from colorzoo.color.sketch import canny_sketch as canny_sketch
-from colorzoo.color.sketch import clean_line_art as clean_line_art
 from colorzoo.color.sketch import rgb_to_gray as rgb_to_gray
 from colorzoo.color.sketch import xdog as xdog
 
@@ -32,7 +31,6 @@ __all__ = [
     "bilinear_bins",
     "canny",
     "canny_sketch",
-    "clean_line_art",
     "grid_centers",
     "grid_index",
     "hull_centers",

@@ -1,4 +1,7 @@
-"""Extraction of sketches from color images (XDoG, Canny), and cleaning of line art.
+"""Extraction of sketches from color images.
+
+XDoG and Canny are the extractors of the papers. XDoG with a small standard deviation keeps the tone of
+surfaces, which drawn lines do not have. `color_edges`, `drawn_lines` and `difference_lines` leave no tone.
 
 All functions are batched and run on the device of the input.
 """
@@ -12,12 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color.edges import canny
+from colorzoo.color.lab import rgb_to_lab
+from colorzoo.randomness import copy_to
 
 SIGMAS = (0.3, 0.4, 0.5)
 """Standard deviations of XDoG in pixels for training; larger values give thicker lines."""
 
-_PAPER = 0.92  # pixels above this gray level, relative to the paper, belong to the paper
-_FAINTEST_INK = 0.7  # gray level relative to the paper; an image without darker pixels has no lines
+_PEN = 0.6  # standard deviation in pixels that softens the lines of `color_edges`
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
@@ -71,7 +75,7 @@ def xdog(
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: 1 for paper, 0 for ink.
     """
-    sigmas = torch.as_tensor(sigma, dtype=torch.float32, device="cpu").expand(len(gray))
+    sigmas = _per_image(sigma, len(gray))
     with torch.autocast(gray.device.type, enabled=False):
         level = gray.float()
         fine, coarse = _blur(level, sigmas), _blur(level, k * sigmas)
@@ -80,6 +84,85 @@ def xdog(
             lines = level * lines
         soft = 1 + torch.tanh(steepness * (lines - threshold))
         return torch.where(lines >= threshold, torch.ones_like(lines), soft)
+
+
+def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Tensor = 0.8) -> Tensor:
+    """Extract the boundaries between flat colors as lines.
+
+    Examples:
+        >>> color_edges(torch.full((2, 3, 16, 16), 0.3)).min()
+        tensor(1.)
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        threshold: Minimum color difference of neighboring pixels in CIE units (sum over L, a and b): a
+            number, or ``(B,)`` values.
+        sigma: Standard deviation in pixels of the Gaussian that smooths the colors: a number, or ``(B,)``
+            values.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
+    """
+    sigmas = _per_image(sigma, len(rgb))
+    channels = rgb_to_lab(rgb).flatten(0, 1)[:, None]
+    lab = _blur(channels, sigmas.repeat_interleave(3)).view_as(rgb)
+    rows, columns = (lab.diff(dim=dim).abs().sum(1, keepdim=True) for dim in (2, 3))
+    largest = torch.maximum(F.pad(rows, (0, 0, 0, 1)), F.pad(columns, (0, 1)))
+    edges = (largest > _column(threshold, rgb)).float()
+    soft = _blur(edges, _per_image(_PEN, len(rgb)))
+    return 1 - (soft / _PEN).clamp(max=1)
+
+
+def drawn_lines(
+    rgb: Tensor, width: int = 5, level: float | Tensor = 0.08, gain: float | Tensor = 2.5
+) -> Tensor:
+    """Extract the dark strokes of colored drawings; surfaces become paper, whatever their tone.
+
+    Examples:
+        >>> drawn_lines(torch.full((2, 3, 16, 16), 0.3)).min()
+        tensor(1.)
+
+    The gray image is divided by its maximum in a neighborhood that is wider than a stroke (color dodge).
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        width: Side of the neighborhood in pixels, an odd number.
+        level: Contrast of a stroke below which it becomes paper: a number, or ``(B,)`` values.
+        gain: Factor on the contrast of the strokes: a number, or ``(B,)`` values.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
+    """
+    gray = rgb_to_gray(rgb)
+    widest = F.max_pool2d(gray, width, stride=1, padding=width // 2)
+    widest = F.avg_pool2d(widest, 3, stride=1, padding=1, count_include_pad=False)
+    contrast = 1 - (gray + 0.02) / (widest + 0.02)
+    return 1 - ((contrast - _column(level, rgb)).clamp(min=0) * _column(gain, rgb)).clamp(max=1)
+
+
+def difference_lines(
+    rgb: Tensor, sigma: float | Tensor = 1.0, threshold: float | Tensor = 0.01, gain: float | Tensor = 40.0
+) -> Tensor:
+    """Extract lines with a difference of Gaussians that has no constant part, so surfaces become paper.
+
+    Examples:
+        >>> difference_lines(torch.full((2, 3, 16, 16), 0.3)).min()
+        tensor(1.)
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        sigma: Standard deviation of the narrow Gaussian in pixels: a number, or ``(B,)`` values.
+        threshold: Difference relative to the brightness of the neighborhood below which a pixel is paper: a
+            number, or ``(B,)`` values.
+        gain: Factor on the difference: a number, or ``(B,)`` values.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
+    """
+    gray, sigmas = rgb_to_gray(rgb), _per_image(sigma, len(rgb))
+    fine, coarse, wide = (_blur(gray, scale * sigmas) for scale in (1.0, 1.6, 4.0))
+    darker = (coarse - fine) / (wide + 0.25) - _column(threshold, rgb)
+    return 1 - (darker.clamp(min=0) * _column(gain, rgb)).clamp(max=1)
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:
@@ -98,31 +181,14 @@ def canny_sketch(rgb: Tensor) -> Tensor:
     return 1 - canny(rgb_to_gray(rgb)).float()
 
 
-def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
-    """Normalize scanned line art to white paper and black ink.
+def _per_image(value: float | Sequence[float] | Tensor, batch: int) -> Tensor:
+    """Return ``(B,)`` float32 values on the CPU."""
+    return torch.as_tensor(value, dtype=torch.float32, device="cpu").expand(batch)
 
-    Examples:
-        >>> clean_line_art(torch.full((2, 1, 32, 32), 0.8)).shape
-        torch.Size([2, 1, 32, 32])
 
-    The paper level is the smoothed maximum around each pixel, so gray, yellowed and unevenly lit paper
-    becomes white. The ink level is the 1st percentile of the image relative to the paper.
-
-    Args:
-        gray: ``(B, 1, H, W)`` in [0, 1].
-        reach: Side of the square neighborhood in pixels.
-
-    Returns:
-        ``(B, 1, H, W)`` in [0, 1]; an image without lines becomes white.
-    """
-    reach = min(reach, *gray.shape[-2:])
-    reach -= 1 - reach % 2  # odd
-    paper = F.max_pool2d(gray, reach, stride=1, padding=reach // 2)
-    paper = F.avg_pool2d(paper, reach, stride=1, padding=reach // 2, count_include_pad=False)
-    share = (gray / paper.clamp(min=1e-3)).clamp(max=1)
-    ink = share.flatten(1).kthvalue(1 + share[0].numel() // 100, dim=1).values.view(-1, 1, 1, 1)
-    ink = ink.clamp(max=_FAINTEST_INK)
-    return ((share - ink) / (_PAPER - ink)).clamp(0, 1)
+def _column(value: float | Tensor, images: Tensor) -> float | Tensor:
+    """Return a number unchanged, or ``(B,)`` values as ``(B, 1, 1, 1)`` on the device of the images."""
+    return copy_to(value, images.device).view(-1, 1, 1, 1) if isinstance(value, Tensor) else value
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:

@@ -95,6 +95,22 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
     return jittered.clamp(0, 1)
 
 
+def rotate_hue(rgb: Tensor, turns: Tensor) -> Tensor:
+    """Rotate the HSV hue of each image.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        turns: ``(B,)`` angle of each image as a fraction of a full turn.
+
+    Returns:
+        ``(B, 3, H, W)`` in [0, 1].
+    """
+    h, s, v = rgb_to_hsv(rgb).split(1, dim=1)
+    h = (h + 2 * math.pi * turns[:, None, None, None]) % (2 * math.pi)
+    rotated: Tensor = hsv_to_rgb(torch.cat([h, s, v], dim=1))
+    return rotated.clamp(0, 1)
+
+
 def random_windows(
     count: int,
     generators: Generators,

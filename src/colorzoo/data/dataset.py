@@ -48,6 +48,7 @@ class Batch(TypedDict):
         classes: ``(B, 1, H, W)`` uint8 class of each pixel; 0 is unlabeled.
         boxes: ``(K, 4)`` float32 boxes of each image: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 sketches in [0, 1]: 1 is paper, 0 is ink.
+        has_sketch: ``(B,)`` bool; True if the sketch was read from a file. Absent if all images have a file.
         reference: ``(B, 3, h, w)`` float32 reference image (exemplar) of each image, in [0, 1].
         self_made: ``(B,)`` bool; True if the reference was derived from the target image.
     """
@@ -59,6 +60,7 @@ class Batch(TypedDict):
     classes: NotRequired[Tensor]
     boxes: NotRequired[list[Tensor]]
     sketch: NotRequired[Tensor]
+    has_sketch: NotRequired[Tensor]
     reference: NotRequired[Tensor]
     self_made: NotRequired[Tensor]
 
@@ -79,6 +81,7 @@ class Sample(TypedDict):
         classes: ``(1, H, W)`` uint8 class of each pixel.
         boxes: ``(K, 4)`` float32 boxes of objects: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(1, H, W)`` uint8 sketch: 255 is paper, 0 is ink.
+        has_sketch: bool scalar: whether the sketch was read from a file.
         reference: ``(3, h, w)`` uint8 reference image.
     """
 
@@ -89,6 +92,7 @@ class Sample(TypedDict):
     classes: NotRequired[Tensor]
     boxes: NotRequired[Tensor]
     sketch: NotRequired[Tensor]
+    has_sketch: NotRequired[Tensor]
     reference: NotRequired[Tensor]
 
 

@@ -1,4 +1,4 @@
-"""Helpers for data set layouts: required paths, labels from folders, and list files."""
+"""Helpers for data set layouts: required paths, labels from folders, list files, and pairs of files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colorzoo.data.image_table import ImageTable
+from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
 from colorzoo.files import open_text
@@ -149,3 +149,37 @@ def file_number(name: str) -> int | None:
     """Return the number at the end of a file name such as ``val_00000293.JPEG``, or None."""
     match = re.search(r"(\d+)\.\w+$", name)
     return int(match[1]) if match else None
+
+
+def pair_sketches(colors: Path, sketches: Sequence[Path], *, required: bool = True) -> ImageTable:
+    """Return a table of color images with their sketches, matched by the file name.
+
+    The extensions of the files can differ.
+
+    Args:
+        colors: Folder of color images.
+        sketches: Folders of sketches.
+        required: Whether each image needs a sketch in at least one folder.
+
+    Raises:
+        DataError: An image has no sketch.
+    """
+    drawn = [
+        {_stem(source, folder): source for source in find_sources(folder)}
+        for folder in sketches
+        if required or folder.is_dir()
+    ]
+    pairs: list[tuple[StoredImage, list[StoredImage]]] = []
+    for source in find_sources(colors):
+        stem = _stem(source, colors)
+        partners = [found[stem] for found in drawn if stem in found]
+        if required and not partners:
+            where = " or ".join(repr(str(folder)) for folder in sketches)
+            raise DataError(f"{source.name!r} has no sketch; expected an image named {stem!r} in {where}")
+        pairs.append((source, partners))
+    sources = Sources.of((source for source, _ in pairs), colors)
+    return ImageTable(sources, partners=Partners.of(partners for _, partners in pairs))
+
+
+def _stem(source: StoredImage, folder: Path) -> str:
+    return str(Path(source.name).relative_to(folder).with_suffix(""))

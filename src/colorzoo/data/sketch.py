@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,21 +12,26 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
+from colorzoo.color.sketch import SIGMAS, drawn_lines, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
-from colorzoo.data.image_table import ImageTable, Partners
+from colorzoo.data.image_table import ImageTable
+from colorzoo.data.layouts import pair_sketches
+from colorzoo.data.line_art import random_lines, vary_lines
 from colorzoo.data.originals import Originals
-from colorzoo.data.sources import Sources, StoredImage, find_sources
+from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
 from colorzoo.randomness import draw_uniform, image_generators, stream_seed
 from colorzoo.settings import NonNegativeFloat
 
-SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
+SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix", "drawings"]
+Lines = Literal["xdog", "drawn"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
 """Folders of the three Tag2Pix sketch types, at least one of which must exist."""
+
+_FILES_USED = 0.75  # fraction of training samples with a sketch file that use it
 
 
 class SketchDataModule(FolderDataModule):
@@ -48,14 +54,20 @@ class SketchDataModule(FolderDataModule):
       ``color`` and ``sketch``; the files of a pair have the same name except for the suffix.
     - ``tag2pix``: for training, ``rgb_train`` and at least one of ``keras_train``, ``xdog_train`` and
       ``simpl_train`` (training draws a sketch per image); for validation, ``benchmark`` and ``keras_test``.
+    - ``drawings``: ``train`` and ``val``, each with ``images`` and, for some or all images, drawn lines with
+      the same name in ``lines``. Training uses the drawn lines in 75 % of the samples of these images, and
+      computed lines otherwise.
 
     Args:
         root: Folder of the data set.
         layout: A layout from the list above, or ``auto`` to detect the layout from the folders.
-        sigmas: Line widths of computed sketches, as standard deviations of XDoG in pixels. Training draws a
-            width for each image; validation uses the middle width.
-        extract: Replacement for XDoG, such as ``colorzoo.color.canny_sketch`` or a network: a function from
-            images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
+        lines: Kind of computed sketches: ``xdog``, or ``drawn`` for lines without tone as in real drawings.
+            With ``drawn``, training draws an extractor and its settings for each image (`random_lines`), and
+            makes random lines thicker, broken, faint or noisy (`vary_lines`).
+        sigmas: Line widths of ``xdog`` sketches, as standard deviations in pixels. Training draws a width for
+            each image; validation uses the middle width.
+        extract: Replacement for the extraction by ``lines``, such as ``colorzoo.color.canny_sketch`` or a
+            network: a function from images ``(B, 3, H, W)`` to sketches ``(B, 1, H, W)``, both in [0, 1].
         jitter: Whether to jitter the colors of training images after computing their sketches
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color hint.
         jitter_hue: Maximum hue rotation of ``jitter`` in degrees; 40 in Cho et al. 2023, 180 for all hues.
@@ -68,6 +80,7 @@ class SketchDataModule(FolderDataModule):
         self,
         root: str,
         layout: SketchLayout = "auto",
+        lines: Lines = "xdog",
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
@@ -87,6 +100,11 @@ class SketchDataModule(FolderDataModule):
             return super().find_images(split)
         if layout == "pairs":
             return pair_sketches(root / split / "color", [root / split / "sketch"])
+        if layout == "drawings":
+            images = root / split / "images"
+            table = pair_sketches(images, [root / split / "lines"], required=False)
+            labeled = split == "train"
+            return replace(table, labels=self._label(table.sources, images).labels) if labeled else table
         if split == "val":
             return pair_sketches(root / "benchmark", [root / "keras_test"])
         folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
@@ -105,23 +123,30 @@ class SketchDataModule(FolderDataModule):
             return super().originals()
         partners = self.find_images("val").first(self.hparams.val_limit).partners
         assert partners is not None, "pair_sketches finds partners"
-        return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
+        sketches = (partners[i][0] for i in range(len(partners)) if partners[i])
+        return Originals(Sources.of(sketches), self.hparams.root)
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return a dataset of image crops, with sketches if the layout contains sketch files."""
         if images.partners is None:
             return super().make_dataset(images, train=train)
         side = self.train_side if train else self.hparams.val_size
-        return SketchedDataset(images.sources, images.partners, side=side, random_crop=train)
+        return SketchedDataset(images, side=side, random_crop=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Compute missing sketches, then jitter the colors if ``jitter`` is set."""
-        if "sketch" not in batch:
-            batch = {**batch, "sketch": self._draw(batch, training=training)}
+        if "sketch" not in batch or "has_sketch" in batch:
+            batch = {**batch, "sketch": self._sketches(batch, training=training)}
         if training and self.hparams.jitter:
             generators = image_generators(batch["seed"], "jitter")
             batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
         return batch
+
+    @property
+    def _labeled_folder(self) -> Path:
+        """Parent of the class folders."""
+        root = Path(self.hparams.root)
+        return root / "train/images" if self._layout == "drawings" else super()._labeled_folder
 
     @property
     def _layout(self) -> SketchLayout:
@@ -131,16 +156,34 @@ class SketchDataModule(FolderDataModule):
         root = Path(self.hparams.root)
         if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
             return "pairs"
+        if (root / "train/images").is_dir() and (root / "train/lines").is_dir():
+            return "drawings"
         return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"
 
-    def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
-        rgb, widths = batch["rgb"], torch.tensor(self.hparams.sigmas)
+    def _sketches(self, batch: dict[str, Any], *, training: bool) -> Tensor:
+        """Return the sketches of a batch in which some or all images have no sketch file."""
+        rgb, seeds = batch["rgb"], batch["seed"]
+        sketches = self._extract(rgb, seeds, training=training)
+        if "sketch" in batch:
+            used = batch["has_sketch"]
+            if training:
+                draws = draw_uniform(image_generators(seeds, "files"), len(rgb), 1, rgb.device)
+                used = used & (draws[:, 0] < _FILES_USED)
+            sketches = torch.where(used[:, None, None, None], batch["sketch"], sketches)
+        varied = training and self.hparams.lines == "drawn"
+        return vary_lines(sketches, seeds) if varied else sketches
+
+    def _extract(self, rgb: Tensor, seeds: Tensor, *, training: bool) -> Tensor:
+        """Compute the sketches of images."""
         if self.hparams.extract is not None:
             sketch: Tensor = self.hparams.extract(rgb)
             return sketch
+        if self.hparams.lines == "drawn":
+            return random_lines(rgb, seeds) if training else drawn_lines(rgb)
+        widths = torch.tensor(self.hparams.sigmas)
         chosen = torch.full((len(rgb),), len(widths) // 2)
         if training:
-            draws = draw_uniform(image_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
+            draws = draw_uniform(image_generators(seeds, "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
 
@@ -148,60 +191,39 @@ class SketchDataModule(FolderDataModule):
 class SketchedDataset(Dataset[Sample]):
     """Dataset of square uint8 crops of color images and sketches at the same position.
 
+    If some images have no sketch, their sketch is blank, and all samples have the entry ``has_sketch``.
+
     Args:
-        colors: The color images.
-        sketches: Sketches of each image. The sample seed selects one sketch of the image.
+        images: Table of color images, with their sketches as partners. The sample seed selects one sketch of
+            the image.
         side: Side of the crop in pixels.
         random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
     """
 
-    def __init__(
-        self, colors: Sequence[StoredImage], sketches: Partners, *, side: int, random_crop: bool
-    ) -> None:
-        self.colors, self.sketches, self.side, self.random_crop = colors, sketches, side, random_crop
+    def __init__(self, images: ImageTable, *, side: int, random_crop: bool) -> None:
+        assert images.partners is not None, "images have sketches"
+        self.images, self.sources, self.sketches = images, images.sources, images.partners
+        self.side, self.random_crop = side, random_crop
+        self.complete = bool(self.sketches.counts().all())
 
     def __len__(self) -> int:
-        return len(self.colors)
+        return len(self.sources)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
-        rgb = read_rgb(self.colors[index], self.side)
+        rgb = read_rgb(self.sources[index], self.side)
         drawn = self.sketches[index]
-        lines = read_rgb(drawn[stream_seed("drawing", seed) % len(drawn)], self.side)
-        gray = rgb_to_gray(lines[None])
-        if lines.shape != rgb.shape:  # the sizes of the two files can be rounded differently
+        gray = torch.full_like(rgb[:1], 255)
+        if drawn:
+            gray = self._read_sketch(drawn[stream_seed("drawing", seed) % len(drawn)], rgb)
+        both = crop_square(torch.cat([rgb, gray]), self.side, seed if self.random_crop else None)
+        sample = Sample(rgb=both[:3], seed=torch.tensor(seed), name=self.sources[index].name, sketch=both[3:])
+        return sample if self.complete else Sample(**sample, has_sketch=torch.tensor(bool(drawn)))
+
+    def _read_sketch(self, source: StoredImage, rgb: Tensor) -> Tensor:
+        """Read a sketch as ``(1, H, W)`` uint8 at the size of its color image."""
+        gray = rgb_to_gray(read_rgb(source, self.side)[None])
+        if gray.shape[2:] != rgb.shape[1:]:  # the sizes of the two files can be rounded differently
             gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)
-        both = torch.cat([rgb, gray[0].round().clamp(0, 255).to(torch.uint8)])
-        both = crop_square(both, self.side, seed if self.random_crop else None)
-        name = self.colors[index].name
-        return Sample(rgb=both[:3], seed=torch.tensor(seed), name=name, sketch=both[3:])
-
-
-def pair_sketches(colors: Path, sketches: Sequence[Path]) -> ImageTable:
-    """Return a table of color images with their sketches, matched by the file name.
-
-    The extensions of the files can differ.
-
-    Args:
-        colors: Folder of color images.
-        sketches: Folders of sketches; each image needs a sketch in at least one folder.
-
-    Raises:
-        DataError: An image has no sketch.
-    """
-    drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
-    pairs: list[tuple[StoredImage, list[StoredImage]]] = []
-    for source in find_sources(colors):
-        stem = _stem(source, colors)
-        partners = [found[stem] for found in drawn if stem in found]
-        if not partners:
-            where = " or ".join(repr(str(folder)) for folder in sketches)
-            raise DataError(f"{source.name!r} has no sketch; expected an image named {stem!r} in {where}")
-        pairs.append((source, partners))
-    sources = Sources.of((source for source, _ in pairs), colors)
-    return ImageTable(sources, partners=Partners.of(partners for _, partners in pairs))
-
-
-def _stem(source: StoredImage, folder: Path) -> str:
-    return str(Path(source.name).relative_to(folder).with_suffix(""))
+        return gray[0].round().clamp(0, 255).to(torch.uint8)

@@ -19,13 +19,14 @@ from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.exemplar_pairs import read_pairs
+from colorzoo.data.layouts import pair_sketches
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
-from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import open_text
 from colorzoo.guidance import Boxes
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
-from colorzoo.simulation import TargetImage
+from colorzoo.simulation import DrawingRegions, TargetImage
 
 _IMAGENET = "ILSVRC2012_val_"
 _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
@@ -47,6 +48,8 @@ class Item:
         sha256: SHA-256 of the image file; empty until `hashed` computes it.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.
+        lines: Location of the drawn lines, or None.
+        lines_sha256: SHA-256 of the file of the drawn lines; empty without drawn lines.
     """
 
     name: str
@@ -57,11 +60,14 @@ class Item:
     sha256: str = ""
     reference_sha256: str = ""
     reference_name: str = ""
+    lines: StoredImage | None = None
+    lines_sha256: str = ""
 
     @property
     def key(self) -> str:
         """Hash of the image and its annotations; used in the path of the cache entry."""
-        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes))
+        drawn = [] if self.lines is None else [self.lines_sha256]
+        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes), *drawn)
 
     def hashed(self) -> Item:
         """Return a copy with the hashes of the files.
@@ -70,11 +76,13 @@ class Item:
             ImageError: A file cannot be read.
         """
         try:
-            own = hashlib.sha256(self.source.read()).hexdigest()
-            other = "" if self.reference is None else hashlib.sha256(self.reference.read()).hexdigest()
+            own, other, lines = (
+                "" if file is None else hashlib.sha256(file.read()).hexdigest()
+                for file in (self.source, self.reference, self.lines)
+            )
         except OSError as error:
             raise ImageError(f"{self.name} cannot be read: {error.strerror or error}") from error
-        return replace(self, sha256=own, reference_sha256=other)
+        return replace(self, sha256=own, reference_sha256=other, lines_sha256=lines)
 
 
 def select_images(
@@ -92,10 +100,12 @@ def select_images(
         The images, and a note on deviations from the images of the protocol (empty without deviations).
 
     Raises:
-        DataError: The folder is missing or empty, or does not contain the required pairs file.
+        DataError: The folder is missing or empty, or does not contain the files that the protocol requires.
     """
     if protocol.references == "pairs":
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
+    elif protocol.layout == "drawings":
+        items = _with_lines(folder, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
     items, deviation = _subset(_boxed(_labeled(items, folder), folder), protocol.subset)
@@ -115,6 +125,26 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
     for target, reference in read_pairs(folder, pairs, pairs)[1]:
         names = (_relative(source.name, folder) for source in (target, reference))
         items.append(Item(next(names), target, reference, reference_name=next(names)))
+    return items
+
+
+def _with_lines(folder: Path, protocol: Protocol) -> list[Item]:
+    """Return the color images with drawn lines."""
+    images, lines = folder / "images", folder / "lines"
+    items = []
+    if images.is_dir() and lines.is_dir():
+        table = pair_sketches(images, [lines], required=False)
+        assert table.partners is not None, "pair_sketches finds partners"
+        for source, drawn in zip(
+            table.sources, map(table.partners.__getitem__, range(len(table))), strict=True
+        ):
+            if drawn:
+                items.append(Item(_relative(source.name, folder), source, lines=drawn[0]))
+    if not items:
+        raise DataError(
+            f"protocol {protocol.name} requires images in {str(images)!r} and drawn lines with the same "
+            f"names in {str(lines)!r}"
+        )
     return items
 
 
@@ -209,6 +239,8 @@ class Truth:
         seed: Random seed of the image.
         label: Class index, or None if it is unknown.
         boxes: Boxes of objects, or None if they are unknown.
+        lines: ``(1, 1, H, W)`` drawn lines in [0, 1], or None.
+        sketches: Input of sketch models: XDoG or the drawn lines.
     """
 
     def __init__(
@@ -219,9 +251,11 @@ class Truth:
         seed: int = 0,
         label: int | None = None,
         boxes: Boxes | None = None,
+        lines: Tensor | None = None,
+        sketches: Sketches = "xdog",
     ) -> None:
         self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
-        self.boxes = boxes
+        self.boxes, self.lines, self.sketches = boxes, lines, sketches
         self.lab = rgb_to_lab(rgb)
         self.ab = self.lab[:, 1:]
 
@@ -248,12 +282,19 @@ class Truth:
 
     @cached_property
     def sketch_scene(self) -> TargetImage:
-        """Target image for models whose input is a sketch; XDoG extracts the sketch from the ground truth."""
-        return TargetImage(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
+        """Target image for models whose input is a sketch."""
+        sketch = self.lines if self.lines is not None and self.sketches == "drawn" else None
+        sketch = xdog(rgb_to_gray(self.rgb)) if sketch is None else sketch
+        return TargetImage(sketch, self.rgb, self.ab, self.seed, self.reference)
+
+    @cached_property
+    def regions(self) -> DrawingRegions | None:
+        """Regions between the drawn lines, or None without drawn lines."""
+        return None if self.lines is None else DrawingRegions.of(self.lines)
 
 
 def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
-    """Read an image and its reference, and resize them to the protocol's size.
+    """Read an image, its reference and its drawn lines, and resize them to the protocol's size.
 
     Raises:
         ImageError: A file cannot be decoded or is too small.
@@ -276,7 +317,16 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         corners = torch.tensor(item.boxes).view(-1, 4) - torch.tensor([left, top]).repeat(2)
         corners = (corners / torch.tensor([width, height]).repeat(2)).clamp(0, 1)
         boxes = Boxes.of([corners[(corners[:, 2:] > corners[:, :2]).all(1)]]).to(device)
-    return Truth(rgb, size, reference, seed, item.label, boxes)
+    lines = None
+    if item.lines is not None:
+        decoded = _decode(item.lines, f"the line art of {item.name}")
+        if decoded.shape != image.shape:
+            raise ImageError(
+                f"the line art of {item.name} must have the size of the image ({size[1]} x {size[0]} "
+                f"pixels), got {decoded.shape[2]} x {decoded.shape[1]} pixels"
+            )
+        lines = rgb_to_gray(_resized(decoded, protocol, device))
+    return Truth(rgb, size, reference, seed, item.label, boxes, lines, protocol.sketches)
 
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:

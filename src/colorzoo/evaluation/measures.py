@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.protocol import Protocol
@@ -31,6 +32,8 @@ Values = list[list[float]]
 """Metric states (moments) of one image, with a list for each output of a measure."""
 
 SCRIBBLE_RADIUS = 16  # pixels; colors may change within this distance from a scribble
+REGION_TOLERANCE = 10.0
+"""Maximum color difference of a region in `region_accuracy`, in CIE units (CIE76), a project choice."""
 
 
 class Bleeding:
@@ -142,7 +145,8 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
     """Return a dict that maps names to constructors of the measures that are not metrics.
 
-    These measures compare a result with the method's result before the first interaction.
+    These measures compare a result with the method's result before the first interaction, or the regions of
+    a drawing with the ground truth.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -152,6 +156,14 @@ def own_measures() -> Mapping[str, Callable[[], Measure]]:
         ),
         "drift": lambda: _mean_measure(
             "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
+        ),
+        "region_accuracy": lambda: _mean_measure(
+            "region_accuracy",
+            "region_area_within_de10",
+            "Region accuracy",
+            "higher",
+            _region_accuracy,
+            digits=3,
         ),
     }
 
@@ -196,6 +208,20 @@ def _drift(result: MeasuredImage) -> Tensor:
     distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
     drift: Tensor = distance[~near].mean()  # NaN if all pixels are near
     return drift
+
+
+def _region_accuracy(result: MeasuredImage) -> Tensor:
+    """Return the fraction of the area whose region has a mean color near the true mean color.
+
+    The limit is `REGION_TOLERANCE`. The value is NaN for an image without drawn lines.
+    """
+    regions = result.truth.regions
+    if regions is None:
+        return torch.tensor(torch.nan)
+    colors = torch.stack([regions.colors(rgb).T for rgb in (result.rgb, result.truth.rgb)])
+    found, true = rgb_to_lab(colors[..., None])[..., 0]
+    near = torch.linalg.vector_norm(found - true, dim=0) <= REGION_TOLERANCE
+    return (regions.areas * near).sum() / regions.areas.sum()
 
 
 def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:

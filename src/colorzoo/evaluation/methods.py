@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import FindsBoxes, ProposesPoints, ProposesRegions
+from colorzoo.capabilities import ColorsRegions, FindsBoxes, ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import walk_files
@@ -21,11 +21,13 @@ from colorzoo.evaluation.images import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Guidance, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, next_point
+from colorzoo.inference.pipeline import drawing_of, network_input
 from colorzoo.inference.references import ReadReference
+from colorzoo.inference.steps.drawing import region_votes
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import clip_colors
 from colorzoo.registry import model_card
@@ -267,12 +269,35 @@ class Proposer:
         return torch.tensor([[int(y), int(x)]])
 
 
+@dataclass(frozen=True)
+class RegionRanker:
+    """Object that orders the regions of a drawing by the prediction of a model.
+
+    Attributes:
+        colorizer: Colorizer of a model that `ColorsRegions`.
+    """
+
+    colorizer: Colorizer
+
+    def ranked_regions(self, sketch: Tensor) -> list[int]:
+        """Return the regions of a sketch ``(1, 1, H, W)``; see `RanksRegions`."""
+        model = self.colorizer.model
+        assert isinstance(model, ColorsRegions), "proposer_of tests this"
+        task = self.colorizer.prepare(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
+        drawing, network_sketch = drawing_of(task), network_input(task)
+        prediction = self.colorizer.predict(network_sketch, Guidance())
+        votes = region_votes(prediction, drawing, network_sketch)
+        return model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
+
+
 def proposer_of(model: ColoringModel) -> object:
     """Return the object that proposes points or regions to simulated users.
 
-    The object is a `Proposer` if the model accepts points but proposes neither points nor regions. Otherwise,
-    the object is the model.
+    The object is a `RegionRanker` if the model predicts the colors of regions. The object is a `Proposer` if
+    the model accepts points but proposes neither points nor regions. Otherwise, the object is the model.
     """
+    if isinstance(model, ColorsRegions):
+        return RegionRanker(Colorizer(model, device=str(model.device), precision="float32"))
     proposes = isinstance(model, ProposesPoints | ProposesRegions)
     return model if proposes or "points" not in model.accepts else Proposer(model)
 

@@ -14,10 +14,12 @@ from torch.nn import functional as F
 
 from colorzoo.errors import DataError
 
-ResizeMode = Literal["squash", "crop", "none"]
+ResizeMode = Literal["squash", "crop", "fit", "none"]
 References = Literal["none", "pairs"]
 BoxUse = Literal["optional", "required"]
 Coloring = Literal["colorizer", "network"]
+Layout = Literal["images", "drawings"]
+Sketches = Literal["xdog", "drawn"]
 MAX_INTERACTIONS = 1000
 
 
@@ -27,8 +29,8 @@ class Resize:
 
     Attributes:
         mode: ``squash`` resizes to a square and ignores the aspect ratio. ``crop`` resizes the central
-            square. ``none`` keeps the original size.
-        size: Side of the square in pixels.
+            square. ``fit`` keeps the aspect ratio. ``none`` keeps the original size.
+        size: Side of the square, or longer side for ``fit``, in pixels.
     """
 
     mode: ResizeMode
@@ -45,6 +47,9 @@ class Resize:
         if self.mode == "crop":
             left, top, width, height = self.window((rgb.shape[1], rgb.shape[2]))
             rgb = rgb[:, top : top + height, left : left + width]
+        if self.mode == "fit":
+            scale = self.size / max(rgb.shape[1:])
+            size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[2] * scale))
         if self.mode == "none" or size == rgb.shape[1:]:
             return rgb
         return F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
@@ -98,6 +103,10 @@ class Protocol:
             references.
         boxes: Whether models that accept boxes require the boxes of ``boxes.csv`` or a detector
             (``required``), or may run without boxes (``optional``).
+        layout: ``images`` evaluates all images of a folder. ``drawings`` evaluates the images in the
+            subfolder ``images`` with drawn lines of the same name in the subfolder ``lines``.
+        sketches: Input of sketch models: ``xdog`` extracts the lines of the image with XDoG. ``drawn`` uses
+            the drawn lines and requires the layout ``drawings``.
         user: Simulated user; None for automatic colorization.
         background: Simulated user that sets constant guidance before the first interaction, or None. Its kind
             of guidance should differ from the kind that ``user`` sets.
@@ -118,6 +127,8 @@ class Protocol:
     subset: str | None = None
     references: References = "none"
     boxes: BoxUse = "optional"
+    layout: Layout = "images"
+    sketches: Sketches = "xdog"
     user: UserChoice | None = None
     background: UserChoice | None = None
     interactions: tuple[int, ...] = (0,)
@@ -135,7 +146,8 @@ class Protocol:
         """Sentence on the size at which the images were colorized."""
         if self.coloring == "colorizer":
             return "Images were colorized with the default settings of `colorzoo colorize`."
-        side = "the size of the images" if self.resize.mode == "none" else f"{self.resize.size} pixels"
+        by_image = self.resize.mode in ("fit", "none")
+        side = "the size of the images" if by_image else f"{self.resize.size} pixels"
         return f"The networks ran at {side}, as in most papers, instead of at their working size."
 
 
@@ -192,6 +204,9 @@ def parse_protocol(text: str, where: str) -> Protocol:
         _require_one_of("coloring", protocol.coloring, get_args(Coloring))
         _require_one_of("references", protocol.references, get_args(References))
         _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
+        _require_one_of("layout", protocol.layout, get_args(Layout))
+        allowed = get_args(Sketches) if protocol.layout == "drawings" else ("xdog",)
+        _require_one_of("sketches", protocol.sketches, allowed)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"protocol {where}: {reason}") from error

@@ -192,6 +192,14 @@ class Fields:
             raise self._wrong(key, "a string", value)
         return value
 
+    def texts(self, key: str, most: int) -> list[str]:
+        """Remove a field and return its list of at most ``most`` strings; a missing field counts as empty."""
+        value = self.take(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._wrong(key, "a list of strings", value)
+        self._check_length(key, value, most)
+        return value
+
     def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
         """Remove a field and return its string value, which must be one of ``names``."""
         value = self.take(key, default)

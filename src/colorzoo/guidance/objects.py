@@ -134,15 +134,17 @@ class StatisticsHint:
 
 @dataclass(frozen=True)
 class Division:
-    """A line that divides a proposed region or outlines a new region.
+    """A line that divides a region, outlines a new region or joins regions.
 
     Attributes:
         path: Vertices (x, y) of the line in image pixels.
         closed: Whether the line outlines a new region. If False, the line cuts the region that it crosses.
+        join: Whether the line joins the regions that it crosses. Only regions of drawings can be joined.
     """
 
     path: Corners
-    closed: bool
+    closed: bool = False
+    join: bool = False
 
 
 def read_divisions(value: object) -> tuple[Division, ...]:
@@ -152,7 +154,9 @@ def read_divisions(value: object) -> tuple[Division, ...]:
         GuidanceError: The field is not a list of paths, or has too many entries.
     """
     entries = Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
-    return tuple(Division(entry.path("path"), bool(entry.take("closed"))) for entry in entries)
+    return tuple(
+        Division(entry.path("path"), bool(entry.take("closed")), entry.flag("join")) for entry in entries
+    )
 
 
 def _reference(fields: Fields) -> ReferenceFile | None:

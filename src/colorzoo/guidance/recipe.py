@@ -20,6 +20,7 @@ from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
 from colorzoo.files import open_text, whole_file
 from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BorderSetting, read_border
+from colorzoo.guidance.drawing import DrawingSettings, parse_drawing
 from colorzoo.guidance.edits import (
     ColorReplacement,
     Crop,
@@ -182,6 +183,7 @@ class Recipe:
         healing: Strokes over dust and scratches to inpaint before colorizing.
         border: Part of a scan to colorize; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
+        drawing: Settings for line art; None for the defaults.
         extra: JSON of unknown fields and of the properties `exemplar`, `classes`, `statistics` and
             `divisions`.
     """
@@ -203,6 +205,7 @@ class Recipe:
     healing: tuple[Stroke, ...] = ()
     border: BorderSetting = "automatic"
     crop: Crop | None = None
+    drawing: DrawingSettings | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -331,7 +334,7 @@ class Recipe:
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _PAD_FIELDS
             ]
-        for key, each in {"crop": self.crop, "finish": self.finish}.items():
+        for key, each in {"crop": self.crop, "finish": self.finish, "drawing": self.drawing}.items():
             names += [f"{key}.{name}" for name in (each.extra if each else ())]
         return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
 
@@ -419,6 +422,7 @@ def _parse(fields: Fields) -> Recipe:
             items[name] = tuple(map(parse, fields.children(name, _MAX_ITEMS[name])))
     image = fields.child("image")
     crop, finish = fields.optional_child("crop"), fields.optional_child("finish")
+    drawing = fields.optional_child("drawing")
     recipe = Recipe(
         width=image.integer("width", None, low=1),
         height=image.integer("height", None, low=1),
@@ -430,6 +434,7 @@ def _parse(fields: Fields) -> Recipe:
         finish=None if finish is None else finish.parse(Finish),
         border=_parse_border(fields, version),
         crop=None if crop is None else crop.parse(Crop),
+        drawing=None if drawing is None else parse_drawing(drawing),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # parsing validates them

@@ -33,9 +33,10 @@ WRITABLE = {
     ".webp": "WEBP",
     ".gif": "GIF",
     ".avif": "AVIF",
+    ".ora": "OpenRaster",
 }
 """Output format of each file extension."""
-READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
+READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"}) - {".ora"}
 """Extensions of the images that a search in folders finds."""
 RAW = "a camera raw file"
 OTHER_FORMATS = {

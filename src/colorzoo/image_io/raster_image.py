@@ -34,6 +34,7 @@ _LEAST_ALPHA = 1 / 1024  # alpha in [0, 1] below which resampled pixels are tran
 _BAND = 64  # rows that fit into the CPU cache
 
 
+
 @dataclass(frozen=True)
 class RasterImage:
     """Image with pixels, alpha and metadata, as read from a file.
@@ -77,6 +78,34 @@ def as_rgb(levels: Levels) -> FloatArray:
     """
     values = unit_range(levels)
     return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[Any]:
+    """Convert colorized pixels to 8-bit or 16-bit integers and append an alpha channel.
+
+    Args:
+        rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float, which is clipped to [0, 1].
+        alpha_of: Image whose alpha channel is appended; None appends no alpha channel.
+        depth: Bits per channel of the returned array, 8 or 16. Colors and alpha are rounded to this depth.
+
+    Returns:
+        Array of type uint8 or uint16. The shape is ``(H, W, 4)`` with alpha, or ``(H, W, 3)`` if ``alpha_of``
+        is None or opaque.
+    """
+    kind: Any = np.uint16 if depth == 16 else np.uint8
+    color = rgb
+    if rgb.dtype != kind:
+        color = np.empty(rgb.shape, dtype=kind)
+        for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
+            rows = slice(first, first + _BAND)
+            color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
+    alpha = None if alpha_of is None else alpha_of.alpha
+    if alpha is None:
+        return np.ascontiguousarray(color)
+    if alpha.dtype != kind:
+        wider = alpha.astype(np.uint32)
+        alpha = (wider * 257 if depth == 16 else (wider + 128) // 257).astype(kind)
+    return np.dstack([color, alpha])
 
 
 def unit_range(levels: Levels) -> FloatArray:

@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,7 @@ from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import whole_file
 from colorzoo.image_io.exif import TIFF_HEADER, read_directory
 from colorzoo.image_io.formats import WRITABLE
+from colorzoo.image_io.layers import encode_layers
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     PNG_COMMENT,
@@ -31,11 +33,11 @@ from colorzoo.image_io.metadata import (
     raw_profile,
     resolution_tags,
 )
-from colorzoo.image_io.raster_image import Levels, RasterImage, unit_range
+from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 from colorzoo.image_io.tiff import encode_page
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
-ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
+ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
     "IPTC": frozenset({"JPEG", "PNG", "TIFF"}),
@@ -50,7 +52,6 @@ _JPEG_SEGMENT = 65_000
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
 _PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"  # prefix of the JPEG segment that contains the IPTC record
 _PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
-_BAND = 256  # number of rows that are rounded at once
 
 
 def write_image(
@@ -89,11 +90,16 @@ def write_image(
         content = encode(rgb, like, kind, quality)
     except OSError as error:
         raise ImageError(f"{path} cannot be encoded as {kind}: {error}") from error
-    try:
-        with whole_file(path, overwrite=overwrite) as file:
-            file.write(content)
-    except OSError as error:
-        raise write_error(path, error) from error
+    write_whole(path, content, overwrite=overwrite)
+    return path
+
+
+def write_layers(
+    path: Path, steps: Mapping[str, Levels], like: RasterImage, *, overwrite: bool = False
+) -> Path:
+    """Write an OpenRaster file; see `encode_layers` and `write_image` for the arguments and errors."""
+    check_target(path, like, output_format(path), overwrite=overwrite)
+    write_whole(path, encode_layers(steps, like), overwrite=overwrite)
     return path
 
 
@@ -244,9 +250,12 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     Args:
         rgb: ``(H, W, 3)`` float in [0, 1], or integers of the output bit depth.
         like: Source image, which provides bit depth, alpha and metadata.
-        kind: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"`` or ``"BMP"``.
+        kind: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"``, ``"BMP"`` or
+            ``"OpenRaster"`` (one layer).
         quality: Quality of lossy formats, 1 to 100.
     """
+    if kind == "OpenRaster":
+        return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
     data = like.metadata
@@ -285,34 +294,6 @@ def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
     options = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.SUB}
     deep = bytes(imagecodecs.png_encode(stored, **options))
     return deep[:_PNG_HEADER] + chunks + deep[_PNG_HEADER:]
-
-
-def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[Any]:
-    """Convert colorized pixels to 8-bit or 16-bit integers and append an alpha channel.
-
-    Args:
-        rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float, which is clipped to [0, 1].
-        alpha_of: Image whose alpha channel is appended; None appends no alpha channel.
-        depth: Bits per channel of the returned array, 8 or 16. Colors and alpha are rounded to this depth.
-
-    Returns:
-        Array of type uint8 or uint16. The shape is ``(H, W, 4)`` with alpha, or ``(H, W, 3)`` if ``alpha_of``
-        is None or opaque.
-    """
-    kind: Any = np.uint16 if depth == 16 else np.uint8
-    color = rgb
-    if rgb.dtype != kind:
-        color = np.empty(rgb.shape, dtype=kind)
-        for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
-            rows = slice(first, first + _BAND)
-            color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
-    alpha = None if alpha_of is None else alpha_of.alpha
-    if alpha is None:
-        return np.ascontiguousarray(color)
-    if alpha.dtype != kind:
-        wider = alpha.astype(np.uint32)
-        alpha = (wider * 257 if depth == 16 else (wider + 128) // 257).astype(kind)
-    return np.dstack([color, alpha])
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
@@ -391,10 +372,10 @@ def _comment_text(comment: bytes) -> str:
         return comment.decode("latin-1")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
     """Write a file atomically; raise `ImageError` if it cannot be written."""
     try:
-        with whole_file(path) as file:
+        with whole_file(path, overwrite=overwrite) as file:
             file.write(content)
     except OSError as error:
         raise write_error(path, error) from error

@@ -27,7 +27,7 @@ from colorzoo.errors import ColorzooError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
-from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.network import NetworkRunner
@@ -176,7 +176,7 @@ class Colorizer:
         Raises:
             ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
         """
-        raster = _as_image(image)
+        raster = as_image(image)
         colored = self.colorize(raster, guidance, strength=strength, reference=reference, border=border)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
@@ -209,7 +209,7 @@ class Colorizer:
         recipe = read_guidance(guidance)
         exemplar = self.exemplar_of(reference, recipe, recipe_folder(guidance))
         task = self.prepare(
-            _as_image(image), recipe, strength=strength, reference=exemplar, border=border, cache=cache
+            as_image(image), recipe, strength=strength, reference=exemplar, border=border, cache=cache
         )
         return colorize(task)
 
@@ -297,7 +297,7 @@ class Colorizer:
             shares = equal_or_given(weights, len(named))
             found = [
                 ReadReference(
-                    _as_image(image), share, str(image) if isinstance(image, str | Path) else "image"
+                    as_image(image), share, str(image) if isinstance(image, str | Path) else "image"
                 )
                 for image, share in zip(named, shares, strict=True)
             ]
@@ -368,7 +368,7 @@ def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:
     return () if reference is None else (reference,)
 
 
-def _as_image(image: ImageLike) -> RasterImage:
+def as_image(image: ImageLike) -> RasterImage:
     """Convert an image to `RasterImage`; tensors ``(C, H, W)`` have 1, 3 or 4 channels."""
     if isinstance(image, Tensor):
         image = image.detach().cpu().movedim(0, -1)
@@ -459,3 +459,27 @@ def choose_for_guidance(
     elif len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None):
         able = EncodesReference
     return choose_model(name, uses, weights, fast=fast, able=able)
+
+
+def choose_for_image(
+    choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage, *, fast: bool = False
+) -> ModelChoice:
+    """Replace the default model by the default model for drawings if an image is line art.
+
+    A model that the user, the recipe or a weight file selected is not replaced, nor is a model whose guidance
+    the model for drawings does not support.
+
+    Args:
+        choice: Model for images of any kind; see `choose_for_guidance`.
+        guidance: Guidance or recipe.
+        image: Image to colorize.
+        fast: Whether to select only models with weights in the package.
+    """
+    if choice.ranked is None or chroma_note(image) == IN_COLOR:
+        return choice
+    from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
+
+    drawing = choose_model(None, "sketch", fast=fast)
+    fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
+    levels = composite_on_white(image).levels
+    return drawing if fits and is_line_art(levels) and encloses_regions(levels) else choice

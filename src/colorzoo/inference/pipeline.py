@@ -7,19 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from colorzoo.capabilities import (
+    ColorsRegions,
     ComputesSimilarity,
     EncodesReference,
     FindsBoxes,
     ProposesRegions,
     RefinesScribbles,
 )
-from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
+from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
     EditState,
@@ -69,8 +71,8 @@ from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.lru_cache import key_of
 from colorzoo.prediction import Prediction, RgbPrediction
 
-if TYPE_CHECKING:  # few recipes have areas, regions, sketches or classes
-    from colorzoo.inference.steps.sketch import Sketch
+if TYPE_CHECKING:  # photos do not need these stages
+    from colorzoo.inference.steps.drawing import Drawing, FlatColors
 
 Hints = tuple[PointHint, ...]
 
@@ -89,16 +91,19 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
     notes = [*task.notes, *_ignored_kinds(task)]
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
-    if task.is_sketch:
-        notes += _sketch(task).notes
     points = _points(task, recipe.points)
     prediction = _predict(task, points)
-    if isinstance(prediction, RgbPrediction):  # models that predict RGB apply the points themselves
-        colors = Colors(prediction.to_ab(), rgb_to_lab(prediction.rgb)[:, :1])
+    if task.is_sketch:
+        notes += drawing_of(task).notes
+        colors = _drawing_colors(task, prediction)
     else:
         colors = Colors(_with_points(task, points, prediction.to_ab()))
     if recipe.areas:
         colors = _with_areas(task, colors)
+        if colors.flats is not None and colors.lightness is not None:
+            from colorzoo.inference.steps.drawing import add_areas
+
+            colors = replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     # guidance disables page detection
@@ -262,9 +267,18 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
     if locks:
         own = None
         if any(area.kept is None for area in locks if area.action != "gray"):
-            own = _predict(task, None, hinted=False)
+            own = _own_prediction(task)
         colors = lock_areas(colors, _drawn(task, locks), own, strength=recipe.strength)
     return colors
+
+
+def _own_prediction(task: ColorizeTask) -> Prediction:
+    """Predict colors without hints; the regions of a drawing have one color each."""
+    own = _predict(task, None, hinted=False)
+    if not task.is_sketch:
+        return own
+    rgb = _predicted_flats(task, own).over(task.part.network_size).compose(None)
+    return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 
 def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
@@ -346,13 +360,62 @@ def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Point
 
 def network_input(task: ColorizeTask) -> Tensor:
     """Return the network input: the lightness, or the line drawing for sketch models."""
-    return _sketch(task).lines if task.is_sketch else task.part.lightness
+    if not task.is_sketch:
+        return task.part.lightness
+    return drawing_of(task).sketch(task.part.network_size)
 
 
-def _sketch(task: ColorizeTask) -> Sketch:
-    from colorzoo.inference.steps.sketch import draw_sketch
+def drawing_of(task: ColorizeTask) -> Drawing:
+    """Return the lines and regions of the drawing in a task."""
+    if task.part.drawing is not None:
+        return task.part.drawing
+    from colorzoo.inference.steps.drawing import read_drawing
 
-    return task.run(draw_sketch, task.part.lightness)
+    return read_drawing(task.part.lightness[0, 0].mul(2.55).round().byte().numpy())
+
+
+def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
+    """Color the regions of a drawing from a prediction, and fill the regions of points."""
+    from colorzoo.inference.steps.drawing import fill_points
+
+    flats = _predicted_flats(task, prediction)
+    flats = task.run.uncached(fill_points, flats, task.recipe.points, task.part.size)
+    lab = flats.at_network_size(task.part.network_size)
+    return Colors(lab[:, 1:], lab[:, :1], flats)
+
+
+def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
+    """Return the prediction for a drawing, and the weight of each cell in each region.
+
+    The prediction uses the points of the recipe. See `Drawing.votes` for the weights.
+    """
+    from colorzoo.inference.steps.drawing import region_votes
+
+    prediction = _predict(task, _points(task, task.recipe.points))
+    return prediction, region_votes(prediction, drawing_of(task), network_input(task))
+
+
+def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
+    """Choose the color of each region from a prediction."""
+    from colorzoo.inference.steps.drawing import (
+        FlatColors,
+        mean_colors,
+        palette_colors,
+        region_votes,
+        soft_shading,
+    )
+
+    drawing, model, sketch = drawing_of(task), task.network.model, network_input(task)
+    settings = task.recipe.drawing or DrawingSettings()
+    assert isinstance(prediction, RgbPrediction)
+    if isinstance(model, ColorsRegions):
+        votes, palette = region_votes(prediction, drawing, sketch), palette_colors(settings.palette)
+        with task.network.session():
+            colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
+    else:
+        colors = task.run.uncached(mean_colors, prediction.rgb, drawing, sketch)
+    shading = soft_shading(prediction.rgb, drawing, sketch) if settings.shading else None
+    return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
 def _strokes(task: ColorizeTask) -> Scribbles | None:
@@ -469,7 +532,9 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
+    if task.recipe.drawing is not None and not task.is_sketch:
+        notes.append(f"{name} does not use the settings for drawings; they were ignored")
     if "points" in ignored:
-        where = "were ignored" if task.is_sketch else "color only their own pixels"
-        notes.append(f"{name} does not use points; they {where}")
+        where = "regions" if task.is_sketch else "pixels"
+        notes.append(f"{name} does not use points; they color only their own {where}")
     return tuple(notes)

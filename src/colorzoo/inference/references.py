@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +22,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 
+_PALETTE_SIDE = 256  # longer side in pixels of the copy from which `main_colors` are taken
 _MAX_BYTES = 4 << 30  # maximum size of a reference file
 
 
@@ -177,3 +180,13 @@ def describe_statistics(image: RasterImage) -> dict[str, Any]:
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]
     return {"saturation": round(float(found.saturation), 4), "histogram": shares}
+
+
+def main_colors(image: RasterImage, count: int = 12) -> tuple[str, ...]:
+    """Return the main colors ``#rrggbb`` of an image, at most ``count`` (median cut)."""
+    small = Image.fromarray((image.rgb * 255).round().astype(np.uint8))
+    small.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
+    small = small.quantize(count).convert("RGB")
+    values, counts = np.unique(np.asarray(small).reshape(-1, 3), axis=0, return_counts=True)
+    ordered = values[np.argsort(-counts, kind="stable")]
+    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in ordered.tolist())

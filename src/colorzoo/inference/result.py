@@ -66,7 +66,7 @@ class ColorizedImage:
 
     @property
     def predicted_lightness(self) -> Tensor | None:
-        """Lightness ``(1, 1, h, w)`` predicted by a sketch model; None for photo models."""
+        """Lightness ``(1, 1, h, w)`` of a colorized drawing; None for photos."""
         return self.colors.lightness
 
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
@@ -124,6 +124,34 @@ class ColorizedImage:
         """Return the result without paint strokes; None if the recipe has no paint strokes."""
         return replace(self, recipe=replace(self.recipe, paint=())) if self.recipe.paint else None
 
+    def layers(self, image: RasterImage) -> dict[str, NDArray[Any]]:
+        """Return the 8-bit image after each layer has been added, by the name of the layer.
+
+        The layers of a photo are *Photo*, *Colors* and *Paint*. The layers of a drawing are *Flats*,
+        *Shading*, *Paint* and *Lines*. Empty layers are omitted. The last image is the result.
+
+        Args:
+            image: Source image with the size of the result; see `source`.
+        """
+        from colorzoo.image_io.layers import gray_levels  # few results have layers
+
+        flats = self.colors.flats
+        colored = self
+        if flats is not None:
+            colored = replace(self, colors=replace(self.colors, flats=replace(flats, has_lines=False)))
+        unpainted = colored.without_paint()
+        steps = {"Photo": gray_levels(image)} if flats is None else {}
+        if flats is not None and flats.shading is not None:
+            flat = replace(flats, shading=None, has_lines=False)
+            steps["Flats"] = replace(unpainted or colored, colors=replace(self.colors, flats=flat)).levels()
+        name = "Colors" if flats is None else "Shading" if steps else "Flats"
+        steps[name] = (unpainted or colored).levels()
+        if unpainted is not None:
+            steps["Paint"] = colored.levels()
+        if flats is not None and flats.has_lines:
+            steps["Lines"] = self.levels()
+        return steps
+
     def _compose(self, depth: int | None) -> NDArray[Any]:
         """Combine the lightness with the colors, point corrections and overlays, in this order.
 
@@ -133,9 +161,11 @@ class ColorizedImage:
         if self.part.full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
         lightness, surroundings = self.part.full, self.part.surroundings
-        if self.colors.lightness is not None or self.colors.shift is not None:
-            lightness = self._lightness(lightness)
-        composed = join(*self._layers(lightness), depth=depth)
+        if self.colors.flats is not None:
+            flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
+            composed = flats.compose(depth, self._overlays(lightness))
+        else:
+            composed = join(*self._layers(self._lightness(lightness)), depth=depth)
         if surroundings is not None:
             composed = surroundings.around(composed, depth)
         if self.crop is None:
@@ -145,14 +175,10 @@ class ColorizedImage:
         return cropped(composed, self.crop, self.alpha)
 
     def _lightness(self, lightness: AnyLightness) -> AnyLightness:
-        """Return the lightness of the result: predicted for sketches, or shifted by areas."""
-        if self.predicted_lightness is not None:
-            from colorzoo.inference.steps.sketch import upsample_predicted_lightness
-
-            sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
-            return upsample_predicted_lightness(sketch, self.part.lightness, self.predicted_lightness)[0, 0]
+        """Return the lightness of the result, which areas can shift."""
         shift = self.colors.shift
-        assert shift is not None
+        if shift is None:
+            return lightness
         if isinstance(lightness, FullLightness):
             return replace(lightness, shift=shift.by_rows(lightness.shape))
         return shift.apply(lightness[None, None])[0, 0]
@@ -161,7 +187,7 @@ class ColorizedImage:
         """Return the arguments of `join`."""
         recipe, (width, height), locked = self.recipe, self.part.size, self.colors.locked
         corrections: tuple[PointCorrection, ...] = ()
-        if recipe.points and self.colors.lightness is None:
+        if recipe.points:
             hints = recipe.points
             if (height, width) != tuple(lightness.shape):
                 x, y = lightness.shape[1] / width, lightness.shape[0] / height
@@ -169,9 +195,11 @@ class ColorizedImage:
             corrections = tuple(
                 correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
             )
-        overlays: tuple[Overlay, ...] = ()
-        if recipe.has_overlays:
-            from colorzoo.inference.overlays import overlays_of  # most images have no overlays
+        return lightness, self.ab, corrections, self._overlays(lightness)
 
-            overlays = overlays_of(recipe, self.part.size, lightness.shape, locked, self.reaches)
-        return lightness, self.ab, corrections, overlays
+    def _overlays(self, lightness: AnyLightness) -> tuple[Overlay, ...]:
+        if not self.recipe.has_overlays:
+            return ()
+        from colorzoo.inference.overlays import overlays_of  # most images have no overlays
+
+        return overlays_of(self.recipe, self.part.size, lightness.shape, self.colors.locked, self.reaches)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
+from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray, RasterImage, composite_on_white
@@ -23,6 +24,9 @@ from colorzoo.inference.full_size import FullLightness, LightnessShift, working_
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.points import CORRECTIONS
 from colorzoo.lru_cache import LRUCache, key_of
+
+if TYPE_CHECKING:  # photos do not need these stages
+    from colorzoo.inference.steps.drawing import Drawing, FlatColors
 
 T = TypeVar("T")
 
@@ -118,6 +122,8 @@ class Part:
         surroundings: Whole image that contains the part; None if the part is the whole image.
         is_frame: Whether the part is a video frame. Video frames are colorized even if they are blank or
             contain only text.
+        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
+            input.
     """
 
     lightness: Tensor
@@ -125,6 +131,7 @@ class Part:
     full: FullLightness | Tensor | None = None
     surroundings: Surroundings | None = None
     is_frame: bool = False
+    drawing: Drawing | None = None
 
     @property
     def network_size(self) -> tuple[int, int]:
@@ -138,7 +145,8 @@ class Colors:
 
     Attributes:
         ab: Colors ``(1, 2, h, w)`` in CIE units.
-        lightness: Lightness ``(1, 1, h, w)`` predicted by a sketch model; None for photo models.
+        lightness: Lightness ``(1, 1, h, w)`` of a colorized drawing; None for photos.
+        flats: Region colors of a drawing, which determine the result at full size; None for photos.
         shift: Lightness change of areas that adopt the lightness of their fill color; None without such
             areas.
         locked: Mask ``(h, w)`` in [0, 1] of colors that areas lock; None without locked areas.
@@ -146,12 +154,19 @@ class Colors:
 
     ab: Tensor
     lightness: Tensor | None = None
+    flats: FlatColors | None = None
     shift: LightnessShift | None = None
     locked: Tensor | None = None
 
     def scaled(self, factor: float) -> Colors:
         """Return the colors with their chroma multiplied by a factor."""
-        return replace(self, ab=self.ab * factor)
+        if self.flats is None:
+            return replace(self, ab=self.ab * factor)
+        from colorzoo.inference.steps.drawing import scale_chroma
+
+        flats = scale_chroma(self.flats, factor)
+        lab = flats.at_network_size((int(self.ab.shape[2]), int(self.ab.shape[3])))
+        return replace(self, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +254,14 @@ def prepare_image(
         about = f"{len(recipe.healing)} strokes"
         levels = run.uncached(heal, image.levels, recipe.healing, about=about)
         image = replace(image, levels=levels)
-    part = run.uncached(preprocess, image, inside, size, about=f"{image.size[0]} x {image.size[1]} pixels")
+    about = f"{image.size[0]} x {image.size[1]} pixels"
+    part = run.uncached(preprocess, image, inside, size, about=about)
+    if network.model.input_kind == "sketch":
+        from colorzoo.inference.steps.drawing import read_drawing
+
+        gap = (recipe.drawing or DrawingSettings()).gap
+        found = run.uncached(read_drawing, image.levels, gap, recipe.divisions, about=about)
+        part = replace(part, drawing=found)
     source, known = image.metadata.source, recipe.sha256
     if known is not None and source is not None and digest_of(source) != known.lower():
         notes = ("the recipe was made for another image file", *notes)

@@ -1,5 +1,6 @@
 """Simulated users, which derive hints from the ground truth for training and evaluation."""
 
+from colorzoo.simulation.drawings import DrawingPoints, DrawingRegions
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.simulation.registry import list_users, make_user
@@ -20,6 +21,8 @@ __all__ = [
     "BledEdgeScribbles",
     "ColorFunction",
     "ColorizedImage",
+    "DrawingPoints",
+    "DrawingRegions",
     "ExemplarUser",
     "InputFunction",
     "MostWrongPoints",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from colorzoo.errors import GuidanceError
+from colorzoo.simulation.drawings import DrawingPoints
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.simulation.scribbles import BledEdgeScribbles
@@ -14,6 +15,7 @@ from colorzoo.simulation.whole_image import ExemplarUser, TrueStatistics
 
 _USERS: dict[str, Callable[..., SimulatedUser]] = {
     "bled_edge_scribbles": BledEdgeScribbles,
+    "drawing_points": DrawingPoints,
     "exemplar": ExemplarUser,
     "most_wrong_points": MostWrongPoints,
     "priority_regions": PriorityRegions,

@@ -68,7 +68,8 @@ class PadRequest:
         Raises:
             GuidanceError: The recipe does not match the photo.
         """
-        part = Part(self.lightness(), self.opened.size)
+        drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
+        part = Part(self.lightness(), self.opened.size, drawing=drawing)
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
@@ -111,7 +112,8 @@ def preview(
     """
     times = [time.perf_counter()]
     # regions and classes depend on the network size, so the size is not halved during a drag
-    halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
+    kinds = {"regions", "classes"} & set(request.recipe.kinds())
+    halved = quality == "drag" and not kinds and not request.colorizer.is_sketch_model
     task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
     times.append(time.perf_counter())
     result = _run(task)

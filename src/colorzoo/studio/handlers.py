@@ -20,11 +20,13 @@ from colorzoo.batch.task import (
     origin_of_result,
     with_prediction,
 )
+from colorzoo.capabilities import ColorsRegions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields, read_reach
 from colorzoo.image_io.formats import WRITABLE
+from colorzoo.image_io.layers import color_png, encode_layers, gray_levels
 from colorzoo.image_io.metadata import without_positions
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.image_io.raster_image import AlphaArray, RasterImage, is_gray, resample_visible
@@ -34,9 +36,8 @@ from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color
-from colorzoo.studio import palette, regions
+from colorzoo.studio import drawings, palette, regions
 from colorzoo.studio.coloring import PadRequest, Quality, match_of, predict, preview
-from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool, describe_model
 from colorzoo.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
@@ -45,7 +46,14 @@ from colorzoo.studio.sessions import AttachedReference, Session
 MAX_SUGGESTIONS = 32
 """Maximum number of suggested colors for a location."""
 _LEAST_CORNERS = 3  # minimum number of corners of an outline
-_SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
+_SUFFIXES = {
+    "png": ".color.png",
+    "jpeg": ".color.jpg",
+    "tiff": ".color.tif",
+    "webp": ".color.webp",
+    "layer": ".colors.png",
+    "ora": ".color.ora",
+}
 _MIME_TYPES = {
     "png": "image/png",
     "jpeg": "image/jpeg",
@@ -253,8 +261,12 @@ def suggest(ctx: Context) -> Iterator[Message]:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
     place = _inner(request, _inside(x, y, ctx.opened()))
+    if _colors_regions(request):
+        found = drawings.likely_region_colors(request, place, count)
+        yield ctx.answer("suggestions", x=x, y=y, reach=None, **found)
+        return
     result = predict(request)
-    found: dict[str, Any] = {"lightness": None, "items": [], "entropy": None}
+    found = {"lightness": None, "items": [], "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggestions(distribution, request.opened, place, shape, count)
@@ -264,6 +276,9 @@ def suggest(ctx: Context) -> Iterator[Message]:
 def _next(ctx: Context) -> Iterator[Message]:
     """Find the location with the most uncertain color, as a proposal for the next point."""
     request = ctx.pad_request()
+    if _colors_regions(request):
+        yield ctx.answer("next", **drawings.next_region(request))
+        return
     result = predict(request)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
     if (distribution := distribution_of(result)) is not None:
@@ -278,6 +293,10 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     """Find the location whose color determines most other colors, and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
+    if _colors_regions(request):
+        versions = [{"variant": number} for number in range(drawings.VARIANTS)]
+        yield ctx.answer("colorings", **found | {"items": versions})
+        return
     place = find_informative_point(request.task(), predict(request))
     if place is not None:
         found = palette.likely_colorings(place, request.opened)
@@ -338,12 +357,21 @@ def _keep(ctx: Context) -> Iterator[Message]:
 
 
 def _propose(ctx: Context) -> Iterator[Message]:
-    """Return the regions of the photo that the model proposes to fill with colors."""
+    """Return the regions that the model proposes to fill with colors, or the regions of a drawing."""
     request = ctx.pad_request()
-    if "regions" not in request.colorizer.model.accepts:
+    if "regions" in request.colorizer.model.accepts:
+        facts, buffer = regions.describe_regions(request, predict(request))
+    elif request.colorizer.is_sketch_model:
+        facts, buffer = drawings.describe_drawing(request)
+    else:
         raise StudioError("unsupported", "this coloring model does not support regions")
-    facts, buffer = regions.describe_regions(request, predict(request))
     yield ctx.answer("regions", buffer, **facts)
+
+
+def _same(ctx: Context) -> Iterator[Message]:
+    """Find the regions of a drawing that probably have the color of the region at a location."""
+    place = ctx.place()
+    yield ctx.answer("same", **drawings.similar_regions(ctx.pad_request(), place))
 
 
 def _classes(ctx: Context) -> Iterator[Message]:
@@ -393,7 +421,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         )
     recipe = ctx.recipe()
     opened = ctx.opened(recipe)
-    name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
+    name = PurePath(opened.name).stem + _SUFFIXES[kind]
     image = opened.decode()
     colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference
     exemplar = None if reference is None else Exemplar(reference.rgb)
@@ -403,10 +431,11 @@ def _export(ctx: Context) -> Iterator[Message]:
     side = side if side is not None and side < max(source.size) else None
     reduce = partial(_reduced_levels, side=side, alpha=source.alpha)
     source = _reduced(source, side)
-    if kind in LAYERED:
-        below = colored.without_paint()
-        unpainted = None if below is None else reduce(below.levels())
-        data = encode_layers(kind, source, reduce(colored.levels()), unpainted)
+    if kind == "layer":
+        data = color_png({"Photo": gray_levels(source), "Colors": reduce(colored.levels())}, source)
+    elif kind == "ora":
+        steps = colored.layers(colored.source(image))
+        data = encode_layers({name: reduce(levels) for name, levels in steps.items()}, source)
     else:
         origin = _origin(colorizer, recipe, reference, quality, side)
         origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
@@ -510,6 +539,7 @@ REQUESTS: dict[str, Request] = {
     "select": Request(_select, uses_model=True),
     "keep": Request(_keep, uses_model=True, newest_only=False),
     "propose": Request(_propose, uses_model=True),
+    "same": Request(_same, uses_model=True),
     "classes": Request(_classes, uses_model=True),
     "match": Request(_match, uses_model=True),
     "model": Request(_model, uses_model=True, newest_only=False),
@@ -522,6 +552,10 @@ def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise GuidanceError(f"{name} must be a JSON object, got {type(value).__name__}")
     return value
+
+
+def _colors_regions(request: PadRequest) -> bool:
+    return isinstance(request.colorizer.model, ColorsRegions)
 
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:

@@ -17,11 +17,19 @@ from torch import Tensor
 
 from colorzoo.color.lab import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.errors import ImageError
-from colorzoo.guidance import Stroke
+from colorzoo.guidance import Recipe, Stroke
 from colorzoo.guidance.border import BorderSetting, Rectangle
-from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
+from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance.objects import Division
+from colorzoo.image_io.raster_image import (
+    IN_COLOR,
+    Levels,
+    RasterImage,
+    chroma_note,
+    composite_on_white,
+    quantized,
+)
 from colorzoo.image_io.read import MAX_PIXELS, read_file
-from colorzoo.image_io.write import quantized
 from colorzoo.inference.border import check_inside, select_part
 from colorzoo.inference.full_size import (
     FullLightness,
@@ -29,8 +37,8 @@ from colorzoo.inference.full_size import (
     shrunk,
     working_size,
 )
+from colorzoo.inference.steps.drawing import Drawing, is_line_art, read_drawing
 from colorzoo.inference.steps.healing import heal
-from colorzoo.inference.steps.sketch import is_line_art
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
 
@@ -72,6 +80,7 @@ class OpenedImage:
         last_healed: Cache of the last result of `healed`.
         opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with white.
         last_on_paper: Cache of the result of `on_paper`.
+        drawings: Cache of the last result of `drawing`, by the gap setting and the divisions.
     """
 
     name: str
@@ -96,6 +105,7 @@ class OpenedImage:
     last_healed: list[OpenedImage] = field(default_factory=list)
     opaque: bool = True
     last_on_paper: list[OpenedImage] = field(default_factory=list)
+    drawings: dict[tuple[float, tuple[Division, ...]], Drawing] = field(default_factory=dict)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -110,7 +120,8 @@ class OpenedImage:
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
         others = [*self.last_healed, *self.last_on_paper]
         healed = sum(opened.nbytes - sum(map(len, files)) for opened in others)
-        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
+        drawn = sum(each.regions.nbytes + each.art.levels.nbytes for each in list(self.drawings.values()))
+        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed + drawn
 
     def decode(self) -> RasterImage:
         """Decode the file at full size and inpaint the pixels under healing strokes."""
@@ -144,7 +155,9 @@ class OpenedImage:
 
     def _changed(self, **changes: Any) -> OpenedImage:
         """Return a copy with changed fields; compute its maps from the file again."""
-        fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
+        fresh: dict[str, Any] = {
+            "parts": {}, "around": {}, "last_healed": [], "last_on_paper": [], "drawings": {},
+        }  # fmt: skip
         opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
         width, height = self.size
         levels = opened.decode().levels
@@ -152,6 +165,20 @@ class OpenedImage:
         networks = {size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses}
         view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
         return replace(opened, lightness=view[None, None], network_lightnesses=networks)
+
+    def drawing(self, recipe: Recipe) -> Drawing:
+        """Return the lines and regions of the photo at full size, for sketch models.
+
+        The result is cached until the gap setting or the divisions of the recipe change.
+        """
+        gap = (recipe.drawing or DrawingSettings()).gap
+        key = gap, recipe.divisions
+        found = self.drawings.get(key)
+        if found is None:
+            found = read_drawing(self.decode().levels, gap, recipe.divisions)
+            self.drawings.clear()
+            self.drawings[key] = found
+        return found
 
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of a scanned photo inside its border.
@@ -275,10 +302,8 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     network_lightness = FullLightness(image.levels).shrunk(network_size)
     view = fit_size(height, width, limits.view_side)
     view_lightness = lightness_of_levels(shrink_levels(image.levels, view))[None, None]
-    shown, drawn = composite_on_white(image), network_lightness
-    if shown is not image:
-        drawn = shrunk(FullLightness(shown.levels), network_size)
-    is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(drawn)
+    shown = composite_on_white(image)
+    is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(shown.levels)
     shown = shown if is_sketch else image  # the drawing pad shows a sketch on white paper
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)

@@ -31,7 +31,7 @@ USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind
 
 SHIPPED: Mapping[Use, str] = {
     "automatic": "colorzoo2026",
-    "sketch": "cho2023_small",
+    "sketch": "colorzoo2026_drawing",
     "frames": "zhang2019_small",
     "points": "colorzoo2026",
     "scribbles": "kim2021_small",

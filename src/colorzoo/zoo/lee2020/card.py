@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from colorzoo.card import ContractTestConfig, ModelCard, Quality
 
 FULL = ModelCard(
@@ -26,4 +28,15 @@ FULL = ModelCard(
     ),
 )
 
-CARDS = (FULL,)
+SMALL = replace(
+    FULL,
+    name="lee2020_small",
+    summary="Colorizes a sketch from a reference by attention (SCFT). A fifth of the width; needs training.",
+    parameters=3_605_307,
+    aliases=("scft_small",),
+    hparams={"width": 0.1875},
+    quality=(),
+    config="lee2020/small.yaml",
+)
+
+CARDS = (FULL, SMALL)

@@ -118,7 +118,7 @@ export async function requestNext(pad) {
   if (x === null || x === undefined) return pad.toast(t("This coloring model cannot suggest where to add a point."));
   pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
   pad.revealPlace(x, y);
-  pad.announce(t("Colors are most uncertain here. Press Enter to add a point."));
+  pad.announce(pad.fills() ? t("The color of this region changes the drawing most. Press Enter to add a point.") : t("Colors are most uncertain here. Press Enter to add a point."));
 }
 
 export async function requestRegions(pad) {
@@ -142,7 +142,7 @@ async function refreshSuggested(pad) {
   pad.set({ regions: { ...regions, items: reply.message.items, divisions, ...(same ? {} : { labels: labelsOf(reply.buffers[0]) }) } });
 }
 
-const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
+export const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
 
 export function firstOpenRegion(pad) {
   const open = pad.ui.regions?.items.find(({ index }) => !(index in pad.doc.regions) && !pad.doc.skipped.includes(index));
@@ -160,7 +160,7 @@ export function pickRegion(pad, index, more = false) {
 }
 
 /** @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height @returns {number | null} null outside */
-function labelAt({ labels, width, height }, u, v) {
+export function labelAt({ labels, width, height }, u, v) {
   const [column, row] = [Math.floor(u * width), Math.floor(v * height)];
   return column < 0 || row < 0 || column >= width || row >= height ? null : labels[row * width + column];
 }

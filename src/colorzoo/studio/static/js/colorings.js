@@ -5,22 +5,25 @@ import { currentRecipe } from "./coloring.js";
 import { hasWork, nextId } from "./document.js";
 import { h, section, setAttr, show, syncList, t } from "./dom.js";
 import { insideOf } from "./border.js";
+import { drawingSettings, withDrawing } from "./drawing.js";
 import { LONE_TOOLS } from "./tools.js";
 import { colorVariants, createTile, fillVariant } from "./variants.js";
 
 /** @typedef {{x: number, y: number, lightness: number, items: import("./variants.js").Variants["items"]}} Colorings */
 
 /** @param {import("./document.js").Doc} doc @returns {boolean} whether the document contains color edits; healing and cropping do not count */
-const isBegun = (doc) => hasWork({ ...doc, healing: [], crop: null });
+const isBegun = (doc) => hasWork({ ...doc, healing: [], crop: null, drawing: null });
 
 /** @param {Colorings} found @returns {(item: any) => any} the document with a color at the most informative position */
 function colored(pad, found) {
   const { x, y } = found;
   const { size } = pad.ui;
+  if (pad.fills()) return ({ variant }) => withDrawing(pad, { variant });
   return ({ ab, color }) => ({ ...pad.doc, points: [{ id: nextId(pad.doc.points), x, y, size, ab, hex: color, reach: "everywhere" }] });
 }
 
 function chosenColoring(pad, found) {
+  if (pad.fills()) return found.items.findIndex(({ variant }) => variant === drawingSettings(pad).variant);
   const [point, ...more] = pad.doc.points;
   if (!point || more.length || point.x !== found.x || point.y !== found.y) return -1;
   return found.items.findIndex(({ color }) => color === point.hex);
@@ -28,6 +31,10 @@ function chosenColoring(pad, found) {
 
 /** Apply a coloring, or remove the applied coloring. @param {Colorings} found @param {number} index */
 function beginColoring(pad, found, index) {
+  if (pad.fills()) {
+    pad.edit(colored(pad, found)(found.items[index]), t("use suggested version"));
+    return pad.announce(t("{name} applied", { name: t("Version {n}", { n: index + 1 }) }));
+  }
   const leaves = chosenColoring(pad, found) === index;
   pad.set({ selected: null, suggestions: null });
   pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("use suggested version"));
@@ -50,12 +57,13 @@ export function createColoringsPanel(pad) {
   /** @type {Colorings | null} */
   let found = null;
   let hasNone = false;
-  const subject = () => `${pad.photo?.image.sha256} ${pad.model()?.name}`;
+  const begins = () => pad.fills() || !isBegun(pad.doc);
+  const subject = () => `${pad.photo?.image.sha256} ${pad.model()?.name} ${JSON.stringify({ ...pad.doc.drawing, variant: 0 })}`;
   const find = async (of) => {
     asked = of;
     found = null;
     hasNone = false;
-    const goesOn = () => asked === of && subject() === of && !isBegun(pad.doc) && pad.state() === "ready";
+    const goesOn = () => asked === of && subject() === of && begins() && pad.state() === "ready";
     const ask = (message) => pad.askQuietly(message);
     const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
     const items = reply?.message.items ?? [];
@@ -69,7 +77,7 @@ export function createColoringsPanel(pad) {
   };
   const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
   const update = () => {
-    const isNew = Boolean(pad.photo?.result) && !isBegun(pad.doc);
+    const isNew = Boolean(pad.photo?.result) && begins();
     if (isNew && pad.state() === "ready" && pad.accepts("points") && asked !== subject()) find(subject());
     const chosen = found ? chosenColoring(pad, found) : -1;
     const isFirst = chosen >= 0 && !isBegun({ ...pad.doc, points: [] });

@@ -6,7 +6,7 @@ import { createGamut } from "./colorplane.js";
 import { runCommand } from "./commands.js";
 import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
+import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor, useItem } from "./edits.js";
 import { createSlider } from "./panels.js";
 import { followColorThere, pickedArea } from "./shapeedits.js";
 import { canVary, likelyText, percentText, requestVariants } from "./variants.js";
@@ -56,6 +56,7 @@ function titleOf(pad, target) {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
   }
+  if (pad.ui.tool === "fill") return t("Color to fill with");
   return ["brush", "paint"].includes(pad.ui.tool) ? t("Color of the brush") : t("Color");
 }
 
@@ -119,7 +120,7 @@ function createUnavailableNote(pad) {
 const focusedElement = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
 
 /** Enter applies the value and Escape restores it; both move the focus to the image. */
-function listenToField(pad, input) {
+export function listenToField(pad, input) {
   let before = "";
   input.addEventListener("focus", () => { before = input.value; });
   input.addEventListener("keydown", (event) => {
@@ -200,7 +201,7 @@ export function createReach(pad) {
   for (const type of ["focusout", "pointerleave"]) el.addEventListener(type, leave);
   const update = () => {
     const target = colorTarget(pad);
-    show(el, ["point", "brush"].includes(pad.ui.tool) && setsPoints(pad, target));
+    show(el, ["point", "brush"].includes(pad.ui.tool) && setsPoints(pad, target) && !pad.fills());
     const point = pad.selectedPoint();
     const reach = point ? reachOf(point) : pad.ui.reach;
     for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
@@ -228,7 +229,7 @@ function createSuggestions(pad) {
   const make = (index) => {
     const take = (event) => {
       const item = pad.ui.suggestions?.items[index];
-      if (item) pad.during(event, () => setColor(pad, item.ab));
+      if (item) pad.during(event, () => useItem(pad, item));
     };
     return h("button", { type: "button", class: "cz-suggestion", data: { role: "suggestion" }, on: { click: take } },
       h("span", { class: "cz-tile" }, icon("check")), h("span", { class: "cz-share" }));
@@ -241,7 +242,7 @@ function createSuggestions(pad) {
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));
     show(grid, items.length > 0);
-    const ticked = nearestSuggestion(items, target.ab);
+    const ticked = nearestSuggestion(items, target);
     syncList(grid, items.length, make, (tile, index) => fillSuggestion(tile, items[index], index, target, index === ticked));
   };
   return { el, update };
@@ -254,16 +255,19 @@ function suggestionHint(pad, target) {
 }
 
 /** @returns {number} index of the suggestion that equals the color, or -1 */
-function nearestSuggestion(items, ab) {
+function nearestSuggestion(items, { lightness, ab, free }) {
+  if (free) return items.findIndex(({ color }) => color === labHex(lightness, ab));
   const distances = items.map((item) => abDistance(item.ab, ab));
   const least = Math.min(...distances);
   return least < SAME_DISTANCE ? distances.indexOf(least) : -1;
 }
 
+const lightnessOfItem = ({ color }, { free, lightness }) => (free ? rgbToLab(hexToRgb(color))[0] : lightness);
+
 function fillSuggestion(tile, item, index, target, current) {
   tile.firstElementChild.style.background = item.color;
   setText(tile.lastElementChild, percentText(item.share));
-  const words = t("{n}: {likely}, {hex}", { n: index + 1, likely: likelyText(item, target.lightness), hex: item.color });
+  const words = t("{n}: {likely}, {hex}", { n: index + 1, likely: likelyText(item, lightnessOfItem(item, target)), hex: item.color });
   setAttr(tile, "aria-label", words);
   setAttr(tile, "aria-pressed", String(current));
   setAttr(tile, "title", words);

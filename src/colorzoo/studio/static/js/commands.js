@@ -151,7 +151,7 @@ function escape(pad) {
   } else if (ui.cropping) dropCropping(pad);
   else if (ui.tool === "crop") leaveCrop(pad);
   else if (ui.selection) pad.set({ selection: null });
-  else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });
+  else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null, stroke: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
   else if (ui.box !== null) pad.set({ box: null });
@@ -227,7 +227,8 @@ function keyDown(pad, event) {
     return;
   }
   if (holdKey(pad, event, chord, onStage, focus)) return;
-  const command = COMMANDS.find(({ keys }) => keys.includes(chord));
+  const commands = COMMANDS.filter(({ keys }) => keys.includes(chord));
+  const command = commands.find(({ id }) => isAvailable(pad, id)) ?? commands[0];
   if (!command || (command.stage && !onStage) || (chord === "tab" && focus !== pad.stageEl)) return; // elsewhere, Tab moves the focus
   if (single && !pad.settings.singleKeys && chord.length === 1) return;
   event.preventDefault();

@@ -9,12 +9,12 @@
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>, regionFields: Record<string, any>,
- *   divisions: {path: [number, number][], closed?: boolean}[], proposal: string | null, skipped: number[],
+ *   divisions: {path: [number, number][], closed?: boolean, join?: boolean}[], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   classFields: Record<string, any>, boxes: import("./shapes.js").Box[] | null,
  *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, border: import("./border.js").Border,
  *   finish: Record<string, number> | null, paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
- *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
+ *   statistics: {saturation?: number, histogram?: number[]} | null, drawing: Record<string, any> | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null selects automatic detection of objects, an empty list disables the detection
  * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a change is merged into the last undo step; arguments are the documents before both changes
  */
@@ -63,7 +63,7 @@ const RECIPE_VERSION = 2;
 export const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "border", "finish", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
+  "divisions", "drawing", "border", "finish", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
 ];
 
 const IMAGE_FIELDS = ["width", "height", "sha256"];
@@ -73,7 +73,7 @@ const POINT_FIELDS = ["x", "y", "radius", "color", "ab", "reach", "strength", "s
 export function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, regionFields: {}, divisions: [], proposal: null, skipped: [], exemplar: null, classes: {},
-    classFields: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], finish: null, border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
+    classFields: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], finish: null, border: "automatic", crop: null, statistics: null, drawing: null, strength: 1, extra: {},
   };
 }
 
@@ -81,7 +81,7 @@ export function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.skipped, Object.keys(doc.classes), doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop || doc.finish) || doc.strength !== 1 || doc.border !== "automatic";
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop || doc.finish || doc.drawing) || doc.strength !== 1 || doc.border !== "automatic";
 }
 
 /**
@@ -176,6 +176,7 @@ export function toRecipe(doc, image) {
   if (doc.healing.length) recipe.healing = doc.healing;
   for (const name of Object.keys(OVERLAYS)) if (doc[name].length) recipe[name] = doc[name];
   if (doc.statistics) recipe.statistics = doc.statistics;
+  if (doc.drawing) recipe.drawing = doc.drawing;
   const apart = (isApart) => doc.points.flatMap((point, place) => (isApart(point) ? [{ ...write(point), place, ...(point.muted && point.untouched ? { untouched: true } : {}) }] : []));
   const muted = apart((point) => point.muted);
   const untouched = apart((point) => point.untouched && !point.muted);
@@ -240,6 +241,7 @@ export function fromRecipe(recipe, image, abOf) {
     crop: readCrop(recipe.crop),
     finish: recipe.finish ?? null,
     statistics: recipe.statistics ?? null,
+    drawing: recipe.drawing ?? null,
     strength: recipe.strength ?? 1,
     extra: readExtra(recipe),
   };

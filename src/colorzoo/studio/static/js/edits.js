@@ -4,6 +4,7 @@ import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, roundedPoint, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
+import { joinedPoints } from "./drawing.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
@@ -22,7 +23,7 @@ const TYPED_DIFFERENCE = 10; // CIE units between a typed and the shown color; a
  */
 export function colorTarget(pad) {
   const point = pad.selectedPoint();
-  if (point) return { kind: "point", lightness: pad.lightnessAround(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
+  if (point) return { kind: "point", lightness: pad.lightnessOf(point), ab: point.ab, locked: Boolean(point.locked), free: pad.fills() };
   const area = areaTarget(pad);
   if (area) return { kind: "area", locked: false, ...area };
   const replaced = pickedReplacement(pad)?.replacement;
@@ -33,7 +34,7 @@ export function colorTarget(pad) {
     const [lightness, a, b] = color ? rgbToLab(hexToRgb(color)) : [pad.ui.lightness, ...pad.ui.ab];
     return { kind: "region", lightness, ab: [a, b], locked: false };
   }
-  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false };
+  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false, free: pad.fills() && !["paint", "replace"].includes(pad.ui.tool) };
 }
 
 /**
@@ -45,15 +46,16 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   const target = colorTarget(pad);
   if (target.locked) return pad.toast(t("This point is locked. Unlock it on the Layers tab to change its color."));
   if (target.kind === "none") {
-    const paints = ["brush", "paint"].includes(pad.ui.tool);
+    const paints = ["brush", "paint", "fill"].includes(pad.ui.tool);
     pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // applies to the next point only; the check box applies to all new points
-    if (done) pad.announce(paints ? t("The brush uses this color") : t("The next point uses this color"));
+    if (done) pad.announce(paints ? t("The tool uses this color") : t("The next point uses this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     change(pad.ui, { ab, lightness, typed: null });
-    const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), byHex: false, untouched: false, wanted };
+    const shade = target.free ? lightness : target.lightness;
+    const patch = { ab: reduceChroma(shade, ab), hex: labHex(shade, ab), byHex: false, untouched: false, wanted };
     pad.applyChange(changePoint(pad.doc, point.id, patch), done, t("change color"), isFirstColor(point.id));
   } else {
     change(pad.ui, { ab, lightness, typed: null });
@@ -75,8 +77,11 @@ export function swapColor(pad) {
 
 export function takeSuggestion(pad, number) {
   const item = pad.ui.suggestions?.items[number];
-  if (item && pad.selectedPoint()) setColor(pad, item.ab);
+  if (item && pad.selectedPoint()) useItem(pad, item);
 }
+
+/** Use a suggested color, with its own lightness if the target has a free lightness. @param {{ab: [number, number], color: string}} item */
+export const useItem = (pad, item) => (colorTarget(pad).free ? setHex(pad, item.color) : setColor(pad, item.ab));
 
 /** @param {number} id @returns {import("./document.js").Joins} whether the last undo step added this point without a color, so that adding and coloring are one step */
 function isFirstColor(id) {
@@ -89,7 +94,7 @@ export function setHex(pad, hex, typed = false) {
   const lab = rgbToLab(hexToRgb(hex));
   const [lightness, a, b] = lab;
   const target = colorTarget(pad);
-  const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
+  const fixed = ["point", "replacement", "area"].includes(target.kind) && !target.free;
   const ab = fixed ? atLightness(lab, target.lightness) : /** @type {[number, number]} */ ([a, b]);
   const difference = fixed ? Math.hypot(lightness - target.lightness, abDistance([a, b], ab)) : 0;
   // reduced chroma is natural for a point in shade; areas and replacements also cover bright pixels, so any loss is reported
@@ -127,12 +132,15 @@ export function newPoint(pad, x, y) {
   const chosen = pad.ui.sticky || pad.ui.colorForNext;
   change(pad.ui, { colorForNext: false });
   if (chosen) return brushPoint(pad, x, y);
-  return { ...pointIn(pad, x, y, shownAb(pad, x, y)), untouched: true };
+  const point = pointIn(pad, x, y, shownAb(pad, x, y));
+  const hex = pad.fills() && pad.photo.result ? rgbToHex(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height)) : point.hex;
+  return { ...point, hex, untouched: true };
 }
 
 /** @param {number} x @param {number} y @returns {import("./document.js").Point} a point with the brush color; it stores a typed color that is outside sRGB at its lightness */
 export function brushPoint(pad, x, y) {
   const { typed, lightness, ab } = pad.ui;
+  if (pad.fills()) return { ...pointIn(pad, x, y, ab), hex: labHex(lightness, ab) };
   const chosen = typed ? rgbToLab(hexToRgb(typed)) : /** @type {[number, number, number]} */ ([lightness, ...ab]);
   const here = pad.lightnessAround(x, y);
   const point = pointIn(pad, x, y, atLightness(chosen, here));
@@ -171,7 +179,7 @@ export function movePoint(pad, id, x, y, done) {
   const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
   const [left, top] = [point.x + dx, point.y + dy];
   const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
-  const color = point.byHex ? {} : { ab, hex: labHex(pad.lightnessAround(left, top), ab) };
+  const color = point.byHex || pad.fills() ? {} : { ab, hex: labHex(pad.lightnessAround(left, top), ab) };
   pad.applyChange(changePoint(pad.doc, id, { x: left, y: top, ...color }), done, t("move point"));
 }
 
@@ -244,8 +252,8 @@ export function pointNear(pad, x, y, slack) {
   const least = { point: slack / pad.ui.view.scale, stroke: slack / pad.ui.view.scale };
   for (const hint of listedHints(pad.doc)) {
     const path = strokePoints(pad.doc, hint).map((dab) => /** @type {[number, number]} */ ([dab.x, dab.y]));
-    const kind = path.length > 1 ? "stroke" : "point";
-    const away = Math.min(...path.map((corner, index) => paintDistance([x, y], corner, path[index + 1] ?? corner)));
+    const kind = path.length > 1 && !pad.fills() ? "stroke" : "point";
+    const away = Math.min(...path.map((corner, index) => paintDistance([x, y], corner, kind === "stroke" ? path[index + 1] ?? corner : corner)));
     const distance = kind === "stroke" ? away - pointRadius(hint, pad.perNetworkPixel()) : away;
     if (distance <= least[kind]) [nearest[kind], least[kind]] = [hint.id, distance];
   }
@@ -310,18 +318,20 @@ const CORNER_SPACING = 2; // CSS pixels between corners
 
 /** Edit regions: a line splits the region that it crosses, and a closed loop becomes a region. @param {any} drag @param {[number, number]} place */
 export function continueCut(pad, drag, place) {
-  if (!drag.moved || !pad.ui.regions) return;
+  if (!drag.moved || !(pad.ui.regions || pad.fills())) return;
   const { path, width } = pad.ui.stroke ?? { path: [insidePhoto(pad, drag.began[0], drag.began[1])], width: pad.perNetworkPixel() };
   const [x, y] = path.at(-1);
   const far = Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale >= CORNER_SPACING;
   change(pad.ui, { stroke: { path: far ? [...path, insidePhoto(pad, ...place)] : path, width } });
 }
 
-export function endCut(pad) {
+/** @param {boolean} [join] whether the line joins the regions that it crosses */
+export function endCut(pad, join = false) {
   const { stroke } = pad.ui;
   change(pad.ui, { stroke: null });
   if (!stroke || stroke.path.length < 2) return;
   const path = stroke.path.map(([x, y]) => [Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
+  if (join) return pad.edit({ ...pad.doc, points: joinedPoints(pad, path), divisions: [...pad.doc.divisions, { path, join }] }, t("join regions"));
   const closed = isLoop(path, pad.ui.view.scale);
   pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("add region") : t("split region"));
 }

@@ -132,6 +132,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   else pad.set({ view: firstView(pad.photo, paneSize(pad)) });
   pad.queue.final();
   pad.modelChanged();
+  pad.preferFill();
   if (work?.reference) showReference(pad, work.reference, () => pad.queue.final());
   if (work && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
   proposeModel(pad);

@@ -4,7 +4,7 @@ import { COMMAND_BY_ID, isAvailable, keyLabel, runCommand, setCompare } from "./
 import { button, checkbox, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { setSize } from "./edits.js";
 import { deleteWork, openFile, openWork, previewOf, takeDropped, worksToOffer } from "./files.js";
-import { SIZED_TOOLS } from "./stage.js";
+import { isSized } from "./stage.js";
 import { TOOLS } from "./tools.js";
 
 const BUSY_AFTER = 200;
@@ -93,7 +93,7 @@ export function createRail(pad) {
 export function createSizeOption(pad, createSlider) {
   const slider = createSlider(t("Size"), 1, 9, (value) => setSize(pad, value), t("Width of the brush, or of the spot around a point that gets exactly this color. 1 is the smallest size, 9 the largest."));
   const update = () => {
-    show(slider.el, (pad.accepts("points") || pad.accepts("scribbles")) && SIZED_TOOLS.includes(pad.ui.tool));
+    show(slider.el, (pad.accepts("points") || pad.accepts("scribbles")) && isSized(pad));
     slider.update(pad.ui.size, !pad.photo, String(pad.ui.size));
   };
   return { el: slider.el, update };

@@ -6,11 +6,14 @@
 import { createFeatherOption } from "./arealayers.js";
 import { Client, ColorQueue, isExpired } from "./client.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
+import { hexToRgb, rgbToLab } from "./color.js";
 import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel, createReach } from "./colorpanel.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
+import { updateRegionMap } from "./drawing.js";
+import { createDrawingPanel } from "./drawingpanel.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { openInitial, previewOf, replaceDoc, resendPhoto, saveBeforeUnload, scheduleAutosave, toDocument } from "./files.js";
@@ -115,13 +118,23 @@ class Pad {
     return this.model()?.guidance.includes(kind) ?? false;
   }
 
+  /** Whether a point fills a region of a drawing, instead of changing the hue and chroma of a photo. */
+  fills() {
+    return this.model()?.input === "sketch" && this.accepts("points");
+  }
+
   tools() {
-    return toolsFor(this.model()?.guidance ?? []);
+    return toolsFor(this.model()?.guidance ?? [], this.fills());
   }
 
   perNetworkPixel() {
     const { width, height, network } = this.photo;
     return Math.max(1, Math.min(width, height) / network);
+  }
+
+  /** @param {{x: number, y: number, hex: string}} point @returns {number} the lightness of its color, which in a photo is the lightness of the photo */
+  lightnessOf({ x, y, hex }) {
+    return this.fills() ? rgbToLab(hexToRgb(hex))[0] : this.lightnessAround(x, y);
   }
 
   lightnessAround(x, y) {
@@ -197,6 +210,7 @@ class Pad {
     this.queue.final();
     if (this.ui.suggestions) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
     scheduleAutosave(this);
+    updateRegionMap(this);
     this.changed();
   }
 
@@ -204,7 +218,7 @@ class Pad {
     this.#history = new History(doc, past, future);
     this.set({
       area: null, coat: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
-      selected: null, suggestions: null, regions: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
+      selected: null, suggestions: null, regions: null, regionMap: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
     change(this.session, { reference: null, references: new Map(), suggesting: null, restoring: null });
@@ -317,7 +331,7 @@ class Pad {
     if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (["brush", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
+    if (["brush", "fill", "same", "split", "join", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
     const { label, tab: own = "color" } = this.tools().find(({ id }) => id === tool) ?? {};
     this.set({ tool, tab: tab ?? own, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
@@ -339,6 +353,12 @@ class Pad {
     this.edit({ ...this.doc, model: name }, t("change model"));
     this.ask({ type: "model", name });
     this.modelChanged();
+    this.preferFill();
+  }
+
+  /** Select the main tool for drawings instead of the main tool for photos. */
+  preferFill() {
+    if (this.fills() && this.ui.tool === "point") this.setTool("fill");
   }
 
   modelChanged() {
@@ -347,6 +367,7 @@ class Pad {
     if (this.ui.regions && !this.accepts("regions")) this.set({ regions: null, regionPick: [] });
     if (this.accepts("regions") && !this.ui.regions && this.photo && this.ui.link === "open") requestRegions(this);
     updateClasses(this);
+    updateRegionMap(this);
     this.changed();
   }
 
@@ -475,7 +496,7 @@ function buildPage(pad) {
   const model = createModelPanel(pad);
   const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions));
   const tabs = createTabs(pad, [
-    ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
+    ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createDrawingPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
     ["layers", "Layers", make(createLayersPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
     ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel)],
     ["history", "History", make(createHistoryPanel)],

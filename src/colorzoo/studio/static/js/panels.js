@@ -197,8 +197,9 @@ function fillHint(pad, row, index) {
   show(lock, Boolean(point));
   if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
   const n = index + 1;
-  const { x, y, ab, hex } = colorOfStroke(pad.doc, point);
-  const name = colorName(pad.lightnessAround(x, y), ab);
+  const colored = colorOfStroke(pad.doc, point);
+  const { ab, hex } = colored;
+  const name = colorName(pad.lightnessOf(colored), ab);
   swatch.style.background = hex;
   const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");

@@ -11,7 +11,10 @@ import { strokePath, tracePolygon, traceStroke, turnedCorners, turnedPlace } fro
 import { toPhoto, toStage } from "./view.js";
 
 /** Tools with a brush or point size from 1 to 9. */
-export const SIZED_TOOLS = ["point", "brush", "eraser", "edge"];
+const SIZED_TOOLS = ["point", "brush", "eraser", "edge"];
+
+/** Return whether the tool has a brush or point size. In a drawing, a point fills its region and has no size. */
+export const isSized = (pad) => (pad.fills() ? pad.ui.tool === "eraser" : SIZED_TOOLS.includes(pad.ui.tool));
 
 /** Strokes of an outline that is visible on any color. @type {[style: string, width: number, grow: number][]} */
 const RING = [[DARK, 1.5, 2], [LIGHT, 2, 0.4]];
@@ -229,7 +232,7 @@ function drawMap(context, pad, pane) {
 }
 
 function drawHint(context, pad, point) {
-  if (!isStroke(pad.doc, point)) drawPoint(context, pad, point);
+  if (pad.fills() || !isStroke(pad.doc, point)) drawPoint(context, pad, point);
   else if (listedHint(pad.doc, point) === point) drawBrushStroke(context, pad, point);
 }
 
@@ -263,12 +266,12 @@ function drawPoint(context, pad, point) {
   const selected = point.id === pad.ui.selected;
   const [x, y] = photoBeforeTurn(pad, point.x, point.y);
   const reach = pointRadius(point, pad.perNetworkPixel()) * pad.ui.view.scale;
-  if (selected || reach > 12) drawPatch(context, x, y, reach, selected);
-  const radius = selected ? 9 : 6.5;
+  if (!pad.fills() && (selected || reach > 12)) drawPatch(context, x, y, reach, selected);
+  const radius = selected ? 9 : isStroke(pad.doc, point) ? 4 : 6.5;
   context.globalAlpha = point.muted ? 0.55 : 1;
   context.beginPath();
   context.arc(x, y, radius, 0, 7);
-  context.fillStyle = labHex(pad.lightnessAround(point.x, point.y), point.ab);
+  context.fillStyle = labHex(pad.lightnessOf(point), point.ab);
   context.fill();
   context.setLineDash(point.muted || point.untouched ? [3, 3] : []);
   for (const [style, width, grow] of RING) {
@@ -299,10 +302,20 @@ function drawCursors(context, pad) {
   if (ui.nextPlace) drawNextPlace(context, pad, ui.nextPlace);
   const brushes = ui.tool === "paint" || ui.tool === "heal" || (ui.tool === "area" && ui.areaBrush !== null);
   if (brushes && ui.cursor && !ui.panning) drawBrush(context, pad);
-  const sized = SIZED_TOOLS.includes(ui.tool);
-  if (!ui.cursor || !sized || ui.panning || ui.drag) return;
+  if (ui.tool === "fill" && ui.cursor && !ui.panning) drawFillColor(context, pad, ui.cursor);
+  if (!ui.cursor || !isSized(pad) || ui.panning || ui.drag) return;
   const [x, y] = photoBeforeTurn(pad, ui.cursor[0], ui.cursor[1]);
   drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
+}
+
+/** Draw the color of the fill tool beside the pointer. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
+function drawFillColor(context, pad, place) {
+  const [x, y] = photoBeforeTurn(pad, ...place);
+  context.beginPath();
+  context.arc(x + 14, y + 14, 8, 0, 7);
+  context.fillStyle = labHex(pad.ui.lightness, pad.ui.ab);
+  context.fill();
+  strokePath(context, [[DARK, 3.5], [LIGHT, 2]]);
 }
 
 function drawBrush(context, pad) {

@@ -34,6 +34,10 @@ export function createTabs(pad, groups) {
 const TOOL_HINTS = {
   area: "Click an object or draw around it. Click inside again to select a part. Hold Shift to add, Ctrl to subtract.",
   replace: "Click a color in the photo to replace it in the whole photo.",
+  fill: "Click a region to fill it. Drag to fill all regions that you cross.",
+  same: "Click a region to give similar regions its color.",
+  split: "Draw a line across a region to split it, or a closed line to add a region.",
+  join: "Draw a line across regions to join them.",
   border: "Drag the sides of the border, or draw a new border.",
 };
 

@@ -4,7 +4,7 @@
  * @typedef {import("./pointer.js").Spot} Spot
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
- *   how?: "new" | "more" | "less", borderGrip?: import("./shapes.js").Grip, borderBox?: import("./border.js").Inside, index?: number,
+ *   region?: number | null, how?: "new" | "more" | "less", borderGrip?: import("./shapes.js").Grip, borderBox?: import("./border.js").Inside, index?: number,
  *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box, cropSheet?: import("./cropping.js").Sheet,
  *   cropGrip?: import("./shapes.js").Grip | null, cropHow?: "resize" | "move" | "draw" | "turn"}} Drag
  *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the image,
@@ -15,6 +15,7 @@ import { AREA_LAYERS } from "./arealayers.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
+import { fillTo, spreadColor } from "./filling.js";
 import { t } from "./dom.js";
 import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
@@ -33,11 +34,15 @@ const DRAG_DISTANCE = 3;
 
 /**
  * Tools and the guidance that they need; null: always available. manual: never selected automatically. layers: what it makes in the list of
- * layers. starts: the first tool of a group in the rail. Keys are those of Photoshop where the tool exists there.
+ * layers. photo: not for drawings. starts: the first tool of a group in the rail. Keys are those of Photoshop where the tool exists there.
  */
 export const TOOLS = [
+  { id: "fill", icon: "fill", name: "Fill", label: "Fill: click a region of the drawing, or drag across several regions", key: "G", kind: "fills" },
   { id: "point", icon: "point", name: "Points", label: "Color points: click a spot, then choose its color", key: "V", also: "p", kind: "points" },
-  { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke whose color spreads over the object", key: "B", kind: "points" },
+  { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke whose color spreads over the object", key: "B", kind: "points", photo: true },
+  { id: "same", icon: "same", name: "Same color", label: "Same color: give similar regions the color of a region", key: "T", kind: "fills" },
+  { id: "split", icon: "split", name: "Split", label: "Split: draw a line across a region to split it, or a closed line to add a region", key: "D", kind: "fills" },
+  { id: "join", icon: "join", name: "Join", label: "Join: draw a line across regions to join them", key: "Shift+D", kind: "fills" },
   { id: "region", icon: "region", name: "Regions", label: "Regions: color the regions of a drawing, or draw a line to split or add a region", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", name: "Edge brush", label: "Edge brush: draw along an edge to stop colors from bleeding across it", key: "G", kind: "scribbles" },
   { id: "box", icon: "box", name: "Object box", label: "Object box: draw a box around an object to color it separately", key: "U", kind: "boxes", manual: true, tab: "layers" },
@@ -45,17 +50,18 @@ export const TOOLS = [
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color in the whole photo", key: "Q", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser: erase color points, color strokes and edge strokes", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Eyedropper", label: "Eyedropper: pick a color from the photo", key: "I", kind: "points regions" },
-  { id: "area", icon: "select", name: "Select", label: "Select an object to fill it, protect it or leave it gray", key: "W", kind: null, manual: true, layers: AREA_LAYERS, starts: true },
+  { id: "area", icon: "select", name: "Select", label: "Select an object to fill it, protect it or leave it gray", key: "W", kind: null, manual: true, layers: AREA_LAYERS, starts: true, photo: true },
   { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: paint over dust and scratches to remove them", key: "J", kind: null, manual: true, starts: true },
   { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop the photo", key: "C", kind: null, manual: true },
-  { id: "border", icon: "border", name: "Border", label: "Scan border: exclude film edges and paper margins from coloring", key: "Shift+C", kind: null, manual: true },
+  { id: "border", icon: "border", name: "Border", label: "Scan border: exclude film edges and paper margins from coloring", key: "Shift+C", kind: null, manual: true, photo: true },
   { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
 /** Tools that neither set points nor select areas. Their panels are shown first. */
 export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
 
-export const toolsFor = (guidance) => TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
+/** @param {string[]} guidance of the model @param {boolean} fills whether points fill the regions of a drawing */
+export const toolsFor = (guidance, fills) => TOOLS.filter(({ kind, photo }) => !(fills && photo) && (kind === null || kind.split(" ").some((name) => guidance.includes(name) || (fills && name === "fills"))));
 
 export function stageGestures(pad) {
   const place = (at) => stageToPhoto(pad, at.x, at.y);
@@ -93,7 +99,7 @@ function startTool(pad, at, place) {
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
-    point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place),
+    point: startPoint, fill: fillAt, same: () => inside(pad, place) && spreadColor(pad, place), brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place),
     box: startBox, area: startSelection, border: startBorder, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
@@ -141,6 +147,11 @@ function startStroke(pad, at, place) {
 const startRegion = (pad, at, place) => pickRegion(pad, regionAt(pad, ...place), at.event.ctrlKey || at.event.shiftKey || at.event.metaKey);
 
 /** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
+function fillAt(pad, at, place, drag) {
+  if (inside(pad, place)) fillTo(pad, drag, place);
+}
+
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function brushAt(pad, at, place, drag) {
   if (!inside(pad, place)) return;
   const spacing = Math.max(1, pad.ui.size * pad.perNetworkPixel());
@@ -169,9 +180,10 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
   } else if (drag.tool === "brush") brushAt(pad, at, place, drag);
+  else if (drag.tool === "fill") fillAt(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseAtPointer(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) continueStroke(pad, place);
-  else if (drag.tool === "region") continueCut(pad, drag, place);
+  else if (["region", "split", "join"].includes(drag.tool)) continueCut(pad, drag, place);
   else if (drag.tool === "area") continueSelection(pad, place);
   else if (drag.tool === "paint") continuePaint(pad, place);
   else if (drag.tool === "heal") continueHealing(pad, place);
@@ -202,8 +214,9 @@ function finishDrag(pad, drag, place) {
   if (pad.ui.draggedBorder) endBorder(pad);
   else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("color stroke"));
+  else if (drag.tool === "fill") pad.commit(t("fill"));
   else if (drag.tool === "eraser") pad.commit(t("erase points"));
-  else if (drag.tool === "region") endCut(pad);
+  else if (["region", "split", "join"].includes(drag.tool)) endCut(pad, drag.tool === "join");
   else if (drag.tool === "area") endSelection(pad, drag, place);
   else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool === "heal") endHealing(pad);
@@ -279,7 +292,13 @@ export function placeAtCross(pad) {
     startHealing(pad, cross);
     return endHealing(pad);
   }
+  if (tool === "split" || tool === "join") return cutAtCross(pad);
   if (tool === "replace") replaceColorAt(pad, cross);
+  else if (tool === "same") spreadColor(pad, cross);
+  else if (tool === "fill" && !pad.ui.nextPlace) {
+    fillTo(pad, readOnly({}), cross);
+    pad.commit(t("fill"));
+  }
   else if (tool === "region") pickRegion(pad, regionAt(pad, x, y));
   else if (tool === "dropper") pickColorAt(pad, x, y);
   else {
@@ -288,6 +307,18 @@ export function placeAtCross(pad) {
     else selectPoint(pad, near);
   }
   pad.set({ cross: null, nextPlace: null });
+}
+
+/** Set a corner of a line that splits or joins regions; the second corner ends the line. */
+function cutAtCross(pad) {
+  const { cross, stroke, tool } = pad.ui;
+  if (stroke) {
+    change(pad.ui, { stroke: { ...stroke, path: [...stroke.path, cross] } });
+    endCut(pad, tool === "join");
+    return pad.set({ cross: null });
+  }
+  pad.set({ stroke: { path: [cross], width: pad.perNetworkPixel() } });
+  pad.announce(t("The line starts here. Move to its end and press Enter."));
 }
 
 const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;

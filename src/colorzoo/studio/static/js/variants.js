@@ -4,7 +4,7 @@ import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { changePoint } from "./document.js";
 import { createCanvas, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { colorTarget, setColor } from "./edits.js";
+import { colorTarget, useItem } from "./edits.js";
 import { decodeLayer } from "./pixels.js";
 import { pickedArea } from "./shapeedits.js";
 import { areaBounds, areaCenter } from "./shapes.js";
@@ -94,7 +94,7 @@ export function createVariantsPanel(pad) {
   const make = (index) => {
     const use = () => {
       const item = pad.ui.variants?.items[index];
-      if (item) setColor(pad, item.ab);
+      if (item) useItem(pad, item);
     };
     return createTile("variant", use);
   };
@@ -129,6 +129,10 @@ export const likelyText = (item, lightness) => t("{name}, {share} likely", { nam
 export function fillVariant(tile, item, index, lightness, title) {
   const [frame, words] = tile.children;
   if (frame.firstElementChild !== item.image) frame.replaceChildren(item.image);
+  if (!item.ab) {
+    setText(words, title);
+    return setAttr(tile, "aria-label", title);
+  }
   const name = capitalizedName(item, lightness);
   setText(words, title ?? t("Color {n}: {name}", { n: index + 1, name: colorName(lightness, item.ab) }));
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}", { n: index + 1, name, hex: item.color }));

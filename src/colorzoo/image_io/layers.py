@@ -1,15 +1,14 @@
-"""Export of colors as layers: a transparent PNG or an OpenRaster file.
+"""Images with layers: a transparent PNG of the colors, or an OpenRaster file.
 
 Normal alpha compositing of the layers reproduces the result. No blend modes are used, so all programs
-display the file correctly. Each layer has the lowest alpha that reproduces the result. Paint strokes are
-stored in a separate layer.
+display the file correctly. Each layer has the lowest alpha that reproduces the result.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -17,42 +16,46 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorzoo.color.lab import encoded, lightness_of_levels, lightness_to_luminance
-from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.write import quantized
+from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 
 Bytes = NDArray[np.uint8]
-
-LAYERED = {"layer": ".colors.png", "ora": ".color.ora"}
-"""Suffixes of the export formats with layers."""
 
 _THUMBNAIL = 256
 _ROWS = 256  # number of rows per step, because intermediate values take 16 times the memory of the pixels
 
 
-def encode_layers(
-    kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
-) -> bytes:
-    """Encode a colorized photo as a transparent PNG or as an OpenRaster file with layers.
+def color_png(steps: Mapping[str, Levels], like: RasterImage) -> bytes:
+    """Encode the color layer of a photo as a transparent PNG.
 
     Args:
-        kind: ``layer`` for a PNG that contains only the color layer, or ``ora`` for an OpenRaster file.
-        image: Source photo.
-        levels: Colorized photo, RGB ``(H, W, 3)``.
-        unpainted: Colorized photo without paint strokes, RGB ``(H, W, 3)``; None if the recipe has no paint
-            strokes.
+        steps: See `encode_layers`; the first two are the gray photo and the result.
+        like: Source image.
     """
-    gray, merged = gray_levels(image), quantized(levels, image, 8)
-    result = merged[..., :3]
-    if kind == "layer":
-        layers = {"Colors": color_layer(gray, result)}
-    elif unpainted is None:
-        layers = {"Photo": gray, "Colors": color_layer(gray, result)}
-    else:
-        below = quantized(unpainted, None, 8)
-        layers = {"Photo": gray, "Colors": color_layer(gray, below), "Paint": color_layer(below, result)}
-    if image.alpha is not None:
-        layers = _with_alpha(layers, merged[..., 3])
-    return _png(layers["Colors"]) if kind == "layer" else _open_raster(layers, merged)
+    return _png(_with_alpha(_stacked(steps), like)["Colors"])
+
+
+def encode_layers(steps: Mapping[str, Levels], like: RasterImage) -> bytes:
+    """Encode an image and its layers as an OpenRaster file.
+
+    Args:
+        steps: Image after each layer has been added, by the name of the layer: gray ``(H, W)`` or RGB
+            ``(H, W, 3)``, as floats in [0, 1] or integers. The first image is the lowest layer, and the last
+            image is the result.
+        like: Source image, which provides the alpha channel.
+    """
+    merged = quantized(list(steps.values())[-1], like, 8)
+    return _open_raster(_with_alpha(_stacked(steps), like), merged)
+
+
+def _stacked(steps: Mapping[str, Levels]) -> dict[str, Bytes]:
+    """Return the layers that produce each image from the image below."""
+    layers: dict[str, Bytes] = {}
+    below = None
+    for name, levels in steps.items():
+        result = quantized(levels, None, 8)
+        layers[name] = result if below is None else color_layer(below, result)
+        below = result
+    return layers
 
 
 def gray_levels(image: RasterImage) -> Bytes:
@@ -91,15 +94,20 @@ def color_layer(image: Bytes, result: Bytes) -> Bytes:
     return layer
 
 
-def _with_alpha(layers: dict[str, Bytes], alpha: Bytes) -> dict[str, Bytes]:
-    """Return layers with reduced opacity; compositing them produces the alpha channel of the photo.
+def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]:
+    """Return layers with reduced opacity; compositing them produces the alpha channel of the source image.
 
     Args:
-        layers: Gray ``(H, W)`` or RGBA ``(H, W, 4)`` layers by name, starting with the lowest layer.
-        alpha: ``(H, W)`` alpha channel of the photo.
+        layers: Gray ``(H, W)``, RGB or RGBA layers by name, starting with the lowest layer.
+        like: Source image; if it is opaque, the layers are returned unchanged.
     """
+    if like.alpha is None:
+        return layers
+    alpha = quantized(layers[next(iter(layers))], like, 8)[..., -1]
     found = {
-        name: np.dstack([layer, np.full_like(layer, 255)]) if layer.ndim == 2 else layer.copy()
+        name: layer.copy()
+        if layer.shape[2:] == (4,)
+        else np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
         for name, layer in layers.items()
     }
     for first in range(0, len(alpha), _ROWS):

@@ -1,0 +1,144 @@
+"""Random line drawings of color images for training.
+
+Real line drawings have lines of many kinds and no tone. Each image of a batch gets lines from a random
+extractor with random settings, and a random pen: thicker, faint, broken or noisy lines. All random numbers
+are drawn for each image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color.sketch import color_edges, difference_lines, drawn_lines, rgb_to_gray
+from colorzoo.randomness import copy_to, draw_normal, draw_uniform, image_generators
+
+_CPU = torch.device("cpu")
+_MAX_GAPS, _MAX_RADIUS = 20, 3
+
+
+def random_lines(rgb: Tensor, seeds: Tensor) -> Tensor:
+    """Extract lines without tone; the seed of an image selects the extractor and its settings.
+
+    The extractors are `color_edges` (42 % of the images), `drawn_lines` (34 %) and `difference_lines` (24 %).
+    In 20 % of the images, very dark surfaces stay black. The fractions are choices of this project.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        seeds: ``(B,)`` random seed of each image.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
+    """
+    chosen, has_blacks, black, *style = draw_uniform(image_generators(seeds, "lines"), len(rgb), 6, _CPU).T
+    kinds = (chosen > 0.42).long() + (chosen > 0.76)
+    lines = torch.empty_like(rgb[:, :1])
+    for kind, extract in enumerate(_EXTRACTORS):
+        rows = (kinds == kind).nonzero()[:, 0]
+        if len(rows):
+            own = copy_to(rows, rgb.device)
+            lines[own] = extract(rgb[own], *(draws[rows] for draws in style))
+    level = torch.where(has_blacks < 0.2, _between(black, 0.06, 0.24), -1.0)
+    return torch.minimum(lines, 1 - _solid_blacks(rgb, level))
+
+
+def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:
+    """Draw lines with a random pen: thicker (20 %), broken (25 %), faint (30 %) or noisy (15 %).
+
+    Args:
+        lines: ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
+        seeds: ``(B,)`` random seed of each image.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1].
+    """
+    draws = draw_uniform(image_generators(seeds, "pen"), len(lines), 6 + 3 * _MAX_GAPS, _CPU)
+    thick, thin, count, faint, ink, noisy = draws[:, :6].T
+    lines = torch.where(_column(thick < 0.2, lines.device), _thickened(lines), lines)
+    places = copy_to(draws[:, 6:].view(-1, 3, _MAX_GAPS), lines.device)
+    height, width = lines.shape[2:]
+    gaps = torch.where(thin < 0.25, 2 + (count * (_MAX_GAPS - 1)).floor(), 0.0)
+    broken = disc_mask(
+        (places[:, 0] * height).long(),
+        (places[:, 1] * width).long(),
+        1 + (places[:, 2] * _MAX_RADIUS).long(),
+        torch.arange(_MAX_GAPS, device=lines.device) < copy_to(gaps, lines.device)[:, None],
+        (height, width),
+    )
+    strength = torch.where(faint < 0.3, _between(ink, 0.5, 1.0), 1.0)
+    lines = 1 - (1 - torch.maximum(lines, broken)) * _column(strength, lines.device)
+    rows = (noisy < 0.15).nonzero()[:, 0]
+    if len(rows):
+        own = copy_to(rows, lines.device)
+        grain = draw_normal(
+            image_generators(seeds[rows], "grain"), len(rows), tuple(lines.shape[1:]), lines.device
+        )
+        spread = _column(_between(noisy[rows] / 0.15, 0.01, 0.05), lines.device)
+        lines[own] = (lines[own] + grain * spread).clamp(0, 1)
+    return lines
+
+
+def disc_mask(rows: Tensor, columns: Tensor, radii: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the pixels inside of discs, as ``(B, 1, H, W)`` float32 in {0, 1}.
+
+    Args:
+        rows: ``(B, N)`` int64, row of each center.
+        columns: ``(B, N)`` int64, column of each center.
+        radii: ``(B, N)`` int64, radius in pixels from 1 to 3.
+        valid: ``(B, N)`` bool; False for padding entries.
+        size: Height and width of the images.
+    """
+    height, width = size
+    planes = torch.zeros(len(rows), _MAX_RADIUS * height * width, device=rows.device)
+    planes.scatter_add_(1, ((radii - 1) * height + rows) * width + columns, valid.float())
+    offset = torch.arange(-_MAX_RADIUS, _MAX_RADIUS + 1, device=rows.device)
+    distance = offset[:, None] ** 2 + offset**2
+    discs = torch.stack([distance <= radius**2 + 0.5 for radius in range(1, _MAX_RADIUS + 1)]).float()
+    covering = F.conv2d(planes.view(-1, _MAX_RADIUS, height, width), discs[None], padding=_MAX_RADIUS)
+    return (covering > 0.5).float()
+
+
+def _edges(rgb: Tensor, threshold: Tensor, sigma: Tensor, _: Tensor) -> Tensor:
+    return color_edges(rgb, _between(threshold, 6.0, 20.0), _between(sigma, 0.5, 1.1))
+
+
+def _strokes(rgb: Tensor, level: Tensor, gain: Tensor, width: Tensor) -> Tensor:
+    lines, sides = torch.empty_like(rgb[:, :1]), 3 + 2 * (3 * width).long()
+    for side in sorted(set(sides.tolist())):
+        rows = (sides == side).nonzero()[:, 0]
+        own = copy_to(rows, rgb.device)
+        levels, gains = _between(level[rows], 0.03, 0.15), _between(gain[rows], 1.5, 3.5)
+        lines[own] = drawn_lines(rgb[own], side, levels, gains)
+    return lines
+
+
+def _differences(rgb: Tensor, sigma: Tensor, threshold: Tensor, gain: Tensor) -> Tensor:
+    return difference_lines(
+        rgb, _between(sigma, 0.6, 1.3), _between(threshold, 0.004, 0.015), _between(gain, 20.0, 60.0)
+    )
+
+
+_EXTRACTORS: tuple[Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], ...] = (_edges, _strokes, _differences)
+
+
+def _solid_blacks(rgb: Tensor, level: Tensor) -> Tensor:
+    """Return a mask of surfaces darker than ``level`` that are at least 5 pixels wide."""
+    bright = (rgb_to_gray(rgb) >= _column(level, rgb.device)).float()
+    near_bright = F.max_pool2d(bright, 5, stride=1, padding=2)
+    return F.max_pool2d(1 - near_bright, 5, stride=1, padding=2)
+
+
+def _thickened(lines: Tensor) -> Tensor:
+    """Make lines one pixel thicker."""
+    return -F.max_pool2d(F.pad(-lines, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+
+
+def _between(draws: Tensor, low: float, high: float) -> Tensor:
+    return low + (high - low) * draws
+
+
+def _column(values: Tensor, device: torch.device) -> Tensor:
+    return copy_to(values, device).view(-1, 1, 1, 1)

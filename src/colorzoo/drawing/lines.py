@@ -1,0 +1,136 @@
+"""Line layer of a drawing: the ink relative to the paper, at full size and full bit depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Levels = NDArray[Any]
+Map = NDArray[np.float32]
+Darkness = NDArray[np.uint8]
+
+INK = 64
+"""Darkness from 0 to 255 above which a pixel separates regions."""
+
+_PAPER_SIDE = 400  # shorter side in pixels of the copy from which the paper color is estimated
+_PAPER_REACH = 12  # the paper is the maximum within 1/12 of the shorter side
+_DARK_PAPER = 0.35  # median gray level below which a drawing has white ink on black paper
+_DOT = 0.006  # diameter of the largest screentone dot, as a fraction of the shorter side
+_DOTS = 0.25  # fraction of the ink that must be dots before the dots count as tone
+
+
+@dataclass(frozen=True, eq=False)
+class LineArt:
+    """A drawing as ink on paper.
+
+    Examples:
+        >>> art = LineArt.read(np.full((48, 64), 240, np.uint8))
+        >>> int(art.darkness.max()), float(art.transmission(0, 48).min())
+        (0, 1.0)
+
+    Attributes:
+        levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``, uint8, uint16 or float.
+        paper: ``(h, w, 3)`` float32 in (0, 1], color of the paper at a reduced size.
+        inverted: Whether the drawing has white ink on black paper. The paper is then the paper of the
+            inverted image.
+    """
+
+    levels: Levels
+    paper: Map
+    inverted: bool
+
+    @classmethod
+    def read(cls, levels: Levels) -> LineArt:
+        """Estimate the color of the paper: a smoothed maximum over a wide neighborhood.
+
+        Args:
+            levels: ``(H, W)`` or ``(H, W, 3)``, uint8, uint16 or float.
+        """
+        height, width = levels.shape[:2]
+        scale = min(1.0, _PAPER_SIDE / min(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = _three_channels(small / white_level(levels))
+        inverted = bool(np.median(small.mean(2)) < _DARK_PAPER)
+        if inverted:
+            small = 1 - small
+        reach = max(15, min(small.shape[:2]) // _PAPER_REACH) | 1
+        paper = cv2.dilate(small, np.ones((reach, reach), np.uint8))
+        paper = cv2.GaussianBlur(paper, (0, 0), reach / 3)
+        return cls(levels, np.maximum(paper, 0.02), inverted)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.levels.shape[0], self.levels.shape[1]
+
+    def transmission(self, first: int, last: int) -> Map:
+        """Return the color of the ink relative to the paper in the rows ``first`` to ``last`` (exclusive).
+
+        Returns:
+            ``(rows, W, 3)`` in [0, 1]: 1 for paper, 0 for black ink.
+        """
+        rgb = _three_channels(self.levels[first:last].astype(np.float32) / white_level(self.levels))
+        if self.inverted:
+            rgb = 1 - rgb
+        return np.minimum(rgb / self._paper_rows(first, last), 1)
+
+    @cached_property
+    def darkness(self) -> Darkness:
+        """Ink that separates regions, ``(H, W)`` from 0 to 255. Screentone dots count as paper."""
+        darkness = np.empty(self.shape, np.uint8)
+        for first in range(0, self.shape[0], 256):
+            lightest = self.transmission(first, first + 256).min(2)
+            darkness[first : first + 256] = np.rint(255 * (1 - lightest))
+        return _without_screentone(darkness)
+
+    def _paper_rows(self, first: int, last: int) -> Map:
+        """Return the paper color of a band of rows, ``(rows, W, 3)``."""
+        height, width = self.shape
+        rows = np.arange(first, min(last, height), dtype=np.float32)
+        y = ((rows + 0.5) * self.paper.shape[0] / height - 0.5)[:, None]
+        x = ((np.arange(width, dtype=np.float32) + 0.5) * self.paper.shape[1] / width - 0.5)[None]
+        columns, lines = (np.ascontiguousarray(each) for each in np.broadcast_arrays(x, y))
+        return cv2.remap(self.paper, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def shrink_darkness(darkness: Darkness, size: tuple[int, int]) -> Darkness:
+    """Resize a darkness map to ``size`` (height, width); thin lines keep about one pixel of ink.
+
+    Examples:
+        >>> shrink_darkness(np.zeros((96, 64), np.uint8), (24, 16)).shape
+        (24, 16)
+    """
+    step = darkness.shape[0] / size[0]
+    if step > 2:  # an average alone would fade lines that are thinner than one output pixel
+        side = round(step / 2)
+        darkness = cv2.dilate(darkness, np.ones((side, side), np.uint8))
+    method = cv2.INTER_AREA if step > 1 else cv2.INTER_LINEAR
+    return cv2.resize(darkness, size[::-1], interpolation=method)
+
+
+def white_level(levels: Levels) -> float:
+    """Return the value of white: the largest integer, or 1 for floats."""
+    return float(np.iinfo(levels.dtype).max) if levels.dtype.kind == "u" else 1.0
+
+
+def _three_channels(image: Map) -> Map:
+    return np.repeat(image[..., None], 3, 2) if image.ndim == 2 else image
+
+
+def _without_screentone(darkness: Darkness) -> Darkness:
+    """Remove isolated dots if they make up a large part of the ink."""
+    largest = max(2.0, _DOT * min(darkness.shape))
+    ink = (darkness >= INK).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    is_dot = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) <= largest
+    is_dot[0] = False
+    if areas[is_dot].sum() <= _DOTS * areas[1:].sum():
+        return darkness
+    return np.where(is_dot[labels], 0, darkness).astype(np.uint8)

@@ -1,0 +1,184 @@
+"""Regions of a drawing: areas between the lines, with small gaps in the lines closed.
+
+The distance to the nearest line has one peak in each chamber of a drawing and a saddle in each gap between
+two chambers. Two chambers belong to one region if the gap is wide compared to the narrower chamber. This is
+the trapped-ball segmentation of Zhang et al. 2009 (https://doi.org/10.1109/TVCG.2009.9) with balls of all
+radii.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.drawing.lines import INK, Darkness, Map, shrink_darkness
+
+Labels = NDArray[np.int32]
+
+GAP = 4.0
+"""Default width of the gaps that are closed, in pixels of an image with a shorter side of 1,000."""
+
+_SIDE = 1000  # shorter side in pixels of the copy in which regions are found
+_RADII = tuple(1.35**step for step in range(16, -3, -1))  # radii of the balls in pixels, from 122 to 0.5
+_NARROW = 0.5  # at the default gap setting, a wider gap is closed below this fraction of the narrower chamber
+_WIDEST = 80.0  # a gap above this width is never closed at the default setting, in the unit of the setting
+_SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
+
+
+def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
+    """Divide a drawing into the regions between its lines.
+
+    Examples:
+        >>> darkness = np.zeros((32, 64), np.uint8)
+        >>> darkness[:, 31:33] = 255
+        >>> np.unique(find_regions(darkness)).tolist()
+        [0, 1]
+
+    Args:
+        darkness: ``(H, W)`` from 0 to 255; see `LineArt.darkness`.
+        gap: Width of the gaps that are always closed, in pixels of an image with a shorter side of 1,000. The
+            fraction of the chamber width up to which wider gaps are closed is proportional to this setting.
+
+    Returns:
+        ``(H, W)`` int32: number of the region of each pixel, from 0, the largest region first. Pixels of a
+        line belong to the nearer region, so neighboring regions meet below the middle of the line.
+    """
+    height, width = darkness.shape
+    scale = min(1.0, _SIDE / min(height, width))
+    small = darkness
+    if scale < 1:
+        small = shrink_darkness(darkness, (round(height * scale), round(width * scale)))
+    narrow = min(1.0, _NARROW * gap / GAP)
+    labels = _merge(*_chambers(small), gap * min(small.shape) / _SIDE, narrow)
+    if scale < 1:
+        labels = _at_full_size(labels, darkness)
+    return _by_size(labels)
+
+
+def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
+    """Return a fine segmentation with one label per chamber, and the distance to the nearest line."""
+    free = (darkness < INK).astype(np.uint8)
+    distance = cv2.distanceTransform(free, cv2.DIST_L2, 5)
+    seeds, count = np.zeros(distance.shape, np.int32), 0
+    for radius in _RADII:
+        number, cores = cv2.connectedComponents((distance > radius).astype(np.uint8), connectivity=4)
+        new = np.bincount(cores.ravel(), seeds.ravel() > 0, number) == 0
+        new[0] = False
+        names = np.zeros(number, np.int32)
+        names[new] = count + 1 + np.arange(new.sum())
+        count += int(new.sum())
+        seeds = np.maximum(seeds, names[cores])
+    # from the middle of the chambers outwards, and below the lines last
+    height = np.where(free, 100 * np.exp(-distance / 8), 128 + 0.5 * darkness)
+    return _watershed(height, seeds), distance
+
+
+def _watershed(height: NDArray[Any], seeds: Labels, mask: NDArray[Any] | None = None) -> Labels:
+    from skimage.segmentation import watershed  # imported here, because only drawings need it
+
+    return watershed(height, seeds, mask=mask).astype(np.int32)
+
+
+def _merge(labels: Labels, distance: Map, gap: float, narrow: float) -> Labels:
+    """Join chambers whose connection is wide; return labels from 0.
+
+    Args:
+        labels: Chambers.
+        distance: Distance to the nearest line in pixels.
+        gap: Width in pixels of the gaps that are always closed.
+        narrow: Width of a gap relative to the narrower chamber up to which the gap is closed.
+    """
+    count = int(labels.max()) + 1
+    peaks = np.zeros(count, np.float32)
+    np.maximum.at(peaks, labels.ravel(), distance.ravel())
+    pairs, saddles, _ = _adjacency(labels, distance)
+    parents = np.arange(count)
+    for index in np.argsort(-saddles, kind="stable"):
+        saddle = float(saddles[index])
+        one, other = (_root(parents, int(each)) for each in pairs[index])
+        if one == other:
+            continue
+        if peaks[one] < peaks[other]:
+            one, other = other, one
+        is_open = saddle > 0 and (saddle >= narrow * peaks[other] or 2 * saddle > gap * _WIDEST / GAP)
+        if is_open and (2 * saddle > gap or 2 * peaks[other] <= gap):
+            parents[other] = one
+    roots = np.array([_root(parents, each) for each in range(count)])
+    return _absorb_small(roots[labels].astype(np.int32), distance)
+
+
+def _adjacency(labels: Labels, distance: Map) -> tuple[Labels, Map, NDArray[np.int64]]:
+    """Return the pairs of neighboring labels, the saddle between them and their contact length.
+
+    The saddle of two chambers is the largest distance to a line on their common boundary, in pixels.
+    """
+    pairs, heights = [], []
+    for axis in (0, 1):
+        before, after = (labels.take(range(*ends), axis) for ends in _neighbors(labels.shape[axis]))
+        low, high = (distance.take(range(*ends), axis) for ends in _neighbors(labels.shape[axis]))
+        differ = before != after
+        pairs.append(np.stack([before[differ], after[differ]], 1))
+        heights.append(np.minimum(low, high)[differ])
+    both = np.sort(np.concatenate(pairs), axis=1)
+    keys, inverse, contacts = np.unique(both, axis=0, return_inverse=True, return_counts=True)
+    saddles = np.zeros(len(keys), np.float32)
+    np.maximum.at(saddles, inverse.ravel(), np.concatenate(heights))
+    return keys, saddles, contacts
+
+
+def _neighbors(length: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (0, length - 1), (1, length)
+
+
+def _absorb_small(labels: Labels, distance: Map) -> Labels:
+    """Join each tiny region with the neighbor that has the longest common boundary."""
+    smallest = max(4.0, _SMALLEST * labels.size)
+    for _ in range(3):
+        areas = np.bincount(labels.ravel())
+        small = (areas > 0) & (areas < smallest)
+        if not small.any():
+            break
+        pairs, _, contacts = _adjacency(labels, distance)
+        target = np.arange(len(areas))
+        for index in np.argsort(contacts, kind="stable"):
+            one, other = pairs[index]
+            for tiny, near in ((one, other), (other, one)):
+                if small[tiny] and areas[near] >= areas[tiny]:
+                    target[tiny] = near
+        labels = target[labels].astype(np.int32)
+    return labels
+
+
+def _at_full_size(small: Labels, darkness: Darkness) -> Labels:
+    """Enlarge labels; boundaries follow the lines at full size."""
+    height, width = darkness.shape
+    labels = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    reach = int(np.ceil(2 * max(height / small.shape[0], 2)))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    edges = np.zeros(labels.shape, np.uint8)
+    edges[1:] |= labels[1:] != labels[:-1]
+    edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    near = cv2.dilate(edges, kernel)
+    ring = cv2.dilate(near, np.ones((3, 3), np.uint8)) > near  # seeds around the boundaries
+    height = np.where(darkness < INK, 0, darkness)
+    grown = _watershed(height, np.where(ring, labels + 1, 0), near | ring)
+    return np.where(near > 0, grown - 1, labels).astype(np.int32)
+
+
+def _by_size(labels: Labels) -> Labels:
+    """Number the labels from 0 by descending area."""
+    areas = np.bincount(labels.ravel())
+    order = np.argsort(-areas, kind="stable")
+    numbers = np.empty(len(areas), np.int32)
+    numbers[order] = np.arange(len(areas))
+    return numbers[labels]
+
+
+def _root(parents: NDArray[np.int64], each: int) -> int:
+    while parents[each] != each:
+        parents[each] = parents[parents[each]]
+        each = int(parents[each])
+    return each

@@ -1,0 +1,47 @@
+"""Recipe field for drawings: how regions are found and how the model chooses their colors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from colorzoo.guidance.fields import Fields, entry, hex_color
+
+MAX_PALETTE = 64
+
+
+@dataclass(frozen=True)
+class DrawingSettings:
+    """Settings for line art.
+
+    Examples:
+        >>> DrawingSettings(palette=("#c04020", "#f0e0d0")).variant
+        0
+
+    Attributes:
+        gap: Width of the largest gap in a line to close, in pixels of an image with a shorter side of 1,000.
+        palette: Colors ``#rrggbb`` to which the model is limited; empty for no limit.
+        variant: Number of the coloring: 0 for the most likely colors, 1 and more for sampled palettes.
+        shading: Whether colors vary softly within a region, instead of one flat color for each region.
+        flats: Whether the result contains only the flat colors, without the lines.
+        extra: Unrecognized fields, kept when the recipe is saved.
+    """
+
+    gap: float = entry("number", 4.0, low=0, high=100)
+    palette: tuple[str, ...] = ()
+    variant: int = entry("integer", 0, low=0)
+    shading: bool = entry("flag", False)
+    flats: bool = entry("flag", False)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_drawing(fields: Fields) -> DrawingSettings:
+    """Parse the recipe field ``drawing``.
+
+    Raises:
+        GuidanceError: A field is invalid; the message names the field.
+    """
+    colors = fields.texts("palette", MAX_PALETTE)
+    palette = tuple(hex_color(color, f"{fields.name}.palette[{i}]") for i, color in enumerate(colors))
+    return fields.parse(DrawingSettings, palette=palette)

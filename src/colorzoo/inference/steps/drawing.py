@@ -1,0 +1,384 @@
+"""Stages for drawings: lines and regions at full size, and flat colors below the lines.
+
+A drawing keeps its lines as a photo keeps its lightness. The network predicts colors at a reduced size. These
+colors become one color for each region, and the result is the product of the flat colors and the lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import ImageColor
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.drawing.lines import INK, Levels, LineArt, Map, shrink_darkness, white_level
+from colorzoo.drawing.regions import GAP, Labels, find_regions
+from colorzoo.guidance import PointHint
+from colorzoo.guidance.objects import Division
+from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
+from colorzoo.prediction import Prediction
+
+PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
+BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
+
+_MOST_MIDTONES = 0.22  # maximum fraction in line art; samples have up to 0.16, paintings 0.3 and more
+_FEWEST_INK = 1e-4  # minimum fraction of line pixels
+_MOST_INK = 0.4  # maximum fraction of line pixels
+_UNEVEN = 0.05  # maximum standard deviation of the gray level of the paper
+_LEAST_PAPER = 0.55  # minimum fraction of pixels with the gray level of paper
+_CLEAN, _LEAST_CLEAN = 0.92, 0.75  # gray level relative to black paper, and minimum fraction of such pixels
+_THIN = 5.0  # distance in pixels from the paper up to which ink belongs to a line
+_LEAST_THIN = 0.75  # minimum fraction of ink that belongs to lines
+_LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a fraction of the image
+_LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
+_PAPER = 0.7  # minimum gray level of paper
+_PROBE = 256  # shorter side in pixels of the copy for the tests of `is_line_art`
+_SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
+_VOTE = 0.6  # pixels of the network input below this level are lines and have no vote
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A drawing as lines and the regions between the lines.
+
+    Attributes:
+        art: Lines at full size.
+        regions: ``(H, W)`` int32, number of the region of each pixel, the largest region first.
+        notes: Notes for the user.
+    """
+
+    art: LineArt
+    regions: Labels
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def areas(self) -> Map:
+        """Area of each region as a fraction of the image, ``(n,)``."""
+        return (np.bincount(self.regions.ravel()) / self.regions.size).astype(np.float32)
+
+    @cached_property
+    def _sketches(self) -> dict[tuple[int, int], Tensor]:
+        return {}
+
+    @cached_property
+    def _copies(self) -> dict[tuple[int, int], Drawing]:
+        return {}
+
+    def sketch(self, size: tuple[int, int]) -> Tensor:
+        """Return the network input ``(1, 1, h, w)`` in [0, 1], 1 for paper; cached by its size."""
+        if size not in self._sketches:
+            darkness = shrink_darkness(self.art.darkness, size).astype(np.float32) / 255
+            self._sketches[size] = torch.from_numpy(1 - darkness)[None, None]
+        return self._sketches[size]
+
+    def region_at(self, x: float, y: float, size: tuple[int, int]) -> int:
+        """Return the number of the region at a position of an image of ``size`` (width, height)."""
+        rows, columns = self.regions.shape
+        row = min(max(int(y * rows / size[1]), 0), rows - 1)
+        column = min(max(int(x * columns / size[0]), 0), columns - 1)
+        return int(self.regions[row, column])
+
+    def resized(self, size: tuple[int, int]) -> Drawing:
+        """Return a copy of another size (height, width), with the same region numbers; cached by its size."""
+        if self.regions.shape == size:
+            return self
+        if size not in self._copies:
+            levels = cv2.resize(self.art.levels, size[::-1], interpolation=cv2.INTER_AREA)
+            regions = cv2.resize(self.regions, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            self._copies[size] = replace(self, art=replace(self.art, levels=levels), regions=regions)
+        return self._copies[size]
+
+    def votes(self, sketch: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Return the weight of each cell of a network output in each region, ``(n, h * w)``.
+
+        The weight is the number of paper pixels of the network input that the cell and the region share.
+
+        Args:
+            sketch: ``(1, 1, H, W)`` in [0, 1], the network input.
+            grid: Rows and columns of the network output.
+        """
+        rows, columns = sketch.shape[2:]
+        small = cv2.resize(self.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+        y, x = np.mgrid[:rows, :columns]
+        cells = (y * grid[0] // rows) * grid[1] + x * grid[1] // columns
+        paper = (sketch[0, 0].numpy() > _VOTE) + 1e-3
+        count = len(self.areas)
+        votes = np.bincount(
+            (small * (grid[0] * grid[1]) + cells).ravel(), paper.ravel(), count * grid[0] * grid[1]
+        ).reshape(count, -1)
+        for region in np.flatnonzero(votes.sum(1) == 0):  # too small for the network input
+            height, width = self.regions.shape
+            row, column = divmod(int((self.regions == region).argmax()), width)
+            votes[region, row * grid[0] // height * grid[1] + column * grid[1] // width] = 1
+        return torch.from_numpy(votes).float()
+
+
+@dataclass(frozen=True, eq=False)
+class FlatColors:
+    """Colors of the regions of a drawing.
+
+    Attributes:
+        drawing: Lines and regions.
+        colors: ``(n, 3)`` float32 in [0, 1], sRGB color of each region.
+        shading: ``(3, h, w)``, difference in Lab between a shaded color and the flat color; None for flat
+            colors.
+        has_lines: Whether `compose` multiplies the colors by the lines.
+    """
+
+    drawing: Drawing
+    colors: Map
+    shading: Tensor | None = None
+    has_lines: bool = True
+
+    def over(self, size: tuple[int, int]) -> FlatColors:
+        """Return the colors of a copy of the drawing of another size (height, width)."""
+        return replace(self, drawing=self.drawing.resized(size))
+
+    def compose(self, depth: int | None, overlays: Sequence[Overlay] = ()) -> NDArray[Any]:
+        """Return the flat colors, multiplied by the lines.
+
+        Args:
+            depth: Bits per channel, 8 or 16; None for float32 in [0, 1].
+            overlays: Color changes at full size.
+
+        Returns:
+            ``(H, W, 3)``.
+        """
+        kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
+        height, width = self.drawing.regions.shape
+        result = np.empty((height, width, 3), kind)
+        shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
+        for first, last in bands(height, width):
+            flat = self.colors[self.drawing.regions[first:last]]
+            if shading is not None or overlays:
+                flat = _shaded(flat, None if shading is None else shading.rows(first, last), overlays, first)
+            if self.has_lines:
+                ink = self.drawing.art.transmission(first, last)
+                flat = flat * ink + (1 - ink) if self.drawing.art.inverted else flat * ink
+            result[first:last] = flat if depth is None else np.rint(flat * np.iinfo(kind).max)
+        return result
+
+    def at_network_size(self, size: tuple[int, int]) -> Tensor:
+        """Return Lab ``(1, 3, h, w)`` of the result at the size of the network input."""
+        rgb = self.over(size).compose(None)
+        return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])
+
+
+def _shaded(flat: Map, shading: Tensor | None, overlays: Sequence[Overlay], first: int) -> Map:
+    """Add shading and overlays to a band of flat colors ``(rows, W, 3)``."""
+    lab = rgb_to_lab(torch.from_numpy(flat).permute(2, 0, 1)[None])[0]
+    if shading is not None:
+        lab = lab + shading
+    light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
+    for overlay in overlays:
+        overlay.add_to(ab, light, first)
+    return lab_to_rgb(torch.cat([light[None], ab])[None])[0].permute(1, 2, 0).clamp(0, 1).numpy()
+
+
+def read_drawing(
+    levels: Levels, gap: float = GAP, divisions: Sequence[Division] = (), size: tuple[int, int] | None = None
+) -> Drawing:
+    """Find the lines and the regions of a drawing.
+
+    A photo or a painting is converted to lines with XDoG.
+
+    Args:
+        levels: ``(H, W)`` or ``(H, W, 3)`` pixel values.
+        gap: Width of the largest gap to close; see `find_regions`.
+        divisions: Lines that cut, outline or join regions, in the order of drawing.
+        size: Width and height of the image to which the divisions refer; None for the size of ``levels``.
+    """
+    notes: tuple[str, ...] = ()
+    art = LineArt.read(levels)
+    if _midtones(_probe(levels)) > _MOST_MIDTONES:
+        from colorzoo.color.sketch import rgb_to_gray, xdog  # imported here: drawings do not need it
+
+        rgb = art.transmission(0, art.shape[0])
+        lines = xdog(rgb_to_gray(torch.from_numpy(rgb).permute(2, 0, 1)[None]))[0, 0].numpy()
+        art, notes = LineArt.read(np.rint(lines * 255).astype(np.uint8)), (PHOTO_NOTE,)
+    if (art.darkness >= INK).mean() < _FEWEST_INK:
+        notes = (*notes, BLANK_NOTE)
+    return Drawing(art, _divided_regions(art, gap, divisions, size), notes)
+
+
+def _divided_regions(
+    art: LineArt, gap: float, divisions: Sequence[Division], size: tuple[int, int] | None
+) -> Labels:
+    """Find the regions of a drawing and apply the divisions of the user."""
+    scale = np.array([1.0, 1.0]) if size is None else np.array(art.shape[::-1]) / np.array(size)
+    paths = [
+        (division, np.floor(np.asarray(division.path) * scale).astype(np.int32)) for division in divisions
+    ]
+    walls = art.darkness
+    for division, path in paths:
+        if not (division.closed or division.join):
+            walls = walls.copy() if walls is art.darkness else walls
+            cv2.polylines(walls, [path], isClosed=False, color=255, thickness=max(1, min(art.shape) // 500))
+    regions = find_regions(walls, gap)
+    for division, path in paths:
+        if division.closed or division.join:
+            marked = np.zeros(art.shape, np.uint8)
+            if division.closed:
+                cv2.fillPoly(marked, [path], 1)
+                regions = np.where(marked > 0, regions.max() + 1, regions)
+            else:
+                cv2.polylines(marked, [path], isClosed=False, color=1)
+                crossed = np.unique(regions[marked > 0])
+                regions = np.where(np.isin(regions, crossed), crossed[:1], regions)
+    if not paths:
+        return regions
+    return np.unique(regions, return_inverse=True)[1].reshape(art.shape).astype(np.int32)
+
+
+def is_line_art(levels: Levels) -> bool:
+    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper."""
+    small = _probe(levels)
+    art = LineArt.read(small)
+    ink = (art.darkness >= INK).astype(np.uint8)
+    paper = art.paper.mean(2)
+    if (
+        not _FEWEST_INK <= ink.mean() <= _MOST_INK
+        or paper.std() > _UNEVEN
+        or _midtones(small) > _MOST_MIDTONES
+    ):
+        return False
+    gray = small.mean(2) / white_level(levels)
+    if art.inverted:  # stricter, because photos have dark backgrounds
+        is_even = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN
+    else:
+        is_even = (gray > _PAPER).mean() > _LEAST_PAPER
+    if not is_even:
+        return False
+    thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
+    return bool(thin.mean() > _LEAST_THIN)
+
+
+def encloses_regions(levels: Levels) -> bool:
+    """Return whether the lines of line art enclose regions to color, unlike the lines of text."""
+    darkness = LineArt.read(_probe(levels)).darkness
+    areas = np.bincount(find_regions(darkness).ravel())[1:] / darkness.size
+    return bool(areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED)
+
+
+def _probe(levels: Levels) -> Levels:
+    """Return a copy ``(h, w, 3)`` whose shorter side has at most 256 pixels."""
+    height, width = levels.shape[:2]
+    scale = min(1.0, _PROBE / min(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
+    return np.repeat(small[..., None], 3, 2) if small.ndim == 2 else small
+
+
+def _midtones(small: Levels) -> float:
+    """Return the fraction of midtones after the paper has become white and the darkest ink black."""
+    art = LineArt.read(small)
+    gray = art.transmission(0, art.shape[0]).mean(2)
+    ink = min(float(np.quantile(gray, 0.01)), 0.7)
+    clean = (gray - ink) / max(0.92 - ink, 1e-3)
+    return float(((clean > 0.15) & (clean < 0.85)).mean())
+
+
+def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:
+    """Return the weight of each cell of a color distribution in each region; see `Drawing.votes`."""
+    distribution = prediction.extras["color_log_probabilities"]
+    return drawing.votes(sketch, (int(distribution.shape[2]), int(distribution.shape[3])))
+
+
+def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:
+    """Return the mean predicted color of each region, ``(n, 3)``, for models that predict RGB.
+
+    Args:
+        rgb: ``(1, 3, h, w)`` in [0, 1], prediction at the size of the network input.
+        drawing: Lines and regions.
+        sketch: ``(1, 1, h, w)``, the network input.
+    """
+    votes = drawing.votes(sketch, (int(rgb.shape[2]), int(rgb.shape[3])))
+    return (votes @ rgb[0].flatten(1).mT / votes.sum(1, keepdim=True)).numpy()
+
+
+def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Tensor:
+    """Return how the predicted colors differ from the mean color of their region, ``(3, h, w)`` in Lab.
+
+    Args:
+        rgb: ``(1, 3, h, w)`` in [0, 1], prediction at the size of the network input.
+        drawing: Lines and regions.
+        sketch: ``(1, 1, h, w)``, the network input.
+    """
+    rows, columns = sketch.shape[2:]
+    lab = rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy()
+    paper = (sketch[0, 0].numpy() > _VOTE).astype(np.float32)
+    regions = cv2.resize(drawing.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+    count = len(drawing.areas)
+    total = np.bincount(regions.ravel(), paper.ravel(), count).clip(1e-3)
+    sums = [np.bincount(regions.ravel(), (lab[..., c] * paper).ravel(), count) for c in range(3)]
+    change = (lab - (np.stack(sums, 1) / total[:, None])[regions]) * paper[..., None]
+    spread = cv2.GaussianBlur(paper, (0, 0), _SOFTNESS) + 1e-3
+    soft = cv2.GaussianBlur(change.astype(np.float32), (0, 0), _SOFTNESS) / spread[..., None]
+    return torch.from_numpy(soft).permute(2, 0, 1).contiguous()
+
+
+def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int, int]) -> FlatColors:
+    """Give regions the exact colors of the points inside them; later points cover earlier points.
+
+    If the points of a region have different colors, each pixel of the region gets the color of the nearest
+    point.
+
+    Args:
+        flats: Colors of all regions.
+        points: Points in pixels of the image.
+        size: Width and height of the image.
+    """
+    drawing = flats.drawing
+    inside: dict[int, list[PointHint]] = {}
+    for point in points:
+        inside.setdefault(drawing.region_at(point.x, point.y, size), []).append(point)
+    colors, regions = [*flats.colors], drawing.regions
+    for region, own in inside.items():
+        colors[region] = _rgb(own[-1].color)
+        if len({point.color for point in own}) > 1:
+            regions = regions.copy() if regions is drawing.regions else regions
+            rows, columns = np.nonzero(drawing.regions == region)
+            scale = regions.shape[1] / size[0], regions.shape[0] / size[1]
+            away = [(columns - p.x * scale[0]) ** 2 + (rows - p.y * scale[1]) ** 2 for p in own]
+            nearest = np.argmin(away, axis=0)
+            regions[rows, columns] = np.where(nearest == len(own) - 1, region, len(colors) + nearest)
+            colors += [_rgb(point.color) for point in own[:-1]]
+    return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
+
+
+def add_areas(flats: FlatColors, ab: Tensor, lightness: Tensor) -> FlatColors:
+    """Return region colors that are changed by areas, such as filled or locked areas.
+
+    Args:
+        flats: Region colors without areas.
+        ab: ``(1, 2, h, w)`` with areas, at the size of the network input.
+        lightness: ``(1, 1, h, w)`` with areas.
+    """
+    before = flats.at_network_size((int(ab.shape[2]), int(ab.shape[3])))
+    change = (torch.cat([lightness, ab], dim=1) - before)[0]
+    return replace(flats, shading=change if flats.shading is None else flats.shading + change)
+
+
+def scale_chroma(flats: FlatColors, strength: float) -> FlatColors:
+    """Multiply the chroma of all region colors by a factor."""
+    lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))
+    lab[:, 1:] *= strength
+    rgb = lab_to_rgb(lab).clamp(0, 1)[0, :, :, 0].T.contiguous()
+    return replace(flats, colors=rgb.numpy())
+
+
+def palette_colors(palette: Sequence[str]) -> Tensor | None:
+    """Return the colors ``#rrggbb`` of a palette as sRGB ``(P, 3)`` in [0, 1]; None for an empty palette."""
+    return torch.from_numpy(np.stack([_rgb(color) for color in palette])) if palette else None
+
+
+def _rgb(color: str) -> Map:
+    return np.asarray(ImageColor.getrgb(color)[:3], np.float32) / np.float32(255)

@@ -1,0 +1,43 @@
+/** Panel with the settings of a drawing. */
+
+import { parseColor, rgbToHex } from "./color.js";
+import { listenToField } from "./colorpanel.js";
+import { checkbox, h, section, setAttr, show, t } from "./dom.js";
+import { drawingSettings, withDrawing } from "./drawing.js";
+import { LONE_TOOLS } from "./tools.js";
+
+const MOST_GAP = 40;
+const MOST_COLORS = 64;
+
+
+/** Settings of the regions and of their automatic colors. */
+export function createDrawingPanel(pad, createSlider) {
+  const gap = createSlider(t("Close gaps in lines"), 0, MOST_GAP, (value, done) => {
+    pad.hold(withDrawing(pad, { gap: value }));
+    if (done) pad.commit(t("close gaps"));
+    pad.changed();
+  }, t("Width of the largest gap to close, in pixels of an image with a shorter side of 1,000"));
+  const palette = h("input", { class: "cz-input", type: "text", spellcheck: "false", autocomplete: "off", "aria-label": t("Use only these colors"), placeholder: "#f0c8a0, #304080" });
+  const shading = checkbox(t("Soft shading"), (checked) => pad.edit(withDrawing(pad, { shading: checked }), t("soft shading")), t("Let colors vary softly within a region"));
+  const field = h("label", { class: "cz-field", title: t("Separate colors by spaces or commas. Without colors, all colors are used.") }, h("span", {}, t("Use only these colors")), palette);
+  palette.addEventListener("change", () => applyPalette(pad, palette));
+  listenToField(pad, palette);
+  const el = section(t("Drawing"), gap.el, field, shading.el);
+  const update = () => {
+    const settings = drawingSettings(pad);
+    show(el, pad.fills() && !LONE_TOOLS.includes(pad.ui.tool));
+    gap.update(settings.gap, !pad.photo, String(settings.gap));
+    shading.box.checked = settings.shading;
+    if (palette !== /** @type {Document} */ (pad.root.getRootNode()).activeElement) palette.value = settings.palette.join(", ");
+  };
+  return { el, update };
+}
+
+function applyPalette(pad, input) {
+  const words = input.value.split(/[\s,;]+/).filter(Boolean);
+  const colors = words.map((word) => parseColor(word));
+  const isValid = !colors.includes(null) && colors.length <= MOST_COLORS;
+  setAttr(input, "aria-invalid", isValid ? null : "true");
+  if (!isValid) return pad.toast(t("Enter at most {most} colors such as #c04020, separated by spaces.", { most: MOST_COLORS }), "error");
+  pad.edit(withDrawing(pad, { palette: colors.map(rgbToHex) }), t("palette"));
+}

@@ -1,0 +1,51 @@
+/** Fill regions of a drawing with a color. */
+
+import { hexToRgb, rgbToLab } from "./color.js";
+import { currentRecipe } from "./coloring.js";
+import { nextId, nextStroke } from "./document.js";
+import { t } from "./dom.js";
+import { regionOf } from "./drawing.js";
+import { brushPoint } from "./edits.js";
+import { change } from "./state.js";
+
+/** @typedef {import("./shapes.js").Place} Place */
+
+/** Return a document with a point at each place, which replaces the other points of its region. @param {any} doc @param {Place[]} places @param {number} stroke @param {object} [color] fields of the points */
+function filled(pad, doc, places, stroke, color = {}) {
+  return places.reduce((before, [x, y]) => {
+    const region = regionOf(pad, [x, y]);
+    const isHere = (point) => region !== null && regionOf(pad, [point.x, point.y]) === region;
+    if (before.points.some((point) => point.locked && isHere(point))) return before;
+    const point = { ...brushPoint(pad, x, y), ...color, id: nextId(before.points), stroke };
+    return { ...before, points: [...before.points.filter((other) => !isHere(other)), point] };
+  }, doc);
+}
+
+const STEP = 2; // CSS pixels between two positions of a drag
+
+/** Fill the regions between the last and this position of a drag. @param {any} drag @param {Place} place */
+export function fillTo(pad, drag, place) {
+  const [x, y] = drag.last ?? place;
+  const count = Math.max(1, Math.ceil((Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale) / STEP));
+  const path = Array.from({ length: count }, (_, index) => /** @type {Place} */ ([x + ((index + 1) * (place[0] - x)) / count, y + ((index + 1) * (place[1] - y)) / count]));
+  let { region } = drag;
+  const entered = path.filter((at) => {
+    const [here, before] = [regionOf(pad, at), region];
+    region = here;
+    return here === null ? count === 1 && !drag.last : here !== before;
+  });
+  const stroke = drag.stroke ?? nextStroke(pad.doc);
+  change(drag, { last: place, region, stroke });
+  if (entered.length) pad.preview(filled(pad, pad.doc, entered, stroke));
+}
+
+/** Give similar regions the color of the region at a position. @param {Place} place */
+export async function spreadColor(pad, place) {
+  const reply = await pad.ask({ type: "same", recipe: currentRecipe(pad), x: place[0], y: place[1] });
+  if (!reply) return;
+  const { places, color } = reply.message;
+  if (places.length === 1) return pad.toast(t("No similar region without a point was found."));
+  const [, a, b] = rgbToLab(hexToRgb(color));
+  pad.edit(filled(pad, pad.doc, places, nextStroke(pad.doc), { hex: color, ab: [a, b] }), t("same color"));
+  pad.announce(t("{n} more regions have this color", { n: places.length - 1 }));
+}

@@ -1,0 +1,1 @@
+"""Colorzoo 2026 for drawings: the default model for line art."""

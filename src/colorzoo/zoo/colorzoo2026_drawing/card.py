@@ -1,0 +1,36 @@
+"""Model card of colorzoo2026_drawing."""
+
+from __future__ import annotations
+
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+
+DRAWING = ModelCard(
+    name="colorzoo2026_drawing",
+    title="Colorzoo 2026 for drawings",
+    paper="",  # there is no paper
+    year=2026,
+    summary="Colorizes a drawing; accepts points and references. Default for drawings; weights included.",
+    task="colorzoo.zoo.colorzoo2026_drawing.task:Colorzoo2026DrawingTask",
+    model="colorzoo.zoo.colorzoo2026_drawing.model:Colorzoo2026Drawing",
+    parameters=4_921_757,
+    guidance=("exemplar", "points"),
+    input="sketch",
+    output="rgb",
+    weights={
+        "default": Weights(
+            sha256="5d6d4f4e05a345fe0ea3595e869f6bdc0344875759e37d7725b32e4db84a1020",
+            size=5019020,
+            license="Apache-2.0",
+            file="colorzoo2026_drawing.safetensors",
+            trained_on="9,061 openly licensed drawings (see NOTICE), 145,852 crops of 128 to 192 pixels.",
+        )
+    },
+    config="colorzoo2026_drawing/train.yaml",
+    quality=(Quality("sketch", 60, "Lower measured error than cho2023_small on drawn lines."),),
+    contract_test=ContractTestConfig(
+        hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
+        size=64,
+    ),
+)
+
+CARDS = (DRAWING,)

@@ -1,0 +1,282 @@
+"""Colorzoo 2026 for drawings, which predicts a distribution of Lab colors for each region of a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.card import InputKind, OutputKind
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.sketch import drawn_lines
+from colorzoo.guidance import Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.hint_unet import point_colors
+from colorzoo.prediction import Prediction, RgbPrediction
+from colorzoo.zoo.colorzoo2026_drawing.network import (
+    COLORS,
+    MULTIPLE,
+    STRIDE,
+    Architecture,
+    CopyAttention,
+    Maps,
+    Network,
+    Observations,
+    scale_lab,
+    soft_assign,
+    unscale_lab,
+)
+from colorzoo.zoo.colorzoo2026_drawing.regions import (
+    PALETTE_TEMPERATURE,
+    TEMPERATURE,
+    UNCERTAIN,
+    best_sample,
+    distinct_colors,
+    likely_color,
+    limit_to_palette,
+    mean_entropy,
+    pool_embeddings,
+    pool_log_probabilities,
+    rank_by_explained_variance,
+    sample_colors,
+)
+
+MAX_OBSERVATIONS = 1024
+"""Maximum number of cells with a known color, in the drawing and in each reference."""
+_PAPER_LIGHTNESS, _PAPER_CHROMA = 90.0, 6.0  # CIE units; lighter and grayer regions probably are paper
+_LEAST = 1e-5  # added to probabilities before the logarithm
+
+
+class Colorzoo2026Drawing(ColoringModel):
+    """Colorization model for drawings, with optional color points and references.
+
+    Args:
+        architecture: Channel counts and block counts of the network.
+    """
+
+    accepts = frozenset({"points", "exemplar"})
+    input_kind: InputKind = "sketch"
+    output_kind: OutputKind = "rgb"
+    working_size = 224
+    network: Network
+    centers: Tensor
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        super().__init__(Network(architecture), architecture=architecture)
+        self.copying = CopyAttention()
+        self.register_buffer("centers", _initial_centers())
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; see `ColoringModel.forward`.
+
+        ``extras`` contains two maps over cells of 4 x 4 pixels. ``"color_log_probabilities"``
+        ``(B, 256, h, w)`` is the logarithm of the distribution over `centers`. ``"embedding"``
+        ``(B, D, h, w)`` contains the embeddings.
+        """
+        size = lightness.shape[2:]
+        sketch = _resized(lightness)
+        grid = sketch.shape[2] // STRIDE, sketch.shape[3] // STRIDE
+        hints = self._hints(guidance, lightness)
+        # rounding in bfloat16 would select other samples, so colors would depend on the hardware
+        with torch.autocast(lightness.device.type, enabled=False):
+            maps = self.network(sketch, hints)
+            observations = self._observations(maps, hints, guidance)
+            log_probabilities, mean = self.condition(maps, observations)
+            color = lab_to_rgb(_as_map(unscale_lab(mean), grid))
+        color = F.interpolate(color, size, mode="bilinear").clamp(0, 1)
+        extras = {
+            "color_log_probabilities": _as_map(log_probabilities, grid),
+            "embedding": _as_map(maps.embedding, grid),
+        }
+        return RgbPrediction(rgb=color * lightness, extras=extras)
+
+    def condition(self, maps: Maps, observations: Observations | None) -> tuple[Tensor, Tensor]:
+        """Combine the network output with observed colors.
+
+        Returns:
+            Logarithm of the color distribution ``(B, N, 256)``, and mean color ``(B, N, 3)`` in scaled Lab.
+        """
+        probabilities, mean = maps.logits.softmax(-1), maps.mean
+        if observations is not None:
+            weights = self.copying(maps.embedding, observations)
+            rest = 1 - weights.sum(-1, keepdim=True)
+            index, share = soft_assign(observations.color, self.centers)
+            spread = share.new_zeros(*share.shape[:2], COLORS).scatter_add(2, index, share)
+            probabilities = rest * probabilities + weights @ spread
+            mean = rest * mean + weights @ observations.color
+        return (probabilities + _LEAST).log(), mean
+
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Encode references as embeddings and colors of cells; see `EncodesReference`.
+
+        The lines of the reference are extracted, and the network runs on these lines without hints.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` sRGB in [0, 1], colored drawings.
+
+        Returns:
+            ``(B, R, D + 4)``: embedding, scaled Lab and weight of each cell.
+        """
+        sketch = _resized(drawn_lines(rgb))
+        hints = sketch.new_zeros(sketch.shape[0], 4, *sketch.shape[2:])
+        with torch.autocast(rgb.device.type, enabled=False):
+            embedding = self.network(sketch, hints).embedding
+        grid = sketch.shape[2] // STRIDE, sketch.shape[3] // STRIDE
+        paper = F.interpolate(sketch, rgb.shape[2:], mode="bilinear", antialias=True).clamp(min=0.02)
+        lab = rgb_to_lab(rgb.float())
+        color = _cell_means(scale_lab(lab.movedim(1, -1)).movedim(-1, 1), paper, grid)
+        weight = torch.ones_like(color[..., :1])
+        cells = torch.cat([embedding, color, weight], dim=-1)
+        step = (cells.shape[1] + MAX_OBSERVATIONS - 1) // MAX_OBSERVATIONS  # ONNX division rounds to zero
+        return cells[:, step // 2 :: step]
+
+    def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """Concatenate the embeddings of several references; see `MixesReferences`."""
+        largest = max(weights) or 1.0
+        scaled = [
+            torch.cat([each[..., :-1], each[..., -1:] * weight / largest], dim=-1)
+            for each, weight in zip(embeddings, weights, strict=True)
+        ]
+        return torch.cat(scaled, dim=1)
+
+    def region_colors(
+        self, prediction: Prediction, votes: Tensor, palette: Tensor | None = None, variant: int = 0
+    ) -> Tensor:
+        """Choose the color of each region; see `ColorsRegions`."""
+        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
+        colors, temperature = self.centers, TEMPERATURE
+        if palette is not None:
+            colors = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)
+            pooled, temperature = limit_to_palette(pooled, self.centers, colors), PALETTE_TEMPERATURE
+        chosen = likely_color(pooled, colors, temperature)
+        weights = _colored_weights(unscale_lab(chosen), votes.sum(1))
+        uncertain = palette is None and mean_entropy(pooled, weights) > UNCERTAIN
+        if variant or uncertain:
+            similarity = self.region_similarity(prediction, votes)
+            order = rank_by_explained_variance(pooled, colors, similarity, votes.sum(1), temperature)
+            if variant:
+                chosen = sample_colors(pooled, colors, similarity, order, variant)
+            else:
+                chosen = best_sample(pooled, colors, similarity, order, weights)
+        return _as_rgb(chosen)
+
+    def suggest_colors(
+        self, prediction: Prediction, votes: Tensor, region: int, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return likely colors of a region and their shares; see `ColorsRegions`."""
+        log_probabilities = prediction.extras["color_log_probabilities"][0]
+        pooled = pool_log_probabilities(log_probabilities, votes[region : region + 1])
+        colors, shares = distinct_colors(pooled[0], self.centers, count)
+        return _as_rgb(colors), shares
+
+    def rank_regions(self, prediction: Prediction, votes: Tensor, areas: Tensor) -> list[int]:
+        """Order the regions by the expected effect of a known color; see `ColorsRegions`."""
+        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
+        similarity = self.region_similarity(prediction, votes)
+        return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
+
+    def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
+        """Return the probability that two regions have one color; see `ColorsRegions`."""
+        embedding = pool_embeddings(prediction.extras["embedding"][0], votes)
+        similarity = self.copying.similarity(embedding @ embedding.mT).sigmoid()
+        return similarity.fill_diagonal_(1)
+
+    def _hints(self, guidance: Guidance | None, lightness: Tensor) -> Tensor:
+        """Return scaled Lab and mask of the points ``(B, 4, H', W')`` at the size of the network input."""
+        size = _input_size(lightness)
+        if guidance is None or guidance.points is None:
+            return lightness.new_zeros(lightness.shape[0], 4, *size)
+        lab, mask = _point_lab(guidance.points), guidance.points.mask
+        hints = torch.cat([scale_lab(lab.movedim(1, -1)).movedim(-1, 1) * mask, mask], dim=1)
+        if tuple(hints.shape[2:]) == size:
+            return hints
+        hints = F.interpolate(hints, size, mode="area")
+        share = hints[:, 3:]
+        color = hints[:, :3] / share.clamp(min=1e-6)
+        shown = (share > 0).to(hints)
+        return torch.cat([color * shown, shown], dim=1)
+
+    def _observations(self, maps: Maps, hints: Tensor, guidance: Guidance | None) -> Observations | None:
+        """Return the colors of points and references as observations; None without any."""
+        found = []
+        if guidance is not None and guidance.points is not None:
+            found.append(observed_points(maps, hints))
+        if guidance is not None and guidance.exemplar is not None:
+            cells = guidance.exemplar.embed_by(self.encode_reference).float()
+            embedding, color, weight = torch.split(cells, [cells.shape[2] - 4, 3, 1], dim=2)
+            found.append(Observations(embedding, color, weight[..., 0] * guidance.exemplar.alpha))
+        if not found:
+            return None
+        return Observations(*(torch.cat(parts, dim=1) for parts in zip(*found, strict=True)))
+
+
+def _colored_weights(lab: Tensor, areas: Tensor) -> Tensor:
+    """Return weights ``(n,)`` with the sum 1: the square root of the area of each region without paper color.
+
+    Args:
+        lab: ``(n, 3)``, likely color of each region.
+        areas: ``(n,)``, area of each region.
+    """
+    is_paper = (lab[:, 0] > _PAPER_LIGHTNESS) & (lab[:, 1:].norm(dim=1) < _PAPER_CHROMA)
+    weights = areas.sqrt() * ~is_paper
+    return weights / weights.sum().clamp(min=1e-6)
+
+
+def observed_points(maps: Maps, hints: Tensor) -> Observations:
+    """Return the mean hint color of each cell with hints."""
+    mask = hints[:, 3:]
+    share = F.avg_pool2d(mask, STRIDE).flatten(1)
+    color = F.avg_pool2d(hints[:, :3] * mask, STRIDE).flatten(2).mT / share.clamp(min=1e-6)[..., None]
+    hinted = (share > 0).to(share)
+    count = min(MAX_OBSERVATIONS, hinted.shape[1])
+    if not is_traced():  # a graph needs a fixed number
+        count = max(1, min(count, int(hinted.sum(1).max())))
+    index = hinted.topk(count, dim=1).indices[..., None]
+    embedding, color = (
+        values.gather(1, index.expand(-1, -1, values.shape[2])) for values in (maps.embedding, color)
+    )
+    return Observations(embedding, color, hinted.gather(1, index[..., 0]))
+
+
+def _point_lab(points: Points) -> Tensor:
+    """Return the Lab colors of points, ``(B, 3, H, W)``."""
+    return rgb_to_lab((point_colors(points) + 1) / 2)
+
+
+def _as_rgb(scaled: Tensor) -> Tensor:
+    """Convert scaled Lab ``(n, 3)`` to sRGB in [0, 1]."""
+    return lab_to_rgb(unscale_lab(scaled).mT[None, :, :, None])[0, :, :, 0].mT.clamp(0, 1)
+
+
+def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Reshape ``(B, N, C)`` to ``(B, C, h, w)``."""
+    return cells.mT.reshape(cells.shape[0], -1, *grid)
+
+
+def _cell_means(values: Tensor, weight: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Return weighted means ``(B, N, C)`` of a map ``(B, C, H, W)`` over the cells of a grid."""
+    sums = F.interpolate(values * weight, grid, mode="area")
+    return (sums / F.interpolate(weight, grid, mode="area")).flatten(2).mT
+
+
+def _input_size(sketch: Tensor) -> tuple[int, int]:
+    """Return the size of the network input: the sides rounded to multiples of 32."""
+    height, width = (max(1, (side + MULTIPLE // 2) // MULTIPLE) * MULTIPLE for side in sketch.shape[2:])
+    return height, width
+
+
+def _resized(sketch: Tensor) -> Tensor:
+    size = _input_size(sketch)
+    if tuple(sketch.shape[2:]) == size and not is_traced():
+        return sketch
+    return F.interpolate(sketch, size, mode="bilinear", antialias=True)
+
+
+def _initial_centers() -> Tensor:
+    """Return 256 regularly spaced sRGB colors as scaled Lab ``(256, 3)``; trained weights replace them."""
+    axes = (torch.linspace(0, 1, count, device="cpu") for count in (8, 8, 4))
+    rgb = torch.stack(torch.meshgrid(*axes, indexing="ij")).reshape(3, COLORS, 1)
+    return scale_lab(rgb_to_lab(rgb[None])[0, :, :, 0].T).contiguous()

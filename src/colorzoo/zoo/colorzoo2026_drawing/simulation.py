@@ -1,0 +1,217 @@
+"""Simulated hints and references for the training of colorzoo2026_drawing.
+
+A reference is a second view of the same drawing, so the color of each part is known in both views. All random
+numbers are drawn for each image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.color.sketch import drawn_lines
+from colorzoo.data.augment import rotate_hue
+from colorzoo.data.line_art import disc_mask
+from colorzoo.randomness import copy_to, draw_uniform, image_generators
+from colorzoo.settings import Fraction, Probability
+from colorzoo.zoo.colorzoo2026_drawing.network import STRIDE, scale_lab
+
+PAPER = 0.6
+"""Pixels of a sketch above this level are paper; pixels below it are lines, whose color is unknown."""
+
+_MAX_HINTS, _TRIES = 32, 3
+_REFERENCE_CELLS = (16, 128)  # minimum and maximum number of cells of a reference
+_LEAST_PAPER = 0.1  # minimum fraction of paper in a cell whose color is predicted
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Settings of simulated hints and references. The values are choices of this project.
+
+    Attributes:
+        hinted: Fraction of the drawings with hints.
+        stop_probability: Parameter p of the geometric distribution of the number of hints, which has the mean
+            1 / p. The maximum is 32.
+        copied: Fraction of the drawings with hints whose hints are also observations, from which colors are
+            copied. In the other drawings, only the input of the network contains the hints.
+        recolored: Fraction of the drawings with hints or a second view whose hue is rotated, so that the
+            model learns to follow any color.
+        paired: Fraction of the drawings with a second view.
+        paired_hinted: Fraction of the views of these drawings with hints.
+        referenced: Fraction of these views that have the other view as a reference.
+    """
+
+    hinted: Fraction = 0.55
+    stop_probability: Probability = 0.14
+    copied: Fraction = 0.75
+    recolored: Fraction = 0.4
+    paired: Fraction = 1 / 3
+    paired_hinted: Fraction = 0.25
+    referenced: Fraction = 0.85
+
+
+@dataclass(frozen=True)
+class Views:
+    """Drawings of a batch, followed by second views of some drawings; V views in total.
+
+    Attributes:
+        drawings: Number of drawings B.
+        drawing: ``(V,)`` int64, index of the drawing in the batch.
+        sketch: ``(V, 1, H, W)`` in [0, 1], 1 for paper.
+        color: ``(V, 3, H, W)``, scaled Lab.
+        seeds: ``(V,)`` int64 on the CPU, random seed of each view.
+        other: ``(V,)`` int64, index of the other view of the drawing; the own index if there is none.
+        hinted: ``(V,)``, 1 for views with hints, else 0.
+        copied: ``(V,)``, 1 for views whose hints are observations, else 0.
+    """
+
+    drawings: int
+    drawing: Tensor
+    sketch: Tensor
+    color: Tensor
+    seeds: Tensor
+    other: Tensor
+    hinted: Tensor
+    copied: Tensor
+
+    def mean(self, values: Tensor, weight: Tensor) -> Tensor:
+        """Average values ``(V, N)`` over the cells of a drawing, then over the drawings.
+
+        The mean for each drawing makes the loss independent of the distribution of drawings over processes.
+        """
+        zeros = values.new_zeros(self.drawings)
+        sums = zeros.index_add(0, self.drawing, (values * weight).sum(1))
+        return (sums / zeros.index_add(0, self.drawing, weight.sum(1)).clamp(min=1)).mean()
+
+
+def random_views(rgb: Tensor, sketch: Tensor, seeds: Tensor, simulation: Simulation) -> Views:
+    """Rotate the hue of some drawings, and add second views of some drawings.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        sketch: ``(B, 1, H, W)`` in [0, 1], 1 for paper.
+        seeds: ``(B,)`` random seed of each drawing.
+        simulation: Fractions of the drawings.
+    """
+    draws = draw_uniform(image_generators(seeds, "views"), len(rgb), 5, _CPU)
+    paired = draws[:, 0] < simulation.paired
+    hinted = ~paired & (draws[:, 1] < simulation.hinted)
+    copied = paired | (draws[:, 2] < simulation.copied)
+    recolored = (paired | hinted) & (draws[:, 3] < simulation.recolored)
+    turns = copy_to(torch.where(recolored, draws[:, 4], 0.0), rgb.device)
+    rgb = torch.where(turns[:, None, None, None] > 0, rotate_hue(rgb, turns), rgb)
+
+    first, second = torch.arange(len(rgb), device="cpu"), paired.nonzero()[:, 0]
+    drawing = torch.cat([first, second])
+    other = torch.cat([first, second])
+    other[second] = len(rgb) + torch.arange(len(second), device="cpu")
+    view_seeds = torch.cat([seeds, ~seeds[second]])  # the complement has other random numbers
+    chance = draw_uniform(image_generators(view_seeds, "hinted"), len(drawing), 1, _CPU)[:, 0]
+    view_hinted = torch.where(paired[drawing], chance < simulation.paired_hinted, hinted[drawing])
+    own = copy_to(second, rgb.device)
+    warped_rgb, warped_sketch = _warped(rgb[own], sketch[own], view_seeds[len(rgb) :])
+    return Views(
+        len(rgb),
+        copy_to(drawing, rgb.device),
+        torch.cat([sketch, warped_sketch]),
+        scale_lab(rgb_to_lab(torch.cat([rgb, warped_rgb])).movedim(1, -1)).movedim(-1, 1),
+        view_seeds,
+        copy_to(other, rgb.device),
+        copy_to(view_hinted.float(), rgb.device),
+        copy_to(copied[drawing].float(), rgb.device),
+    )
+
+
+def _warped(rgb: Tensor, sketch: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    """Return drawings and sketches after a random affine transform; the border becomes white paper.
+
+    Half of the sketches are extracted from the warped drawing, as for references at inference.
+    """
+    if not len(seeds):
+        return rgb, sketch
+    draws = copy_to(draw_uniform(image_generators(seeds, "warp"), len(rgb), 8, _CPU), rgb.device)
+    centered = 2 * draws - 1
+    angle, shear, shift = 0.3 * centered[:, 0], 0.15 * centered[:, 1], 0.2 * centered[:, 2:4]
+    scale, stretch = 1 + 0.2 * centered[:, 4], 1.18 ** centered[:, 5]
+    mirror = torch.where(draws[:, 6] < 0.5, -1.0, 1.0)
+    columns = [mirror * scale * stretch * angle.cos(), shear - scale * angle.sin(), shift[:, 0]]
+    rows = [mirror * scale * stretch * angle.sin(), scale * angle.cos(), shift[:, 1]]
+    theta = torch.stack([torch.stack(columns, 1), torch.stack(rows, 1)], 1)
+    ink = 1 - torch.cat([rgb, sketch], dim=1)
+    grid = F.affine_grid(theta, list(ink.shape), align_corners=False)
+    warped = 1 - F.grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    color, moved = warped[:, :3].clamp(0, 1), warped[:, 3:].clamp(0, 1)
+    extracted = draws[:, 7, None, None, None] < 0.5
+    return color, torch.where(extracted, drawn_lines(color), moved)
+
+
+def random_hints(views: Views, simulation: Simulation) -> Tensor:
+    """Return hints for the network input: discs with a radius of 1 to 3 pixels in true colors.
+
+    The discs have random positions, preferably on paper, and exclude lines.
+
+    Args:
+        views: Drawings.
+        simulation: Distribution of the number of hints.
+
+    Returns:
+        ``(V, 4, H, W)``: scaled Lab and mask.
+    """
+    sketch, device = views.sketch, views.sketch.device
+    count, (height, width) = len(sketch), sketch.shape[2:]
+    generators = image_generators(views.seeds, "hints")
+    draws = draw_uniform(generators, count, 1 + (1 + 2 * _TRIES) * _MAX_HINTS, device)
+    geometric = 1 + ((1 - draws[:, :1]).log() / math.log(1 - simulation.stop_probability)).floor()
+    valid = torch.arange(_MAX_HINTS, device=device) < geometric * views.hinted[:, None]
+    radius, *places = draws[:, 1:].view(count, 1 + 2 * _TRIES, _MAX_HINTS).unbind(1)
+    tries = (torch.stack(places[:_TRIES]) * height).long() * width + (
+        torch.stack(places[_TRIES:]) * width
+    ).long()
+    levels = sketch.flatten(1)
+    place = tries[-1]
+    for each in tries[:-1]:  # the first of the positions that is on paper
+        place = torch.where(levels.gather(1, each) > PAPER, each, place)
+    discs = disc_mask(place // width, place % width, 1 + (3 * radius).long(), valid, (height, width))
+    mask = discs * (sketch > PAPER)
+    return torch.cat([views.color * mask, mask], dim=1)
+
+
+def cell_colors(views: Views) -> tuple[Tensor, Tensor]:
+    """Return the mean color of the paper pixels of each cell.
+
+    Returns:
+        Scaled Lab ``(V, N, 3)``, and ``(V, N)``: 1 for cells with paper, 0 for cells of ink.
+    """
+    paper = (views.sketch > PAPER).float()
+    share = F.avg_pool2d(paper, STRIDE)
+    color = F.avg_pool2d(views.color * paper, STRIDE) / share.clamp(min=1e-6)
+    return color.flatten(2).mT, (share > _LEAST_PAPER).float().flatten(1)
+
+
+def random_reference_cells(views: Views, is_paper: Tensor, simulation: Simulation) -> tuple[Tensor, Tensor]:
+    """Select distinct random cells with paper in the other view of each drawing.
+
+    Args:
+        views: Drawings.
+        is_paper: ``(V, N)``, 1 for cells with paper, else 0.
+        simulation: Fraction of the views with a reference.
+
+    Returns:
+        Indices ``(V, M)`` of cells of the other view, and weights ``(V, M)``: 1 for selected cells, 0 for
+        padding. The number of selected cells is log-uniform from 16 to 128.
+    """
+    count, cells = is_paper.shape
+    draws = draw_uniform(image_generators(views.seeds, "cells"), count, cells + 2, is_paper.device)
+    least, most = _REFERENCE_CELLS
+    eligible = is_paper[views.other]
+    found = (draws[:, 2:] + eligible).topk(min(most, cells), dim=1)
+    size = (least * (most / least) ** draws[:, :1]).floor()
+    used = (draws[:, 1] < simulation.referenced) & (views.other != torch.arange(count, device=draws.device))
+    selected = torch.arange(found.indices.shape[1], device=draws.device) < size * used[:, None]
+    return found.indices, selected.float() * eligible.gather(1, found.indices)

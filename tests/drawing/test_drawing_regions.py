@@ -1,0 +1,119 @@
+"""Regions of drawings: closed outlines, gaps, fragments, line colors and full size."""
+
+import cv2
+import numpy as np
+import pytest
+
+from colorzoo.drawing.lines import LineArt, shrink_darkness
+from colorzoo.drawing.regions import find_regions
+
+
+def circle(side: int, *, line: float, gap: float = 0) -> np.ndarray:
+    """Return a circle of radius side / 4, with lengths in units of side / 1000."""
+    image, middle = np.full((side, side), 255, np.uint8), side // 2
+    cv2.circle(image, (middle, middle), side // 4, 0, max(1, round(line * side / 1000)), cv2.LINE_AA)
+    half = round(gap * side / 2000)
+    if half:
+        image[middle - half : middle + half, middle:] = 255
+    return image
+
+
+def regions_of(image: np.ndarray, **settings: float) -> np.ndarray:
+    return find_regions(LineArt.read(image).darkness, **settings)
+
+
+def distances(side: int) -> np.ndarray:
+    rows, columns = np.mgrid[:side, :side]
+    return np.hypot(rows - side // 2, columns - side // 2)
+
+
+@pytest.mark.parametrize("side", [250, 700, 1600])
+@pytest.mark.parametrize("line", [4, 12])
+def test_closed_outline_separates_inside_from_outside_without_leaks(side: int, line: float) -> None:
+    regions = regions_of(circle(side, line=line))
+    inside, outside = regions[side // 2, side // 2], regions[0, 0]
+    away, half = distances(side), line * side / 2000 + 2
+    assert inside != outside
+    assert np.all(regions[away < side / 4 - half] == inside)
+    assert np.all(regions[away > side / 4 + half] == outside)
+
+
+@pytest.mark.parametrize("side", [1000, 1600])
+def test_gaps_of_four_pixels_at_a_thousand_are_closed(side: int) -> None:
+    regions = regions_of(circle(side, line=6, gap=4))
+    inside, away = regions[side // 2, side // 2], distances(side)
+    assert inside != regions[0, 0]
+    assert np.mean((regions == inside) & (away > side / 4 + 4)) < 0.0001
+
+
+def test_a_larger_gap_setting_closes_a_wide_opening() -> None:
+    image = np.full((300, 300), 255, np.uint8)
+    image[:, 148:152] = 0
+    image[130:170, 148:152] = 255
+    joined, closed = regions_of(image, gap=1), regions_of(image, gap=8)
+    assert joined[150, 20] == joined[150, 280]
+    assert closed[150, 20] != closed[150, 280]
+
+
+def test_a_corridor_without_a_line_across_is_one_region() -> None:
+    image = np.full((400, 400), 255, np.uint8)
+    for offset in (0, 9):  # two parallel lines, 8 pixels apart
+        cv2.line(image, (50, 100 + offset), (350, 300 + offset), 0, 2)
+    cv2.line(image, (50, 100), (50, 109), 0, 2)
+    cv2.line(image, (350, 300), (350, 309), 0, 2)
+    regions = regions_of(image)
+    corridor = [regions[100 + round(t * 200) + 5, 50 + round(t * 300)] for t in np.linspace(0.05, 0.95, 30)]
+    assert len(set(corridor)) == 1
+    assert corridor[0] not in (regions[10, 200], regions[390, 200])
+
+
+def test_regions_meet_below_the_lines() -> None:
+    image = np.full((200, 200), 255, np.uint8)
+    image[:, 95:105] = 0
+    regions = regions_of(image)
+    boundary = np.flatnonzero(np.diff(regions[100]))
+    assert len(np.unique(regions)) == 2
+    assert 95 <= boundary[0] <= 104
+
+
+@pytest.mark.parametrize(
+    ("paper", "ink"),
+    [((255, 255, 255), (0, 0, 0)), ((235, 220, 190), (60, 40, 30)), ((255, 255, 255), (70, 90, 220)),
+     ((255, 255, 255), (170, 170, 170)), ((0, 0, 0), (255, 255, 255))],
+)  # fmt: skip
+def test_lines_of_any_color_and_contrast_separate_regions(
+    paper: tuple[int, int, int], ink: tuple[int, int, int]
+) -> None:
+    image = np.full((300, 300, 3), paper, np.uint8)
+    cv2.rectangle(image, (80, 80), (220, 220), ink, 3)
+    regions = regions_of(image)
+    assert len(np.unique(regions)) == 2
+    assert regions[150, 150] != regions[10, 10]
+
+
+def test_largest_region_has_number_zero() -> None:
+    regions = regions_of(circle(300, line=8))
+    counts = np.bincount(regions.ravel())
+    assert list(counts) == sorted(counts, reverse=True)
+    assert regions.dtype == np.int32
+
+
+def test_screentone_dots_count_as_paper() -> None:
+    image = np.full((400, 400), 255, np.uint8)
+    cv2.rectangle(image, (50, 50), (350, 350), 0, 3)
+    image[60:340:5, 60:340:5] = 0
+    image[61:341:5, 60:340:5] = 0
+    assert len(np.unique(regions_of(image))) == 2
+
+
+def test_shrunk_thin_lines_stay_visible() -> None:
+    darkness = np.zeros((1000, 1000), np.uint8)
+    darkness[:, 500] = 255
+    small = shrink_darkness(darkness, (100, 100))
+    assert small.max(axis=1).min() > 64
+    assert (small > 0).mean() < 0.05
+
+
+def test_blank_drawings_are_one_region() -> None:
+    for side in (1, 7, 64):
+        assert np.all(regions_of(np.full((side, side), 255, np.uint8)) == 0)

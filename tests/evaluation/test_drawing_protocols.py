@@ -1,0 +1,92 @@
+"""Evaluation of sketch models with drawn lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.errors import DataError
+from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation.images import hash_all, read_truth, select_images
+from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
+from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.simulation import ColorizedImage
+
+MODEL = "colorzoo2026_drawing"
+DRAWN = replace(load_protocol("drawings"), metrics=("psnr", "region_accuracy"), interactions=(0, 3))
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of three drawings with six regions; one drawing has no lines."""
+    random = np.random.default_rng(0)
+    lines = np.full((120, 180), 255, np.uint8)
+    lines[58:62] = lines[:, 58:62] = lines[:, 118:122] = 0
+    for index in range(3):
+        colors = random.integers(30, 230, (2, 3, 3)).repeat(60, 0).repeat(60, 1)
+        save(
+            tmp_path / "val/images" / f"{index}.png",
+            np.where(lines[..., None] == 0, 0, colors).astype(np.uint8),
+        )
+        if index:
+            save(tmp_path / "val/lines" / f"{index}.png", lines)
+    return tmp_path / "val"
+
+
+def test_drawings_protocol_selects_images_with_lines_and_keeps_their_shape(folder: Path) -> None:
+    items, _ = select_images(folder, DRAWN, None, None)
+    assert [item.name for item in items] == ["images/1.png", "images/2.png"]
+    (item, _), unreadable = hash_all(items)
+    assert not unreadable
+    truth = read_truth(item, DRAWN, device="cpu")
+    assert truth.rgb.shape == (1, 3, 171, 256)
+    sketch = truth.sketch_scene.lightness
+    assert sketch.shape == (1, 1, 171, 256)
+    assert ((sketch > 0.9) | (truth.rgb.amax(1, keepdim=True) < 0.95)).all()
+    assert len(truth.regions.areas) == 6
+    traced = read_truth(item, replace(DRAWN, sketches="xdog"), device="cpu").sketch_scene.lightness
+    assert not traced.equal(sketch)
+    save(folder / "lines/1.png", np.zeros((120, 180), np.uint8))
+    assert hash_all(items)[0][0].key != item.key  # the cache depends on the lines
+
+
+@pytest.mark.parametrize(("name", "points"), [("drawings", 100), ("drawings-proposed", 6)])
+def test_points_color_all_regions_of_a_drawing(folder: Path, tmp_path: Path, name: str, points: int) -> None:
+    protocol = replace(load_protocol(name), metrics=("psnr", "region_accuracy"), interactions=(0, 100))
+    evaluate(Plan([MODEL, "truth"], folder, tmp_path / "report", protocol, resamples=10))
+    results = json.loads((tmp_path / "report/results.json").read_text())["results"]
+    first, last, truth = (
+        {key.split("@")[0]: each["value"] for key, each in result["scores"].items()} for result in results
+    )
+    assert results[1]["actual_interactions"] == points
+    assert first["region_area_within_de10"] < 0.9
+    assert last["region_area_within_de10"] == truth["region_area_within_de10"] == 1
+    assert last["psnr_rgb_8bit_mean"] > first["psnr_rgb_8bit_mean"] + 8
+
+
+def test_region_accuracy_is_the_area_of_regions_with_similar_colors(folder: Path) -> None:
+    items, _ = hash_all(select_images(folder, DRAWN, None, None)[0])
+    truth = read_truth(items[0], DRAWN, device="cpu")
+    rgb = truth.rgb.clone()
+    rgb[..., 85:] += 0.5 * (0.5 - rgb[..., 85:]).sign()  # right two thirds
+    rgb[..., :85] += 0.02
+    result = MeasuredImage(rgb.clamp(0, 1), truth.ab, truth, Bleeding(ColorizedImage(rgb, truth.ab), truth))
+    ((value, *_),) = named_measure("region_accuracy").run(result)
+    assert value == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_drawings_protocol_without_lines_raises_one_line(folder: Path, tmp_path: Path) -> None:
+    plan = Plan([MODEL], folder / "images", tmp_path / "report", DRAWN)
+    with pytest.raises(DataError, match=r"protocol drawings requires images in .* and drawn lines") as caught:
+        evaluate(plan)
+    assert "\n" not in str(caught.value)

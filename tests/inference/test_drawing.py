@@ -1,0 +1,259 @@
+"""Drawings: lines at full size, points, divisions, palettes, region colors of models, and invalid input."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.data.decode import decode_rgb
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import PointHint, Recipe, RegionColor
+from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.image_io.read import read_image
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import full_lightness
+from colorzoo.inference.pipeline import proposed_regions
+from colorzoo.inference.steps.drawing import is_line_art, read_drawing
+from colorzoo.inference.steps.regions import filled_regions, proposal_hash
+from colorzoo.lru_cache import LRUCache
+from inference.by_hand import task_on
+from tiny_model import tiny_painter
+
+MODELS = ("colorzoo2026_drawing", "painter")
+
+
+def drawing(height: int = 60, width: int = 80, *, paper: int = 255, ink: int = 0) -> np.ndarray:
+    """Return a framed cross on paper."""
+    image = np.full((height, width, 3), paper, np.uint8)
+    image[8:-8, 10:12] = image[8:-8, -12:-10] = image[8:10, 10:-10] = image[-10:-8, 10:-10] = ink
+    image[height // 2, 10:-10] = image[8:-8, width // 2] = ink
+    return image
+
+
+@pytest.fixture(scope="module")
+def colorizer() -> Colorizer:
+    return Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
+
+
+@pytest.fixture(scope="module")
+def drawing_colorizer() -> Colorizer:
+    return Colorizer("colorzoo2026_drawing", device="cpu", precision="float32")
+
+
+@pytest.fixture
+def any_colorizer(
+    request: pytest.FixtureRequest, colorizer: Colorizer, drawing_colorizer: Colorizer
+) -> Colorizer:
+    return {"painter": colorizer, "colorzoo2026_drawing": drawing_colorizer}[request.param]
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+@pytest.mark.parametrize("depth", [8, 16])
+def test_lines_keep_their_darkness_at_full_size(any_colorizer: Colorizer, depth: int) -> None:
+    """In a region of one color, result / color is the darkness of the source, for gray and soft lines."""
+    image = np.full((600, 500), 250, np.uint8)
+    cv2.circle(image, (250, 300), 150, 30, 5, cv2.LINE_AA)
+    cv2.line(image, (200, 260), (300, 330), 120, 1, cv2.LINE_AA)
+    recipe = Recipe(points=(PointHint(250, 300, color="#ffffff"), PointHint(5, 5, color="#ffffff")))
+    result = any_colorizer.colorize(image, recipe).levels(depth).astype(float) / (2**depth - 1)
+    expected = np.minimum(image / 250, 1)
+    assert np.abs(result - expected[..., None]).max() < 2 / 255
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+def test_point_fills_its_region_exactly(any_colorizer: Colorizer) -> None:
+    points = (PointHint(20, 20, color="#c04020"), PointHint(2, 2, color="#80a0ff"))
+    result = np.asarray(any_colorizer(drawing(), Recipe(points=points)))
+    assert result[12:28, 14:38].reshape(-1, 3).tolist() == [[192, 64, 32]] * (16 * 24)
+    assert result[:7].reshape(-1, 3).tolist() == [[128, 160, 255]] * (7 * 80)
+
+
+def test_two_colors_in_one_region_split_it_between_the_points(drawing_colorizer: Colorizer) -> None:
+    points = (PointHint(15, 20, color="#ff0000"), PointHint(35, 20, color="#0000ff"))
+    result = np.asarray(drawing_colorizer(drawing(), Recipe(points=points)))
+    assert result[20, 14].tolist() == [255, 0, 0]
+    assert result[20, 36].tolist() == [0, 0, 255]
+
+
+def test_point_colors_similar_regions_more_than_others(drawing_colorizer: Colorizer) -> None:
+    image = np.full((200, 200, 3), 255, np.uint8)
+    for row, column in ((50, 50), (50, 150), (150, 50), (150, 150)):
+        cv2.circle(image, (column, row), 30, (0, 0, 0), 2, cv2.LINE_AA)
+    point = Recipe(points=(PointHint(50, 50, color="#1040e0"),))
+    plain, hinted = (np.asarray(drawing_colorizer(image, recipe)) for recipe in (Recipe(), point))
+    change = np.abs(hinted.astype(float) - plain).sum(2)
+    assert change[150, 150] > 3 * change[5, 100]  # an equal circle, and the paper between the circles
+
+
+@pytest.mark.parametrize(
+    "division",
+    [
+        {"path": [[25, 5], [25, 35]]},
+        {"path": [[14, 12], [30, 12], [30, 26], [14, 26]], "closed": True},
+    ],
+)
+def test_divisions_cut_and_outline_regions(division: dict[str, object]) -> None:
+    recipe = Recipe.from_json({"divisions": [division]})
+    regions = read_drawing(drawing(), divisions=recipe.divisions).regions
+    assert len({regions[20, 15], regions[20, 36], regions[20, 60]}) == 3
+
+
+def test_join_merges_the_regions_that_it_crosses() -> None:
+    recipe = Recipe.from_json({"divisions": [{"path": [[25, 20], [60, 20]], "join": True}]})
+    regions = read_drawing(drawing(), divisions=recipe.divisions).regions
+    assert regions[20, 25] == regions[20, 60] != regions[45, 25]
+    assert sorted(np.unique(regions)) == list(range(regions.max() + 1))
+
+
+def test_palette_limits_the_colors_of_all_regions(drawing_colorizer: Colorizer) -> None:
+    palette = ("#d02020", "#20a040", "#f0f0f0")
+    recipe = Recipe(drawing=DrawingSettings(palette=palette))
+    result = np.asarray(drawing_colorizer(drawing(), recipe))
+    paper = drawing()[..., 0] == 255
+    allowed = {tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) for color in palette}
+    found = {tuple(map(int, pixel)) for pixel in result[paper]}
+    assert all(min(max(abs(a - b) for a, b in zip(x, y, strict=True)) for y in allowed) <= 1 for x in found)
+
+
+def test_variants_differ_and_are_reproducible(drawing_colorizer: Colorizer) -> None:
+    def colored(variant: int) -> np.ndarray:
+        recipe = Recipe(drawing=DrawingSettings(variant=variant))
+        return np.asarray(drawing_colorizer(drawing(240, 320), recipe))
+
+    assert np.array_equal(colored(1), colored(1))
+    assert len({colored(variant).tobytes() for variant in range(8)}) >= 4
+
+
+def test_shading_varies_within_regions_only(drawing_colorizer: Colorizer) -> None:
+    flat, shaded = (
+        np.asarray(drawing_colorizer(drawing(240, 320), Recipe(drawing=DrawingSettings(shading=shading))))
+        for shading in (False, True)
+    )
+    inside = (slice(20, 110), slice(24, 150))
+    assert np.ptp(flat[inside].reshape(-1, 3), axis=0).max() == 0
+    assert np.ptp(shaded[inside].reshape(-1, 3), axis=0).max() > 0
+
+
+def test_white_ink_on_black_paper_stays_white(drawing_colorizer: Colorizer) -> None:
+    points = (PointHint(20, 20, color="#c04020"),)
+    result = np.asarray(drawing_colorizer(drawing(paper=0, ink=255), Recipe(points=points)))
+    assert result[9, 30].tolist() == [255, 255, 255]
+    assert result[20, 20].tolist() == [192, 64, 32]
+
+
+def test_drawing_settings_survive_json() -> None:
+    settings = DrawingSettings(gap=8, palette=("#102030",), variant=2, shading=True)
+    recipe = Recipe(drawing=settings)
+    assert Recipe.from_json(recipe.to_json()).drawing == settings
+    with pytest.raises(GuidanceError, match=r"recipe\.drawing\.palette\[0\] must be a color"):
+        Recipe.from_json({"drawing": {"palette": ["red"]}})
+
+
+def test_line_art_is_recognized_on_any_paper_and_photos_are_not() -> None:
+    rng = np.random.default_rng(0)
+    for paper, ink in [(255, 0), (190, 110), (235, 90), (0, 255)]:
+        image = drawing(240, 320, paper=paper, ink=ink).astype(float)
+        scan = np.clip(image + rng.normal(0, 2, (240, 320, 1)), 0, 255).astype(np.uint8)
+        assert is_line_art(scan), (paper, ink)
+    smooth = cv2.GaussianBlur(rng.uniform(0, 255, (240, 320)), (0, 0), 12)
+    photo = ((smooth - smooth.min()) / np.ptp(smooth) * 255).astype(np.uint8)
+    assert not is_line_art(photo)
+    assert not is_line_art(np.full((64, 64), 255, np.uint8))
+
+
+def test_photos_are_converted_to_lines_with_a_note(colorizer: Colorizer) -> None:
+    rng = np.random.default_rng(0)
+    smooth = cv2.GaussianBlur(rng.uniform(0, 255, (120, 160)), (0, 0), 6)
+    photo = ((smooth - smooth.min()) / np.ptp(smooth) * 255).astype(np.uint8)
+    assert any("photo" in note for note in colorizer.colorize(photo).notes)
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+def test_sketch_models_colorize_drawings_of_any_size(any_colorizer: Colorizer) -> None:
+    for size in [(37, 1000), (1, 1), (9, 300), (130, 70)]:
+        image = np.full((*size, 3), 255, np.uint8)
+        image[size[0] // 2] = 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            painted = np.asarray(any_colorizer(image))
+        assert painted.shape[:2] == size
+        assert np.ptp(painted) > 0 or size == (1, 1)
+
+
+def test_region_color_edits_reuse_the_cached_segmentation(colorizer: Colorizer) -> None:
+    image = read_image_of(drawing())
+    runs: list[int] = []
+    cache = LRUCache()
+    handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
+    lightness = full_lightness(drawing().astype(np.float32) / 255)
+    regions = proposed_regions(task_on(colorizer, lightness))
+    numbers = filled_regions(regions)
+    assert len(numbers) > 1
+    colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
+    one, two = (
+        colorizer.colorize(
+            image, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)), cache=cache
+        )
+        for count in (1, 2)
+    )
+    handle.remove()
+    assert len(runs) == 2  # once for `proposed_regions` above, without the cache
+    assert not np.array_equal(one.rgb, two.rgb)
+    assert not any("region colors" in note for note in (*one.notes, *two.notes))
+
+
+def read_image_of(image: np.ndarray) -> object:
+    return read_image(Image.fromarray(image))
+
+
+def test_recipe_with_another_proposal_hash_adds_a_note(colorizer: Colorizer) -> None:
+    recipe = Recipe(regions=(RegionColor(0, "#ff0000"),), proposal="0" * 64)
+    notes = colorizer.colorize(read_image_of(drawing()), recipe).notes
+    assert "region colors may be misplaced" in " ".join(notes)
+
+
+def test_region_colors_with_invalid_index_or_color_raise(colorizer: Colorizer) -> None:
+    with pytest.raises(GuidanceError, match=r"recipe\.regions: index must be from 0 to 29 .*got 30"):
+        colorizer.colorize(read_image_of(drawing()), {"regions": [{"index": 30, "color": "#ff0000"}]})
+    with pytest.raises(GuidanceError, match="#rrggbb"):
+        colorizer.colorize(read_image_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
+
+
+def test_transparent_line_art_is_colorized_on_white_paper(tmp_path: Path) -> None:
+    """The color of fully transparent pixels has no effect."""
+    for hidden in [0, 90]:
+        for mode in ["RGBA", "LA", "P"]:
+            cover = np.zeros((64, 64), np.uint8)
+            cover[8:56, 20:23] = cover[30:33, 8:56] = 255
+            cover[50:54, 40:44] = 128
+            gray = np.where(cover > 0, 0, hidden).astype(np.uint8)
+            path = tmp_path / "a.png"
+            image = Image.merge("LA", [Image.fromarray(gray), Image.fromarray(cover)])
+            if mode == "P":
+                image = Image.fromarray(np.digitize(cover, [1, 200]).astype(np.uint8), "P")
+                image.putpalette([hidden] * 3 + [0] * 6)
+                image.save(path, transparency=bytes([0, 128, 255]))
+            else:
+                image.convert("RGBA" if mode == "RGBA" else "LA").save(path)
+            paper = Image.fromarray(255 - cover)
+            colorizer = Colorizer(tiny_painter(), device="cpu", allow_untrained=True)
+            expected, found = colorizer(paper), colorizer.colorize(path)
+            np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=3 / 255)
+            assert any("white paper" in note for note in found.notes)
+            source = found.source(read_image(path))
+            assert source.alpha is None
+            assert colorizer(Image.open(path)).mode == "RGB"
+            lines = decode_rgb(path.read_bytes())
+            np.testing.assert_allclose(lines.numpy(), np.broadcast_to(255 - cover, (3, 64, 64)), atol=1)
+
+
+def test_zhang2017_keeps_the_alpha_channel(tmp_path: Path) -> None:
+    rgba = np.dstack([np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 7, np.uint8)])
+    result = Colorizer("zhang2017_local_small", device="cpu")(rgba)
+    assert result.mode == "RGBA"
+    assert np.asarray(result)[..., 3].tolist() == rgba[..., 3].tolist()

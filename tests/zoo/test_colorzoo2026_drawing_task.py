@@ -1,0 +1,137 @@
+"""Training of colorzoo2026_drawing: hints, second views, and cells without ink."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.factory import build_model
+from colorzoo.registry import load_task_class, model_card
+from colorzoo.zoo.colorzoo2026_drawing.network import scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.simulation import (
+    Simulation,
+    cell_colors,
+    random_hints,
+    random_reference_cells,
+    random_views,
+)
+from colorzoo.zoo.colorzoo2026_drawing.task import Colorzoo2026DrawingTask
+
+PLAIN = Simulation(hinted=0, paired=0, recolored=0)
+
+
+def drawings(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return framed drawings in two random colors ``(B, 3, 64, 64)`` and their lines ``(B, 1, 64, 64)``."""
+    generator = torch.Generator().manual_seed(0)
+    colors = 0.1 + 0.8 * torch.rand(count, 3, 2, generator=generator)
+    rgb = torch.repeat_interleave(colors, 32, dim=2)[..., None].expand(-1, -1, -1, 64).clone()
+    sketch = torch.ones(count, 1, 64, 64)
+    sketch[:, :, 30:34] = sketch[:, :, :, 30:34] = 0
+    return rgb * sketch, sketch
+
+
+def task(**settings) -> Colorzoo2026DrawingTask:
+    torch.manual_seed(0)
+    card = model_card("colorzoo2026_drawing")
+    built = build_model(load_task_class(card), {**card.contract_test.hparams, **settings})
+    built.log_losses = lambda losses, images: built.__dict__.update(losses=losses, images=images)
+    return built.train()
+
+
+def batch_of(rgb: torch.Tensor, sketch: torch.Tensor) -> dict:
+    return {"rgb": rgb, "sketch": sketch, "seed": torch.arange(len(rgb)), "name": [""] * len(rgb)}
+
+
+def test_colors_of_ink_do_not_change_the_loss() -> None:
+    model, (rgb, sketch) = task(hinted=0.5, paired=0.0, recolored=0.0), drawings(6)
+    expected = model.training_step(batch_of(rgb, sketch), 0)
+    noise = torch.rand(rgb.shape, generator=torch.Generator().manual_seed(1))
+    same = model.training_step(batch_of(torch.where(sketch == 0, noise, rgb), sketch), 0)
+    other = model.training_step(batch_of(torch.where(sketch == 1, noise, rgb), sketch), 0)
+    assert same.item() == pytest.approx(expected.item(), abs=1e-5)
+    assert abs(other - expected) > 1e-2
+
+
+def test_hints_are_discs_in_true_colors_on_paper() -> None:
+    rgb, sketch = drawings(200)
+    views = random_views(rgb, sketch, torch.arange(200), replace(PLAIN, hinted=0.5))
+    hints = random_hints(views, PLAIN)
+    mask = hints[:, 3] > 0
+    assert 0.4 < mask.flatten(1).any(1).float().mean() < 0.6
+    assert not mask[sketch[:, 0] == 0].any()
+    true = scale_lab(rgb_to_lab(rgb).movedim(1, -1))
+    assert torch.allclose(hints[:, :3].movedim(1, -1)[mask], true[mask])
+    assert (hints[:, :3].movedim(1, -1)[~mask] == 0).all()
+    pixels = mask.flatten(1).sum(1)
+    assert pixels[pixels > 0].min() < 15  # a single disc
+    assert pixels.max() > 150
+
+
+def test_hue_changes_only_in_drawings_with_hints_or_a_second_view() -> None:
+    rgb, sketch = drawings(300)
+    true = scale_lab(rgb_to_lab(rgb).movedim(1, -1)).movedim(-1, 1)
+    views = random_views(rgb, sketch, torch.arange(300), Simulation())
+    moved = (views.color[:300] - true).flatten(1).abs().amax(1) > 1e-4
+    paired = torch.zeros(300, dtype=torch.bool)
+    paired[views.drawing[300:]] = True
+    hinted = random_hints(views, Simulation())[:300, 3].flatten(1).any(1)
+    guided = hinted | paired
+    assert not (moved & ~guided).any()
+    assert 0.3 < moved[guided].float().mean() < 0.5
+
+
+def test_second_views_show_the_drawing_and_have_references_in_each_other() -> None:
+    rgb, sketch = drawings(60)
+    simulation = Simulation(referenced=1.0)
+    views = random_views(rgb, sketch, torch.arange(60), simulation)
+    count = len(views.sketch)
+    assert 10 < count - 60 < 30
+    assert torch.equal(views.other[views.other], torch.arange(count))
+    assert torch.equal(views.drawing[views.other], views.drawing)
+    color, is_paper = cell_colors(views)
+    cells, weight = random_reference_cells(views, is_paper, simulation)
+    single = views.other == torch.arange(count)
+    assert (weight[single] == 0).all()
+    selected = weight[~single].sum(1)
+    assert selected.min() >= 16
+    assert selected.max() <= 128
+    assert selected.float().std() > 10
+    for view in (~single).nonzero()[:, 0]:
+        found = cells[view][weight[view] > 0]
+        assert len(found.unique()) == len(found)
+        assert (is_paper[views.other[view]][found] == 1).all()
+        # the colors of the drawing, or the white paper around a warped drawing
+        palette = torch.cat(
+            [color[views.drawing[view]][is_paper[views.drawing[view]] == 1], color.new_tensor([[0.6, 0, 0]])]
+        )
+        near = torch.cdist(color[views.other[view]][found], palette).amin(1)
+        assert (near < 0.3).float().mean() > 0.7
+
+
+def test_views_and_hints_of_a_drawing_depend_only_on_its_seed() -> None:
+    (rgb, sketch), seeds = drawings(8), torch.arange(8) + 5
+    together = random_views(rgb, sketch, seeds, Simulation(paired=0.5))
+    hints = random_hints(together, Simulation())
+    for number in range(8):
+        own = slice(number, number + 1)
+        alone = random_views(rgb[own], sketch[own], seeds[own], Simulation(paired=0.5))
+        rows = together.drawing == number
+        assert torch.allclose(alone.color, together.color[rows], atol=1e-5)
+        assert torch.allclose(alone.sketch, together.sketch[rows], atol=1e-5)
+        assert torch.allclose(random_hints(alone, Simulation()), hints[rows], atol=1e-5)
+
+
+def test_training_learns_to_copy_colors_from_references() -> None:
+    """The colors of the drawings are random, so that only a reference predicts them."""
+    model = task(hinted=0.0, paired=1.0, referenced=1.0)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    rgb, sketch = drawings(240)
+    for step in range(30):
+        rows = torch.arange(8 * step, 8 * step + 8)
+        loss = model.training_step({**batch_of(rgb[rows], sketch[rows]), "seed": rows}, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert model.images == 8
+    assert model.losses["classes"] < 0.8 * model.losses["network"]
