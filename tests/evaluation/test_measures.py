@@ -27,7 +27,9 @@ RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 
 
 def measured_image(rgb: Tensor, target: Tensor) -> MeasuredImage:
-    truth = Truth(target, SIZE, reference=target.flip(-1), label=3)
+    lines = torch.ones(1, 1, *SIZE)
+    lines[..., 30:34] = 0
+    truth = Truth(target, SIZE, reference=target.flip(-1), label=3, lines=lines)
     gray = ColorizedImage(truth.rgb, torch.zeros_like(truth.ab))
     return MeasuredImage(rgb, rgb_to_lab(rgb)[:, 1:], truth, Bleeding(gray, truth))
 

@@ -34,7 +34,6 @@ _LEAST_ALPHA = 1 / 1024  # alpha in [0, 1] below which resampled pixels are tran
 _BAND = 64  # rows that fit into the CPU cache
 
 
-
 @dataclass(frozen=True)
 class RasterImage:
     """Image with pixels, alpha and metadata, as read from a file.

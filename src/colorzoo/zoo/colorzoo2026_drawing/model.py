@@ -193,7 +193,7 @@ class Colorzoo2026Drawing(ColoringModel):
         hints = torch.cat([scale_lab(lab.movedim(1, -1)).movedim(-1, 1) * mask, mask], dim=1)
         if tuple(hints.shape[2:]) == size:
             return hints
-        hints = F.interpolate(hints, size, mode="area")
+        hints = _area_means(hints, size)
         share = hints[:, 3:]
         color = hints[:, :3] / share.clamp(min=1e-6)
         shown = (share > 0).to(hints)
@@ -258,8 +258,25 @@ def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
 
 def _cell_means(values: Tensor, weight: Tensor, grid: tuple[int, int]) -> Tensor:
     """Return weighted means ``(B, N, C)`` of a map ``(B, C, H, W)`` over the cells of a grid."""
-    sums = F.interpolate(values * weight, grid, mode="area")
-    return (sums / F.interpolate(weight, grid, mode="area")).flatten(2).mT
+    return (_area_means(values * weight, grid) / _area_means(weight, grid)).flatten(2).mT
+
+
+def _area_means(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a map ``(B, C, H, W)``: each output pixel is the mean over its area.
+
+    ONNX graphs of `F.interpolate` with ``mode="area"`` are wrong for fractional factors.
+    """
+    rows, columns = (_overlaps(*sides, values.device) for sides in zip(values.shape[2:], size, strict=True))
+    with torch.autocast(values.device.type, enabled=False):
+        return rows @ values.float() @ columns.mT
+
+
+def _overlaps(before: int, after: int, device: torch.device) -> Tensor:
+    """Return the fraction of each of ``after`` pixels that each of ``before`` pixels covers."""
+    edges = torch.arange(after + 1, device=device)[:, None] * before / after
+    pixel = torch.arange(before, device=device)
+    inside = torch.minimum(edges[1:], pixel + 1.0) - torch.maximum(edges[:-1], pixel.float())
+    return inside.clamp(min=0) / edges.diff(dim=0)
 
 
 def _input_size(sketch: Tensor) -> tuple[int, int]:
