@@ -38,7 +38,8 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
 def _tensors(values: list[Any] | tuple[Any, ...]) -> Iterator[Tensor]:
     for value in values:
         if isinstance(value, Tensor):
-            yield value
+            if value.is_floating_point():  # seeds of images stay on the CPU
+                yield value
         elif isinstance(value, list | tuple):
             yield from _tensors(value)
 

@@ -58,6 +58,7 @@ KNOBS = {
         base={"hints": 1.0},
         values={"width": 0.25, "blocks": (1, 1, 2, 1), "hints": 0.0, "local_features": "illustration2vec"},
         exempt=("discriminator_width", "discriminator_side"),
+        batch=16,
     ),
     "colorzoo2026": Knobs(
         values={
@@ -123,6 +124,7 @@ KNOBS = {
         base={"stage": "fusion", "colorfulness": 0.3, "hints": 0.5},
         values={"stage": "instance", "width": 0.25, "init_std": 0.05, "most_boxes": 1, "hints": 1.0},
         exempt=("start", "trunk", "keep_trunk", "random_boxes", "detector"),
+        batch=8,
     ),
     "xia2022": Knobs(
         base={"anchors": 2, "dropout": 0.2},
@@ -164,6 +166,7 @@ KNOBS = {
             "everywhere": 1.0, "reveal_all": 1.0, "stage": "regression",
         },
         exempt=("start",),
+        batch=8,
     ),
     "zhang2017_global": Knobs(
         base={"width": 0.125, "init_std": None, "histogram_share": 1.0, "saturation_share": 1.0},

@@ -105,4 +105,5 @@ def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> Non
 
 def _narrow(value: Tensor) -> Tensor:
     value = value.contiguous()
-    return value.half() if value.is_floating_point() else value
+    fits = value.is_floating_point() and bool(value.abs().max() <= torch.finfo(torch.float16).max)
+    return value.half() if fits else value  # as in `save_weights`

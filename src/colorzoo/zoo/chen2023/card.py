@@ -56,7 +56,7 @@ SMALL = replace(
     },
     weights={
         "default": Weights(
-            sha256="79e02734ecaf91b391c4a1c3fd857b6e26de76c09d99a37b883e52dd39ed1e9d",
+            sha256="4e839b528c92f3bc8215273af7b8fd44202499c245726b2a70557ca5b98ac50d",
             size=1_973_316,
             license="Apache-2.0",
             file="chen2023_small.safetensors",

@@ -53,7 +53,7 @@ SMALL = replace(
     },
     weights={
         "default": Weights(
-            sha256="9712d614f86c68d1fdb47ffb262ab9fb2686ce5fd878acc683d1c02c5110d807",
+            sha256="bfabbdf2be77f20264528cb3680e71114f0c22f0921fd48a73a112ab9dbdf2d7",
             size=2_106_146,
             license="Apache-2.0",
             file="cho2023_small.safetensors",

@@ -99,7 +99,6 @@ class UniColor(ColoringModel):
     accepts = frozenset({"points", "exemplar"})
     published_names, published_unused = NAMES, UNUSED
     network: UniColorNetwork
-    matcher: BorrowedModel[Matcher] | None
     sampling: Sampling
     matching: Matching
 
@@ -125,7 +124,7 @@ class UniColor(ColoringModel):
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)
-        self.matcher = None
+        self._matchers: list[BorrowedModel[Matcher]] = []  # a list, so that the state dict does not change
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch and return ab, with the cells' color codes in ``extras["codes"]``."""
@@ -237,11 +236,11 @@ class UniColor(ColoringModel):
         Raises:
             WeightsError: No trained weights of the matcher are available on this machine.
         """
-        if self.matcher is None:
+        if not self._matchers:
             with torch.inference_mode(False):
                 source: Any = create_backbone(self.matching.matcher, "matcher", self.matching.matcher_weights)
-                self.matcher = BorrowedModel(Matcher(source.features, source.correspondence)).to(device)
-        return self.matcher.model
+                self._matchers = [BorrowedModel(Matcher(source.features, source.correspondence))]
+        return self._matchers[0].to(device).model
 
     def _squash(self, image: Tensor) -> Tensor:
         return F.interpolate(image.float(), size=self.size, mode="bilinear", antialias=True)

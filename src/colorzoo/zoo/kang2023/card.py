@@ -92,7 +92,7 @@ SMALL = replace(
     },
     weights={
         "default": Weights(
-            sha256="a1ff3521891f04ec4588398818d71bb8d2b7f3c5a1044247d301883a42629428",
+            sha256="663f97a15619fe68ae97d2321cb2806f5113a253147e923fbf1f6f0084a67ae7",
             size=2_224_402,
             license="Apache-2.0",
             file="kang2023_small.safetensors",
