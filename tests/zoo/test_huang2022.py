@@ -110,7 +110,7 @@ def test_huang2022_appends_point_hints_to_exemplar_hints() -> None:
     assert len(both.cells) > len(alone.cells) == 16
     assert torch.equal(both.rgb[-16:], alone.rgb)
     squashed = [F.interpolate(each, (144, 128), mode="bilinear", antialias=True) for each in (lightness, rgb)]
-    warped = made.matcher.model(*squashed)
+    warped = made._loaded_matcher(torch.device("cpu"))(*squashed)
     levels = resized(to_levels(2 * warped.image()[0] - 1), (64, 64))
     wanted = to_hints(exemplar_hints(levels, warped.similarity[0, 0].numpy()))
     assert torch.equal(both.cells[:-16], wanted.cells)
