@@ -70,8 +70,10 @@ KNOBS = {
     "colorzoo2026_drawing": Knobs(
         values={
             "stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "decoder": 32, "vector": 32,
-            "embedding": 32,
+            "embedding": 32, "hinted": 0.0, "stop_probability": 0.9, "copied": 0.0, "recolored": 1.0,
+            "paired": 0.0, "paired_hinted": 1.0, "referenced": 0.0,
         },
+        batch=16,
     ),
     "he2018": Knobs(
         values={"width": 0.25, "color_width": 0.25, "perceptual_share": 1.0},
