@@ -44,7 +44,7 @@ EXISTS = {
 }
 """Reason why an existing file is not replaced, by its `ResultState`."""
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
-_UNHASHED = ("device", "allow_untrained")  # settings that do not determine the result
+_UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
 _LOADED = LRUCache(most_bytes=2 << 30)  # caches of loaded models and encoded references
 _LOADING = threading.Lock()
 FileUse = Literal["reference", "classes"]
@@ -211,10 +211,11 @@ class FileTask:
         assert model is not None
         settings = self._recorded_settings()
         recipe = self._recipe_with_files([file.sha256 for file in self.used_files])
+        decisive = {name: value for name, value in settings.items() if name != "engine"}  # equal pixels
         hashed = {**recipe.to_dict(), "image": None}
         return origin_of_model(
             model,
-            [settings, hashed, *self._drawing_weights],
+            [decisive, hashed, *self._drawing_weights],
             options={name: value for name, value in settings.items() if name not in _IN_RECIPE},
             recipe=self.effective_recipe().to_json(),
             crop="" if self.recipe.crop is None else self.recipe.crop.to_text(),
@@ -237,7 +238,7 @@ class FileTask:
         return replace(self.origin, options=json.dumps(options))
 
     def _recorded_settings(self) -> dict[str, Any]:
-        """Return the settings that determine the result, by name; None values are omitted.
+        """Return the settings that determine the result, and the engine, by name; None values are omitted.
 
         The model settings of a loaded model override `settings`.
         """
@@ -247,7 +248,7 @@ class FileTask:
             loaded = self.colorizer
             found |= {"temperature": None, "render_factor": None, **loaded.settings}
             found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
-        return {name: value for name, value in found.items() if value is not None and name not in _UNHASHED}
+        return {name: value for name, value in found.items() if value is not None and name not in _UNRECORDED}
 
     @cached_property
     def files(self) -> list[tuple[FileUse, Path]]:
