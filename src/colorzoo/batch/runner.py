@@ -169,8 +169,9 @@ class FileColorizer:
             task = drawn
             if origin is not None:  # the hash of the settings covers both models
                 found = task.origin_with_size(task.load()[0])
-                origin = replace(found, settings=origin.settings, source=origin.source, name=origin.name)
-                origin = origin_of_result(origin, origin.source, origin.name)
+                origin = origin_of_result(
+                    replace(found, settings=origin.settings), origin.source, origin.name
+                )
         prepared = task.prepare(first.image)
 
         def colorize_file() -> Write:

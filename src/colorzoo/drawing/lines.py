@@ -51,11 +51,7 @@ class LineArt:
         Args:
             levels: ``(H, W)`` or ``(H, W, 3)``, uint8, uint16 or float.
         """
-        height, width = levels.shape[:2]
-        scale = min(1.0, _PAPER_SIDE / min(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        small = _three_channels(small / white_level(levels))
+        small = _unit_rgb(shrink(levels, _PAPER_SIDE))
         inverted = bool(np.median(small.mean(2)) < _DARK_PAPER)
         if inverted:
             small = 1 - small
@@ -75,7 +71,7 @@ class LineArt:
         Returns:
             ``(rows, W, 3)`` in [0, 1]: 1 for paper, 0 for black ink.
         """
-        rgb = _three_channels(self.levels[first:last].astype(np.float32) / white_level(self.levels))
+        rgb = _unit_rgb(self.levels[first:last])
         if self.inverted:
             rgb = 1 - rgb
         return np.minimum(rgb / self._paper_rows(first, last), 1)
@@ -114,13 +110,25 @@ def shrink_darkness(darkness: Darkness, size: tuple[int, int]) -> Darkness:
     return cv2.resize(darkness, size[::-1], interpolation=method)
 
 
-def white_level(levels: Levels) -> float:
-    """Return the value of white: the largest integer, or 1 for floats."""
-    return float(np.iinfo(levels.dtype).max) if levels.dtype.kind == "u" else 1.0
+def shrink(levels: Levels, side: int) -> Levels:
+    """Return a copy of an image whose shorter side has at most ``side`` pixels.
+
+    Examples:
+        >>> shrink(np.zeros((48, 96, 3), np.uint8), 24).shape
+        (24, 48, 3)
+    """
+    height, width = levels.shape[:2]
+    scale = min(1.0, side / min(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
 
 
-def _three_channels(image: Map) -> Map:
-    return np.repeat(image[..., None], 3, 2) if image.ndim == 2 else image
+def _unit_rgb(levels: Levels) -> Map:
+    """Return pixels ``(H, W)`` or ``(H, W, 3)`` as float32 RGB ``(H, W, 3)`` in [0, 1]."""
+    values = levels.astype(np.float32)
+    if levels.dtype.kind == "u":
+        values /= np.float32(np.iinfo(levels.dtype).max)
+    return np.repeat(values[..., None], 3, 2) if values.ndim == 2 else values
 
 
 def _without_screentone(darkness: Darkness) -> Darkness:

@@ -116,21 +116,15 @@ def _adjacency(labels: Labels, distance: Map) -> tuple[Labels, Map, NDArray[np.i
     The saddle of two chambers is the largest distance to a line on their common boundary, in pixels.
     """
     pairs, heights = [], []
-    for axis in (0, 1):
-        before, after = (labels.take(range(*ends), axis) for ends in _neighbors(labels.shape[axis]))
-        low, high = (distance.take(range(*ends), axis) for ends in _neighbors(labels.shape[axis]))
-        differ = before != after
-        pairs.append(np.stack([before[differ], after[differ]], 1))
-        heights.append(np.minimum(low, high)[differ])
+    for before, after in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        differ = labels[before] != labels[after]
+        pairs.append(np.stack([labels[before][differ], labels[after][differ]], 1))
+        heights.append(np.minimum(distance[before], distance[after])[differ])
     both = np.sort(np.concatenate(pairs), axis=1)
     keys, inverse, contacts = np.unique(both, axis=0, return_inverse=True, return_counts=True)
     saddles = np.zeros(len(keys), np.float32)
     np.maximum.at(saddles, inverse.ravel(), np.concatenate(heights))
     return keys, saddles, contacts
-
-
-def _neighbors(length: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (0, length - 1), (1, length)
 
 
 def _absorb_small(labels: Labels, distance: Map) -> Labels:

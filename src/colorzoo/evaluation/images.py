@@ -135,10 +135,8 @@ def _with_lines(folder: Path, protocol: Protocol) -> list[Item]:
     if images.is_dir() and lines.is_dir():
         table = pair_sketches(images, [lines], required=False)
         assert table.partners is not None, "pair_sketches finds partners"
-        for source, drawn in zip(
-            table.sources, map(table.partners.__getitem__, range(len(table))), strict=True
-        ):
-            if drawn:
+        for index, source in enumerate(table.sources):
+            if drawn := table.partners[index]:
                 items.append(Item(_relative(source.name, folder), source, lines=drawn[0]))
     if not items:
         raise DataError(

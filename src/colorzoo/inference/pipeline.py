@@ -100,10 +100,6 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         colors = Colors(_with_points(task, points, prediction.to_ab()))
     if recipe.areas:
         colors = _with_areas(task, colors)
-        if colors.flats is not None and colors.lightness is not None:
-            from colorzoo.inference.steps.drawing import add_areas
-
-            colors = replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     # guidance disables page detection
@@ -269,6 +265,10 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
         if any(area.kept is None for area in locks if area.action != "gray"):
             own = _own_prediction(task)
         colors = lock_areas(colors, _drawn(task, locks), own, strength=recipe.strength)
+    if colors.flats is not None and colors.lightness is not None:
+        from colorzoo.inference.steps.drawing import add_areas
+
+        colors = replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
     return colors
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from colorzoo.engines.device import choose_dtype
+from colorzoo.training.module import SingleOptimizerModule
 
 _POLAR_EXPRESS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
@@ -114,6 +115,23 @@ class Muon(Optimizer):
         root = (state["square"] / (1 - second**step)).sqrt_().add_(1e-8)
         change: Tensor = state["mean"] / (1 - first**step) / root
         return change
+
+
+class MuonModule(SingleOptimizerModule):
+    """Base class of tasks that `Muon` optimizes; see `SingleOptimizerModule`."""
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradients of AdamW parameters, because Muon updates have a fixed norm."""
+        if gradient_clip_val is None:
+            return
+        by_value = gradient_clip_algorithm == "value"
+        clip = nn.utils.clip_grad_value_ if by_value else nn.utils.clip_grad_norm_
+        clip(clipped_parameters(optimizer), gradient_clip_val)
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:

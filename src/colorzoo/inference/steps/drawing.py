@@ -19,10 +19,11 @@ from PIL import ImageColor
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.drawing.lines import INK, Levels, LineArt, Map, shrink_darkness, white_level
+from colorzoo.drawing.lines import INK, Levels, LineArt, Map, shrink, shrink_darkness
 from colorzoo.drawing.regions import GAP, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.objects import Division
+from colorzoo.image_io.raster_image import as_rgb
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
 from colorzoo.prediction import Prediction
 
@@ -198,7 +199,7 @@ def read_drawing(
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
-    if _midtones(_probe(levels)) > _MOST_MIDTONES:
+    if _midtones(LineArt.read(shrink(levels, _PROBE))) > _MOST_MIDTONES:
         from colorzoo.color.sketch import rgb_to_gray, xdog  # imported here: drawings do not need it
 
         rgb = art.transmission(0, art.shape[0])
@@ -240,21 +241,15 @@ def _divided_regions(
 
 def is_line_art(levels: Levels) -> bool:
     """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper."""
-    small = _probe(levels)
-    art = LineArt.read(small)
+    art = LineArt.read(shrink(levels, _PROBE))
     ink = (art.darkness >= INK).astype(np.uint8)
     paper = art.paper.mean(2)
-    if (
-        not _FEWEST_INK <= ink.mean() <= _MOST_INK
-        or paper.std() > _UNEVEN
-        or _midtones(small) > _MOST_MIDTONES
-    ):
+    if not _FEWEST_INK <= ink.mean() <= _MOST_INK or paper.std() > _UNEVEN or _midtones(art) > _MOST_MIDTONES:
         return False
-    gray = small.mean(2) / white_level(levels)
     if art.inverted:  # stricter, because photos have dark backgrounds
         is_even = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN
     else:
-        is_even = (gray > _PAPER).mean() > _LEAST_PAPER
+        is_even = (as_rgb(art.levels).mean(2) > _PAPER).mean() > _LEAST_PAPER
     if not is_even:
         return False
     thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
@@ -263,23 +258,13 @@ def is_line_art(levels: Levels) -> bool:
 
 def encloses_regions(levels: Levels) -> bool:
     """Return whether the lines of line art enclose regions to color, unlike the lines of text."""
-    darkness = LineArt.read(_probe(levels)).darkness
+    darkness = LineArt.read(shrink(levels, _PROBE)).darkness
     areas = np.bincount(find_regions(darkness).ravel())[1:] / darkness.size
     return bool(areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED)
 
 
-def _probe(levels: Levels) -> Levels:
-    """Return a copy ``(h, w, 3)`` whose shorter side has at most 256 pixels."""
-    height, width = levels.shape[:2]
-    scale = min(1.0, _PROBE / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
-    return np.repeat(small[..., None], 3, 2) if small.ndim == 2 else small
-
-
-def _midtones(small: Levels) -> float:
+def _midtones(art: LineArt) -> float:
     """Return the fraction of midtones after the paper has become white and the darkest ink black."""
-    art = LineArt.read(small)
     gray = art.transmission(0, art.shape[0]).mean(2)
     ink = min(float(np.quantile(gray, 0.01)), 0.7)
     clean = (gray - ink) / max(0.92 - ink, 1e-3)

@@ -9,15 +9,13 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, settings_of
-from colorzoo.training.module import SingleOptimizerModule
-from colorzoo.training.muon import clipped_parameters, muon_groups
+from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
@@ -48,7 +46,7 @@ class Objective:
     delta: NonNegativeFloat = 0.2
 
 
-class Colorzoo2026Task(SingleOptimizerModule):
+class Colorzoo2026Task(MuonModule):
     """Training task of `Colorzoo2026`.
 
     Args:
@@ -83,19 +81,6 @@ class Colorzoo2026Task(SingleOptimizerModule):
         """Return parameter groups: hidden weight matrices for Muon, other parameters for AdamW."""
         first_and_last = ("network.stem_half", "network.mean", "network.classes", "label_head")
         return muon_groups(self, excluded=(*first_and_last, "position", "covariance"))
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the gradients of AdamW parameters, because Muon updates have a fixed norm."""
-        if gradient_clip_val is None:
-            return
-        by_value = gradient_clip_algorithm == "value"
-        clip = nn.utils.clip_grad_value_ if by_value else nn.utils.clip_grad_norm_
-        clip(clipped_parameters(optimizer), gradient_clip_val)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute and log the losses of a batch, and return their weighted sum.

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.settings import NonNegativeFloat, settings_of
-from colorzoo.training.module import SingleOptimizerModule
-from colorzoo.training.muon import clipped_parameters, muon_groups
+from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026_drawing.model import Colorzoo2026Drawing, observed_points
 from colorzoo.zoo.colorzoo2026_drawing.network import Architecture, Maps, Observations, soft_assign
@@ -45,7 +43,7 @@ class Objective:
     delta: NonNegativeFloat = 0.2
 
 
-class Colorzoo2026DrawingTask(SingleOptimizerModule):
+class Colorzoo2026DrawingTask(MuonModule):
     """Training task of `Colorzoo2026Drawing`. Crop sides must be multiples of 32 pixels.
 
     Args:
@@ -73,19 +71,6 @@ class Colorzoo2026DrawingTask(SingleOptimizerModule):
         """Return parameter groups: hidden weight matrices for Muon, other parameters for AdamW."""
         first_and_last = ("network.stem_half", "network.classes", "network.mean", "network.embed_out")
         return muon_groups(self, excluded=(*first_and_last, "position"))
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the gradients of AdamW parameters, because Muon updates have a fixed norm."""
-        if gradient_clip_val is None:
-            return
-        by_value = gradient_clip_algorithm == "value"
-        clip = nn.utils.clip_grad_value_ if by_value else nn.utils.clip_grad_norm_
-        clip(clipped_parameters(optimizer), gradient_clip_val)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute and log the losses of a batch, and return their weighted sum.
