@@ -32,6 +32,7 @@ FULL = ModelCard(
             "blocks": (1, 1, 1, 1),
             "local_features": "trained",
             "discriminator_side": 64,
+            "hints": 1.0,  # so that a batch of four contains hints
             "content_weight": 0.0,
             "adversarial_weight": 1.0,
         },
