@@ -2,7 +2,7 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-const STATIC = "src/colorzoo/studio/static";
+const STATIC = "src/colorzoo/apps/studio/static";
 
 // What holds the state of a pad, apart from `pad` itself; only state.js changes it, by `change`.
 const STATE = "/^(ui|session|settings|photo|doc|drag|opening|exporting)$/";

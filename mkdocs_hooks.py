@@ -168,7 +168,7 @@ def weights_summary(card: ModelCard) -> str:
 
 def help_texts() -> str:
     """Return the ``--help`` output of each command, as Markdown sections."""
-    from colorzoo.cli.main import all_verbs, find_verb
+    from colorzoo.apps.cli.main import all_verbs, find_verb
 
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
 

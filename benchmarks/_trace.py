@@ -57,7 +57,7 @@ def main(words: list[str]) -> None:
     trace = Trace()
     threading.setprofile(trace)
     sys.setprofile(trace)
-    from colorzoo.cli.main import main as colorzoo
+    from colorzoo.apps.cli.main import main as colorzoo
 
     with redirect_stdout(sys.stderr):
         code = colorzoo(words)

@@ -26,7 +26,7 @@ IMPORTS = {
     "import colorzoo": ("-c", "import colorzoo"),
     "colorzoo --help": ("-m", "colorzoo", "--help"),
 }
-COLORIZE = "import sys; from colorzoo.cli.main import main; sys.exit(main(['colorize', *sys.argv[1:]]))"
+COLORIZE = "import sys; from colorzoo.apps.cli.main import main; sys.exit(main(['colorize', *sys.argv[1:]]))"
 
 
 def run(options: Options) -> list[Row]:

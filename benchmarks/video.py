@@ -23,7 +23,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.file import fill
+from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.image_io.find import visible_entries
@@ -32,9 +35,6 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
-from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.file import fill
-from colorzoo.video.steady import SteadyColors
 
 MODEL = "colorzoo2026"
 WIDTH, HEIGHT = 426, 240

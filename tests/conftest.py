@@ -109,7 +109,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
     """Return a function that runs ``colorzoo colorize`` and returns exit code, stdout and stderr."""
-    from colorzoo.cli.main import main
+    from colorzoo.apps.cli.main import main
 
     def call(*words: str | Path) -> tuple[int, str, str]:
         given = [str(word) for word in words]
@@ -123,7 +123,7 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
     """Return a function that runs ``colorzoo``, asserts a one-line error, and returns the line."""
-    from colorzoo.cli.main import main
+    from colorzoo.apps.cli.main import main
 
     def call(*words: str | Path) -> str:
         capsys.readouterr()

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 import colorzoo
+from colorzoo.apps.cli.main import main
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.image_io.provenance import read_provenance

@@ -12,9 +12,9 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "atomic environment lazy lru_cache precision progress randomness",
+    "environment lazy lru_cache precision randomness",
     "errors",
-    "card settings",
+    "card console files settings",
     "registry",
     "color drawing",
     "guidance",
@@ -31,19 +31,21 @@ LAYERS = (
     "engines",
     "inference",
     "batch",
-    "plots video",
-    "evaluation studio",
+    "plots",
+    "evaluation",
     "training",
     "zoo",
     "api",
-    "cli",
-    "__main__ testing",
+    "testing",
+    "apps",
+    "__main__",
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.split()}
 # data must not import models
 MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}
-WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "cli"}
-LIGHT = {"environment", "lazy", "progress", "errors", "card", "settings", "registry"}
+WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "apps"}
+LIGHT = {"environment", "lazy", "errors", "card", "settings", "registry"}
+APPS = "video", "studio", "cli"  # an application imports only applications to its left
 
 
 def violations(root: Path) -> list[Import]:
@@ -56,6 +58,8 @@ def violations(root: Path) -> list[Import]:
 
 def breaks_layers(found: Import) -> bool:
     importer, imported = package_of(found.importer), package_of(found.name)
+    if importer == imported == "apps":
+        return breaks_apps(found)
     if importer == imported or not {importer, imported} <= set(FLOOR):
         return False
     if importer == "data" and imported in MODELS:
@@ -63,6 +67,11 @@ def breaks_layers(found: Import) -> bool:
     if imported == "zoo":  # reached by name only; these two scan its folders
         return found.name != "colorzoo.zoo" or importer not in ("registry", "testing")
     return FLOOR[imported] >= FLOOR[importer]
+
+
+def breaks_apps(found: Import) -> bool:
+    importer, imported = (name.split(".")[2:3] for name in (found.importer, found.name))
+    return bool(importer and imported) and APPS.index(imported[0]) > APPS.index(importer[0])
 
 
 def package_of(module: str) -> str:
@@ -87,6 +96,11 @@ def breaks_zoo(found: Import) -> bool:
         return False
     # these two are imported to list models
     return inside(found.name, *HEAVY) or package_of(found.name) not in {*LIGHT, ""}
+
+
+def test_every_module_has_a_layer() -> None:
+    found = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert found - {"__init__"} == set(FLOOR)
 
 
 def test_package_imports_follow_layer_rules() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorzoo.cli.main import LIGHTNING_VERBS, find_command, find_verb
+from colorzoo.apps.cli.main import LIGHTNING_VERBS, find_command, find_verb
 from colorzoo.training.configs import find_config
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 import colorzoo
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
 from throwaway_paper import write_paper

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from tiny_model import gray_image
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 
 DOCS = Path(__file__).parent.parent / "docs"
 TOUR = (DOCS / "tour.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.video.planes import samples
+from colorzoo.apps.video.planes import samples
 
 TIME_BASE = Fraction(1, 12800)
 RATE = 25

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks._common import DOCS, imagenet_classes, unseen_sources, write_text
 from benchmarks.results.published import measure_published
-from colorzoo.cli.evaluate import print_scores
+from colorzoo.apps.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Plan, evaluate, load_protocol
 from colorzoo.evaluation.run import warn

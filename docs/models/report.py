@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks._common import DOCS, write_text
 
-from colorzoo.cli.main import main as colorzoo
+from colorzoo.apps.cli.main import main as colorzoo
 
 REPORT = DOCS / "reports" / "historic.html"
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from runs import colorful
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
 from colorzoo.data.decode import decode_classes, decode_rgb

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 import colorzoo.data
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 
 MODEL = ["--model", "Zhang2017Local", "--model.architecture.width", "0.125"]
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "val_batch_size": 2, "num_workers": 0}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.color import hull_centers, lab_to_rgb
 from colorzoo.factory import build_model
 from colorzoo.zoo.zhang2016.task import Zhang2016

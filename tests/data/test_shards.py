@@ -11,7 +11,7 @@ import pytest
 import torch
 from runs import colorful
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.data import StreamingDataModule
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.shards import ShardReader, read_manifest

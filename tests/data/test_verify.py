@@ -7,7 +7,7 @@ import miniatures
 import pytest
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.data.verify import LAYOUTS, examine, verify
 
 

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.engines.export import TOLERANCE, export_model, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of

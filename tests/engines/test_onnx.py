@@ -164,7 +164,7 @@ def test_onnx_model_rejects_unsupported_guidance_settings() -> None:
 def test_engine_option_is_recorded_in_the_provenance(tmp_path: Path) -> None:
     from PIL import Image
 
-    from colorzoo.cli.main import main
+    from colorzoo.apps.cli.main import main
     from colorzoo.image_io.provenance import read_provenance
 
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")

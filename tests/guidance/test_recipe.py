@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.cli._colorize import parse_point
+from colorzoo.apps.cli._colorize import parse_point
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.studio.opened_image import open_upload
+from colorzoo.apps.studio.protocol import Limits, StudioError
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.verify import examine
 from colorzoo.errors import DataError, ImageError
 from colorzoo.image_io.formats import FORMATS
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.studio.opened_image import open_upload
-from colorzoo.studio.protocol import Limits, StudioError
 from no_programs import watched
 
 # Pillow warns about deprecated formats, which are among the disabled formats

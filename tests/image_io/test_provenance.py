@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import (
     ImageProvenance,

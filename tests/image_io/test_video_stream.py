@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.image_io.video_stream import main_video_stream
 from tiny_video import read_frames, scene
 

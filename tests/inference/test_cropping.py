@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import colorzoo
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Crop, Recipe
 from colorzoo.guidance.edits import parse_crop_text

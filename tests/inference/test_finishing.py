@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.edits import parse_finish_text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer

@@ -9,8 +9,8 @@ import torch
 import yaml
 from PIL import Image
 
-from colorzoo.cli.main import main
-from colorzoo.cli.main import run_lightning as run
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.configs import find_config

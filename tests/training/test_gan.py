@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim import Adam
 from torch.optim.lr_scheduler import MultiStepLR
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel

@@ -14,7 +14,7 @@ from harness import make_images, small_data, small_model, small_trainer
 from test_cli import fit_words
 
 from colorzoo import create_model
-from colorzoo.cli.main import run_lightning as run
+from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol

@@ -14,7 +14,7 @@ import torch
 import yaml
 from harness import make_images
 
-from colorzoo.cli.main import run_lightning as run
+from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.registry import model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from colorzoo import settings
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.registry import list_models, load_task_class, model_card

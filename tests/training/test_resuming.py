@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from harness import fit, make_images, small_trainer, trace
 
-from colorzoo.cli.main import run_lightning as run
+from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import RunLock

@@ -13,7 +13,7 @@ from harness import fit, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from test_cli import fit_words
 
-from colorzoo.cli.main import run_lightning as run
+from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
 from colorzoo.data.loader import SeededSampler

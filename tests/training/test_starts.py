@@ -10,7 +10,7 @@ from harness import small_data, small_trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from colorzoo import create_model
-from colorzoo.cli.main import run_lightning as run
+from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card

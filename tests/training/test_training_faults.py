@@ -14,7 +14,7 @@ from harness import BATCH, fit, trace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import distributed
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import command

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from colorzoo import Colorizer, colorize
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.studio.models import ModelPool
 from colorzoo.capabilities import Stylizes
 from colorzoo.card import ModelCard, Use
-from colorzoo.cli.main import main
-from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, weights_path
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
 

@@ -12,7 +12,7 @@ import torch
 from caffe_files import field, global_hints_layers, layer, local_hints_layers, net, varint
 
 import colorzoo
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.files import sha256_of

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from colorzoo import registry
+from colorzoo.apps.cli.main import main
 from colorzoo.card import ModelCard, Quality, Weights
-from colorzoo.cli.main import main
 from colorzoo.weights import weights_path
 from colorzoo.weights.choice import all_defaults
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 import colorzoo
+from colorzoo.apps.cli.main import main
 from colorzoo.card import ModelCard, Weights
-from colorzoo.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model

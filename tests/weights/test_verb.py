@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from colorzoo import registry
+from colorzoo.apps.cli import weights as verb
 from colorzoo.card import ModelCard
-from colorzoo.cli import weights as verb
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.weights import cache_home, weights_path
 from colorzoo.weights import catalog as catalog_module

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.cli.main import main
+from colorzoo.apps.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance

@@ -1,7 +1,7 @@
 """HTML and CSV reports of a run.
 
 A report is computed from the result files and their provenance records, so it includes the results of earlier
-runs. The report of a video lists the shots of the video (`colorzoo.video.report`).
+runs. The report of a video lists the shots of the video (`colorzoo.apps.video.report`).
 """
 
 from __future__ import annotations

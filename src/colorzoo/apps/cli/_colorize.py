@@ -1,0 +1,350 @@
+"""Implementation of ``colorzoo colorize``."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import ImageColor
+
+from colorzoo.apps.cli._options import file_identity
+from colorzoo.batch.outputs import plan_outputs
+from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
+from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
+from colorzoo.batch.task import (
+    ALREADY_DONE,
+    EXISTS,
+    FileResult,
+    FileTask,
+    reference_files,
+    with_settings,
+)
+from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.guidance import BoxHint, PointHint, Recipe
+from colorzoo.guidance.border import parse_border
+from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
+from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
+from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_whole
+from colorzoo.inference.colorizer import choose_for_guidance
+from colorzoo.inference.references import describe_statistics, main_colors, require_color
+from colorzoo.inference.task import read_recipe
+
+if TYPE_CHECKING:
+    from c2pa import Signer
+
+    from colorzoo.batch.report import Entry
+
+
+Report = Callable[[FileResult], None]
+
+_MANY = 1000  # images of a run that prints their number first, because a wrong path can include a whole disk
+_IS_INPUT = "is an input of this run. Choose another --output."
+_COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
+_POINT = re.compile(
+    r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
+)
+
+
+def color(args: ColorizeOptions) -> int:
+    """Colorize the images of the command line, write reports and return an exit code.
+
+    `colorzoo.apps.cli.colorize.run` documents the exit codes.
+    """
+    if args.report:
+        from colorzoo.batch.report import check_report, read_entries
+
+        for path in args.report:
+            check_report(Path(path))
+    signer = _load_signer(Path(args.sign)) if args.sign else None
+    shared = _task(args)
+    assert shared.choice is not None
+    report = partial(_print_result, args, shared.choice.ranked is None)
+    names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
+    tasks, results = _plan(args, names, shared, report)
+    if len(tasks) > _MANY:
+        print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
+    if args.dry_run:
+        planned = [task.result("planned") for task in tasks]
+        results += planned
+        for result in planned:
+            report(result)
+    elif tasks:
+        results += _run(args, tasks, report)
+    summary = BatchSummary()
+    for result in results:
+        summary.add(result)
+    if args.json:
+        print(json.dumps([asdict(result) for result in results], indent=1))
+    if len(results) > 1:
+        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
+        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
+    if args.failed:
+        write_whole(Path(args.failed), join_names([name for name, _ in summary.failures]))
+    if signer:
+        _sign(signer, results)
+    if args.report:
+        with progress_bar("report", len(results)) as advance:
+            entries = read_entries(results, advance)
+        write_reports(args.report, entries)
+    if not summary.failures:
+        return 0
+    return 2 if len(summary.failures) == len(results) else 1
+
+
+def _load_signer(key: Path) -> Signer:
+    """Load the signing key; called first, so that invalid keys are reported without delay."""
+    try:
+        from colorzoo.batch.sign import load_signer
+    except ImportError as error:
+        raise ColorzooError(
+            f"--sign requires the package {error.name}. Run `python -m pip install 'colorzoo[sign]'`."
+        ) from error
+    return load_signer(key)
+
+
+def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
+    from colorzoo.batch.sign import sign_results
+
+    with progress_bar("signatures", len(results)) as advance:
+        left = sign_results(results, signer, advance)
+    for name in left:
+        print_line(
+            f"colorzoo: not signed: {name} has no provenance record or cannot store a signature",
+            sys.stderr,
+        )
+
+
+def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
+    """Write a report with one entry per image to each path and print the paths.
+
+    Args:
+        paths: Report files, from the option ``--report``.
+        entries: Content of the reports.
+
+    Raises:
+        ImageError: A report file cannot be written.
+    """
+    from colorzoo.batch.report import write_report  # this import takes 20 ms, and only reports need it
+
+    for path in paths:
+        written = write_report(Path(path), entries)
+        print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
+
+
+def _task(args: ColorizeOptions) -> FileTask:
+    """Return a task with model and recipe but without source and target files.
+
+    Raises:
+        ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
+            requires a reference but no reference is specified.
+    """
+    reference, folder = tuple(args.reference), Path(args.recipe).parent if args.recipe else None
+    recipe = with_settings(_recipe(args), args, folder=folder, references=reference)
+    assert isinstance(recipe, Recipe)
+    references = reference_files(recipe, folder, reference)
+    with printed_warnings():  # such as a warning about weights that do not match
+        choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
+    return FileTask(
+        choice=choice,
+        guidance=recipe,
+        folder=folder,
+        reference=reference,
+        settings=args,
+        embed_provenance=args.provenance == "embed",
+        overwrite=args.overwrite,
+        max_pixels=int(args.max_pixels * 1e6),
+    )
+
+
+def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) -> None:
+    """Print a result on standard output, or a failure on standard error.
+
+    Args:
+        args: Options.
+        names_model: Whether the user selected the model by name. If True, the name is not printed with each
+            result.
+        result: Result to print.
+    """
+    if NOT_TRIED in result.notes:
+        return
+    model = (result.model,) if result.model and not names_model else ()
+    notes = "; ".join((*model, *result.notes))
+    if result.failed:
+        print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
+        return
+    name = result.output or result.source
+    stream = sys.stderr if args.json else sys.stdout
+    print_line(f"{name} ({notes})" if notes else name, stream)
+    for stage in result.stages if args.explain else ():
+        about = f": {stage.about}" if stage.about else ""
+        spent = "cached" if stage.cached else f"{stage.seconds * 1e3:.1f} ms"
+        print_line(f"  {spent:>11}  {stage.name}{about}", stream)
+
+
+def _plan(
+    args: ColorizeOptions, names: Sequence[str], shared: FileTask, report: Report
+) -> tuple[list[FileTask], list[FileResult]]:
+    """Find images, choose their output files, and report images that cannot be colorized.
+
+    Raises:
+        ImageError: ``--output`` cannot be used for these images.
+    """
+    search = find_existing(names, exclude=Path(args.output) if args.output else None)
+    results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
+    tasks = [replace(shared, source=found.path, name=str(found.path)) for found in search.found]
+    inputs: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
+    inputs += [image.path for image in search.found] + [path for _, path in shared.files]
+    kept = {*map(file_identity, inputs)} - {None}
+    extension = f".{args.format}" if args.format else None
+    outputs = plan_outputs(search.found, tasks, args.output, overwrite=args.overwrite, extension=extension)
+    planned = []
+    for task, place in zip(tasks, outputs, strict=True):
+        task, target = replace(task, target=place.path), str(place.path)
+        if file_identity(place.path) in kept:
+            results.append(task.result("failed", f"{target} {_IS_INPUT}"))
+        elif place.state == "missing":
+            planned.append(task)
+        elif place.state == "done":
+            results.append(task.result("skipped", ALREADY_DONE))
+        else:
+            results.append(task.result("failed", f"{target} {EXISTS[place.state]}"))
+    for result in results:
+        report(result)
+    if search.skipped:
+        print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
+    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
+    return planned, results
+
+
+def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
+    """Colorize the images with a progress bar and print each result."""
+    tasks[0].load()  # if the model cannot be loaded, raise one error instead of one per image
+    work = run_tasks(tasks, threads=args.jobs, skip_colored=args.skip_colored)
+    results = []
+    interrupts = record_interrupts()
+    with progress_bar("coloring", len(tasks)) as advance, closing(work):
+        for result in work:
+            results.append(result)
+            report(result)
+            if interrupts:
+                raise KeyboardInterrupt
+            advance()
+    return results
+
+
+def _recipe(args: GuidanceOptions) -> Recipe:
+    """Return the recipe in the file ``--recipe``, updated with the guidance options.
+
+    Points and boxes are added to the hints of the recipe. Other options replace values of the recipe. Without
+    ``--recipe``, the result contains only the values of the options.
+
+    Raises:
+        GuidanceError: The file is not a recipe, or an option value is malformed.
+    """
+    recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
+    labels = {"file": args.classes, "reference_file": args.reference_classes}
+    recipe = recipe.with_fields("classes", {name: path for name, path in labels.items() if path})
+    statistics: dict[str, object] = {}
+    if args.histogram_of:
+        image = read_image(Path(args.histogram_of))
+        require_color(image, args.histogram_of)
+        statistics["histogram"] = describe_statistics(image)["histogram"]
+    if args.saturation is not None:
+        statistics["saturation"] = args.saturation
+    recipe = recipe.with_fields("statistics", statistics)
+    points = tuple(parse_point(text, args.reach) for text in args.point)
+    boxes = recipe.boxes
+    if args.box:
+        boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
+    border = recipe.border if args.border is None else parse_border(args.border, "--border")
+    crop = recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop")
+    finish = recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish")
+    return replace(
+        recipe,
+        points=recipe.points + points,
+        boxes=boxes,
+        border=border,
+        crop=crop,
+        finish=finish,
+        drawing=_drawing_settings(args, recipe.drawing),
+    )
+
+
+def _drawing_settings(args: GuidanceOptions, given: DrawingSettings | None) -> DrawingSettings | None:
+    """Return the settings for drawings of a recipe, updated with the options."""
+    changes: dict[str, Any] = {
+        name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None
+    }
+    if args.palette is not None:
+        changes["palette"] = _parse_palette(args.palette)
+    changes |= {name: True for name in ("shading", "flats") if getattr(args, name)}
+    return replace(given or DrawingSettings(), **changes) if changes else given
+
+
+def _parse_palette(text: str) -> tuple[str, ...]:
+    """Return the colors of ``--palette``: a list of colors, or the main colors of an image."""
+    if Path(text).is_file():
+        image = read_image(Path(text))
+        require_color(image, text)
+        return main_colors(image)
+    try:
+        colors = [ImageColor.getrgb(color.strip())[:3] for color in text.split(",")]
+    except ValueError:
+        raise GuidanceError(
+            f"--palette must be colors such as #c04020,#f0e0d0 or the path of an image, got {text!r}"
+        ) from None
+    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colors)
+
+
+def parse_point(text: str, reach: str | None = None) -> PointHint:
+    """Convert the value of ``--point`` to a point hint.
+
+    Args:
+        text: Value such as ``120,80=#c04020@0.5``, in the format ``X,Y[,RADIUS]=COLOR[@REACH]``.
+        reach: Value of ``--reach``: how far the color spreads if ``text`` contains no ``@REACH``. None
+            selects the default reach of recipes.
+
+    Raises:
+        GuidanceError: The value is malformed.
+    """
+    match = _POINT.fullmatch(text)
+    own = match["reach"] if match else None
+    given = own or reach
+    name = f"--point {text!r}: the reach" if own else "--reach"
+    far = DEFAULT_REACH if given is None else parse_reach(given, name)
+    try:
+        if match is None:
+            raise ValueError
+        radius = float(match["radius"]) if match["radius"] else 3.0
+        red, green, blue = ImageColor.getrgb(match["color"])[:3]
+        color = f"#{red:02x}{green:02x}{blue:02x}"
+        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=far)
+    except ValueError:
+        raise GuidanceError(
+            f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
+            "COLOR is #rrggbb, #rgb or an HTML name such as teal. RADIUS is in pixels. REACH is how far the "
+            "color spreads."
+        ) from None
+
+
+def _parse_box(text: str) -> BoxHint:
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+        if not (width > 0 and height > 0):
+            raise ValueError
+        return BoxHint(x, y, width, height)
+    except ValueError:
+        raise GuidanceError(
+            f"--box must be none or X,Y,WIDTH,HEIGHT in image pixels, for example 40,30,200,120; got {text!r}"
+        ) from None

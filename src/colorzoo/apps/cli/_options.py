@@ -1,0 +1,166 @@
+"""Command-line parsers built from dataclasses of options, and checks of output files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+import jsonargparse
+
+from colorzoo.errors import ColorzooError
+from colorzoo.settings import out_of_range
+
+_NEGATIVE = re.compile(r"-\.?\d")
+_WRONG_TYPE = re.compile(r'Parser key "(\w+)":\s*Expected a <class \'(?:\w+\.)*(\w+)\'>\. Got value: (.*)')
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command such as ``colorize``, or a subcommand such as ``weights list``.
+
+    Attributes:
+        help: One-line description of the command, for the list of commands.
+        example: Example command lines for ``--help``.
+        options: Dataclass with one field per option. `colorzoo.settings.option` and
+            `colorzoo.settings.argument` create the fields.
+        run: Function that receives the parsed options and returns the exit code.
+    """
+
+    help: str
+    example: str
+    options: type[Any]
+    run: Callable[[Any], int]
+
+    def parser(self, name: str) -> jsonargparse.ArgumentParser:
+        """Build the argument parser of the command from the dataclass of options.
+
+        Args:
+            name: Full name of the command for the help text, such as ``colorzoo weights list``.
+        """
+        parser = _Parser(
+            prog=name,
+            description=f"{self.help[:1].upper()}{self.help[1:]}.",
+            epilog="examples:\n" + textwrap.indent(self.example.strip(), "  "),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # a new option could make existing abbreviations ambiguous
+        )
+        hints, groups = get_type_hints(self.options), {"": parser}
+        for each in fields(self.options):
+            title = each.metadata["group"]
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            _add_option(groups[title], each, hints[each.name])
+        return parser
+
+    def parse(self, name: str, words: Sequence[str]) -> Any:
+        """Parse command-line arguments into an instance of the dataclass of options.
+
+        Args:
+            name: Full name of the command for error messages, such as ``colorzoo weights list``.
+            words: Command-line arguments after the name of the command.
+
+        Raises:
+            ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
+        """
+        for before, word in zip(["", *words], words, strict=False):
+            flag, sign, value = word.partition("=")
+            if not word or (flag.startswith("--") and sign and not value):
+                empty = flag or (before if before.startswith("-") else "an argument")
+                raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
+        joined: list[str] = []
+        for word in words:
+            if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
+                joined[-1] += f"={word}"  # argparse would parse a value such as -5,10 as an option
+            else:
+                joined.append(word)
+        found = self.parser(name).parse_args(joined)
+        values = {each.name: found[each.name] for each in fields(self.options)}
+        ranges = out_of_range(get_type_hints(self.options, include_extras=True), values)
+        for option_name, limits, number in ranges:
+            raise ColorzooError(f"--{option_name.replace('_', '-')} must be {limits}, got {number:g}")
+        return self.options(**values)
+
+
+class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
+    """Parser that reports an error in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise a `ColorzooError`, which `colorzoo.apps.cli.main.main` prints."""
+        text = " ".join(message.split())
+        if wrong := _WRONG_TYPE.search(text):
+            text = f"--{wrong[1].replace('_', '-')} must be of type {wrong[2]}, got {wrong[3]!r}"
+        raise ColorzooError(f"{text.rstrip('.')}. See `{self.prog} --help`.") from ex
+
+
+def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
+    metadata, kind = each.metadata, hint
+    if NoneType in get_args(hint):
+        kind = next(part for part in get_args(hint) if part is not NoneType)
+    how = {name: metadata[name] for name in ("help", "metavar", "nargs") if metadata[name] is not None}
+    if get_origin(kind) is Literal:
+        how["choices"] = get_args(kind)
+    elif kind == list[float]:
+        how["type"] = numbers
+    elif kind in (int, float, Path, list[Path]):
+        how["type"] = get_args(kind)[0] if get_origin(kind) is list else kind
+    default = each.default if each.default_factory is MISSING else each.default_factory()
+    if metadata["positional"]:
+        if default is not MISSING:
+            how |= {"nargs": how.get("nargs", "?"), "default": default}
+        parser.add_argument(each.name, **how)
+        return
+    if kind is bool:
+        how["action"] = "store_true"
+    elif get_origin(kind) is list and kind != list[float] and "nargs" not in how:
+        how["action"] = "append"
+    how |= {"required": True} if default is MISSING else {"default": default}
+    names = metadata["flags"] or (f"--{each.name.replace('_', '-')}",)
+    parser.add_argument(*names, dest=each.name, **how)
+
+
+def numbers(text: str | list[float]) -> list[float]:
+    """Convert text with comma-separated numbers to a list; return a list unchanged."""
+    if isinstance(text, list):  # jsonargparse also passes the parsed value
+        return text
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a list of numbers (for example 2,1), got {text!r}"
+        ) from None
+
+
+def file_identity(path: str | Path) -> tuple[int, int] | None:
+    """Return the device number and the inode of a file; None if the file does not exist.
+
+    Two paths of the same file, such as hard links, have the same numbers.
+    """
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
+    """Raise an error if an output file is also an input or must not be replaced.
+
+    Args:
+        out: Output file.
+        inputs: Input files. None stands for an input that the user omitted.
+        overwrite: Whether an existing output file may be replaced.
+
+    Raises:
+        ColorzooError: ``out`` is one of the inputs, or ``out`` exists and ``overwrite`` is False.
+    """
+    found = file_identity(out)
+    if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
+        raise ColorzooError(f"{out} is also an input. Choose another output file.")
+    if out.exists() and not overwrite:
+        raise ColorzooError(f"{out} already exists. Set --overwrite, or choose another output file.")

@@ -1,0 +1,222 @@
+"""Implementation of ``colorzoo video``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from colorzoo.apps.cli._colorize import write_reports
+from colorzoo.apps.cli._options import check_output
+from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.encoding import Encoding, choose_encoding
+from colorzoo.apps.video.file import VideoFile
+from colorzoo.apps.video.folder import FrameFolder
+from colorzoo.apps.video.frames import VideoError
+from colorzoo.apps.video.report import shot_entries
+from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
+from colorzoo.batch.report import check_report
+from colorzoo.batch.settings import VideoOptions
+from colorzoo.batch.task import UsedFile, origin_of_model, origin_of_result
+from colorzoo.card import Use
+from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
+from colorzoo.errors import ColorzooError
+from colorzoo.files import sha256_of
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.border import parse_border
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.registry import model_card
+from colorzoo.weights.choice import ModelChoice, choose_model
+
+_METHOD = 6  # version of colorization, stabilization and encoding; a change invalidates stored shots
+_SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "no_sound", "precision")
+
+
+def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
+    """Colorize a video, print a summary and return an exit code.
+
+    Args:
+        args: Options of the command line.
+        keys: Color image of each key frame, by frame number.
+
+    Returns:
+        Exit code of `colorzoo.apps.cli.video.run`.
+    """
+    if args.report and args.dry_run:
+        raise ColorzooError("--report cannot be combined with --dry-run")
+    for path in args.report:
+        check_report(Path(path))
+    source, out = _open(args), Path(args.output)
+    use: Use = "frames" if keys or args.reference else "automatic"
+    with printed_warnings():  # such as a warning about weights that do not match
+        choice = choose_model(args.model, use, args.weights)
+    origin = _origin(args, keys, choice, source.digest())
+    summary: dict[str, Any] = {"source": args.source, "output": args.output, "status": "planned"}
+    summary |= {"model": choice.name, "description": source.describe(), "notes": []}
+    shots: list[Shot] = []
+    if not args.overwrite and os.path.lexists(out):
+        _require_same_origin(out, origin)
+        note = "already exists with the same source and settings"
+        note += "; --report requires --overwrite" if args.report else ""
+        summary |= {"status": "skipped", "notes": [note]}
+    elif args.dry_run:
+        parts = parts_path(out)
+        resumed = [f"resumes from {parts.name}"] if parts.exists() else []
+        summary["notes"] = [*source.issues.notes, *resumed]
+    else:
+        shots, found = _colorize(args, keys, source, choice, origin)
+        summary |= found
+    _print_summary(summary, args)
+    if shots and args.report:
+        with progress_bar("report", len(shots)) as advance:
+            entries = shot_entries(source, out, shots, origin, advance)
+        write_reports(args.report, entries)
+    if args.json:
+        print(json.dumps(summary, indent=1))
+    return 1 if source.issues.broken or source.issues.incomplete else 0
+
+
+def write_frame(args: VideoOptions) -> None:
+    """Write one video frame as a gray image.
+
+    The user can colorize the image in the drawing pad and pass the result as a key frame (``--key``).
+
+    Raises:
+        ColorzooError: The frame does not exist, an option is invalid, or the image cannot be written.
+    """
+    assert args.frame is not None
+    path, out = _existing_source(args), Path(args.output)
+    source = FrameFolder(path) if path.is_dir() else VideoFile(path, Encoding("ffv1"))
+    if os.path.lexists(out) and not args.overwrite:
+        raise VideoError(f"{out} already exists. Set --overwrite to replace this file.")
+    image = gray_frame(source, args.frame)
+    write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
+    print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
+
+
+def _open(args: VideoOptions) -> Source:
+    source, out = _existing_source(args), Path(args.output)
+    if not source.is_dir():
+        return VideoFile(source, choose_encoding(out, args.codec, args.crf, sound=not args.no_sound))
+    if out.suffix or out.is_file():
+        raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
+    if args.codec or args.crf is not None or args.no_sound:
+        raise VideoError("--codec, --crf and --no-sound require a video file as IN, got a folder of frames")
+    return FrameFolder(source)
+
+
+def _existing_source(args: VideoOptions) -> Path:
+    source, out = Path(args.source), Path(args.output)
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
+    if os.path.realpath(source) == os.path.realpath(out):
+        raise VideoError(f"{out} is also the source. Choose another OUT.")
+    check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
+    return source
+
+
+def _origin(
+    args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice, source: str
+) -> ImageProvenance:
+    """Return the provenance record of a video: source, model, weights and settings."""
+    try:
+        images = {number: sha256_of(path) for number, path in sorted(keys.items())}
+        reference = sha256_of(Path(args.reference)) if args.reference else ""
+    except OSError as error:
+        raise VideoError(f"{error.filename}: {error.strerror}") from error
+    settings = {name: getattr(args, name) for name in _SETTINGS}
+    files = [UsedFile("reference", Path(args.reference).name, reference)] if args.reference else []
+    decisive = [_METHOD, settings, images, reference, Path(args.output).suffix.lower()]
+    return origin_of_result(origin_of_model(choice, decisive, options=settings, files=files), source)
+
+
+def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
+    found = read_provenance(out)
+    if found is None or (found.source, found.settings) != (origin.source, origin.settings):
+        raise VideoError(
+            f"{out} already exists and has a different source or settings. Set --overwrite to replace OUT."
+        )
+
+
+def _colorize(
+    args: VideoOptions,
+    keys: Mapping[int, Path],
+    source: Source,
+    choice: ModelChoice,
+    origin: ImageProvenance,
+) -> tuple[list[Shot], dict[str, Any]]:
+    """Colorize the video; return the shots and the corresponding fields of the summary."""
+    out, started = Path(args.output), time.monotonic()
+    colorer = _frame_colorer(args, keys, choice)
+    border = parse_border(args.border, "--border")
+    if keys and border == "automatic":
+        border = "none"  # key frames are images of whole frames
+    parts = PartsFolder(out, f"{origin.source} {origin.settings}")
+    interrupts = record_interrupts()
+    with progress_bar("colorizing frames", source.describe().get("frames"), log_every=10.0) as advance:
+
+        def tick() -> None:
+            advance()
+            if interrupts:
+                raise KeyboardInterrupt
+
+        shots, resumed = color_video(
+            source,
+            colorer,
+            parts,
+            out,
+            steady=args.steady,
+            size=colorer.size,
+            border=border,
+            tick=tick,
+            origin=origin if args.provenance == "embed" else None,
+        )
+    if args.provenance == "embed":
+        write_sidecar(out, Metadata(), origin)
+    count = shots[-1].last + 1
+    notes = [*source.issues.lines(), *dict.fromkeys(note for shot in shots for note in shot.notes)]
+    notes += [
+        f"--key {number}: the video has no frame {number}" for number in sorted(keys) if number >= count
+    ]
+    found = {"status": "colored", "frames": count, "shots": [shot.first for shot in shots]}
+    found |= {"resumed": resumed, "broken": source.issues.broken, "notes": notes}
+    found |= {"seconds": round(time.monotonic() - started, 1), "incomplete": bool(source.issues.incomplete)}
+    return shots, found
+
+
+def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
+    if (keys or args.reference) and "exemplar" not in model_card(choice.name).guidance:
+        raise VideoError(
+            f"--key and --reference require a model that supports references, got {choice.name}. Run "
+            "`colorzoo models --guidance exemplar` to list these models."
+        )
+    colorizer = Colorizer(
+        choice, device=args.device, precision=args.precision, size=args.size, temperature=args.temperature
+    )
+    reference = colorizer.exemplar_of(args.reference, Recipe(), None)
+    images = {number: read_image(path) for number, path in keys.items()}
+    strength = 1.0 if args.strength is None else args.strength
+    return FrameColorer(colorizer, images, reference, strength)
+
+
+def _print_summary(summary: Mapping[str, Any], args: VideoOptions) -> None:
+    line, about = summary["output"], summary["description"]
+    if summary["status"] == "planned":
+        line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {summary['model']}"
+    elif summary["status"] == "colored":
+        line += f": {summary['frames']} frames in {len(summary['shots'])} shots by {summary['model']}"
+        line += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
+    line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
+    print_line(line, sys.stderr if args.json else sys.stdout)
+    if summary.get("broken") or summary.get("incomplete"):
+        print_line(f"colorzoo: error: {args.source} is damaged; only readable frames were used", sys.stderr)

@@ -1,0 +1,158 @@
+"""``colorzoo evaluate``: evaluate models with an evaluation protocol and write a report."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from colorzoo.apps.cli._options import Command
+from colorzoo.console import print_line, print_table
+from colorzoo.errors import ColorzooError
+from colorzoo.settings import PositiveInt, Range, option
+
+if TYPE_CHECKING:
+    from colorzoo.evaluation.run import Outcome
+
+HELP = "evaluate models by a named protocol and write a report"
+EXAMPLE = """
+colorzoo evaluate --models zhang2017_local_small,gray,truth --data PHOTOS -o REPORT
+colorzoo evaluate --models zhang2017_local_small --data PHOTOS --protocol zhang2017-hints -o REPORT
+colorzoo evaluate --compare zhang2016_small zhang2017_local_small --data PHOTOS -o REPORT
+colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
+torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
+"""
+
+_PROTOCOL, _MACHINE = "protocol overrides", "weights and machine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Options of ``colorzoo evaluate``."""
+
+    models: str = option(
+        "", "methods: model names, truth, gray, or NAME=FOLDER with existing results", metavar="A,B"
+    )
+    data: Path | None = option(None, "folder of color images", metavar="DIR")
+    output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
+    protocol: str = option(
+        "automatic", "name of a protocol, or YAML file (default: automatic)", metavar="NAME"
+    )
+    compare: list[str] | None = option(
+        None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
+    )
+    interactions: str | None = option(
+        None, "numbers of hints per image to evaluate, such as 0,1,10", _PROTOCOL, metavar="N,N"
+    )
+    metrics: str | None = option(
+        None, "names of metrics, such as psnr, fid:NETWORK or lpips:BACKBONE", _PROTOCOL, metavar="A,B"
+    )
+    pairs: str | None = option(
+        None, "CSV table of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
+    )
+    limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
+    resamples: Annotated[int, Range(100)] = option(
+        2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
+    )
+    weights: list[str] = option([], "weight file of a model; may be repeated", _MACHINE, metavar="NAME=FILE")
+    cache: Path | None = option(
+        None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
+    )
+    device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
+    threads: PositiveInt = option(1, "number of CPU threads for torch (default: 1)", _MACHINE, metavar="N")
+    list_all: bool = option(False, "list protocols and metrics, then exit", "", "--list")
+
+
+def run(args: EvaluateOptions) -> int:
+    """Evaluate models and write a report, or list the protocols and metrics (``--list``).
+
+    Returns:
+        1 if images were skipped, otherwise 0.
+
+    Raises:
+        ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
+    """
+    from colorzoo.engines.device import choose_device
+    from colorzoo.evaluation import measures, protocol
+    from colorzoo.evaluation.run import Plan, evaluate, warn
+
+    if args.list_all:
+        protocols = [protocol.load_protocol(name) for name in protocol.list_protocols()]
+        print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
+        print(f"\nmetrics: {', '.join(measures.list_metrics())}")
+        return 0
+    compare = (args.compare[0], args.compare[1]) if args.compare else None
+    models = _names(args.models) or list(compare or ())
+    if not models or args.data is None or args.output is None:
+        raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
+    try:
+        counts = [int(word) for word in args.interactions.split(",")] if args.interactions else None
+        interactions = None if counts is None else protocol.check_interactions(counts)
+    except ValueError as error:
+        raise ColorzooError(
+            f"--interactions must be a list of whole numbers (for example 0,1,10), got {args.interactions!r} "
+            f"({error})"
+        ) from error
+    outcome = evaluate(
+        Plan(
+            models=models,
+            data=args.data,
+            output=args.output,
+            protocol=protocol.load_protocol(args.protocol),
+            interactions=interactions,
+            metrics=tuple(_names(args.metrics)) or None,
+            weights=_weights(args.weights),
+            compare=compare,
+            pairs=args.pairs,
+            limit=args.limit,
+            cache=args.cache,
+            device=choose_device(args.device),
+            threads=args.threads,
+            resamples=args.resamples,
+        )
+    )
+    if outcome.summary is None:  # another process writes the report
+        return 0
+    warn(outcome)
+    print_scores(outcome, args.output)
+    return 1 if outcome.skipped else 0
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _weights(texts: list[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not (name and file):
+            raise ColorzooError(f"--weights must be NAME=FILE, got {text!r}. See `colorzoo evaluate --help`.")
+        found[name] = file
+    return found
+
+
+def print_scores(outcome: Outcome, folder: Path) -> None:
+    """Print the scores of an evaluation and the path of ``report.html`` in ``folder``."""
+    from colorzoo.evaluation.tables import heading, number
+
+    assert outcome.summary is not None
+    outputs = outcome.summary.setup.outputs
+    rows = []
+    for row in outcome.summary.rows:
+        scores = [(row.scores[output.key], output.digits) for output in outputs]
+        cells = [
+            f"{number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
+            for score, digits in scores
+        ]
+        rows.append((row.method, str(row.count), *cells))
+    print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
+    for found in outcome.summary.comparisons:
+        one, other = outcome.summary.compared or ("", "")
+        name = f"{one} minus {other}, {found.output.title} at {found.count}"
+        print(f"{name}: {found.difference.estimate.value:+.4g}, {found.verdict}")
+    print_line(str(folder / "report.html"), sys.stdout)
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}

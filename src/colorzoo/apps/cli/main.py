@@ -1,0 +1,195 @@
+"""Entry point of ``colorzoo``: run a command and return an exit code.
+
+Errors are printed as one line. Exit codes: 0 for success, 1 if part of the work failed, 2 for invalid usage
+or input, 130 for Ctrl+C, and 141 if the reader of standard output closed the pipe. ``COLORZOO_DEBUG=1``
+prints tracebacks of errors.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+import colorzoo.apps.cli
+from colorzoo.apps.cli._options import Command
+from colorzoo.console import escape_unencodable, printed_warnings
+from colorzoo.environment import installed_version, is_on
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import all_cards, plugins
+
+_VERBS = {
+    module.name.replace("_", "-")
+    for module in pkgutil.iter_modules(colorzoo.apps.cli.__path__)
+    if not module.name.startswith("_") and module.name != "main"
+}
+_ABOUT = "image colorization models from papers: train, evaluate and colorize"
+LIGHTNING_VERBS = {  # parsed by LightningCLI
+    "fit": "train a model",
+    "validate": "evaluate a checkpoint on the validation images",
+    "test": "evaluate a checkpoint on the test images",
+    "predict": "colorize the images of a data set at full size in one or more processes",
+}
+
+
+_TRAINING_HELP = """usage: colorzoo {verb} [--config FILE] [--OPTION VALUE] ...
+
+{about}.
+
+common options:
+  --config FILE                    YAML file or built-in configuration (zhang2017/local.yaml); may be repeated
+  --model NAME                     class of the model; overrides the configuration
+  --data.root DIR                  folder of images
+  --data.batch_size N              images per step, summed over all processes
+  --trainer.max_steps N            number of training steps
+  --trainer.accelerator NAME       cpu, gpu or auto
+  --init_from SOURCE               initial weights: a registered model, a weight file or a checkpoint
+  --ckpt_path FILE                 checkpoint to resume from or to evaluate
+
+examples:
+  colorzoo fit --config zhang2017/local.yaml --data.root photos
+  colorzoo predict --config zhang2017/local.yaml --data.root photos --output colored
+
+`colorzoo {verb} --model.help NAME` and `colorzoo {verb} --data.help NAME` list the model and data options.
+`colorzoo {verb} --model NAME --help` lists the trainer options."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        argv: Arguments after ``colorzoo``; None reads them from ``sys.argv``.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    escape_unencodable()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
+            # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
+            warnings.filterwarnings("ignore", ".*nearly black")
+            code = _dispatch(words)
+        sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
+    except ColorzooError as error:
+        if is_on("COLORZOO_DEBUG"):
+            raise
+        print(f"colorzoo: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("colorzoo: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout again at exit, which would print another error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            raise
+        return stop.code or 0
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    name, rest = (words[0], words[1:]) if words else ("", [])
+    if name in ("", "-h", "--help"):  # without a command, exit code 2 makes a broken script fail
+        print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stdout if name else sys.stderr)
+        return 0 if name else 2
+    if name == "--version":
+        print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
+        return 0
+    if plugins():
+        with printed_warnings():  # such as a warning about packages whose models cannot be imported
+            all_cards()
+    asks_help = rest in (["-h"], ["--help"])
+    if name in LIGHTNING_VERBS:
+        if asks_help:
+            print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
+            return 0
+        return run_lightning(words)
+    verb = find_verb(name)
+    if verb is None:
+        raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
+    if asks_help and "" not in verb.COMMANDS:
+        print(_overview(f"colorzoo {name}", verb.HELP, {k: c.help for k, c in verb.COMMANDS.items()}))
+        return 0
+    program, command, rest = find_command(verb, words)
+    options = command.parse(program, rest)
+    try:
+        return command.run(options)
+    except (ColorzooError, BrokenPipeError):
+        raise
+    except Exception as error:
+        if is_on("COLORZOO_DEBUG"):
+            raise
+        raise ColorzooError(
+            f"unexpected {type(error).__name__}: {error}. Report this error with the output of "
+            "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
+        ) from error
+
+
+def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, list[str]]:
+    """Find the command or subcommand that command-line arguments select.
+
+    Args:
+        verb: Module of `colorzoo.apps.cli` that defines the command and its subcommands.
+        words: Arguments after ``colorzoo``; the first argument is the name of the command.
+
+    Returns:
+        Full name such as ``colorzoo weights list``, the `Command`, and the arguments after the name.
+
+    Raises:
+        ColorzooError: The subcommand is missing or unknown.
+    """
+    if "" in verb.COMMANDS:
+        return f"colorzoo {words[0]}", verb.COMMANDS[""], list(words[1:])
+    if len(words) > 1 and words[1] in verb.COMMANDS:
+        return f"colorzoo {words[0]} {words[1]}", verb.COMMANDS[words[1]], list(words[2:])
+    got = repr(words[1]) if len(words) > 1 else "nothing"
+    raise ColorzooError(
+        f"the subcommand of `colorzoo {words[0]}` must be one of {', '.join(verb.COMMANDS)}, got {got}"
+    )
+
+
+def run_lightning(words: list[str]) -> int:
+    """Run ``fit``, ``validate``, ``test`` or ``predict`` and return the exit code.
+
+    Args:
+        words: Name of the command and its arguments, which `colorzoo.training.command.run` parses.
+    """
+    from colorzoo.training import command
+
+    verb, *rest = words
+    return command.run(verb, rest)
+
+
+def find_verb(name: str) -> ModuleType | None:
+    """Import and return the module that implements a command; None if no module exists.
+
+    Args:
+        name: Name of the command, such as ``new-paper``.
+    """
+    module = name.replace("-", "_")
+    return importlib.import_module(f"colorzoo.apps.cli.{module}") if name in _VERBS else None
+
+
+def all_verbs() -> dict[str, str]:
+    """Return a dict that maps the names of all commands, sorted, to one-line help texts."""
+    helps = {name: verb.HELP for name in _VERBS if (verb := find_verb(name)) is not None}
+    return dict(sorted((LIGHTNING_VERBS | helps).items()))
+
+
+def _overview(name: str, about: str, commands: Mapping[str, str]) -> str:
+    """Return the help text of a program or command with subcommands."""
+    width = max(map(len, commands))
+    rows = "\n".join(f"  {command:{width}}  {line}" for command, line in commands.items())
+    return f"""usage: {name} [-h]{" [--version]" if name == "colorzoo" else ""} COMMAND ...
+
+{about[:1].upper()}{about[1:]}.
+
+commands:
+{rows}
+
+`{name} COMMAND --help` shows the options of a command, with examples."""

@@ -1,0 +1,122 @@
+"""``colorzoo new-paper``: write a working template for the implementation of a paper."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from colorzoo.apps.cli._options import Command
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import list_models
+from colorzoo.settings import argument, option
+
+HELP = "write template files for a new paper: card, model, task, configuration, page and tests"
+EXAMPLE = """
+colorzoo new-paper smith2030
+colorzoo new-paper smith2030 --gan
+colorzoo new-paper smith2030 --zoo
+"""
+
+_TEMPLATE_NAME = "toy2030"
+_NAME = re.compile(r"[a-z][a-z_]*(?P<year>\d{4})[a-z0-9_]*")
+_ZOO = Path("src/colorzoo/zoo")
+_MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPaperOptions:
+    """Options of ``colorzoo new-paper``."""
+
+    name: str = argument("author and year, such as smith2030", "NAME")
+    zoo: bool = option(
+        False, "add the paper to the colorzoo checkout in the current folder instead of creating a package"
+    )
+    gan: bool = option(
+        False, "use the GAN template: discriminator, gradient penalty, class head, frozen teacher"
+    )
+
+
+def run(args: NewPaperOptions) -> int:
+    """Write the template files for a new paper, and print their paths and the next step.
+
+    Raises:
+        ColorzooError: The name is invalid or already used, or a file already exists.
+    """
+    contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
+    if args.zoo and not _ZOO.is_dir():
+        raise ColorzooError(
+            f"--zoo requires the folder {_ZOO}. Run the command in the root of a colorzoo checkout."
+        )
+    for path in contents:
+        if path.exists():
+            raise ColorzooError(f"{path} already exists. Choose another NAME, or delete this file.")
+    for path, text in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path)
+    if args.zoo:
+        print(f"Next: python -m pytest -k {args.name}, and add a file to changes/ (docs/contributing.md)")
+    else:
+        print(f"Next: python -m pip install -e ./{args.name} && python -m pytest {args.name}")
+    return 0
+
+
+def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
+    """Return the template files for a new paper without writing the files.
+
+    Args:
+        name: Author and year, such as ``smith2030``. The model and the package have this name.
+        zoo: Whether to add the paper to a colorzoo checkout instead of creating a package.
+        gan: Whether to use the template for adversarial training with a discriminator.
+
+    Returns:
+        Dict that maps file paths, relative to the current folder, to file contents.
+
+    Raises:
+        ColorzooError: The name is invalid or already used.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ColorzooError(
+            f"NAME must consist of an author and a year (for example smith2030), got {name!r}"
+        )
+    if name in list_models():
+        raise ColorzooError(f"model {name} already exists. Choose another NAME.")
+    test = f"test_{_TEMPLATE_NAME}.py"
+    if zoo:
+        places = {module: _ZOO / name / module for module in _MODULES}
+        places |= {
+            "tiny.yaml": Path("configs", name, "tiny.yaml"),
+            "knobs.py": Path("tests/knobs", f"{name}.py"),
+            "recipe.py": Path("tests/training_recipes", f"{name}.py"),
+            test: Path("tests/zoo", f"test_{name}.py"),
+        }
+    else:
+        # the configuration is stored inside the package, so that a wheel contains it
+        places = {file: Path(name, name, file) for file in (*_MODULES, "tiny.yaml")}
+        places |= {file: Path(name, file) for file in ("pyproject.toml", "test_contract.py")}
+        places[test] = Path(name, f"test_{name}.py")
+    package = f"colorzoo.zoo.{name}" if zoo else name
+    return {
+        path: _filled(_template(file, gan), name, package, match["year"]) for file, path in places.items()
+    }
+
+
+def _template(file: str, gan: bool) -> str:
+    folder = files("colorzoo.apps.cli") / "paper_template"
+    special = folder / "gan" / f"{file}.txt"
+    return (special if gan and special.is_file() else folder / f"{file}.txt").read_text(encoding="utf-8")
+
+
+def _filled(text: str, name: str, package: str, year: str) -> str:
+    """Replace the name, package and year in a template."""
+    text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
+    if name == _TEMPLATE_NAME:
+        return text
+    kind = "".join(part.capitalize() for part in name.split("_"))
+    return text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), kind).replace("2030", year)
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, NewPaperOptions, run)}

@@ -1,0 +1,164 @@
+"""``colorzoo studio``: colorize an image with hints in a drawing pad in the browser."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from colorzoo.apps.cli._options import Command
+from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.registry import model_card
+from colorzoo.settings import Range, argument, option
+from colorzoo.weights.choice import choose_model
+
+if TYPE_CHECKING:
+    from colorzoo.apps.studio.studio import Studio
+    from colorzoo.batch.report import ServedReport
+
+HELP = "colorize an image manually in the browser"
+EXAMPLE = """
+colorzoo studio old.jpg
+colorzoo studio old.jpg --recipe hints.json
+colorzoo studio report.html
+colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
+colorzoo studio --static page && python -m http.server --directory page
+"""
+
+_PAGE_MODEL = "colorzoo2026"
+_NETWORK, _STATIC = "access from other machines", "page without a server"
+_REQUIRED = ("starlette", "uvicorn", "websockets", "segno")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudioOptions:
+    """Options of ``colorzoo studio``."""
+
+    images: list[Path] = argument(
+        "image to open, or HTML report written by `colorzoo colorize --report`; "
+        "with --static, images that the page includes",
+        "IMAGE",
+        default=[],
+        nargs="*",
+    )
+    recipe: Path | None = option(None, "JSON file with initial color points and settings", metavar="R.json")
+    model: str | None = option(None, "name of a registered model (default: the best locally available model)")
+    weights: str = option(
+        "default",
+        "model weights: default, a tag listed by `colorzoo weights list`, or the path of a weight file",
+    )
+    port: Annotated[int, Range(0, 65535)] | None = option(
+        None, "port of the server (default: the first free port from 8765)"
+    )
+    no_browser: bool = option(False, "print the address without opening a browser")
+    device: str = option("auto", "auto, cpu, cuda or mps (default: auto)")
+    fast: bool = option(False, "use a small model that the package includes; ignored with --model")
+    host: str = option(
+        "127.0.0.1",
+        "address to listen on; 0.0.0.0 allows access from other machines with the printed token",
+        _NETWORK,
+    )
+    allow_host: list[str] = option(
+        [],
+        "additional host name of this server, such as the name of a proxy; may be repeated",
+        _NETWORK,
+        metavar="NAME",
+    )
+    static: Path | None = option(
+        None,
+        "write a web page that colorizes images without a server, then exit",
+        _STATIC,
+        metavar="FOLDER",
+    )
+
+
+def run(args: StudioOptions) -> int:
+    """Serve the drawing pad until Ctrl+C; with ``--static``, write a web page instead.
+
+    Raises:
+        ColorzooError: A package is missing, or the folder, image, recipe, model or address cannot be used.
+    """
+    if args.static is not None:
+        return _write_static(args, args.static)
+    missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ColorzooError(
+            f'the studio requires {", ".join(missing)}. Run `python -m pip install "colorzoo[studio]"`.'
+        )
+    if args.model:
+        model_card(args.model)  # raises an error for an unknown name
+    if len(args.images) > 1:
+        raise ColorzooError(
+            f"IMAGE must be a single file unless --static is set, got {len(args.images)} files. Open the "
+            "other images in the drawing pad."
+        )
+    if args.images and not args.images[0].exists():
+        raise ColorzooError(f"{args.images[0]}: no such file")
+    # do not import torch before this line, so that the address is printed without delay
+    from colorzoo.apps.studio.server import Address, serve
+
+    names = tuple(name.lower() for name in args.allow_host)
+    image_path = args.images[0] if args.images else None
+    report = None
+    if image_path is not None and image_path.suffix.lower() == ".html":
+        report, image_path = _read_report(args, image_path), None
+    address = Address(args.host, args.port, names)
+    browser = not args.no_browser
+    serve(lambda: _make_studio(args, image_path), address, browser=browser, report=report)
+    return 0
+
+
+def _read_report(args: StudioOptions, path: Path) -> ServedReport:
+    from colorzoo.apps.studio.access import is_loopback
+    from colorzoo.batch.report import serve_report
+
+    if args.recipe:
+        raise ColorzooError(
+            f"--recipe cannot be combined with the report {path}. Omit --recipe, then load the recipe in the "
+            "drawing pad."
+        )
+    if not is_loopback(args.host):
+        raise ColorzooError(
+            f"--host must be a loopback address such as 127.0.0.1 if IMAGE is a report, got {args.host}"
+        )
+    return serve_report(path)
+
+
+def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
+    """Return the studio with the image passed on the command line, and the initial recipe."""
+    from colorzoo.apps.studio.studio import Studio
+    from colorzoo.engines.device import choose_device
+    from colorzoo.guidance import Recipe
+    from colorzoo.image_io.read import check_image
+    from colorzoo.inference.colorizer import Colorizer
+
+    choose_device(args.device)  # raises an error for an unknown device
+    recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
+    name = args.model or (recipe or {}).get("model")
+    choice = choose_model(name, "points", args.weights, fast=args.fast)
+    own = None if args.weights == "default" else Colorizer(choice, device=args.device)
+    studio = Studio(own, model=choice.name, device=args.device, tune=True)
+    if image_path is not None:
+        try:
+            check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page
+        except ImageError as error:
+            raise ImageError(error.problem) from error  # the drawing pad has no options
+        studio.offer(image_path.read_bytes(), image_path.name)
+    return studio, recipe
+
+
+def _write_static(args: StudioOptions, folder: Path) -> int:
+    from colorzoo.apps.studio.static_page import write_page
+    from colorzoo.engines.export import require_onnx
+
+    if args.recipe or args.weights != "default":
+        raise ColorzooError("--static cannot be combined with --recipe or --weights")
+    require_onnx()
+    size = write_page(folder, model_card(args.model or _PAGE_MODEL), args.images)
+    print(f"{folder}: {size / 1e6:.1f} MB")
+    print(f"try it: python -m http.server --directory {folder}")
+    return 0
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, StudioOptions, run)}

@@ -1,0 +1,100 @@
+"""``colorzoo stylize``: transfer the colors of one image to another color image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.batch.settings import ModelOptions
+from colorzoo.console import printed_warnings
+from colorzoo.errors import ColorzooError
+from colorzoo.settings import MODEL, Fraction, Range, argument, option
+from colorzoo.weights.choice import choose_model
+
+HELP = "transfer the colors of a style image to a color photograph"
+EXAMPLE = """
+colorzoo stylize street.jpg sunset.jpg
+colorzoo stylize street.jpg sunset.jpg --transform wct --alpha 0.7 -o evening.jpg
+colorzoo stylize street.jpg sunset.jpg --labels street_labels.png sunset_labels.png
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylizeOptions(ModelOptions):
+    """Options of ``colorzoo stylize``."""
+
+    content: Path = argument("color image to change", "CONTENT")
+    style: Path = argument("image whose colors are transferred", "STYLE")
+    output: Path | None = option(
+        None, "file to write (default: CONTENT.styled.EXT)", "", "-o", "--output", metavar="OUT"
+    )
+    alpha: Fraction = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
+    transform: Literal["adain", "wct"] | None = option(
+        None,
+        "adain matches mean and standard deviation of the features; wct matches mean and covariance "
+        "(default: set by the model)",
+    )
+    labels: list[Path] | None = option(
+        None,
+        "label maps of the same size as CONTENT and STYLE; colors are transferred between equal labels",
+        metavar=("CONTENT_PNG", "STYLE_PNG"),
+        nargs=2,
+    )
+    overwrite: bool = option(False, "replace an existing file")
+    quality: Annotated[int, Range(1, 100)] = option(
+        95, "quality of JPEG, WebP and AVIF, 1 to 100 (default: 95)", metavar="N"
+    )
+    size: int = option(512, "shorter side of the network input in pixels (default: 512)", MODEL)
+    device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
+
+
+def run(args: StylizeOptions) -> int:
+    """Transfer the colors of the style image to the content image and write the result.
+
+    Raises:
+        ColorzooError: An image, a label map or the model cannot be used.
+    """
+    from colorzoo.capabilities import Stylizes
+    from colorzoo.image_io.raster_image import is_gray
+    from colorzoo.image_io.read import read_image
+    from colorzoo.image_io.write import write_image, write_notes
+    from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.inference.references import require_color
+    from colorzoo.inference.stylize import read_labels, stylize
+
+    with printed_warnings():  # such as a warning about weights that do not match
+        choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=Stylizes)
+    source = args.content
+    out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
+    check_output(out, source, args.style, *(args.labels or ()))
+    content, style = read_image(source), read_image(args.style)
+    require_color(style, str(args.style))
+    if is_gray(content):
+        raise ColorzooError(
+            f"{source} must be a color image; to colorize a gray image, run `colorzoo colorize {source} "
+            f"--reference {args.style}`"
+        )
+    notes = write_notes(out, content)  # called first, because unsupported formats raise an error here
+    colorizer = Colorizer(choice, device=args.device, size=args.size)
+    labels = None
+    if args.labels:
+        first, second = args.labels
+        labels = read_labels(first, content.size), read_labels(second, style.size)
+    result = stylize(
+        colorizer.model,
+        content,
+        style,
+        transform=args.transform,
+        alpha=args.alpha,
+        labels=labels,
+        size=args.size,
+    )
+    write_image(out, result, content, quality=args.quality, overwrite=args.overwrite)
+    shown = notes if choice.ranked is None else (choice.name, *notes)
+    print(f"{out} ({'; '.join(shown)})" if shown else out)
+    return 0
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, StylizeOptions, run)}

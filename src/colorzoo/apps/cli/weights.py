@@ -1,0 +1,238 @@
+"""``colorzoo weights``: list, download, verify and convert weight files; export models."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.card import Use
+from colorzoo.console import print_line, print_table
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.files import megabytes, sha256_of
+from colorzoo.registry import list_models, model_card
+from colorzoo.settings import argument, option
+from colorzoo.weights.catalog import WeightFile, fetch, file_problem, list_weights, weight_file
+from colorzoo.weights.choice import USES, rank_models
+from colorzoo.weights.load import UNTRAINED
+
+HELP = "list, download, verify, convert and export weight files"
+
+_BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
+_NAME = "model name or alias"
+_LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """Options of ``colorzoo weights list``."""
+
+    json: bool = option(False, "print the table as a JSON list")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchOptions:
+    """Options of ``colorzoo weights fetch``."""
+
+    name: str = argument(
+        "model name or alias, 'metrics' (networks of all metrics), 'best' (models for the most common uses), "
+        f"or a use: {', '.join(USES)}",
+        "NAME",
+    )
+    tag: str = option("published", "tag of the weights (default: published)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """Options of ``colorzoo weights verify``."""
+
+    name: str | None = argument("model name or alias (default: all models)", "NAME", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """Options of ``colorzoo weights convert``."""
+
+    name: str = argument(_NAME, "NAME")
+    source: Path = argument(
+        "weight file of the authors, folder of such files, or checkpoint of `colorzoo fit`; code in files is "
+        "never executed",
+        "FILE",
+    )
+    out: Path = argument("output file, NAME.safetensors", "OUT")
+    half: bool = option(False, "store the weights as float16, which halves the file size")
+    set: list[str] = option(
+        [],
+        "model setting that FILE does not contain, such as mask_center=0.5; may be repeated",
+        metavar="KEY=VALUE",
+    )
+    overwrite: bool = option(False, "replace an existing file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Options of ``colorzoo weights export``."""
+
+    name: str = argument(_NAME, "NAME")
+    out: Path = argument("output file, NAME.onnx", "OUT")
+    weights: str = option("default", "tag or path of the weights (default: default)", metavar="W")
+    overwrite: bool = option(False, "replace an existing file")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Parse ``key=value``; a value that is not valid JSON is kept as a string."""
+    key, separator, value = text.partition("=")
+    if not key.isidentifier() or not separator:
+        raise ColorzooError(f"--set must be KEY=VALUE such as mask_center=0.5, got {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _fetch(args: FetchOptions) -> int:
+    """Download weights; return 1 if a download failed."""
+    if args.name == "metrics":
+        return _fetch_metrics()
+    uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
+    files = _best_files(uses) if uses else [weight_file(model_card(args.name), args.tag)]
+    failed = False
+    for file in files:
+        try:
+            fetch(file)
+            print_line(str(file.path), sys.stdout)
+        except WeightsError as error:
+            if len(files) == 1:
+                raise
+            failed = True  # continue with the other files
+            print(f"colorzoo: error: {error}", file=sys.stderr)
+    if not files:
+        print(f"nothing to download: the package includes the best weights for {', '.join(uses)}")
+    return int(failed)
+
+
+def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
+    """Return the published weight files of the best models for uses such as ``"points"``."""
+    found: dict[str, WeightFile] = {}
+    for use in uses:
+        best = next((row for row in rank_models(use) if row.file is not None), None)
+        if best is not None and best.file is not None and not best.embedded:
+            found[best.card.name] = best.file
+    return list(found.values())
+
+
+def _convert(args: ConvertOptions) -> int:
+    card = model_card(args.name)
+    check_output(args.out, overwrite=args.overwrite)
+
+    from colorzoo.weights.convert import convert_weights
+
+    settings = dict(map(_setting, args.set))
+    metadata = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
+    size = args.out.stat().st_size
+    print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
+    if random := metadata.get(UNTRAINED):
+        note = (
+            f"{args.source} contains no weights for {random}; train these layers with --init_from {args.out}"
+        )
+        print(f"colorzoo: note: {note}", file=sys.stderr)
+    return 0
+
+
+def _list(args: ListOptions) -> int:
+    rows = list_weights()
+    if args.json:
+        print(json.dumps([row.to_dict() for row in rows], indent=2))
+        return 0
+    cells = []
+    for row in rows:
+        digest = "" if row.sha256 is None else row.sha256[:12]
+        digest += "" if row.weights.sha256 else " (recorded)" if digest else "not published"
+        size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
+        cells.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
+    print_table(_LIST_HEADER, cells)
+    return 0
+
+
+def _verify(args: VerifyOptions) -> int:
+    cards = [model_card(model) for model in ([args.name] if args.name else list_models())]
+    # weights in the package must exist; other weights may not be downloaded yet
+    rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
+    broken = False
+    for row in rows:
+        verdict = "ok" if row.sha256 else "not verified: the hash is recorded when the file is first used"
+        if problem := file_problem(row):
+            fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
+            remedy = "reinstall colorzoo" if row.weights.file else fetch_again
+            verdict = f"broken: {problem}; repair: {remedy}"
+            broken = True
+        print(f"{row.model} {row.tag} {row.path} {verdict}")
+    if not rows:
+        print("no weight files found; download one with `colorzoo weights fetch NAME`")
+    return int(broken)
+
+
+def _export(args: ExportOptions) -> int:
+    card = model_card(args.name)
+    check_output(args.out, overwrite=args.overwrite)
+    from colorzoo.engines.export import TOLERANCE, export_model
+
+    exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)
+    for (height, width), difference in exported.differences.items():
+        print(f"{height}x{width}: maximum difference from the model: {difference:.1e} of the full scale")
+    inputs = ",".join(exported.inputs)
+    print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}")
+    return 0 if max(exported.differences.values()) <= TOLERANCE else 1
+
+
+def _fetch_metrics() -> int:
+    """Download the networks of all metrics; print failed downloads and return 1 if any failed."""
+    from colorzoo.metrics.named import all_metrics, named_metric
+
+    failed = False
+    for name, found in all_metrics().items():
+        if not found.kind.default_network:
+            continue
+        try:
+            named_metric(name)
+            print(f"{name}: {found.kind.default_network} is available")
+        except WeightsError as error:
+            failed = True
+            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return int(failed)
+
+
+COMMANDS = {
+    "list": Command(
+        "list all known weight files and their paths", "colorzoo weights list", ListOptions, _list
+    ),
+    "fetch": Command(
+        "download the weights of a model, or of the best models",
+        "colorzoo weights fetch best\ncolorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
+        FetchOptions,
+        _fetch,
+    ),
+    "verify": Command(
+        "verify the hashes of local weight files",
+        "colorzoo weights verify zhang2017_local",
+        VerifyOptions,
+        _verify,
+    ),
+    "convert": Command(
+        "convert a weight file of the authors or a checkpoint to safetensors, and store the model settings",
+        "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors\n"
+        "colorzoo weights convert zhang2017_local last.ckpt local.safetensors --half",
+        ConvertOptions,
+        _convert,
+    ),
+    "export": Command(
+        "export a model to ONNX",
+        "colorzoo weights export colorzoo2026 small.onnx",
+        ExportOptions,
+        _export,
+    ),
+}

@@ -1,0 +1,339 @@
+"""Starlette application of the studio: page, uploads, downloads and websocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from colorzoo.apps.studio.access import Access, AccessMiddleware
+from colorzoo.apps.studio.bundle import pad_module
+from colorzoo.apps.studio.protocol import (
+    Limits,
+    Message,
+    StudioError,
+    describe_error,
+    error_message,
+    pack,
+    unpack,
+)
+
+if TYPE_CHECKING:
+    from colorzoo.apps.studio.studio import Studio
+    from colorzoo.batch.report import ServedReport
+
+STATIC = {
+    "pad.js": "text/javascript; charset=utf-8",
+    "pad.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+_STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
+_MAX_UNREAD = 256  # maximum number of queued messages before a client is disconnected
+MAX_UNREAD_BYTES = 64 * 2**20  # maximum size of the queued messages of a client
+_TRY_LATER = 1013  # websocket close code "try again later"
+
+
+class StudioLoader:
+    """Container of a `Studio` that is loaded in the background.
+
+    The server can respond before the studio is loaded, because the import of torch takes seconds.
+
+    Args:
+        limits: Limits of the studio.
+        report: Report of a batch run to serve. Drawing pads can open the photos in the report.
+    """
+
+    def __init__(self, limits: Limits, report: ServedReport | None = None) -> None:
+        self.limits, self.report = limits, report
+        self.recipe: dict[str, Any] | None = None
+        self._future: Future[Studio] = Future()
+
+    @classmethod
+    def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
+        """Return a loader for a studio that is already loaded.
+
+        Args:
+            studio: The studio.
+            recipe: Initial recipe of new drawing pads; None for an empty recipe.
+        """
+        loader = cls(studio.limits)
+        loader.finish(studio, recipe)
+        return loader
+
+    @property
+    def studio(self) -> Studio | None:
+        """Studio, or None before it is loaded."""
+        done = self._future.done() and self._future.exception() is None
+        return self._future.result() if done else None
+
+    def named(self, address: QueryParams) -> Path | None:
+        """Return the path of the photo that the URL of a drawing pad names; None without a name.
+
+        Args:
+            address: Query of the URL; the parameter ``photo`` is the path.
+
+        Raises:
+            StudioError: The photo does not exist or is not in the report.
+        """
+        name = address.get("photo")
+        if name is None:
+            return None
+        if self.report is None or name not in self.report.sources:
+            raise StudioError(
+                "expired",
+                f"the photo {name} was not found on this server. Open the photo from your computer.",
+            )
+        if not Path(name).is_file():
+            raise StudioError("expired", f"{name}: no such file")
+        return Path(name)
+
+    def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
+        """Set the loaded studio and the initial recipe of new drawing pads."""
+        self.recipe = recipe
+        self._future.set_result(studio)
+
+    def fail(self, error: BaseException) -> None:
+        """Record that loading failed, with the error that `wait` raises."""
+        self._future.set_exception(error)
+
+    async def wait(self) -> Studio:
+        """Wait until the studio is loaded and return it.
+
+        Raises:
+            Exception: The error passed to `fail`.
+        """
+        # shielded, because a client that disconnects must not cancel loading for other clients
+        return await asyncio.shield(asyncio.wrap_future(self._future))
+
+
+def build_app(loader: StudioLoader, access: Access) -> Starlette:
+    """Build the Starlette application of the studio.
+
+    Args:
+        loader: Loader of the studio. The studio is closed when the server stops.
+        access: Access rules.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        cleaning = asyncio.create_task(_expire_sessions(loader))
+        yield
+        cleaning.cancel()
+        if loader.studio is not None:
+            await asyncio.to_thread(loader.studio.close)
+
+    routes = [
+        Route("/", _page),
+        Route("/report/{name}", _report),
+        Route("/static/{name}", _static),
+        Route("/api/health", _health),
+        Route("/api/upload", _upload, methods=["POST"]),
+        Route("/api/download/{key}", _download),
+        WebSocketRoute("/api/ws", _websocket),
+    ]
+    middleware = [Middleware(AccessMiddleware, access=access)]
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
+    app.state.loader = loader
+    return app
+
+
+async def _expire_sessions(loader: StudioLoader) -> None:
+    with contextlib.suppress(Exception):  # the caller of the loader reports the error
+        studio = await loader.wait()
+    while loader.studio is not None:
+        await asyncio.sleep(min(60.0, studio.limits.idle_seconds))
+        await asyncio.to_thread(studio.sessions.remove_expired)
+
+
+async def _page(request: Request) -> Response:
+    loader: StudioLoader = request.app.state.loader
+    try:
+        loader.named(request.query_params)
+    except StudioError as error:
+        return _error_response(error)
+    return Response(_read_static("index.html"), media_type="text/html")
+
+
+async def _report(request: Request) -> Response:
+    report = request.app.state.loader.report
+    page = report and report.pages.get(request.path_params["name"])
+    if not page:
+        return _error_response(StudioError("expired", "this page was not found. Go back to the start page."))
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name == "pad.js":  # one script that bundles the modules in static/js, as in the notebook widget
+        return Response(pad_module(), media_type=STATIC[name])
+    if name not in STATIC:
+        return _error_response(StudioError("expired", "this file does not exist"))
+    return Response(_read_static(name), media_type=STATIC[name])
+
+
+def _read_static(name: str) -> bytes:
+    return (files("colorzoo.apps.studio") / "static" / name).read_bytes()
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _upload(request: Request) -> Response:
+    studio: Studio = await request.app.state.loader.wait()
+    session = studio.sessions.find(request.query_params.get("session"))
+    try:
+        if session is None:
+            raise StudioError("expired", "this session has expired. Reload the page.")
+        if session.uploads >= studio.limits.uploads:
+            raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
+        session.uploads += 1
+        try:
+            data = await _read_body(request, studio)
+        finally:
+            session.uploads -= 1
+    except StudioError as error:
+        return _error_response(error)
+    return JSONResponse({"upload": session.add_file(data, "upload"), "bytes": len(data)})
+
+
+async def _read_body(request: Request, studio: Studio) -> bytes:
+    """Read the body of an upload; raise an error if it exceeds a limit of the studio."""
+    limits, body = studio.limits, bytearray()
+    stated = request.headers.get("content-length", "")
+    if stated.isdigit():
+        limits.check_bytes(int(stated))
+    try:
+        async with asyncio.timeout(limits.upload_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                studio.arriving += len(chunk)
+                limits.check_bytes(len(body))
+                if studio.arriving > limits.memory_bytes // 4:
+                    raise StudioError("busy", "too many uploads are in progress. Try again in a moment.")
+    except TimeoutError:
+        raise StudioError("timeout", "the upload was too slow. Try again.") from None
+    except ClientDisconnect:
+        raise StudioError("cancelled", "the upload was cancelled") from None
+    finally:
+        studio.arriving -= len(body)
+    return bytes(body)
+
+
+async def _download(request: Request) -> Response:
+    studio: Studio = await request.app.state.loader.wait()
+    session = studio.sessions.find(request.query_params.get("session"))
+    try:
+        if session is None:
+            raise StudioError("expired", "this session has expired. Reload the page.")
+        file = session.file(request.path_params["key"])
+    except StudioError as error:
+        return _error_response(error)
+    disposition = f"attachment; filename*=UTF-8''{quote(file.name)}"
+    headers = {"Content-Disposition": disposition}
+    return Response(file.data, media_type="application/octet-stream", headers=headers)
+
+
+def _error_response(error: Exception) -> Response:
+    code, text = describe_error(error)
+    return JSONResponse({"error": {"code": code, "message": text}}, _STATUS.get(code, 400))
+
+
+async def _websocket(socket: WebSocket) -> None:
+    """Serve the websocket of one drawing pad until the pad disconnects."""
+    await socket.accept()
+    loader: StudioLoader = socket.app.state.loader
+    outgoing = Outgoing(lambda message: _send(socket, message))
+    reply, sending = outgoing.reply, outgoing.sending
+    try:
+        studio = await loader.wait()
+        image_path = loader.named(socket.query_params)
+        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, image_path)
+    except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await _send(socket, error_message(error, None))
+            await socket.close(_TRY_LATER)
+        sending.cancel()
+        return
+    try:
+        while (frame := await _next_frame(socket, sending)) is not None:
+            try:
+                studio.handle(session, unpack(frame), reply)
+            except StudioError as error:  # after an invalid frame, the connection stays open
+                reply(error_message(error, None))
+    finally:
+        studio.disconnect(session)
+        sending.cancel()
+        if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await socket.close(_TRY_LATER)
+
+
+class Outgoing:
+    """Queue of outgoing messages of a client, limited in number and size.
+
+    Args:
+        send: Coroutine function that sends a message to the client.
+    """
+
+    def __init__(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._bytes = 0
+        # the coroutine ends when the client disconnects or exceeds a limit
+        self.sending = asyncio.create_task(self._send_all())
+
+    def reply(self, message: Message) -> None:
+        """Queue a message without blocking; thread-safe."""
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._put, message)
+
+    def _put(self, message: Message) -> None:
+        self._bytes += sum(map(len, message.buffers))
+        if self._messages.qsize() >= _MAX_UNREAD or self._bytes > MAX_UNREAD_BYTES:
+            self.sending.cancel()
+        if not self.sending.done():
+            self._messages.put_nowait(message)
+
+    async def _send_all(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                message = await self._messages.get()
+                await self._send(message)
+                self._bytes -= sum(map(len, message.buffers))
+
+
+async def _send(socket: WebSocket, message: Message) -> None:
+    frame = pack(message)
+    if isinstance(frame, str):
+        await socket.send_text(frame)
+    else:
+        await socket.send_bytes(frame)
+
+
+async def _next_frame(socket: WebSocket, sending: asyncio.Task[None]) -> str | bytes | None:
+    """Return the next websocket frame; None if the client disconnected or stopped reading."""
+    receiving = asyncio.ensure_future(socket.receive())
+    await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+    if not receiving.done():
+        receiving.cancel()
+        return None
+    event = receiving.result()
+    if event["type"] == "websocket.disconnect":
+        return None
+    frame: str | bytes | None = event.get("text")
+    return event.get("bytes", b"") if frame is None else frame

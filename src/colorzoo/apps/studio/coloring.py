@@ -1,0 +1,149 @@
+"""Colorization of the photo in a drawing pad, and encoding of previews as JPEG."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
+from colorzoo.apps.studio.protocol import Limits
+from colorzoo.apps.studio.worker_pool import stop_if_cancelled
+from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.inference.border import Surroundings
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import FullLightness, shrink_lightness
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.task import ColorizeTask, Part
+from colorzoo.lru_cache import LRUCache
+
+Quality = Literal["drag", "final", "full"]
+_STAGES = ("prepare", "network", "join", "encode")
+
+
+def match_of(colored: ColorizedImage) -> Tensor | None:
+    """Return the location in the reference that the model matched to each pixel.
+
+    Args:
+        colored: Result of the model at the size of the network input.
+
+    Returns:
+        x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
+        matches.
+    """
+    return colored.extras["match"][0] if "match" in colored.extras else None
+
+
+@dataclass(frozen=True)
+class PadRequest:
+    """Photo, recipe and model of a request from a drawing pad.
+
+    Attributes:
+        colorizer: Colorizer with the loaded model.
+        opened: Photo in the drawing pad, or the part of the photo within the border of a scan.
+        recipe: Hints and settings, with coordinates in pixels of ``opened``.
+        reference: Reference image as an `Exemplar`, or None.
+        cache: Cache of intermediate results for faster edits.
+    """
+
+    colorizer: Colorizer
+    opened: OpenedImage
+    recipe: Recipe
+    reference: Exemplar | None = None
+    cache: LRUCache | None = None
+
+    def lightness(self) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` at the size of the network input."""
+        return self.opened.network_lightness(self.colorizer.size)
+
+    def task(self) -> ColorizeTask:
+        """Return the colorization task of the photo.
+
+        Raises:
+            GuidanceError: The recipe does not match the photo.
+        """
+        drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
+        part = Part(self.lightness(), self.opened.size, drawing=drawing)
+        return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
+
+    def quick_task(self, size: int) -> ColorizeTask:
+        """Return the task for a fast preview, which does not require decoding the file.
+
+        Args:
+            size: Shorter side of the network input in pixels.
+        """
+        part = Part(self.opened.approximate_lightness(size), self.opened.size)
+        return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
+
+
+def predict(request: PadRequest) -> ColorizedImage:
+    """Colorize a photo at the size of the network input.
+
+    Raises:
+        ColorzooError: The recipe does not match the photo, or the model fails.
+    """
+    return _run(request.task())
+
+
+def _run(task: ColorizeTask) -> ColorizedImage:
+    with torch.inference_mode():
+        return colorize(task)
+
+
+def preview(
+    request: PadRequest, quality: Quality, limits: Limits
+) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
+    """Colorize a photo and encode the result as a JPEG preview.
+
+    Args:
+        request: Photo, recipe and model.
+        quality: ``drag`` for a small preview, ``final`` for the standard preview, or ``full`` for a preview
+            at full size.
+        limits: Limits on the sizes of previews.
+
+    Returns:
+        The result, the JPEG, and the fields ``width``, ``height`` and ``timing`` of the message ``colored``.
+    """
+    times = [time.perf_counter()]
+    # regions and classes depend on the network size, so the size is not halved during a drag
+    kinds = {"regions", "classes"} & set(request.recipe.kinds())
+    halved = quality == "drag" and not kinds and not request.colorizer.is_sketch_model
+    task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
+    times.append(time.perf_counter())
+    result = _run(task)
+    times.append(time.perf_counter())
+    stop_if_cancelled()
+    lightness = _preview_lightness(request.opened.whole or request.opened, quality, limits)
+    surroundings = None
+    if (window := request.opened.window) is not None:
+        inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
+        surroundings = Surroundings(lightness[0, 0], inside)
+        lightness = lightness[..., *inside.slices]
+    with torch.inference_mode():
+        levels = result.over(lightness[0, 0], surroundings=surroundings).levels()
+    times.append(time.perf_counter())
+    image = jpeg(Image.fromarray(levels))
+    times.append(time.perf_counter())
+    spent = [round((end - begin) * 1e3, 2) for begin, end in pairwise(times)]
+    timing = dict(zip(_STAGES, spent, strict=True))
+    return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
+
+
+def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) -> Tensor:
+    width, height = opened.view
+    if quality == "drag":
+        return shrink_lightness(opened.lightness, fit_size(height, width, limits.view_side * 3 // 8))
+    if quality == "final" or opened.view == opened.size:
+        return opened.lightness
+    lightness = FullLightness(opened.decode().levels)
+    pixels = opened.size[0] * opened.size[1]
+    if pixels <= limits.full_pixels:
+        return lightness.whole()
+    scale = (limits.full_pixels / pixels) ** 0.5
+    return lightness.shrunk((int(opened.size[1] * scale), int(opened.size[0] * scale)))

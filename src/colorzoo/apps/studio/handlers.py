@@ -1,0 +1,577 @@
+"""Handlers of requests from drawing pads; see ``docs/studio_protocol.md``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Any, cast
+
+import cv2
+from numpy.typing import NDArray
+
+from colorzoo.apps.studio import drawings, palette, regions
+from colorzoo.apps.studio.coloring import PadRequest, Quality, match_of, predict, preview
+from colorzoo.apps.studio.models import ModelPool, describe_model
+from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
+from colorzoo.apps.studio.protocol import Limits, Message, StudioError
+from colorzoo.apps.studio.sessions import AttachedReference, Session
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.batch.task import (
+    FileTask,
+    UsedFile,
+    origin_of_result,
+    with_prediction,
+)
+from colorzoo.capabilities import ColorsRegions
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Exemplar, PointHint, Recipe
+from colorzoo.guidance.areas import parse_area
+from colorzoo.guidance.fields import Fields, read_reach
+from colorzoo.image_io.formats import WRITABLE
+from colorzoo.image_io.layers import color_png, encode_layers, gray_levels
+from colorzoo.image_io.metadata import without_positions
+from colorzoo.image_io.provenance import ImageProvenance, add_provenance
+from colorzoo.image_io.raster_image import AlphaArray, RasterImage, is_gray, resample_visible
+from colorzoo.image_io.write import encode, output_bit_depth, write_notes
+from colorzoo.inference.border import crop_recipe
+from colorzoo.inference.colorings import find_informative_point
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.palette import distribution_of
+from colorzoo.inference.references import as_reference, describe_statistics, require_color
+
+MAX_SUGGESTIONS = 32
+"""Maximum number of suggested colors for a location."""
+_LEAST_CORNERS = 3  # minimum number of corners of an outline
+_SUFFIXES = {
+    "png": ".color.png",
+    "jpeg": ".color.jpg",
+    "tiff": ".color.tif",
+    "webp": ".color.webp",
+    "layer": ".colors.png",
+    "ora": ".color.ora",
+}
+_MIME_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+    "layer": "image/png",
+    "ora": "image/openraster",
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Request of a drawing pad, with its session and the services of the server.
+
+    Attributes:
+        session: Session of the drawing pad.
+        message: Message with the request.
+        pool: Cache of loaded models.
+        limits: Limits of the server.
+        inline_files: Whether responses contain exported files instead of a download address.
+        network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
+            pixels of an image with this size.
+        received: Time of the request, by `time.perf_counter`.
+    """
+
+    session: Session
+    message: Message
+    pool: ModelPool
+    limits: Limits
+    inline_files: bool
+    network: int
+    received: float = field(default_factory=time.perf_counter)
+
+    def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
+        """Return a message that responds to this request.
+
+        Args:
+            kind: Type of the message.
+            *buffers: Binary parts of the message.
+            **fields: Other JSON fields of the message.
+        """
+        return Message({"type": kind, "re": self.message.id, **fields}, buffers)
+
+    def opened(self, recipe: Recipe | None = None) -> OpenedImage:
+        """Return the open photo of the session.
+
+        Args:
+            recipe: Recipe for the photo; None does not check which photo is open.
+
+        Raises:
+            StudioError: No photo is open, or the recipe is for another photo.
+        """
+        opened = self.session.opened
+        if opened is None:
+            raise StudioError("no_photo", "no photo is open in this session. Open the photo again.")
+        if recipe is not None and recipe.sha256 not in (None, opened.sha256):
+            raise StudioError("no_photo", "another photo is open in this session. Open the photo again.")
+        return opened
+
+    def place(self) -> tuple[float, float]:
+        """Return the location in the request: x and y in pixels of the photo.
+
+        Raises:
+            StudioError: The coordinates are outside the photo.
+        """
+        fields = self.message.fields()
+        x, y = fields.required_number("x"), fields.required_number("y")
+        return _inside(x, y, self.opened())
+
+    def full_recipe(self) -> Recipe:
+        """Parse the recipe of the request; raise `GuidanceError` if it is invalid."""
+        return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
+
+    def recipe(self) -> Recipe:
+        """Parse the recipe of the request and remove the paths of label files.
+
+        The server must not open paths from clients.
+        """
+        return _without_files(self.full_recipe())
+
+    def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
+        """Load the model of a recipe and return the inputs of the colorization.
+
+        Unless the model colorizes sketches, the photo is cropped to the part within the border of the scan,
+        and the coordinates of the recipe are converted to pixels of this part.
+
+        Args:
+            recipe: Recipe to apply; None uses the recipe of the request.
+
+        Raises:
+            GuidanceError: The border rectangle of the recipe extends beyond the photo, or the reference is
+                gray although the model requires a color reference.
+            StudioError: No photo is open, or the recipe is for another photo.
+        """
+        recipe = recipe or self.recipe()
+        opened = self.opened(recipe)
+        colorizer = self.pool.get(recipe.model)
+        opened = (opened.on_paper() if colorizer.is_sketch_model else opened).healed(recipe.healing)
+        part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
+        if part.window is None:
+            recipe.check_inside(*opened.size)
+        else:
+            recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
+        reference = self.session.reference
+        if reference is None:
+            return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
+        model = colorizer.model
+        if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
+            raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")
+        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache)
+
+    def file(self) -> tuple[bytes, str]:
+        """Return the content and the name of the uploaded file.
+
+        Raises:
+            StudioError: The request has no file, or the file is too large.
+        """
+        fields = self.message.fields()
+        name = safe_name(fields.text("name", "image"))
+        if self.message.buffers:
+            data = self.message.buffers[0]
+        else:
+            data = self.session.file(fields.text("upload", None), drop=True).data
+        self.limits.check_bytes(len(data))
+        return data, name
+
+
+def _open(ctx: Context) -> Iterator[Message]:
+    """Open a photo."""
+    data, name = ctx.file()
+    opened = open_upload(data, name, ctx.limits, ctx.network)
+    if ctx.message.id in ctx.session.cancelled:
+        raise StudioError("cancelled", "cancelled")
+    if ctx.session.opened is not None:
+        ctx.pool.free_memory()
+    ctx.session.set_opened(opened)
+    proposed = ctx.pool.for_sketches() if opened.kind == "sketch" else None
+    buffers = (opened.gray, opened.source, *((opened.alpha,) if opened.alpha else ()))
+    yield ctx.answer("photo", *buffers, **opened.describe(ctx.network), proposed=proposed)
+
+
+def _attach(ctx: Context) -> Iterator[Message]:
+    """Attach a reference image, or measure the color statistics of an image."""
+    fields = ctx.message.fields()
+    slot = fields.text("slot", "exemplar")
+    if slot not in ("exemplar", "statistics"):
+        raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}")
+    if fields.take("detach"):
+        if slot == "exemplar":
+            with ctx.session.lock:
+                ctx.session.reference = None
+        yield ctx.answer("attached", slot=slot, detached=True)
+        return
+    data, name = ctx.file()
+    image = read_upload(data, name, ctx.limits)
+    facts: dict[str, Any] = {"width": image.size[0], "height": image.size[1]}
+    if slot == "statistics":
+        facts["statistics"] = describe_statistics(image)
+    else:
+        model = ctx.pool.get(fields.text("model", None)).model
+        if model.reference_needs_color:
+            require_color(image, repr(name))
+        file = UsedFile("reference", name, sha256(data).hexdigest())
+        rgb = as_reference(image, ctx.network)
+        reference = AttachedReference(rgb, image.size, file, is_gray(image))
+        with ctx.session.lock:
+            ctx.session.reference = reference
+    notes = list(image.notes)
+    yield ctx.answer("attached", thumbnail(image), slot=slot, name=name, notes=notes, **facts)
+
+
+def _color(ctx: Context) -> Iterator[Message]:
+    """Colorize the photo in one of the qualities ``drag``, ``final`` and ``full``."""
+    quality = ctx.message.body.get("quality", "final")
+    if quality not in ("drag", "final", "full"):
+        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}")
+    began = time.perf_counter()
+    recipe = ctx.recipe()
+    if not ctx.pool.has(recipe.model):
+        yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
+    request = ctx.pad_request(recipe)
+    result, image, facts = preview(request, cast(Quality, quality), ctx.limits)
+    facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
+    facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
+    yield ctx.answer(
+        "colored",
+        image,
+        quality=quality,
+        model=request.colorizer.name,
+        mime="image/jpeg",
+        notes=list(result.notes),
+        **facts,
+    )
+
+
+def suggest(ctx: Context) -> Iterator[Message]:
+    """Yield a message with likely colors at a location, predicted from all other hints."""
+    body = ctx.message.body
+    fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
+    x, y = fields.required_number("x"), fields.required_number("y")
+    count = min(fields.integer("count", 9, low=1) or 9, MAX_SUGGESTIONS)
+    exclude = fields.integer("exclude", None, low=0)
+    recipe = ctx.recipe()
+    if exclude is not None:
+        recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
+    request = ctx.pad_request(recipe)
+    place = _inner(request, _inside(x, y, ctx.opened()))
+    if _colors_regions(request):
+        found = drawings.likely_region_colors(request, place, count)
+        yield ctx.answer("suggestions", x=x, y=y, reach=None, **found)
+        return
+    result = predict(request)
+    found = {"lightness": None, "items": [], "entropy": None}
+    if (distribution := distribution_of(result)) is not None:
+        shape = (result.ab.shape[1], result.ab.shape[2])
+        found = palette.suggestions(distribution, request.opened, place, shape, count)
+    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(request, place), **found)
+
+
+def _next(ctx: Context) -> Iterator[Message]:
+    """Find the location with the most uncertain color, as a proposal for the next point."""
+    request = ctx.pad_request()
+    if _colors_regions(request):
+        yield ctx.answer("next", **drawings.next_region(request))
+        return
+    result = predict(request)
+    found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
+    if (distribution := distribution_of(result)) is not None:
+        shape = (result.ab.shape[1], result.ab.shape[2])
+        found = palette.suggest_next_point(distribution, request.opened, request.recipe, shape)
+        if request.opened.window is not None:
+            found["x"], found["y"] = request.opened.window.inside.outer((found["x"], found["y"]))
+    yield ctx.answer("next", **found)
+
+
+def _colorings(ctx: Context) -> Iterator[Message]:
+    """Find the location whose color determines most other colors, and its likely colors."""
+    request = ctx.pad_request()
+    found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
+    if _colors_regions(request):
+        versions = [{"variant": number} for number in range(drawings.VARIANTS)]
+        yield ctx.answer("colorings", **found | {"items": versions})
+        return
+    place = find_informative_point(request.task(), predict(request))
+    if place is not None:
+        found = palette.likely_colorings(place, request.opened)
+        if request.opened.window is not None:
+            found["x"], found["y"] = request.opened.window.inside.outer((found["x"], found["y"]))
+    yield ctx.answer("colorings", **found)
+
+
+def _extent(ctx: Context) -> Iterator[Message]:
+    """Return an image of the reach of a point: the pixels that its color can change."""
+    x, y = ctx.place()
+    fields = ctx.message.fields()
+    radius = fields.number("radius", 3.0, low=0)
+    reach = read_reach(fields.take("reach"), "extent.reach")
+    recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
+    request = ctx.pad_request(recipe)
+    point = PointHint(*_inner(request, (x, y)), radius, reach=reach)
+    overlay, steps = regions.reach_overlay(request, point), regions.reach_steps(request, point)
+    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
+
+
+def _select(ctx: Context) -> Iterator[Message]:
+    """Select the object at a location, or inside a rough outline."""
+    fields = ctx.message.fields()
+    size = fields.number("size", 1.0, low=0.1, high=10)
+    request = ctx.pad_request(ctx.recipe().without_hints())
+    if ctx.message.body.get("path") is not None:
+        path, window = fields.path("path"), request.opened.window
+        if window is not None:
+            path = tuple(map(window.inside.shifted, path))
+        if len(path) < _LEAST_CORNERS:
+            raise StudioError(
+                "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
+            )
+        if fields.take("exact"):
+            mask = regions.select_outline(request, path, size)
+        else:
+            mask = regions.select_in_outline(request, path, size)
+    else:
+        visible = fields.number("visible", 1.0, low=0, high=1)
+        mask = regions.select_at_point(request, _inner(request, ctx.place()), size, visible)
+    yield ctx.answer("selected", mask=mask)
+
+
+def _parts(ctx: Context) -> Iterator[Message]:
+    """Find named parts of the photo, such as skin and sky."""
+    yield ctx.answer("parts", items=regions.named_parts(ctx.pad_request(Recipe())))
+
+
+def _keep(ctx: Context) -> Iterator[Message]:
+    """Return the current colors of the pixels that an area locks."""
+    area = parse_area(ctx.message.fields().child("area"))
+    request = ctx.pad_request()
+    if (window := request.opened.window) is not None:
+        (area,) = crop_recipe(Recipe(areas=(area,)), window.size, window.inside)[0].areas
+    kept = regions.locked_colors(request, predict(request), area)
+    yield ctx.answer("kept", kept=kept)
+
+
+def _propose(ctx: Context) -> Iterator[Message]:
+    """Return the regions that the model proposes to fill with colors, or the regions of a drawing."""
+    request = ctx.pad_request()
+    if "regions" in request.colorizer.model.accepts:
+        facts, buffer = regions.describe_regions(request, predict(request))
+    elif request.colorizer.is_sketch_model:
+        facts, buffer = drawings.describe_drawing(request)
+    else:
+        raise StudioError("unsupported", "this coloring model does not support regions")
+    yield ctx.answer("regions", buffer, **facts)
+
+
+def _same(ctx: Context) -> Iterator[Message]:
+    """Find the regions of a drawing that probably have the color of the region at a location."""
+    place = ctx.place()
+    yield ctx.answer("same", **drawings.similar_regions(ctx.pad_request(), place))
+
+
+def _classes(ctx: Context) -> Iterator[Message]:
+    """Return the object classes in the photo and the reference as label maps."""
+    facts, buffers = regions.describe_classes(ctx.pad_request())
+    yield ctx.answer("classes", *buffers, **facts)
+
+
+def _match(ctx: Context) -> Iterator[Message]:
+    """Find the reference location that the model matched to a photo location."""
+    fields = ctx.message.fields()
+    x, y = fields.required_number("x"), fields.required_number("y")
+    request = ctx.pad_request()
+    result = predict(request)
+    reference = ctx.session.reference
+    found: tuple[float, float] | None = None
+    match = match_of(result)
+    if match is not None and reference is not None:
+        place, window = _inside(x, y, ctx.opened()), request.opened.window
+        if window is None or window.inside.contains(place, window.size):
+            inner = _inner(request, place)
+            found = regions.matched_place(match, inner, request.opened.size, reference.size)
+    yield ctx.answer("matched", x=found and found[0], y=found and found[1])
+
+
+def _model(ctx: Context) -> Iterator[Message]:
+    """Load a model and return its capabilities."""
+    name = ctx.message.fields().text("name", None)
+    yield ctx.answer("model", **describe_model(ctx.pool.get(name)))
+
+
+def _export(ctx: Context) -> Iterator[Message]:
+    """Colorize the photo like ``colorzoo colorize --recipe``, and encode the result.
+
+    The field ``side`` is the maximum longer side of the result in pixels. The field ``dpi`` is the resolution
+    in its metadata.
+    """
+    fields = ctx.message.fields()
+    kind = fields.text("format", "png")
+    quality = fields.integer("quality", 95, low=1) or 95
+    side, dpi = fields.integer("side", None, low=1), fields.number("dpi", None, low=1, high=9999)
+    if kind not in _MIME_TYPES or quality > 100:
+        raise StudioError(
+            "bad_message",
+            f"export.format must be one of {', '.join(_MIME_TYPES)}, got {kind!r}, and export.quality "
+            f"must be from 1 to 100, got {quality}",
+        )
+    recipe = ctx.recipe()
+    opened = ctx.opened(recipe)
+    name = PurePath(opened.name).stem + _SUFFIXES[kind]
+    image = opened.decode()
+    colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference
+    exemplar = None if reference is None else Exemplar(reference.rgb)
+    colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
+    notes = [*image.notes, *colored.notes]
+    source = colored.source(image)
+    side = side if side is not None and side < max(source.size) else None
+    reduce = partial(_reduced_levels, side=side, alpha=source.alpha)
+    source = _reduced(source, side)
+    if kind == "layer":
+        data = color_png({"Photo": gray_levels(source), "Colors": reduce(colored.levels())}, source)
+    elif kind == "ora":
+        steps = colored.layers(colored.source(image))
+        data = encode_layers({name: reduce(levels) for name, levels in steps.items()}, source)
+    else:
+        origin = _origin(colorizer, recipe, reference, quality, side)
+        origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
+        metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
+        marked = replace(source, metadata=add_provenance(metadata, origin))
+        levels = reduce(colored.levels(output_bit_depth(name, image)))
+        data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
+        notes += write_notes(name, image)
+    facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
+    if ctx.inline_files:
+        yield ctx.answer("exported", data, **facts)
+        return
+    key = ctx.session.add_file(data, name)
+    yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
+
+
+def _reduced(image: RasterImage, side: int | None) -> RasterImage:
+    """Downscale an image to a longer side of at most ``side`` pixels."""
+    alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
+    levels = _reduced_levels(image.levels, side, image.alpha)
+    metadata = image.metadata
+    if levels is not image.levels:
+        metadata = without_positions(metadata, scaled=True)
+    return replace(image, levels=levels, alpha=alpha, metadata=metadata)
+
+
+def _reduced_levels(levels: NDArray[Any], side: int | None, alpha: AlphaArray | None = None) -> NDArray[Any]:
+    """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels, weighted by alpha."""
+    height, width = levels.shape[:2]
+    scale = 1 if side is None else side / max(height, width)
+    if scale >= 1:
+        return levels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return resample_visible(levels, alpha, partial(cv2.resize, dsize=size, interpolation=cv2.INTER_AREA))
+
+
+def _origin(
+    colorizer: Colorizer,
+    recipe: Recipe,
+    reference: AttachedReference | None,
+    quality: int,
+    side: int | None,
+) -> ImageProvenance:
+    """Return the provenance record of an export, without the fields about the source."""
+    task = FileTask(
+        choice=colorizer.choice,
+        guidance=recipe,
+        settings=ColorSettings(quality=quality),
+        uploaded=(reference.file,) if reference and "exemplar" in colorizer.model.accepts else (),
+        colorizer=colorizer,
+        max_side=side,
+    )
+    return task.origin_with_size(colorizer)
+
+
+def _check(ctx: Context) -> Iterator[Message]:
+    """Validate a recipe file before the drawing pad loads the recipe."""
+    recipe = ctx.full_recipe()
+    opened = ctx.session.opened
+    notes = [
+        f"the setting {name} of these edits is unknown; it is kept but not used" for name in recipe.unknown()
+    ]
+    if opened is not None:
+        opened.part(recipe.border)  # raises an error if the border exceeds the photo
+        recipe.check_inside(*opened.size)
+    if recipe.model is not None:
+        ctx.pool.get(recipe.model)
+    yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
+
+
+Handler = Callable[[Context], Iterator[Message]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Handler and scheduling of a request type.
+
+    Attributes:
+        handler: Generator function that yields the responses.
+        uses_model: Whether the request runs in a worker thread for models instead of a worker thread for
+            files.
+        newest_only: Whether a newer request replaces waiting requests of this type in the session.
+        rank: Priority among the requests of a session; the lowest rank runs first.
+    """
+
+    handler: Handler
+    uses_model: bool = False
+    newest_only: bool = True
+    rank: int = 1
+
+
+REQUESTS: dict[str, Request] = {
+    "open": Request(_open, newest_only=False),
+    "attach": Request(_attach, newest_only=False),
+    "color": Request(_color, uses_model=True, rank=0),
+    "suggest": Request(suggest, uses_model=True),
+    "next": Request(_next, uses_model=True),
+    "colorings": Request(_colorings, uses_model=True),
+    "extent": Request(_extent, uses_model=True),
+    "parts": Request(_parts, uses_model=True),
+    "select": Request(_select, uses_model=True),
+    "keep": Request(_keep, uses_model=True, newest_only=False),
+    "propose": Request(_propose, uses_model=True),
+    "same": Request(_same, uses_model=True),
+    "classes": Request(_classes, uses_model=True),
+    "match": Request(_match, uses_model=True),
+    "model": Request(_model, uses_model=True, newest_only=False),
+    "export": Request(_export, newest_only=False),
+    "check": Request(_check, newest_only=False),
+}
+
+
+def _object(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise GuidanceError(f"{name} must be a JSON object, got {type(value).__name__}")
+    return value
+
+
+def _colors_regions(request: PadRequest) -> bool:
+    return isinstance(request.colorizer.model, ColorsRegions)
+
+
+def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
+    """Convert x and y from pixels of the photo to pixels of the colorized part."""
+    return place if request.opened.window is None else request.opened.window.inside.inner(place)
+
+
+def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
+    width, height = opened.size
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise StudioError("bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)")
+    return x, y
+
+
+def _without_files(recipe: Recipe) -> Recipe:
+    """Remove the file names of label images, because they are paths on the client."""
+    if not recipe.classes.label_files:
+        return recipe
+    return recipe.with_fields("classes", {"file": None, "reference_file": None})

@@ -1,0 +1,421 @@
+"""Open photo of a drawing pad: its file, and downscaled maps for fast edits."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.apps.studio.protocol import Limits
+from colorzoo.apps.studio.window import Window
+from colorzoo.color.lab import encoded, lightness_of_levels, lightness_to_luminance
+from colorzoo.errors import ImageError
+from colorzoo.guidance import Recipe, Stroke
+from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance.objects import Division
+from colorzoo.image_io.raster_image import (
+    IN_COLOR,
+    Levels,
+    RasterImage,
+    chroma_note,
+    composite_on_white,
+    quantized,
+)
+from colorzoo.image_io.read import MAX_PIXELS, read_file
+from colorzoo.inference.border import check_inside, select_part
+from colorzoo.inference.full_size import (
+    FullLightness,
+    shrink_lightness,
+    shrunk,
+    working_size,
+)
+from colorzoo.inference.steps.drawing import Drawing, is_line_art, read_drawing
+from colorzoo.inference.steps.healing import heal
+
+_IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
+_TINTED = "the tint of the paper is ignored; “Before” shows it"
+_THUMBNAIL = 512
+_QUALITY = 90
+_SAME_THING = 25.0  # maximum difference in L from adjacent pixels in `lightness_around`
+_NETWORK = 256  # shorter side of most network inputs in pixels
+
+
+@dataclass(frozen=True, repr=False)  # the default repr would print the content of files
+class OpenedImage:
+    """Photo that is open in a drawing pad.
+
+    The photo is stored as its file and as downscaled maps. Exports decode the file again at full size. If the
+    photo is a scan with a border, `part` returns the part inside the border.
+
+    Attributes:
+        name: File name for display and exports, without folders.
+        data: Content of the image file.
+        sha256: SHA-256 of the image file.
+        size: Width and height in pixels.
+        colored: Whether the photo has colors.
+        kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
+        notes: Notes for the user, such as that the colors of the photo are ignored.
+        lightness: Lightness ``(1, 1, h, w)`` at the size of the preview.
+        network_lightnesses: Cache of `network_lightness`, by the shorter side.
+        gray: JPEG of the lightness at the size of the preview.
+        source: JPEG of the photo in its original colors at the size of the preview.
+        alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
+        approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
+        border: Rectangle inside the border of a scanned photo; None if no border was detected.
+        window: Position in the whole photo, if this object is a part of a photo; otherwise None.
+        whole: Whole photo, if this object is a part of a photo; otherwise None.
+        parts: Cache of the last result of `part`.
+        around: Cache of `lightness_around`, by row and column of the preview.
+        healing: Strokes over dust and scratches; their pixels are inpainted.
+        last_healed: Cache of the last result of `healed`.
+        opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with white.
+        last_on_paper: Cache of the result of `on_paper`.
+        drawings: Cache of the last result of `drawing`, by the gap setting and the divisions.
+    """
+
+    name: str
+    data: bytes
+    sha256: str
+    size: tuple[int, int]
+    colored: bool
+    kind: str
+    notes: tuple[str, ...]
+    lightness: Tensor
+    network_lightnesses: dict[int, Tensor]
+    gray: bytes
+    source: bytes
+    alpha: bytes = b""
+    approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict)
+    border: Rectangle | None = None
+    window: Window | None = None
+    whole: OpenedImage | None = None
+    parts: dict[Rectangle, OpenedImage] = field(default_factory=dict)
+    around: dict[tuple[int, int], float] = field(default_factory=dict)
+    healing: tuple[Stroke, ...] = ()
+    last_healed: list[OpenedImage] = field(default_factory=list)
+    opaque: bool = True
+    last_on_paper: list[OpenedImage] = field(default_factory=list)
+    drawings: dict[tuple[float, tuple[Division, ...]], Drawing] = field(default_factory=dict)
+
+    @property
+    def view(self) -> tuple[int, int]:
+        """Width and height of the preview."""
+        return int(self.lightness.shape[3]), int(self.lightness.shape[2])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory used by the uploaded file and the cached lightness maps, in bytes."""
+        maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
+        files = (self.data, self.gray, self.source, self.alpha)
+        parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
+        others = [*self.last_healed, *self.last_on_paper]
+        healed = sum(opened.nbytes - sum(map(len, files)) for opened in others)
+        drawn = sum(each.regions.nbytes + each.art.levels.nbytes for each in list(self.drawings.values()))
+        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed + drawn
+
+    def decode(self) -> RasterImage:
+        """Decode the file at full size and inpaint the pixels under healing strokes."""
+        image = read_file(io.BytesIO(self.data), self.name, MAX_PIXELS)
+        if self.opaque:
+            image = composite_on_white(image)
+        return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
+
+    def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
+        """Return the photo with inpainted pixels under healing strokes.
+
+        The detected border and the original image (*Before* in the drawing pad) do not change. If the strokes
+        differ from the previous call, the file is decoded again.
+
+        Args:
+            strokes: Strokes over dust and scratches, in pixels of the photo.
+        """
+        if not strokes:
+            return self
+        if not self.last_healed or self.last_healed[0].healing != strokes:
+            self.last_healed[:] = [self._changed(healing=strokes)]
+        return self.last_healed[0]
+
+    def on_paper(self) -> OpenedImage:
+        """Return the photo with transparent pixels filled with white, for sketch models."""
+        if self.opaque:
+            return self
+        if not self.last_on_paper:
+            self.last_on_paper[:] = [self._changed(opaque=True)]
+        return self.last_on_paper[0]
+
+    def _changed(self, **changes: Any) -> OpenedImage:
+        """Return a copy with changed fields; compute its maps from the file again."""
+        fresh: dict[str, Any] = {
+            "parts": {}, "around": {}, "last_healed": [], "last_on_paper": [], "drawings": {},
+        }  # fmt: skip
+        opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
+        width, height = self.size
+        levels = opened.decode().levels
+        full = FullLightness(levels)
+        networks = {size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses}
+        view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
+        return replace(opened, lightness=view[None, None], network_lightnesses=networks)
+
+    def drawing(self, recipe: Recipe) -> Drawing:
+        """Return the lines and regions of the photo at full size, for sketch models.
+
+        The result is cached until the gap setting or the divisions of the recipe change.
+        """
+        gap = (recipe.drawing or DrawingSettings()).gap
+        key = gap, recipe.divisions
+        found = self.drawings.get(key)
+        if found is None:
+            found = read_drawing(self.decode().levels, gap, recipe.divisions)
+            self.drawings.clear()
+            self.drawings[key] = found
+        return found
+
+    def part(self, setting: BorderSetting) -> OpenedImage:
+        """Return the part of a scanned photo inside its border.
+
+        The coordinates of the part start at its top-left corner. If the setting selects the whole photo, the
+        photo is returned unchanged.
+
+        Args:
+            setting: Border setting of a recipe: ``"automatic"`` for the detected border, the rectangle inside
+                the border, or ``"none"`` for the whole photo.
+
+        Raises:
+            GuidanceError: The rectangle does not lie within the photo.
+        """
+        inside = self.border if setting == "automatic" else None
+        if isinstance(setting, Rectangle):
+            inside = check_inside(setting, self.size)
+        if inside is None:
+            return self
+        part = self.parts.get(inside)
+        if part is None:
+            window = Window(inside, self.size)
+            part = replace(
+                self,
+                size=(inside.width, inside.height),
+                lightness=self.lightness[..., *window.scaled(*self.view).slices],
+                network_lightnesses={},
+                approximate_lightnesses={},
+                window=window,
+                whole=self,
+                parts={},
+                around={},
+                last_healed=[],
+                last_on_paper=[],
+            )
+            self.parts.clear()
+            self.parts[inside] = part
+        return part
+
+    def network_lightness(self, size: int) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` at the size of a network input.
+
+        The result is cached. The first call for each size decodes the file.
+
+        Args:
+            size: Shorter side of the network input in pixels; see `working_size`.
+        """
+        if size not in self.network_lightnesses:
+            width, height = self.size
+            levels = self.decode().levels
+            full = FullLightness(levels if self.window is None else levels[self.window.inside.slices])
+            self.network_lightnesses[size] = shrunk(full, working_size(height, width, size))
+        return self.network_lightnesses[size]
+
+    def approximate_lightness(self, size: int) -> Tensor:
+        """Approximate `network_lightness` from the preview, without decoding the file.
+
+        Args:
+            size: Shorter side of the network input in pixels; see `working_size`.
+        """
+        if size not in self.approximate_lightnesses:
+            shape = working_size(self.size[1], self.size[0], size)
+            self.approximate_lightnesses[size] = shrink_lightness(self.lightness, shape)
+        return self.approximate_lightnesses[size]
+
+    def lightness_around(self, place: tuple[float, float]) -> float:
+        """Return the median lightness near a location; see the function `lightness_around`.
+
+        Args:
+            place: Location ``(x, y)`` in photo pixels.
+        """
+        pixel = self.view_pixel(place)
+        if pixel not in self.around:
+            self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
+        return self.around[pixel]
+
+    def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
+        """Convert x and y in pixels of the photo to row and column of the preview."""
+        columns, rows = self.view
+        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
+        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
+        return row, column
+
+    def describe(self, network: int) -> dict[str, Any]:
+        """Return the fields of the message ``photo``.
+
+        Args:
+            network: Usual shorter side of a network input in pixels.
+        """
+        width, height = self.size
+        return {
+            "name": self.name,
+            "width": width,
+            "height": height,
+            "image": {"width": width, "height": height, "sha256": self.sha256},
+            "network": network,
+            "border": None if self.border is None else list(self.border),
+            "view": list(self.view),
+            "colored": self.colored,
+            "transparent": bool(self.alpha),
+            "kind": self.kind,
+            "notes": list(self.notes),
+        }
+
+
+def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedImage:
+    """Open an image file of any format.
+
+    Args:
+        data: Content of the image file.
+        name: File name on the client.
+        limits: Limits on the number of pixels and on the size of the preview.
+        network: Usual shorter side of a network input in pixels.
+
+    Raises:
+        ImageError: The file is not an image, is damaged, or has too many pixels.
+    """
+    image = read_upload(data, name, limits)
+    width, height = image.size
+    network_size = working_size(height, width, network)
+    network_lightness = FullLightness(image.levels).shrunk(network_size)
+    view = fit_size(height, width, limits.view_side)
+    view_lightness = lightness_of_levels(shrink_levels(image.levels, view))[None, None]
+    shown = composite_on_white(image)
+    is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(shown.levels)
+    shown = shown if is_sketch else image  # the drawing pad shows a sketch on white paper
+    tint = chroma_note(shown)
+    levels = shrink_levels(shown.levels, view)
+    gray = gray_jpeg(lightness_of_levels(levels)[None, None])
+    return OpenedImage(
+        name=safe_name(name),
+        data=data,
+        sha256=sha256(data).hexdigest(),
+        size=image.size,
+        colored=tint is not None,
+        kind="sketch" if is_sketch else "color" if tint is not None else "gray",
+        notes=(*image.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
+        lightness=view_lightness,
+        border=select_part(image, "automatic"),
+        network_lightnesses={network: network_lightness},
+        gray=gray,
+        source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(levels)),
+        alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view_lightness.shape[2:]),
+        opaque=image.alpha is None,
+    )
+
+
+def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
+    """Decode an uploaded image file.
+
+    Raises:
+        ImageError: The file is not an image, is damaged, or has too many pixels.
+    """
+    name = safe_name(name)
+    if not data:
+        raise ImageError(f"{name} is empty (0 bytes)")
+    try:
+        return read_file(io.BytesIO(data), name, limits.pixels)
+    except ImageError as error:
+        raise ImageError(error.problem) from error  # the drawing pad has no options
+
+
+def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
+    small = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    memory = io.BytesIO()
+    Image.fromarray((small // (257 if small.dtype == np.uint16 else 1)).astype(np.uint8)).save(memory, "PNG")
+    return memory.getvalue()
+
+
+def safe_name(name: str) -> str:
+    """Return a file name without folders and control characters, limited to 120 characters."""
+    name = name.encode("utf-8", "replace").decode()  # an HTTP header cannot contain a lone surrogate
+    name = PurePosixPath(name.replace("\\", "/")).name
+    name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
+    stem, dot, end = name.rpartition(".")
+    return (f"{stem[:100]}{dot}{end[:12]}" if dot else name[:112]) or "image"
+
+
+def lightness_around(lightness: Tensor, row: int, column: int) -> float:
+    """Return the median lightness around a pixel, excluding pixels across an edge.
+
+    Pixels of the surroundings are excluded if their lightness differs from the median of the adjacent pixels.
+    Specks of a texture and pixels across an edge therefore do not affect the result.
+
+    Args:
+        lightness: ``(h, w)`` in [0, 100].
+        row: Row of the pixel.
+        column: Column of the pixel.
+    """
+    near = max(1, int(min(lightness.shape) / _NETWORK + 0.5))
+
+    def window(reach: int) -> Tensor:
+        rows = slice(max(0, row - reach), row + reach + 1)
+        return lightness[rows, max(0, column - reach) : column + reach + 1].flatten()
+
+    around = window(8 * near)
+    return float(around[(around - window(near).median()).abs() <= _SAME_THING].median())
+
+
+def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return height and width, scaled down to a longer side of at most ``side`` pixels."""
+    scale = min(1.0, side / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def thumbnail(image: RasterImage) -> bytes:
+    """Return a JPEG of an image, scaled down to a longer side of at most 512 pixels."""
+    return jpeg(_rgb_image(shrink_levels(image.levels, fit_size(*image.size[::-1], _THUMBNAIL))))
+
+
+def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
+    """Downscale an image to ``size`` (height, width) by area averaging."""
+    # an integer factor first, because fractional factors take ten times as long; the last rows and columns
+    # are dropped if the size is not a multiple of the factor
+    factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
+    height, width = (levels.shape[side] // factor for side in (0, 1))
+    levels = levels[: height * factor, : width * factor]
+    for target in ((height, width), size):
+        if levels.shape[:2] != target:
+            levels = np.asarray(cv2.resize(levels, target[::-1], interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def _rgb_image(levels: Levels) -> Image.Image:
+    """Convert levels of any bit depth to an 8-bit RGB image."""
+    return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
+
+
+def gray_jpeg(lightness: Tensor) -> bytes:
+    """Encode a lightness map ``(1, 1, h, w)`` as a gray JPEG."""
+    gray = encoded(lightness_to_luminance(lightness[0, 0]))
+    levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
+    return jpeg(Image.fromarray(levels))
+
+
+def jpeg(image: Image.Image) -> bytes:
+    """Encode a preview as a JPEG without chroma subsampling, which blurs small points."""
+    memory = io.BytesIO()
+    image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)
+    return memory.getvalue()

@@ -1,0 +1,317 @@
+"""Fields of messages to drawing pads: regions, classes, selections, locked colors, reach."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.apps.studio.coloring import PadRequest, predict
+from colorzoo.apps.studio.protocol import StudioError
+from colorzoo.capabilities import FindsClasses
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area, Mask, PointHint
+from colorzoo.guidance.fields import Reach
+from colorzoo.inference.overlays import overlays_of
+from colorzoo.inference.pipeline import (
+    divided_regions,
+    extent_of,
+    paths_from,
+    proposed_regions,
+    similarity_to,
+)
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.selection import (
+    find_parts,
+    outline_mask,
+    resize_mask,
+    segmenter_features,
+    select_at,
+    select_outlined,
+)
+from colorzoo.inference.steps.areas import draw_areas, encode_locked_colors, locked_share
+from colorzoo.inference.steps.classes import find_classes
+from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, on_grid
+from colorzoo.inference.steps.reach import starting_reach as find_start
+from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.inference.task import StageRunner
+from colorzoo.networks.click_segmenter import SegmenterFeatures
+
+NEW_POINT = 1.5  # radius of a new point in pixels of the network input
+MASK_SIZE = 384  # shorter side of the mask of an object or a part
+REACH_STEPS = 23  # number of steps of the reach slider between its ends
+# color of the overlay, and its alpha where a point has its full effect
+TINT, TINT_ALPHA = (26, 109, 255), 150
+
+
+def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
+    """Return the fields of the message ``regions``, and the region index of each pixel.
+
+    The indices are the binary part of the message, encoded as little-endian uint16. Regions without pixels
+    are omitted.
+
+    Args:
+        request: Photo, recipe, and a model that proposes regions.
+        result: Current result; the mean color of each region becomes its suggested color.
+
+    Raises:
+        GuidanceError: The model does not propose regions.
+    """
+    lightness, task = request.lightness(), request.task()
+    proposed = proposed_regions(task)
+    found = divided_regions(task)
+    index = found.index[0, 0]
+    height, width = index.shape
+    shown = lightness[0] if result.predicted_lightness is None else result.predicted_lightness[0]
+    colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
+    suggested = suggest_colors(found, colored)
+    items = []
+    for number in filled_regions(found):
+        inside = (index == number).numpy()
+        row, column = innermost_pixel(inside)
+        items.append(
+            {
+                "index": number,
+                "area": float(inside.mean()),
+                "x": (column + 0.5) * request.opened.size[0] / width,
+                "y": (row + 0.5) * request.opened.size[1] / height,
+                "suggested": suggested[number],
+            }
+        )
+    facts = {"count": len(items), "width": width, "height": height, "items": items}
+    return {**facts, "proposal": proposal_hash(proposed)}, _uint16_bytes(index)
+
+
+def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the row and column of the pixel that is farthest from the boundary of a region.
+
+    Args:
+        inside: ``(H, W)``, True inside the region.
+    """
+    padded = np.pad(inside, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+    return int(row), int(column)
+
+
+def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """Return the fields of the message ``classes``, and class maps encoded as uint16.
+
+    The first class map contains the predicted class of each pixel of the photo. If a reference is attached,
+    a second class map describes the reference.
+
+    Raises:
+        StudioError: The model does not predict classes.
+    """
+    model = request.colorizer.model
+    if not isinstance(model, FindsClasses):
+        raise StudioError("unsupported", "this coloring model does not support object types")
+    names = getattr(model, "class_names", {})
+    opened = find_classes(model, request.lightness())[0, 0]
+    if (window := request.opened.window) is not None:
+        opened = torch.from_numpy(window.surrounded(opened.numpy(), edge=True))
+    facts: dict[str, Any] = {**_class_shares(opened, names), "reference": None}
+    if request.reference is None:
+        return facts, (_uint16_bytes(opened),)
+    reference = find_classes(model, rgb_to_lab(request.reference.rgb)[:, :1])[0, 0]
+    facts["reference"] = _class_shares(reference, names)
+    return facts, (_uint16_bytes(opened), _uint16_bytes(reference))
+
+
+def _class_shares(classes: Tensor, names: dict[int, str]) -> dict[str, Any]:
+    values, counts = torch.unique(classes, return_counts=True)
+    pairs = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+    items = [
+        {"id": value, "name": str(names.get(value, value)), "share": count / classes.numel()}
+        for count, value in pairs
+    ]
+    return {"width": classes.shape[1], "height": classes.shape[0], "items": items}
+
+
+def _uint16_bytes(values: Tensor) -> bytes:
+    return values.numpy().astype("<u2").tobytes()
+
+
+def select_at_point(
+    request: PadRequest, place: tuple[float, float], size: float, visible: float = 1.0
+) -> dict[str, Any]:
+    """Segment the object at a click and return its mask, as the recipe field ``mask``.
+
+    Args:
+        request: Photo and recipe.
+        place: Location ``(x, y)`` of the click in photo pixels.
+        size: 1 selects the most likely object. Larger values select larger objects, and smaller values select
+            smaller objects.
+        visible: Fraction of the photo that is visible on the screen. If ``size`` is 1, objects that cover a
+            larger fraction are not selected.
+    """
+    lightness = request.opened.approximate_lightness(MASK_SIZE)
+    features = partial(_features, request)
+    found = select_at(lightness, place, request.opened.size, size, visible=visible, features=features)
+    return _mask_fields(request, found)
+
+
+def named_parts(request: PadRequest) -> list[dict[str, Any]]:
+    """Segment parts of a photo, such as skin and sky, and return their names and masks."""
+    lightness = request.opened.approximate_lightness(MASK_SIZE)
+    parts = find_parts(lightness, features=_features(request, lightness))
+    return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
+
+
+def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
+    """Return the segmenter features of a lightness map from the cache or the network."""
+    return StageRunner(request.cache)(segmenter_features, lightness)
+
+
+def select_in_outline(
+    request: PadRequest, path: Sequence[tuple[float, float]], size: float
+) -> dict[str, Any]:
+    """Segment the object inside an outline and return its mask, as the recipe field ``mask``.
+
+    Args:
+        request: Photo and recipe.
+        path: Corners ``(x, y)`` of the outline in photo pixels.
+        size: Values above 1 dilate the mask; values below 1 erode the mask.
+    """
+    lightness = request.lightness()
+    try:
+        ab = predict(request).ab
+    except GuidanceError:  # the model cannot predict colors without guidance
+        ab = torch.zeros(2, *lightness.shape[2:])
+    return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.opened.size), size))
+
+
+def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
+    """Return the mask of the area inside an outline, as the recipe field ``mask``.
+
+    No object is segmented. See `select_in_outline` for the arguments.
+    """
+    return _mask_fields(
+        request, resize_mask(outline_mask(request.lightness(), path, request.opened.size), size)
+    )
+
+
+def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
+    """Return a mask as the recipe field ``mask``, in pixels of the whole photo."""
+    if request.opened.window is not None:
+        mask = Mask.of(request.opened.window.surrounded(mask.array()))
+    fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
+    return fields
+
+
+def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> dict[str, Any]:
+    """Return the current colors that an area locks, encoded for the recipe field ``kept``.
+
+    Args:
+        request: Photo and model.
+        result: Result of the current recipe.
+        area: Area with the action ``lock`` (keep the colors inside) or ``only`` (keep the colors outside).
+    """
+    lightness = request.lightness()
+    others = (
+        [other for other in request.recipe.shown().areas if other.action == "only"]
+        if area.action == "only"
+        else []
+    )
+    share = locked_share(
+        draw_areas(lightness, areas=[*others, area], image_size=request.opened.size), area.action
+    )
+    predicted, ab = result.predicted_lightness, result.ab.clone()
+    shown, shape = lightness if predicted is None else predicted, lightness.shape[2:]
+    recipe = replace(result.recipe, paint=())  # paint also covers locked colors
+    for overlay in overlays_of(recipe, result.part.size, shape, result.colors.locked):
+        overlay.add_to(ab, shown[0, 0], 0)
+    lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
+    if (window := request.opened.window) is not None:
+        lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
+        share = torch.from_numpy(window.surrounded(share.numpy()))
+    kept = encode_locked_colors(lab, share)
+    fields: dict[str, Any] = replace(area, kept=kept).to_dict()["kept"]
+    return fields
+
+
+def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
+    """Return a transparent PNG that tints the reach of a point.
+
+    The reach is the area that the color of the point can change.
+
+    Args:
+        request: Photo and model.
+        point: Point in photo pixels.
+    """
+    weight = torch.ones(request.lightness().shape[2:])
+    if point.reach != "everywhere":
+        weight = extent_of(request.task(), [point]).weight
+    alpha = (weight * TINT_ALPHA).round().byte().numpy()
+    if request.opened.window is not None:
+        alpha = request.opened.window.surrounded(alpha)
+    tint = np.dstack([np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3)), alpha])
+    file = io.BytesIO()
+    Image.fromarray(tint).save(file, "PNG")
+    return file.getvalue()
+
+
+def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
+    """Return the reach at each step of the slider that sets the reach of a point.
+
+    The reach determines how far the color of a point spreads. Each step multiplies the covered area by the
+    same factor; see `even_reaches`.
+
+    Args:
+        request: Photo and model.
+        point: Point in photo pixels.
+    """
+    paths, alike = _search(request, point)
+    return even_reaches(paths.costs, alike, REACH_STEPS)
+
+
+def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
+    """Return the default reach of a new point, derived from the similarity of pixels to it.
+
+    The result is None if the model does not compute similarities.
+
+    Args:
+        request: Photo and model.
+        place: Location ``(x, y)`` in photo pixels.
+    """
+    radius = NEW_POINT * min(request.opened.size) / min(request.lightness().shape[2:])
+    paths, alike = _search(request, PointHint(*place, radius))
+    return None if alike is None else find_start(paths.costs, alike)
+
+
+def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
+    """Return paths from a point to all grid cells, and the cells' similarity to the point."""
+    task, places = request.task(), PointPatches.of([point], request.opened.size)
+    paths = paths_from(task, places)
+    similarity = similarity_to(task, places)
+    return paths, on_grid(similarity, paths.costs)
+
+
+def matched_place(
+    match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
+) -> tuple[float, float] | None:
+    """Return the reference location that matches a photo location, or None without a match.
+
+    Args:
+        match: ``(2, h, w)`` matching reference positions: x and y as fractions of the reference's width and
+            height, or NaN without a match.
+        place: Location ``(x, y)`` in photo pixels.
+        size: Width and height of the photo.
+        reference: Width and height of the reference.
+    """
+    _, height, width = match.shape
+    row = min(int(place[1] * height / size[1]), height - 1)
+    column = min(int(place[0] * width / size[0]), width - 1)
+    x, y = match[:, row, column].tolist()
+    return None if math.isnan(x) else (x * reference[0], y * reference[1])

@@ -1,0 +1,295 @@
+"""Server of the studio.
+
+The server prints its address, opens the browser and loads the models in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import io
+import platform
+import secrets
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from colorzoo.apps.studio.access import Access, is_loopback
+from colorzoo.apps.studio.app import StudioLoader, build_app
+from colorzoo.apps.studio.protocol import Limits
+from colorzoo.errors import ColorzooError
+
+if TYPE_CHECKING:
+    from colorzoo.apps.studio.studio import Studio
+    from colorzoo.batch.report import ServedReport
+
+FIRST_PORT = 8765  # constant, because browsers store autosaved work by address, including the port
+_PORTS = 10
+_CONNECTIONS = 512  # maximum number of simultaneous connections; further requests get the response 503
+HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
+_ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
+#: Addresses reserved for documentation, used to look up the network interface; nothing is sent to them.
+_REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # constants of malloc.h
+# maximum size in bytes of a retained freed block; larger blocks, such as photos, are returned at once
+_LARGEST_KEPT = 32 << 20
+_MOST_KEPT = 128 << 20  # maximum retained memory in bytes
+
+_NOT_ENCRYPTED = (
+    "The connection is not encrypted: other users of this network can read the photos and the token. "
+    "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
+)
+MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
+"""Function that returns a studio and the initial recipe of new drawing pads."""
+
+
+class _HttpProtocol(H11Protocol):
+    """HTTP protocol of uvicorn with a timeout for request headers."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._check_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_checks()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._stop_checks()  # the websocket protocol takes over the connection
+        super().handle_websocket_upgrade(event)
+
+    def _check_later(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._check_head, self.cycle)
+
+    def _check_head(self, cycle: object) -> None:
+        """Close the connection if it has been idle since the last check."""
+        if self.cycle is cycle and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+        else:
+            self._check_later()
+
+    def _stop_checks(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+@dataclass(frozen=True)
+class Address:
+    """Address on which the server listens.
+
+    Attributes:
+        host: Host name or IP address.
+        port: Port; None uses the first free port from `FIRST_PORT`.
+        names: Additional host names of the server, such as the name of a proxy.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    names: tuple[str, ...] = ()
+
+
+def serve(
+    make: MakeStudio,
+    address: Address,
+    *,
+    browser: bool,
+    report: ServedReport | None = None,
+) -> None:
+    """Serve the studio until Ctrl+C; the page is available while the studio is loading.
+
+    Args:
+        make: Function that loads the studio.
+        address: Address on which to listen.
+        browser: Whether to open the page in the browser of the user.
+        report: Report to open instead of the drawing pad.
+
+    Raises:
+        ColorzooError: The address cannot be used, or ``make`` failed.
+    """
+    keep_freed_memory()
+    loader = StudioLoader(Limits(), report)
+    with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
+        if report:
+            url = url.replace("/?", f"/report/{quote(report.name)}?")
+        print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
+        if not is_loopback(address.host):
+            print(_NOT_ENCRYPTED, flush=True)
+            if sys.stdout.isatty():
+                print(qr_code(url), flush=True)
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        _load(loader, make)
+        while not (stop.is_set() or server.should_exit):
+            stop.wait(0.5)
+
+
+def _load(loader: StudioLoader, make: MakeStudio) -> None:
+    try:
+        studio, recipe = make()
+    except KeyboardInterrupt:  # raised inside `_stop_signals`
+        loader.fail(ColorzooError("the studio was stopped"))
+        return
+    except BaseException as error:
+        loader.fail(error)
+        raise
+    loader.finish(studio, recipe)
+    studio.warm_up()
+
+
+@contextmanager
+def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set, even if the shell disabled these signals.
+
+    While the studio is loading, the signals also raise KeyboardInterrupt, which the context manager
+    suppresses.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def handle(*_: object) -> None:
+        stop.set()
+        if loader.studio is None:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    except KeyboardInterrupt:
+        if not stop.is_set():
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uvicorn.Server]]:
+    """Run the server in a thread for the duration of a ``with`` block.
+
+    Args:
+        loader: Loader of the studio.
+        address: Address on which to listen.
+
+    Yields:
+        The URL with the token, and the server.
+
+    Raises:
+        ColorzooError: The address cannot be used.
+    """
+    listener = _bind(address)
+    host, port = address.host, listener.getsockname()[1]
+    token = secrets.token_urlsafe(24)
+    config = uvicorn.Config(
+        build_app(loader, Access(host, token, address.names)),
+        log_level="warning",  # URLs are not logged, because they contain the token
+        ws_max_size=loader.limits.message_bytes,
+        ws_per_message_deflate=False,  # images are already compressed
+        http=_HttpProtocol,
+        h11_max_incomplete_event_size=2**16,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="studio-server", daemon=True
+    )
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise ColorzooError(
+                    "the server did not start. To print details, set COLORZOO_DEBUG=1 and run the command "
+                    "again."
+                )
+            threading.Event().wait(0.01)
+        if loader.studio is not None:
+            loader.studio.warm_up()
+        yield url_of(host, port, token), server
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)  # the server has already closed the listener
+
+
+def _bind(address: Address) -> socket.socket:
+    """Return a socket that is bound to the address but does not listen yet."""
+    host = address.host.strip("[]")
+    first = FIRST_PORT if address.port is None else address.port
+    last = first + _PORTS if address.port is None else first + 1
+    reason = ""
+    for port in range(first, last):
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((host, port))
+            except OSError:
+                listener.close()
+                raise
+            return listener
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+    raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}. Set another --port.")
+
+
+def url_of(host: str, port: int, token: str) -> str:
+    """Return the URL of the studio with the token.
+
+    If the server listens on all addresses, the URL contains the IP address of this machine.
+    """
+    shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
+    shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
+    return f"http://{shown}:{port}/?token={token}"
+
+
+def _network_address(family: socket.AddressFamily) -> str:
+    """Return the network IP address of this machine, or its host name without a network."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((_REMOTE[family], 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()
+
+
+def qr_code(url: str) -> str:
+    """Return the QR code of an address as terminal text."""
+    import segno  # installed by the extra `studio`
+
+    lines = io.StringIO()
+    segno.make(url, error="l", micro=False).terminal(lines, compact=True)
+    return lines.getvalue()
+
+
+def keep_freed_memory() -> bool:
+    """Configure glibc to retain up to 128 MB of freed memory in the process.
+
+    By default, glibc returns large freed blocks to the operating system. Allocating these blocks again takes
+    a fifth of the duration of an edit. Call this function before threads are started.
+
+    Returns:
+        Whether the C library supports this setting.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    # a single arena, because the memory of additional (thread) arenas is not retained
+    options = ((_MMAP_THRESHOLD, _LARGEST_KEPT), (_TRIM_THRESHOLD, _MOST_KEPT), (_ARENA_MAX, 1))
+    done = [mallopt(name, value) == 1 for name, value in options]
+    return all(done)

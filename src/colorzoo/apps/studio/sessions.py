@@ -1,0 +1,254 @@
+"""Sessions of drawing pads, stored in memory for a limited time."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from colorzoo.apps.studio.opened_image import OpenedImage
+from colorzoo.apps.studio.protocol import Limits, StudioError
+from colorzoo.batch.task import UsedFile
+
+_MAX_CANCELLED = 16  # maximum number of stored cancelled request ids
+_MAX_FILES = 4  # maximum number of uploads and exports of a session
+
+
+@dataclass(frozen=True)
+class AttachedReference:
+    """Reference image uploaded by a drawing pad.
+
+    Attributes:
+        rgb: Downscaled image ``(1, 3, h, w)`` in [0, 1].
+        size: Width and height of the original image in pixels.
+        file: Name and hash of the file.
+        gray: Whether the image is gray.
+    """
+
+    rgb: Tensor
+    size: tuple[int, int]
+    file: UsedFile
+    gray: bool
+
+
+@dataclass(frozen=True)
+class TemporaryFile:
+    """Content and name of an upload or export."""
+
+    data: bytes
+    name: str
+
+
+@dataclass
+class Session:
+    """State of one drawing pad.
+
+    Attributes:
+        id: Secret random id, which gives a client access to the session.
+        opened: Open photo of the drawing pad, or None.
+        reference: Attached reference image, or None.
+        files: Uploads and exports by random key.
+        offered: Photo that a new drawing pad opens, by key; its content is shared by all sessions.
+        uploads: Number of uploads in progress.
+        last_used: Time of the last use in seconds, by the clock of `SessionStore`.
+        connected: Whether a drawing pad is connected. A second drawing pad that requests this session gets a
+            new session.
+        connection: Number of the current connection; requests of earlier connections are cancelled.
+        newest_color: Id of the newest request ``color``.
+        newest_final: Id of the newest request ``color`` that is not a preview during a drag.
+        cancelled: Ids of the requests that the drawing pad cancelled most recently.
+        lock: Lock for ``opened``, ``reference`` and ``files``, which several threads access.
+    """
+
+    id: str
+    opened: OpenedImage | None = None
+    reference: AttachedReference | None = None
+    files: OrderedDict[str, TemporaryFile] = field(default_factory=OrderedDict)
+    offered: dict[str, TemporaryFile] = field(default_factory=dict)
+    uploads: int = 0
+    last_used: float = 0.0
+    connected: bool = False
+    connection: int = 0
+    newest_color: int = 0
+    newest_final: int = 0
+    cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def set_opened(self, opened: OpenedImage | None) -> None:
+        """Set the open photo and remove the reference of the previous photo."""
+        with self.lock:
+            self.opened = opened
+            self.reference = None
+
+    def release(self) -> None:
+        """Close the photo and delete all files."""
+        with self.lock:
+            self.set_opened(None)
+            self.files.clear()
+
+    def add_file(self, data: bytes, name: str) -> str:
+        """Store an upload or export and return its key; drop the oldest file if necessary."""
+        key = secrets.token_urlsafe(24)
+        with self.lock:
+            self.files[key] = TemporaryFile(data, name)
+            if len(self.files) > _MAX_FILES:
+                self.files.popitem(last=False)
+        return key
+
+    def offer(self, data: bytes, name: str) -> str:
+        """Store a photo that the session can open any number of times; return its key."""
+        key = secrets.token_urlsafe(24)
+        self.offered = {key: TemporaryFile(data, name)}
+        return key
+
+    def file(self, key: str | None, *, drop: bool = False) -> TemporaryFile:
+        """Return an uploaded or exported file.
+
+        Args:
+            key: Key of the file.
+            drop: Whether to remove the file from the session.
+
+        Raises:
+            StudioError: The file does not exist in this session.
+        """
+        with self.lock:
+            found = self.offered.get(key or "") or self.files.get(key or "")
+            if found is None:
+                raise StudioError("expired", "this file has expired. Upload the file again.")
+            if drop:
+                self.files.pop(key or "", None)
+            return found
+
+    @property
+    def nbytes(self) -> int:
+        """Memory used by the session, in bytes."""
+        opened = 0 if self.opened is None else self.opened.nbytes
+        reference = 0 if self.reference is None else self.reference.rgb.nbytes
+        return opened + reference + sum(len(file.data) for file in list(self.files.values()))
+
+
+class SessionStore:
+    """Store of all sessions, with limits on their number, idle time and memory.
+
+    Idle sessions expire. If a drawing pad is connected to an idle session, only the photo is removed, and the
+    drawing pad uploads the photo again when necessary. If the memory limit is exceeded, the least recently
+    used photos are removed.
+
+    Args:
+        limits: Limits on the number of sessions, the idle time and the memory.
+        clock: Function that returns the time in seconds; replaced in tests.
+        on_remove: Function that is called with the id of a removed session.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        on_remove: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._limits, self._clock, self._on_remove = limits, clock, on_remove
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory used by all sessions, in bytes."""
+        with self._lock:
+            return sum(session.nbytes for session in self._sessions.values())
+
+    def find(self, session_id: str | None) -> Session | None:
+        """Return the session with an id and update its last use; None if the id is unknown."""
+        with self._lock:
+            removed = self._expire()
+            session = self._sessions.get(session_id or "")
+            if session is not None:
+                self._touch(session)
+            self._drop_opened()
+        self._report(removed)
+        return session
+
+    def new(self) -> Session:
+        """Create a session.
+
+        If there are too many sessions, the least recently used session without a connected drawing pad is
+        removed first.
+
+        Raises:
+            StudioError: There are too many sessions, all with connected drawing pads.
+        """
+        self.remove_expired()
+        session = Session(secrets.token_urlsafe(24))
+        with self._lock:
+            excess = len(self._sessions) + 1 - self._limits.sessions
+            idle = [other.id for other in self._sessions.values() if not other.connected]
+            if len(idle) < excess:
+                count = self._limits.sessions
+                raise StudioError(
+                    "busy",
+                    f"too many photos are open on this server (at most {count}). Close a browser tab, then "
+                    "try again.",
+                )
+            removed = idle[: max(0, excess)]
+            for session_id in removed:
+                del self._sessions[session_id]
+            self._sessions[session.id] = session
+            self._touch(session)
+        self._report(removed)
+        return session
+
+    def touch(self, session: Session) -> None:
+        """Update the last use of a session.
+
+        Raises:
+            StudioError: The session has expired.
+        """
+        if self.find(session.id) is None:
+            raise StudioError("expired", "this session has expired. Reload the page.")
+
+    def remove_expired(self) -> None:
+        """Remove idle sessions, and remove photos until the memory limit is met."""
+        with self._lock:
+            removed = self._expire()
+            self._drop_opened()
+        self._report(removed)
+
+    def close(self) -> None:
+        """Remove all sessions."""
+        with self._lock:
+            removed = list(self._sessions)
+            self._sessions.clear()
+        self._report(removed)
+
+    def _expire(self) -> list[str]:
+        oldest = self._clock() - self._limits.idle_seconds
+        idle = [session for session in self._sessions.values() if session.last_used < oldest]
+        removed = [session.id for session in idle if not session.connected]
+        for session_id in removed:
+            del self._sessions[session_id]
+        for session in idle:
+            session.release()
+        return removed
+
+    def _drop_opened(self) -> None:
+        total = sum(session.nbytes for session in self._sessions.values())
+        for session in list(self._sessions.values())[:-1]:  # except the most recently used session
+            if total <= self._limits.memory_bytes:
+                break
+            total -= session.nbytes
+            session.release()
+
+    def _touch(self, session: Session) -> None:
+        session.last_used = self._clock()
+        self._sessions.move_to_end(session.id)
+
+    def _report(self, removed: list[str]) -> None:
+        for session_id in removed:
+            self._on_remove(session_id)

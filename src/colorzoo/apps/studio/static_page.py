@@ -1,0 +1,167 @@
+"""Static web page for colorizing images with color points in the browser.
+
+The page contains the ONNX graph of one model. The browser runs the graph with ONNX Runtime Web, which this
+module downloads once from npm.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import secrets
+import shutil
+import tarfile
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from colorzoo.card import ModelCard, Weights
+from colorzoo.engines.export import graph_samples, write_graph
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_coloring_model
+from colorzoo.image_io.read import read_image
+from colorzoo.weights.catalog import WeightFile, cache_home, fetch, list_weights
+
+_SETTINGS = "page.json"  # marks a folder that this module wrote and may overwrite
+_FILES = ("page/page.js", "page/pixels.js", "page/page.css", "page/LICENSES.txt", "js/color.js", "icon.svg")
+_BROWSER_FORMATS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
+
+_RUNTIME_VERSION = "1.30.0"
+_RUNTIME_PACKAGE = Weights(
+    sha256="d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71",
+    size=33_106_585,
+    license="MIT",
+    urls=(f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{_RUNTIME_VERSION}.tgz",),
+)
+_RUNTIME, _WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
+_MAX_ERROR = 2.0**-10  # maximum rounding error of float16 weights, relative to the largest value of a tensor
+
+
+def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
+    """Write a static web page with one model and example images.
+
+    The page is written atomically. An existing page in the folder is replaced.
+
+    Args:
+        folder: Output folder.
+        card: Card (metadata) of the model.
+        images: Example images. By default, the page opens the first image. The URL query ``?photo=NAME``
+            opens another image.
+
+    Returns:
+        Total size of the files in bytes.
+
+    Raises:
+        ColorzooError: The folder contains other files or cannot be written, the model cannot run in a page,
+            or an image is invalid.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ColorzooError(f"--static must be a folder, but {folder} is a file")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SETTINGS).is_file():
+        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files")
+    if obstacle := _obstacle(card):
+        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
+    static = files("colorzoo.apps.studio") / "static"
+    content = {name: (static / name).read_bytes() for name in _FILES}
+    content["index.html"] = (static / "page" / "index.html").read_bytes()
+    offered = []
+    for number, image in enumerate(images):
+        read_image(image)  # raises an error if the image is invalid
+        if image.suffix.lower() not in _BROWSER_FORMATS:
+            raise ColorzooError(f"{image}: browsers do not support this format. Convert it to PNG or JPEG.")
+        content[f"photos/{number}{image.suffix}"] = image.read_bytes()
+        offered.append({"file": f"photos/{number}{image.suffix}", "name": image.name})
+    content |= _runtime_files()
+    graph, size = _graph_of(card)
+    content[f"{card.name}.onnx.gz"] = gzip.compress(graph, mtime=0)
+    settings = {
+        "graph": f"{card.name}.onnx.gz",
+        "size": size,
+        "runtime": f"runtime/{_RUNTIME}",
+        "wasm": f"runtime/{_WASM}.gz",
+        "photos": offered,
+    }
+    content[_SETTINGS] = json.dumps(settings).encode()
+    _write(folder, content)
+    return sum(map(len, content.values()))
+
+
+def _obstacle(card: ModelCard) -> str:
+    """Return the reason why a model cannot run in a web page; empty if it can run."""
+    if "export" in card.limits:
+        return "it cannot be exported to ONNX"
+    if card.input != "gray" or card.output != "ab":
+        return "it does not predict ab from gray images"
+    if not any(row.where == "embedded" for row in list_weights([card])):
+        return "its weights are not included in the package"
+    return ""
+
+
+def _write(folder: Path, content: dict[str, bytes]) -> None:
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        for name, data in content.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(data)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except OSError as error:
+        raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _runtime_files() -> dict[str, bytes]:
+    """Download ONNX Runtime Web if necessary; return its script and compressed binary."""
+    archive = cache_home() / "runtimes" / f"onnxruntime-web-{_RUNTIME_VERSION}.tgz"
+    fetch(WeightFile("onnxruntime-web", _RUNTIME_VERSION, _RUNTIME_PACKAGE, archive))
+    with tarfile.open(archive) as package:
+        script, binary = (package.extractfile(f"package/dist/{name}") for name in (_RUNTIME, _WASM))
+        assert script is not None, "the hash of the package is known"
+        assert binary is not None, "the hash of the package is known"
+        packed = gzip.compress(binary.read(), mtime=0)
+        return {f"runtime/{_RUNTIME}": script.read(), f"runtime/{_WASM}.gz": packed}
+
+
+def _graph_of(card: ModelCard) -> tuple[bytes, int]:
+    """Return a model's ONNX graph with float16 weights, and the shorter side of its input."""
+    model = create_coloring_model(card.name)
+    card = replace(card, guidance=tuple(kind for kind in card.guidance if kind == "points"))
+    with TemporaryDirectory() as name:
+        path = Path(name) / "graph.onnx"
+        write_graph(model, *graph_samples(card), path, {"model": card.name})
+        return halve_weights(path), model.working_size
+
+
+def halve_weights(path: Path) -> bytes:
+    """Store the weights of an ONNX graph in float16 and return the changed graph.
+
+    The graph converts these weights to float32 before use. Tensors stay in float32 if rounding to float16
+    would cause a large error.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(path)
+    tensors, casts = [], []
+    for tensor in model.graph.initializer:
+        stored = tensor
+        if tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor)
+            with np.errstate(over="ignore"):
+                half = values.astype(np.float16)
+            largest = float(np.abs(values).max(initial=0))
+            if float(np.abs(half.astype(np.float32) - values).max(initial=0)) <= _MAX_ERROR * largest:
+                stored = numpy_helper.from_array(half, f"{tensor.name}.half")
+                casts.append(helper.make_node("Cast", [stored.name], [tensor.name], to=TensorProto.FLOAT))
+        tensors.append(stored)
+    nodes = [*casts, *model.graph.node]
+    for field, entries in ((model.graph.initializer, tensors), (model.graph.node, nodes)):
+        del field[:]
+        field.extend(entries)
+    return bytes(model.SerializeToString())

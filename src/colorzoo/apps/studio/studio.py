@@ -1,0 +1,248 @@
+"""Service that processes the requests of drawing pads, for the server and the notebook."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import colorzoo
+from colorzoo.apps.studio.handlers import REQUESTS, Context, Handler, suggest
+from colorzoo.apps.studio.models import ModelPool
+from colorzoo.apps.studio.opened_image import safe_name
+from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
+from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
+from colorzoo.apps.studio.worker_pool import (
+    QueuedRequest,
+    RequestCancelledError,
+    Worker,
+    cancellable,
+    stop_if_cancelled,
+)
+from colorzoo.guidance.recipe import MAX_POINTS
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
+
+_FILE_THREADS = 4  # several threads, so that a slow file does not block other drawing pads
+_MODEL_THREADS = 2  # several threads, so that a download of a model does not block other drawing pads
+
+
+class Studio:
+    """Service that stores sessions, loads models and processes queued requests.
+
+    All methods are thread-safe and return without blocking.
+
+    Args:
+        colorizer: Loaded colorizer, whose model becomes the default model. None uses the registered model
+            ``model`` as the default model and loads it on first use.
+        model: Name of the default model; ignored if ``colorizer`` is set. None selects the highest-ranked
+            model for color points.
+        device: Device of the models that the studio loads. In addition to the default model, the studio loads
+            each registered model that a recipe names.
+        limits: Limits of the server.
+        inline_files: Whether responses contain exported files instead of a download address.
+        tune: Whether to halve the number of PyTorch threads of the process. Set this only if the process does
+            no other work with PyTorch.
+    """
+
+    def __init__(
+        self,
+        colorizer: Colorizer | None = None,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        limits: Limits | None = None,
+        inline_files: bool = False,
+        tune: bool = False,
+    ) -> None:
+        self.limits = limits = limits or Limits()
+        self.network = ColoringModel.working_size if colorizer is None else colorizer.size
+        size = None if colorizer is None else colorizer.requested_size
+        self.pool = ModelPool(
+            lambda name: Colorizer(name, device=device, size=size),
+            colorizer,
+            model,
+        )
+        # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
+        if tune:
+            torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+        self.sessions = SessionStore(limits, on_remove=self._forget)
+        self.arriving = 0  # total size in bytes of the uploads in progress
+        self._inline_files = inline_files
+        self._model_worker = Worker("models", limits.queued, _MODEL_THREADS)
+        self._file_worker = Worker("files", limits.queued, _FILE_THREADS)
+        self._start: TemporaryFile | None = None
+        self._models: list[dict[str, Any]] | None = None
+
+    def offer(self, data: bytes, name: str) -> None:
+        """Set the photo that new drawing pads open.
+
+        Args:
+            data: Content of the image file.
+            name: File name for display.
+        """
+        self._start = TemporaryFile(data, name)
+
+    def warm_up(self) -> None:
+        """Load the default model in the background before the first request."""
+
+        def load() -> None:
+            with suppress(Exception):  # the first request will report the error
+                self.pool.get(None)
+
+        self._model_worker.submit("", QueuedRequest("warm up", load))
+
+    def connect(
+        self,
+        session_id: str | None,
+        reply: Reply,
+        recipe: dict[str, Any] | None = None,
+        named: Path | None = None,
+    ) -> Session:
+        """Resume or start a session and send the message ``hello``.
+
+        Args:
+            session_id: Id of an earlier session, or None.
+            reply: Thread-safe function that sends a message to the drawing pad.
+            recipe: Initial recipe of a new drawing pad.
+            named: Path of the photo to open; None opens the photo set by `offer`.
+
+        Raises:
+            StudioError: The photo is too large, or there are too many sessions.
+        """
+        found = self.sessions.find(session_id)
+        if found is not None and found.connected:  # a duplicated browser tab
+            found = None
+        session = found or self.sessions.new()
+        session.connected = True
+        session.connection += 1
+        opened, start = session.opened, self._start
+        if named is not None:
+            self.limits.check_bytes(named.stat().st_size)
+            start = TemporaryFile(named.read_bytes(), named.name)
+        if self._models is None:
+            self._models = self.pool.describe()
+        hello = {
+            "type": "hello",
+            "session": session.id,
+            "version": colorzoo.__version__,
+            "resumed": found is not None,
+            "photo": None if opened is None else opened.describe(self.network),
+            "start": None
+            if start is None
+            else {
+                "upload": session.offer(start.data, start.name),
+                "name": safe_name(start.name),
+                "sha256": sha256(start.data).hexdigest(),
+            },
+            "recipe": recipe,
+            "models": self._models,
+            "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
+        }
+        reply(Message(hello))
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        """Cancel the requests of a session; a drawing pad can reconnect later."""
+        session.connected = False
+        session.connection += 1
+        self._forget(session.id)
+
+    def handle(self, session: Session, message: Message, reply: Reply) -> None:
+        """Queue a request; its responses and errors are passed to ``reply`` later.
+
+        Args:
+            session: Session of the drawing pad.
+            message: Message with the request.
+            reply: Thread-safe function that sends a message to the drawing pad.
+        """
+        try:
+            self.sessions.touch(session)
+            if message.type == "close":  # runs immediately, so that later requests do not use the photo
+                self._forget(session.id)
+                session.release()
+            elif message.type == "cancel":  # runs immediately; in the queue, it would wait for the request
+                session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
+            else:
+                self._queue(session, message, reply)
+        except Exception as error:  # all errors are reported, so that later requests are processed
+            reply(error_message(error, message.id))
+
+    def close(self) -> None:
+        """Stop all threads and remove all sessions."""
+        self.sessions.close()
+        self._file_worker.close()
+        self._model_worker.close()
+
+    def _forget(self, session_id: str) -> None:
+        """Remove the waiting requests of a removed session."""
+        self._file_worker.cancel(session_id)
+        self._model_worker.cancel(session_id)
+
+    def _queue(self, session: Session, message: Message, reply: Reply) -> None:
+        request = REQUESTS.get(message.type)
+        if request is None or message.id is None:
+            raise StudioError(
+                "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
+            )
+        context = Context(
+            session=session,
+            message=message,
+            pool=self.pool,
+            limits=self.limits,
+            inline_files=self._inline_files,
+            network=self.network,
+        )
+
+        connection = session.connection
+
+        def is_cancelled() -> bool:
+            return session.connection != connection or _is_superseded(session, message)
+
+        def run(handler: Handler) -> None:
+            try:
+                with cancellable(is_cancelled):
+                    for answer in handler(context):
+                        reply(answer)
+                        stop_if_cancelled()
+            except RequestCancelledError:
+                drop()  # a disconnected drawing pad does not receive this message
+            except Exception as error:  # as in `handle`
+                reply(error_message(error, message.id))
+
+        def drop() -> None:
+            reply(Message({"type": "dropped", "re": message.id}))
+
+        job = QueuedRequest(
+            message.type,
+            lambda: run(request.handler),
+            drop if request.newest_only else None,
+            request.rank,
+        )
+        if message.type == "color":
+            self._file_worker.cancel(session.id, "full")
+            session.newest_color = message.id
+            if message.body.get("quality") != "drag":
+                session.newest_final = message.id
+            if message.body.get("quality") == "full":
+                self._file_worker.submit(session.id, replace(job, kind="full"))
+            else:
+                self._model_worker.submit(session.id, job)
+            if isinstance(message.body.get("suggest"), dict):
+                self._model_worker.submit(session.id, QueuedRequest("suggest", lambda: run(suggest), drop))
+            return
+        worker = self._model_worker if request.uses_model else self._file_worker
+        worker.submit(session.id, job)
+
+
+def _is_superseded(session: Session, message: Message) -> bool:
+    """Return whether a newer request ``color`` replaces the running request."""
+    number = message.id or 0
+    if message.type == "colorings" or (message.type == "color" and message.body.get("quality") == "full"):
+        return session.newest_color > number
+    is_preview = message.body.get("quality") == "drag" or message.body.get("early") is True
+    return message.type == "color" and is_preview and session.newest_final > number

@@ -1,0 +1,136 @@
+"""Notebook widget for the drawing pad, with the same message protocol as the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from colorzoo.apps.studio.bundle import pad_module, pad_style
+from colorzoo.apps.studio.protocol import Message
+from colorzoo.apps.studio.studio import Studio
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.guidance import Recipe
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import encode, to_pil
+from colorzoo.inference.colorizer import Colorizer
+
+try:
+    import anywidget
+    import traitlets
+except ImportError as error:
+    raise ColorzooError(
+        'the widget requires anywidget. Run `python -m pip install "colorzoo[notebook]"`.'
+    ) from error
+
+RecipeLike = Recipe | Mapping[str, Any] | str | Path
+
+
+class Pad(anywidget.AnyWidget):
+    """Drawing pad for a notebook.
+
+    A notebook displays the pad if the pad is the last expression of a cell. ``pad.recipe`` contains the
+    current edits, and assigning a recipe replaces them. ``pad.result()`` returns the colorized image at full
+    size, equal to the result of `colorzoo.colorize` for the image and the recipe.
+
+    Args:
+        image: Path, Pillow image or array, as for `colorzoo.colorize`; None starts without an image.
+        model: Registered name, module or `Colorizer`; None selects the default model.
+        recipe: Initial hints and settings.
+        device: Device of the models.
+    """
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+    recipe = traitlets.Dict(help="The recipe as a JSON-serializable dict.").tag(sync=True)
+
+    def __init__(
+        self,
+        image: str | Path | Image.Image | NDArray[Any] | None = None,
+        *,
+        model: str | nn.Module | Colorizer | None = None,
+        recipe: RecipeLike | None = None,
+        device: str = "auto",
+    ) -> None:
+        self._updating = False  # True while an edit in the drawing pad sets `recipe`
+        colorizer = Colorizer(model, device=device) if isinstance(model, nn.Module) else model
+        own, name = (colorizer, None) if isinstance(colorizer, Colorizer) else (None, colorizer)
+        self.studio = Studio(own, model=name, device=device, inline_files=True)
+        self._session = self.studio.sessions.new()
+        self._image: RasterImage | None = None
+        self._image_sha256 = None if image is None else self._offer(image)
+        initial = {} if recipe is None else _to_dict(recipe)
+        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial)
+        self.on_msg(self._receive)
+
+    @traitlets.validate("recipe")
+    def _check_recipe(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        value = proposal["value"]
+        return _to_dict(value) if value else {}
+
+    @traitlets.observe("recipe")
+    def _push_recipe(self, change: dict[str, Any]) -> None:
+        if not self._updating:
+            self._send_message(Message({"type": "recipe", "recipe": change["new"]}))
+
+    def result(self) -> Image.Image:
+        """Colorize the image at full size with the current recipe.
+
+        Raises:
+            ColorzooError: The pad has no image, or the recipe does not match the image.
+        """
+        opened = self._session.opened
+        # if the hashes differ, the user opened another image
+        is_own = opened is None or opened.sha256 == self._image_sha256
+        image = self._image if is_own or opened is None else opened.decode()
+        if image is None:
+            raise ColorzooError("the pad has no image. Pass an image to Pad, or drop an image onto the pad.")
+        recipe = Recipe.from_json(self.recipe)
+        reference = None if self._session.reference is None else self._session.reference.rgb
+        colorizer = self.studio.pool.get(recipe.model)
+        colored = colorizer.colorize(image, recipe, reference=reference)
+        return to_pil(colored.levels(), colored.source(image))
+
+    def close(self) -> None:
+        """Close the drawing pad and free its resources."""
+        self.studio.close()
+        super().close()
+
+    def _offer(self, image: str | Path | Image.Image | NDArray[Any]) -> str:
+        """Set the image that the drawing pad opens, and return the SHA-256 of its file."""
+        self._image = read_image(image)  # raises an error here if the image is invalid
+        path = Path(image) if isinstance(image, str | Path) else None
+        data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
+        self.studio.offer(data, "image.png" if path is None else path.name)
+        return sha256(data).hexdigest()
+
+    def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:
+        """Process a message from the browser; responses are sent from other threads."""
+        message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
+        if message.type == "ready":  # the cell was displayed, for the first time or again
+            self._session.connected = False
+            recipe = dict(self.recipe) or None
+            self._session = self.studio.connect(self._session.id, self._send_message, recipe)
+            return
+        if message.type == "color":
+            self._updating = True  # a recipe from an edit is not sent back
+            try:
+                with suppress(GuidanceError, traitlets.TraitError):  # the response reports the error
+                    self.recipe = cast(Any, message.body.get("recipe"))
+            finally:
+                self._updating = False
+        self.studio.handle(self._session, message, self._send_message)
+
+    def _send_message(self, message: Message) -> None:
+        self.send(message.body, list(message.buffers))
+
+
+def _to_dict(recipe: RecipeLike) -> dict[str, Any]:
+    return (recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)).to_dict()

@@ -1,0 +1,361 @@
+"""Video encoding, and muxing of the result with the audio of the source."""
+
+from __future__ import annotations
+
+import heapq
+import re
+import struct
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from colorzoo.apps.video.clock import Clock, PacketClock
+from colorzoo.apps.video.frames import VideoError
+from colorzoo.apps.video.other_streams import OtherStreams
+from colorzoo.apps.video.planes import FULL_RANGE, Layout
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, add_provenance
+from colorzoo.image_io.video_stream import import_av, main_video_stream, open_media
+
+CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
+CONTAINERS = {
+    ".mp4": ("h264", "hevc"),
+    ".mov": ("h264", "hevc"),
+    ".mkv": ("h264", "hevc", "vp9", "ffv1"),
+    ".webm": ("vp9",),
+}
+_CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, visually lossless
+_PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
+_STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
+_CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
+_PADDING = "\x01" * 14  # end of the track name, replaced by the two elements of the display size
+_UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
+_MATROSKA = (".mkv", ".webm")
+_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Codec and quality of a video.
+
+    Attributes:
+        codec: A key of `CODECS`.
+        crf: Constant rate factor; lower values give higher quality. None uses the default of the codec.
+        sound: Whether the output contains the sound of the source.
+    """
+
+    codec: str
+    crf: int | None = None
+    sound: bool = True
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """Properties of the encoded video stream.
+
+    Attributes:
+        encoding: Codec and quality.
+        width: Width of the stored source frames in pixels, before rotation.
+        height: Height of the stored source frames in pixels, before rotation.
+        layout: Pixel format and color matrix.
+        time_base: Unit of the timestamps in seconds.
+        rate: Mean number of frames per second.
+        tags: FFmpeg codes of the color range, matrix, primaries and transfer function, by the attribute name
+            of PyAV's codec context.
+        aspect: Pixel aspect ratio; None if the source does not specify it.
+        matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty without a
+            display matrix.
+        light: HDR parameters in the syntax of x264 or x265; empty without HDR metadata.
+    """
+
+    encoding: Encoding
+    width: int
+    height: int
+    layout: Layout
+    time_base: Fraction
+    rate: Fraction
+    tags: dict[str, int]
+    aspect: Fraction | None
+    matrix: tuple[int, ...] = ()
+    light: str = ""
+
+    @property
+    def needs_display_size(self) -> bool:
+        """Whether `join_parts` must write the pixel aspect ratio into the container.
+
+        This is the case for VP9 and FFV1, because PyAV cannot write the ratio into their containers.
+        """
+        return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
+
+    def add_to(self, container: Any) -> Any:
+        """Add the video stream to an output container, and return the stream."""
+        codec = self.encoding.codec
+        crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
+        options = {} if crf is None else {"crf": str(crf)}
+        if codec == "h264":
+            options |= {"preset": _PRESET, "x264-params": self.light}
+        elif codec == "hevc":
+            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
+        elif codec == "vp9":
+            options |= {"cpu-used": "4", "row-mt": "1"}
+        stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.layout.name
+        context = stream.codec_context
+        context.time_base = self.time_base
+        context.flags |= import_av().codec.context.Flags.global_header  # required by all containers
+        if codec != "ffv1":
+            context.max_b_frames = 0  # shots can only be joined if decoding order equals display order
+        if codec == "vp9":
+            context.bit_rate = 0  # no bit rate limit; only the crf determines the quality
+        for name, value in self.tags.items():
+            setattr(context, name, value)
+        if self.aspect:
+            context.sample_aspect_ratio = self.aspect
+        if self.matrix:
+            stream.set_display_matrix(self.matrix)
+        return stream
+
+
+def side_data_of(frame: Any) -> dict[str, bytes]:
+    """Return a dict that maps types of side data, such as HDR metadata, to bytes.
+
+    The result is empty if PyAV does not support one of the types.
+
+    Args:
+        frame: PyAV frame.
+    """
+    try:
+        return {data.type.name: bytes(data) for data in frame.side_data}
+    except ValueError:
+        return {}
+
+
+def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
+    """Return the HDR parameters of an encoder, and notes for the user on dropped metadata.
+
+    The parameters have the syntax of x264 and x265. For other codecs, HDR metadata is dropped.
+
+    Args:
+        side_data: Side data of a frame; see `side_data_of`.
+        codec: A key of `CODECS`.
+    """
+    display = _mastering_display(side_data.get("MASTERING_DISPLAY_METADATA", b""))
+    level = side_data.get("CONTENT_LIGHT_LEVEL", b"")
+    if codec not in ("h264", "hevc"):
+        return "", ["HDR metadata of the frames is dropped"] if display or level else []
+    names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
+    params = [f"{names[0]}={display}"] if display else []
+    params += [f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}"] if level else []
+    return ":".join(params), []
+
+
+def _mastering_display(data: bytes) -> str:
+    """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
+    if not data:
+        return ""
+    values = struct.unpack_from("22i", data)
+    red, green, blue, white, light = (
+        [round(values[place + i] / (values[place + i + 1] or 1) * unit) for i in (0, 2)]
+        for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
+    )
+    colors = zip("GBR", (green, blue, red), strict=True)
+    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum before the maximum
+    return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Convert I/O and encoder errors in a ``with`` block to `VideoError`."""
+    try:
+        yield
+    except (OSError, import_av().FFmpegError) as error:
+        raise VideoError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def choose_encoding(out: Path, codec: str | None, crf: int | None, *, sound: bool = True) -> Encoding:
+    """Return the encoding of an output file.
+
+    Args:
+        out: Output file, whose extension determines the container and the default codec.
+        codec: A key of `CODECS`; None selects the default codec of the extension.
+        crf: Constant rate factor; None selects the default of the codec.
+        sound: Whether the output contains the sound of the source.
+
+    Raises:
+        VideoError: The extension is unknown, or the container does not support the codec.
+    """
+    codecs = CONTAINERS.get(out.suffix.lower())
+    if codecs is None:
+        known = " ".join(CONTAINERS)
+        raise VideoError(f"{out}: the extension must be one of {known}, got {out.suffix or 'none'}")
+    codec = codec or codecs[0]
+    if codec not in codecs:
+        raise VideoError(f"{out}: --codec must be {' or '.join(codecs)} for {out.suffix}, got {codec}")
+    return Encoding(codec, crf, sound)
+
+
+def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
+    """Return the pixel format of the output, and notes for the user on lost properties.
+
+    Args:
+        source: Pixel format of the source.
+        gray: Whether the source has no chroma planes, as in gray video and RGB video.
+        size: Width and height of the frames in pixels.
+        codec: A key of `CODECS`.
+    """
+    notes = []
+    across, down = (2, 2) if gray else (source.across, source.down)
+    if size[0] % across or size[1] % down:
+        across, down = 1, 1
+        notes.append("written as 4:4:4 because width or height is odd; some players support only 4:2:0")
+    known = {form.name for form in import_av().Codec(CODECS[codec], "w").video_formats}
+    for bits in (min(source.bits, 10), 8):
+        layout = Layout(across, down, bits, source.full, source.matrix)
+        if layout.name in known:
+            break
+    if layout.bits < source.bits:
+        notes.append(f"reduced from {source.bits} to {layout.bits} bits")
+    return layout, notes
+
+
+def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
+    """Return the color tags of the output stream; see `StreamPlan`.
+
+    Args:
+        frame: PyAV frame of the source, which provides the primaries and the transfer function.
+        layout: Pixel format of the output, which provides the color matrix and range.
+    """
+    return {
+        "color_range": FULL_RANGE if layout.full else 1,
+        "colorspace": layout.matrix,
+        "color_primaries": int(frame.color_primaries),
+        "color_trc": int(frame.color_trc),
+    }
+
+
+def join_parts(
+    source: Path,
+    parts: Sequence[Path],
+    result: Path,
+    plan: StreamPlan,
+    clock: Clock,
+    last: int,
+    origin: ImageProvenance | None,
+) -> list[str]:
+    """Join the colorized shots, and add the other source streams.
+
+    The streams are copied. Sound is converted only if the container does not support its codec.
+
+    Args:
+        source: Source video with audio, subtitles, cover art, chapters and metadata to copy.
+        parts: Colorized shots in order.
+        result: Output file.
+        plan: Properties of the video stream.
+        clock: Clock of the source.
+        last: Duration of the last frame in units of the time base.
+        origin: Provenance of the result. An MP4 file stores it as XMP; a Matroska file stores only the source
+            type, as a tag. None stores no provenance.
+
+    Returns:
+        Notes on streams that were not copied or not copied completely.
+
+    Raises:
+        VideoError: The output file cannot be written.
+    """
+    is_matroska = result.suffix.lower() in _MATROSKA
+    # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
+    options = {"avoid_negative_ts": "disabled"}
+    if is_matroska:
+        options["default_mode"] = "passthrough"
+    if plan.needs_display_size:
+        options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
+    with write_errors(result), open_media(source) as original:
+        main = main_video_stream(original)
+        streams = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
+        with streams.open_output(result, options) as target:
+            video = plan.add_to(target)
+            added = {main.index: video} | streams.add_to(target)
+            for index, stream in added.items():
+                stream.disposition = original.streams[index].disposition
+                stream.metadata.update(_stream_tags(original.streams[index]))
+            if plan.needs_display_size:
+                video.metadata["title"] = video.metadata.get("title", "") + _PADDING
+            target.metadata.update(
+                {key: value for key, value in original.metadata.items() if key.lower() not in _CONTAINER_TAGS}
+            )
+            if origin is not None and is_matroska:
+                target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
+            target.set_chapters(original.chapters())
+            target.start_encoding()
+            with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
+                others = streams.packets(PacketClock(clock, main.index))
+                for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
+                    target.mux_one(packet)
+        if plan.needs_display_size and plan.aspect:
+            _set_display_size(result, round(plan.width * plan.aspect), plan.height)
+    if origin is not None and not is_matroska:
+        with write_errors(result), result.open("ab") as file:
+            file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
+    return streams.notes
+
+
+def _xmp_box(packet: bytes) -> bytes:
+    """Return the XMP box for an MP4 or QuickTime file (XMP specification, part 3)."""
+    return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
+
+
+def _set_display_size(path: Path, width: int, height: int) -> None:
+    """Overwrite the padding of the track name with the display size of a Matroska video track.
+
+    FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
+    """
+    size = struct.pack(">2sBI2sBI", b"\x54\xb0", 0x84, width, b"\x54\xba", 0x84, height)
+    with path.open("r+b") as file:
+        head = file.read(2**16)
+        end = head.index(_PADDING.encode()) + len(_PADDING)
+        name = head.rindex(b"\x53\x6e", 0, end)  # followed by a length byte and the text
+        video = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, end)
+        if video is None:
+            raise VideoError(
+                f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
+            )
+        shorter = bytes([head[name + 2] - len(size)]) + head[name + 3 : end - len(size)]
+        start, length = video.start() + 1, head[video.start() + 1] & 0x7F
+        rest = head[start + 1 : start + 1 + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
+        file.seek(name + 2)
+        file.write(shorter + head[end:start] + bytes([0x80 | length + len(size)]) + size + rest)
+
+
+def _stream_tags(stream: Any) -> dict[str, str]:
+    """Return the metadata tags of a stream, except tags about the source encoding."""
+    tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
+    if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
+        tags["title"] = stream.metadata["name"]
+    return tags
+
+
+def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
+    """Yield the packets of all parts with durations up to the next packet.
+
+    The last packet has a duration of ``last`` units of the time base.
+    """
+    waiting: Any = None
+    for part in parts:
+        with open_media(part) as container:
+            for packet in container.demux(video=0):
+                if not packet.size:
+                    continue
+                packet.stream = stream
+                packet.dts = (
+                    packet.pts
+                )  # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                if waiting is not None:
+                    waiting.duration = packet.pts - waiting.pts
+                    yield waiting
+                waiting = packet
+    if waiting is not None:
+        waiting.duration = round(last * time_base / waiting.time_base)
+        yield waiting

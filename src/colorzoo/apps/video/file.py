@@ -1,0 +1,331 @@
+"""Video files: decoding of frames, and encoding of colorized frames shot by shot.
+
+Damaged packets are skipped and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.apps.video.clock import Clock, Section
+from colorzoo.apps.video.encoding import (
+    Encoding,
+    StreamPlan,
+    join_parts,
+    light_params,
+    output_layout,
+    side_data_of,
+    tags_of,
+    write_errors,
+)
+from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.planes import (
+    Layout,
+    colored_planes,
+    is_rgb,
+    layout_of,
+    lightness_of,
+    read_luma,
+    samples,
+)
+from colorzoo.files import sha256_of
+from colorzoo.guidance.border import Rectangle
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream, open_media
+
+_DEFAULT_RATE = Fraction(25)
+_COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated
+
+
+@dataclass(frozen=True)
+class FileImage:
+    """Decoded frame of a video file.
+
+    Attributes:
+        decoded: PyAV frame.
+        pts: Timestamp in units of the stream's time base.
+        turns: Number of counterclockwise quarter turns that make the frame upright.
+    """
+
+    decoded: Any
+    pts: int
+    turns: int
+
+    def lightness(self) -> Tensor:
+        """Return the upright lightness ``(1, 1, H, W)`` at full size."""
+        lightness = lightness_of(read_luma(self.decoded), layout_of(self.decoded))
+        return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
+
+    def levels(self) -> NDArray[np.uint8]:
+        """Return the upright 8-bit RGB image ``(H, W, 3)``."""
+        return np.rot90(frame_to_rgb(self.decoded), self.turns)
+
+    def luma(self, layout: Layout) -> NDArray[Any]:
+        """Return the luma Y' ``(H, W)`` of the stored frame, with the bit depth of ``layout``."""
+        own = layout_of(self.decoded)
+        luma = read_luma(self.decoded)
+        if own.bits == layout.bits:
+            return luma
+        levels = luma * (layout.luma_scale[1] / own.luma_scale[1])
+        return np.rint(levels).astype(np.uint8 if layout.bits == 8 else np.uint16)
+
+    def gray(self) -> NDArray[np.uint8]:
+        """Return the upright 8-bit luma Y' ``(H, W)``."""
+        luma, bits = read_luma(self.decoded), layout_of(self.decoded).bits
+        return np.rot90(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8), self.turns)
+
+
+class VideoFile:
+    """Video file to colorize.
+
+    Args:
+        path: Path of the file.
+        encoding: Encoding of the result.
+
+    Raises:
+        VideoError: PyAV is not installed, or the file cannot be decoded as a video.
+    """
+
+    extension = ".nut"  # this container supports all codecs and time bases
+
+    def __init__(self, path: Path, encoding: Encoding) -> None:
+        self.path, self._encoding = path, encoding
+        self.issues = ReadIssues()
+        self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
+        self._av = import_av()
+        try:
+            with open_media(path) as container:
+                stream = main_video_stream(container)
+                if stream is None:
+                    raise VideoError(f"{path} must be a video, but it has no video stream")
+                self._time_base = stream.time_base
+                self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+                self._aspect = stream.sample_aspect_ratio
+                declared = stream.duration or 0
+                self._duration = declared * stream.time_base or Fraction(container.duration or 0, 1_000_000)
+                self._frames = stream.frames or round(self._duration * self._rate) or None
+                self._codec = stream.codec_context.name
+                # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
+                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+                flags = self._av.format.Flags(container.format.flags)
+                self._clock = Clock(self._av.format.Flags.ts_discont in flags)
+            self._first = next(self._decoded())
+            read_luma(self._first)  # raises an error if the pixel format cannot be converted
+        except (self._av.FFmpegError, OSError) as error:
+            raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
+        except StopIteration:
+            raise VideoError(f"{path} contains no frame that can be decoded") from None
+
+    @cached_property
+    def plan(self) -> StreamPlan:
+        """Properties of the output stream."""
+        first = self._first
+        layout = layout_of(first)
+        gray = len(first.format.components) < 3 or is_rgb(first.format)
+        size = (first.width, first.height)
+        out, notes = output_layout(layout, gray, size, self._encoding.codec)
+        if first.interlaced_frame:
+            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
+        if self._has_alpha or any(part.is_alpha for part in first.format.components):
+            notes.append("transparency is dropped")
+        side_data = side_data_of(first)
+        light, lost = light_params(side_data, self._encoding.codec)
+        notes += lost
+        self.issues.notes += notes
+        return StreamPlan(
+            self._encoding,
+            *size,
+            out,
+            self._time_base,
+            self._rate,
+            tags_of(first, out),
+            self._aspect,
+            tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()),
+            light,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return frame size, frame count, frame rate, and formats of source and result."""
+        plan = self.plan
+        return {
+            "width": plan.width,
+            "height": plan.height,
+            "frames": self._frames,
+            "rate": float(self._rate),
+            "from": f"{self._codec} {self._first.format.name}",
+            "to": f"{self._encoding.codec} {plan.layout.name}",
+        }
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        return sha256_of(self.path)
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Yield all decoded frames in order; record damaged packets in the attribute ``issues``."""
+        self.issues.broken.clear()
+        self._clock = Clock(self._clock.can_jump_ahead)
+        turns = round(self._first.rotation / 90) % 4
+        for number, (decoded, pts) in enumerate(self._timed(self._decoded())):
+            stamp = _time_code(pts * self._time_base)
+            if decoded.is_corrupt:
+                self.issues.broken.append(stamp)
+            yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns))
+        last, duration = self._last
+        end = last + (duration or self._usual_duration())
+        length = (end - (self._first.pts or 0)) * self._time_base
+        is_joined = len(self._clock.sections) > 1  # the declared duration is the duration of one section
+        if length < _COMPLETE * self._duration and not is_joined:
+            self.issues.incomplete = (
+                f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
+            )
+
+    def result(self, path: Path) -> VideoFile:
+        """Open the colorized video at ``path`` for reading."""
+        return VideoFile(path, self._encoding)
+
+    def part(self, path: Path) -> FilePart:
+        """Return an encoder that writes one shot to the file ``path``."""
+        return FilePart(path, self.plan)
+
+    def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
+        """Write the result: the joined shots, the source's other streams and the provenance.
+
+        Args:
+            parts: Files of the shots, in order.
+            result: Output file.
+            origin: Provenance of the result; None stores no provenance.
+        """
+        last = self._last[1] or self._usual_duration()
+        self.issues.notes += join_parts(self.path, parts, result, self.plan, self._clock, last, origin)
+
+    def _decoded(self) -> Iterator[Any]:
+        """Yield the decoded frames; add packets that cannot be decoded to ``issues``."""
+        with open_media(self.path) as container:
+            stream = main_video_stream(container)
+            # with several threads, a decoder reports errors for the wrong packets
+            stream.codec_context.thread_count = 1
+            for packet in self._packets(container, stream):
+                if packet.pts is not None and packet.pts > self._last[0]:
+                    self._last = packet.pts, packet.duration or 0
+                try:
+                    yield from stream.codec_context.decode(packet)
+                except self._av.FFmpegError:
+                    self.issues.broken.append(_time_code((packet.pts or 0) * self._time_base))
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        try:
+            yield from container.demux(stream)
+        except self._av.FFmpegError as error:
+            self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
+            yield self._av.Packet()  # an empty packet flushes the decoder
+
+    def _timed(self, frames: Iterator[Any]) -> Iterator[tuple[Any, int]]:
+        """Yield frames with increasing timestamps; record jumps of the clock in ``_clock``."""
+        clock, stored, end, pts = self._clock, None, 0, None
+        for frame in frames:
+            wanted = end
+            if frame.pts is not None:
+                time = frame.pts * self._time_base
+                if clock.jumps(time, stored):
+                    start = end * self._time_base
+                    clock.sections.append(Section(start - time, start))
+                stored = time
+                wanted = frame.pts + round(clock.sections[-1].offset / self._time_base)
+            pts = wanted if pts is None else max(wanted, pts + 1)
+            end = pts + (frame.duration or self._usual_duration())
+            yield frame, pts
+
+    def _usual_duration(self) -> int:
+        """Return the mean frame duration in units of the time base."""
+        return round(1 / float(self._rate * self._time_base))
+
+    def _sized(self, decoded: Any) -> Any:
+        first = self._first
+        if (decoded.width, decoded.height) == (first.width, first.height):
+            return decoded
+        return decoded.reformat(width=first.width, height=first.height)
+
+
+class FilePart:
+    """Encoder for the frames of one shot.
+
+    Args:
+        path: Output file of the shot.
+        plan: Properties of the output stream.
+    """
+
+    def __init__(self, path: Path, plan: StreamPlan) -> None:
+        self._av, self._plan, self._path = import_av(), plan, path
+        with write_errors(path):
+            self._container = open_media(path, "w", format="nut")
+            self._stream = plan.add_to(self._container)
+
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        """Encode a frame.
+
+        Args:
+            frame: Source frame.
+            ab: ``(2, h, w)`` colors of the frame in CIE units.
+            inside: Part of the frame that ``ab`` covers; pixels outside stay gray. None if ``ab`` covers the
+                whole frame.
+        """
+        plan, image = self._plan, frame.image
+        luma = image.luma(plan.layout)
+        size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
+        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -image.turns, (1, 2)))
+        made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
+        fill(made, colored_planes(luma, stored, plan.layout), plan.layout.bits)
+        made.pts, made.time_base = image.pts, plan.time_base
+        with write_errors(self._path):
+            self._container.mux(self._stream.encode(made))
+
+    def close(self) -> None:
+        """Flush the encoder and close the file."""
+        with write_errors(self._path):
+            self._container.mux(self._stream.encode())
+            self._container.close()
+
+
+def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
+    """Resize ab to the full frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
+    inside = inside or Rectangle(0, 0, size[1], size[0])
+    width, height = inside[2:]
+    part = np.empty((2, height, width), np.float32)
+    # resizing each channel is three times as fast as resizing both channels at once
+    for small, enlarged in zip(ab.numpy(), part, strict=True):
+        cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
+    if (height, width) == size:
+        return part
+    whole = np.zeros((2, *size), np.float32)
+    whole[:, *inside.slices] = part
+    return whole
+
+
+def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
+    """Copy the planes Y', Cb and Cr into a PyAV frame.
+
+    Args:
+        frame: Destination.
+        planes: Planes with the sizes of the frame's planes.
+        bits: Bits per sample.
+    """
+    for plane, content in zip(frame.planes, planes, strict=True):
+        samples(plane, bits)[:] = content
+
+
+def _time_code(seconds: Fraction) -> str:
+    """Format a time as hours, minutes, seconds and milliseconds, such as ``1:02:03.450``."""
+    minutes, rest = divmod(round(abs(seconds) * 1000), 60_000)
+    sign = "-" if seconds < 0 else ""
+    return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"

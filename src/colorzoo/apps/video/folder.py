@@ -1,0 +1,166 @@
+"""Folders of frames as video sources, in natural order of the file names.
+
+Each output file has the name of its source file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.errors import ImageError
+from colorzoo.files import sha256_of
+from colorzoo.guidance.border import Rectangle
+from colorzoo.image_io.find import result_name, visible_entries
+from colorzoo.image_io.formats import READABLE
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
+from colorzoo.inference.border import Surroundings
+from colorzoo.inference.full_size import full_lightness, join
+
+
+@dataclass(frozen=True)
+class FolderImage:
+    """Frame from an image file.
+
+    Attributes:
+        image: Decoded image.
+        name: Name of the output file.
+    """
+
+    image: RasterImage
+    name: str
+
+    def lightness(self) -> Tensor:
+        """Return the lightness ``(1, 1, H, W)`` at full size."""
+        return full_lightness(self.image.levels)
+
+    def levels(self) -> Levels:
+        """Return the RGB image ``(H, W, 3)``."""
+        return as_rgb(self.image.levels)
+
+    def gray(self) -> NDArray[np.uint8]:
+        """Return the mean of the color channels as 8-bit gray ``(H, W)``."""
+        gray: NDArray[np.uint8] = (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
+        return gray
+
+
+class FrameFolder:
+    """Folder of frames to colorize.
+
+    Args:
+        path: Path of the folder.
+
+    Raises:
+        VideoError: The folder contains no readable image.
+    """
+
+    extension = ""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.issues = ReadIssues()
+        self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
+        if not self.files:
+            raise VideoError(f"{path} contains no image in a supported format. Convert the frames to PNG.")
+        self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
+        if self._first is None:
+            raise VideoError(f"no image file in {path} can be read. Replace the damaged files.")
+
+    def describe(self) -> dict[str, Any]:
+        """Return the frame size, frame count, and formats of the source and the result."""
+        assert self._first is not None
+        width, height = self._first.size
+        return {
+            "width": width,
+            "height": height,
+            "frames": len(self.files),
+            "from": "a folder of images",
+            "to": "a folder of images",
+        }
+
+    def digest(self) -> str:
+        """Return a hash of the names and contents of all files."""
+        found = hashlib.sha256()
+        for file in self.files:
+            found.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
+        return found.hexdigest()
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Yield all images in order; record unreadable images in the attribute ``issues``."""
+        self.issues.broken.clear()
+        number = 0
+        for file in self.files:
+            found = _read(file)
+            if found is None:
+                self.issues.broken.append(file.name)
+                continue
+            yield VideoFrame(number, file.name, FolderImage(found, result_name(file)))
+            number += 1
+
+    def result(self, path: Path) -> FrameFolder:
+        """Open the folder of colorized frames at ``path`` for reading."""
+        return FrameFolder(path)
+
+    def part(self, path: Path) -> FolderPart:
+        """Return a writer that stores the frames of one shot in the folder ``path``."""
+        return FolderPart(path)
+
+    def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
+        """Move the frames of all shots into one folder.
+
+        Args:
+            parts: Folders of the shots, in order.
+            result: Output folder.
+            origin: Ignored; accepted for compatibility with `VideoFile.join`.
+        """
+        del origin
+        try:
+            result.mkdir(exist_ok=True)
+            for part in parts:
+                for file in sorted(part.iterdir()) if part.exists() else ():
+                    file.replace(result / file.name)
+        except OSError as error:
+            raise VideoError(f"{result} cannot be written: {error.strerror}") from error
+
+
+class FolderPart:
+    """Writer for the frames of one shot.
+
+    Args:
+        path: Output folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir(exist_ok=True)
+
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        """Write a frame in the format of its source; see `colorzoo.apps.video.file.FilePart.write`."""
+        shown, whole = frame.image, frame.image.lightness()[0, 0]
+        surroundings = None if inside is None else Surroundings(whole, inside)
+        lightness = whole if inside is None else whole[inside.slices]
+        rgb = join(lightness, ab)
+        if surroundings is not None:
+            rgb = surroundings.around(rgb, None)
+        write_image(self._path / shown.name, rgb, shown.image, overwrite=True)
+
+    def close(self) -> None:
+        """Do nothing, because `write` writes each frame completely."""
+
+
+def _read(file: Path) -> RasterImage | None:
+    try:
+        return read_image(file)
+    except ImageError:
+        return None

@@ -1,0 +1,55 @@
+"""Report entries for the shots of a colorized video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from colorzoo.apps.video.run import Shot, Source, chosen_frames
+from colorzoo.batch.report import Entry, shown
+from colorzoo.image_io.find import absolute
+from colorzoo.image_io.provenance import ImageProvenance
+
+
+def shot_entries(
+    source: Source,
+    out: Path,
+    shots: Sequence[Shot],
+    origin: ImageProvenance,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Entry]:
+    """Return a report entry for each shot, with a thumbnail of the middle frame.
+
+    Args:
+        source: Source video.
+        out: Colorized video; read up to the middle frame of the last shot.
+        shots: Shots of the video.
+        origin: Provenance of the result.
+        advance: Function called after each shot, for a progress bar.
+
+    Raises:
+        VideoError: The colorized video cannot be read, or has fewer frames than its shots require.
+    """
+    result = source.result(out)
+    digest = result.digest()
+    entries = []
+    middles = {shot.first + shot.count // 2: shot for shot in shots}
+    for frame in chosen_frames(result, middles.keys()):
+        shot = middles[frame.number]
+        entry = Entry(
+            absolute(source.path),
+            absolute(out),
+            model=origin.model,
+            source_sha256=origin.source,
+            result_sha256=digest,
+            border=shot.border,
+            notes="; ".join(shot.notes),
+            first_frame=shot.first,
+            last_frame=shot.last,
+            shown_frame=frame.number,
+            first_time=shot.start,
+            last_time=shot.end,
+        )
+        entries.append(shown(entry, frame.image.levels(), entry.border))
+        advance()
+    return entries

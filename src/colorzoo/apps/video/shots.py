@@ -1,0 +1,77 @@
+"""Shot boundary detection.
+
+A frame starts a shot if it passes two tests: the histograms of its quadrants differ from the histograms of
+the previous frame, and the two frames are uncorrelated. One test alone is not sufficient, because fast
+motion also makes frames uncorrelated, and a flash also changes the histograms.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.apps.video.frames import VideoFrame
+
+_SIZE = (64, 36)
+_BINS = 32
+_MIN_CHANGE = 0.2  # threshold of the histogram distance, measured on joined clips (docs/video.md)
+_MAX_CORRELATION = 0.6
+
+
+class ShotDetector:
+    """Detector of the first frame of each shot.
+
+    Frames must be passed in order, because each frame is compared with the previous frame.
+    """
+
+    def __init__(self) -> None:
+        # previous frame and its histograms
+        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
+        self._shape: tuple[int, ...] = ()
+
+    def starts(self, frame: VideoFrame) -> bool:
+        """Return whether a frame starts a shot.
+
+        A shot starts at the first frame, after a cut, and when the frame size changes.
+        """
+        gray = frame.image.gray()
+        before, self._shape = self._shape, gray.shape
+        return self.is_cut(gray) or gray.shape != before
+
+    def is_cut(self, gray: NDArray[np.uint8]) -> bool:
+        """Return whether a frame follows a cut; True for the first frame.
+
+        Args:
+            gray: Gray frame ``(H, W)`` at any size.
+        """
+        small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+        histograms = _histograms(small)
+        before, self._last = self._last, (small, histograms)
+        if before is None:
+            return True
+        last = before[0]
+        return _change(before[1], histograms) > _MIN_CHANGE and _correlation(last, small) < _MAX_CORRELATION
+
+
+def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the histogram distance between two frames, averaged over quadrants, in [0, 1]."""
+    return float(np.abs(first - second).sum(axis=1).mean() / 2)
+
+
+def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the correlation of two frames, in [-1, 1]; 0 if one frame is uniform."""
+    a, b = first - first.mean(), second - second.mean()
+    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / size if size > 1 else 0.0
+
+
+def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    rows, columns = image.shape[0] // 2, image.shape[1] // 2
+    quarters = (image[top : top + rows, left : left + columns] for top in (0, rows) for left in (0, columns))
+    counts = [cv2.calcHist([quarter], [0], None, [_BINS], [0, 256]) for quarter in quarters]
+    wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
+    weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
+    smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
+    shares: NDArray[np.float64] = smooth / smooth.sum(axis=1, keepdims=True)
+    return shares

@@ -1,3 +1,0 @@
-from colorzoo.studio.widget import Pad as Pad
-
-__all__ = ["Pad"]

@@ -1,0 +1,157 @@
+"""`colorzoo colorize` with drawings: the default model, palettes, flats, errors, and repeated runs."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import colorzoo
+from colorzoo.apps.cli.main import main
+from colorzoo.image_io.provenance import read_provenance
+
+CPU = ["--device", "cpu"]
+
+
+@pytest.fixture
+def drawing(tmp_path: Path) -> Path:
+    """Write a house with a door, 240 x 200 pixels."""
+    image = Image.new("L", (240, 200), 255)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((60, 90, 180, 180), outline=0, width=3)
+    draw.line((50, 90, 120, 30, 190, 90, 50, 90), fill=0, width=3)
+    draw.rectangle((105, 130, 135, 180), outline=0, width=3)
+    path = tmp_path / "house.png"
+    image.save(path)
+    return path
+
+
+def colorized(path: Path, *options: str) -> np.ndarray:
+    out = path.with_name("out.png")
+    assert main(["colorize", str(path), "-o", str(out), "--overwrite", *CPU, *options]) == 0
+    with Image.open(out) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def test_drawing_is_recognized_and_the_model_is_named(
+    drawing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    default = colorized(drawing)
+    assert "(colorzoo2026_drawing)" in capsys.readouterr().out
+    assert np.array_equal(default, colorized(drawing, "--model", "colorzoo2026_drawing"))
+    assert np.array_equal(default, np.asarray(colorzoo.colorize(drawing, device="cpu").convert("RGB")))
+
+
+def test_model_option_and_guidance_for_photos_override_the_recognition(
+    drawing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not np.array_equal(colorized(drawing), colorized(drawing, "--model", "colorzoo2026"))
+    colorized(drawing, "--saturation", "0.2")
+    assert "(colorzoo2026" in (printed := capsys.readouterr().out.splitlines()[-1])
+    assert "drawing" not in printed
+
+
+def test_text_is_not_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = Image.new("L", (400, 300), 255)
+    draw = ImageDraw.Draw(image)
+    for row in range(15):
+        draw.text((20, 15 + 18 * row), "The quick brown fox jumps over the lazy dog. " * 2, fill=0)
+    path = tmp_path / "text.png"
+    image.save(path)
+    colorized(path)
+    assert "colorzoo2026_drawing" not in capsys.readouterr().out
+
+
+def test_second_run_skips_a_finished_drawing(drawing: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for expected in ("(colorzoo2026_drawing)", "already exists with the same source and settings"):
+        assert main(["colorize", str(drawing), *CPU]) == 0
+        assert expected in capsys.readouterr().out
+    assert main(["colorize", str(drawing), *CPU, "--variant", "1"]) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_palette_of_colors_or_of_an_image(drawing: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), "#2060c0").save(tmp_path / "blue.png")
+    for palette in ("#2060c0", str(tmp_path / "blue.png")):
+        result = colorized(drawing, "--palette", palette)
+        assert np.abs(result[100:125, 65:100].astype(int) - (0x20, 0x60, 0xC0)).max() <= 2
+
+
+def test_flats_have_no_lines(drawing: Path) -> None:
+    result = colorized(drawing, "--flats", "--point", "120,110=#c04020", "--point", "5,5=#80a0ff")
+    assert result.min() > 0
+    assert result[110, 120].tolist() == [0xC0, 0x40, 0x20]
+
+
+def test_settings_for_drawings_add_a_note_for_models_of_photos(
+    drawing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colorized(drawing, "--flats", "--model", "colorzoo2026")
+    assert "colorzoo2026 does not use the settings for drawings" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--palette", "#12,nothing"], "--palette must be colors such as"),
+        (["--gap", "-1"], "--gap"),
+    ],
+)
+def test_invalid_options_for_drawings_give_one_line_and_exit_code_2(
+    drawing: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(["colorize", str(drawing), "-o", str(drawing.with_name("x.png")), *CPU, *options])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not drawing.with_name("x.png").exists()
+
+
+def layers_of(path: Path) -> dict[str, Image.Image]:
+    """Return the layers of an OpenRaster file by name, the lowest first, and its composite."""
+    with zipfile.ZipFile(path) as pack:
+        stack = ElementTree.fromstring(pack.read("stack.xml"))
+        names = {str(each.get("name")): str(each.get("src")) for each in reversed(list(stack.iter("layer")))}
+        names["merged"] = "mergedimage.png"
+        return {name: Image.open(pack.open(source)).convert("RGBA") for name, source in names.items()}
+
+
+@pytest.mark.parametrize("more", [[], ["--shading"]])
+def test_ora_contains_flats_shading_and_lines(drawing: Path, tmp_path: Path, more: list[str]) -> None:
+    page = tmp_path / "page.ora"
+    assert main(["colorize", str(drawing), "-o", str(page), *CPU, *more]) == 0
+    layers = layers_of(page)
+    merged = layers.pop("merged")
+    assert list(layers) == ["Flats", *(["Shading"] if more else []), "Lines"]
+    expected = colorized(drawing, *more)
+    assert np.array_equal(np.asarray(merged)[..., :3], expected)
+    composite = Image.new("RGBA", merged.size)
+    for layer in layers.values():
+        composite = Image.alpha_composite(composite, layer)
+    difference = np.asarray(composite)[..., :3].astype(int) - expected
+    assert np.abs(difference).max() <= 1
+    flats = np.asarray(layers["Flats"])[..., :3]
+    assert np.array_equal(flats, colorized(drawing, "--flats"))
+    assert len(np.unique(flats.reshape(-1, 3), axis=0)) < 9
+
+
+def test_ora_of_a_photo_has_a_color_layer_and_its_provenance_in_a_sidecar(tmp_path: Path) -> None:
+    levels = np.linspace(30, 220, 96 * 80).reshape(80, 96).astype(np.uint8)
+    photo, page = tmp_path / "photo.png", tmp_path / "photo.ora"
+    Image.fromarray(levels).save(photo)
+    command = ["colorize", str(photo), "-o", str(page), "--model", "zhang2017_local_small", *CPU]
+    assert main([*command, "--point", "40,30=#c04020"]) == 0
+    layers = layers_of(page)
+    assert list(layers) == ["Photo", "Colors", "merged"]
+    assert np.array_equal(np.asarray(layers["Photo"])[..., 0], levels)
+    provenance = read_provenance(page)
+    assert provenance is not None
+    assert json.loads(provenance.recipe)["points"]
+    assert main(command) == 2  # the result exists

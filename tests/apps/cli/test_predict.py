@@ -1,0 +1,306 @@
+"""``colorzoo predict`` colorizes each image once, even with interruptions and several processes."""
+
+import hashlib
+import os
+import tarfile
+from contextlib import redirect_stderr
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from lightning.pytorch import Trainer
+from PIL import Image
+
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.cli.main import run_lightning as run
+from colorzoo.batch import runner
+from colorzoo.batch.bucket import ResultBucket
+from colorzoo.data import FolderDataModule
+from colorzoo.data.originals import relative_name
+from colorzoo.errors import DataError, ImageError, WeightsError
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.read import read_image
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.task import ColorizeTask
+from colorzoo.registry import load_task_class, model_card
+from colorzoo.settings import nest_arguments
+from colorzoo.testing.processes import in_processes
+from colorzoo.training import predicting
+from tiny_model import tiny_task
+
+NAME = "zhang2017_local_small"
+IMAGES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
+
+
+def gray(seed: int, size: tuple[int, int]) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def album(tmp_path) -> Path:
+    root = tmp_path / "album"
+    for folder in ("a", "b", "tarred"):
+        (root / folder).mkdir(parents=True)
+    gray(0, (90, 60)).save(root / "a" / "x.jpg", quality=95)
+    gray(1, (40, 56)).save(root / "a" / "x.png")
+    Image.fromarray(np.asarray(gray(2, (48, 50)), np.uint16) * 257).save(root / "b" / "deep.png")
+    gray(3, (30, 80)).save(root / "b" / "tall.webp", lossless=True)
+    gray(4, (50, 40)).save(root / "tarred" / "y.png")
+    with tarfile.open(root / "s.tar", "w") as archive:
+        archive.add(root / "tarred" / "y.png", "t/y.png")
+    (root / "tarred" / "y.png").unlink()
+    (root / "tarred").rmdir()
+    return root
+
+
+@pytest.fixture
+def colored(tmp_path, monkeypatch):
+    """Return a function that counts the images colorized by all processes since the previous call."""
+    log = tmp_path / "colored.txt"
+
+    def count() -> int:
+        found = len(log.read_text().split()) if log.exists() else 0
+        log.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(runner, "colorize", partial(logged_colorize, log))
+    return count
+
+
+def logged_colorize(log: Path, task: ColorizeTask) -> ColorizedImage:
+    result = colorize(task)
+    with log.open("a") as stream:
+        stream.write(f"{os.getpid()}\n")
+    return result
+
+
+def predict(root: Path, out: Path | str, *more: str) -> int:
+    settings = nest_arguments(load_task_class(model_card(NAME)), model_card(NAME).hparams)
+    model = [
+        f"--model.{group}.{key}={value}" for group, each in settings.items() for key, value in each.items()
+    ]
+    words = [
+        "--model=Zhang2017Local",
+        *model,
+        f"--init_from={NAME}",
+        f"--data.root={root}",
+        f"--output={out}",
+    ]
+    quiet = ["--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
+    return run(["predict", *words, "--data.num_workers=0", *quiet, *more])
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".done"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def trainer(folder: Path, **more) -> Trainer:
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(accelerator="cpu", default_root_dir=folder, enable_checkpointing=False, **quiet, **more)
+
+
+def predicted(root: Path, out: Path, *, workers: int = 0, **more) -> predicting.FullSizePrediction:
+    data = FolderDataModule(str(root), num_workers=workers)
+    task = predicting.FullSizePrediction(tiny_task(), data, str(out))
+    trainer(out.parent, **more).predict(task, return_predictions=False)
+    return task
+
+
+def decoded(files: dict[str, bytes]) -> dict[str, tuple]:
+    """Return pixels and metadata of files, without provenance."""
+    found = {}
+    for name, data in files.items():
+        image = read_image(data)
+        metadata = replace(image.metadata, xmp=None)
+        found[name] = image.rgb.tobytes(), image.bit_depth, metadata
+    return found
+
+
+def test_predict_results_equal_colorize_results(album, tmp_path):
+    assert predict(album, tmp_path / "out") == 0
+    found = results(tmp_path / "out")
+    assert sorted(found) == IMAGES
+    assert main(["colorize", str(album), "-o", str(tmp_path / "colorize"), "--model", NAME]) == 0
+    expected = results(tmp_path / "colorize")
+    assert found.pop("s.tar/t/y.png")
+    assert decoded(found) == decoded(expected)
+    source = hashlib.sha256((album / "a" / "x.jpg").read_bytes()).hexdigest()
+    for folder in ("out", "colorize"):
+        assert read_provenance(tmp_path / folder / "a" / "x.jpg").source == source
+
+
+def test_finished_results_are_skipped_until_content_or_settings_change(album, tmp_path, colored):
+    out = tmp_path / "out"
+    predicted(album, out)
+    assert colored() == 5
+    first = results(out)
+    assert predicted(album, out).summary.counts == {"skipped": 5}
+    gray(9, (40, 56)).save(album / "a" / "x.png")
+    (out / "b" / "deep.png").write_bytes(b"someone else wrote here")
+    (out / "b" / "tall.webp").unlink()
+    predicted(album, out)
+    assert colored() == 3
+    second = results(out)
+    assert {name for name in first if first[name] != second[name]} == {"a/x.png"}
+    task = predicting.FullSizePrediction(tiny_task(), FolderDataModule(str(album), num_workers=0), str(out))
+    task.model.model.network.unet.block1[0].bias.data += 1
+    trainer(tmp_path).predict(task, return_predictions=False)
+    assert colored() == 5
+    predicted(album, out)  # all results are from the other weights
+    assert colored() == 5
+    assert results(out) == second
+
+
+def test_results_with_equal_names_without_case_are_numbered(album, tmp_path):
+    for name in ("A.png", "a.png", "b.ppm", "b.ppm.png"):
+        gray(3, (24, 32)).save(album / name)
+    out = tmp_path / "out"
+    predicted(album, out)
+    names = [path.relative_to(out).as_posix() for path in out.rglob("*.png")]
+    assert len({name.lower() for name in names}) == len(names)
+    assert {"A.png", "a-2.png", "b.ppm.png", "b.ppm-2.png"} < set(names)
+    assert predicted(album, out).summary.counts == {"skipped": 9}
+
+
+def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
+    out = tmp_path / "out"
+    whole = (album / "a" / "x.jpg").read_bytes()
+    (album / "a" / "x.jpg").write_bytes(whole[:300])
+    (album / "b" / "empty.png").write_bytes(b"")
+    assert predict(album, out) == 1
+    assert sorted(results(out)) == sorted([*IMAGES[1:], "failed.txt"])
+    lines, errors = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
+    assert all(f"colorzoo: error: {line}\n" in errors for line in lines)
+    for line, name in zip(sorted(lines), ("a/x.jpg", "b/empty.png"), strict=True):
+        assert str(album / name) in line
+    (album / "a" / "x.jpg").write_bytes(whole)
+    (album / "b" / "empty.png").unlink()
+    assert predict(album, out) == 0
+    assert sorted(results(out)) == IMAGES
+
+
+def test_interrupted_predict_resumes(album, tmp_path, colored, monkeypatch):
+    out, write, written = tmp_path / "out", runner.write_image, []
+
+    def killed(path, *args, **kwargs):
+        written.append(path)
+        if len(written) == 3:
+            raise SystemExit("the test ends the run here")
+        return write(path, *args, **kwargs)
+
+    monkeypatch.setattr(runner, "write_image", killed)
+    with pytest.raises(SystemExit):
+        predicted(album, out)
+    assert colored() == 3
+    monkeypatch.setattr(runner, "write_image", write)
+    assert predicted(album, out).summary.counts == {"colored": 3, "skipped": 2}
+    assert predicted(album, out).summary.counts == {"skipped": 5}
+    predicted(album, tmp_path / "at once")
+    assert results(out) == results(tmp_path / "at once")
+
+
+def predict_half(album: Path, folder: Path) -> None:
+    """Run the first or second of two prediction processes."""
+    runner.colorize = partial(logged_colorize, folder / "colored.txt")
+    with (folder / "errors.txt").open("a") as stream, redirect_stderr(stream):
+        predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(120)
+def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_path, colored):
+    (album / "a" / "bad0.png").write_bytes(b"no image")
+    (album / "a" / "bad1.png").write_bytes(b"no image")
+    assert in_processes(predict_half, album, tmp_path, processes=2) == [0, 0]
+    pids = (tmp_path / "colored.txt").read_text().split()
+    assert sorted(pids.count(pid) for pid in set(pids)) == [2, 3]
+    both = results(tmp_path / "both")
+    failed = both.pop("failed.txt").decode()
+    assert "bad0.png" in failed
+    assert "bad1.png" in failed
+    assert "5 colorized, 0 skipped, 2 failed" in (tmp_path / "errors.txt").read_text()
+    colored()
+    predicted(album, tmp_path / "both")  # another number of processes
+    assert colored() == 0
+    predicted(album, tmp_path / "alone")
+    assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
+
+
+def test_predict_with_random_weights_raises(album, tmp_path):
+    words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
+    with pytest.raises(WeightsError, match="random weights"):
+        run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "expected"),
+    [
+        ("/d/a/x.jpg", "/d", "a/x.jpg"),
+        ("/d/s.tar/t/y.png", "/d/", "s.tar/t/y.png"),
+        ("/d/s.tar/../../etc/y.png", "/d/a", "etc/y.png"),
+        ("/e/x.jpg", "/d", "e/x.jpg"),
+        ("/c0/x.jpg", "", "c0/x.jpg"),
+    ],
+)
+def test_relative_name_stays_inside_the_output_folder(name, root, expected):
+    assert relative_name(name, root) == expected
+
+
+def objects(bucket) -> dict[str, bytes]:
+    return {each.key.removeprefix("out/"): each.get()["Body"].read() for each in bucket.objects.all()}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_interrupted_predict_resumes_in_a_bucket(album, bucket, tmp_path, colored, monkeypatch, capsys):
+    """Finished objects are skipped, changed images are colorized again, and failures are listed."""
+    gray(5, (20, 20)).save(album / "z.gif")  # its provenance is in a sidecar file
+    upload, uploaded = ResultBucket.upload, []
+
+    def killed(self, path):
+        uploaded.append(path)
+        if len(uploaded) == 3:
+            raise SystemExit("the test ends the run here")
+        upload(self, path)
+
+    monkeypatch.setattr(ResultBucket, "upload", killed)
+    with pytest.raises(SystemExit):
+        predict(album, "s3://bucket/out")
+    monkeypatch.setattr(ResultBucket, "upload", upload)
+    assert sorted(objects(bucket)) == ["a/x.jpg", "z.gif", "z.gif.xmp"]
+    colored()
+    assert predict(album, "s3://bucket/out/") == 0
+    assert colored() == 4
+    assert sorted(objects(bucket)) == [*IMAGES, "z.gif", "z.gif.xmp"]
+    assert predict(album, tmp_path / "out") == 0
+    assert decoded({name: objects(bucket)[name] for name in IMAGES}) == decoded(
+        {name: results(tmp_path / "out")[name] for name in IMAGES}
+    )
+    colored()
+    gray(9, (40, 56)).save(album / "a" / "x.png")
+    (album / "b" / "tall.webp").write_bytes(b"no image")
+    assert predict(album, "s3://bucket/out") == 1
+    assert colored() == 1
+    assert b"tall.webp" in objects(bucket)["failed.txt"]
+    assert "results are in s3://bucket/out\n" in capsys.readouterr().err
+    (album / "b" / "tall.webp").unlink()
+    assert predict(album, "s3://bucket/out") == 0
+    assert "failed.txt" not in objects(bucket)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_bucket_errors_are_one_line(album, bucket, monkeypatch, capsys):
+    for address in ("nowhere://x/y", "s3://missing/out"):
+        with pytest.raises(DataError, match="--output") as caught:
+            predict(album, address)
+        assert "\n" not in str(caught.value)
+    monkeypatch.setattr(fsspec.filesystem("s3"), "put_file", lambda *_: 1 / 0)
+    with pytest.raises(ImageError, match="cannot be written"):
+        predict(album, "s3://bucket/out")
+    assert "x.jpg: s3://bucket/out/a/x.jpg cannot be written" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""Results, notes and errors of ``colorzoo video``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.video.run import parts_path
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.video_stream import frame_to_rgb
+from tiny_model import write_tiny_weights
+from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
+
+SCENES = [scene(n) for n in range(4)] + [scene(n, seed=7) for n in range(4)]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
+
+
+def video(*words: object) -> int:
+    return main(["video", *map(str, words), "--size", "32", "--device", "cpu"])
+
+
+def chroma(path: Path, columns: slice = slice(None)) -> list[float]:
+    images = (frame_to_rgb(frame)[:, columns].astype(float) / 255 for frame in read_frames(path))
+    return [float(np.ptp(rgb, axis=2).mean()) for rgb in images]
+
+
+def test_video_colorizes_all_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES, sound=True), tmp_path / "out.mp4"
+    assert video(source, out, "--weights", weights, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["status"], report["frames"], report["shots"], report["broken"]) == (
+        "colored",
+        8,
+        [0, 4],
+        [],
+    )
+    assert times(out) == times(source)
+    assert sound_packets(out) == sound_packets(source)
+    assert min(chroma(out)) > 0.02 > max(chroma(source))
+    origin = read_provenance(out)
+    assert origin is not None
+    assert origin.model == "zhang2017_local_small"  # the model of the weights
+    assert video(source, out, "--weights", weights, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "skipped"
+    for option, value in (("--steady", ".5"), ("--border", "none"), ("--codec", "hevc"), ("--crf", "30")):
+        assert video(source, out, "--weights", weights, option, value) == 2
+        assert "--overwrite" in capsys.readouterr().err
+    others = write_video(tmp_path / "others.mp4", SCENES[:2])
+    assert video(others, out, "--weights", weights) == 2
+    assert "already exists" in capsys.readouterr().err
+    assert video(source, out, "--weights", weights, "--strength", "0", "--overwrite") == 0
+    assert max(chroma(out)) < 0.02
+    within = ("--border", "32,0,32,48")
+    assert video(source, out, "--weights", weights, *within, "--overwrite") == 0
+    left, right = (chroma(out, half) for half in (slice(0, 28), slice(36, None)))
+    assert min(right) > 0.02 > max(left)
+
+
+def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES)
+    assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert printed.err == f"{tmp_path / 'out.webm'}: 64x48, h264 yuv420p to vp9 yuv420p, {report['model']}\n"
+    assert (report["status"], report["description"]["frames"]) == ("planned", 8)
+    assert (report["description"]["to"], report["notes"]) == ("vp9 yuv420p", [])
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    parts_path(tmp_path / "out.webm").mkdir()
+    assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == ["resumes from out.webm.parts"]
+
+
+def test_video_with_a_damaged_packet_sets_exit_code_1(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_video(
+        tmp_path / "in.mkv", SCENES, spoil=lambda n, b: b"\0\0\0\1" + bytes(60) if n == 2 else b
+    )
+    assert video(source, tmp_path / "out.mkv", "--weights", weights) == 1
+    printed = capsys.readouterr()
+    assert "(1 damaged frames, at 0:00:00.080)" in printed.out
+    assert printed.err == f"colorzoo: error: {source} is damaged; only readable frames were used\n"
+
+
+def test_video_key_option_sets_reference_frames(tmp_path: Path) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    tinted = np.stack([SCENES[0] * 0.9, SCENES[0] * 0.5, SCENES[0] * 0.3], axis=2).astype(np.uint8)
+    Image.fromarray(tinted).save(tmp_path / "key.png")
+    assert video(source, out, "--key", f"0={tmp_path / 'key.png'}") == 0
+    assert read_provenance(out).model == "zhang2019_small"
+    colors = [frame_to_rgb(frame).mean(axis=(0, 1)) / 255 for frame in read_frames(out)]
+    for number in (0, 2):  # the key frame and a later frame
+        assert colors[number][0] - colors[number][2] > 0.2
+    assert np.abs(colors[0] - colors[2]).max() < 0.06
+    assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6
+
+
+def test_video_accepts_frame_folder(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, image in enumerate(SCENES):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    assert video(folder, tmp_path / "out", "--weights", weights) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 8
+    line = f"{tmp_path / 'out'}: 8 frames in 2 shots by zhang2017_local_small\n"
+    assert capsys.readouterr() == (line, "")
+
+
+def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
+    good = write_video(folder / "good.mp4", SCENES[:2], sound=True)
+    text = folder / "text.mp4"
+    text.write_text("no video " * 99)
+    frames = folder / "frames"
+    frames.mkdir()
+    gray = folder / "gray.png"
+    for path in (gray, frames / "0.png"):
+        Image.fromarray(SCENES[0]).save(path)
+    there = folder / "there.mp4"
+    there.write_bytes(b"mine")
+    new = folder / "new.mp4"
+    return {
+        "no such": ([folder / "none.mp4", new], "no such file or folder"),
+        "no video": ([text, new], "cannot be read as a video"),
+        "itself": ([good, good], "also the source"),
+        "unknown container": ([good, folder / "new.xyz"], "got .xyz"),
+        "codec": ([good, folder / "new.webm", "--codec", "h264"], "--codec must be vp9"),
+        "sound of a folder": ([frames, folder / "out", "--no-sound"], "--no-sound"),
+        "in the way": ([good, there], "already exists"),
+        "folder to file": ([frames, new], "must be a folder"),
+        "codec of a folder": ([frames, folder / "out", "--codec", "h264"], "--codec"),
+        "key": ([good, new, "--key", "first.png"], "FRAME=FILE"),
+        "no key": ([good, new, "--key", "1=none.png"], "none.png: No such file"),
+        "gray key": ([good, new, "--key", f"0={gray}"], "has no color"),
+        "no reference taken": (
+            [good, new, "--model", "zhang2017_local_small", "--reference", gray],
+            "--key and --reference",
+        ),
+        "sketches": ([good, new, "--model", "cho2023_small"], "a sketch model"),
+        "steady": ([good, new, "--steady", "2"], "--steady"),
+    }
+
+
+def test_invalid_video_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, (words, message) in invalid_inputs(tmp_path).items():
+        assert video(*words) == 2, name
+        lines = capsys.readouterr().err.strip().splitlines()
+        errors = [line for line in lines if line.startswith("colorzoo: error: ")]
+        assert len(errors) == 1, (name, lines)
+        assert message in errors[0], (name, errors[0])
+        assert "Traceback" not in "".join(lines)
+    assert not (tmp_path / "new.mp4").exists()
+    assert (tmp_path / "there.mp4").read_bytes() == b"mine"
+
+
+def test_frame_option_extracts_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, frame = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "frame.png"
+    assert video(source, frame, "--frame", "5") == 0
+    assert f"{frame}: frame 5" in capsys.readouterr().out
+    gray = np.asarray(Image.open(frame).convert("L")).astype(float)
+    shown = (scene(5 - 4, seed=7).astype(float) - 16) * 255 / 219
+    assert np.abs(gray - shown).mean() < 3
+    for words, reason in (
+        ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
+        ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),
+        ((source, source, "--frame", "0"), "also the source"),
+        ((source, frame, "--frame", "0"), "already exists"),
+    ):
+        assert video(*words) == 2
+        assert reason in capsys.readouterr().err

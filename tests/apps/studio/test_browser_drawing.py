@@ -1,0 +1,197 @@
+"""Tools for drawings in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, chromium, missing, watched_pad
+from PIL import Image
+
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.studio.app import StudioLoader
+from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.studio import Studio
+from colorzoo.inference.colorizer import Colorizer
+
+pytestmark = pytest.mark.browser
+
+ROOMS = [(100, 140), (300, 140), (100, 360), (300, 360)]  # centers of four rooms in a row of two
+RED, BLUE = "#c04020", "#2040c0"
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[tuple[object, str]]:
+    if (reason := missing()) is not None:
+        pytest.skip(f"missing, not passed: {reason}")
+    studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"))
+    with (
+        chromium() as browser,
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+    ):
+        yield browser, url
+
+
+@pytest.fixture
+def pad(pages: tuple[object, str], sketch: Path) -> Iterator[BrowserPad]:
+    with watched_pad(*pages) as opened:
+        opened.open_ready(sketch)
+        yield opened
+
+
+@pytest.fixture
+def sketch(tmp_path: Path) -> Path:
+    """Return a drawing of four equal rooms, two of them connected by a wide door."""
+    levels = np.full((500, 400), 255, np.uint8)
+    for x, y in ROOMS:
+        cv2.rectangle(levels, (x - 80, y - 100), (x + 80, y + 100), 0, 4)
+    path = tmp_path / "rooms.png"
+    Image.fromarray(levels).save(path)
+    return path
+
+
+def choose(pad: BrowserPad, color: str) -> None:
+    pad.page.fill(".cz-hex", color)
+    pad.page.press(".cz-hex", "Enter")
+    pad.next_frame()
+
+
+def fill(pad: BrowserPad, color: str, *places: tuple[float, float]) -> None:
+    pad.page.keyboard.press("g")
+    choose(pad, color)
+    if len(places) == 1:
+        pad.click(*places[0])
+    else:
+        pad.drag(*places)
+    pad.settle()
+
+
+def colors(pad: BrowserPad) -> dict[tuple[float, float], str]:
+    return {(round(point["x"]), round(point["y"])): point["color"] for point in pad.recipe()["points"]}
+
+
+def shown(pad: BrowserPad, target: Path) -> np.ndarray:
+    """Return the pixels of the exported image."""
+    pad.page.click("[data-action=export]")
+    pad.download(lambda: pad.page.click("[data-action=export-now]"), target)
+    return np.asarray(Image.open(target))
+
+
+def test_fill_replaces_the_color_of_a_region_and_a_drag_fills_all_regions_it_crosses(
+    pad: BrowserPad, tmp_path: Path
+) -> None:
+    assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+    assert not pad.page.locator(".cz-rail [data-tool=brush]").is_visible()
+    fill(pad, RED, ROOMS[0])
+    assert list(colors(pad).values()) == [RED]
+    fill(pad, BLUE, (60, 80))  # another place of the same region
+    assert list(colors(pad).values()) == [BLUE]
+    fill(pad, RED, ROOMS[1], ROOMS[3])
+    image = shown(pad, tmp_path / "result.png")
+    rooms = ["#{:02x}{:02x}{:02x}".format(*image[y, x]) for x, y in ROOMS]
+    assert rooms[0] == BLUE
+    assert rooms[1] == rooms[3] == RED
+    assert pad.page.locator(".cz-hint-row").count() == 2  # the drag is one stroke
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert list(colors(pad).values()) == [BLUE]
+
+
+def test_points_suggest_colors_of_any_lightness(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("v")
+    pad.click(*ROOMS[2])
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    pad.page.keyboard.press("2")
+    pad.settle()
+    label = pad.page.get_attribute("[data-role=suggestion] >> nth=1", "aria-label")
+    (color,) = colors(pad).values()
+    assert label is not None
+    assert color in label
+    choose(pad, "#0a0a30")  # dark, on white paper
+    assert list(colors(pad).values()) == ["#0a0a30"]
+
+
+def test_same_color_fills_similar_regions_as_one_step(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    pad.page.keyboard.press("t")
+    pad.click(110, 150)
+    pad.settle()
+    found = colors(pad)
+    assert len(found) > 1
+    assert set(found.values()) == {RED}
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert len(colors(pad)) == 1
+
+
+def test_split_and_join_change_regions_and_undo(pad: BrowserPad, tmp_path: Path) -> None:
+    fill(pad, RED, ROOMS[0])
+    pad.page.keyboard.press("d")
+    pad.drag((5, 170), (195, 170))
+    pad.settle()
+    fill(pad, BLUE, (100, 200))
+    assert set(colors(pad).values()) == {RED, BLUE}
+    pad.page.keyboard.press("Shift+D")
+    pad.drag((100, 100), (100, 200))
+    pad.settle()
+    recipe = pad.recipe()
+    assert [division.get("join", False) for division in recipe["divisions"]] == [False, True]
+    assert list(colors(pad).values()) == [RED]  # the color of the first region
+    image = shown(pad, tmp_path / "joined.png")
+    assert (image[220, 60] == image[60, 60]).all()
+    for _ in range(3):
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+    assert "divisions" not in pad.recipe()
+    fill(pad, BLUE, (100, 200))  # the same region as before the split
+    assert list(colors(pad).values()) == [BLUE]
+
+
+def test_keyboard_fills_and_splits(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("g")
+    pad.page.keyboard.press("r")
+    pad.page.wait_for_function(
+        "() => document.querySelector('.cz-visually-hidden').textContent.includes('Enter')"
+    )
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    pad.page.keyboard.press("1")
+    pad.settle()
+    assert len(pad.recipe()["points"]) == 1
+    pad.page.keyboard.press("d")
+    pad.page.keyboard.press("n")
+    pad.page.keyboard.press("Enter")
+    pad.page.keyboard.press("Shift+ArrowRight")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    ((start, end),) = [division["path"] for division in pad.recipe()["divisions"]]
+    assert end[0] > start[0]
+
+
+def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
+    pad: BrowserPad, sketch: Path, tmp_path: Path
+) -> None:
+    pad.page.wait_for_selector("[data-role=coloring]:enabled >> nth=3")
+    pad.settle()
+    pad.page.click("[data-role=coloring] >> nth=2")
+    pad.page.fill("input[aria-label='Use only these colors']", "#f0c8a0 #304080, #ffffff")
+    pad.page.press("input[aria-label='Use only these colors']", "Enter")
+    pad.page.fill("input[aria-label='Close gaps in lines']", "12")
+    pad.settle()
+    fill(pad, RED, ROOMS[1])
+    before = pad.recipe()
+    assert before["drawing"] == {"variant": 2, "palette": ["#f0c8a0", "#304080", "#ffffff"], "gap": 12}
+    pad.page.wait_for_timeout(1500)
+    pad.reload()
+    assert pad.recipe() == before
+    image = shown(pad, tmp_path / "result.png")
+    hints = tmp_path / "hints.json"
+    hints.write_text(json.dumps(pad.recipe()))
+    target = tmp_path / "command.png"
+    assert main(["colorize", str(sketch), "--recipe", str(hints), "-o", str(target)]) == 0
+    assert np.array_equal(np.asarray(Image.open(target)), image)

@@ -1,0 +1,148 @@
+"""References and boxes in a real browser, with the embedded models that use them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from numpy.typing import NDArray
+from pads import exemplar_file, pixels
+from PIL import Image
+
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.studio.app import StudioLoader
+from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.studio import Studio
+
+pytestmark = pytest.mark.browser
+
+INSIDE, OUTSIDE = np.s_[50:100, 70:140], np.s_[:, 190:]
+Place = tuple[float, float]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as opened:
+        opened.open_ready(photo)
+        yield opened
+
+
+@pytest.fixture
+def reference_file(tmp_path: Path) -> Path:
+    target = tmp_path / "reference_file.png"
+    target.write_bytes(exemplar_file(120, 100))
+    return target
+
+
+def attach(pad: BrowserPad, reference_file: Path) -> None:
+    pad.tab("reference")
+    pad.choose_file(lambda: pad.page.click("[data-slot=exemplar] .cz-drop"), reference_file)
+    pad.page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+    pad.settle()
+
+
+def boxes(pad: BrowserPad) -> list[tuple[float, ...]]:
+    return [tuple(box[side] for side in ("x", "y", "width", "height")) for box in pad.recipe()["boxes"]]
+
+
+def keep_rectangles(pad: BrowserPad) -> None:
+    pad.tab("layers")
+    pad.page.click("text=Keep as a rectangle")
+    pad.page.focus(".cz-stage")
+
+
+def export(pad: BrowserPad, target: Path) -> NDArray[Any]:
+    pad.page.click("[data-action=export]")
+    return pixels(
+        pad.download(lambda: pad.page.click("[data-action=export-now]"), target).read_bytes()
+    ).astype(int)
+
+
+def mean_color(pad: BrowserPad, place: Place) -> NDArray[Any]:
+    """Return the mean displayed color around an image position."""
+    x, y = pad.place(*place)
+    pad.page.wait_for_timeout(100)
+    shot = pad.page.screenshot(clip={"x": x - 8, "y": y - 8, "width": 17, "height": 17})
+    with Image.open(io.BytesIO(shot)) as image:
+        return np.asarray(image.convert("RGB")).mean(axis=(0, 1))
+
+
+def colorize_by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any]:
+    """Colorize with the command line, which finds the reference beside the recipe."""
+    (folder / "work.json").write_text(json.dumps(recipe))
+    assert (
+        main(["colorize", str(photo), "--recipe", str(folder / "work.json"), "-o", str(folder / "cli.png")])
+        == 0
+    )
+    return pixels((folder / "cli.png").read_bytes()).astype(int)
+
+
+@pytest.mark.nightly
+def test_undo_and_redo_apply_to_reference_and_statistics_images(
+    pad: BrowserPad, reference_file: Path
+) -> None:
+    page = pad.page
+    plain = mean_color(pad, (105, 75))
+    attach(pad, reference_file)
+    pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), reference_file)
+    page.wait_for_selector("[data-slot=statistics] figure:not([hidden])")
+    pad.settle()
+    for slot in ("statistics", "exemplar"):
+        page.keyboard.press("Control+z")
+        page.wait_for_selector(f"[data-slot={slot}] .cz-drop")
+        pad.settle()
+    assert np.array_equal(mean_color(pad, (105, 75)), plain)
+    page.keyboard.press("Control+Shift+z")
+    page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+    pad.settle()
+    assert np.abs(mean_color(pad, (105, 75)) - plain).max() > 1
+
+
+def test_box_is_drawn_resized_moved_and_colored_separately(
+    pad: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    pad.select_model("su2020_small")
+    assert pad.recipe()["boxes"] == [], "the model does not detect objects"
+    plain = export(pad, tmp_path / "plain.png")
+    keep_rectangles(pad)
+    pad.page.keyboard.press("u")
+    pad.drag((60, 40), (150, 110))
+    pad.settle()
+    assert boxes(pad) == [(60, 40, 90, 70)]
+    recipe = pad.recipe()
+    ours = export(pad, tmp_path / "ours.png")
+    assert np.array_equal(ours, colorize_by_command(photo, recipe, tmp_path))
+    change = np.abs(ours - plain)
+    assert change[INSIDE].mean() > 0.5
+    assert change[INSIDE].mean() > 1.5 * change[OUTSIDE].mean()  # boxes slightly reduce other chroma
+
+    pad.drag((150, 110), (180, 120))  # a corner
+    assert boxes(pad) == [(60, 40, 120, 80)]
+    pad.drag((100, 80), (300, 70))  # the inside; the box stops at the image border
+    assert boxes(pad) == [(120, 30, 120, 80)]
+    pad.page.keyboard.press("ArrowLeft")
+    pad.page.keyboard.press("Escape")
+    pad.drag((150, 50), (170, 70))  # without a selection, a new box is drawn inside the first
+    assert boxes(pad) == [(119, 30, 120, 80), (150, 50, 20, 20)]
+    pad.click(160, 60, button="right")
+    pad.page.keyboard.press("n")
+    pad.page.keyboard.press("Enter")
+    pad.page.keyboard.press("Shift+ArrowRight")
+    pad.page.keyboard.press("Shift+ArrowDown")
+    pad.page.keyboard.press("Enter")
+    assert len(boxes(pad)) == 2
+    pad.page.click("[aria-label='Delete Box 1']")
+    assert len(boxes(pad)) == 1
+    pad.settle()

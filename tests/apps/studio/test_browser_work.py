@@ -1,0 +1,278 @@
+"""Saved work in a real browser: expired sessions, two tabs, large files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import SIZE, BrowserPad, watched_pad
+from pads import exemplar_file, pixels, tiny_studio
+from PIL import Image
+
+from colorzoo.apps.studio.app import StudioLoader
+from colorzoo.apps.studio.protocol import Limits
+from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.studio import Studio
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return tiny_studio(Limits(pixels=1_000_000))
+
+
+@pytest.fixture(scope="module")
+def address(studio: Studio) -> Iterator[str]:
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as opened:
+        yield opened
+
+
+def close_image(pad: BrowserPad) -> None:
+    pad.page.click("summary")
+    pad.page.click("text=Close the photo")
+    pad.wait("empty")
+    pad.next_frame()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Return a second image with the size of `photo`."""
+    target = tmp_path / "other.png"
+    levels = np.linspace(20, 230, SIZE[0], dtype=np.uint8)
+    Image.fromarray(np.broadcast_to(levels, SIZE[::-1])).save(target)
+    return target
+
+
+@pytest.fixture
+def guided_pad(browser: Any, address: str) -> Iterator[BrowserPad]:
+    """Return a pad whose model accepts all images that the user can attach."""
+
+    def offer(hello: dict[str, Any]) -> None:
+        for model in hello["models"]:
+            model["guidance"] = ["points", "exemplar", "statistics"]
+
+    opened = BrowserPad(browser, address, offer)
+    yield opened
+    opened.close()
+    assert not opened.problems
+
+
+def attach(pad: BrowserPad, slot: str, folder: Path) -> None:
+    (folder / "reference.png").write_bytes(exemplar_file())
+    pad.tab("reference")
+    pad.choose_file(lambda: pad.page.click(f"[data-slot={slot}] .cz-drop"), folder / "reference.png")
+
+
+def load(pad: BrowserPad, recipe: dict[str, Any], folder: Path) -> None:
+    (folder / "edits.json").write_text(json.dumps(recipe))
+    pad.choose_file(lambda: pad.page.click("[data-action=load]"), folder / "edits.json")
+
+
+def export(pad: BrowserPad, target: Path) -> np.ndarray:
+    pad.page.click("[data-action=export]")
+    return pixels(pad.download(lambda: pad.page.click("[data-action=export-now]"), target).read_bytes())
+
+
+def lock_object(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("w")
+    pad.click(100, 75)
+    pad.page.click("[data-area-action=lock]")
+
+
+LATE = {  # type of the delayed reply, and the action that causes the reply
+    "reference": ("attached", lambda pad, folder: attach(pad, "exemplar", folder)),
+    "palette": ("attached", lambda pad, folder: attach(pad, "statistics", folder)),
+    "edits": ("checked", lambda pad, folder: load(pad, {"strength": 0.5}, folder)),
+    "area": ("kept", lambda pad, _: lock_object(pad)),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_late_replies_do_not_edit_the_next_photo(
+    guided_pad: BrowserPad, photo: Path, other: Path, tmp_path: Path, name: str
+) -> None:
+    pad, (kind, act) = guided_pad, LATE[name]
+    pad.open_ready(photo)
+    with pad.delayed(kind):
+        act(pad, tmp_path)
+        pad.open(other)
+        pad.page.wait_for_function("() => colorzooPad.photo().name === 'other.png'")
+        before = pad.recipe()
+    pad.settle()
+    assert pad.recipe() == before
+    assert pad.page.locator("[data-action=undo]").is_disabled()
+    assert pad.toasts() == ""
+
+
+def test_reloaded_work_keeps_its_reference_and_undo_history(
+    guided_pad: BrowserPad, studio: Studio, photo: Path, tmp_path: Path
+) -> None:
+    pad = guided_pad
+    pad.open_ready(photo)
+    attach(pad, "exemplar", tmp_path)
+    pad.page.wait_for_selector(".cz-figure:visible")
+    more = [{"path": "second.png", "weight": 0.5}]
+    exemplar = {"path": "reference.png", "alpha": 0.4, "weight": 2, "more": more, "x_from": "album"}
+    steps = []
+    for strength in (0.7, 0.5):
+        recipe = {"exemplar": exemplar, "strength": strength}
+        pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
+        steps.append(pad.recipe())
+    assert steps[1]["exemplar"] == exemplar
+    pad.settle()
+    pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    pad.reload()
+    pad.tab("reference")
+    pad.page.wait_for_selector(".cz-figure:visible")
+    pad.settle()
+    assert pad.recipe() == steps[1]
+    assert any(session.reference for session in studio.sessions._sessions.values() if session.connected)
+    pad.page.keyboard.press("Control+z")
+    assert pad.recipe() == steps[0]
+    pad.page.click(".cz-figure:visible button")
+    pad.page.wait_for_function("() => !colorzooPad.recipe().exemplar")
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert pad.recipe() == steps[0]
+
+
+def test_edits_immediately_before_a_reload_are_kept(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    for count in range(1, 4):
+        pad.click(40 * count, 50)
+        before = pad.points()
+        pad.reload()
+        assert pad.points() == before
+        assert len(before) == count
+    pad.page.keyboard.press("Control+z")
+    assert len(pad.points()) == 2
+
+
+@pytest.mark.parametrize("opened_next", ["other", "same"])
+def test_edits_while_another_photo_opens_are_kept(
+    pad: BrowserPad, photo: Path, other: Path, opened_next: str
+) -> None:
+    pad.open_ready(photo)
+    pad.click(40, 50)
+    pad.click(80, 50)
+    pad.settle()
+    pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    with pad.delayed("photo"):
+        pad.open(photo if opened_next == "same" else other)
+        pad.page.wait_for_selector(".colorzoo-pad[data-opening=true]")
+        pad.page.keyboard.press("Control+z")
+        edited = pad.points()
+    pad.settle()
+    if opened_next == "other":
+        pad.open_ready(photo)
+    assert len(edited) == 1
+    assert pad.points() == edited
+
+
+def test_photo_opened_last_is_shown_and_a_canceled_photo_is_not(
+    pad: BrowserPad, photo: Path, other: Path, tmp_path: Path
+) -> None:
+    pad.open_ready(photo)
+    plain = export(pad, tmp_path / "plain.png")
+    with pad.delayed("photo"):
+        pad.open(other)
+        pad.wait_for_delayed()
+        pad.page.click("[data-action=give-up]")
+    pad.settle()
+    assert np.array_equal(export(pad, tmp_path / "after.png"), plain)
+    assert photo.name in pad.page.inner_text(".cz-photo-name")
+
+
+def test_pad_reopens_its_own_photo_after_a_reconnection(
+    pad: BrowserPad, studio: Studio, photo: Path, other: Path, tmp_path: Path
+) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    plain = export(pad, tmp_path / "plain.png")
+    with pad.delayed("photo", lost=True):  # the server has opened the photo
+        pad.open(other)
+    pad.settle()
+    assert np.array_equal(export(pad, tmp_path / "after.png"), plain)
+
+
+def idle_for_two_hours(studio: Studio) -> None:
+    clock = studio.sessions._clock
+    studio.sessions._clock = lambda: clock() + 7200
+    studio.sessions.remove_expired()
+    assert all(session.opened is None for session in studio.sessions._sessions.values())
+
+
+@pytest.mark.nightly
+def test_pad_restores_an_expired_session_with_its_undo_history(browser: Any, photo: Path) -> None:
+    studio = tiny_studio()
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.click(60, 50)
+        pad.settle()
+        idle_for_two_hours(studio)
+        pad.page.keyboard.press("r")  # any request reopens the image
+        pad.page.wait_for_function("() => colorzooPad.state() === 'ready'")
+        assert pad.toasts() == ""
+        idle_for_two_hours(studio)
+        pad.click(180, 60)
+        pad.settle()
+        assert len(pad.points()) == 2
+        for _ in range(2):
+            pad.page.keyboard.press("Control+z")
+        pad.settle()
+        assert pad.points() == []
+        assert pad.toasts() == ""
+        assert pad.problems == []
+        pad.close()
+
+
+@pytest.mark.nightly
+def test_two_tabs_with_one_image_are_saved_separately(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    pad.page.wait_for_timeout(1200)  # the autosave runs after a pause
+    other = pad.new_tab()
+    other.page.wait_for_selector(".cz-toast >> text=Your work here is saved separately")
+    other.settle()
+    other.click(180, 60)
+    other.click(120, 100)
+    other.settle()
+    close_image(other)
+    pad.click(30, 120)
+    pad.settle()
+    close_image(pad)
+    names = pad.page.locator(".cz-work-open").all_inner_texts()
+    assert sorted(names) == [photo.name, f"{photo.name} (2)"]
+    pad.page.click(".cz-work-open >> text=(2)")
+    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    pad.settle()
+    assert len(pad.points()) == 3
+    assert other.problems == []
+
+
+@pytest.mark.nightly
+def test_pad_proposes_a_sketch_model_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    image = np.full((60, 80), 255, np.uint8)
+    image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
+    Image.fromarray(image).save(tmp_path / "drawing.png")
+    pad.open_ready(tmp_path / "drawing.png")
+    assert "looks like a drawing" in pad.toasts()
+    proposal = pad.page.locator(".cz-panel button >> text=Color as a drawing")
+    assert proposal.is_visible()
+    assert pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
+    pad.open_ready(photo)
+    assert not proposal.is_visible()

@@ -1,0 +1,119 @@
+"""Requests about drawings: likely colors, the next region, similar regions, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from pads import DirectPad, image_file, pixels
+
+from colorzoo.apps.studio.studio import Studio
+
+MODEL = "colorzoo2026_drawing"
+WINDOWS = [(60, 40), (240, 40), (60, 160), (240, 160)]  # equal rectangles, by their top left corners
+
+
+@pytest.fixture(scope="module")
+def drawing() -> np.ndarray:
+    """Return four equal windows in a wall."""
+    levels = np.full((280, 400), 255, np.uint8)
+    cv2.rectangle(levels, (20, 10), (380, 270), 0, 3)
+    for x, y in WINDOWS:
+        cv2.rectangle(levels, (x, y), (x + 100, y + 80), 0, 3)
+    return levels
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[Studio]:
+    made = Studio()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def recipe(studio: Studio, drawing: np.ndarray) -> Iterator[dict]:
+    pad = DirectPad(studio)
+    photo = pad.open(image_file(drawing))
+    assert photo["proposed"] == MODEL
+    yield {"model": MODEL, "image": photo["image"], "pad": pad}
+    studio.disconnect(pad.session)
+
+
+def ask(recipe: dict, kind: str, points: list[tuple[float, float, str]] = (), **fields: object) -> dict:
+    """Send a request with color points and return its reply."""
+    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
+    given = [{"x": x, "y": y, "color": color} for x, y, color in points]
+    body = pad.call(kind, recipe={**rest, "points": given}, **fields).body
+    assert body["type"] != "error", body
+    return body
+
+
+def window_at(x: float, y: float) -> int | None:
+    return next((number for number, (u, v) in enumerate(WINDOWS) if u < x < u + 100 and v < y < v + 80), None)
+
+
+def test_suggestions_are_colors_of_the_region_and_follow_points(recipe: dict) -> None:
+    center = {"x": 110, "y": 80, "count": 5}
+    items = ask(recipe, "suggest", **center)["items"]
+    assert 1 < len(items) <= 5
+    assert [item["share"] for item in items] == sorted((item["share"] for item in items), reverse=True)
+    same_corner = ask(recipe, "suggest", x=66, y=46, count=5)["items"]
+    assert same_corner == items  # each place of a region
+    others = [(x + 50, y + 40, "#2040c0") for x, y in WINDOWS[1:]]
+    first = ask(recipe, "suggest", others, **center)["items"][0]["color"]
+    red, _, blue = bytes.fromhex(first[1:])
+    assert blue > red + 40
+
+
+def test_next_place_lies_well_inside_a_region_without_a_point(recipe: dict) -> None:
+    points: list[tuple[float, float, str]] = []
+    found = set()
+    while (body := ask(recipe, "next", points))["x"] is not None and len(points) < 9:
+        found.add(window_at(body["x"], body["y"]))
+        points.append((body["x"], body["y"], "#c04020"))
+    assert found == {0, 1, 2, 3, None}
+    for x, y, _ in points:
+        if (window := window_at(x, y)) is not None:
+            left, top = WINDOWS[window]
+            assert min(x - left, left + 100 - x, y - top, top + 80 - y) > 30
+    assert len(points) < 9  # windows, wall and margin
+
+
+def test_same_color_lists_similar_regions_without_points(recipe: dict) -> None:
+    red = (110, 80, "#c04020")
+    body = ask(recipe, "same", [red], x=100, y=70)
+    assert body["color"] == red[2]
+    assert body["places"][0] == (100, 70)
+    others = body["places"][1:]
+    assert {window_at(x, y) for x, y in others} & {1, 2, 3}
+    filled = [(x, y, "#2040c0") for x, y in others]
+    assert ask(recipe, "same", [red, *filled], x=100, y=70)["places"] == [(100, 70)]
+
+
+def test_colorings_are_four_versions_with_different_colors(recipe: dict) -> None:
+    items = ask(recipe, "colorings")["items"]
+    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
+    images = {pad.export({**rest, "drawing": item}) for item in items}
+    assert len(items) == 4
+    assert len({pixels(image).tobytes() for image in images}) > 2
+
+
+def test_region_map_follows_the_gap_and_divisions_of_the_recipe(recipe: dict) -> None:
+    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
+    path = [[110, 30], [110, 130]]
+    counts, maps = [], []
+    for divisions in ([], [{"path": path}], [{"path": path}, {"path": [[80, 80], [140, 80]], "join": True}]):
+        reply = pad.call("propose", recipe={**rest, "divisions": divisions})
+        counts.append(reply.body["count"])
+        maps.append(np.frombuffer(reply.buffers[0], "<u2").reshape(reply.body["height"], reply.body["width"]))
+    assert counts[1] == counts[0] + 1 == counts[2] + 1
+    assert maps[0][80, 80] == maps[0][80, 140]
+    assert maps[1][80, 80] != maps[1][80, 140]
+    assert maps[2][80, 80] == maps[2][80, 140]
+
+
+def test_same_requires_a_model_that_compares_regions(recipe: dict) -> None:
+    body = recipe["pad"].call("same", recipe={"model": "zhang2017_local_small"}, x=1, y=1).body
+    assert body["code"] == "unsupported"

@@ -1,0 +1,141 @@
+"""The static page: its files, its ONNX graph, and colorization in a browser."""
+
+import functools
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from browser_pad import SLOW
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+import colorzoo
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.studio import static_page
+from colorzoo.apps.studio.static_page import halve_weights, write_page
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import model_card
+
+MODEL = "zhang2017_local_small"
+STATE = "body[data-state=ready]"
+
+
+def test_halve_weights_keeps_the_results_of_the_graph(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    weights = {"matrix": draw.normal(size=(64, 64)), "wide": np.geomspace(1e-9, 1e5, 64)}
+    tensors = [numpy_helper.from_array(each.astype(np.float32), name) for name, each in weights.items()]
+    nodes = [
+        helper.make_node("MatMul", ["x", "matrix"], ["y"]),
+        helper.make_node("Add", ["y", "wide"], ["z"]),
+    ]
+    x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 64)) for name in "xz")
+    graph = helper.make_graph(nodes, "g", [x], [z], tensors)
+    path = tmp_path / "graph.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    small = halve_weights(path)
+    kinds = {tensor.name: tensor.data_type for tensor in onnx.load_from_string(small).graph.initializer}
+    assert kinds == {"matrix.half": TensorProto.FLOAT16, "wide": TensorProto.FLOAT}
+    given = {"x": draw.normal(size=(1, 64)).astype(np.float32)}
+    expected, found = (onnxruntime.InferenceSession(each).run(None, given)[0] for each in (str(path), small))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=0.02)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder for a page, and replace runtime and graph with fake files."""
+    monkeypatch.setattr(static_page, "_runtime_files", lambda: {"runtime/ort.mjs": b"run"})
+    monkeypatch.setattr(static_page, "_graph_of", lambda _: (b"graph", 256))
+    return tmp_path / "page"
+
+
+def test_write_page_replaces_an_older_page_completely(folder: Path, photo: Path) -> None:
+    size = write_page(folder, model_card(MODEL), [photo, photo])
+    written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert size == sum(path.stat().st_size for path in written.values())
+    assert {"index.html", "page/page.js", "js/color.js", "runtime/ort.mjs", "photos/1.png"} <= written.keys()
+    settings = json.loads(written["page.json"].read_text())
+    assert (settings["size"], settings["photos"][0]) == (256, {"file": "photos/0.png", "name": photo.name})
+    write_page(folder, model_card(MODEL), [photo])
+    assert not (folder / "photos" / "1.png").exists()
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".page")] == []
+
+
+def test_write_page_rejects_folders_with_other_files(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "thesis.txt").touch()
+    with pytest.raises(ColorzooError, match="--static"):
+        write_page(folder, model_card(MODEL), [])
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+    with pytest.raises(ColorzooError, match="--static"):
+        write_page(folder / "thesis.txt", model_card(MODEL), [])
+
+
+def test_write_page_rejects_unsupported_models(folder: Path) -> None:
+    for name in ["levin2004", "cho2023_small", "zhang2016"]:
+        with pytest.raises(ColorzooError, match=f"--model {name}"):
+            write_page(folder, model_card(name), [])
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free port."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+@pytest.mark.timeout(900)
+def test_static_page_colorizes_an_image_with_points(browser: Any, photo: Path, tmp_path: Path) -> None:
+    """Compare the automatic colors with Python, add a point, undo it, and download."""
+    assert main(["studio", str(photo), "--static", str(tmp_path / "page"), "--model", MODEL]) == 0
+    with serving(tmp_path / "page") as url:
+        page = browser.new_page(viewport={"width": 900, "height": 700})
+        page.set_default_timeout(5 * SLOW)
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector(STATE)
+
+        def download() -> np.ndarray:
+            with page.expect_download() as waiting:
+                page.click("#download")
+            assert waiting.value.suggested_filename == "Größe & Licht.color.png"
+            waiting.value.save_as(tmp_path / "colored.png")
+            with Image.open(tmp_path / "colored.png") as image:
+                return np.asarray(image.convert("RGB")).astype(int)
+
+        automatic = download()
+        expected = np.asarray(colorzoo.colorize(photo, model=MODEL)).astype(int)
+        assert np.abs(automatic - expected).mean() < 2
+
+        page.fill("#color", "#c03020")
+        page.click("#image", position={"x": 100, "y": 70})
+        page.wait_for_selector(f"{STATE} canvas[aria-label$='1 points']")
+        pointed = download()
+        red = pointed[70, 100]
+        assert red[0] > red[2] + 60
+        page.fill("#strength", "0")
+        gray = download()
+        assert np.ptp(gray, axis=2).max() <= 3
+        page.click("#undo")
+        assert np.array_equal(download(), pointed)
+        page.click("#undo")
+        page.wait_for_selector(f"{STATE} canvas[aria-label$='0 points']")
+        assert np.array_equal(download(), automatic)
+        assert problems == []
+        page.close()

@@ -1,0 +1,114 @@
+"""The notebook widget."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+from pads import photo_file, pixels
+
+from colorzoo.apps.studio import Pad
+from colorzoo.apps.studio.protocol import Message
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.inference.colorizer import Colorizer
+from tiny_model import gray_image, tiny_model
+
+POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020"}
+
+
+class Page:
+    """Fake widget page, which records messages from Python and sends requests."""
+
+    def __init__(self, pad: Pad) -> None:
+        self.pad, self.count = pad, 0
+        self.skipped: list[str] = []  # kinds of messages
+        self.inbox: queue.Queue[Message] = queue.Queue()
+        pad.send = lambda content, buffers=None: self.inbox.put(
+            Message(content, tuple(bytes(b) for b in buffers or ()))
+        )
+        self.post("ready")
+        greeting = self.inbox.get(timeout=30)
+        self.hello, self.files = greeting.body, greeting.buffers
+
+    def post(self, kind: str, *buffers: bytes, **fields: Any) -> int:
+        self.count += 1
+        content = {"type": kind, "id": self.count, **fields}
+        self.pad._handle_custom_msg(content, [memoryview(b) for b in buffers])
+        return self.count
+
+    def call(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+        number = self.post(kind, *buffers, **fields)
+        while (message := self.inbox.get(timeout=60)).body.get("re") != number:
+            self.skipped.append(message.type)
+        return message
+
+
+def page_of(pad: Pad) -> Page:
+    """Return a page that has opened the image offered by Python."""
+    page = Page(pad)
+    start = page.hello["start"]
+    page.photo = page.call("open", upload=start["upload"], name=start["name"]).body
+    return page
+
+
+@pytest.fixture
+def pad() -> Iterator[Pad]:
+    made = Pad(gray_image(80, 96), model=Colorizer(tiny_model(), device="cpu", size=64))
+    yield made
+    made.close()
+
+
+def test_widget_edits_update_the_recipe(pad: Pad) -> None:
+    page = page_of(pad)
+    reply = page.call("color", recipe={"image": page.photo["image"], "points": [POINT]})
+    assert pixels(reply.buffers[0]).shape == (80, 96, 3)
+    assert pad.recipe["points"] == [POINT]
+    assert "recipe" not in page.skipped  # no echo
+
+
+def test_setting_the_widget_recipe_updates_the_page(pad: Pad) -> None:
+    page = page_of(pad)
+    pad.recipe = {"points": [POINT]}
+    pushed = page.inbox.get(timeout=10)
+    assert (pushed.type, pushed.body["recipe"]["points"]) == ("recipe", [POINT])
+    with pytest.raises((traitlets.TraitError, GuidanceError), match="points"):
+        pad.recipe = {"points": [{"x": 1}]}
+    assert pad.recipe["points"] == [POINT]
+
+
+def test_widget_displayed_again_keeps_image_and_recipe(pad: Pad) -> None:
+    page = page_of(pad)
+    page.call("color", recipe={"image": page.photo["image"], "points": [POINT]})
+    again = Page(pad)
+    assert again.hello["resumed"]
+    assert again.hello["photo"]["width"] == 96
+    assert again.hello["recipe"]["points"] == [POINT]
+
+
+def test_widget_result_matches_the_colorizer_for_16_bits() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    array = gray_image(80, 96, np.uint16)
+    pad = Pad(array, model=colorizer, recipe={"points": [POINT]})
+    page_of(pad)
+    assert np.array_equal(np.asarray(pad.result()), np.asarray(colorizer(array, pad.recipe)))
+    pad.close()
+
+
+def test_widget_colorizes_an_image_opened_in_the_page(pad: Pad) -> None:
+    page = page_of(pad)
+    page.call("open", photo_file(50, 40), name="other.png")
+    assert pad.result().size == (50, 40)
+
+
+def test_widget_without_an_image_has_no_result(tmp_path: Path) -> None:
+    pad = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
+    with pytest.raises(ColorzooError, match="no image"):
+        pad.result()
+    pad.close()
+    with pytest.raises(ColorzooError, match="no such file"):
+        Pad(tmp_path / "nothing.jpg")

@@ -1,0 +1,126 @@
+"""Colorization of frame folders."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.apps.video.folder import FrameFolder
+from colorzoo.apps.video.frames import ReadIssues, VideoError
+from colorzoo.apps.video.run import PartsFolder, Shot, color_video, gray_frame, parts_path
+from colorzoo.guidance.border import Rectangle
+from tiny_video import StubColorer, scene
+
+
+def make_frames(folder: Path) -> Path:
+    folder.mkdir()
+    for number in range(4):
+        Image.fromarray(scene(number)).save(folder / f"f{number:03d}.png")
+    Image.fromarray(scene(0, seed=7).repeat(257).reshape(48, 64, 257)[..., 0].astype(np.uint16) * 257).save(
+        folder / "f004.png"
+    )
+    Image.fromarray(scene(1, seed=7)).save(folder / "f005.jpg")
+    (folder / "notes.txt").write_text("no frame")
+    return folder
+
+
+def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, list[Shot]]:
+    folder = FrameFolder(source)
+    return folder, color_video(folder, colorer, PartsFolder(out, "a"), out, steady=0.5, size=32)[0]
+
+
+def test_color_video_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    interrupted = PartsFolder(out, "a").part(0, "")
+    interrupted.mkdir()
+    (interrupted / "f000.png").write_bytes(b"of a run that was interrupted")
+    folder, shots = color(source, out, StubColorer(20))
+    kind = "a folder of images"
+    assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}
+    assert [(shot.first, shot.count) for shot in shots] == [(0, 4), (4, 2)]
+    assert sorted(path.name for path in out.iterdir()) == [f"f{n:03d}.png" for n in range(5)] + ["f005.jpg"]
+    assert not parts_path(out).exists()
+    first = np.asarray(Image.open(out / "f000.png").convert("RGB")).astype(int)
+    assert (first[..., 0] - first[..., 2]).mean() > 20
+    import imagecodecs
+
+    assert imagecodecs.imread(str(out / "f004.png")).dtype == np.uint16
+
+
+def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").touch()
+    folder, inside = FrameFolder(source), Rectangle(10, 8, 44, 32)
+    color_video(folder, StubColorer(20), PartsFolder(out, "a"), out, steady=0, size=32, border=inside)
+    assert (out / "notes.txt").exists()
+    (first, *_) = FrameFolder(out).frames()
+    is_colored = np.ptp(first.image.levels(), axis=2) > 0.05
+    assert is_colored[inside.slices].all()
+    assert is_colored.sum() == 44 * 32
+
+
+def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    (source / "f002.png").write_bytes(b"no image")
+    folder, shots = color(source, out, StubColorer())
+    assert folder.issues.broken == ["f002.png"]
+    assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
+
+
+def test_read_issues_list_at_most_five_broken_frames() -> None:
+    for names, listed in (("abcde", "a, b, c, d, e"), ("abcdef", "a, b, c, d, e ...")):
+        lines = (f"{len(names)} damaged frames, at {listed}", "cut", "note")
+        assert ReadIssues(list(names), ["note"], "cut").lines() == lines
+
+
+def test_frame_size_change_starts_a_shot(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    Image.fromarray(scene(2)[:40]).save(source / "f002.png")
+    _, shots = color(source, out, StubColorer())
+    assert [shot.first for shot in shots] == [0, 2, 3, 4]
+    assert Image.open(out / "f002.png").size == (64, 40)
+
+
+def test_frame_folder_sorts_naturally_and_skips_hidden_files(tmp_path: Path) -> None:
+    names = ["f1.png", "f2.png", "f10.png", "f11.png"]
+    for name in (*names, "._f1.png"):
+        Image.fromarray(scene(0)).save(tmp_path / name)
+    assert [frame.stamp for frame in FrameFolder(tmp_path).frames()] == names
+
+
+def test_gray_frame_reads_no_frames_after_the_requested_frame(tmp_path: Path) -> None:
+    folder = FrameFolder(make_frames(tmp_path / "in"))
+    frames = list(folder.frames())
+    folder.frames = lambda: (each if each.number < 3 else pytest.fail("read on") for each in frames)
+    assert np.array_equal(gray_frame(folder, 2).levels, scene(2))
+
+
+def test_frame_folder_raises_for_folders_without_images(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(VideoError, match="no image"):
+        FrameFolder(tmp_path / "empty")
+    (tmp_path / "empty" / "a.png").write_bytes(b"no image")
+    with pytest.raises(VideoError, match="no image file"):
+        FrameFolder(tmp_path / "empty")
+
+
+def test_frame_folder_resumes_an_interrupted_join(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    color(source, tmp_path / "intact", StubColorer(20))
+    folder, parts = FrameFolder(source), PartsFolder(out, "a")
+
+    class KilledError(BaseException): ...
+
+    def killed(paths: list[Path], whole: Path, _: object) -> None:
+        FrameFolder.join(folder, paths[:1], whole)
+        raise KilledError
+
+    folder.join = killed
+    with pytest.raises(KilledError):
+        color_video(folder, StubColorer(20), parts, out, steady=0.5, size=32)
+    assert not out.exists()
+    color(source, out, StubColorer(20))
+    same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "intact").iterdir()]
+    assert same == [True] * 6
