@@ -62,6 +62,7 @@ def test_subclass_with_own_loss_head_and_frozen_block_trains_in_python(
     assert_loads_everywhere(mine, tmp_path / "mine.ckpt")
 
 
+@pytest.mark.nightly
 def test_subclass_trains_with_the_command_line(
     mine: ModuleType, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
