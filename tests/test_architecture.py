@@ -12,7 +12,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "environment lazy lru_cache precision randomness",
+    "environment lru_cache precision randomness",
     "errors",
     "card console files settings",
     "registry",
@@ -44,7 +44,7 @@ FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.spl
 # data must not import models
 MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}
 WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "apps"}
-LIGHT = {"environment", "lazy", "errors", "card", "settings", "registry"}
+LIGHT = {"environment", "errors", "card", "settings", "registry"}
 APPS = "video", "studio", "cli"  # an application imports only applications to its left
 
 

@@ -4,9 +4,9 @@
 >>> colorzoo.colorize("old.jpg").save("old.color.jpg")  # doctest: +SKIP
 """
 
-from colorzoo.lazy import attach_stub
+import lazy_loader
 
 __version__ = "0.2.0"
 
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]

@@ -29,7 +29,7 @@ from colorzoo.inference.colorizer import (
 )
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
-from colorzoo.settings import settings_of
+from colorzoo.settings import check_arguments
 
 
 def colorize(
@@ -268,5 +268,6 @@ def _colorizer_for(
 
 def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:
     """Return validated settings, with ``strength`` if it is not None."""
-    checked = settings_of(ColorSettings, settings)
+    checked = settings or ColorSettings()
+    check_arguments(ColorSettings, vars(checked))
     return checked if strength is None else replace(checked, strength=strength)

@@ -19,7 +19,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import known_settings, nest_arguments
+from colorzoo.settings import constructor_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import HUB, entry_without_hash, hub_weights, record_first_use
 from colorzoo.weights.load import UNTRAINED, Provenance
@@ -192,7 +192,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     """
     # LightningCLI stores the arguments of its task in a context variable, and Lightning applies them to every
     # module that is created in the meantime. A new context hides the variable.
-    return Context().run(model_class, **nest_arguments(model_class, settings))
+    return Context().run(model_class, **constructor_arguments(model_class, settings))
 
 
 def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import given_groups, recorded_arguments, with_groups
+from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 
@@ -53,9 +53,8 @@ class ColoringModel(nn.Module):
         >>> model(torch.full((2, 1, 32, 48), 50.0)).ab.shape
         torch.Size([2, 2, 32, 48])
 
-    The constructor of a subclass receives groups of settings (`colorzoo.settings`) and builds the network. It
-    passes the network and the groups to ``super().__init__``, which stores each group as an attribute. The
-    subclass also defines `forward`.
+    The constructor of a subclass receives settings, which may be in dataclasses (`colorzoo.settings`), builds
+    the network and passes it to ``super().__init__``. The subclass also defines `forward`.
 
     Training uses a task (`ColorizationModule`), a LightningModule that stores the model as ``task.model``.
 
@@ -79,10 +78,10 @@ class ColoringModel(nn.Module):
         untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
             otherwise.
         provenance: Training record of the weights, such as data, configuration and number of steps.
+        hparams: Constructor arguments of the subclass as plain mappings, lists, numbers and strings.
 
     Args:
         network: Neural network of the model.
-        **settings: Constructor arguments of the subclass, recorded as `hparams`.
     """
 
     accepts: frozenset[GuidanceKind] = frozenset()
@@ -100,28 +99,24 @@ class ColoringModel(nn.Module):
     trained: bool
     untrained_reason: str = ""
     provenance: Provenance
+    hparams: dict[str, Any]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make the constructor of a subclass accept mappings in place of groups of settings."""
-        super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls):
-            cls.__init__ = with_groups(cls, cls.__init__)  # type: ignore[method-assign]
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Check the ranges of the constructor arguments and record the arguments as `hparams`."""
+        model = super().__new__(cls)
+        parameters = constructor_parameters(cls)
+        defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
+        arguments = defaults | dict(zip(parameters, args, strict=False)) | kwargs
+        check_arguments(cls, arguments)
+        model.hparams = plain_arguments(arguments)
+        return model
 
-    def __init__(self, network: nn.Module, **settings: Any) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.register_load_state_dict_pre_hook(_mark_as_trained)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
-        groups = given_groups(type(self), settings)
-        for name, group in groups.items():
-            setattr(self, name, group)
-        self._settings = recorded_arguments(type(self), {**settings, **groups})
-
-    @property
-    def hparams(self) -> dict[str, Any]:
-        """Constructor arguments of the subclass as plain mappings, lists, numbers and strings."""
-        return self._settings
 
     @property
     def device(self) -> torch.device:

@@ -9,9 +9,8 @@ files and `create_model` use flat setting names, which are unique within a model
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from functools import wraps
 from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
@@ -127,35 +126,37 @@ PositiveInt = Annotated[int, Range(1)]
 """Integer that is at least 1."""
 
 
-def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
-    """Convert a group of settings to its dataclass and check the values.
+def settings_of(kind: type[S], settings: Mapping[str, Any]) -> S:
+    """Build a dataclass from a mapping, in which lists replace tuples as in YAML and JSON.
 
     Args:
-        kind: Dataclass of the group.
-        value: Instance of ``kind``, or mapping of settings by name. None selects the default values.
+        kind: Dataclass of a group of settings.
+        settings: Settings by name.
 
     Raises:
         ColorzooError: A setting is unknown, or a number is out of range.
     """
-    if isinstance(value, kind):
-        check_ranges(get_type_hints(kind, include_extras=True), vars(value))
-        return value
-    found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
-    if unknown := [key for key in found if key not in known]:
+    if unknown := [key for key in settings if key not in known]:
         raise ColorzooError(
             f"{kind.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}"
         )
-    return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
+    found = kind(**{key: _hashable(value) for key, value in settings.items()})
+    check_arguments(kind, vars(found))
+    return found
 
 
-def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Raise an error if a number is outside the `Range` of its type hint; see `out_of_range`.
+def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
+    """Raise an error if a constructor argument, or a setting in a group, is outside its `Range`.
+
+    Args:
+        kind: Class whose constructor has the arguments.
+        arguments: Constructor arguments by name.
 
     Raises:
         ColorzooError: A number is out of range.
     """
-    for name, limits, number in out_of_range(hints, values):
+    for name, limits, number in out_of_range(argument_types(kind), arguments):
         raise ColorzooError(f"{name} must be {limits}, got {number}")
 
 
@@ -163,13 +164,18 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
     """Return the name, range and value of each number outside the `Range` of its type hint.
 
     Args:
-        hints: Dict that maps names to type annotations, such as ``Annotated[int, Range(1)]``.
-        values: Dict that maps the same names to a number, a list of numbers or a mapping of numbers. Values
-            of other types, such as None, are not checked.
+        hints: Dict that maps names to type annotations, such as ``Annotated[int, Range(1)]`` or a dataclass
+            with such annotations.
+        values: Dict that maps the same names to a number, a list of numbers, a mapping of numbers or a group
+            of settings. Values of other types, such as None, are not checked.
     """
     found: list[tuple[str, Range, float]] = []
     for name, hint in hints.items():
         value = values.get(name)
+        if is_group(hint):
+            group = value if isinstance(value, Mapping) else vars(value) if isinstance(value, hint) else {}
+            found += out_of_range(argument_types(hint), group)
+            continue
         if isinstance(value, Mapping):
             value = list(value.values())
         items = value if isinstance(value, list | tuple) else [value]
@@ -179,28 +185,63 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
     return found
 
 
-def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
-    """Raise an error if a constructor argument is outside its `Range`.
+def is_group(hint: Any) -> bool:
+    """Return whether a type annotation is a dataclass, and not a union that contains a dataclass."""
+    return isinstance(hint, type) and is_dataclass(hint)
 
-    Annotations in the constructors of base classes also apply; see `out_of_range`.
+
+def constructor_parameters(kind: type[Any]) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a constructor by name, with evaluated type annotations.
+
+    If the constructor has ``**kwargs``, the parameters of the next base class are included; for
+    ``**kwargs: Unpack[...]``, the keys of the `TypedDict`.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for construct in (vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)):
+        # hints of a dataclass must be read from the class, because its bases may be in other modules
+        hints = get_type_hints(kind if is_dataclass(kind) else construct, include_extras=True)
+        _, *parameters = inspect.signature(construct).parameters.values()
+        for each in parameters:
+            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+                found.setdefault(each.name, each.replace(annotation=hints.get(each.name, Any)))
+        if not parameters or parameters[-1].kind != inspect.Parameter.VAR_KEYWORD:
+            break
+        hint = hints.get(parameters[-1].name)
+        if get_origin(hint) is Unpack:
+            more = get_type_hints(get_args(hint)[0], include_extras=True)
+            keyword = inspect.Parameter.KEYWORD_ONLY
+            found |= {name: inspect.Parameter(name, keyword, annotation=each) for name, each in more.items()}
+            break
+    return found
+
+
+def argument_types(kind: type[Any]) -> dict[str, Any]:
+    """Return a dict that maps the names in `constructor_parameters` to their type annotations."""
+    return {name: each.annotation for name, each in constructor_parameters(kind).items()}
+
+
+def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert settings from a card, a weight file or a user to the arguments of a constructor.
 
     Args:
-        constructor: Class whose constructor has the arguments.
-        values: Constructor arguments by name.
+        kind: Class of a model or task.
+        settings: Single settings by name, groups as mappings or dataclasses, or both.
+
+    Returns:
+        Constructor arguments by name, with each group as its dataclass.
 
     Raises:
-        ColorzooError: An argument is out of range.
+        ColorzooError: A setting is unknown, or a number is out of range.
     """
-    for kind in constructor.__mro__:
-        if "__init__" in vars(kind):
-            hints = get_type_hints(vars(kind)["__init__"], include_extras=True)
-            for hint in list(hints.values()):
-                if get_origin(hint) is Unpack:
-                    hints |= get_type_hints(get_args(hint)[0], include_extras=True)
-            check_ranges(hints, values)
+    arguments, types = nest_arguments(kind, settings), argument_types(kind)
+    for name, value in arguments.items():
+        groups = [each for each in (types[name], *get_args(types[name])) if is_group(each)]
+        if groups and isinstance(value, Mapping):
+            arguments[name] = settings_of(groups[0], value)
+    return arguments
 
 
-def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
+def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     """Convert flat settings to constructor arguments with groups of settings.
 
     For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``.
@@ -226,12 +267,13 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
             nested.setdefault(owner[key], {})[key] = value
         else:
             known = sorted({*plain, *owner})
-            name = getattr(constructor, "__name__", str(constructor))
-            raise ColorzooError(f"{name} has no argument {key!r}; known arguments: {', '.join(known)}")
+            raise ColorzooError(
+                f"{constructor.__name__} has no argument {key!r}; known arguments: {', '.join(known)}"
+            )
     return nested
 
 
-def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_arguments(constructor: type[Any], nested: Mapping[str, Any]) -> dict[str, Any]:
     """Replace the groups in constructor arguments with the settings that they contain.
 
     This function is the inverse of `nest_arguments`.
@@ -252,88 +294,16 @@ def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]
     return flat
 
 
-def known_settings(constructor: Callable[..., Any]) -> frozenset[str]:
+def known_settings(constructor: type[Any]) -> frozenset[str]:
     """Return the names of all constructor arguments and of all settings in their groups."""
     groups = setting_groups(constructor)
     single = {each.name for kind in groups.values() for each in fields(kind)}
     return frozenset(single | argument_types(constructor).keys())
 
 
-def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
+def setting_groups(constructor: type[Any]) -> dict[str, type[Any]]:
     """Return a dict that maps the parameters for groups of settings to their dataclasses."""
-    hints = argument_types(constructor).items()
-    return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
-
-
-def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings groups of a constructor as dataclasses, by parameter name.
-
-    Args:
-        constructor: Class with groups of settings.
-        arguments: Constructor arguments by name. Groups that are missing have their default values.
-
-    Raises:
-        ColorzooError: A setting is unknown, or a number is out of range.
-    """
-    groups = setting_groups(constructor)
-    return {name: settings_of(kind, arguments.get(name)) for name, kind in groups.items()}
-
-
-def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a constructor so that it accepts a mapping instead of the dataclass of each group.
-
-    Args:
-        cls: Class whose type annotations define the groups of settings.
-        construct: ``__init__`` method of the class.
-    """
-    signature = inspect.signature(construct)
-
-    @wraps(construct)
-    def converted(*args: Any, **kwargs: Any) -> None:
-        bound = signature.bind(*args, **kwargs)
-        for name, kind in setting_groups(cls).items():
-            if name in bound.arguments:
-                bound.arguments[name] = settings_of(kind, bound.arguments[name])
-        construct(*bound.args, **bound.kwargs)
-
-    return converted
-
-
-def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return a dict that maps names of constructor parameters to their types.
-
-    Fields of ``**kwargs: Unpack[...]`` are included.
-    """
-    found: dict[str, Any] = {}
-    # hints of a dataclass must be read from the class, because its bases may be in other modules
-    typed = constructor if is_dataclass(constructor) else constructor.__init__
-    for name, hint in get_type_hints(typed).items():
-        if get_origin(hint) is Unpack:
-            found |= get_type_hints(get_args(hint)[0])
-        elif name != "return":
-            found[name] = hint
-    return found
-
-
-def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert constructor arguments to the form that checkpoints store.
-
-    Values are converted to mappings, lists, numbers and strings. Groups of settings contain all fields.
-    Callables are excluded.
-
-    Arguments of base classes are excluded, except arguments that Lightning adds, which start with an
-    underscore.
-
-    Args:
-        constructor: Class whose constructor has the arguments.
-        arguments: Constructor arguments by name, with all groups of settings as dataclasses.
-    """
-    known = argument_types(constructor)
-    return {
-        key: _plain(value)
-        for key, value in arguments.items()
-        if (key in known or key.startswith("_")) and not callable(value)
-    }
+    return {name: hint for name, hint in argument_types(constructor).items() if is_group(hint)}
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

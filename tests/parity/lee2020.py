@@ -14,7 +14,7 @@ from colorzoo.networks.splines import source_positions, spline, warp
 from colorzoo.prediction import RgbPrediction
 from colorzoo.zoo.lee2020.network import SCFTNetwork, SketchDiscriminator, SpatiallyCorrespondingTransfer
 from colorzoo.zoo.lee2020.published import NAMES
-from colorzoo.zoo.lee2020.task import Lee2020, feature_terms
+from colorzoo.zoo.lee2020.task import Lee2020, Objective, feature_terms
 from parity.cases import Golden, case, check_update, record_outputs
 
 
@@ -144,7 +144,7 @@ def step(golden: Golden) -> None:
     """Compare the steps of discriminator and generator; the authors' code omits the triplet loss."""
     meta = golden.meta
     weights = {f"{name}_weight": value for name, value in meta["weights"].items()}
-    task = Lee2020(objective={**weights, "triplet_weight": 0.0})
+    task = Lee2020(objective=Objective(**weights, triplet_weight=0.0))
     networks = {"generator": task.model, "discriminator": task.discriminator}
     fill(task.model.network, weights_of(golden, "generator"), "")
     fill(task.discriminator, weights_of(golden, "discriminator"), "discriminator.")

@@ -45,8 +45,6 @@ class ToyGAN(GANColorizationModule[AbPrediction]):
             lr_scheduler=schedule,
         )
         self.accumulate, self.clip = accumulate, clip
-
-    def configure_discriminator(self):
         self.discriminator = nn.Conv2d(3, 1, 3)
 
     def generate(self, batch):

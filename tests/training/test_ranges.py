@@ -14,13 +14,15 @@ from colorzoo import settings
 from colorzoo.apps.cli.main import main
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
-from colorzoo.settings import check_arguments, nest_arguments, out_of_range, setting_groups, settings_of
+from colorzoo.settings import check_arguments, nest_arguments, out_of_range
 from colorzoo.testing.models import contract_test_model
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
+from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.network import LocalExtensions
-from colorzoo.zoo.zhang2017.task import LocalUsers
+from colorzoo.zoo.zhang2017.task import LocalUsers, Zhang2017Local
 
 CASES = [
     ("--data.batch_size=-3", "batch_size must be at least 1"),
@@ -76,9 +78,11 @@ def test_number_types_contain_their_limits():
 
 def test_python_api_checks_the_same_ranges():
     with pytest.raises(ColorzooError, match="hints must be"):
-        settings_of(LocalUsers, {"hints": 7})
+        Zhang2017Local(users=LocalUsers(hints=7))
     with pytest.raises(ColorzooError, match="many must be"):
-        settings_of(LocalExtensions, LocalExtensions(many=-0.1))
+        LocalHints(extensions=LocalExtensions(many=-0.1))
+    with pytest.raises(ColorzooError, match="width must be"):
+        build_model(LocalHints, {"architecture": {"width": -1}})
     with pytest.raises(ColorzooError, match="val_fraction must be"):
         FolderDataModule("x", val_fraction=1.5)
     assert not out_of_range({"x": int | None}, {"x": -1})
@@ -90,10 +94,7 @@ def test_shipped_configs_are_within_their_ranges():
         model = (yaml.safe_load(Path(path).read_text()) or {}).get("model") or {}
         kind = classes.get(str(model.get("class_path")).rpartition(".")[2])
         if kind is not None:
-            given = nest_arguments(kind, model["init_args"])
-            check_arguments(kind, given)
-            for name, group in setting_groups(kind).items():
-                settings_of(group, {k: v for k, v in given.get(name, {}).items() if v is not None})
+            check_arguments(kind, nest_arguments(kind, model["init_args"]))
 
 
 def test_missing_cluster_file_error_names_the_find_clusters_command():

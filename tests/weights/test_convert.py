@@ -19,12 +19,14 @@ from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
+from colorzoo.testing.persistence import save_checkpoint
+from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.weights import read_hparams, read_metadata, read_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
 from pseudo_weights import pseudo_state_dict
-from tiny_model import HPARAMS, NAME, gray_image, tiny_model, tiny_task
+from tiny_model import HPARAMS, NAME, tiny_model
 
 MODEL = "zhang2017_local"
 SETTINGS = ("--set", "width=0.125")
@@ -214,16 +216,6 @@ def test_weights_convert_writes_nothing_if_a_checkpoint_does_not_match(
     assert not out.exists()
 
 
-def test_checkpoint_of_a_subclass_with_own_training_settings_loads_everywhere(tmp_path: Path) -> None:
-    task, image = tiny_task(), gray_image(40, 48)
-    hparams = {**task.hparams, "my_loss_weight": 0.5, "teacher": {"name": "large"}}
-    checkpoint = write_checkpoint(tmp_path / "a.ckpt", task.state_dict(), hparams)
-    expected = colorzoo.Colorizer(task, device="cpu").colorize(image).ab
-    found = colorzoo.Colorizer(NAME, weights=checkpoint, device="cpu").colorize(image).ab
-    assert torch.equal(found, expected)
-    assert colorzoo.create_model(NAME, checkpoint).trained
-
-
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -237,8 +229,8 @@ def test_weights_convert_keeps_settings_that_differ_from_the_defaults(
 ) -> None:
     card, out = model_card(name), tmp_path / "out.safetensors"
     task = colorzoo.create_model(name, None, **settings)
-    checkpoint = write_checkpoint(tmp_path / "a.ckpt", task.state_dict(), dict(task.hparams))
-    convert_weights(checkpoint, card, out)
+    save_checkpoint(quiet_trainer(tmp_path), task, tmp_path / "a.ckpt")
+    convert_weights(tmp_path / "a.ckpt", card, out)
     loaded = colorzoo.create_model(name, out).model
     assert loaded.hparams == task.model.hparams
     own = task.model.state_dict()

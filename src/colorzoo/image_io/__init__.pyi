@@ -1,10 +1,10 @@
-from colorzoo.image_io.metadata import Metadata as Metadata
-from colorzoo.image_io.provenance import ImageProvenance as ImageProvenance
-from colorzoo.image_io.provenance import read_provenance as read_provenance
-from colorzoo.image_io.raster_image import RasterImage as RasterImage
-from colorzoo.image_io.read import read_image as read_image
-from colorzoo.image_io.write import to_pil as to_pil
-from colorzoo.image_io.write import write_image as write_image
+from .metadata import Metadata as Metadata
+from .provenance import ImageProvenance as ImageProvenance
+from .provenance import read_provenance as read_provenance
+from .raster_image import RasterImage as RasterImage
+from .read import read_image as read_image
+from .write import to_pil as to_pil
+from .write import write_image as write_image
 
 __all__ = [
     "ImageProvenance",

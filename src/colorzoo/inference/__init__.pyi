@@ -1,9 +1,9 @@
-from colorzoo.inference.border import find_border as find_border
-from colorzoo.inference.colorizer import Colorizer as Colorizer
-from colorzoo.inference.references import ReadReference as ReadReference
-from colorzoo.inference.selection import find_parts as find_parts
-from colorzoo.inference.selection import select_at as select_at
-from colorzoo.inference.selection import select_outlined as select_outlined
+from .border import find_border as find_border
+from .colorizer import Colorizer as Colorizer
+from .references import ReadReference as ReadReference
+from .selection import find_parts as find_parts
+from .selection import select_at as select_at
+from .selection import select_outlined as select_outlined
 
 __all__ = [
     "Colorizer",

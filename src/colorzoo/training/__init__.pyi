@@ -1,17 +1,17 @@
-from colorzoo.training.gan import GANColorizationModule as GANColorizationModule
-from colorzoo.training.module import ColorizationModule as ColorizationModule
-from colorzoo.training.module import SingleOptimizerModule as SingleOptimizerModule
-from colorzoo.training.module import TrainingFreeModule as TrainingFreeModule
-from colorzoo.training.muon import Muon as Muon
-from colorzoo.training.optimization import AdversarialOptimization as AdversarialOptimization
-from colorzoo.training.optimization import Optimization as Optimization
-from colorzoo.training.schedules import Cosine as Cosine
-from colorzoo.training.schedules import HoldThenLinear as HoldThenLinear
-from colorzoo.training.schedules import Linear as Linear
-from colorzoo.training.schedules import PiecewiseConstant as PiecewiseConstant
-from colorzoo.training.schedules import RunSchedule as RunSchedule
-from colorzoo.training.stages import Stage as Stage
-from colorzoo.training.stages import Start as Start
+from .gan import GANColorizationModule as GANColorizationModule
+from .module import ColorizationModule as ColorizationModule
+from .module import SingleOptimizerModule as SingleOptimizerModule
+from .module import TrainingFreeModule as TrainingFreeModule
+from .muon import Muon as Muon
+from .optimization import AdversarialOptimization as AdversarialOptimization
+from .optimization import Optimization as Optimization
+from .schedules import Cosine as Cosine
+from .schedules import HoldThenLinear as HoldThenLinear
+from .schedules import Linear as Linear
+from .schedules import PiecewiseConstant as PiecewiseConstant
+from .schedules import RunSchedule as RunSchedule
+from .stages import Stage as Stage
+from .stages import Start as Start
 
 __all__ = [
     "AdversarialOptimization",

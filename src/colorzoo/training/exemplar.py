@@ -145,8 +145,8 @@ class SelfReferenced:
 class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction]):
     """Base class of tasks whose models match features of the image and the reference.
 
-    The ``__init__`` of a subclass sets the attributes before it calls ``super().__init__``. The model has a
-    frozen feature network ``features`` and a network ``correspondence`` that computes the features to match.
+    The ``__init__`` of a subclass sets the attributes. The model has a frozen feature network ``features``
+    and a network ``correspondence`` that computes the features to match.
 
     Attributes:
         objective: Settings of the losses.

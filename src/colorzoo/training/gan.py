@@ -65,7 +65,8 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         >>> isinstance(task, GANColorizationModule), type(task.discriminator).__name__
         (True, 'PatchDiscriminator')
 
-    A subclass defines `configure_discriminator`, `generate`, `generator_loss` and `discriminator_loss`.
+    The ``__init__`` of a subclass builds ``self.discriminator`` after ``super().__init__``. The subclass also
+    defines `generate`, `generator_loss` and `discriminator_loss`.
 
     Attributes:
         accumulate: Number of batches per optimizer step; their gradients are averaged.
@@ -102,11 +103,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         )
         super().__init__(model, stage=stage, start=start)
         self.automatic_optimization = False
-        self.configure_discriminator()
-
-    def configure_discriminator(self) -> None:
-        """Build ``self.discriminator``; called at the end of ``__init__``."""
-        raise NotImplementedError(f"{type(self).__name__} must define configure_discriminator()")
 
     def generate(self, batch: Batch) -> P:
         """Colorize a training batch with gradient tracking."""

@@ -79,20 +79,22 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
     """
 
     model: Any
-    objective: GatedTransferObjective
-    discriminator_config: DiscriminatorConfig
     label_setting = "--model.architecture.classes"
 
     def __init__(
-        self, model: ColoringModel, stage: str | None = None, **optimization: Unpack[AdversarialOptimization]
+        self,
+        model: ColoringModel,
+        objective: GatedTransferObjective,
+        discriminator_config: DiscriminatorConfig,
+        stage: str | None = None,
+        **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(model, stage=stage, **optimization)
-        if not self.objective.class_weight:
+        self.objective = objective
+        # for images with the channels L / 50 - 1, a / 110 and b / 110
+        self.discriminator = pixel_patch_discriminator(discriminator_config.discriminator_width)
+        if not objective.class_weight:
             self.model.network.classifier.requires_grad_(False)  # DDP waits for its gradients
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator for images with the channels L / 50 - 1, a / 110 and b / 110."""
-        self.discriminator = pixel_patch_discriminator(self.discriminator_config.discriminator_width)
 
     @property
     def label_count(self) -> int:

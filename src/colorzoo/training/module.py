@@ -24,7 +24,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import MODEL_PREFIX, ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
-from colorzoo.settings import check_arguments, given_groups, recorded_arguments
+from colorzoo.settings import argument_types, check_arguments, plain_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -71,9 +71,8 @@ class ColorizationModule(LightningModule):
         >>> isinstance(task, ColorizationModule), sorted(task.accepts)
         (True, ['points'])
 
-    The ``__init__`` parameters of a subclass are settings dataclasses (`colorzoo.settings`). ``__init__``
-    builds the model and calls ``super().__init__``, which records the arguments, sets each dataclass as an
-    attribute and calls `configure_losses`.
+    The ``__init__`` of a subclass receives settings, which may be in dataclasses (`colorzoo.settings`), and
+    passes the model to ``super().__init__``. The base class records the arguments of ``__init__`` as hparams.
 
     Attributes:
         model: Model that the task trains.
@@ -128,29 +127,16 @@ class ColorizationModule(LightningModule):
                 f"--model.stage must be one of {known} for {type(self).__name__}, got {stage!r}"
             )
         self.save_hyperparameters(ignore="model")
-        groups = given_groups(type(self), self.hparams)
-        for name, group in groups.items():
-            setattr(self, name, group)
-        arguments = {**self.hparams, **groups}
-        plain = recorded_arguments(type(self), arguments)  # values that any checkpoint can store
-        self.hparams.clear()
-        self.save_hyperparameters(plain)
         check_arguments(type(self), self.hparams)
         self.model = model
         self.stage = stage
-        self.start = Start.of(start)
+        self.start = Start(start) if isinstance(start, str) else start
         self.allow_untrained = False
         self._stored_trained: bool | None = None
         self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.measurement = nn.ModuleDict()
-        self.configure_losses()
         freeze(self, EVERYTHING if stage is None else self.stages[stage])
-
-    @property
-    def hparams(self) -> Any:
-        """Arguments of ``__init__`` by name, as plain dicts, lists, numbers and strings."""
-        return super().hparams
 
     if TYPE_CHECKING:
 
@@ -162,9 +148,6 @@ class ColorizationModule(LightningModule):
         """Colorize a batch; see `ColoringModel.forward`."""
         prediction: Prediction = self.model(lightness, guidance)
         return prediction
-
-    def configure_losses(self) -> None:
-        """Create modules and buffers that the losses require; the default does nothing."""
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load weights into the model and, if present, into other modules such as a discriminator.
@@ -409,7 +392,12 @@ class ColorizationModule(LightningModule):
         return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store `trained` and the provenance in the checkpoint."""
+        """Store plain settings, `trained` and the provenance in the checkpoint."""
+        known = argument_types(type(self))
+        settings = {key: value for key, value in self.hparams.items() if key in known or key[0] == "_"}
+        # load_from_checkpoint then builds the dataclasses of the settings; LightningCLI sets the same key
+        instantiator = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain_arguments(settings) | instantiator
         steps = int(checkpoint.get("global_step", 0))
         checkpoint["trained"] = self.trained or steps > 0
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()

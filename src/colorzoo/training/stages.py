@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 from torch import nn
 
@@ -56,13 +55,6 @@ class Start:
 
     model: str
     weights: str = "default"
-
-    @classmethod
-    def of(cls, value: Start | Mapping[str, Any] | str | None) -> Start | None:
-        """Return a `Start` for a model name or a mapping from a checkpoint; None for None."""
-        if value is None or isinstance(value, Start):
-            return value
-        return cls(value) if isinstance(value, str) else cls(**value)
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:

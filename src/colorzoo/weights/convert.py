@@ -14,7 +14,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class
-from colorzoo.settings import flatten_arguments, known_settings, nest_arguments
+from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings
 from colorzoo.weights.catalog import entry_without_hash, find_entry
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -106,7 +106,7 @@ def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightCon
 
 def _build(cls: type[Any], settings: Mapping[str, Any]) -> Any:
     try:
-        return cls(**nest_arguments(cls, settings))
+        return cls(**constructor_arguments(cls, settings))
     except (TypeError, ColorzooError) as error:
         raise WeightsError(f"{cls.__name__} cannot be built with {settings}: {error}") from error
 

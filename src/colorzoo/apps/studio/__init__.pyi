@@ -1,3 +1,3 @@
-from colorzoo.apps.studio.widget import Pad as Pad
+from .widget import Pad as Pad
 
 __all__ = ["Pad"]

@@ -71,7 +71,6 @@ class DeOldify(ColoringModel):
     feature_layers = ("network.encoder",)
     published_names = NAMES
     network: DeOldifyNetwork
-    architecture: Architecture
 
     def __init__(
         self, architecture: Architecture = Architecture(), rendering: Rendering = Rendering()
@@ -79,7 +78,8 @@ class DeOldify(ColoringModel):
         network = DeOldifyNetwork(
             architecture.encoder, architecture.decoder, architecture.nf_factor, architecture.width
         )
-        super().__init__(network, architecture=architecture, rendering=rendering)
+        super().__init__(network)
+        self.architecture = architecture
         self.working_size = STRIDE * rendering.render_factor
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

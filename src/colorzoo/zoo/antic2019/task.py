@@ -104,8 +104,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     stages = STAGES
     model: DeOldify
     vgg: nn.Module | None
-    architecture: Architecture
-    objective: Objective
 
     def __init__(
         self,
@@ -115,18 +113,13 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         stage: StageName | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.generators_turn = False
         super().__init__(DeOldify(architecture, rendering), stage=stage, **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator if the stage trains it."""
-        self.discriminator = (
-            Discriminator(self.architecture.discriminator_width) if self.is_adversarial() else nn.Identity()
-        )
-
-    def configure_losses(self) -> None:
-        """Set ``vgg`` to None; `setup` loads VGG-16 for the stages that use this network."""
-        self.vgg = None
+        self.architecture = architecture
+        self.objective = objective
+        self.generators_turn = False
+        self.vgg = None  # setup() loads VGG-16 for the stages that use it
+        adversarial = self.is_adversarial()
+        self.discriminator = Discriminator(architecture.discriminator_width) if adversarial else nn.Identity()
 
     def is_adversarial(self) -> bool:
         """Return whether the stage trains the discriminator."""

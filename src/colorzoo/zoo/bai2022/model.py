@@ -37,7 +37,6 @@ class SparseColorization(ColoringModel):
     published_files, published_names = FILES, NAMES
     feature_layers = ("network.content.0", "network.content.1", "network.content.2", "network.content.3")
     network: SparseNetworks
-    architecture: Architecture
     scattered: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -47,7 +46,8 @@ class SparseColorization(ColoringModel):
                 f"'important' and 'scattered' must each be at most {count}, the number of cells for side "
                 f"{side}, got important {architecture.important} and scattered {architecture.scattered}"
             )
-        super().__init__(SparseNetworks(architecture), architecture=architecture)
+        super().__init__(SparseNetworks(architecture))
+        self.architecture = architecture
         self.working_size = side
         drawn = self.by_chance(torch.Generator().manual_seed(0))  # fixed seed: inference is deterministic
         self.register_buffer("scattered", drawn, persistent=False)

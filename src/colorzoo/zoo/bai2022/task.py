@@ -51,7 +51,6 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
     """
 
     model: SparseColorization
-    objective: Objective
     label_setting = "--model.architecture.classes"
 
     def __init__(
@@ -61,7 +60,8 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(SparseColorization(architecture), **optimization)
-        if not self.objective.class_weight:
+        self.objective = objective
+        if not objective.class_weight:
             # DDP requires gradients of all trainable parameters
             self.model.network.classifier.requires_grad_(False)
 

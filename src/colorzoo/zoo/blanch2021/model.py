@@ -36,10 +36,10 @@ class AttentionStylization(ColoringModel):
     published_names = NAMES
     published_unused = r"\.flatten_index$"
     network: XCNet
-    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(XCNet(architecture), architecture=architecture)
+        super().__init__(XCNet(architecture))
+        self.architecture = architecture
         self.working_size = self.side = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

@@ -86,8 +86,6 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     """
 
     model: AttentionStylization
-    objective: Objective
-    discriminator_config: DiscriminatorConfig
     discriminator: nn.ModuleList
 
     def __init__(
@@ -98,11 +96,9 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(AttentionStylization(architecture), **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build a discriminator for each output scale with an image side of at least 24 pixels."""
-        sides = [self.model.side >> scale for scale in range(_SCALES)]
-        width = self.discriminator_config.discriminator_width
+        self.objective = objective
+        sides = [architecture.side >> scale for scale in range(_SCALES)]
+        width = discriminator_config.discriminator_width
         self.discriminator = nn.ModuleList(
             PatchDiscriminator(3, width) for side in sides if side >= _SMALLEST_JUDGED
         )

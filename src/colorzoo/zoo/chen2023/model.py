@@ -168,9 +168,6 @@ class SPColor(ColoringModel):
     features: Trunk
     segmenter: Segmenter | None
     correspondence: WarpNet
-    architecture: Architecture
-    segmentation: Segmentation
-    extensions: Extensions
 
     def __init__(
         self,
@@ -186,7 +183,10 @@ class SPColor(ColoringModel):
         color = ColorNet(4, architecture.color_width, gated=extensions.gated)
         if extensions.gated:
             nn.init.normal_(color.ab.weight, std=1e-3)
-        super().__init__(color, architecture=architecture, segmentation=segmentation, extensions=extensions)
+        super().__init__(color)
+        self.architecture = architecture
+        self.segmentation = segmentation
+        self.extensions = extensions
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

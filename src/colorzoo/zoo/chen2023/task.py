@@ -66,9 +66,6 @@ class Chen2023(ExemplarGANModule):
 
     model: SPColor
     extensions: Extensions
-    objective: ExemplarObjective
-    simulation: ExemplarSimulation
-    discriminator_config: ExemplarDiscriminator
 
     def __init__(
         self,
@@ -82,18 +79,16 @@ class Chen2023(ExemplarGANModule):
         start: Start | str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        model = SPColor(architecture, segmentation, extensions)
+        super().__init__(SPColor(architecture, segmentation, extensions), start=start, **optimization)
+        self.objective = objective
+        self.simulation = simulation
+        self.extensions = extensions
         self.matching_lr = matching_lr
         untrained = {
-            "VGG-19": model.architecture.features == "vgg19",
-            "STEGO": model.segmentation.segmenter in ("stego", "stego_supervised"),
+            "VGG-19": architecture.features == "vgg19",
+            "STEGO": segmentation.segmenter in ("stego", "stego_supervised"),
         }
         self.missing_weights = {name for name, is_untrained in untrained.items() if is_untrained}
-        super().__init__(model, start=start, **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator."""
-        discriminator_config = self.discriminator_config
         self.discriminator = AttentionDiscriminator(
             3, discriminator_config.discriminator_width, layers=discriminator_config.discriminator_layers
         )

@@ -20,7 +20,7 @@ from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, uncha
 from colorzoo.networks.hint_unet import point_colors, points_of
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import NonNegativeFloat, Probability, Width, settings_of
+from colorzoo.settings import NonNegativeFloat, Probability, Width
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
     Extensions,
@@ -64,7 +64,6 @@ class GuidingPainter(ColoringModel):
     published_names = NAMES
     published_unused = r"^gan_loss\."
     network: GuidingPainterNetwork
-    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -76,7 +75,9 @@ class GuidingPainter(ColoringModel):
             hint_residual=extensions.hint_residual,
         )
         initialize_gan(network)
-        super().__init__(network, architecture=architecture, extensions=extensions)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with the colors of regions.
@@ -167,13 +168,12 @@ class PointPainter(ColoringModel):
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
     network: UNet
-    settings: PointsSettings
 
     def __init__(self, settings: PointsSettings = PointsSettings()) -> None:
-        settings = settings_of(PointsSettings, settings)
         network = UNet(1 + 3 + 1, 3, base_channels(settings.width))
         initialize_gan(network)
-        super().__init__(network, settings=settings)
+        super().__init__(network)
+        self.settings = settings
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with color points."""

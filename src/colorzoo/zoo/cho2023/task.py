@@ -116,10 +116,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     stages = STAGES
     model: GuidingPainter
-    architecture: Architecture
-    objective: Objective
-    users: Users
-    extensions: Extensions
 
     def __init__(
         self,
@@ -131,10 +127,10 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(GuidingPainter(architecture, extensions), stage=stage, **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the PatchGAN discriminator for images concatenated with their sketches."""
-        self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
+        self.objective = objective
+        self.users = users
+        self.extensions = extensions
+        self.discriminator = PatchDiscriminator(1 + 3, architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
     def generate(self, batch: Batch) -> RgbPrediction:
@@ -275,12 +271,12 @@ class Cho2023Points(SingleOptimizerModule):
 
     validation_points = (0, 1, 10, 30)
     model: PointPainter
-    settings: PointsSettings
 
     def __init__(
         self, settings: PointsSettings = PointsSettings(), **optimization: Unpack[Optimization]
     ) -> None:
         super().__init__(PointPainter(settings), **optimization)
+        self.settings = settings
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Simulate color points, generate images and return the weighted L1 loss."""

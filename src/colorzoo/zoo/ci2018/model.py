@@ -80,7 +80,8 @@ class StrokePainter(ColoringModel):
         network = StrokeNetwork(architecture.width, architecture.blocks, features)
         if trained:
             initialize(network, None)  # the paper uses PyTorch's default initialization
-        super().__init__(network, architecture=architecture)
+        super().__init__(network)
+        self.architecture = architecture
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1] with color points."""

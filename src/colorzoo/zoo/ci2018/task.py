@@ -75,8 +75,6 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     validation_points = (0, 1, 10, 30)
     model: StrokePainter
     vgg: FrozenNetwork
-    architecture: Architecture
-    objective: Objective
 
     def __init__(
         self,
@@ -86,15 +84,14 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         i2v_weights: str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
+        super().__init__(StrokePainter(architecture), **optimization)
+        self.architecture = architecture
+        self.objective = objective
         self.hints = hints
         self.i2v_weights = i2v_weights
-        super().__init__(StrokePainter(architecture), **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator."""
-        built, features = self.architecture, self.model.network.features
+        features = self.model.network.features
         self.discriminator = Discriminator(
-            built.discriminator_width, built.discriminator_side, features.channels
+            architecture.discriminator_width, architecture.discriminator_side, features.channels
         )
 
     def setup(self, stage: str) -> None:
@@ -239,8 +236,8 @@ class Ci2018Pixels(SingleOptimizerModule):
         hints: Fraction = 0.5,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.hints = hints
         super().__init__(StrokePainter(architecture), **optimization)
+        self.hints = hints
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Simulate hints, generate images and return the mean squared error."""

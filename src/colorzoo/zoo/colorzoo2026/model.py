@@ -107,7 +107,8 @@ class Colorzoo2026(ColoringModel):
     centers: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(Network(architecture), architecture=architecture)
+        super().__init__(Network(architecture))
+        self.architecture = architecture
         self.covariance = ColorCovariance(architecture.decoder, architecture.heads)
         self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)
 

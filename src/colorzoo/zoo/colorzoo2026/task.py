@@ -14,7 +14,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import NonNegativeFloat, NonNegativeInt, settings_of
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
@@ -67,9 +67,8 @@ class Colorzoo2026Task(MuonModule):
         label_count: NonNegativeInt = 0,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        architecture = settings_of(Architecture, architecture)
         super().__init__(Colorzoo2026(architecture), **optimization)
+        self.objective = objective
         self.label_head = nn.Linear(architecture.vector, label_count) if label_count else None
 
     @property

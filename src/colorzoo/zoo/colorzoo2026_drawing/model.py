@@ -65,7 +65,8 @@ class Colorzoo2026Drawing(ColoringModel):
     centers: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(Network(architecture), architecture=architecture)
+        super().__init__(Network(architecture))
+        self.architecture = architecture
         self.copying = CopyAttention()
         self.register_buffer("centers", _initial_centers())
 

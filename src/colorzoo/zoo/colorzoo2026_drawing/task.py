@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.settings import NonNegativeFloat, settings_of
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026_drawing.model import Colorzoo2026Drawing, observed_points
@@ -54,8 +54,6 @@ class Colorzoo2026DrawingTask(MuonModule):
     """
 
     model: Colorzoo2026Drawing
-    objective: Objective
-    simulation: Simulation
     validation_points = (0, 1, 10, 30)
 
     def __init__(
@@ -65,7 +63,9 @@ class Colorzoo2026DrawingTask(MuonModule):
         simulation: Simulation = Simulation(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(Colorzoo2026Drawing(settings_of(Architecture, architecture)), **optimization)
+        super().__init__(Colorzoo2026Drawing(architecture), **optimization)
+        self.objective = objective
+        self.simulation = simulation
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return parameter groups: hidden weight matrices for Muon, other parameters for AdamW."""

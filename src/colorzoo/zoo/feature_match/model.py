@@ -39,7 +39,7 @@ class FeatureMatching(ColoringModel):
     accepts = frozenset({"exemplar"})
 
     def __init__(self, encoder: str | None = "xu2020_small") -> None:
-        super().__init__(nn.Identity(), encoder=encoder)
+        super().__init__(nn.Identity())
         self.encoder = encoder
         self._encoder_model: tuple[ColoringModel, ...] = ()
 

@@ -183,7 +183,7 @@ class SuperpixelColorization(ColoringModel):
     accepts = frozenset({"exemplar"})
 
     def __init__(self, pixels: PositiveInt = 40, confident: Probability = 0.5) -> None:
-        super().__init__(nn.Identity(), pixels=pixels, confident=confident)
+        super().__init__(nn.Identity())
         self.pixels, self.confident = pixels, confident
 
     @torch.no_grad()

@@ -77,10 +77,10 @@ class ExemplarColorization(ColoringModel):
     feature_layers = ("network.block1", "network.block2", "network.block3", "network.block7")
     network: ColorNet
     features: GrayVGG
-    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(ColorNet(architecture.color_width), architecture=architecture)
+        super().__init__(ColorNet(architecture.color_width))
+        self.architecture = architecture
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

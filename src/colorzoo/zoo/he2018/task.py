@@ -56,7 +56,6 @@ class He2018(SelfReferenced, SingleOptimizerModule):
 
     model: ExemplarColorization
     vgg: FrozenNetwork
-    objective: Objective
 
     def __init__(
         self,
@@ -65,6 +64,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(ExemplarColorization(architecture), **optimization)
+        self.objective = objective
 
     def setup(self, stage: str) -> None:
         """Load the VGG-19 of the perceptual loss at the start of ``fit``.

@@ -99,8 +99,6 @@ class UniColor(ColoringModel):
     accepts = frozenset({"points", "exemplar"})
     published_names, published_unused = NAMES, UNUSED
     network: UniColorNetwork
-    sampling: Sampling
-    matching: Matching
 
     def __init__(
         self,
@@ -114,13 +112,9 @@ class UniColor(ColoringModel):
                 f"'embedding' must be a multiple of 'heads' ({transformer.heads}), "
                 f"got {transformer.embedding}"
             )
-        super().__init__(
-            UniColorNetwork(vqgan, transformer),
-            vqgan=vqgan,
-            transformer=transformer,
-            sampling=sampling,
-            matching=matching,
-        )
+        super().__init__(UniColorNetwork(vqgan, transformer))
+        self.sampling = sampling
+        self.matching = matching
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)

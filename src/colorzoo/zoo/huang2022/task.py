@@ -50,7 +50,6 @@ class Huang2022(SingleOptimizerModule):
     """
 
     model: UniColor
-    users: Users
 
     def __init__(
         self,
@@ -62,10 +61,11 @@ class Huang2022(SingleOptimizerModule):
         codes_of: Literal["trained", "random"] = "trained",
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.codes_of = codes_of
         model = UniColor(vqgan, transformer, sampling, matching)
         model.network.vqgan.requires_grad_(False)
         super().__init__(model, **optimization)
+        self.users = users
+        self.codes_of = codes_of
 
     def setup(self, stage: str) -> None:
         """Check at the start of ``fit`` that Chroma-VQGAN is trained.
@@ -317,8 +317,6 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
     validation_metrics = ()
     model: UniColor
     lpips: FrozenNetwork | None
-    objective: VQGANObjective
-    discriminator_config: DiscriminatorConfig
 
     def __init__(
         self,
@@ -333,14 +331,9 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         model = UniColor(vqgan, transformer, sampling, matching)
         model.network.transformer.requires_grad_(False)
         super().__init__(model, **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator for RGB."""
-        self.discriminator = patch_discriminator(self.discriminator_config.discriminator_width)
-
-    def configure_losses(self) -> None:
-        """Set LPIPS to None, because `setup` loads it."""
-        self.lpips = None
+        self.objective = objective
+        self.lpips = None  # setup() loads LPIPS
+        self.discriminator = patch_discriminator(discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
         """Load LPIPS at the start of ``fit``.

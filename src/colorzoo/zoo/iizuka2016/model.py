@@ -57,7 +57,8 @@ class LetThereBeColor(ColoringModel):
             scene_side=architecture.scene_side,
             normalization=architecture.normalization,
         )
-        super().__init__(network, architecture=architecture)
+        super().__init__(network)
+        self.architecture = architecture
         if architecture.normalization:  # PyTorch computes less precise batch statistics in channels_last
             self.network.to(memory_format=torch.contiguous_format)
 

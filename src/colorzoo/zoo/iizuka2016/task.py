@@ -49,7 +49,6 @@ class Iizuka2016(SingleOptimizerModule):
 
     model: LetThereBeColor
     label_setting = "--model.objective.classes"
-    objective: Objective
 
     def __init__(
         self,
@@ -58,14 +57,12 @@ class Iizuka2016(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(LetThereBeColor(architecture), **optimization)
-
-    def configure_losses(self) -> None:
-        """Build the scene classifier from two linear layers, or set it to None without classes."""
+        self.objective = objective
         self.classifier: nn.Sequential | None = None
-        if self.objective.classes:
+        if objective.classes:
             network = self.model.network
             layers = linear("fc1", network.scene_channels, network.style_channels, network.normalization)
-            layers["fc2"] = nn.Linear(network.style_channels, self.objective.classes)
+            layers["fc2"] = nn.Linear(network.style_channels, objective.classes)
             self.classifier = nn.Sequential(layers)
 
     @property

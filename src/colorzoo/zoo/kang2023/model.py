@@ -130,8 +130,6 @@ class DDColor(ColoringModel):
     feature_layers = ("network.encoder",)
     published_names, published_unused = NAMES, UNUSED
     network: DDColorNetwork
-    architecture: Architecture
-    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -150,7 +148,9 @@ class DDColor(ColoringModel):
             layers=architecture.layers,
             feed=scaled_width(FEED_CHANNELS, architecture.width),
         )
-        super().__init__(network, architecture=architecture, extensions=extensions)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
         if extensions.trunk is not None:
             self.working_size = _TRUNK_SIZE
 

@@ -65,9 +65,6 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     model: DDColor
     vgg: FrozenNetwork
-    objective: Objective
-    discriminator_config: DiscriminatorConfig
-    extensions: Extensions
 
     def __init__(
         self,
@@ -78,10 +75,9 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(DDColor(architecture, extensions), **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator for RGB."""
-        self.discriminator = ColorDiscriminator(self.discriminator_config.discriminator_width)
+        self.objective = objective
+        self.extensions = extensions
+        self.discriminator = ColorDiscriminator(discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
         """Load ImageNet weights of the encoder and VGG-16 at the start of ``fit``.

@@ -84,14 +84,9 @@ class EdgeAwareColorization(ColoringModel):
                 "'backbone' must name a model with feature hooks (colorzoo.capabilities.HookedModel), "
                 f"got {backbone!r}"
             )
-        super().__init__(
-            EdgeNetwork(held.hooks, architecture.hidden, extensions),
-            backbone=backbone,
-            backbone_weights=backbone_weights,
-            backbone_hparams=backbone_hparams,
-            architecture=architecture,
-            extensions=extensions,
-        )
+        super().__init__(EdgeNetwork(held.hooks, architecture.hidden, extensions))
+        self.architecture = architecture
+        self.extensions = extensions
         self.backbone = BorrowedModel(held)
         self.accepts = held.accepts | {"scribbles"}
         self.feature_layers = tuple(f"backbone.model.{layer}" for layer in held.feature_layers)

@@ -114,9 +114,6 @@ class Kim2021(SingleOptimizerModule):
 
     stages = STAGES
     model: EdgeAwareColorization
-    objective: Objective
-    users: Users
-    extensions: Extensions
 
     def __init__(
         self,
@@ -132,6 +129,9 @@ class Kim2021(SingleOptimizerModule):
     ) -> None:
         model = EdgeAwareColorization(backbone, backbone_weights, backbone_hparams, architecture, extensions)
         super().__init__(model, stage=stage, **optimization)
+        self.objective = objective
+        self.users = users
+        self.extensions = extensions
 
     def setup(self, stage: str) -> None:
         """Check at the start of ``fit`` that the backbone is trained and colorizes photos.

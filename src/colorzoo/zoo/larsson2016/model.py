@@ -51,10 +51,10 @@ class HypercolumnColorization(ColoringModel):
     )
     published_names, published_unused = NAMES, UNUSED
     network: HypercolumnNetwork
-    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(HypercolumnNetwork(architecture), architecture=architecture)
+        super().__init__(HypercolumnNetwork(architecture))
+        self.architecture = architecture
         if architecture.normalization:  # batch statistics lose accuracy in channels_last
             self.network.to(memory_format=torch.contiguous_format)
 

@@ -75,7 +75,6 @@ class Larsson2016(SingleOptimizerModule):
     """
 
     model: HypercolumnColorization
-    objective: Objective
 
     def __init__(
         self,
@@ -84,6 +83,7 @@ class Larsson2016(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(HypercolumnColorization(architecture), **optimization)
+        self.objective = objective
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return parameter groups for weights and biases.

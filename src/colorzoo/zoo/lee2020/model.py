@@ -46,7 +46,8 @@ class ReferencePainter(ColoringModel):
     network: SCFTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(SCFTNetwork(architecture.width), architecture=architecture)
+        super().__init__(SCFTNetwork(architecture.width))
+        self.architecture = architecture
         # channels_last makes torch's batch statistics about 100 times less accurate
         self.network.to(memory_format=torch.contiguous_format)
 

@@ -100,9 +100,6 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
     model: ReferencePainter
     vgg: FrozenNetwork
-    architecture: Architecture
-    objective: Objective
-    users: Users
 
     def __init__(
         self,
@@ -112,10 +109,9 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(ReferencePainter(architecture), **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator for pairs of image and sketch."""
-        self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
+        self.objective = objective
+        self.users = users
+        self.discriminator = SketchDiscriminator(architecture.discriminator_width)
 
     def compares_features(self) -> bool:
         """Return whether the perceptual loss or the style loss, which use VGG-19, is enabled."""

@@ -30,7 +30,7 @@ class ColorizationByOptimization(ColoringModel):
     accepts = frozenset({"points"})
 
     def __init__(self, variance_share: float = 0.3) -> None:
-        super().__init__(nn.Identity(), variance_share=variance_share)
+        super().__init__(nn.Identity())
         self.variance_share = variance_share
 
     @torch.no_grad()

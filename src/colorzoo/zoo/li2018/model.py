@@ -58,10 +58,10 @@ class ClosedFormStylization(ColoringModel):
 
     accepts = frozenset({"exemplar", "classes"})
     network: PhotoWCT
-    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(PhotoWCT(architecture.width), architecture=architecture)
+        super().__init__(PhotoWCT(architecture.width))
+        self.architecture = architecture
 
     @torch.no_grad()
     def stylize(

@@ -40,7 +40,6 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
     """
 
     model: ClosedFormStylization
-    objective: Objective
 
     def __init__(
         self,
@@ -49,6 +48,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(ClosedFormStylization(architecture), **optimization)
+        self.objective = objective
 
     def setup(self, stage: str) -> None:
         """Check at the start of ``fit`` that the encoders have trained weights.

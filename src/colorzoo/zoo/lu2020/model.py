@@ -27,10 +27,10 @@ class GatedTransfer(GatedColorization, ColoringModel):
     stride = STRIDE
     published_names = NAMES
     network: Gray2ColorNet
-    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(Gray2ColorNet(architecture), architecture=architecture)
+        super().__init__(Gray2ColorNet(architecture))
+        self.architecture = architecture
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert RGB references ``(B, 3, H, W)`` in [0, 1] to lightness, ab and histogram."""

@@ -54,7 +54,8 @@ class Lu2020(GatedTransferModule):
         stage: StageName | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(GatedTransfer(architecture), stage=stage, **optimization)
+        model = GatedTransfer(architecture)
+        super().__init__(model, objective, discriminator_config, stage, **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor] | None:
         """Return the batch's references as network input, and their histograms ``(B, 441)``.

@@ -213,7 +213,7 @@ class CoupledVariation(ColoringModel):
         iterations: NonNegativeInt = 250,
     ) -> None:
         options: dict[str, Any] = {"fidelity": fidelity, "coupling": coupling, "iterations": iterations}
-        super().__init__(nn.Identity(), step=step, **options)
+        super().__init__(nn.Identity())
         self.step, self.options = step, options
 
     @torch.no_grad()

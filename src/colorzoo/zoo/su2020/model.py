@@ -216,7 +216,9 @@ class InstanceColorization(ColoringModel):
             trunk = create_backbone(extensions.trunk, "trunk")
             copy_trunk(trunk.network, network, f"trunk={extensions.trunk!r}")
             keep_trunk(network)
-        super().__init__(network, architecture=architecture, extensions=extensions, detector=detector)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
         self.detector_file = detector
         self.detector: Detector | None = None
 

@@ -69,7 +69,6 @@ class Su2020(SingleOptimizerModule):
 
     stages = STAGES
     model: InstanceColorization
-    extensions: InstanceExtensions
 
     def __init__(
         self,
@@ -82,9 +81,10 @@ class Su2020(SingleOptimizerModule):
         detector: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.most_boxes, self.delta = most_boxes, delta
         model = InstanceColorization(architecture, extensions, detector)
         super().__init__(model, stage=stage, start=start, **optimization)
+        self.extensions = extensions
+        self.most_boxes, self.delta = most_boxes, delta
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model or another su2020 model.

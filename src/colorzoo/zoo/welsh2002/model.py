@@ -33,7 +33,7 @@ class ColorTransfer(ColoringModel):
     places: Tensor
 
     def __init__(self, samples: int = 200, seed: int = 0) -> None:
-        super().__init__(nn.Identity(), samples=samples, seed=seed)
+        super().__init__(nn.Identity())
         side = max(1, round(samples**0.5))
         generator = torch.Generator().manual_seed(seed)
         jitter = torch.rand(side, side, 2, generator=generator, device="cpu")

@@ -126,13 +126,13 @@ class AnchorColorization(ColoringModel):
         "network.features.conv7_3",
     )
     network: AnchorNetwork
-    architecture: Architecture
     draws: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         network = AnchorNetwork(architecture.width, architecture.dropout)
         initialize(network)
-        super().__init__(network, architecture=architecture)
+        super().__init__(network)
+        self.architecture = architecture
         self.network.to(memory_format=torch.contiguous_format)  # more accurate batch statistics
         generator = torch.Generator().manual_seed(architecture.seed)
         drawn = torch.rand(1, architecture.anchors, generator=generator, device="cpu")

@@ -72,7 +72,6 @@ class Xia2022(SingleOptimizerModule):
     }
     validation_points = (0, 1, 10)
     model: AnchorColorization
-    objective: Objective
     class_weights: Tensor
     vgg: FrozenNetwork
 
@@ -84,10 +83,9 @@ class Xia2022(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(AnchorColorization(architecture), stage=stage, **optimization)
-
-    def configure_losses(self) -> None:
-        """Compute the loss weights of the 313 color bins, which are higher for rare colors."""
-        weights = rebalancing_weights(prior_probabilities().double(), 1 - self.objective.colorfulness)
+        self.objective = objective
+        # loss weights of the 313 color bins, which are higher for rare colors
+        weights = rebalancing_weights(prior_probabilities().double(), 1 - objective.colorfulness)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def setup(self, stage: str) -> None:

@@ -57,7 +57,6 @@ class PyramidColorization(ColoringModel):
         "network.later.block7",
     )
     network: PyramidNetwork
-    architecture: Architecture
     prior: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -65,7 +64,8 @@ class PyramidColorization(ColoringModel):
         for level in (network.first, network.later):  # with PyTorch's defaults the histogram has no effect
             initialize(level, None)
             torch.nn.init.normal_(level.class_head.weight, std=0.1)  # large against rounding errors
-        super().__init__(network, architecture=architecture)
+        super().__init__(network)
+        self.architecture = architecture
         self.network.to(memory_format=torch.contiguous_format)  # more accurate batch statistics
         self.levels = [side for side in LEVELS if side <= architecture.level]
         self.register_buffer("prior", prior_probabilities().float(), persistent=False)

@@ -57,7 +57,6 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         "later": Stage(trains=("model.network.later.*",)),
     }
     model: PyramidColorization
-    objective: Objective
     class_weights: Tensor
 
     def __init__(
@@ -68,10 +67,9 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(PyramidColorization(architecture), stage=stage, **optimization)
-
-    def configure_losses(self) -> None:
-        """Compute the loss weights of the 313 color bins, which are higher for rare colors."""
-        weights = rebalancing_weights(prior_probabilities().double(), self.objective.uniform)
+        self.objective = objective
+        # loss weights of the 313 color bins, which are higher for rare colors
+        weights = rebalancing_weights(prior_probabilities().double(), objective.uniform)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:

@@ -38,7 +38,6 @@ class StylizationColorization(ColoringModel):
     accepts = frozenset({"exemplar", "points"})
     feature_layers = tuple(f"network.color.unet.block{index}" for index in (1, 2, 3, 7))
     network: ExemplarNetwork
-    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -49,7 +48,9 @@ class StylizationColorization(ColoringModel):
         on_meta = next(network.parameters()).is_meta  # the meta device needs shapes only
         if extensions.backbone is not None and not on_meta:
             load_backbone(extensions.backbone, network.color)
-        super().__init__(network, architecture=architecture, extensions=extensions)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return feature statistics ``(B, 2, C)`` of references ``(B, 3, H, W)`` in [0, 1].

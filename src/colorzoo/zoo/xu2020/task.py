@@ -87,8 +87,6 @@ class Xu2020(SingleOptimizerModule):
 
     stages = STAGES
     model: StylizationColorization
-    objective: Objective
-    extensions: Extensions
 
     def __init__(
         self,
@@ -100,9 +98,11 @@ class Xu2020(SingleOptimizerModule):
         stop_probability: Probability = 1 / 8,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.stop_probability = stop_probability
         model = StylizationColorization(architecture, extensions)
         super().__init__(model, stage=stage, start=start, **optimization)
+        self.objective = objective
+        self.extensions = extensions
+        self.stop_probability = stop_probability
 
     def setup(self, stage: str) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.

@@ -27,10 +27,10 @@ class AttentiveTransfer(GatedColorization, ColoringModel):
     stride = STRIDE
     published_names = NAMES
     network: AttentionNet
-    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(AttentionNet(architecture), architecture=architecture)
+        super().__init__(AttentionNet(architecture))
+        self.architecture = architecture
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to the network input `Reference`."""

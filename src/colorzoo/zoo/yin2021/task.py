@@ -41,7 +41,8 @@ class Yin2021(GatedTransferModule):
         discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(AttentiveTransfer(architecture), **optimization)
+        model = AttentiveTransfer(architecture)
+        super().__init__(model, objective, discriminator_config, **optimization)
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor]:
         """Return the network input of the references and soft color histograms ``(B, 441)``."""

@@ -32,7 +32,8 @@ class IColoriT(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         network = IColoriTNetwork(architecture)
         initialize(network)
-        super().__init__(network, architecture=architecture)
+        super().__init__(network)
+        self.architecture = architecture
         self.working_size = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

@@ -75,9 +75,6 @@ class Yun2023(SingleOptimizerModule):
 
     validation_points = (0, 1, 10, 100)
     model: IColoriT
-    objective: Objective
-    users: Users
-    extensions: Extensions
 
     def __init__(
         self,
@@ -88,6 +85,9 @@ class Yun2023(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(IColoriT(architecture), **optimization)
+        self.objective = objective
+        self.users = users
+        self.extensions = extensions
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated hints and return the Huber loss."""

@@ -140,7 +140,8 @@ class ColorfulColorization(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         network = DistributionNetwork(architecture.width, temperature=architecture.temperature)
         initialize(network, architecture.init_std)
-        super().__init__(network, architecture=architecture)
+        super().__init__(network)
+        self.architecture = architecture
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.

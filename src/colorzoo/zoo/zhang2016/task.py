@@ -61,7 +61,6 @@ class Zhang2016(SingleOptimizerModule):
 
     model: ColorfulColorization
     class_weights: Tensor
-    objective: Objective
 
     def __init__(
         self,
@@ -71,12 +70,10 @@ class Zhang2016(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(ColorfulColorization(architecture), start=start, **optimization)
-
-    def configure_losses(self) -> None:
-        """Compute the loss weights of the 313 color bins, which are higher for rare colors."""
-        prior = self.objective.prior
-        shares = prior_probabilities() if prior is None else read_prior(prior)
-        weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
+        self.objective = objective
+        # loss weights of the 313 color bins, which are higher for rare colors
+        prior = prior_probabilities() if objective.prior is None else read_prior(objective.prior)
+        weights = rebalancing_weights(prior.double(), objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
     def initialize_from(self, source: ColorizationModule) -> None:

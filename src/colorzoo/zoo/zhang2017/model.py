@@ -56,7 +56,9 @@ class LocalHints(ColoringModel):
     ) -> None:
         network = LocalHintsNetwork(architecture, extensions)
         initialize(network, architecture.init_std)
-        super().__init__(network, architecture=architecture, extensions=extensions)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
         if architecture.width < 1:
             self.working_size = NARROW_SIZE
 
@@ -132,7 +134,9 @@ class GlobalHints(ColoringModel):
         else:
             network = SteeredNetwork(create_backbone(extensions.trunk, "trunk"))
             network.begin(architecture.init_std)
-        super().__init__(network, architecture=architecture, extensions=extensions)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch to match the color statistics in ``guidance``, if present."""

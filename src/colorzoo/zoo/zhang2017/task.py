@@ -15,7 +15,7 @@ from colorzoo.guidance import GlobalStatistics, Guidance, Points, ab_histogram, 
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import AB_SCALE, Detach
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability, settings_of
+from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -112,9 +112,6 @@ class Zhang2017Local(SingleOptimizerModule):
     stages = LOCAL_STAGES
     validation_points = (0, 1, 10, 100)
     model: LocalHints
-    objective: LocalObjective
-    users: LocalUsers
-    extensions: LocalExtensions
 
     def __init__(
         self,
@@ -127,6 +124,9 @@ class Zhang2017Local(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
+        self.objective = objective
+        self.users = users
+        self.extensions = extensions
 
     @property
     def detach(self) -> Detach:
@@ -203,7 +203,6 @@ class Zhang2017Global(SingleOptimizerModule):
     """
 
     model: GlobalHints
-    users: GlobalUsers
 
     def __init__(
         self,
@@ -214,13 +213,13 @@ class Zhang2017Global(SingleOptimizerModule):
         extensions: GlobalExtensions = GlobalExtensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        extensions = settings_of(GlobalExtensions, extensions)
         if start is not None and extensions.trunk is not None:
             raise ColorzooError(
                 "--model.start cannot be combined with --model.extensions.trunk. Remove one option."
             )
-        self.delta = delta
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
+        self.users = users
+        self.delta = delta
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the layers that this model shares with a Local Hints model.

@@ -116,8 +116,6 @@ class DeepExemplar(ColoringModel):
     network: ColorNet
     features: Trunk
     correspondence: WarpNet
-    architecture: Architecture
-    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -127,7 +125,9 @@ class DeepExemplar(ColoringModel):
         color = ColorNet(7, architecture.color_width, gated=extensions.gated)
         if extensions.donor is not None:
             take_layers(extensions.donor, correspondence, color)
-        super().__init__(color, architecture=architecture, extensions=extensions)
+        super().__init__(color)
+        self.architecture = architecture
+        self.extensions = extensions
         self.features, self.correspondence = features, correspondence
 
     def forward(

@@ -89,10 +89,6 @@ class Zhang2019(ExemplarGANModule):
     """
 
     model: DeepExemplar
-    objective: Objective
-    simulation: Simulation
-    discriminator_config: Discriminator
-    extensions: Extensions
 
     def __init__(
         self,
@@ -104,14 +100,12 @@ class Zhang2019(ExemplarGANModule):
         matching_lr: Positive | None = 1e-5,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        model = DeepExemplar(architecture, extensions)
+        super().__init__(DeepExemplar(architecture, extensions), **optimization)
+        self.objective = objective
+        self.simulation = simulation
+        self.extensions = extensions
         self.matching_lr = matching_lr
-        self.missing_weights = {"VGG-19"} if model.architecture.features == "vgg19" else set()
-        super().__init__(model, **optimization)
-
-    def configure_discriminator(self) -> None:
-        """Build the discriminator for pairs of frames."""
-        discriminator_config = self.discriminator_config
+        self.missing_weights = {"VGG-19"} if architecture.features == "vgg19" else set()
         height, width = discriminator_config.last_kernel
         self.discriminator = AttentionDiscriminator(
             6,

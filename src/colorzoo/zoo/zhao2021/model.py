@@ -61,8 +61,6 @@ class Color2Embed(ColoringModel):
     )
 
     network: Color2EmbedNetwork
-    architecture: Architecture
-    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -73,7 +71,9 @@ class Color2Embed(ColoringModel):
         if borrowed is not None:
             initialize_large(encoder.to_vector)
         network = Color2EmbedNetwork(encoder, architecture.width, architecture.reference_side)
-        super().__init__(network, architecture=architecture, extensions=extensions)
+        super().__init__(network)
+        self.architecture = architecture
+        self.extensions = extensions
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return color vectors ``(B, 1, V)`` of references ``(B, 3, H, W)`` in [0, 1]."""

@@ -54,8 +54,6 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
 
     model: Color2Embed
     perceptual: FrozenNetwork | None
-    objective: Objective
-    extensions: Extensions
 
     def __init__(
         self,
@@ -65,6 +63,8 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(Color2Embed(architecture, extensions), **optimization)
+        self.objective = objective
+        self.extensions = extensions
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
