@@ -1,6 +1,6 @@
 ({
-WIDGET: async () => {
-  const { default: widget } = await import("/static/pad.js");
+WIDGET: async (source) => {
+  const { default: widget } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   const host = document.body.appendChild(document.createElement("div"));
   const sent = [];
   let receive = null;

@@ -218,12 +218,6 @@ def test_pad_restores_work_after_a_crash(pad: BrowserPad, photo: Path) -> None:
     assert "is restored" in pad.toasts()
 
 
-@pytest.mark.nightly
-def test_pad_module_renders_the_widget(pad: BrowserPad) -> None:
-    ready = [{"type": "ready", "id": 0}, 0]
-    assert pad.page.evaluate(check("WIDGET")) == ["true", "empty", [ready], 0, True]
-
-
 def test_color_js_matches_the_python_color_functions(browser: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 100, 1, generator=generator).mul(255).round()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import traitlets
+from browser_pad import check
 from pads import photo_file, pixels
 
-from colorzoo.apps.studio import Pad
+from colorzoo.apps.studio import Pad, widget
+from colorzoo.apps.studio.app import STATIC
 from colorzoo.apps.studio.protocol import Message
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.inference.colorizer import Colorizer
@@ -112,3 +115,35 @@ def test_widget_without_an_image_has_no_result(tmp_path: Path) -> None:
     pad.close()
     with pytest.raises(ColorzooError, match="no such file"):
         Pad(tmp_path / "nothing.jpg")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("bundled", [False, True])
+def test_widget_module_renders_in_a_page(
+    browser: Any, bundled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not bundled:
+        monkeypatch.setattr(widget, "BUNDLE", Path("none.js"))
+    elif not widget.BUNDLE.is_file():
+        pytest.skip("missing, not passed: the bundle; npm install --no-package-lock && npm run bundle")
+    page = browser.new_page()
+    page.route("http://notebook.test/", lambda route: route.fulfill(body="<!doctype html>"))
+    page.goto("http://notebook.test/")
+    ready = [{"type": "ready", "id": 0}, 0]
+    assert page.evaluate(check("WIDGET"), widget.pad_module()) == ["true", "empty", [ready], 0, True]
+    page.close()
+
+
+def test_widget_module_is_the_bundle_of_a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widget, "BUNDLE", tmp_path / "widget.js")
+    widget.BUNDLE.write_text("export default {};")
+    assert widget.pad_module() == "export default {};"
+
+
+def test_pad_style_selectors_are_scoped_to_the_pad() -> None:
+    text = re.sub(r"/\*.*?\*/", "", (STATIC / "pad.css").read_text("utf-8"), flags=re.DOTALL)
+    text = re.sub(r"@keyframes[^{]*\{(?:[^{}]*\{[^}]*\})*\s*\}", "", text)
+    selectors = [part.strip() for part in re.findall(r"([^{}]+)\{", text)]
+    loose = [part for part in selectors if not part.startswith(("@", ".colorzoo-pad", ".colorzoo-page"))]
+    assert loose == []
+    assert len(selectors) > 100

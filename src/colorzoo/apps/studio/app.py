@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,12 +15,12 @@ from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from colorzoo.apps.studio.access import Access, AccessMiddleware
-from colorzoo.apps.studio.bundle import pad_module
 from colorzoo.apps.studio.protocol import (
     Limits,
     Message,
@@ -35,11 +35,9 @@ if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.batch.report import ServedReport
 
-STATIC = {
-    "pad.js": "text/javascript; charset=utf-8",
-    "pad.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
+STATIC = Path(__file__).parent / "static"
+mimetypes.add_type("text/javascript", ".js")  # the Windows registry can contain another type
+
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
 _MAX_UNREAD = 256  # maximum number of queued messages before a client is disconnected
 MAX_UNREAD_BYTES = 64 * 2**20  # maximum size of the queued messages of a client
@@ -138,7 +136,7 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
     routes = [
         Route("/", _page),
         Route("/report/{name}", _report),
-        Route("/static/{name}", _static),
+        Mount("/static", _Static(directory=STATIC, follow_symlink=True)),  # some installers link files
         Route("/api/health", _health),
         Route("/api/upload", _upload, methods=["POST"]),
         Route("/api/download/{key}", _download),
@@ -164,7 +162,7 @@ async def _page(request: Request) -> Response:
         loader.named(request.query_params)
     except StudioError as error:
         return _error_response(error)
-    return Response(_read_static("index.html"), media_type="text/html")
+    return FileResponse(STATIC / "index.html")
 
 
 async def _report(request: Request) -> Response:
@@ -175,17 +173,13 @@ async def _report(request: Request) -> Response:
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 
-async def _static(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name == "pad.js":  # one script that bundles the modules in static/js, as in the notebook widget
-        return Response(pad_module(), media_type=STATIC[name])
-    if name not in STATIC:
-        return _error_response(StudioError("expired", "this file does not exist"))
-    return Response(_read_static(name), media_type=STATIC[name])
+class _Static(StaticFiles):
+    """Static files that browsers cache, but check for changes before each use."""
 
-
-def _read_static(name: str) -> bytes:
-    return (files("colorzoo.apps.studio") / "static" / name).read_bytes()
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def _health(_: Request) -> Response:

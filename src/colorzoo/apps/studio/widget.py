@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from colorzoo.apps.studio.bundle import pad_module, pad_style
 from colorzoo.apps.studio.protocol import Message
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.errors import ColorzooError, GuidanceError
@@ -29,6 +29,20 @@ except ImportError as error:
     raise ColorzooError(
         'the widget requires anywidget. Run `python -m pip install "colorzoo[notebook]"`.'
     ) from error
+
+STATIC = Path(__file__).parent / "static"
+BUNDLE = Path(__file__).parent / "widget.js"
+# imports the modules of the pad from memory, because a notebook does not serve the files of the package
+_LOADER = r"""
+const urls = {};
+const load = (name) => urls[name] ??= URL.createObjectURL(new Blob(
+  [sources[name].replace(/ from "\.\/(\w+)\.js";/g, (_, other) => ` from "${load(other)}";`)],
+  { type: "text/javascript" },
+));
+const { default: pad } = await import(load("pad"));
+Object.values(urls).forEach(URL.revokeObjectURL);
+export default pad;
+"""
 
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
@@ -67,7 +81,7 @@ class Pad(anywidget.AnyWidget):
         self._image: RasterImage | None = None
         self._image_sha256 = None if image is None else self._offer(image)
         initial = {} if recipe is None else _to_dict(recipe)
-        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial)
+        super().__init__(_esm=pad_module(), _css=(STATIC / "pad.css").read_text("utf-8"), recipe=initial)
         self.on_msg(self._receive)
 
     @traitlets.validate("recipe")
@@ -130,6 +144,18 @@ class Pad(anywidget.AnyWidget):
 
     def _send_message(self, message: Message) -> None:
         self.send(message.body, list(message.buffers))
+
+
+def pad_module() -> str:
+    """Return the drawing pad as one ES module, whose default export is ``{render}``.
+
+    Releases contain the module as the file that ``npm run bundle`` writes. Elsewhere, the module consists of
+    the sources and a loader.
+    """
+    if BUNDLE.is_file():
+        return BUNDLE.read_text("utf-8")
+    sources = {path.stem: path.read_text("utf-8") for path in sorted((STATIC / "js").glob("*.js"))}
+    return f"const sources = {json.dumps(sources)};\n{_LOADER}"
 
 
 def _to_dict(recipe: RecipeLike) -> dict[str, Any]:
