@@ -123,7 +123,7 @@ def plan_outputs(
 
 
 def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
-    """Number the paths that equal an earlier path or differ from it only in case.
+    """Add a number to paths that equal an earlier path or differ from it only in case.
 
     Args:
         wanted: Output paths.

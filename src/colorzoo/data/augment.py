@@ -230,7 +230,7 @@ _MIN_MEAN = 1e-3  # lower bound of a channel mean
 
 
 def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
-    """Partially remove warm color casts from random images, like a camera's white balance.
+    """Reduce warm color casts of random images, like a camera's white balance.
 
     Each channel is multiplied by (mean of all channels / mean of this channel) ** t, where t is uniform on
     [0.4, 1], following the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened.

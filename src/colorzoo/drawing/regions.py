@@ -163,7 +163,7 @@ def _at_full_size(small: Labels, darkness: Darkness) -> Labels:
 
 
 def _by_size(labels: Labels) -> Labels:
-    """Number the labels from 0 by descending area."""
+    """Renumber the labels from 0 by descending area."""
     areas = np.bincount(labels.ravel())
     order = np.argsort(-areas, kind="stable")
     numbers = np.empty(len(areas), np.int32)

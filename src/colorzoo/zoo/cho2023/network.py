@@ -300,7 +300,7 @@ def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[fl
 
 
 def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
-    """Number pieces by decreasing weight; merge small and surplus pieces into the nearest.
+    """Index pieces by decreasing weight; merge small and surplus pieces into the nearest.
 
     The ink, a piece of weight 0, is always kept.
     """
