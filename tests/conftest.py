@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import pytest
+
+from changed import changed_files, choose
 
 if TYPE_CHECKING:
     import torch
@@ -24,17 +25,19 @@ os.environ.setdefault("SOURCE_DATE_EPOCH", "1767225600")  # a constant date in r
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--draw", nargs=2, metavar=("SEED", "SHARE"), help="Run only a fraction of the tests.")
+    text = "Run N tests, first those that concern the files changed since COMMIT (may be empty)."
+    parser.addoption("--changed", nargs=2, metavar=("COMMIT", "N"), help=text)
 
 
+@pytest.hookimpl(trylast=True)  # after `-m` and `-k`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests whose hash with the seed is below SHARE, so that equal seeds select equal tests."""
-    draw = config.getoption("--draw")
-    if draw:
-        limit = float(draw[1]) * 2**32
-        left_out = [item for item in items if crc32(f"{draw[0]} {item.nodeid}".encode()) >= limit]
-        items[:] = [item for item in items if item not in set(left_out)]
-        config.hook.pytest_deselected(items=left_out)
+    """Keep the tests that `changed.choose` selects, in their order."""
+    if config.getoption("--changed"):
+        commit, count = config.getoption("--changed")
+        files = changed_files(commit) if commit else []
+        chosen = choose([item.nodeid for item in items], files, int(count))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in chosen])
+        items[:] = [item for item in items if item.nodeid in chosen]
 
 
 def pytest_collection_finish() -> None:

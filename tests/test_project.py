@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import colorzoo
+from changed import choose
 
 REPOSITORY = Path(__file__).parent.parent
 TABLES = Path(colorzoo.__path__[0]) / "color" / "tables"
@@ -33,3 +34,40 @@ def test_notice_names_every_color_table_and_tables_are_consistent() -> None:
     assert tables["prior_probs"].shape == (313,)
     assert tables["prior_probs"].sum() == pytest.approx(1.0)
     assert tables["pts_in_hull"][tables["prior_probs"].argmax()].tolist() == [0, 0]
+
+
+NODEIDS = [
+    *(
+        f"tests/test_contract.py::test_contract[{check}-{model}]"
+        for check in "abc"
+        for model in ("he2018", "xu2020_small")
+    ),
+    *(f"tests/inference/test_border.py::test_{number}" for number in range(40)),
+    *(f"tests/apps/{app}/test_app.py::test_{number}" for app in ("cli", "studio") for number in range(20)),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "concerned"),
+    [
+        ("src/colorzoo/zoo/xu2020/task.py", "xu2020"),
+        ("configs/xu2020/small.yaml", "xu2020"),
+        ("src/colorzoo/inference/steps/areas.py", "tests/inference/"),
+        ("src/colorzoo/apps/studio/static/js/pad.js", "tests/apps/studio/"),
+        ("tests/inference/test_border.py", "tests/inference/"),
+        ("tests/inference/recipes.npz", "tests/inference/"),
+    ],
+)
+def test_nightly_tests_of_changed_files_are_chosen_first(file: str, concerned: str) -> None:
+    own = {nodeid for nodeid in NODEIDS if concerned in nodeid}
+    assert own <= choose(NODEIDS, [file], len(own) + 2)
+    assert choose(NODEIDS, [file], 2) < own
+    assert choose(NODEIDS, [file, ".github/workflows/checks.yml"], len(own)) == own
+
+
+def test_other_nightly_tests_are_chosen_from_all_modules_independent_of_order() -> None:
+    chosen = choose(NODEIDS, [], 30)
+    assert len(chosen) == 30
+    assert chosen == choose(NODEIDS[::-1], ["LICENSE"], 30)
+    assert len({nodeid.partition("::")[0] for nodeid in chosen}) == 4
+    assert choose(NODEIDS, [], 1000) == set(NODEIDS)
