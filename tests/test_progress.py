@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from colorzoo.console import progress_bar, record_interrupts
+from colorzoo.apps.cli._terminal import record_interrupts
+from colorzoo.console import progress_bar
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,16 @@ from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.errors import ColorzooError, UnknownModelError
 from colorzoo.settings import flatten_arguments, plain_arguments
 
+__all__ = [
+    "all_cards",
+    "list_models",
+    "load_model_class",
+    "load_task_class",
+    "model_card",
+    "plugins",
+    "skipped_packages",
+]
+
 ENTRY_POINT_GROUP = "colorzoo.models"
 
 

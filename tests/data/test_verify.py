@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
-from colorzoo.data.verify import LAYOUTS, examine, verify
+from colorzoo.data.verify import LAYOUTS, examine, verify_images
 
 
 def encoded(image, kind="PNG", **options):
@@ -48,14 +48,14 @@ def test_verify_counts_images_and_finds_duplicates(tmp_path):
     (root / "train" / "cut.jpg").write_bytes(b"no image")
     (root / "train" / "list.txt").write_bytes(b"words")
     ticks = []
-    report = verify(root, threads=2, tick=lambda: ticks.append(1))
+    report = verify_images(root, threads=2, tick=lambda: ticks.append(1))
     assert report.splits == {"train": 4, "val": 4}
     assert len(ticks) == 8
     assert report.duplicates == [["train/0.jpg", "val/again.jpg"]]
     assert report.counts() == {"tiny": 6, "broken": 1}
     assert report.broken
     (root / "train" / "cut.tar").write_bytes(b"no tar")
-    (mistake,) = verify(root).mistakes
+    (mistake,) = verify_images(root).mistakes
     assert "cut.tar" in mistake
 
 
@@ -90,5 +90,5 @@ def test_data_commands_reject_invalid_options(here, refused, words, option):
 @pytest.mark.parametrize("name", [*LAYOUTS, "places365_listed"])
 def test_verify_reports_no_mistakes_for_miniature_layouts(tmp_path, name):
     make = {"places365": "places365_easy"}.get(name, name)
-    report = verify(getattr(miniatures, make)(tmp_path), layout=name.removesuffix("_listed"))
+    report = verify_images(getattr(miniatures, make)(tmp_path), layout=name.removesuffix("_listed"))
     assert (report.mistakes, set(report.splits)) == ([], {"train", "val"})

@@ -18,7 +18,10 @@ from .gamut import lab_to_rgb_in_gamut as lab_to_rgb_in_gamut
 from .gamut import reduce_chroma as reduce_chroma
 from .gamut import snap_to_lightness as snap_to_lightness
 from .gamut import survives_rgb as survives_rgb
+from .lab import encoded as encoded
 from .lab import lab_to_rgb as lab_to_rgb
+from .lab import lightness_of_levels as lightness_of_levels
+from .lab import lightness_to_luminance as lightness_to_luminance
 from .lab import lightness_to_rgb as lightness_to_rgb
 from .lab import rgb_to_lab as rgb_to_lab
 from .sketch import canny_sketch as canny_sketch
@@ -31,6 +34,7 @@ __all__ = [
     "bilinear_bins",
     "canny",
     "canny_sketch",
+    "encoded",
     "grid_centers",
     "grid_index",
     "hull_centers",
@@ -38,6 +42,8 @@ __all__ = [
     "in_gamut",
     "lab_to_rgb",
     "lab_to_rgb_in_gamut",
+    "lightness_of_levels",
+    "lightness_to_luminance",
     "lightness_to_rgb",
     "nearest_bin",
     "prior_probabilities",

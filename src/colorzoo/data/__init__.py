@@ -8,9 +8,12 @@ from colorzoo.data.image_table import ImageTable
 from colorzoo.data.imagenet import ImageNetDataModule
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.places import PlacesDataModule
+from colorzoo.data.prior import Prior, measure_prior
+from colorzoo.data.shards import ShardOptions, shard_folder
 from colorzoo.data.sketch import SketchDataModule
 from colorzoo.data.sources import find_sources
 from colorzoo.data.streaming import StreamingDataModule
+from colorzoo.data.verify import VerifyReport, verify_images
 
 __all__ = [
     "Batch",
@@ -21,7 +24,13 @@ __all__ = [
     "ImageNetDataModule",
     "ImageTable",
     "PlacesDataModule",
+    "Prior",
+    "ShardOptions",
     "SketchDataModule",
     "StreamingDataModule",
+    "VerifyReport",
     "find_sources",
+    "measure_prior",
+    "shard_folder",
+    "verify_images",
 ]

@@ -95,7 +95,7 @@ class VerifyReport:
         return {**asdict(self), "broken": self.broken, "counts": self.counts()}
 
 
-def verify(
+def verify_images(
     root: Path,
     *,
     layout: str = "folder",

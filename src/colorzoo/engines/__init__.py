@@ -1,1 +1,5 @@
 """Device and precision selection, ONNX Runtime, and export of models."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

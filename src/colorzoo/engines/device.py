@@ -11,6 +11,10 @@ from colorzoo.settings import Precision
 def choose_device(name: str) -> torch.device:
     """Return a device by name; ``"auto"`` selects CUDA if available, else MPS, else the CPU.
 
+    Examples:
+        >>> choose_device("cpu")
+        device(type='cpu')
+
     Raises:
         ColorzooError: The device is not available.
     """

@@ -1,11 +1,18 @@
 from .areas import Area as Area
 from .areas import Mask as Mask
+from .areas import parse_area as parse_area
+from .border import BorderSetting as BorderSetting
+from .border import Rectangle as Rectangle
+from .border import parse_border as parse_border
 from .color_statistics import ab_histogram as ab_histogram
 from .color_statistics import mean_saturation as mean_saturation
 from .color_statistics import statistics_of as statistics_of
+from .drawing import DrawingSettings as DrawingSettings
 from .edits import ColorReplacement as ColorReplacement
 from .edits import Crop as Crop
 from .edits import PaintStroke as PaintStroke
+from .edits import parse_crop_text as parse_crop_text
+from .edits import parse_finish_text as parse_finish_text
 from .hints import Boxes as Boxes
 from .hints import ClassMap as ClassMap
 from .hints import Exemplar as Exemplar
@@ -14,6 +21,8 @@ from .hints import Guidance as Guidance
 from .hints import Points as Points
 from .hints import Regions as Regions
 from .hints import Scribbles as Scribbles
+from .objects import Division as Division
+from .recipe import MAX_POINTS as MAX_POINTS
 from .recipe import BoxHint as BoxHint
 from .recipe import PointHint as PointHint
 from .recipe import Recipe as Recipe
@@ -21,12 +30,16 @@ from .recipe import RegionColor as RegionColor
 from .recipe import Stroke as Stroke
 
 __all__ = [
+    "MAX_POINTS",
     "Area",
+    "BorderSetting",
     "BoxHint",
     "Boxes",
     "ClassMap",
     "ColorReplacement",
     "Crop",
+    "Division",
+    "DrawingSettings",
     "Exemplar",
     "GlobalStatistics",
     "Guidance",
@@ -35,11 +48,16 @@ __all__ = [
     "PointHint",
     "Points",
     "Recipe",
+    "Rectangle",
     "RegionColor",
     "Regions",
     "Scribbles",
     "Stroke",
     "ab_histogram",
     "mean_saturation",
+    "parse_area",
+    "parse_border",
+    "parse_crop_text",
+    "parse_finish_text",
     "statistics_of",
 ]

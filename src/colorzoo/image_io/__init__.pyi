@@ -1,17 +1,67 @@
+from .formats import READABLE as READABLE
+from .formats import WRITABLE as WRITABLE
+from .layers import color_png as color_png
+from .layers import encode_layers as encode_layers
+from .layers import gray_levels as gray_levels
 from .metadata import Metadata as Metadata
+from .metadata import without_positions as without_positions
 from .provenance import ImageProvenance as ImageProvenance
+from .provenance import add_provenance as add_provenance
 from .provenance import read_provenance as read_provenance
+from .provenance import write_sidecar as write_sidecar
+from .raster_image import IN_COLOR as IN_COLOR
+from .raster_image import AlphaArray as AlphaArray
+from .raster_image import FloatArray as FloatArray
+from .raster_image import Levels as Levels
 from .raster_image import RasterImage as RasterImage
+from .raster_image import as_rgb as as_rgb
+from .raster_image import chroma_note as chroma_note
+from .raster_image import composite_on_white as composite_on_white
+from .raster_image import is_gray as is_gray
+from .raster_image import quantized as quantized
+from .raster_image import resample_visible as resample_visible
+from .read import MAX_PIXELS as MAX_PIXELS
+from .read import check_image as check_image
+from .read import read_file as read_file
 from .read import read_image as read_image
+from .write import encode as encode
+from .write import output_bit_depth as output_bit_depth
 from .write import to_pil as to_pil
 from .write import write_image as write_image
+from .write import write_notes as write_notes
+from .write import write_whole as write_whole
 
 __all__ = [
+    "IN_COLOR",
+    "MAX_PIXELS",
+    "READABLE",
+    "WRITABLE",
+    "AlphaArray",
+    "FloatArray",
     "ImageProvenance",
+    "Levels",
     "Metadata",
     "RasterImage",
+    "add_provenance",
+    "as_rgb",
+    "check_image",
+    "chroma_note",
+    "color_png",
+    "composite_on_white",
+    "encode",
+    "encode_layers",
+    "gray_levels",
+    "is_gray",
+    "output_bit_depth",
+    "quantized",
+    "read_file",
     "read_image",
     "read_provenance",
+    "resample_visible",
     "to_pil",
+    "without_positions",
     "write_image",
+    "write_notes",
+    "write_sidecar",
+    "write_whole",
 ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageColor
 
 from colorzoo.apps.cli._options import file_identity
+from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
 from colorzoo.batch.outputs import plan_outputs
 from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
 from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
@@ -26,16 +27,20 @@ from colorzoo.batch.task import (
     reference_files,
     with_settings,
 )
-from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
+from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.guidance import BoxHint, PointHint, Recipe
-from colorzoo.guidance.border import parse_border
-from colorzoo.guidance.drawing import DrawingSettings
-from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
+from colorzoo.guidance import (
+    BoxHint,
+    DrawingSettings,
+    PointHint,
+    Recipe,
+    parse_border,
+    parse_crop_text,
+    parse_finish_text,
+)
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
+from colorzoo.image_io import read_image, write_whole
 from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message
-from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import write_whole
 from colorzoo.inference.colorizer import choose_for_guidance
 from colorzoo.inference.references import describe_statistics, main_colors, require_color
 from colorzoo.inference.task import read_recipe

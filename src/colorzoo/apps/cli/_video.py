@@ -14,6 +14,7 @@ import numpy as np
 
 from colorzoo.apps.cli._colorize import write_reports
 from colorzoo.apps.cli._options import check_output
+from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.file import VideoFile
@@ -25,18 +26,21 @@ from colorzoo.batch.report import check_report
 from colorzoo.batch.settings import VideoOptions
 from colorzoo.batch.task import UsedFile, origin_of_model, origin_of_result
 from colorzoo.card import Use
-from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
+from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Recipe
-from colorzoo.guidance.border import parse_border
-from colorzoo.image_io.metadata import Metadata
-from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
-from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import write_image
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.guidance import Recipe, parse_border
+from colorzoo.image_io import (
+    ImageProvenance,
+    Metadata,
+    read_image,
+    read_provenance,
+    write_image,
+    write_sidecar,
+)
+from colorzoo.inference import Colorizer
 from colorzoo.registry import model_card
-from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights import ModelChoice, choose_model
 
 _METHOD = 6  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "no_sound", "precision")

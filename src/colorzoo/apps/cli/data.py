@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command, check_output
-from colorzoo.console import align, print_line, print_table, progress_bar
+from colorzoo.apps.cli._terminal import align, print_table
+from colorzoo.console import print_line, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Probability, Range, argument, option
 
 if TYPE_CHECKING:
-    from colorzoo.data.verify import VerifyReport
+    from colorzoo.data import VerifyReport
 
 HELP = "verify data sets, pack them into shards and measure color priors"
 _MOST_ROWS = 200  # findings of `verify` that are printed
@@ -47,9 +48,8 @@ def _run_prior(args: PriorOptions) -> int:
     check_output(args.output, overwrite=args.overwrite)
     import numpy as np
 
-    from colorzoo.data.prior import measure_prior
-    from colorzoo.data.sources import find_sources
-    from colorzoo.image_io.write import write_whole
+    from colorzoo.data import find_sources, measure_prior
+    from colorzoo.image_io import write_whole
 
     sources = find_sources(args.root)
     with progress_bar("counting colors", len(sources)) as advance:
@@ -89,7 +89,7 @@ def _run_shard(args: ShardCommandOptions) -> int:
     Raises:
         DataError: The input is missing or empty, or the output folder contains other files.
     """
-    from colorzoo.data.shards import ShardOptions, shard_folder
+    from colorzoo.data import ShardOptions, shard_folder
 
     options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_fraction, not args.keep_gray)
     report = shard_folder(args.source, args.out, options, workers=args.workers)
@@ -124,11 +124,11 @@ def _run_verify(args: VerifyOptions) -> int:
     Raises:
         ColorzooError: The folder does not exist, or the layout is unknown.
     """
-    from colorzoo.data.verify import verify
+    from colorzoo.data import verify_images
 
     warnings.filterwarnings("ignore", module="PIL")  # warnings of Pillow do not contain the file name
     with progress_bar("checking images", None) as advance:
-        report = verify(args.root, layout=args.layout, threads=args.threads, tick=advance)
+        report = verify_images(args.root, layout=args.layout, threads=args.threads, tick=advance)
     if args.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.console import print_line, print_table
+from colorzoo.apps.cli._terminal import print_table
+from colorzoo.console import print_line
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Range, option
 
 if TYPE_CHECKING:
-    from colorzoo.evaluation.run import Outcome
+    from colorzoo.evaluation import Outcome
 
 HELP = "evaluate models by a named protocol and write a report"
 EXAMPLE = """
@@ -73,9 +74,9 @@ def run(args: EvaluateOptions) -> int:
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
-    from colorzoo.engines.device import choose_device
-    from colorzoo.evaluation import measures, protocol
-    from colorzoo.evaluation.run import Plan, evaluate, warn
+    from colorzoo.engines import choose_device
+    from colorzoo.evaluation import Plan, evaluate, measures, protocol
+    from colorzoo.evaluation.run import warn
 
     if args.list_all:
         protocols = [protocol.load_protocol(name) for name in protocol.list_protocols()]

@@ -64,7 +64,7 @@ def run(args: InfoOptions) -> int:
 
 
 def _row(path: Path) -> dict[str, Any]:
-    from colorzoo.image_io.provenance import read_provenance
+    from colorzoo.image_io import read_provenance
 
     found = read_provenance(path)
     origin = None if found is None else asdict(found) | {"source_type": found.source_type}

@@ -11,7 +11,7 @@ from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range, argument, option
-from colorzoo.weights.choice import choose_model
+from colorzoo.weights import choose_model
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
@@ -128,10 +128,10 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
 def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
     """Return the studio with the image passed on the command line, and the initial recipe."""
     from colorzoo.apps.studio.studio import Studio
-    from colorzoo.engines.device import choose_device
+    from colorzoo.engines import choose_device
     from colorzoo.guidance import Recipe
-    from colorzoo.image_io.read import check_image
-    from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.image_io import check_image
+    from colorzoo.inference import Colorizer
 
     choose_device(args.device)  # raises an error for an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
@@ -150,7 +150,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
 
 def _write_static(args: StudioOptions, folder: Path) -> int:
     from colorzoo.apps.studio.static_page import write_page
-    from colorzoo.engines.export import require_onnx
+    from colorzoo.engines import require_onnx
 
     if args.recipe or args.weights != "default":
         raise ColorzooError("--static cannot be combined with --recipe or --weights")

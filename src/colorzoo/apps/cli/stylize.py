@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.apps.cli._terminal import printed_warnings
 from colorzoo.batch.settings import ModelOptions
-from colorzoo.console import printed_warnings
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
-from colorzoo.weights.choice import choose_model
+from colorzoo.weights import choose_model
 
 HELP = "transfer the colors of a style image to a color photograph"
 EXAMPLE = """
@@ -57,10 +57,8 @@ def run(args: StylizeOptions) -> int:
         ColorzooError: An image, a label map or the model cannot be used.
     """
     from colorzoo.capabilities import Stylizes
-    from colorzoo.image_io.raster_image import is_gray
-    from colorzoo.image_io.read import read_image
-    from colorzoo.image_io.write import write_image, write_notes
-    from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.image_io import is_gray, read_image, write_image, write_notes
+    from colorzoo.inference import Colorizer
     from colorzoo.inference.references import require_color
     from colorzoo.inference.stylize import read_labels, stylize
 

@@ -10,15 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.apps.cli._terminal import print_table
 from colorzoo.card import Use
-from colorzoo.console import print_line, print_table
+from colorzoo.console import print_line
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import megabytes, sha256_of
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
-from colorzoo.weights.catalog import WeightFile, fetch, file_problem, list_weights, weight_file
-from colorzoo.weights.choice import USES, rank_models
-from colorzoo.weights.load import UNTRAINED
+from colorzoo.weights import (
+    UNTRAINED,
+    USES,
+    WeightFile,
+    fetch,
+    file_problem,
+    list_weights,
+    rank_models,
+    weight_file,
+)
 
 HELP = "list, download, verify, convert and export weight files"
 
@@ -179,7 +187,7 @@ def _verify(args: VerifyOptions) -> int:
 def _export(args: ExportOptions) -> int:
     card = model_card(args.name)
     check_output(args.out, overwrite=args.overwrite)
-    from colorzoo.engines.export import TOLERANCE, export_model
+    from colorzoo.engines import TOLERANCE, export_model
 
     exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)
     for (height, width), difference in exported.differences.items():
@@ -191,7 +199,8 @@ def _export(args: ExportOptions) -> int:
 
 def _fetch_metrics() -> int:
     """Download the networks of all metrics; print failed downloads and return 1 if any failed."""
-    from colorzoo.metrics.named import all_metrics, named_metric
+    from colorzoo.metrics import named_metric
+    from colorzoo.metrics.named import all_metrics
 
     failed = False
     for name, found in all_metrics().items():

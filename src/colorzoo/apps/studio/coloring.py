@@ -15,8 +15,8 @@ from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.inference import Colorizer
 from colorzoo.inference.border import Surroundings
-from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage

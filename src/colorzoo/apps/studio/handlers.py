@@ -28,18 +28,27 @@ from colorzoo.batch.task import (
 )
 from colorzoo.capabilities import ColorsRegions
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, PointHint, Recipe
-from colorzoo.guidance.areas import parse_area
+from colorzoo.guidance import Exemplar, PointHint, Recipe, parse_area
 from colorzoo.guidance.fields import Fields, read_reach
-from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.layers import color_png, encode_layers, gray_levels
-from colorzoo.image_io.metadata import without_positions
-from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.raster_image import AlphaArray, RasterImage, is_gray, resample_visible
-from colorzoo.image_io.write import encode, output_bit_depth, write_notes
+from colorzoo.image_io import (
+    WRITABLE,
+    AlphaArray,
+    ImageProvenance,
+    RasterImage,
+    add_provenance,
+    color_png,
+    encode,
+    encode_layers,
+    gray_levels,
+    is_gray,
+    output_bit_depth,
+    resample_visible,
+    without_positions,
+    write_notes,
+)
+from colorzoo.inference import Colorizer
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.colorings import find_informative_point
-from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color
 

@@ -14,12 +14,11 @@ from typing import Any
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.capabilities import FindsBoxes, FindsClasses
 from colorzoo.card import ModelCard
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference import Colorizer
 from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.catalog import default_files
-from colorzoo.weights.choice import choose_model, rank_models
+from colorzoo.weights import choose_model, default_files, rank_models
 
 _MAX_LOADED = 2  # maximum number of loaded models
 _PURPOSES = (

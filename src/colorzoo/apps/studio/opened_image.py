@@ -17,21 +17,19 @@ from torch import Tensor
 
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.window import Window
-from colorzoo.color.lab import encoded, lightness_of_levels, lightness_to_luminance
+from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.errors import ImageError
-from colorzoo.guidance import Recipe, Stroke
-from colorzoo.guidance.border import BorderSetting, Rectangle
-from colorzoo.guidance.drawing import DrawingSettings
-from colorzoo.guidance.objects import Division
-from colorzoo.image_io.raster_image import (
+from colorzoo.guidance import BorderSetting, Division, DrawingSettings, Recipe, Rectangle, Stroke
+from colorzoo.image_io import (
     IN_COLOR,
+    MAX_PIXELS,
     Levels,
     RasterImage,
     chroma_note,
     composite_on_white,
     quantized,
+    read_file,
 )
-from colorzoo.image_io.read import MAX_PIXELS, read_file
 from colorzoo.inference.border import check_inside, select_part
 from colorzoo.inference.full_size import (
     FullLightness,

@@ -23,6 +23,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.fields import Reach
+from colorzoo.inference import find_parts, select_at, select_outlined
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.pipeline import (
     divided_regions,
@@ -32,14 +33,7 @@ from colorzoo.inference.pipeline import (
     similarity_to,
 )
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.selection import (
-    find_parts,
-    outline_mask,
-    resize_mask,
-    segmenter_features,
-    select_at,
-    select_outlined,
-)
+from colorzoo.inference.selection import outline_mask, resize_mask, segmenter_features
 from colorzoo.inference.steps.areas import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, on_grid

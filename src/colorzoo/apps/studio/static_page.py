@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from colorzoo.card import ModelCard, Weights
-from colorzoo.engines.export import graph_samples, write_graph
+from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
-from colorzoo.image_io.read import read_image
-from colorzoo.weights.catalog import WeightFile, cache_home, fetch, list_weights
+from colorzoo.image_io import read_image
+from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
 
 _SETTINGS = "page.json"  # marks a folder that this module wrote and may overwrite
 _FILES = ("page/page.js", "page/pixels.js", "page/page.css", "page/LICENSES.txt", "js/color.js", "icon.svg")

@@ -23,8 +23,8 @@ from colorzoo.apps.studio.worker_pool import (
     cancellable,
     stop_if_cancelled,
 )
-from colorzoo.guidance.recipe import MAX_POINTS
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.guidance import MAX_POINTS
+from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 
 _FILE_THREADS = 4  # several threads, so that a slow file does not block other drawing pads

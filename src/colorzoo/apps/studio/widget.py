@@ -17,10 +17,8 @@ from colorzoo.apps.studio.protocol import Message
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import encode, to_pil
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.image_io import RasterImage, encode, read_image, to_pil
+from colorzoo.inference import Colorizer
 
 try:
     import anywidget

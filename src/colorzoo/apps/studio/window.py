@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance import Rectangle
 
 _LONGEST = 2048  # maximum side of a map of the whole photo in pixels
 

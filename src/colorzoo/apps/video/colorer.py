@@ -12,10 +12,10 @@ from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.colorizer import Colorizer
+from colorzoo.image_io import RasterImage
+from colorzoo.inference import Colorizer, ReadReference
 from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.references import ReadReference, require_color
+from colorzoo.inference.references import require_color
 from colorzoo.inference.task import Part
 
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels

@@ -40,8 +40,8 @@ from colorzoo.apps.video.planes import (
     samples,
 )
 from colorzoo.files import sha256_of
-from colorzoo.guidance.border import Rectangle
-from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.guidance import Rectangle
+from colorzoo.image_io import ImageProvenance
 from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream, open_media
 
 _DEFAULT_RATE = Fraction(25)

@@ -18,13 +18,9 @@ from torch import Tensor
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance import Rectangle
+from colorzoo.image_io import READABLE, ImageProvenance, Levels, RasterImage, as_rgb, read_image, write_image
 from colorzoo.image_io.find import result_name, visible_entries
-from colorzoo.image_io.formats import READABLE
-from colorzoo.image_io.provenance import ImageProvenance
-from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
-from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import write_image
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import full_lightness, join
 

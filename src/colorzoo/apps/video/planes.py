@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
-from colorzoo.image_io.raster_image import FloatArray
+from colorzoo.image_io import FloatArray
 from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix
 from colorzoo.inference.full_size import full_lightness
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from colorzoo.apps.video.run import Shot, Source, chosen_frames
 from colorzoo.batch.report import Entry, shown
+from colorzoo.image_io import ImageProvenance
 from colorzoo.image_io.find import absolute
-from colorzoo.image_io.provenance import ImageProvenance
 
 
 def shot_entries(

@@ -26,10 +26,8 @@ from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.shots import ShotDetector
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb
-from colorzoo.guidance.border import BorderSetting, Rectangle
-from colorzoo.image_io.provenance import ImageProvenance
-from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.write import write_whole
+from colorzoo.guidance import BorderSetting, Rectangle
+from colorzoo.image_io import ImageProvenance, RasterImage, write_whole
 from colorzoo.inference.border import select_part
 from colorzoo.inference.full_size import shrink_lightness, working_size
 
