@@ -1,61 +1,73 @@
 """colorzoo2026: pooling of logits over similar cells, and chroma boost."""
 
-import math
-
+import pytest
 import torch
 
 from colorzoo.color import hull_centers
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import Architecture
-from colorzoo.zoo.colorzoo2026.points import POOL, SHARPNESS, Cells, boost_chroma, pool_logits
+from colorzoo.zoo.colorzoo2026.points import Cells, boost_chroma, pool_logits
 
 CENTERS = hull_centers() / 50
 BINS = len(CENTERS)
 GRID = (8, 8)
+COUNT = GRID[0] * GRID[1]
 
 
-def random_cells(count: int, heads: int = 2) -> Cells:
-    generator = torch.Generator().manual_seed(3)
-    place = torch.randn(1, count, heads, 5, generator=generator)
-    return Cells(place, torch.rand(1, count, heads, generator=generator) + 0.5)
+def two_groups() -> Cells:
+    """Return equal cells in each half of the grid. The halves are not correlated."""
+    coordinates = torch.zeros(1, COUNT, 2, 5)
+    coordinates[:, COUNT // 2 :] = 20
+    return Cells(coordinates, torch.ones(1, COUNT, 2))
 
 
-def test_pool_logits_equals_the_formula() -> None:
+@pytest.fixture
+def predicted() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return random mean colors and logits of the cells."""
     generator = torch.Generator().manual_seed(0)
-    count = GRID[0] * GRID[1]
-    mean = torch.randn(1, count, 2, generator=generator)
-    logits = torch.randn(1, count, BINS, generator=generator)
-    cells = random_cells(count)
-    found = pool_logits(mean, logits, cells, GRID, CENTERS)[0]
-    numbers = torch.arange(count).view(GRID)
-    blocks = [block.flatten() for rows in numbers.split(POOL) for block in rows.split(POOL, dim=1)]
-    for cell in range(count):
-        weights, means, logs = [], [], []
-        for block in blocks:
-            correlation = 0.0
-            own, other = cells.amplitude[0, cell], cells.amplitude[0, block].mean(0)
-            for head in range(2):
-                away = (
-                    (cells.coordinates[0, cell, head] - cells.coordinates[0, block, head].mean(0))
-                    .square()
-                    .sum()
-                )
-                correlation += float(own[head] * other[head] * math.exp(-0.5 * away))
-            weights.append((correlation / float(own.norm() * other.norm())) ** SHARPNESS)
-            means.append(mean[0, block].mean(0))
-            logs.append(logits[0, block].log_softmax(-1).mean(0))
-        share = torch.tensor(weights) / sum(weights)
-        decided = (share @ torch.stack(logs)).softmax(-1) @ CENTERS
-        wanted = decided + mean[0, cell] - share @ torch.stack(means)
-        torch.testing.assert_close(found[cell], wanted, atol=1e-4, rtol=1e-4)
+    return torch.randn(1, COUNT, 2, generator=generator), torch.randn(1, COUNT, BINS, generator=generator)
 
 
-def test_boost_chroma_equals_the_formula() -> None:
-    """The factor is 1.34 ((chroma + 1) / 12.5) ** -0.15 in CIE units; gray stays gray."""
-    ab = torch.tensor([[0.0, 0.0], [3.0, 4.0], [-12.0, 5.0], [40.0, -30.0]])
-    factors = [1.34 * ((chroma + 1) / 12.5) ** -0.15 for chroma in (0, 5, 13, 50)]
-    wanted = ab * torch.tensor(factors)[:, None]
-    torch.testing.assert_close(50 * boost_chroma(ab[None] / 50)[0], wanted, atol=1e-4, rtol=1e-4)
+def test_pooled_color_of_equal_cells_is_the_mean_of_their_distribution(predicted) -> None:
+    logits = predicted[1][:, :1].expand(1, COUNT, BINS)
+    mean = torch.ones(1, COUNT, 2)
+    found = pool_logits(mean, logits, two_groups(), GRID, CENTERS)
+    torch.testing.assert_close(found, (logits.softmax(-1) @ CENTERS), atol=1e-4, rtol=1e-4)
+
+
+def test_pooled_colors_preserve_differences_and_ignore_uncorrelated_cells(predicted) -> None:
+    mean, logits = predicted
+    found = pool_logits(mean, logits, two_groups(), GRID, CENTERS)[0, : COUNT // 2]
+    differences = (mean[0] - mean[0, 0])[: COUNT // 2]
+    torch.testing.assert_close(found - found[0], differences, atol=1e-4, rtol=1e-4)
+    other = logits.clone()
+    other[:, COUNT // 2 :] += 3 * torch.arange(BINS) / BINS
+    again = pool_logits(mean, other, two_groups(), GRID, CENTERS)[0]
+    torch.testing.assert_close(again[: COUNT // 2], found, atol=1e-4, rtol=1e-4)
+    assert (
+        again[COUNT // 2 :] - pool_logits(mean, logits, two_groups(), GRID, CENTERS)[0, COUNT // 2 :]
+    ).abs().min() > 0
+
+
+def test_pooled_color_excludes_a_bin_that_one_of_the_correlated_blocks_excludes() -> None:
+    logits = torch.full((1, COUNT, BINS), -60.0)
+    logits[..., [10, 300]] = 0.0
+    logits[:, 0, 10] = -1000.0
+    found = pool_logits(torch.zeros(1, COUNT, 2), logits, two_groups(), GRID, CENTERS)[0]
+    torch.testing.assert_close(found[: COUNT // 2], CENTERS[300].expand(COUNT // 2, 2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found[-1], CENTERS[[10, 300]].mean(0), atol=1e-3, rtol=0)
+
+
+def test_boost_chroma_raises_pale_colors_most_and_keeps_hue_and_order() -> None:
+    chroma = torch.tensor([0.02, 0.1, 0.3, 1.0])
+    hue = torch.tensor([0.8, -0.6])
+    boosted = boost_chroma((chroma[:, None] * hue)[None])[0]
+    torch.testing.assert_close(boosted, boosted.norm(dim=-1, keepdim=True) * hue)
+    assert (boosted.norm(dim=-1).diff() > 0).all()
+    factors = boosted.norm(dim=-1) / chroma
+    assert (factors.diff() < 0).all()
+    assert factors[:3].min() > 1
+    assert boost_chroma(torch.zeros(1, 1, 2)).count_nonzero() == 0
 
 
 def test_analyze_returns_pooled_and_boosted_colors() -> None:
