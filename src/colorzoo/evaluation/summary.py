@@ -20,7 +20,9 @@ from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import (
     Difference,
+    Distance,
     Estimate,
+    Features,
     Groups,
     Weights,
     bootstrap_weights,
@@ -29,7 +31,7 @@ from colorzoo.evaluation.statistics import (
     holm,
     jackknife,
 )
-from colorzoo.metrics.base import Moments, Output
+from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
 
 SIGNIFICANT = 0.05
 
@@ -233,10 +235,10 @@ def summarize(
         for name, found in entries.items()
         for count in setup.counts[name]
     }
-    targets: dict[str, int] = {}  # several references of a target give dependent results
-    groups = np.array([targets.setdefault(item.name, len(targets)) for item in good])
-    weights = bootstrap_weights(len(targets), setup.resamples, setup.protocol.seed)
-    distances = _distances(setup, good, groups, cache)
+    numbers: dict[str, int] = {}
+    groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in good])
+    weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
+    distances = _distances(setup, good, weights, groups, cache)
     rows = tuple(
         _row(setup, name, count, table, weights, groups, distances) for (name, count), table in tables.items()
     )
@@ -278,10 +280,10 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 
 
 def _distances(
-    setup: EvaluationSetup, items: Sequence[Item], groups: Groups, cache: Cache
-) -> dict[tuple[str, int, str], Estimate]:
+    setup: EvaluationSetup, items: Sequence[Item], weights: Weights, groups: Groups, cache: Cache
+) -> dict[tuple[str, int, str], Score]:
     """Return set distances such as FID by method, number of interactions and output key."""
-    found: dict[tuple[str, int, str], Estimate] = {}
+    found: dict[tuple[str, int, str], Score] = {}
     functions = {
         output.key: measure.distance
         for measure in setup.measures
@@ -295,8 +297,24 @@ def _distances(
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                found[method.name, count, key] = jackknife(distance, own[key], truth[key], groups)
+                pair = own[key], truth[key]
+                found[method.name, count, key] = (
+                    _mean_over_clips(distance, *pair, weights, groups)
+                    if setup.protocol.layout == "clips"
+                    else Score(jackknife(distance, *pair, groups), len(items), 0, 0)
+                )
     return found
+
+
+def _mean_over_clips(
+    distance: Distance, own: Features, truth: Features, weights: Weights, groups: Groups
+) -> Score:
+    """Return the mean distance of the clips; clips that are too short for the distance have no value."""
+    clips = [groups == clip for clip in range(int(groups.max()) + 1)]
+    values = [distance(own[frames], truth[frames]) for frames in clips]
+    found = estimate(np.array([value_moments(value) for value in values]), mean_of_moments, weights)
+    excluded = sum(int(frames.sum()) for frames, value in zip(clips, values, strict=True) if np.isnan(value))
+    return Score(found, len(groups) - excluded, 0, excluded)
 
 
 def _features(
@@ -313,7 +331,7 @@ def _row(
     table: Table,
     weights: Weights,
     groups: Groups,
-    distances: Mapping[tuple[str, int, str], Estimate],
+    distances: Mapping[tuple[str, int, str], Score],
 ) -> Row:
     scores = {}
     for output in setup.outputs:
@@ -324,8 +342,7 @@ def _row(
             found = estimate(moments, output.finish, weights, groups)
             scores[output.key] = Score(found, counted, exact, excluded)
         else:
-            distance = distances[name, count, output.key]
-            scores[output.key] = Score(distance, len(table.actual_interactions), 0, 0)
+            scores[output.key] = distances[name, count, output.key]
     return Row(name, count, float(table.actual_interactions.mean()), scores)
 
 
