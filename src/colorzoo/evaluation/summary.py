@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import isfinite
@@ -18,6 +18,7 @@ from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.seen import count_seen
 from colorzoo.evaluation.statistics import (
     Difference,
     Distance,
@@ -34,6 +35,8 @@ from colorzoo.evaluation.statistics import (
 from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
 
 SIGNIFICANT = 0.05
+SEEN_MARK = "†"
+"""Mark of methods that were trained on evaluated images."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,8 @@ class Summary:
         items: The evaluated images.
         skipped: Name and reason for each skipped image.
         gray: Names of evaluated images whose ground truth has no color.
+        seen: Number of evaluated images among the training images of a method, by method. Methods without
+            such images are absent.
         tables: Metric states of each image, by method and number of interactions.
         rows: Scores by method and number of interactions.
         best: Names of the best methods, by key of the report column and number of interactions; see
@@ -178,11 +183,16 @@ class Summary:
     items: tuple[Item, ...]
     skipped: tuple[tuple[str, str], ...]
     gray: tuple[str, ...]
+    seen: Mapping[str, int]
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
     compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
+
+    def label(self, method: str) -> str:
+        """Return the name of a method, with `SEEN_MARK` if it was trained on evaluated images."""
+        return f"{method} {SEEN_MARK}" if method in self.seen else method
 
     @property
     def digest(self) -> str:
@@ -193,6 +203,15 @@ class Summary:
     def omits_images(self) -> bool:
         """Whether a mean does not include all images."""
         return any(score.omitted for row in self.rows for score in row.scores.values())
+
+    @property
+    def seen_notes(self) -> tuple[str, ...]:
+        """Note for each method that was trained on evaluated images."""
+        return tuple(
+            f"{name} was trained on {count} of the {len(self.items)} images. Its results are not results on "
+            f"unseen images, and are marked with {SEEN_MARK}."
+            for name, count in self.seen.items()
+        )
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
@@ -239,6 +258,8 @@ def summarize(
     groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in good])
     weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
     distances = _distances(setup, good, weights, groups, cache)
+    counts = {method.name: count_seen(method.about, good) for method in setup.methods}
+    seen = {name: count for name, count in counts.items() if count}
     rows = tuple(
         _row(setup, name, count, table, weights, groups, distances) for (name, count), table in tables.items()
     )
@@ -247,9 +268,10 @@ def summarize(
         tuple(good),
         tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
         tuple(gray),
+        seen,
         tables,
         rows,
-        best_methods(setup.outputs, rows),
+        best_methods(setup.outputs, rows, {*BASELINES, *seen}),
         compare,
         _comparisons(setup, tables, weights, groups, compare),
     )
@@ -346,11 +368,17 @@ def _row(
     return Row(name, count, float(table.actual_interactions.mean()), scores)
 
 
-def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[str, int], frozenset[str]]:
+def best_methods(
+    outputs: Sequence[Output], rows: Sequence[Row], excluded: Collection[str] = BASELINES
+) -> dict[tuple[str, int], frozenset[str]]:
     """Return the best methods for each pair of a report column and a number of interactions.
 
     Values are rounded to the decimals of the column before the comparison, so several methods can be best.
-    The baselines ``truth`` and ``gray`` are excluded.
+
+    Args:
+        outputs: Report columns.
+        rows: Scores of all methods.
+        excluded: Names of methods that cannot be best; by default the baselines ``truth`` and ``gray``.
     """
     best = {}
     for output, count in product(outputs, {row.count for row in rows}):
@@ -358,7 +386,7 @@ def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[s
         values = {
             row.method: sign * round(row.scores[output.key].estimate.value, output.digits)
             for row in rows
-            if row.count == count and row.method not in BASELINES
+            if row.count == count and row.method not in excluded
         }
         finite = {name: value for name, value in values.items() if isfinite(value)}
         none = output.better == "neither" or len(finite) < 2

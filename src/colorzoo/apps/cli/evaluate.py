@@ -146,7 +146,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             f"{number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
             for score, digits in scores
         ]
-        rows.append((row.method, str(row.count), *cells))
+        rows.append((outcome.summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
     for found in outcome.summary.comparisons:
         one, other = outcome.summary.compared or ("", "")
