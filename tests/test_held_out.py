@@ -1,5 +1,6 @@
 """Evaluation images are not training images; benchmarks and records exclude the exceptions."""
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.data.sources import StoredImage, find_sources
+from colorzoo.evaluation.seen import seen_images
+from colorzoo.registry import model_card
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COLORZOO_DATA", ROOT / "data"))
@@ -50,6 +53,21 @@ def test_claim_records_contain_no_training_images(held_out) -> None:
                 assert held_out.unseen(paths) == paths, record.name
                 checked += len(paths)
     assert checked > 1000
+
+
+def test_table_of_seen_images_contains_all_listed_images(held_out) -> None:
+    """The manifest of the training images is only in the folder of the data."""
+    manifest = DATA / "manifest.csv"
+    if not manifest.is_file():
+        pytest.skip("no manifest here: COLORZOO_DATA names its folder")
+    table = seen_images(model_card("colorzoo2026").weights["default"].seen)
+    with manifest.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["sha256"] for row in rows if row["path"] in held_out.SEEN} == table.hashes
+    training = [Path(row["source"]).stem for row in rows if row["split"] == "train"]
+    validation = {name for name in training if name.startswith("ILSVRC2012_val_")}
+    assert validation
+    assert validation <= table.names
 
 
 @pytest.mark.nightly

@@ -48,6 +48,8 @@ class Weights:
         hparams: Model settings that these weights require.
         trained_on: Training data, number of steps and protocol, in one sentence.
         code_license: License of the code that the weights come from; empty for weights trained by colorzoo.
+        seen: Name of a table in ``colorzoo/data/subsets`` that lists images of evaluation data sets among the
+            training images; empty if none are known.
     """
 
     sha256: str | None
@@ -59,6 +61,7 @@ class Weights:
     hparams: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str = ""
     code_license: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,16 @@ def test_uniform_points_are_nested_and_reproducible(scene: TargetImage) -> None:
     assert bool((five >= two).all())
 
 
+def test_aligned_uniform_points_cover_whole_cells_of_the_grid(scene: TargetImage) -> None:
+    _, model = turns("uniform_points", scene, (0, 40), side=4, aligned=True)
+    mask = model.seen[-1].points.mask
+    cells = torch.nn.functional.avg_pool2d(mask, 4)
+    assert set(cells.unique().tolist()) == {0.0, 1.0}
+    assert cells[..., -1, :].any()
+    assert cells[..., -1].any()
+    assert cells[..., 0, :].any()
+
+
 def test_most_wrong_points_select_worst_square_without_repetition() -> None:
     rgb = torch.full((1, 3, *SIZE), 0.5)
     rgb[..., 8:12, 20:24] = torch.tensor([0.9, 0.1, 0.1]).view(3, 1, 1)

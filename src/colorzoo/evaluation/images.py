@@ -33,6 +33,11 @@ _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
 PAIRS_FILE, LABELS_FILE, BOXES_FILE = "pairs.csv", "labels.csv", "boxes.csv"
 BOX_COLUMNS = ("left", "top", "right", "bottom")
 MOST_BOXES = 8  # per image, as in Su et al. 2020
+_DAVIS_CLIPS = """
+bike-packing blackswan bmx-trees breakdance camel car-roundabout car-shadow cows dance-twirl dog dogs-jump
+drift-chicane drift-straight goat gold-fish horsejump-high india judo kite-surf lab-coat libby loading
+mbike-trick motocross-jump paragliding-launch parkour pigs scooter-black shooting soapbox
+"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Item:
         reference_name: Path of the reference relative to the data folder.
         lines: Location of the drawn lines, or None.
         lines_sha256: SHA-256 of the file of the drawn lines; empty without drawn lines.
+        clip: Name of the clip; empty if the image is not a video frame.
     """
 
     name: str
@@ -62,6 +68,12 @@ class Item:
     reference_name: str = ""
     lines: StoredImage | None = None
     lines_sha256: str = ""
+    clip: str = ""
+
+    @property
+    def group(self) -> str:
+        """Name of a group of dependent images: frames of a clip, or references of a target."""
+        return self.clip or self.name
 
     @property
     def key(self) -> str:
@@ -106,6 +118,8 @@ def select_images(
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
     elif protocol.layout == "drawings":
         items = _with_lines(folder, protocol)
+    elif protocol.layout == "clips":
+        items = _frames(folder, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
     items, deviation = _subset(_boxed(_labeled(items, folder), folder), protocol.subset)
@@ -143,6 +157,24 @@ def _with_lines(folder: Path, protocol: Protocol) -> list[Item]:
             f"protocol {protocol.name} requires images in {str(images)!r} and drawn lines with the same "
             f"names in {str(lines)!r}"
         )
+    return items
+
+
+def _frames(folder: Path, protocol: Protocol) -> list[Item]:
+    """Return the frames of all clips in order; each subfolder is a clip."""
+    items: list[Item] = []
+    first: dict[str, StoredImage] = {}
+    for source in find_sources(folder):
+        name = _relative(source.name, folder)
+        clip, _, frame = name.partition("/")
+        if not frame or "/" in frame:
+            raise DataError(
+                f"protocol {protocol.name} requires one subfolder of frames for each clip in "
+                f"{str(folder)!r}, got {name!r}"
+            )
+        reference = first.setdefault(clip, source) if protocol.references == "first" else None
+        named = "" if reference is None else _relative(reference.name, folder)
+        items.append(Item(name, source, reference, reference_name=named, clip=clip))
     return items
 
 
@@ -198,9 +230,9 @@ def _relative(name: str, folder: Path) -> str:
 def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
     if subset is None:
         return items, ""
-    found: dict[str, list[Item]] = {}  # a target may have several references
+    found: dict[str, list[Item]] = {}  # a target may have several references, and a clip has several frames
     for item in items:
-        found.setdefault(Path(item.name).stem, []).append(item)
+        found.setdefault(item.clip or Path(item.name).stem, []).append(item)
     required = subset_names(subset)
     if all(name in found for name in required):
         return [item for name in required for item in found[name]], ""
@@ -208,23 +240,36 @@ def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
 
 
 def subset_names(subset: str) -> list[str]:
-    """Return the file names, without extension, of a subset of the ImageNet validation images.
+    """Return the file names, without extension, or the names of the clips in a subset of a data set.
+
+    The subsets ``ctest10k`` (Larsson et al. 2016) and ``first5k`` contain validation images of ImageNet.
 
     Raises:
         DataError: The subset is unknown.
     """
     base, _, first = subset.partition("-first")
     if base == "ctest10k":
-        path = files("colorzoo.data") / "subsets" / "ilsvrclin12_val_inds.npy"
-        numbers = (np.load(Path(str(path))) + 1).tolist()
+        names = [f"{_IMAGENET}{index + 1:08d}" for index in _subset_numbers("ilsvrclin12_val_inds.npy")]
     elif base == "first5k":
-        numbers = list(range(1, 5001))
+        names = [f"{_IMAGENET}{number:08d}" for number in range(1, 5001)]
+    elif base == "coco-val2017":
+        names = [f"{number:012d}" for number in _subset_numbers("coco_val2017.npy")]
+    elif base == "ade20k-val":
+        names = [f"ADE_val_{number:08d}" for number in range(1, 2001)]
+    elif base == "davis2017-val":
+        names = _DAVIS_CLIPS.split()
     else:
         raise DataError(
-            "the subset of a protocol must be ctest10k or first5k, optionally followed by -firstN, got "
-            f"{subset!r}"
+            "the subset of a protocol must be ctest10k, first5k, coco-val2017, ade20k-val or davis2017-val, "
+            f"optionally followed by -firstN, got {subset!r}"
         )
-    return [f"{_IMAGENET}{number:08d}" for number in numbers[: int(first) if first else None]]
+    return names[: int(first) if first else None]
+
+
+def _subset_numbers(file: str) -> list[int]:
+    path = files("colorzoo.data") / "subsets" / file
+    numbers: list[int] = np.load(Path(str(path))).tolist()
+    return numbers
 
 
 class Truth:

@@ -19,13 +19,14 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.protocol import Protocol
-from colorzoo.evaluation.statistics import Distance
+from colorzoo.evaluation.statistics import Distance, Features
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance
-from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, value_moments
+from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, no_finish, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
+from colorzoo.metrics.video import histogram_consistency, level_histograms
 from colorzoo.simulation import ColorizedImage, bled_edges
 
 Values = list[list[float]]
@@ -34,6 +35,7 @@ Values = list[list[float]]
 SCRIBBLE_RADIUS = 16  # pixels; colors may change within this distance from a scribble
 REGION_TOLERANCE = 10.0
 """Maximum color difference of a region in `region_accuracy`, in CIE units (CIE76), a project choice."""
+CLIP_MEASURE = "cdc"
 
 
 class Bleeding:
@@ -145,8 +147,8 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
     """Return a dict that maps names to constructors of the measures that are not metrics.
 
-    These measures compare a result with the method's result before the first interaction, or the regions of
-    a drawing with the ground truth.
+    These measures compare a result with the method's result before the first interaction, the regions of a
+    drawing with the ground truth, or the frames of a clip with each other.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -165,7 +167,24 @@ def own_measures() -> Mapping[str, Callable[[], Measure]]:
             _region_accuracy,
             digits=3,
         ),
+        CLIP_MEASURE: _color_consistency_measure,
     }
+
+
+def _color_consistency_measure() -> Measure:
+    """Return the color distribution consistency (CDC) of a clip; see `colorzoo.metrics.color_consistency`."""
+
+    def histograms(result: MeasuredImage) -> Values:
+        return [level_histograms(result.rgb[:, None]).flatten().tolist()]
+
+    def consistency(own: Features, truth: Features) -> float:
+        del truth
+        frames = torch.from_numpy(own).double().view(1, len(own), 3, -1)
+        return float(histogram_consistency(frames))
+
+    key = "cdc_rgb_8bit_1-2-4"
+    output = Output(key, "CDC", "", "lower", no_finish, 6, per_image=False)
+    return Measure(CLIP_MEASURE, (output,), histograms, consistency)
 
 
 def _mean_measure(
@@ -275,6 +294,8 @@ def choose_measures(
     """
     measures, notes = [], []
     names = list(dict.fromkeys(metrics or protocol.metrics))
+    if CLIP_MEASURE in names and protocol.layout != "clips":
+        raise DataError(f"the metric {CLIP_MEASURE} requires a protocol for clips, such as davis-video")
     for name in names:
         if name not in own_measures():
             parse_name(name)  # raises an error for an unknown name before networks are downloaded

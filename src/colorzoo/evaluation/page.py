@@ -68,7 +68,7 @@ def _notes(summary: Summary) -> list[str]:
         notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")
     if summary.omits_images:
         notes.append(OMITTED_NOTE)
-    return [*notes, *summary.gray_notes, *setup.notes]
+    return [*notes, *summary.seen_notes, *summary.gray_notes, *setup.notes]
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:

@@ -15,31 +15,34 @@ from torch.nn import functional as F
 from colorzoo.errors import DataError
 
 ResizeMode = Literal["squash", "crop", "fit", "none"]
-References = Literal["none", "pairs"]
+ResizeFilter = Literal["bicubic", "bilinear"]
+References = Literal["none", "pairs", "first"]
 BoxUse = Literal["optional", "required"]
 Coloring = Literal["colorizer", "network"]
-Layout = Literal["images", "drawings"]
+Layout = Literal["images", "drawings", "clips"]
 Sketches = Literal["xdog", "drawn"]
 MAX_INTERACTIONS = 1000
 
 
 @dataclass(frozen=True)
 class Resize:
-    """Bicubic resizing of images to the size of a protocol.
+    """Antialiased resizing of images to the size of a protocol.
 
     Attributes:
         mode: ``squash`` resizes to a square and ignores the aspect ratio. ``crop`` resizes the central
             square. ``fit`` keeps the aspect ratio. ``none`` keeps the original size.
         size: Side of the square, or longer side for ``fit``, in pixels.
+        filter: Interpolation.
     """
 
     mode: ResizeMode
     size: int
+    filter: ResizeFilter = "bicubic"
 
     @property
     def key(self) -> str:
         """Suffix of metric keys in reports, which identifies the resizing."""
-        return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
+        return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-{self.filter}"
 
     def __call__(self, rgb: Tensor) -> Tensor:
         """Resize ``(3, H, W)`` uint8 to ``(3, h, w)`` uint8."""
@@ -52,7 +55,7 @@ class Resize:
             size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[2] * scale))
         if self.mode == "none" or size == rgb.shape[1:]:
             return rgb
-        return F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
+        return F.interpolate(rgb[None], size, mode=self.filter, antialias=True)[0]
 
     def window(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Return the used part of an image: left, top, width and height in pixels.
@@ -98,13 +101,15 @@ class Protocol:
         resize: Initial resizing of the images.
         coloring: ``colorizer`` runs `colorize` with the network at its working size. ``network`` runs the
             network at the size of the images, as in most papers.
-        subset: Subset of the ImageNet validation images: ``ctest10k`` or ``first5k``; None selects all.
-        references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
-            references.
+        subset: Name of a subset from `colorzoo.evaluation.images.subset_names`; None selects all images.
+        references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``first`` uses the first
+            frame of each clip and requires the layout ``clips``. ``none`` uses no references.
         boxes: Whether models that accept boxes require the boxes of ``boxes.csv`` or a detector
             (``required``), or may run without boxes (``optional``).
         layout: ``images`` evaluates all images of a folder. ``drawings`` evaluates the images in the
-            subfolder ``images`` with drawn lines of the same name in the subfolder ``lines``.
+            subfolder ``images`` with drawn lines of the same name in the subfolder ``lines``. ``clips``
+            evaluates the frames of videos, with one subfolder per clip. Distances between image sets are
+            then computed for each clip and averaged, and the bootstrap resamples clips.
         sketches: Input of sketch models: ``xdog`` extracts the lines of the image with XDoG. ``drawn`` uses
             the drawn lines and requires the layout ``drawings``.
         user: Simulated user; None for automatic colorization.
@@ -202,9 +207,10 @@ def parse_protocol(text: str, where: str) -> Protocol:
         known = {"resize": _resize(values["resize"]), "interactions": counts, "text": text}
         protocol = Protocol(**{**values, **users, **lists, **known})
         _require_one_of("coloring", protocol.coloring, get_args(Coloring))
-        _require_one_of("references", protocol.references, get_args(References))
         _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
         _require_one_of("layout", protocol.layout, get_args(Layout))
+        references = get_args(References) if protocol.layout == "clips" else ("none", "pairs")
+        _require_one_of("references", protocol.references, references)
         allowed = get_args(Sketches) if protocol.layout == "drawings" else ("xdog",)
         _require_one_of("sketches", protocol.sketches, allowed)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -230,11 +236,12 @@ def check_interactions(values: Any) -> tuple[int, ...]:
 
 
 def _resize(values: Mapping[str, Any]) -> Resize:
-    mode, size = values["mode"], values.get("size", 0)
+    mode, size, kernel = values["mode"], values.get("size", 0), values.get("filter", "bicubic")
     _require_one_of("resize.mode", mode, get_args(ResizeMode))
+    _require_one_of("resize.filter", kernel, get_args(ResizeFilter))
     if mode != "none" and not 16 <= size <= 4096:
         raise ValueError(f"resize.size must be from 16 to 4096 pixels, got {size}")
-    return Resize(mode, size)
+    return Resize(mode, size, kernel)
 
 
 def _user(values: Mapping[str, Any] | None) -> UserChoice | None:

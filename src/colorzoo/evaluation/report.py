@@ -125,6 +125,7 @@ def _row(row: Row, keys: dict[str, str], summary: Summary) -> dict[str, Any]:
     }
     return {
         "method": row.method,
+        "seen_in_training": summary.seen.get(row.method, 0),
         "interactions": row.count,
         "actual_interactions": row.actual_interactions,
         "scores": scores,

@@ -233,8 +233,9 @@ def _make_output_folder(output: Path, data: Path) -> None:
 
 def warn(outcome: Outcome) -> None:
     """Print notes and skipped images to stderr, one line each."""
-    gray = () if outcome.summary is None else outcome.summary.gray_notes
-    for note in (*outcome.notes, *gray):
+    summary = outcome.summary
+    found = () if summary is None else (*summary.seen_notes, *summary.gray_notes)
+    for note in (*outcome.notes, *found):
         print_line(f"colorzoo: note: {note}", sys.stderr)
     for _, reason in outcome.skipped:
         print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import isfinite
@@ -18,9 +18,12 @@ from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.seen import count_seen
 from colorzoo.evaluation.statistics import (
     Difference,
+    Distance,
     Estimate,
+    Features,
     Groups,
     Weights,
     bootstrap_weights,
@@ -29,9 +32,11 @@ from colorzoo.evaluation.statistics import (
     holm,
     jackknife,
 )
-from colorzoo.metrics.base import Moments, Output
+from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
 
 SIGNIFICANT = 0.05
+SEEN_MARK = "†"
+"""Mark of methods that were trained on evaluated images."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,8 @@ class Summary:
         items: The evaluated images.
         skipped: Name and reason for each skipped image.
         gray: Names of evaluated images whose ground truth has no color.
+        seen: Number of evaluated images among the training images of a method, by method. Methods without
+            such images are absent.
         tables: Metric states of each image, by method and number of interactions.
         rows: Scores by method and number of interactions.
         best: Names of the best methods, by key of the report column and number of interactions; see
@@ -176,11 +183,16 @@ class Summary:
     items: tuple[Item, ...]
     skipped: tuple[tuple[str, str], ...]
     gray: tuple[str, ...]
+    seen: Mapping[str, int]
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
     compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
+
+    def label(self, method: str) -> str:
+        """Return the name of a method, with `SEEN_MARK` if it was trained on evaluated images."""
+        return f"{method} {SEEN_MARK}" if method in self.seen else method
 
     @property
     def digest(self) -> str:
@@ -191,6 +203,15 @@ class Summary:
     def omits_images(self) -> bool:
         """Whether a mean does not include all images."""
         return any(score.omitted for row in self.rows for score in row.scores.values())
+
+    @property
+    def seen_notes(self) -> tuple[str, ...]:
+        """Note for each method that was trained on evaluated images."""
+        return tuple(
+            f"{name} was trained on {count} of the {len(self.items)} images. Its results are not results on "
+            f"unseen images, and are marked with {SEEN_MARK}."
+            for name, count in self.seen.items()
+        )
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
@@ -233,10 +254,12 @@ def summarize(
         for name, found in entries.items()
         for count in setup.counts[name]
     }
-    targets: dict[str, int] = {}  # several references of a target give dependent results
-    groups = np.array([targets.setdefault(item.name, len(targets)) for item in good])
-    weights = bootstrap_weights(len(targets), setup.resamples, setup.protocol.seed)
-    distances = _distances(setup, good, groups, cache)
+    numbers: dict[str, int] = {}
+    groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in good])
+    weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
+    distances = _distances(setup, good, weights, groups, cache)
+    counts = {method.name: count_seen(method.about, good) for method in setup.methods}
+    seen = {name: count for name, count in counts.items() if count}
     rows = tuple(
         _row(setup, name, count, table, weights, groups, distances) for (name, count), table in tables.items()
     )
@@ -245,9 +268,10 @@ def summarize(
         tuple(good),
         tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
         tuple(gray),
+        seen,
         tables,
         rows,
-        best_methods(setup.outputs, rows),
+        best_methods(setup.outputs, rows, {*BASELINES, *seen}),
         compare,
         _comparisons(setup, tables, weights, groups, compare),
     )
@@ -278,10 +302,10 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 
 
 def _distances(
-    setup: EvaluationSetup, items: Sequence[Item], groups: Groups, cache: Cache
-) -> dict[tuple[str, int, str], Estimate]:
+    setup: EvaluationSetup, items: Sequence[Item], weights: Weights, groups: Groups, cache: Cache
+) -> dict[tuple[str, int, str], Score]:
     """Return set distances such as FID by method, number of interactions and output key."""
-    found: dict[tuple[str, int, str], Estimate] = {}
+    found: dict[tuple[str, int, str], Score] = {}
     functions = {
         output.key: measure.distance
         for measure in setup.measures
@@ -295,8 +319,24 @@ def _distances(
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                found[method.name, count, key] = jackknife(distance, own[key], truth[key], groups)
+                pair = own[key], truth[key]
+                found[method.name, count, key] = (
+                    _mean_over_clips(distance, *pair, weights, groups)
+                    if setup.protocol.layout == "clips"
+                    else Score(jackknife(distance, *pair, groups), len(items), 0, 0)
+                )
     return found
+
+
+def _mean_over_clips(
+    distance: Distance, own: Features, truth: Features, weights: Weights, groups: Groups
+) -> Score:
+    """Return the mean distance of the clips; clips that are too short for the distance have no value."""
+    clips = [groups == clip for clip in range(int(groups.max()) + 1)]
+    values = [distance(own[frames], truth[frames]) for frames in clips]
+    found = estimate(np.array([value_moments(value) for value in values]), mean_of_moments, weights)
+    excluded = sum(int(frames.sum()) for frames, value in zip(clips, values, strict=True) if np.isnan(value))
+    return Score(found, len(groups) - excluded, 0, excluded)
 
 
 def _features(
@@ -313,7 +353,7 @@ def _row(
     table: Table,
     weights: Weights,
     groups: Groups,
-    distances: Mapping[tuple[str, int, str], Estimate],
+    distances: Mapping[tuple[str, int, str], Score],
 ) -> Row:
     scores = {}
     for output in setup.outputs:
@@ -324,16 +364,21 @@ def _row(
             found = estimate(moments, output.finish, weights, groups)
             scores[output.key] = Score(found, counted, exact, excluded)
         else:
-            distance = distances[name, count, output.key]
-            scores[output.key] = Score(distance, len(table.actual_interactions), 0, 0)
+            scores[output.key] = distances[name, count, output.key]
     return Row(name, count, float(table.actual_interactions.mean()), scores)
 
 
-def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[str, int], frozenset[str]]:
+def best_methods(
+    outputs: Sequence[Output], rows: Sequence[Row], excluded: Collection[str] = BASELINES
+) -> dict[tuple[str, int], frozenset[str]]:
     """Return the best methods for each pair of a report column and a number of interactions.
 
     Values are rounded to the decimals of the column before the comparison, so several methods can be best.
-    The baselines ``truth`` and ``gray`` are excluded.
+
+    Args:
+        outputs: Report columns.
+        rows: Scores of all methods.
+        excluded: Names of methods that cannot be best; by default the baselines ``truth`` and ``gray``.
     """
     best = {}
     for output, count in product(outputs, {row.count for row in rows}):
@@ -341,7 +386,7 @@ def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[s
         values = {
             row.method: sign * round(row.scores[output.key].estimate.value, output.digits)
             for row in rows
-            if row.count == count and row.method not in BASELINES
+            if row.count == count and row.method not in excluded
         }
         finite = {name: value for name, value in values.items() if isfinite(value)}
         none = output.better == "neither" or len(finite) < 2

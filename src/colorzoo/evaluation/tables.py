@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from colorzoo.evaluation.statistics import Estimate
-from colorzoo.evaluation.summary import Score, Summary
+from colorzoo.evaluation.summary import SEEN_MARK, Score, Summary
 from colorzoo.metrics.base import Output
 
 _LATEX = str.maketrans(
@@ -32,6 +32,7 @@ _LATEX = str.maketrans(
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
         "∞": r"$\infty$",
+        SEEN_MARK: r"$\dagger$",
     }
 )
 
@@ -116,7 +117,7 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
             score = row.scores[output.key]
             text, span = number(score.estimate.value, output.digits), details(score, output.digits)
             cells.append(write(text, span, row.method in summary.best[output.key, row.count]))
-        rows.append([row.method, *[str(row.count)] * guided, *cells])
+        rows.append([summary.label(row.method), *[str(row.count)] * guided, *cells])
     return rows
 
 
@@ -150,7 +151,7 @@ def of_sets(per_image: Iterable[bool]) -> str:
 
 
 def latex(summary: Summary, references: Sequence[str]) -> str:
-    r"""Return the results as a LaTeX table (booktabs) below a comment with the citation keys.
+    r"""Return the results as a LaTeX table (booktabs) below comments with citation keys and notes.
 
     The best values of each column and number of interactions are bold.
 
@@ -161,6 +162,7 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
     head, *rows = _rows(summary, _latex_cell)
     lines = [
         rf"% \cite{{{','.join(references)}}}",
+        *[f"% {note}" for note in summary.seen_notes],
         r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}",
         r"\toprule",
         " & ".join(text.translate(_LATEX) for text in head) + r" \\",
@@ -184,6 +186,7 @@ def _caption(summary: Summary) -> list[str]:
     deviation = f" ({setup.deviation})" if setup.deviation else ""
     sets = of_sets(output.per_image for output in setup.outputs)
     return [
+        *[f"- {note}" for note in summary.seen_notes],
         *[f"- {OMITTED_NOTE}"] * summary.omits_images,
         f"- The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
         f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",

@@ -117,17 +117,39 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
         the longest interval.
     """
     _require_clips(frames)
-    if frames.shape[1] <= max(intervals):
-        return torch.full((len(frames),), torch.nan, device=frames.device)
-    histograms = _histograms(frames)
+    return histogram_consistency(level_histograms(frames), intervals)
+
+
+def histogram_consistency(histograms: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> Tensor:
+    """Return the color distribution consistency of clips from histograms; see `color_consistency`.
+
+    Examples:
+        >>> clip = torch.rand(2, 5, 3, 8, 8)
+        >>> bool((histogram_consistency(level_histograms(clip)) == color_consistency(clip)).all())
+        True
+
+    Args:
+        histograms: ``(B, T, 3, 256)`` result of `level_histograms`.
+        intervals: Intervals between compared frames, in frames.
+    """
+    if histograms.shape[1] <= max(intervals):
+        return torch.full((len(histograms),), torch.nan, device=histograms.device)
     changes = [
         _jensen_shannon(histograms[:, :-step], histograms[:, step:]).mean(dim=(1, 2)) for step in intervals
     ]
     return torch.stack(changes).mean(dim=0).float()
 
 
-def _histograms(frames: Tensor) -> Tensor:
-    """Return the ``(B, T, 3, 256)`` float64 fraction of pixels at each 8-bit level."""
+def level_histograms(frames: Tensor) -> Tensor:
+    """Return the fraction of pixels at each 8-bit level, ``(B, T, 3, 256)`` float64.
+
+    Examples:
+        >>> level_histograms(torch.zeros(1, 5, 3, 8, 8))[0, 0, 0, 0]
+        tensor(1., dtype=torch.float64)
+
+    Args:
+        frames: ``(B, T, 3, H, W)`` in [0, 1].
+    """
     levels = to_8bit(frames).long().flatten(3).to(float64_device(frames.device))
     counts = torch.zeros(*levels.shape[:3], LEVELS, dtype=torch.float64, device=levels.device)
     counts.scatter_add_(3, levels, torch.ones_like(levels, dtype=torch.float64))

@@ -103,7 +103,9 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     )
 
 
-def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
+def uniform_points(
+    ab: Tensor, count: int, generators: Generators, *, side: int = 6, aligned: bool = False
+) -> Points:
     """Draw points at uniformly random positions (Zhang et al. 2017, sec. 4.1).
 
     Each point is a square patch filled with its mean color.
@@ -113,14 +115,16 @@ def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int 
         count: Number of patches per image; 0 returns no hints.
         generators: A random generator for the batch, or a generator for each image.
         side: Side of a patch in pixels.
+        aligned: Whether patches are cells of a grid with this side, as in Yun et al. 2023.
     """
     batch, _, height, width = ab.shape
     if count == 0:
         return Points.none(ab)
     side = min(side, height, width)
-    free = torch.tensor([height - side + 1, width - side + 1], device=ab.device)
+    step = side if aligned else 1
+    free = torch.tensor([(height - side) // step + 1, (width - side) // step + 1], device=ab.device)
     draws = draw_uniform(generators, batch, 2 * count, ab.device)
-    corner = (draws.view(batch, count, 2) * free).long()
+    corner = (draws.view(batch, count, 2) * free).long() * step
     sides = torch.full((batch, count), side, device=ab.device)
     return fill_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
 
@@ -176,9 +180,11 @@ class UniformPoints:
 
     Attributes:
         side: Side in pixels of each point, a square filled with the mean ground-truth color inside it.
+        aligned: Whether points are cells of a grid with this side, as in Yun et al. 2023.
     """
 
     side: int = 6
+    aligned: bool = False
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = False
 
@@ -188,7 +194,9 @@ class UniformPoints:
         def give_input(count: int, result: ColorizedImage) -> UserInput:
             del result
             generators = image_generators(torch.tensor([target.seed]), "points")
-            points = uniform_points(_true_lab(target), count, generators, side=self.side)
+            points = uniform_points(
+                _true_lab(target), count, generators, side=self.side, aligned=self.aligned
+            )
             return UserInput(Guidance(points=points), count)
 
         return give_input

@@ -41,7 +41,7 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
 
     Examples:
         >>> make_user("uniform_points", side=4)
-        UniformPoints(side=4)
+        UniformPoints(side=4, aligned=False)
 
     Args:
         name: A name from `list_users`.

@@ -22,10 +22,12 @@ colorzoo evaluate --models zhang2017_local_small,gray,truth --data PHOTOS -o REP
 colorzoo evaluate --models zhang2017_local_small --data PHOTOS --protocol zhang2017-hints -o REPORT
 colorzoo evaluate --compare zhang2016_small zhang2017_local_small --data PHOTOS -o REPORT
 colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
+colorzoo evaluate --models colorzoo2026,zhang2017_local_small --data PHOTOS --vote VOTE
+colorzoo evaluate --vote VOTE --votes votes-1.json votes-2.json
 torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_PROTOCOL, _MACHINE = "protocol overrides", "weights and machine"
+_PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "weights and machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,16 @@ class EvaluateOptions:
     resamples: Annotated[int, Range(100)] = option(
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
     )
+    vote: Path | None = option(
+        None, "write a page for a blind vote to FOLDER instead of a report", _VOTE, metavar="FOLDER"
+    )
+    votes: list[Path] | None = option(
+        None,
+        "compute scores from files of votes (default of --vote: the folder of the first FILE)",
+        _VOTE,
+        metavar="FILE",
+        nargs="+",
+    )
     weights: list[str] = option([], "weight file of a model; may be repeated", _MACHINE, metavar="NAME=FILE")
     cache: Path | None = option(
         None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
@@ -66,7 +78,7 @@ class EvaluateOptions:
 
 
 def run(args: EvaluateOptions) -> int:
-    """Evaluate models and write a report, or list the protocols and metrics (``--list``).
+    """Evaluate models and write a report, list protocols and metrics, or write or count a blind vote.
 
     Returns:
         1 if images were skipped, otherwise 0.
@@ -83,6 +95,8 @@ def run(args: EvaluateOptions) -> int:
         print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
         print(f"\nmetrics: {', '.join(measures.list_metrics())}")
         return 0
+    if args.votes is not None or args.vote is not None:
+        return _vote(args)
     compare = (args.compare[0], args.compare[1]) if args.compare else None
     models = _names(args.models) or list(compare or ())
     if not models or args.data is None or args.output is None:
@@ -120,6 +134,44 @@ def run(args: EvaluateOptions) -> int:
     return 1 if outcome.skipped else 0
 
 
+def _vote(args: EvaluateOptions) -> int:
+    """Write the page of a blind vote (``--vote``), or print the scores from votes (``--votes``)."""
+    from colorzoo.engines.device import choose_device
+    from colorzoo.evaluation.tables import interval, number
+    from colorzoo.evaluation.vote import KEY_FILE, PAGE_FOLDER, count_votes, write_vote
+
+    if args.votes is not None:
+        key = (args.vote or args.votes[0].parent) / KEY_FILE
+        if not key.is_file():
+            raise ColorzooError(f"{str(key)!r} does not exist. Set --vote to the folder of the vote.")
+        rows = [
+            (
+                row.name,
+                number(row.score.value, 2),
+                interval(row.score, 2),
+                *map(str, (row.won, row.same, row.lost)),
+            )
+            for row in count_votes(key, args.votes)
+        ]
+        print_table(("method", "score", "95 % interval", "won", "same", "lost"), rows)
+        return 0
+    assert args.vote is not None, "run tests this"
+    if args.data is None:
+        raise ColorzooError("--vote requires --models A,B and --data DIR")
+    skipped = write_vote(
+        _names(args.models),
+        args.data,
+        args.vote,
+        weights=_weights(args.weights),
+        limit=args.limit,
+        device=choose_device(args.device),
+    )
+    for _, reason in skipped:
+        print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)
+    print_line(str(args.vote / PAGE_FOLDER / "index.html"), sys.stdout)
+    return 1 if skipped else 0
+
+
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
@@ -147,7 +199,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             f"{number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
             for score, digits in scores
         ]
-        rows.append((row.method, str(row.count), *cells))
+        rows.append((outcome.summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
     for found in outcome.summary.comparisons:
         one, other = outcome.summary.compared or ("", "")

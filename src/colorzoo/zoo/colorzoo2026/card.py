@@ -23,6 +23,7 @@ COLORZOO = ModelCard(
             trained_on="211,277 photos, 3,864,768 crops, together with an EfficientNet-Lite2 (ImageNet, "
             "Apache-2.0, a separate file). PSNR over gray at 0, 10 and 100 points: +2.03, +6.72 and "
             "+9.59 dB.",
+            seen="seen_colorzoo2026.csv",
         )
     },
     config="colorzoo2026/train.yaml",

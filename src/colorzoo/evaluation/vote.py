@@ -1,0 +1,260 @@
+"""Blind votes between methods: a static page with pairs of results, and scores from the votes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.sparse.csgraph import connected_components
+from scipy.special import expit, ndtri
+
+from colorzoo.console import progress_bar
+from colorzoo.errors import DataError, ImageError
+from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
+from colorzoo.evaluation.methods import Method, check_methods, open_methods, registered_name
+from colorzoo.evaluation.protocol import Resize, load_protocol
+from colorzoo.evaluation.statistics import LEVEL, Estimate
+from colorzoo.files import write_atomic
+from colorzoo.guidance import Guidance
+
+KEY_FILE, PAGE_FOLDER = "key.json", "page"
+SIZE = 512  # longer side of the shown images in pixels
+SCHEMA = 1
+PRIOR = 0.5  # votes added to both sides of each compared pair of methods; Haldane-Anscombe correction
+_CHOICES = ("left", "right", "same")
+
+
+@dataclass(frozen=True)
+class VoteScore:
+    """Result of a method in a blind vote.
+
+    Attributes:
+        name: Name of the method.
+        score: Bradley-Terry score: logarithm of the strength, with mean 0 over all methods. The difference
+            between two scores is the log odds that the first method is preferred to the second method.
+        won: Number of votes for the method.
+        same: Number of votes for no difference.
+        lost: Number of votes for the other method.
+    """
+
+    name: str
+    score: Estimate
+    won: int
+    same: int
+    lost: int
+
+
+def write_vote(
+    models: Sequence[str],
+    data: Path,
+    folder: Path,
+    *,
+    weights: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> tuple[tuple[str, str], ...]:
+    """Colorize images with all methods and write a page for a blind vote.
+
+    The subfolder `PAGE_FOLDER` contains the page for the voters. It shows each pair of methods for each
+    image, in random order and on random sides. The file `KEY_FILE` in ``folder`` names the methods.
+
+    Args:
+        models: At least two methods; see `colorzoo.evaluation.methods.open_methods`.
+        data: Folder of color images.
+        folder: Output folder.
+        weights: Weight files by model name.
+        limit: Maximum number of images.
+        seed: Seed for the order and the sides.
+        device: Device of the models.
+
+    Returns:
+        Name and reason for each skipped image.
+
+    Raises:
+        ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, or no readable image.
+    """
+    names, chosen = [registered_name(name) for name in models], dict(weights or {})
+    if len(names) < 2:
+        raise DataError(f"a vote requires at least two methods, got {', '.join(names) or 'none'}")
+    if (folder / KEY_FILE).exists():
+        raise DataError(f"{str(folder)!r} already contains a vote. Select another folder.")
+    check_methods(names, chosen)
+    protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
+    items, skipped = hash_all(select_images(data, protocol, None, limit)[0])
+    methods = open_methods(names, chosen, protocol, torch.device(device))
+    results = []
+    with progress_bar("colorizing", len(items)) as step:
+        for item in items:
+            try:
+                truth = read_truth(item, protocol, torch.device(device))
+                images = {}
+                for method in methods:
+                    scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
+                    images[method.name] = _png_array(
+                        method.color_function(item, truth)(scene, Guidance()).rgb
+                    )
+                results.append((item, images))
+            except ImageError as error:
+                skipped.append((item.name, str(error)))
+            step()
+    if not results:
+        raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
+    _write_pairs(results, methods, folder, seed)
+    return tuple(skipped)
+
+
+def _png_array(rgb: torch.Tensor) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
+    return array
+
+
+def _write_pairs(
+    results: Sequence[tuple[Item, Mapping[str, NDArray[np.uint8]]]],
+    methods: Sequence[Method],
+    folder: Path,
+    seed: int,
+) -> None:
+    """Write the images, the page and the key."""
+    random = np.random.default_rng(seed)
+    names = [method.name for method in methods]
+    pairs = [(item, images, sides) for item, images in results for sides in combinations(names, 2)]
+    page = folder / PAGE_FOLDER
+    (page / "images").mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, index in enumerate(random.permutation(len(pairs)), start=1):
+        item, images, sides = pairs[index]
+        left, right = sides[::-1] if random.random() < 0.5 else sides
+        for side, name in (("left", left), ("right", right)):
+            path = page / "images" / f"{number:04d}-{side}.png"
+            Image.fromarray(images[name]).save(path, compress_level=1)
+        rows.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
+    vote = digest(json.dumps(rows), str(seed))[:12]
+    about = [{"name": method.name, **method.about} for method in methods]
+    key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": rows}
+    environment = Environment(
+        loader=PackageLoader("colorzoo.evaluation"), autoescape=True, undefined=StrictUndefined
+    )
+    text = environment.get_template("vote.html").render(vote=vote, count=len(rows))
+    write_atomic(page / "index.html", text.encode())
+    write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
+
+
+def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
+    """Compute the scores of all methods from files of votes, best score first.
+
+    A vote for no difference counts as half a vote for both methods. The intervals come from the Fisher
+    information, with all votes treated as independent.
+
+    Args:
+        key: File `KEY_FILE` of the vote.
+        files: Files that voters saved from the page.
+
+    Raises:
+        DataError: A file is damaged, repeated or belongs to another vote, or the votes do not connect all
+            methods.
+    """
+    found = _read_json(key)
+    try:
+        vote, pairs = found["vote"], [(pair["left"], pair["right"]) for pair in found["pairs"]]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{str(key)!r} is not the key of a vote") from error
+    names = sorted({name for pair in pairs for name in pair})
+    wins, ties = np.zeros((2, len(names), len(names)))
+    voters: dict[str, Path] = {}
+    for file in files:
+        voter, choices = _read_votes(file, vote, len(pairs))
+        if voter in voters:
+            raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
+        voters[voter] = file
+        for (left, right), choice in zip(pairs, choices, strict=False):
+            one, other = names.index(left), names.index(right)
+            if choice == "same":
+                ties[one, other] += 1
+            elif choice == "left":
+                wins[one, other] += 1
+            else:
+                wins[other, one] += 1
+    ties = ties + ties.T
+    scores = bradley_terry(wins + ties / 2, names)
+    table = [
+        VoteScore(name, score, *(int(counts.sum()) for counts in (wins[row], ties[row], wins[:, row])))
+        for row, (name, score) in enumerate(zip(names, scores, strict=True))
+    ]
+    return sorted(table, key=lambda row: -row.score.value)
+
+
+def _read_votes(file: Path, vote: str, pairs: int) -> tuple[str, list[str]]:
+    """Return the voter and the choices, in the order of the pairs."""
+    content = _read_json(file)
+    if not isinstance(content, dict) or not {"vote", "voter", "votes"} <= content.keys():
+        raise DataError(f"{str(file)!r} is not a file of votes")
+    if content["vote"] != vote:
+        raise DataError(f"{str(file)!r} belongs to the vote {content['vote']}, not to the vote {vote}")
+    choices = content["votes"]
+    if not isinstance(choices, list) or len(choices) > pairs or not all(one in _CHOICES for one in choices):
+        raise DataError(f"{str(file)!r} must list at most {pairs} votes: left, right or same")
+    return str(content["voter"]), choices
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{str(file)!r} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{str(file)!r} is not a JSON file") from error
+
+
+def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[Estimate]:
+    """Return the Bradley-Terry scores of methods with their confidence intervals.
+
+    Examples:
+        >>> first, second = bradley_terry(np.array([[0, 15], [5, 0]]))
+        >>> first.low > second.high
+        True
+
+    The model is P(i is preferred to j) = expit(s_i - s_j) (Bradley and Terry 1952). `PRIOR` votes are added
+    to both sides of each compared pair, because the likelihood has no maximum if a method always wins. The
+    scores are the maximum of the likelihood, computed with the algorithm of Hunter 2004.
+
+    Args:
+        wins: ``(M, M)`` number of votes for the method of the row against the method of the column.
+        names: Names of the methods for error messages.
+
+    Raises:
+        DataError: The compared pairs do not connect all methods, so some scores cannot be compared.
+    """
+    wins = np.asarray(wins, dtype=np.float64)
+    compared = (wins + wins.T) > 0
+    count, part = connected_components(compared, directed=False)
+    if count > 1:
+        groups = [[index for index in range(len(part)) if part[index] == one] for one in range(count)]
+        labels = " | ".join(", ".join(names[index] if names else str(index) for index in g) for g in groups)
+        raise DataError(f"the votes must connect all methods, got separate groups: {labels}")
+    wins = wins + PRIOR * compared
+    votes = wins + wins.T
+    strengths = np.ones(len(wins))
+    for _ in range(10_000):
+        updated = wins.sum(1) / (votes / (strengths[:, None] + strengths)).sum(1)
+        updated /= np.exp(np.log(updated).mean())
+        done = np.allclose(updated, strengths, rtol=1e-12, atol=0)
+        strengths = updated
+        if done:
+            break
+    scores = np.log(strengths)
+    likely = expit(scores[:, None] - scores)
+    information = -votes * likely * (1 - likely)
+    np.fill_diagonal(information, 0)
+    np.fill_diagonal(information, -information.sum(1))
+    errors = np.sqrt(np.diag(np.linalg.pinv(information))) * ndtri((1 + LEVEL) / 2)
+    return [Estimate(float(s), float(s - e), float(s + e)) for s, e in zip(scores, errors, strict=True)]

@@ -1,0 +1,70 @@
+"""Marks of methods that were trained on evaluated images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from colorzoo.data.sources import StoredImage
+from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation.images import Item
+from colorzoo.evaluation.run import warn
+from colorzoo.evaluation.seen import count_seen, seen_images
+from colorzoo.registry import model_card
+from tiny_evaluation import write_image
+
+SHA = model_card("colorzoo2026").weights["default"].sha256
+NAME = "ILSVRC2012_val_00000293"
+
+
+@pytest.fixture
+def items() -> list[Item]:
+    source = StoredImage("unused")
+    known = min(seen_images("seen_colorzoo2026.csv").hashes)
+    return [
+        Item(f"val/{NAME}.JPEG", source, sha256="0"),
+        Item("val/ILSVRC2012_val_00000001.JPEG", source, sha256="1"),
+        Item("renamed.jpg", source, sha256=known),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("about", "count"),
+    [
+        ({"sha256": SHA}, 2),
+        ({"sha256": "f" * 64, "trained_on": json.dumps({"start": {"sha256": SHA}})}, 2),
+        ({"sha256": "f" * 64, "trained_on": "ImageNet"}, 0),
+        ({}, 0),
+    ],
+)
+def test_images_are_seen_by_weights_and_by_weights_trained_from_them(
+    items: list[Item], about: dict[str, str], count: int
+) -> None:
+    assert count_seen(about, items) == count
+
+
+def test_report_marks_methods_trained_on_evaluated_images(
+    run: Callable[..., Outcome], plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(plan.data / f"{NAME}.png", 9)
+    models = ("colorzoo2026", *plan.models)
+    outcome = run(models=models, interactions=(0,), metrics=("psnr",))
+    note = "colorzoo2026 was trained on 1 of the 5 images."
+    for name in ("results.md", "results.tex", "report.html"):
+        text = (plan.output / name).read_text(encoding="utf-8")
+        assert note in text
+        assert "colorzoo2026 †" in text.replace(r"$\dagger$", "†")
+        assert "gray †" not in text
+    rows = json.loads((plan.output / "results.json").read_text())["results"]
+    assert {row["method"]: row["seen_in_training"] for row in rows} == dict.fromkeys(models, 0) | {
+        "colorzoo2026": 1
+    }
+    assert not any(score["best"] for score in rows[0]["scores"].values())
+    warn(outcome)
+    assert note in capsys.readouterr().err
+
+    (plan.data / f"{NAME}.png").rename(plan.data / "renamed.png")
+    run(models=models, interactions=(0,), metrics=("psnr",))
+    assert "†" not in (plan.output / "results.md").read_text(encoding="utf-8")
