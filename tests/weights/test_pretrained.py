@@ -73,6 +73,15 @@ def test_saved_folder_works_as_weights_of_python_and_command_line(saved: Path, t
     np.testing.assert_array_equal(colored, np.asarray(Colorizer(tiny_model())(tmp_path / "old.png")))
 
 
+def test_colorize_notices_new_weights_in_a_saved_folder(saved: Path) -> None:
+    before = colorzoo.colorize(gray_image(40, 50), NAME, weights=saved)
+    model = tiny_model()
+    for weight in model.parameters():
+        weight.data.mul_(1.1)
+    model.save_pretrained(saved)
+    assert colorzoo.colorize(gray_image(40, 50), NAME, weights=saved) != before
+
+
 def test_untrained_model_stays_untrained(tmp_path: Path) -> None:
     colorzoo.create_model(NAME, None, width=0.125).model.save_pretrained(tmp_path)
     assert not ColoringModel.from_pretrained(tmp_path).trained
