@@ -1,5 +1,7 @@
 """Consistency of the project's own files."""
 
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -33,3 +35,14 @@ def test_notice_names_every_color_table_and_tables_are_consistent() -> None:
     assert tables["prior_probs"].shape == (313,)
     assert tables["prior_probs"].sum() == pytest.approx(1.0)
     assert tables["pts_in_hull"][tables["prior_probs"].argmax()].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("tag", "passes"), [("v1.2.0", True), ("v1.2", False), ("v1.2.0rc1", False)])
+def test_publish_workflow_rejects_a_tag_of_another_version(tag: str, passes: bool, tmp_path: Path) -> None:
+    steps = yaml.safe_load(read(".github/workflows/publish.yml"))["jobs"]["build"]["steps"]
+    (check,) = (step["run"] for step in steps if step.get("name") == "tag is the version")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "colorzoo-1.2.0.tar.gz").touch()
+    environment = {**os.environ, "GITHUB_REF_NAME": tag}
+    done = subprocess.run(["bash", "-e", "-c", check], cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode == 0) is passes
