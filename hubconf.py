@@ -16,7 +16,7 @@ if _TYPE_CHECKING:
 # import names of the core dependencies in pyproject.toml
 dependencies = ["torch", "torchvision", "lightning", "torchmetrics", "timm", "kornia", "matplotlib", "numpy"]
 dependencies += ["scipy", "skimage", "PIL", "omegaconf", "jsonargparse", "rich", "pooch", "tifffile"]
-dependencies += ["imagecodecs", "cv2"]
+dependencies += ["imagecodecs", "cv2", "lazy_loader"]
 
 
 def _entry_point(name: str) -> "_Callable[..., ColoringModel]":
