@@ -231,6 +231,9 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     "half_safetensors_round_trip": [
         (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%")
     ],
+    "pretrained_round_trip": [
+        (BY_INSTANCE, "predictions before save_pretrained and after from_pretrained differ")
+    ],
     "copies": [(BY_INSTANCE, "prediction of a copy differs")],
     "checkpoint_round_trip": [(BY_INSTANCE, "a checkpoint does not restore the model")],
 }

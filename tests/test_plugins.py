@@ -10,6 +10,7 @@ import pytest
 
 import colorzoo
 from colorzoo.apps.cli.main import main
+from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
 from throwaway_paper import write_paper
@@ -71,6 +72,25 @@ def test_wheel_of_new_paper_trains_and_colorizes(tmp_path: Path, monkeypatch: py
         refresh()
     assert (site / "trained.png").is_file()
     assert (site / "random.png").is_file()
+
+
+def test_from_pretrained_finds_the_class_of_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_paper(tmp_path / "shared_paper", "shared_paper", "shared2031")
+    install(tmp_path, "shared_paper.card")
+    monkeypatch.syspath_prepend(tmp_path)
+    refresh()
+    try:
+        model = colorzoo.create_model("shared2031", None, width=4).model
+        model.save_pretrained(tmp_path / "saved")
+        loaded = colorzoo.ColoringModel.from_pretrained(tmp_path / "saved")
+        assert (type(loaded), loaded.hparams) == (type(model), {"width": 4})
+    finally:
+        monkeypatch.undo()
+        refresh()
+    with pytest.raises(WeightsError, match=r"shared2031, which is not registered. .* package shared_paper"):
+        colorzoo.ColoringModel.from_pretrained(tmp_path / "saved")
 
 
 CARD = """

@@ -1,5 +1,7 @@
 """Consistency of the project's own files."""
 
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -71,3 +73,14 @@ def test_other_nightly_tests_are_chosen_from_all_modules_independent_of_order() 
     assert chosen == choose(NODEIDS[::-1], ["LICENSE"], 30)
     assert len({nodeid.partition("::")[0] for nodeid in chosen}) == 4
     assert choose(NODEIDS, [], 1000) == set(NODEIDS)
+
+
+@pytest.mark.parametrize(("tag", "passes"), [("v1.2.0", True), ("v1.2", False), ("v1.2.0rc1", False)])
+def test_publish_workflow_rejects_a_tag_of_another_version(tag: str, passes: bool, tmp_path: Path) -> None:
+    steps = yaml.safe_load(read(".github/workflows/publish.yml"))["jobs"]["build"]["steps"]
+    (check,) = (step["run"] for step in steps if step.get("name") == "tag is the version")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "colorzoo-1.2.0.tar.gz").touch()
+    environment = {**os.environ, "GITHUB_REF_NAME": tag}
+    done = subprocess.run(["bash", "-e", "-c", check], cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode == 0) is passes

@@ -21,7 +21,8 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import HUB, entry_without_hash, hub_weights, record_first_use
+from colorzoo.weights.catalog import entry_without_hash, record_first_use
+from colorzoo.weights.hub import HUB, hub_weights
 from colorzoo.weights.load import UNTRAINED, Provenance
 
 if TYPE_CHECKING:
@@ -218,8 +219,10 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)
-        if not found.published:
-            created.provenance = Provenance.of(content.provenance)
+        record = created.provenance if found.published else Provenance.of(content.provenance)
+        if entry := found.entry:
+            record = replace(record, license=entry.license, trained_on=entry.trained_on)
+        created.provenance = record
     model: M = created.eval()
     return model
 

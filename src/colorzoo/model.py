@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -21,6 +22,7 @@ from colorzoo.prediction import Prediction
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
+from colorzoo.weights.pretrained import load_model, push_model, save_model
 
 if TYPE_CHECKING:
     from colorzoo.networks.renaming import Pattern
@@ -179,6 +181,70 @@ class ColoringModel(nn.Module):
             state_dict = {**self.borrowed_weights(), **self.for_inference(state_dict)}
         apply_weights(self, state_dict, name=name, published=published)
         self.trained, self.untrained_reason = True, ""
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        license: str = "",  # noqa: A002  # the term of model cards
+        results: Mapping[str, float] | None = None,
+    ) -> None:
+        """Write weights, settings and a model card to a folder; existing files are replaced.
+
+        Args:
+            folder: Output folder; created if it does not exist.
+            license: License of the weights, such as ``"Apache-2.0"``. An empty string keeps the license in
+                `provenance`.
+            results: Measured values by name for the model card, such as ``{"PSNR [dB]": 24.1}``.
+
+        Raises:
+            WeightsError: The folder cannot be written.
+        """
+        save_model(self, Path(folder).expanduser(), license, results)
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, *, revision: str | None = None, offline: bool = False
+    ) -> Self:
+        """Load a model that `save_pretrained` or `push_to_hub` wrote, in evaluation mode.
+
+        ``ColoringModel.from_pretrained`` loads any registered model. If the method is called on a subclass,
+        the saved model must be an instance of this subclass. An unregistered class must be called itself.
+
+        Args:
+            source: Folder, or ``OWNER/NAME`` of a repository on the Hugging Face Hub.
+            revision: Branch, tag or commit of the repository; None selects the main branch.
+            offline: Whether to use only local files.
+
+        Raises:
+            WeightsError: The files are missing or damaged, or belong to another class.
+        """
+        return load_model(cls, source, revision=revision, offline=offline)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        license: str = "",  # noqa: A002
+        results: Mapping[str, float] | None = None,
+        private: bool = False,
+        message: str = "Upload a colorzoo model",
+    ) -> str:
+        """Upload the files of `save_pretrained` to the Hugging Face Hub; return the URL of the repository.
+
+        Log in with ``hf auth login`` first.
+
+        Args:
+            repository: ``OWNER/NAME``; created if it does not exist.
+            license: License of the weights. The license is required if `provenance` does not contain it.
+            results: Measured values by name for the model card.
+            private: Whether a new repository is private.
+            message: Commit message.
+
+        Raises:
+            WeightsError: The license is unknown, or the upload failed.
+        """
+        return push_model(self, repository, license, results, private=private, message=message)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Convert a state dict with the authors' keys and load the converted weights.

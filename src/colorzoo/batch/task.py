@@ -27,6 +27,7 @@ from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
@@ -307,8 +308,8 @@ def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
 
 
 def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
-    path = Path(choice.weights or "").expanduser()
-    state = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+    path = existing_file(choice.weights)
+    state = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
     return key_of(choice.name, str(choice.weights), state, sorted(arguments.items()))
 
 

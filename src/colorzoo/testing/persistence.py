@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
-from colorzoo.registry import load_task_class
+from colorzoo.model import ColoringModel
+from colorzoo.registry import cards_of, load_task_class
 from colorzoo.testing.models import contract_test_model, difference, predict, require, sample_call
 from colorzoo.testing.trainer import quiet_trainer
 
@@ -87,6 +89,30 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
     require(same, f"{card.name}: hparams do not contain all arguments of {type(model.model).__name__}")
 
 
+def check_pretrained_round_trip(card: ModelCard) -> None:
+    """Check that `ColoringModel.from_pretrained` restores a model that ``save_pretrained`` wrote.
+
+    Class, settings, tensors, predictions and the attribute ``trained`` must be equal.
+    """
+    model = contract_test_model(card).model
+    lightness, guidance = sample_call(card, _SIZE)
+    kind = ColoringModel if cards_of(type(model)) else type(model)  # a registered class is found by its name
+    with TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        loaded = kind.from_pretrained(folder)
+    alike = {
+        "classes": type(loaded) is type(model),
+        "settings": loaded.hparams == model.hparams,
+        "flags 'trained'": loaded.trained == model.trained,
+        "tensors": _equal_tensors(loaded.state_dict(), model.state_dict()),
+        "predictions": torch.equal(
+            *(predict(card, each, lightness, guidance) for each in (loaded, model)),
+        ),
+    }
+    for name, equal in alike.items():
+        require(equal, f"{card.name}: the {name} before save_pretrained and after from_pretrained differ")
+
+
 def check_copies(card: ModelCard) -> None:
     """Check that pickled and deep copies of the model make equal predictions."""
     model = contract_test_model(card).model
@@ -101,6 +127,10 @@ def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> Non
     """Save a checkpoint of an untrained model."""
     trainer.strategy.connect(model)  # type: ignore[arg-type]
     trainer.save_checkpoint(path, weights_only=True)
+
+
+def _equal_tensors(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def _narrow(value: Tensor) -> Tensor:

@@ -22,12 +22,12 @@ def create_model(
     Args:
         name: Name or alias from `list_models`. ``hf-hub:OWNER/NAME`` (with an optional ``@REVISION``)
             selects a Hugging Face Hub repository with a ``model.safetensors`` written by
-            ``colorzoo weights convert``.
+            `ColoringModel.push_to_hub` or ``colorzoo weights convert``.
         weights: ``"default"`` loads the authors' weights from the cache, else the weights in the package. For
             a model without weights in the package, it downloads the authors' weights. If no weights are
             available, the model has random weights and a warning explains how to get trained weights.
             ``"published"`` requires the authors' weights. None selects random weights. Any other value is the
-            path of a weight file or checkpoint.
+            path of a weight file, a checkpoint or a folder of `ColoringModel.save_pretrained`.
         offline: Whether to disable network connections.
         **hparams: Model settings by name (``width=0.25``), or settings dataclasses.
 

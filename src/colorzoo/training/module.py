@@ -208,7 +208,7 @@ class ColorizationModule(LightningModule):
                 f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
                 "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
             )
-        if self.provenance.steps:  # weights that `create_model` loaded
+        if self.provenance.steps or self.provenance.trained_on:  # weights that `create_model` loaded
             earlier = self.provenance
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
             self.record_start({"model": earlier.model}, earlier)

@@ -29,10 +29,7 @@ from colorzoo.weights.load import existing_file, model_of_file, read_hparams
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 """Folder of the weights that are part of the package."""
-HUB = "hf-hub:"
-"""Prefix for repository names on the Hugging Face Hub, as in timm."""
 
-_HUB_FILE = "model.safetensors"
 _OFFLINE = "COLORZOO_OFFLINE"
 _TIMEOUT = 15.0  # seconds without any received data
 
@@ -412,35 +409,3 @@ def _download(url: str, file: WeightFile) -> str:
             return "got a web page instead of the file"
         part.replace(path)
     return ""
-
-
-def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
-    """Download weights from the Hugging Face Hub; return the model name and the file path.
-
-    Args:
-        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a
-            file ``model.safetensors`` written by ``colorzoo weights convert``.
-        offline: Whether to use only local files.
-
-    Raises:
-        WeightsError: The repository does not exist, the Hub cannot be reached, or the file has no model name.
-        UnknownModelError: The model is not registered.
-    """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    repository, _, revision = source.removeprefix(HUB).partition("@")
-    offline = offline or is_offline()
-    try:
-        path = Path(
-            hf_hub_download(repository, _HUB_FILE, revision=revision or None, local_files_only=offline)
-        )
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise WeightsError(f"{source} cannot be downloaded ({reason.strip()})") from error
-    name = model_of_file(path)
-    if name is None:
-        raise WeightsError(
-            f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
-        )
-    return model_card(name).name, path

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
 """Metadata key with the names of the parts that have random weights after a conversion."""
+WEIGHTS_FILE = "model.safetensors"
+"""Weight file in a folder of `ColoringModel.save_pretrained` or a repository of the Hugging Face Hub."""
 WRAPPERS = ("params_ema", "params", "model", "state_dict")
 """Keys of state dicts in checkpoints, in order of preference: averaged weights before current weights."""
 
@@ -87,9 +89,14 @@ class WeightContent:
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
-    """Return the path if it is an existing file, otherwise None."""
+    """Return the path if it is an existing file, otherwise None.
+
+    The path of a folder selects its file ``model.safetensors``.
+    """
     try:
         path = None if weights is None else Path(weights).expanduser()
+        if path is not None and path.is_dir():
+            path /= WEIGHTS_FILE
         return path if path is not None and path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # a name that is too long, a null byte, an unknown user
         return None
@@ -203,7 +210,8 @@ def model_of_file(path: str | Path | None) -> str | None:
         'zhang2017_local_small'
 
     Args:
-        path: Path of a file. The result is None if ``path`` is not a safetensors file, such as a tag or None.
+        path: Path of a file, or of a folder with ``model.safetensors``. The result is None if ``path`` is
+            not a safetensors file, such as a tag or None.
     """
     file = existing_file(path)
     return read_metadata(file).get("model") if file and is_safetensors(file) else None
@@ -459,6 +467,8 @@ class Provenance:
             is a mapping with the keys ``until`` (last step of the segment), ``commit`` and ``data``.
         steps: Number of optimizer steps.
         images: Number of training samples in all steps, summed over all processes.
+        license: License of the weights.
+        trained_on: Training data, number of steps and protocol as text, if a model card lists the weights.
     """
 
     model: str = ""
@@ -470,6 +480,8 @@ class Provenance:
     earlier: tuple[Mapping[str, Any], ...] = ()
     steps: int = 0
     images: int = 0
+    license: str = ""
+    trained_on: str = ""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:

@@ -1,0 +1,218 @@
+"""Model folders of `save_pretrained`, and the Hugging Face Hub without a network."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import huggingface_hub
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import colorzoo
+from colorzoo import ColoringModel, Colorizer
+from colorzoo.apps.cli.main import main
+from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.weights import read_metadata, save_weights
+from colorzoo.weights.load import Provenance
+from colorzoo.zoo.zhang2016.model import ColorfulColorization
+from colorzoo.zoo.zhang2017.model import LocalHints
+from tiny_model import NAME, gray_image, tiny_model
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Return the folder of a tiny trained model."""
+    model = tiny_model()
+    model.provenance = Provenance(model="Tiny", steps=5, images=80, config=("a/b.yaml",), stage="last")
+    model.save_pretrained(tmp_path / "saved", license="MIT", results={"PSNR [dB]": 24.123})
+    return tmp_path / "saved"
+
+
+def front_matter(folder: Path) -> tuple[dict[str, Any], str]:
+    """Return the metadata block and the text of the model card."""
+    _, front, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    return yaml.safe_load(front), text
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_from_pretrained_restores_settings_record_license_and_pixels(saved: Path) -> None:
+    model, loaded = tiny_model(), ColoringModel.from_pretrained(saved)
+    assert type(loaded) is LocalHints
+    assert not loaded.training
+    assert loaded.hparams == model.hparams
+    record = loaded.provenance
+    assert (record.steps, record.images, record.config, record.stage) == (5, 80, ("a/b.yaml",), "last")
+    assert (loaded.trained, record.license) == (True, "MIT")
+    expected, found = (np.asarray(Colorizer(each)(gray_image(90, 70))) for each in (model, loaded))
+    assert np.ptp(expected, axis=2).max() > 10
+    np.testing.assert_array_equal(found, expected)
+    loaded.save_pretrained(saved)
+    assert LocalHints.from_pretrained(saved).provenance == record
+
+
+def test_saved_folder_works_as_weights_of_python_and_command_line(saved: Path, tmp_path: Path) -> None:
+    task = colorzoo.create_model(NAME, saved)
+    assert (task.trained, task.provenance.license) == (True, "MIT")
+    assert task.model.state_dict().keys() == tiny_model().state_dict().keys()
+    Image.fromarray(gray_image(40, 50)).save(tmp_path / "old.png")
+    assert main(["colorize", str(tmp_path / "old.png"), "--weights", str(saved)]) == 0
+    colored = np.asarray(Image.open(tmp_path / "old.color.png"))
+    np.testing.assert_array_equal(colored, np.asarray(Colorizer(tiny_model())(tmp_path / "old.png")))
+
+
+def test_colorize_notices_new_weights_in_a_saved_folder(saved: Path) -> None:
+    before = colorzoo.colorize(gray_image(40, 50), NAME, weights=saved)
+    model = tiny_model()
+    for weight in model.parameters():
+        weight.data.mul_(1.1)
+    model.save_pretrained(saved)
+    assert colorzoo.colorize(gray_image(40, 50), NAME, weights=saved) != before
+
+
+def test_untrained_model_stays_untrained(tmp_path: Path) -> None:
+    colorzoo.create_model(NAME, None, width=0.125).model.save_pretrained(tmp_path)
+    assert not ColoringModel.from_pretrained(tmp_path).trained
+    with pytest.warns(UntrainedWarning):
+        assert not colorzoo.create_model(NAME, tmp_path).trained
+    assert "| weights | random |" in front_matter(tmp_path)[1]
+
+
+def test_model_card_has_license_training_results_and_hub_metadata(saved: Path) -> None:
+    front, text = front_matter(saved)
+    assert (front["license"], front["library_name"]) == ("mit", "colorzoo")
+    assert "5, with 80 images" in text
+    assert "- PSNR [dB]: 24.123" in text
+    assert read_metadata(saved / "model.safetensors")["license"] == "MIT"
+
+
+def test_model_card_of_included_weights_repeats_what_the_card_states(tmp_path: Path) -> None:
+    card = colorzoo.model_card("zhang2016_small")
+    task = colorzoo.create_model(card.name)
+    task.model.save_pretrained(tmp_path)
+    front, text = front_matter(tmp_path)
+    assert front["license"] == card.weights["default"].license.lower()
+    assert card.weights["default"].trained_on in text
+    assert all(quality.why in text for quality in card.quality)
+    task.setup("fit")  # weights that will be trained are no longer the weights of the card
+    task.model.save_pretrained(tmp_path)
+    front, text = front_matter(tmp_path)
+    assert front["license"] == "unknown"
+    assert card.weights["default"].trained_on not in text
+    assert re.search(r"Initial weights: \w+ \(license: Apache-2.0\)", text)
+
+
+def test_license_that_is_not_an_identifier_is_named(tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path, license="MIT: for research only")
+    front, _ = front_matter(tmp_path)
+    assert (front["license"], front["license_name"]) == ("other", "MIT: for research only")
+
+
+class Doubled(LocalHints):
+    """A subclass that is not registered."""
+
+
+def test_unregistered_subclass_loads_by_its_own_method(tmp_path: Path) -> None:
+    Doubled(tiny_model().architecture).save_pretrained(tmp_path)
+    assert type(Doubled.from_pretrained(tmp_path)) is Doubled
+    with pytest.raises(WeightsError, match=r"Import Doubled and call Doubled\.from_pretrained"):
+        ColoringModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [ColorfulColorization, Doubled])
+def test_from_pretrained_of_another_class_raises_one_line(kind: type[ColoringModel], saved: Path) -> None:
+    with pytest.raises(WeightsError, match=f"LocalHints, which is not a {kind.__name__}"):
+        kind.from_pretrained(saved)
+
+
+def test_damaged_folders_raise_one_line(saved: Path, tmp_path: Path) -> None:
+    def refused(match: str) -> None:
+        with pytest.raises(WeightsError, match=match) as caught:
+            ColoringModel.from_pretrained(saved)
+        assert "\n" not in str(caught.value)
+
+    complete = tmp_path / "complete"
+    shutil.copytree(saved, complete)
+    save_weights(saved / "model.safetensors", {"network.x": torch.zeros(1)}, {})
+    refused("does not match config.json: expected SHA-256")
+    (saved / "model.safetensors").unlink()
+    refused("model.safetensors is missing")
+    shutil.copytree(complete, saved, dirs_exist_ok=True)
+    change_config(saved, hparams={"nonsense": 1})
+    refused("the settings in config.json do not match LocalHints: .*nonsense")
+    change_config(saved, hparams=[])
+    refused("'hparams' and 'provenance' must be JSON objects")
+    (saved / "config.json").write_text("{")
+    refused("config.json must be a file that save_pretrained wrote")
+    (saved / "config.json").unlink()
+    refused("config.json must be a file that save_pretrained wrote")
+
+
+def test_folder_that_cannot_be_written_raises_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match=r"cannot write .*file"):
+        tiny_model().save_pretrained(tmp_path / "file")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Replace the Hub by a folder."""
+    folder = tmp_path / "hub"
+
+    def create_repo(self: object, repository: str, **options: Any) -> SimpleNamespace:
+        (folder / repository).mkdir(parents=True, exist_ok=options["exist_ok"])
+        return SimpleNamespace(__str__=lambda: repository)
+
+    def upload_folder(self: object, *, repo_id: str, folder_path: Path, commit_message: str) -> None:
+        shutil.copytree(folder_path, folder / repo_id, dirs_exist_ok=True)
+
+    def hf_hub_download(repository: str, name: str, **options: Any) -> str:
+        return str(folder / repository / name)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", create_repo)
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", upload_folder)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
+    return folder
+
+
+def test_pushed_model_loads_by_owner_and_name(hub: Path) -> None:
+    model = tiny_model()
+    model.push_to_hub("someone/colors", license="Apache-2.0")
+    front, text = front_matter(hub / "someone" / "colors")
+    assert front["license"] == "apache-2.0"
+    assert 'from_pretrained("someone/colors")' in text
+    loaded = ColoringModel.from_pretrained("someone/colors")
+    assert all(loaded.state_dict()[key].equal(value) for key, value in model.state_dict().items())
+    assert colorzoo.create_model("hf-hub:someone/colors").trained
+
+
+@pytest.mark.parametrize("terms", ["", "not stated; the repository is MIT"])
+def test_weights_of_unknown_license_are_not_uploaded(terms: str, hub: Path) -> None:
+    model = tiny_model()
+    model.provenance = Provenance(license=terms)
+    with pytest.raises(WeightsError, match="'license' must be set"):
+        model.push_to_hub("someone/colors")
+    assert not hub.exists()
+
+
+def test_hub_without_its_package_or_offline_raises_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WeightsError, match="hf-hub:a/b cannot be downloaded"):
+        ColoringModel.from_pretrained("a/b", offline=True)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(WeightsError, match=r"pip install 'colorzoo\[hub\]'"):
+        ColoringModel.from_pretrained("a/b")
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="COLORZOO_OFFLINE is set"):
+        tiny_model().push_to_hub("a/b", license="MIT")
