@@ -136,7 +136,7 @@ def run(args: EvaluateOptions) -> int:
 
 def _vote(args: EvaluateOptions) -> int:
     """Write the page of a blind vote (``--vote``), or print the scores from votes (``--votes``)."""
-    from colorzoo.engines.device import choose_device
+    from colorzoo.engines import choose_device
     from colorzoo.evaluation.tables import interval, number
     from colorzoo.evaluation.vote import KEY_FILE, PAGE_FOLDER, count_votes, write_vote
 
