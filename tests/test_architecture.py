@@ -62,6 +62,7 @@ UNDOCUMENTED = [
     "colorzoo.evaluation.protocol",
     "colorzoo.evaluation.run",
     "colorzoo.evaluation.tables",
+    "colorzoo.evaluation.vote",
     "colorzoo.factory",
     "colorzoo.files",
     "colorzoo.guidance.fields",

@@ -86,7 +86,7 @@ def test_evaluate_tables_say_how_many_images_a_mean_omits(
 
 def test_evaluate_options_set_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     plans: list[Plan] = []
-    monkeypatch.setattr("colorzoo.evaluation.run.evaluate", lambda plan: plans.append(plan) or Outcome(None))
+    monkeypatch.setattr("colorzoo.evaluation.evaluate", lambda plan: plans.append(plan) or Outcome(None))
     given = "--data d -o o --compare a b --protocol zhang2017-hints --interactions 10,3 --metrics cf,psnr"
     assert main(["evaluate", *given.split(), "--weights", "a=x=y.pt", "--limit", "1"]) == 0
     (plan,) = plans
