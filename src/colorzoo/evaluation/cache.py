@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -97,6 +98,10 @@ class Cache:
     def write(self, method: str, image: str, entry: Entry) -> None:
         """Store the entry for a method and an image."""
         write_atomic(self._path(method, image), json.dumps(vars(entry), default=_json_value).encode())
+
+    def delete(self, method: str) -> None:
+        """Delete the entries of a method."""
+        shutil.rmtree(self._folder / method, ignore_errors=True)
 
     def _path(self, method: str, image: str) -> Path:
         return self._folder / method / f"{image[:32]}.json"
