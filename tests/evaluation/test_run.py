@@ -242,6 +242,32 @@ def test_cache_does_not_return_values_of_a_changed_object(run: Run, plan: Plan) 
     assert run(models={"mine": model}).table() != first
 
 
+def test_values_of_an_own_metric_change_with_its_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key of the report is the import path, and a metric of two numbers is an error of one line."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file, text = (
+        tmp_path / "own_metric_file.py",
+        (
+            "import torch, torchmetrics\n"
+            "class Own(torchmetrics.Metric):\n"
+            "    def update(self, rgb): pass\n"
+            "    def compute(self): return torch.{}\n"
+        ),
+    )
+    changes: dict[str, Any] = {"models": ("gray",), "metrics": ("own_metric_file.Own",)}
+    for value in (3.0, 4.0):
+        file.write_text(text.format(f"tensor({value})"))
+        os.utime(file, (value, value))  # Python compares the time with the compiled file
+        (row,) = run(**changes).table()
+        assert row["own_metric_file.Own@squash32-bicubic"] == value
+        del sys.modules["own_metric_file"]
+    file.write_text(text.format("zeros(2)"))
+    with pytest.raises(DataError, match=r"own_metric_file\.Own must compute one number"):
+        run(**changes)
+
+
 def test_evaluate_refuses_weight_files_that_do_not_fit_before_the_first_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

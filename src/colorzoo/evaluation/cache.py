@@ -74,9 +74,12 @@ class Cache:
         protocol: The protocol. Its settings are hashed into the folder name, except metrics and numbers of
             interactions, which can be added later.
         machine: The machine, also hashed into the folder name because results differ between machines.
+        versions: Hashes of the metrics that do not belong to colorzoo; empty strings are ignored.
     """
 
-    def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
+    def __init__(
+        self, folder: Path, protocol: Protocol, machine: Machine, versions: Iterable[str] = ()
+    ) -> None:
         settings = (
             machine,
             protocol.resize,
@@ -86,7 +89,10 @@ class Cache:
             protocol.background,
             protocol.seed,
         )
-        self._folder = folder / f"{protocol.name}-{digest(source_digest(), repr(settings))[:12]}"
+        self._folder = (
+            folder
+            / f"{protocol.name}-{digest(source_digest(), repr(settings), *filter(None, versions))[:12]}"
+        )
 
     def read(self, method: str, image: str) -> Entry:
         """Return the entry for a method and an image, or an empty entry if none is cached."""

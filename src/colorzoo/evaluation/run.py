@@ -152,7 +152,8 @@ def evaluate(
             methods = [opened[row] for row in sources]
             notes = (*notes, *_missing_boxes(loaded, data, methods, selected))
             machine = shared_machine(torch_device, count)
-            store = Cache(_cache_folder(cache, output, count, stack), loaded, machine)
+            versions = sorted({measure.version for measure in measures})
+            store = Cache(_cache_folder(cache, output, count, stack), loaded, machine, versions)
             setup = EvaluationSetup(
                 protocol=loaded,
                 methods=tuple(methods),

@@ -14,11 +14,11 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.guidance import Guidance
-from colorzoo.metrics.named import image_metrics, inputs_of, numbers_of
+from colorzoo.metrics.named import METRIC_INPUTS, image_metrics, inputs_of, numbers_of
 
 MetricStage = Literal["val", "test"]
 
-_AVAILABLE_INPUTS = frozenset({"rgb", "target", "ab", "target_ab", "reference_rgb", "reference_ab", "labels"})
+_AVAILABLE_INPUTS = METRIC_INPUTS - {"edges", "truths"}
 
 
 class StageMetrics(nn.Module):
@@ -45,6 +45,11 @@ class StageMetrics(nn.Module):
                 raise DataError(
                     f"the metric {name} requires {' and '.join(unavailable)}, which training batches do not "
                     "contain. See docs/metrics.md for the commands that compute this metric."
+                )
+            if collection[name].state_dict():
+                raise DataError(
+                    f"the metric {name} contains a network, which checkpoints would store. Compute it "
+                    "with `colorzoo evaluate`."
                 )
         self.collections = nn.ModuleDict({setting: collection.clone() for setting in settings})
 
@@ -115,6 +120,7 @@ def metric_inputs(
     """
     makers: dict[str, Callable[[], Tensor]] = {
         "rgb": lambda: colors[0],
+        "preds": lambda: colors[0],
         "target": lambda: batch["rgb"],
         "ab": lambda: colors[1],
         "target_ab": lambda: lab[:, 1:],
