@@ -284,11 +284,13 @@ def _model_method(
 def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
     """Return the method of a model in memory; its results are never reused, because its code can change."""
     card = card_of(type(model), model.hparams)
-    recorded = json.dumps(asdict(model.provenance), sort_keys=True, default=str)
+    recorded = "unknown (no record)"
+    if model.provenance.steps:
+        recorded = json.dumps(asdict(model.provenance), sort_keys=True, default=str)
     about = {
         "weights": f"{type(model).__name__} in memory",
         "sha256": "",
-        "trained_on": recorded if model.trained else "unknown (the model is not marked as trained)",
+        "trained_on": recorded,
         "parameters": str(sum(parameter.numel() for parameter in model.parameters())),
         "size": _size(lambda: model, protocol),
         "guidance": ", ".join(sorted(model.accepts)) or "none",
