@@ -62,7 +62,6 @@ UNDOCUMENTED = [
     "colorzoo.evaluation.protocol",
     "colorzoo.evaluation.run",
     "colorzoo.evaluation.tables",
-    "colorzoo.evaluation.vote",
     "colorzoo.factory",
     "colorzoo.files",
     "colorzoo.guidance.fields",
