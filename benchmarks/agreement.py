@@ -6,7 +6,6 @@ Each row compares the largest difference of a metric over all images with the to
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
-from colorzoo.evaluation import Plan, evaluate, load_protocol
+from colorzoo.evaluation import evaluate
 from colorzoo.metrics.fid import frechet_distance
 
 SIDE = 256
@@ -134,17 +133,5 @@ def read(path: Path) -> Levels:
 
 def measured(root: Path) -> dict[str, list[float]]:
     """Return the metrics of `colorzoo evaluate` by image, in the order of `SECOND`."""
-    evaluate(
-        Plan(
-            models=(f"theirs={root / 'theirs'}",),
-            data=root / "truth",
-            output=root / "report",
-            protocol=load_protocol("automatic"),
-            metrics=tuple(SECOND),
-            resamples=100,
-        )
-    )
-    with (root / "report" / "per_image.csv").open(newline="", encoding="utf-8") as stream:
-        return {
-            row["image"]: [float(row[key]) for key in row if "@" in key] for row in csv.DictReader(stream)
-        }
+    outcome = evaluate({"theirs": root / "theirs"}, root / "truth", metrics=tuple(SECOND), resamples=100)
+    return {row["image"]: [row[key] for key in row if "@" in key] for row in outcome.per_image()}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation import Outcome, Protocol, evaluate
+from colorzoo.evaluation.methods import MethodSource
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.samples import sample_image
 
@@ -24,6 +27,23 @@ metrics: [psnr, cdr, colorfulness]
 """
 FILES = ["manifest.json", "per_image.csv", "references.bib", "report.html"]
 FILES += ["results.json", "results.md", "results.tex"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Arguments of `evaluate`, which tests replace one by one."""
+
+    models: Mapping[str, MethodSource] | Sequence[str]
+    data: Path
+    protocol: Protocol
+    output: Path
+    interactions: Sequence[int] | None = None
+    metrics: Sequence[str] | None = None
+    compare: tuple[str, str] | None = None
+    resamples: int = 200
+
+    def run(self) -> Outcome:
+        return evaluate(**vars(self))
 
 
 def write_image(path: Path, seed: int, size: tuple[int, int] = (40, 48)) -> None:
@@ -46,5 +66,5 @@ def evaluate_in_two_processes(plan: Plan) -> list[int | None]:
 
 
 def _evaluate_share(plan: Plan) -> int:
-    outcome = evaluate(plan)
+    outcome = plan.run()
     return 0 if (outcome.summary is not None) == (os.environ["RANK"] == "0") else 3

@@ -25,18 +25,18 @@ Refused = Callable[..., str]
 HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
 
 
-def tiny_task() -> ColorizationModule:
+def tiny_task(seed: int = 0) -> ColorizationModule:
     """Return the task of `tiny_model`."""
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         task = create_model(NAME, None, **HPARAMS)
     task.trained = True
     return task
 
 
-def tiny_model() -> ColoringModel:
+def tiny_model(seed: int = 0) -> ColoringModel:
     """Return a model marked as trained; its ab has a standard deviation of about 10 CIE units."""
-    return tiny_task().model
+    return tiny_task(seed).model
 
 
 def tiny_painter() -> GuidingPainter:
@@ -49,9 +49,9 @@ def tiny_painter() -> GuidingPainter:
     return model
 
 
-def write_tiny_weights(path: Path) -> Path:
+def write_tiny_weights(path: Path, seed: int = 0) -> Path:
     metadata = {"model": NAME, "hparams": json.dumps(HPARAMS)}
-    save_weights(path, tiny_model().state_dict(), metadata)
+    save_weights(path, tiny_model(seed).state_dict(), metadata)
     return path
 
 

@@ -21,7 +21,7 @@ from benchmarks._common import DOCS, imagenet_classes, unseen_sources, write_tex
 from benchmarks.results.published import measure_published
 from colorzoo.apps.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Plan, evaluate, load_protocol
+from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import markdown
@@ -151,17 +151,15 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
             images.mkdir()
             for image in unseen_sources(data / table.images):
                 shutil.copy(image.path, images)
-        plan = Plan(
-            models=table.models,
-            data=images,
-            output=Path(folder) / "report",
-            protocol=load_protocol(table.protocol),
+        summary = evaluate(
+            table.models,
+            images,
+            table.protocol,
             metrics=table.metrics,
             pairs=str(color_pairs(data / table.pairs, Path(folder))) if table.pairs else None,
             limit=limit,
             cache=cache,
-        )
-        summary = evaluate(plan).summary
+        ).summary
     assert summary is not None, "only the first of several processes has a summary"
     stated_once = ("- Images were colorized", "- The metric keys")  # at the head of the page
     lines = [line for line in markdown(summary).splitlines() if not line.startswith(stated_once)]

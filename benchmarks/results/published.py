@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError
-from colorzoo.evaluation import Outcome, Plan, evaluate, load_protocol
+from colorzoo.evaluation import Outcome, evaluate, load_protocol
 from colorzoo.evaluation.images import subset_names
 from colorzoo.files import sha256_of
 from colorzoo.registry import model_card
@@ -33,8 +33,7 @@ def measure_published(data: Path, report: Path) -> Outcome:
         DataError: An image is missing or another one.
         WeightsError: Weights cannot be fetched.
     """
-    for name in MODELS:
-        fetch(weight_file(model_card(name), "published"))
+    published = {name: fetch(weight_file(model_card(name), "published")).path for name in MODELS}
     protocol = load_protocol(PROTOCOL)
     assert protocol.subset is not None
     found = {Path(path).name: Path(path) for path in walk_files(str(data))}
@@ -43,15 +42,7 @@ def measure_published(data: Path, report: Path) -> Outcome:
         if not {Path(name).stem for name in found}.issuperset(subset_names(protocol.subset)):
             images = Path(folder)
             copy_listed(found, LIST, images)
-        return evaluate(
-            Plan(
-                models=(*MODELS, "gray", "truth"),
-                data=images,
-                output=report,
-                protocol=protocol,
-                weights=dict.fromkeys(MODELS, "published"),
-            )
-        )
+        return evaluate({**published, "gray": None, "truth": None}, images, protocol, output=report)
 
 
 def copy_listed(found: dict[str, Path], listed: Path, folder: Path) -> None:

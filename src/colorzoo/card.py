@@ -22,7 +22,9 @@ __all__ = [
     "Weights",
 ]
 
-GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes"]
+GuidanceKind = Literal[
+    "points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes", "label"
+]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
@@ -64,6 +64,7 @@ class ColoringModel(nn.Module):
         accepts: Kinds of guidance that the model uses.
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
+        label_count: Number of image classes of the label guidance; 0 without label guidance.
         working_size: Default shorter side of the network input in pixels.
         training_only: State-dict key prefixes of weights that only training uses, such as
             ``"discriminator."``.
@@ -89,6 +90,7 @@ class ColoringModel(nn.Module):
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
+    label_count: int = 0
     working_size: int = 256
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     reference_needs_color: ClassVar[bool] = True
@@ -378,6 +380,13 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         guidance.check_matches(lightness, model.accepts)
     if model.training or lightness.is_meta or not lightness.numel():
         return
+    if guidance is not None and guidance.label is not None and "label" in model.accepts:
+        first, last = (int(value) for value in guidance.label.aminmax())
+        if not -1 <= first <= last < model.label_count:
+            raise GuidanceError(
+                f"the label must be from 0 to {model.label_count - 1} for {type(model).__name__}, or -1 for "
+                f"an unknown class, got {first if first < -1 else last}"
+            )
     low, high = (float(value) for value in lightness.detach().aminmax())
     most = 100.0 if model.input_kind == "gray" else 1.0
     if not (low >= -0.01 * most and high <= 1.01 * most):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from colorzoo.evaluation import Outcome, Plan, evaluate
+from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.protocol import parse_protocol
-from tiny_evaluation import PROTOCOL, write_image
+from tiny_evaluation import PROTOCOL, Plan, write_image
 from tiny_model import NAME, write_tiny_weights
 
 
@@ -31,16 +31,14 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan(image_folder: Path, tmp_path: Path, tiny_weights: Path) -> Plan:
     """Return a plan for the tiny model, the gray images and the ground truth."""
     return Plan(
-        models=(NAME, "gray", "truth"),
+        models={NAME: tiny_weights, "gray": None, "truth": None},
         data=image_folder,
         output=tmp_path / "report",
         protocol=parse_protocol(PROTOCOL, "tiny"),
-        weights={NAME: str(tiny_weights)},
-        resamples=200,
     )
 
 
 @pytest.fixture
 def run(plan: Plan) -> Callable[..., Outcome]:
     """Return a function that evaluates the plan with changed fields."""
-    return lambda **changes: evaluate(replace(plan, **changes))
+    return lambda **changes: replace(plan, **changes).run()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.images import hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
 from colorzoo.evaluation.protocol import load_protocol
@@ -63,7 +63,7 @@ def test_drawings_protocol_selects_images_with_lines_and_keeps_their_shape(folde
 @pytest.mark.parametrize(("name", "points"), [("drawings", 100), ("drawings-proposed", 6)])
 def test_points_color_all_regions_of_a_drawing(folder: Path, tmp_path: Path, name: str, points: int) -> None:
     protocol = replace(load_protocol(name), metrics=("psnr", "region_accuracy"), interactions=(0, 100))
-    evaluate(Plan([MODEL, "truth"], folder, tmp_path / "report", protocol, resamples=10))
+    evaluate([MODEL, "truth"], folder, protocol, output=tmp_path / "report", resamples=10)
     results = json.loads((tmp_path / "report/results.json").read_text())["results"]
     first, last, truth = (
         {key.split("@")[0]: each["value"] for key, each in result["scores"].items()} for result in results
@@ -86,7 +86,6 @@ def test_region_accuracy_is_the_area_of_regions_with_similar_colors(folder: Path
 
 
 def test_drawings_protocol_without_lines_raises_one_line(folder: Path, tmp_path: Path) -> None:
-    plan = Plan([MODEL], folder / "images", tmp_path / "report", DRAWN)
     with pytest.raises(DataError, match=r"protocol drawings requires images in .* and drawn lines") as caught:
-        evaluate(plan)
+        evaluate([MODEL], folder / "images", DRAWN)
     assert "\n" not in str(caught.value)

@@ -21,7 +21,7 @@ from colorzoo.testing.samples import sample_image
 
 SIZE = (64, 72)
 TRUE = sample_image(SIZE, batch=3, seed=1)
-WITH_NETWORK = {name for name, found in all_metrics().items() if found.kind.default_network}
+WITH_NETWORK = {name for name, found in all_metrics().items() if found.default_network}
 PLAIN = sorted(set(list_metrics()) - WITH_NETWORK)
 RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 

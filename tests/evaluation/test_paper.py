@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.tables import latex
+from tiny_evaluation import Plan
 
 Run = Callable[..., Outcome]
 
@@ -30,9 +31,7 @@ def write_noisy_results(image_folder: Path, folder: Path, noise: float) -> str:
 
 def test_latex_table_is_valid_and_bolds_the_best_value(run: Run, plan: Plan, tmp_path: Path) -> None:
     models = [write_noisy_results(plan.data, tmp_path / f"m{noise}", noise) for noise in (40, 5)]
-    outcome = run(
-        models=(*models, "gray", "truth"), metrics=("psnr", "colorfulness"), weights={}, interactions=(0,)
-    )
+    outcome = run(models=(*models, "gray", "truth"), metrics=("psnr", "colorfulness"), interactions=(0,))
     text = (plan.output / "results.tex").read_text()
     assert re.findall(r"^(\w+) &.*textbf", text, re.MULTILINE) == ["m5"]
     found = json.loads((plan.output / "results.json").read_text())
@@ -60,7 +59,6 @@ def test_references_bib_cites_models_and_metrics(run: Run, plan: Plan) -> None:
         models=("zhang2016_small", "gray"),
         metrics=("psnr", "ssim", "colorfulness"),
         interactions=(0,),
-        weights={},
     )
     text = (plan.output / "references.bib").read_text()
     keys = re.findall(r"@\w+{(\w+),", text)

@@ -13,7 +13,7 @@ import timm
 import torch
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.images import select_images, subset_names
 from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.protocol import load_protocol
@@ -76,13 +76,13 @@ def test_protocol_runs_on_the_layout_of_its_data_set(
     protocol = load_protocol(name)
     data = write_files(tmp_path / "data", LAYOUTS[name])
     if name == "davis-video":
-        model, weights = "welsh2002", {}
+        model, weights = "welsh2002", None
     else:
-        model, weights = NAME, {NAME: str(tiny_weights)}
+        model, weights = NAME, tiny_weights
     counts = tuple(count for count in protocol.interactions if count < 3)
     report = tmp_path / "report"
-    plan = Plan([model, "truth"], data, report, protocol, interactions=counts, weights=weights, resamples=20)
-    outcome = evaluate(plan)
+    models = {model: weights, "truth": None}
+    outcome = evaluate(models, data, protocol, output=report, interactions=counts, resamples=20)
     assert outcome.summary is not None
     assert len(outcome.summary.items) == len(LAYOUTS[name])
     assert protocol.subset in outcome.summary.setup.deviation
@@ -109,7 +109,7 @@ def test_cdc_is_the_mean_over_clips_that_are_long_enough(tmp_path: Path) -> None
         tmp_path / "data", tuple(f"{clip}/{frame}.png" for clip in lengths for frame in range(lengths[clip]))
     )
     protocol = replace(load_protocol("davis-video"), metrics=("cdc",))
-    evaluate(Plan(["truth"], data, tmp_path / "report", protocol, interactions=(0,), resamples=200))
+    evaluate(["truth"], data, protocol, output=tmp_path / "report", interactions=(0,), resamples=200)
     (row,) = json.loads((tmp_path / "report/results.json").read_text())["results"]
     (score,) = row["scores"].values()
     expected = []
@@ -135,7 +135,7 @@ def test_fid_of_clips_is_the_mean_over_clips(tmp_path: Path) -> None:
         for clip in clips:
             shutil.copytree(both / clip, data / clip)
         report = tmp_path / f"report-{data.name}"
-        evaluate(Plan(["gray"], data, report, protocol, interactions=(0,), resamples=10))
+        evaluate(["gray"], data, protocol, output=report, interactions=(0,), resamples=10)
         values.append(next(iter(read_results(report)["gray", 0].values())))
     assert values[2] == pytest.approx((values[0] + values[1]) / 2, rel=1e-4)
 

@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from colorzoo.environment import LIBRARIES
-from colorzoo.evaluation import Outcome, Plan, evaluate
+from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.evaluation.tables import interval as span
 from colorzoo.evaluation.tables import number, plain
 from colorzoo.files import sha256_of
-from tiny_evaluation import PROTOCOL, write_image
+from tiny_evaluation import PROTOCOL, Plan, write_image
 from tiny_model import NAME
 
 COUNT, EXACT, GRAY = 13, 5, 7  # number of images, index of an exact result, index of a gray image
@@ -63,18 +63,17 @@ def report(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Repo
             psnr.append(10 * np.log10(255**2 / ((result - truth) ** 2).mean()))
     (folder / "photos" / "broken.png").write_bytes(b"no image")
     plan = Plan(
-        models=(f"theirs={folder / 'theirs'}", NAME, "gray", "truth"),
+        models={"theirs": folder / "theirs", NAME: tiny_weights, "gray": None, "truth": None},
         data=folder / "photos",
         output=folder / "report",
         protocol=parse_protocol(TEXT, "tiny"),
         metrics=METRICS,
-        weights={NAME: str(tiny_weights)},
         compare=("theirs", NAME),
         resamples=200,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["colorzoo", "evaluate", f"{Path.home()}/photos"])
-        outcome = evaluate(plan)
+        outcome = plan.run()
     results = json.loads((plan.output / "results.json").read_text())
     page = (plan.output / "report.html").read_text()
     rows = list(csv.DictReader((plan.output / "per_image.csv").open()))
@@ -157,7 +156,7 @@ def test_manifest_lists_all_inputs_of_the_evaluation(report: Report) -> None:
     assert found["versions"].keys() == {"python", "colorzoo", *LIBRARIES}
     assert (found["machine"]["device"], found["machine"]["threads"]) == ("cpu", 1)
     assert [each["name"] for each in found["methods"]] == ["theirs", NAME, "gray", "truth"]
-    assert found["methods"][1]["sha256"] == sha256_of(Path(report.plan.weights[NAME]))
+    assert found["methods"][1]["sha256"] == sha256_of(Path(report.plan.models[NAME]))
     paths = [path for path in sorted(report.plan.data.iterdir()) if path.name != "broken.png"]
     assert found["images"] == [{"name": path.name, "sha256": sha256_of(path)} for path in paths]
     expected = {

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Outcome, Plan, evaluate, methods
+from colorzoo.evaluation import Outcome, evaluate, methods
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.guidance import Guidance
@@ -30,8 +30,8 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
 from colorzoo.prediction import AbPrediction
 from colorzoo.zoo.su2020.model import InstanceColorization
-from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_image
-from tiny_model import NAME
+from tiny_evaluation import PROTOCOL, Plan, contents, evaluate_in_two_processes, write_image
+from tiny_model import NAME, tiny_model, tiny_task
 
 Run = Callable[..., Outcome]
 
@@ -58,7 +58,7 @@ def test_fid_of_the_ground_truth_is_zero(run: Run, plan: Plan) -> None:
     network = timm.create_model("resnet10t", num_classes=0)
     weights = plan.output.parent / "features.pth"
     torch.save(network.state_dict(), weights)
-    changes: dict[str, Any] = {"metrics": (f"fid:resnet10t={weights}",), "weights": {}}
+    changes: dict[str, Any] = {"metrics": (f"fid:resnet10t={weights}",)}
     run(models=("gray",), **changes)
     (alone,) = json.loads((plan.output / "results.json").read_text())["results"]
     run(models=("truth", "gray"), **changes)
@@ -87,7 +87,7 @@ def test_repeated_evaluation_writes_identical_files(run: Run, plan: Plan) -> Non
 
 @pytest.mark.nightly
 def test_cached_values_are_computed_anew_after_a_change_of_the_source(run: Run, plan: Plan) -> None:
-    changes: dict[str, Any] = {"models": ("gray",), "weights": {}, "metrics": ("ab_rmse",)}
+    changes: dict[str, Any] = {"models": ("gray",), "metrics": ("ab_rmse",)}
     protocol = plan.output.parent / "tiny.yaml"
     protocol.write_text(PROTOCOL)
     run(protocol=load_protocol(str(protocol)), **changes)
@@ -113,19 +113,19 @@ def test_interrupted_evaluation_resumes_with_the_remaining_images(
     run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(output=plan.output.parent / "whole")
-    evaluate, done = Evaluator.evaluate, []
+    original, done = Evaluator.evaluate, []
 
     def interrupted(self: Evaluator, item: Any) -> None:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(item.name)
-        evaluate(self, item)
+        original(self, item)
 
     monkeypatch.setattr(Evaluator, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert not (plan.output / "results.json").exists()
-    monkeypatch.setattr(Evaluator, "evaluate", evaluate)
+    monkeypatch.setattr(Evaluator, "evaluate", original)
     colored: list[str] = []
     color = Evaluator.color_item
 
@@ -144,7 +144,7 @@ def test_evaluation_with_coloring_colorizer_scores_the_colorizer_output(run: Run
     name = "zhang2017_local_small"
     write_image(plan.data.parent / "one" / "0.png", 0, size=(256, 256))
     text = PROTOCOL.replace("size: 32", "size: 256").replace("[0, 3]", "[0]")
-    changes = {"models": (name,), "data": plan.data.parent / "one", "metrics": ("psnr",), "weights": {}}
+    changes = {"models": (name,), "data": plan.data.parent / "one", "metrics": ("psnr",)}
 
     def value(coloring: str) -> float:
         run(protocol=parse_protocol(f"{text}coloring: {coloring}\n", "tiny"), **changes)
@@ -156,6 +156,13 @@ def test_evaluation_with_coloring_colorizer_scores_the_colorizer_output(run: Run
     ours = torch.from_numpy(colorizer.colorize(read_image(image)).rgb).permute(2, 0, 1)[None]
     assert colorizer.size < 256
     assert value("colorizer") == pytest.approx(float(MeanPSNR()(ours, truth)), abs=1e-4)
+    (plan.data.parent / "theirs").mkdir()
+    colorizer(image).save(plan.data.parent / "theirs" / "0.png")
+    protocol = parse_protocol(text, "tiny")
+    (row,) = run(
+        **{**changes, "models": {"theirs": plan.data.parent / "theirs"}, "protocol": protocol}
+    ).table()
+    assert value("colorizer") == pytest.approx(row["psnr_rgb_8bit_mean@squash256-bicubic"], abs=1e-4)
     assert abs(value("network") - value("colorizer")) > 1e-3  # despite the shared cache
     manifest = json.loads((plan.output / "manifest.json").read_text())
     assert manifest["methods"][0]["size"] == f"{colorizer.size} pixels"
@@ -185,16 +192,91 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     theirs = tmp_path / "theirs"
     for index in range(4):
         write_image(theirs / f"{index}.png", index)
-    run(models=(f"theirs={theirs}", "truth"), compare=("theirs", "truth"), weights={})
+    run(models=(f"theirs={theirs}", "truth"), compare=("theirs", "truth"))
     assert scores(plan.output)["theirs", 0]["psnr"]["value"] == "inf"
     write_image(theirs / "1.png", 1, size=(20, 24))
     (theirs / "2.png").unlink()
-    outcome = run(models=(f"theirs={theirs}", "truth"), weights={})
+    outcome = run(models=(f"theirs={theirs}", "truth"))
     reasons = dict(outcome.skipped)
     assert "24 x 20" in reasons["1.png"]
     assert "48 x 40" in reasons["1.png"]
     assert "2.png" in reasons["2.png"]
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # skipped for all methods
+
+
+def test_evaluate_compares_objects_files_and_registered_models(
+    image_folder: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    """All sources of the same weights have equal values; no file is written and no object is changed."""
+    task = tiny_task()
+    task.train()
+    models = {
+        "task": task,
+        "model": tiny_model(),
+        "file": tiny_weights,
+        NAME: tiny_weights,
+        "other": tiny_model(1),
+    }
+    outcome = evaluate(
+        {**models, "gray": None}, image_folder, parse_protocol(PROTOCOL, "tiny"), resamples=100
+    )
+    rows = {(row.pop("method"), row.pop("interactions")): row for row in outcome.table()}
+    assert list(rows) == [(name, count) for name in models for count in (0, 3)] + [("gray", 0)]
+    for count in (0, 3):
+        assert rows["task", count] == rows["model", count] == rows["file", count] == rows[NAME, count]
+        assert rows["other", count] != rows["task", count]
+    key = "psnr_rgb_8bit_mean@squash32-bicubic"
+    images = [row[key] for row in outcome.per_image() if (row["method"], row["interactions"]) == ("task", 3)]
+    assert len(images) == 4
+    assert sum(images) / 4 == pytest.approx(rows["task", 3][key], rel=1e-6)
+    assert task.model.training
+    assert {path.name for path in tmp_path.iterdir()} == {"photos"}
+
+
+def test_cache_does_not_return_values_of_a_changed_object(run: Run, plan: Plan) -> None:
+    model = tiny_model()
+    first = run(models={"mine": model}).table()
+    assert run(models={"mine": model}).table() == first
+    for parameter in model.parameters():
+        parameter.data.mul_(0.5)
+    assert run(models={"mine": model}).table() != first
+
+
+def test_values_of_an_own_metric_change_with_its_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key of the report is the import path, and a metric of two numbers is an error of one line."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file, text = (
+        tmp_path / "own_metric_file.py",
+        (
+            "import torch, torchmetrics\n"
+            "class Own(torchmetrics.Metric):\n"
+            "    def update(self, rgb): pass\n"
+            "    def compute(self): return torch.{}\n"
+        ),
+    )
+    changes: dict[str, Any] = {"models": ("gray",), "metrics": ("own_metric_file.Own",)}
+    for value in (3.0, 4.0):
+        file.write_text(text.format(f"tensor({value})"))
+        os.utime(file, (value, value))  # Python compares the time with the compiled file
+        (row,) = run(**changes).table()
+        assert row["own_metric_file.Own@squash32-bicubic"] == value
+        del sys.modules["own_metric_file"]
+    file.write_text(text.format("zeros(2)"))
+    with pytest.raises(DataError, match=r"own_metric_file\.Own must compute one number"):
+        run(**changes)
+
+
+def test_evaluate_refuses_weight_files_that_do_not_fit_before_the_first_image(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Evaluator, "evaluate", lambda *_: pytest.fail("an image was evaluated"))
+    torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
+    with pytest.raises(ColorzooError, match=r"does not name its model"):
+        run(models={"mine": tmp_path / "a.pth"})
+    with pytest.raises(ColorzooError, match=r"a\.pth"):
+        run(models={"gray": None, NAME: tmp_path / "a.pth"})
 
 
 def test_report_html_has_no_external_resources(run: Run, plan: Plan) -> None:
@@ -246,7 +328,12 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
             "all metrics of the protocol were skipped",
         ),
         ({"metrics": ("fid=nowhere",)}, "'nowhere' .* does not exist"),
-        ({"weights": {"fid": "nowhere"}}, "--weights must"),
+        ({"models": {"fid": "nowhere"}}, "'fid' does not exist: 'nowhere'"),
+        ({"models": {"truth": "."}}, "baseline"),
+        ({"models": {"mine": 3}}, "'mine' must be None, a path"),
+        ({"models": {}}, "at least one"),
+        ({"models": {"gray": None}, "compare": ("gray", "mine")}, "--compare must list rows .*'mine'"),
+        ({"interactions": (-1,)}, "from 0"),
     ],
 )
 def test_evaluation_raises_one_line_errors_for_invalid_plans(
@@ -264,10 +351,11 @@ def test_evaluation_raises_one_line_errors_for_invalid_plans(
     [
         {"models": ("zhang2016", "nope", "gray")},
         {"models": ("zhang2016", "theirs=nowhere")},
-        {"models": ("zhang2016", "zhang2016"), "weights": {}},
-        {"models": ("zhang2016",), "weights": {"nope": "a.pth"}},
-        {"models": ("gray",), "metrics": ("lpips", "psnrr"), "weights": {}},
-        {"models": ("nope",), "metrics": ("lpips",), "weights": {}},
+        {"models": ("zhang2016", "zhang2016")},
+        {"models": {"zhang2016": None, "mine": "nowhere.pth"}},
+        {"models": ("zhang2016", "nope=tests/conftest.py")},
+        {"models": ("gray",), "metrics": ("lpips", "psnrr")},
+        {"models": ("nope",), "metrics": ("lpips",)},
     ],
 )
 def test_evaluation_validates_the_plan_before_the_first_download(
@@ -295,7 +383,7 @@ def test_evaluation_fails_without_readable_images(run: Run, plan: Plan, tmp_path
 
 def boxed_plan(folder: Path, output: Path, protocol: str = "su2020-images") -> Plan:
     loaded = load_protocol(protocol)
-    return Plan(["su2020_small", "gray"], folder, output, loaded, metrics=("psnr",), resamples=2)
+    return Plan(["su2020_small", "gray"], folder, loaded, output, metrics=("psnr",), resamples=2)
 
 
 @pytest.fixture
@@ -322,7 +410,7 @@ def test_su2020_protocol_passes_the_boxes_of_boxes_csv_to_the_network(
     """Boxes are in pixels of images of 48 x 40 pixels, and images without rows have no boxes."""
     rows = ["0.png,12,4,36,30", *(f"1.png,0,0,{20 + right},20" for right in range(10))]
     (image_folder / "boxes.csv").write_text("\n".join(["image,left,top,right,bottom", *rows]))
-    evaluate(boxed_plan(image_folder, tmp_path / "report"))
+    boxed_plan(image_folder, tmp_path / "report").run()
     assert [len(boxes) for boxes in used_boxes] == [1, 8, 0, 0]
     assert used_boxes[0].flatten().tolist() == pytest.approx([0.25, 0.1, 0.75, 0.75])
 
@@ -341,7 +429,7 @@ def test_su2020_protocol_uses_a_detector_without_boxes_csv(
         return model
 
     monkeypatch.setattr(methods, "create_coloring_model", with_detector)
-    evaluate(boxed_plan(image_folder, tmp_path / "report"))
+    boxed_plan(image_folder, tmp_path / "report").run()
     assert [boxes.tolist() for boxes in used_boxes] == 4 * [[[0.0, 0.0, 0.5, 1.0]]]
 
 
@@ -349,6 +437,6 @@ def test_su2020_protocol_requires_boxes(image_folder: Path, tmp_path: Path) -> N
     with pytest.raises(
         ColorzooError, match=r"su2020-images requires boxes for su2020_small\. Create boxes\.csv"
     ):
-        evaluate(boxed_plan(image_folder, tmp_path / "report"))
-    other = evaluate(boxed_plan(image_folder, tmp_path / "other", "zhang2017-automatic"))
+        boxed_plan(image_folder, tmp_path / "report").run()
+    other = boxed_plan(image_folder, tmp_path / "other", "zhang2017-automatic").run()
     assert [note for note in other.notes if note.startswith("su2020_small ran without boxes")]

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from colorzoo.data.sources import StoredImage
-from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.seen import count_seen, seen_images
 from colorzoo.registry import model_card
-from tiny_evaluation import write_image
+from tiny_evaluation import Plan, write_image
 
 SHA = model_card("colorzoo2026").weights["default"].sha256
 NAME = "ILSVRC2012_val_00000293"
@@ -49,7 +49,7 @@ def test_report_marks_methods_trained_on_evaluated_images(
     run: Callable[..., Outcome], plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_image(plan.data / f"{NAME}.png", 9)
-    models = ("colorzoo2026", *plan.models)
+    models = {"colorzoo2026": None, **plan.models}
     outcome = run(models=models, interactions=(0,), metrics=("psnr",))
     note = "colorzoo2026 was trained on 1 of the 5 images."
     for name in ("results.md", "results.tex", "report.html"):

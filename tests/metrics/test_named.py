@@ -46,6 +46,107 @@ class MeanDistance(ImageMean):
 '''
 
 
+OWN = """
+import torch
+from torchmetrics import Metric
+
+
+class GreenError(Metric):
+    higher_is_better = False
+
+    def __init__(self):
+        super().__init__()
+        self.add_state("values", [], dist_reduce_fx="cat")
+
+    def update(self, preds, target):
+        self.values.append((preds - target)[:, 1].abs().mean(dim=(1, 2)))
+
+    def compute(self):
+        return torch.cat(self.values).mean()
+
+
+class Pairs(GreenError):
+    def compute(self):
+        return torch.zeros(2)
+
+
+class Unknown(GreenError):
+    def update(self, imgs, real):
+        pass
+
+
+class Options(GreenError):
+    def __init__(self, size):
+        super().__init__()
+
+
+class Network(GreenError):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+
+class NoMetric:
+    pass
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the name of a module outside colorzoo with metrics, one of them with an entry point."""
+    (tmp_path / "own_metrics.py").write_text(OWN)
+    info = tmp_path / "own_metrics-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-metrics\nVersion: 1.0\n")
+    lines = ["[colorzoo.metrics]", "green_error = own_metrics:GreenError", "broken = own_metrics:NoMetric"]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    all_metrics.cache_clear()
+    yield "own_metrics"
+    all_metrics.cache_clear()
+    sys.modules.pop("own_metrics", None)
+
+
+@pytest.mark.filterwarnings("ignore:skipped the metric")
+@pytest.mark.parametrize("name", ["own_metrics.GreenError", "green_error"])
+def test_metric_outside_colorzoo_is_computed_by_training_and_evaluate(own: str, name: str) -> None:
+    scores, batch = StageMetrics("val", ("automatic",), (name,)), IMAGES[0]
+    scores.update("automatic", {**batch, "preds": batch["rgb"]})
+    errors = (batch["rgb"] - batch["target"])[:, 1].abs().mean(dim=(1, 2))
+    (logged,) = scores.compute().items()
+    assert logged[0] in ("val/GreenError_automatic", "val/green_error_automatic")
+    assert float(logged[1]) == pytest.approx(float(errors.mean()), rel=1e-5)
+    truth = Truth(batch["target"][:1], (24, 24))
+    result = ColorizedImage(batch["rgb"][:1], batch["ab"][:1])
+    measure = named_measure(name)
+    (moments,) = measure.run(MeasuredImage(result.rgb, result.ab, truth, Bleeding(result, truth)))
+    assert (measure.outputs[0].key, measure.outputs[0].better) == (name, "lower")
+    assert float(measure.outputs[0].finish(np.array(moments))) == pytest.approx(float(errors[0]), rel=1e-5)
+
+
+def test_invalid_metric_of_a_package_is_skipped(own: str) -> None:
+    with pytest.warns(UserWarning, match=r"skipped the metric broken: .* subclass of torchmetrics\.Metric"):
+        assert "green_error" in all_metrics()
+    assert "broken" not in all_metrics()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("own_metrics.Missing", "cannot be imported"),
+        ("no_such_module.Metric", "cannot be imported"),
+        ("own_metrics.NoMetric", r"subclass of torchmetrics\.Metric"),
+        ("own_metrics.Unknown", r"own_metrics\.Unknown\.update must be among .*, got imgs, real$"),
+        ("own_metrics.Options", "cannot be created without arguments"),
+        ("own_metrics.Network", "contains a network"),
+    ],
+)
+def test_invalid_metric_outside_colorzoo_is_refused_in_one_line(own: str, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        StageMetrics("val", ("automatic",), (name,))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.fixture
 def alex(tmp_path: Path) -> Path:
     """Return a weight file for the backbone of LPIPS."""
@@ -94,7 +195,7 @@ def test_metric_name_selects_network_and_weight_file(alex: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("qqqq", DataError, rf"^metric must be one of {', '.join(sorted(all_metrics()))}, got 'qqqq'$"),
+        ("qqqq", DataError, rf"^metric must be one of {', '.join(sorted(all_metrics()))}, or .* got 'qqqq'$"),
         ("psnr:vgg", DataError, "psnr"),
         ("lpips=none.pth", WeightsError, "'none.pth' of the metric lpips"),
         ("lpips:resnet", WeightsError, "alex, vgg, squeeze, got 'resnet'"),

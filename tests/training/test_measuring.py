@@ -16,7 +16,7 @@ from test_cli import fit_words
 from colorzoo import create_model
 from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import DataError
-from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.metrics import FeatureNetwork, MeanSSIM
@@ -87,10 +87,7 @@ def test_stage_metrics_equal_evaluate_results(tmp_path):
     model.test_metrics = names
     found = small_trainer(tmp_path).test(model, small_data(tmp_path / "data"), verbose=False)[0]
     protocol = parse_protocol(SAME + f"metrics: [{', '.join(names)}]\n", "same")
-    plan = Plan(
-        (NAME,), tmp_path / "data/val", tmp_path / "report", protocol, weights={NAME: file}, resamples=2
-    )
-    (row,) = evaluate(plan).summary.rows
+    (row,) = evaluate({NAME: file}, tmp_path / "data/val", protocol, resamples=100).summary.rows
     keys = {
         "psnr": "psnr_rgb_8bit_mean", "ssim": "ssim_rgb_gauss11_mean", "colorfulness": "cf_hasler_mean",
         "mean_delta_cf_hasler": "cf_hasler_distance_mean", "ab_rmse": "ab_rmse_mean",

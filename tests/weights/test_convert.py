@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from caffe_files import field, global_hints_layers, layer, local_hints_layers, net, varint
+from PIL import Image
 
 import colorzoo
 from colorzoo.apps.cli.main import main
@@ -26,7 +28,7 @@ from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
 from pseudo_weights import pseudo_state_dict
-from tiny_model import HPARAMS, NAME, tiny_model
+from tiny_model import HPARAMS, NAME, Refused, gray_image, tiny_model
 
 MODEL = "zhang2017_local"
 SETTINGS = ("--set", "width=0.125")
@@ -157,6 +159,19 @@ def test_weights_convert_names_mismatched_keys_and_options(authors, tmp_path: Pa
     assert "source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
     assert convert(tmp_path / "nothing.pth", out) == 2
     assert not out.exists()
+
+
+def test_colorize_suggests_the_conversion_of_a_file_with_published_names(
+    authors: dict[str, np.ndarray], tmp_path: Path, refused: Refused
+) -> None:
+    torch.save(as_tensors(authors), tmp_path / "theirs.pth")
+    Image.fromarray(gray_image(40, 48)).save(tmp_path / "gray.png")
+    words = ["colorize", tmp_path / "gray.png", "--model", MODEL, "--weights", tmp_path / "theirs.pth"]
+    message = refused(*words)
+    assert "unexpected keys (model1.0.weight, " in message
+    command = re.search(r"`colorzoo (weights convert .*) OUT.safetensors`", message)
+    assert command is not None
+    assert main([*command[1].split(), str(tmp_path / "ours.safetensors"), *SETTINGS]) == 0
 
 
 def test_weights_convert_set_requires_key_and_value(refused) -> None:

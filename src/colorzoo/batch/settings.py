@@ -14,6 +14,7 @@ from colorzoo.settings import (
     RUN,
     Engine,
     Fraction,
+    NonNegativeInt,
     Precision,
     Range,
     argument,
@@ -131,6 +132,9 @@ class GuidanceOptions(ColorSettings):
         None,
         "crop of the result: X,Y,WIDTH,HEIGHT[,ANGLE] in pixels and degrees",
         COLORS,
+    )
+    label: NonNegativeInt | None = option(
+        None, "class number of the whole image, for models with label guidance", COLORS, metavar="N"
     )
     classes: str | None = option(
         None,

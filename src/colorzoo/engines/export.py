@@ -12,7 +12,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from colorzoo.engines.samples import Size, sample_guidance, sample_input
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
+from colorzoo.guidance.hints import hint_fields
 from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
 
@@ -240,8 +241,8 @@ def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
     """Return a dict of the tensors in guidance, with keys such as ``points_ab``."""
     found: dict[str, Any] = {}
     for name in guidance.kinds():
-        kind = getattr(guidance, name)
-        found |= {f"{name}_{field.name}": getattr(kind, field.name) for field in fields(kind)}
+        hint = hint_fields(getattr(guidance, name))
+        found |= {name if key == name else f"{name}_{key}": value for key, value in hint.items()}
     return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
 
@@ -253,11 +254,11 @@ def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
         tensors: New tensors in the order of `guidance_tensors`.
     """
     left = iter(tensors)
-    filled = {}
+    filled: dict[str, Any] = {}
     for name in template.kinds():
-        kind = getattr(template, name)
-        names = [field.name for field in fields(kind) if isinstance(getattr(kind, field.name), Tensor)]
-        filled[name] = replace(kind, **{field: next(left) for field in names})
+        hint = getattr(template, name)
+        new = {key: next(left) for key, value in hint_fields(hint).items() if isinstance(value, Tensor)}
+        filled[name] = new[name] if isinstance(hint, Tensor) else replace(hint, **new)
     return Guidance(**filled)
 
 

@@ -151,7 +151,7 @@ def _refuse_settings(given: Guidance) -> None:
     """Raise `GuidanceError` for guidance settings that would become constants of the graph."""
     for name in given.kinds():
         kind = getattr(given, name)
-        for field in fields(kind):
+        for field in () if isinstance(kind, Tensor) else fields(kind):
             value = getattr(kind, field.name)
             if not isinstance(value, Tensor) and value != field.default:
                 raise GuidanceError(

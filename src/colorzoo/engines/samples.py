@@ -121,6 +121,12 @@ def _boxes(size: Size, batch: int, seed: int) -> Boxes:
     return Boxes(torch.cat([start, end], dim=2), torch.ones(batch, 2))
 
 
+def _label(size: Size, batch: int, seed: int) -> Tensor:
+    """Return classes 0 and 1 in turn, which every model with label guidance has."""
+    del size
+    return (torch.arange(batch) + seed + 1) % 2
+
+
 _SAMPLES: dict[GuidanceKind, Callable[[Size, int, int], object]] = {
     "points": _points,
     "scribbles": _scribbles,
@@ -129,4 +135,5 @@ _SAMPLES: dict[GuidanceKind, Callable[[Size, int, int], object]] = {
     "statistics": _statistics,
     "classes": _classes,
     "boxes": _boxes,
+    "label": _label,
 }

@@ -2,14 +2,13 @@
 
 from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.protocol import Protocol, list_protocols, load_protocol
-from colorzoo.evaluation.run import Outcome, Plan, evaluate
+from colorzoo.evaluation.run import Outcome, evaluate
 from colorzoo.evaluation.vote import KEY_FILE, PAGE_FOLDER, count_votes, write_vote
 
 __all__ = [
     "KEY_FILE",
     "PAGE_FOLDER",
     "Outcome",
-    "Plan",
     "Protocol",
     "bibtex",
     "count_votes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -73,9 +74,12 @@ class Cache:
         protocol: The protocol. Its settings are hashed into the folder name, except metrics and numbers of
             interactions, which can be added later.
         machine: The machine, also hashed into the folder name because results differ between machines.
+        versions: Hashes of the metrics that do not belong to colorzoo; empty strings are ignored.
     """
 
-    def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
+    def __init__(
+        self, folder: Path, protocol: Protocol, machine: Machine, versions: Iterable[str] = ()
+    ) -> None:
         settings = (
             machine,
             protocol.resize,
@@ -85,7 +89,10 @@ class Cache:
             protocol.background,
             protocol.seed,
         )
-        self._folder = folder / f"{protocol.name}-{digest(source_digest(), repr(settings))[:12]}"
+        self._folder = (
+            folder
+            / f"{protocol.name}-{digest(source_digest(), repr(settings), *filter(None, versions))[:12]}"
+        )
 
     def read(self, method: str, image: str) -> Entry:
         """Return the entry for a method and an image, or an empty entry if none is cached."""
@@ -97,6 +104,10 @@ class Cache:
     def write(self, method: str, image: str, entry: Entry) -> None:
         """Store the entry for a method and an image."""
         write_atomic(self._path(method, image), json.dumps(vars(entry), default=_json_value).encode())
+
+    def delete(self, method: str) -> None:
+        """Delete the entries of a method."""
+        shutil.rmtree(self._folder / method, ignore_errors=True)
 
     def _path(self, method: str, image: str) -> Path:
         return self._folder / method / f"{image[:32]}.json"

@@ -6,6 +6,7 @@ bootstrap can resample images (see `colorzoo.evaluation.statistics`).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError, WeightsError
@@ -90,12 +92,14 @@ class Measure:
             is set, the function computes image features instead.
         distance: Function that computes the distance between two image sets from their features, as for FID;
             None for measures of single images.
+        version: Hash of the source of a metric that does not belong to colorzoo. The cache depends on it.
     """
 
     name: str
     outputs: tuple[Output, ...]
     run: Callable[[MeasuredImage], Values]
     distance: Distance | None = None
+    version: str = ""
 
     @property
     def features(self) -> bool:
@@ -105,6 +109,7 @@ class Measure:
 
 _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
     "rgb": lambda result: result.rgb,
+    "preds": lambda result: result.rgb,
     "target": lambda result: result.truth.rgb,
     "ab": lambda result: result.ab,
     "target_ab": lambda result: result.truth.ab,
@@ -117,31 +122,64 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
 """Functions by input name; each function returns a metric input, or None if an image lacks the input."""
 
 
-def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
+def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     """Convert a metric to a measure of single results.
 
-    The value is NaN for an image without a required input of the metric, such as a class label.
+    The value is NaN for an image without a required input of the metric, such as a class label. The measure
+    of a metric that is not a `ColorMetric` with outputs averages ``compute`` over single images.
 
     Args:
         name: Name in protocols.
         metric: Metric to compute.
         suffix: Suffix of the report keys; see `ColorMetric.outputs`.
     """
-    outputs = metric.outputs(suffix)
+    own = metric if isinstance(metric, ColorMetric) else None
+    outputs = own.outputs(suffix) if own else (_mean_output(name, metric),)
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
-        truth, no_value = result.truth, [value_moments(float("nan")) for _ in outputs]
-        if metric.needs_color and truth.is_gray:
+        no_value = [value_moments(float("nan")) for _ in outputs]
+        if own and own.needs_color and result.truth.is_gray:
             return no_value
         values = {key: _INPUTS[key](result) for key in inputs}
         if any(needed and values[key] is None for key, needed in inputs.items()):
             return no_value
-        return metric.image_moments(values)
+        return own.image_moments(values) if own else [value_moments(_single_value(name, metric, values))]
 
-    return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None)
+    distance = own.distance if own and own.of_whole_set else None
+    return Measure(name, outputs, run, distance, _version(type(metric)))
+
+
+def _mean_output(name: str, metric: Metric) -> Output:
+    better: Better = "neither"
+    if metric.higher_is_better is not None:
+        better = "higher" if metric.higher_is_better else "lower"
+    return Output(name, name.rpartition(".")[2], "", better, mean_of_moments)
+
+
+def _single_value(name: str, metric: Metric, inputs: Mapping[str, Any]) -> float:
+    """Return the value of a metric for one image.
+
+    Raises:
+        DataError: The metric raises an error, or its value is not a single number.
+    """
+    metric.reset()
+    try:
+        metric.update(**inputs)
+        return float(metric.compute())
+    except Exception as error:  # a third-party metric may raise any exception
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"the metric {name} must compute one number for an image ({reason})") from error
+
+
+def _version(kind: type[Metric]) -> str:
+    """Return the hash of the file of a metric class; empty for the metrics of colorzoo."""
+    if kind.__module__.startswith("colorzoo."):
+        return ""
+    file = getattr(sys.modules[kind.__module__], "__file__", None)
+    return sha256_of(Path(file)) if file else ""
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
@@ -260,15 +298,19 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
         return own[name]()
     parsed = parse_name(name)
     metric = named_metric(parsed)
-    for network in metric.children():
-        network.to(device)
+    for module in metric.children() if isinstance(metric, ColorMetric) else (metric,):
+        module.to(device)
     suffix = "" if parsed.weights is None else f"_weights-{sha256_of(parsed.weights)[:8]}"
     return metric_measure(parsed.base, metric, suffix)
 
 
 def list_metrics() -> list[str]:
     """Return the names of all measures that ``colorzoo evaluate`` can compute."""
-    names = [name for name, found in all_metrics().items() if found.kind.outputs is not ColorMetric.outputs]
+    names = [
+        name
+        for name, found in all_metrics().items()
+        if not issubclass(found.kind, ColorMetric) or found.kind.outputs is not ColorMetric.outputs
+    ]
     return sorted([*own_measures(), *names])
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo.capabilities import ColorsRegions, FindsBoxes, ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
@@ -28,15 +30,19 @@ from colorzoo.inference.palette import Distribution, next_point
 from colorzoo.inference.pipeline import drawing_of, network_input
 from colorzoo.inference.references import ReadReference
 from colorzoo.inference.steps.drawing import region_votes
-from colorzoo.model import ColoringModel
+from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import clip_colors
-from colorzoo.registry import model_card
+from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import ColorizedImage, TargetImage
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import ResolvedWeights, read_weights, resolve_weights
+from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")
+IN_MEMORY = "in memory"
+"""Identity of all models that were passed as objects; see `Cache.delete`."""
+MethodSource = str | Path | nn.Module | None
+"""Source of a method: None for a registered name, a folder of results, a weight file, a model or a task."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Method:
     """Colorization method to evaluate.
 
     Attributes:
-        name: Name in reports.
+        name: Row name in reports.
         identity: Text that identifies the method and its settings in the cache key.
         color_function: Function that is called with an image and its ground truth. It returns a function that
             colorizes the image.
@@ -54,6 +60,7 @@ class Method:
             users call. The function returns None if no such object exists.
         detector: Function that returns the model if it detects boxes, otherwise None.
         about: Properties of the method for the report, such as its training data.
+        model: Registered name of the model; empty for other methods.
     """
 
     name: str
@@ -64,69 +71,142 @@ class Method:
     module: Callable[[], object] = lambda: None
     detector: Callable[[], FindsBoxes | None] = lambda: None
     about: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
 
     @property
     def key(self) -> str:
         """Name of the method's cache folder."""
-        return f"{self.name}-{digest(self.identity)[:12]}"
+        name = re.sub(r"[^\w.-]", "_", self.name)  # row names can contain path separators
+        return f"{name}-{digest(self.name, self.identity)[:12]}"
+
+
+def parse_methods(
+    models: Sequence[str], compare: tuple[str, str] | None = None
+) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
+    """Parse the entries of ``--models`` and ``--compare``.
+
+    The row of a weight file is named ``NAME=FILE`` if ``NAME`` is a registered model, without the folder of
+    the file unless another row has the same name. All other rows are named ``NAME``.
+
+    Args:
+        models: ``NAME``, ``NAME=FOLDER`` or ``NAME=FILE``; see `evaluate`.
+        compare: Two entries or row names; entries that ``models`` does not contain are added.
+
+    Returns:
+        The sources by row name, and the row names of the compared methods.
+
+    Raises:
+        DataError: An entry is repeated.
+    """
+    entries = [registered_name(entry) for entry in models]
+    if repeated := [entry for entry in entries if entries.count(entry) > 1]:
+        raise DataError(f"--models must list each method once, got {repeated[0]!r} twice")
+    if compare is not None:
+        compare = (registered_name(compare[0]), registered_name(compare[1]))
+        entries += [name for name in dict.fromkeys(compare) if name not in {*entries, *_row_names(entries)}]
+    names = _row_names(entries)
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"--models must list different names, got {repeated[0]!r} twice")
+    paths = [entry.partition("=")[2] for entry in entries]
+    sources: dict[str, MethodSource] = {
+        name: Path(path) if path else None for name, path in zip(names, paths, strict=True)
+    }
+    if compare is not None:
+        rows = dict(zip(entries, names, strict=True))
+        compare = (rows.get(compare[0], compare[0]), rows.get(compare[1], compare[1]))
+    return sources, compare
+
+
+def _row_names(entries: Sequence[str]) -> list[str]:
+    short = []
+    for entry in entries:
+        name, _, path = entry.partition("=")
+        with_file = _is_registered(name) and path and not Path(path).is_dir()
+        short.append(f"{name}={Path(path).name}" if with_file else name)
+    return [
+        entry if short.count(name) > 1 and "=" in name else name
+        for entry, name in zip(entries, short, strict=True)
+    ]
+
+
+def check_methods(sources: Mapping[str, MethodSource]) -> None:
+    """Validate the names of methods and the existence of files; nothing is downloaded.
+
+    Args:
+        sources: Sources by row name; see `evaluate`.
+
+    Raises:
+        ColorzooError: A name is unknown or reserved, or a folder or weight file does not exist.
+    """
+    for row, source in sources.items():
+        if source is None and row != TRUTH:
+            model_card(row)
+        if source is not None and row in BASELINES:
+            raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
+        if isinstance(source, str | Path):
+            if not Path(source).exists():
+                raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
+            if not Path(source).is_dir():
+                _card_of_file(row, Path(source))
+        elif source is not None and not isinstance(source, nn.Module):
+            raise DataError(
+                f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
+                f"{type(source).__name__}"
+            )
 
 
 def open_methods(
-    names: Sequence[str],
-    weights: Mapping[str, str],
-    protocol: Protocol,
-    device: torch.device,
-) -> list[Method]:
-    """Create methods by name; networks are built when the first image is colorized.
+    sources: Mapping[str, MethodSource], protocol: Protocol, device: torch.device
+) -> dict[str, Method]:
+    """Create methods by row name; the networks of registered models are built for the first image.
 
     Args:
-        names: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` for a folder of existing results.
-        weights: Weight files by registered name; the other models use their default weights.
+        sources: Sources by row name; see `evaluate`.
         protocol: Protocol; existing results are resized to its size.
         device: Device of the models.
 
     Raises:
-        ColorzooError: A model has no weights.
+        ColorzooError: A model has no weights, or a weight file does not fit its model.
     """
-    return [_open(name, weights.get(name, "default"), protocol, device) for name in names]
-
-
-def check_methods(names: Sequence[str], weights: Mapping[str, str]) -> None:
-    """Validate the names of methods; nothing is downloaded.
-
-    Args:
-        names: See `open_methods`.
-        weights: See `open_methods`.
-
-    Raises:
-        ColorzooError: A name is unknown or repeated, or a folder or weight file does not exist.
-    """
-    listed = []
-    for name, _, folder in (each.partition("=") for each in names):
-        if folder and not Path(folder).is_dir():
-            raise DataError(f"--models {name}=FOLDER requires an existing folder, got {folder!r}")
-        listed.append(name if folder or name == TRUTH else model_card(name).name)
-    if repeated := [name for name in listed if listed.count(name) > 1]:
-        raise DataError(f"--models must list each method once, got {repeated[0]!r} twice")
-    if unknown := weights.keys() - set(listed):
-        raise DataError(f"--weights must name a model in --models or --compare, got {min(unknown)!r}")
+    return {row: _open(row, source, protocol, device) for row, source in sources.items()}
 
 
 def registered_name(name: str) -> str:
-    """Replace an alias with the registered model name; return other names unchanged."""
+    """Replace the alias in ``NAME`` or ``NAME=PATH`` with the registered name."""
+    name, equals, path = name.partition("=")
+    return (model_card(name).name if _is_registered(name) else name) + equals + path
+
+
+def _is_registered(name: str) -> bool:
     try:
-        return model_card(name).name
+        model_card(name)
     except UnknownModelError:
-        return name
+        return False
+    return True
 
 
-def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> Method:
-    name, _, folder = name.partition("=")
-    if folder:
-        return _folder_method(name, Path(folder), protocol)
-    if name == TRUTH:
-        return truth_method()
-    return _model_method(model_card(name), weights, protocol, device)
+def _card_of_file(row: str, path: Path) -> ModelCard:
+    """Return the card of the model in a row name, or of the model in the metadata of the weight file."""
+    name = row.partition("=")[0]
+    if _is_registered(name):
+        return model_card(name)
+    if (stored := model_of_file(path)) is None:
+        raise DataError(
+            f"{str(path)!r} does not name its model. Use the name of the model instead of {row!r}, or create "
+            "the model with create_model(NAME, weights=FILE)."
+        )
+    return model_card(stored)
+
+
+def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.device) -> Method:
+    if isinstance(source, nn.Module):
+        return _object_method(row, copy.deepcopy(coloring_model(source)).to(device).eval(), protocol)
+    if source is None:
+        return truth_method() if row == TRUTH else _model_method(row, model_card(row), None, protocol, device)
+    path = Path(source)
+    if path.is_dir():
+        return _folder_method(row, path, protocol)
+    return _model_method(row, _card_of_file(row, path), path, protocol, device)
 
 
 def truth_method() -> Method:
@@ -154,7 +234,11 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     return Method(name, identity, color_function, about=about)
 
 
-def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: torch.device) -> Method:
+def _model_method(
+    row: str, card: ModelCard, file: Path | None, protocol: Protocol, device: torch.device
+) -> Method:
+    """Return the method of a registered model with a weight file, or with its default weights."""
+    weights = "default" if file is None else file
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the error below replaces the warning
         found = resolve_weights(card, weights)
@@ -167,19 +251,14 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
             created = create_coloring_model(card.name, weights)
         if not created.trained:
             raise WeightsError(
-                f"{card.name} has no weights on this machine. Set --weights {card.name}=FILE. "
+                f"{card.name} has no weights on this machine. Set --models {card.name}=FILE. "
                 "`colorzoo weights list` shows where to get the file."
             )
         return created.to(device).eval()
 
-    @cache
-    def color_function() -> ColorFunction:
-        return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
-
-    if found is None:
-        model()  # raises an error if the model needs weights
-    size = "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
-    identity = digest(card.name, sha, repr(sorted(card.hparams.items())), size)
+    if found is None or file is not None:
+        model()  # raises an error if the model needs weights, or if the file does not fit
+    size = _size(model, protocol)
     about = {
         "weights": found.path.name if found else "none (not required)",
         "sha256": sha if found else "",
@@ -190,15 +269,58 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
         "paper": card.paper,
     }
     return Method(
-        card.name,
-        identity,
-        lambda _item, _truth: color_function(),
+        row,
+        digest(card.name, sha, repr(sorted(card.hparams.items())), size),
+        _color_function(model, protocol),
         frozenset(card.guidance),
         card.input,
         lambda: proposer_of(model()),
         lambda: detector_of(model()),
         about,
+        card.name,
     )
+
+
+def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
+    """Return the method of a model in memory; its results are never reused, because its code can change."""
+    card = card_of(type(model), model.hparams)
+    recorded = "unknown (no record)"
+    if model.provenance.steps:
+        recorded = json.dumps(asdict(model.provenance), sort_keys=True, default=str)
+    about = {
+        "weights": f"{type(model).__name__} in memory",
+        "sha256": "",
+        "trained_on": recorded,
+        "parameters": str(sum(parameter.numel() for parameter in model.parameters())),
+        "size": _size(lambda: model, protocol),
+        "guidance": ", ".join(sorted(model.accepts)) or "none",
+        "paper": card.paper if card else "",
+    }
+    return Method(
+        row,
+        IN_MEMORY,
+        _color_function(cache(lambda: model), protocol),
+        model.accepts,
+        model.input_kind,
+        lambda: proposer_of(model),
+        lambda: detector_of(model),
+        about,
+        card.name if card else "",
+    )
+
+
+def _size(model: Callable[[], ColoringModel], protocol: Protocol) -> str:
+    return "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
+
+
+def _color_function(
+    model: Callable[[], ColoringModel], protocol: Protocol
+) -> Callable[[Item, Truth], ColorFunction]:
+    @cache
+    def function() -> ColorFunction:
+        return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
+
+    return lambda _item, _truth: function()
 
 
 def _training(weights: ResolvedWeights | None) -> str:

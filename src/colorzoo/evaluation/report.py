@@ -92,7 +92,7 @@ def results(summary: Summary) -> dict[str, Any]:
         "protocol": setup.protocol.label,
         "deviation": setup.deviation,
         "references": cited_keys(
-            [method.name for method in setup.methods], [measure.name for measure in setup.measures]
+            [method.model for method in setup.methods], [measure.name for measure in setup.measures]
         ),
         "images": len(summary.items),
         "skipped": len(summary.skipped),

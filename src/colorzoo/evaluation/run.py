@@ -4,73 +4,43 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from colorzoo.console import print_line, progress_bar
+from colorzoo.engines.device import choose_device
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import choose_measures
-from colorzoo.evaluation.methods import TRUTH, Method, check_methods, open_methods, registered_name
-from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.methods import (
+    IN_MEMORY,
+    TRUTH,
+    Method,
+    MethodSource,
+    check_methods,
+    open_methods,
+    parse_methods,
+    truth_method,
+)
+from colorzoo.evaluation.protocol import Protocol, check_interactions, load_protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
+from colorzoo.evaluation.tables import image_rows, score_rows
 from colorzoo.simulation import make_user
 
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between progress lines in a log
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Configuration of an evaluation.
-
-    Examples:
-        >>> protocol = load_protocol("automatic")
-        >>> plan = Plan(["gray"], Path("album/val"), Path("report"), protocol, metrics=("psnr",))
-        >>> plan.models
-        ['gray']
-
-    Attributes:
-        models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` for a folder of existing results.
-        data: Folder of images.
-        output: Folder of the report.
-        protocol: Evaluation protocol.
-        interactions: Numbers of interactions; None uses the numbers of the protocol.
-        metrics: Names of metrics; None uses the metrics of the protocol.
-        weights: Weight files by model name.
-        compare: Names of two methods for a paired comparison.
-        pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
-        limit: Maximum number of images, from the start of the list; None evaluates all images.
-        cache: Folder of the cache; by default a folder in ``output``.
-        device: Device of the models.
-        threads: Number of CPU threads for torch; affects the last digits of results.
-        resamples: Number of bootstrap resamples.
-    """
-
-    models: Sequence[str]
-    data: Path
-    output: Path
-    protocol: Protocol
-    interactions: tuple[int, ...] | None = None
-    metrics: tuple[str, ...] | None = None
-    weights: Mapping[str, str] = field(default_factory=dict)
-    compare: tuple[str, str] | None = None
-    pairs: str | None = None
-    limit: int | None = None
-    cache: Path | None = None
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    threads: int = 1
-    resamples: int = 2000
 
 
 @dataclass(frozen=True)
@@ -91,47 +61,113 @@ class Outcome:
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
+    def table(self) -> list[dict[str, Any]]:
+        """Return the values over all images, with a row for each method and number of interactions.
 
-def evaluate(plan: Plan) -> Outcome:
-    """Evaluate methods and write the report.
+        The keys of a row are ``method``, ``interactions`` and the keys of the report columns.
+        """
+        return [] if self.summary is None else score_rows(self.summary)
+
+    def per_image(self) -> list[dict[str, Any]]:
+        """Return the values of single images: the rows of ``per_image.csv``, with NaN for missing values."""
+        return [] if self.summary is None else image_rows(self.summary)
+
+
+def evaluate(
+    models: Mapping[str, MethodSource] | Sequence[str],
+    data: str | Path,
+    protocol: str | Protocol = "automatic",
+    *,
+    output: str | Path | None = None,
+    interactions: Sequence[int] | None = None,
+    metrics: Sequence[str] | None = None,
+    compare: tuple[str, str] | None = None,
+    pairs: str | None = None,
+    limit: int | None = None,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    threads: int = 1,
+    resamples: int = 2000,
+) -> Outcome:
+    """Evaluate models and other methods on a folder of color images.
 
     Examples:
-        >>> protocol = load_protocol("automatic")
-        >>> val, report = Path("album/val"), Path("report")
-        >>> plan = Plan(["gray"], val, report, protocol, metrics=("psnr",), resamples=10)
-        >>> outcome = evaluate(plan)
-        >>> (report / "report.html").is_file()
-        True
+        >>> task = colorzoo.create_model("zhang2017_local_small")
+        >>> outcome = evaluate({"mine": task, "gray": None}, "album/val", metrics=["psnr"])
+        >>> [(row["method"], row["interactions"]) for row in outcome.table()]
+        [('mine', 0), ('gray', 0)]
+        >>> sorted(outcome.per_image()[0])[:3]
+        ['actual_interactions', 'image', 'interactions']
 
     With torchrun, the images are distributed over the processes. The first process writes the same files as a
-    single-process run.
+    single-process run and returns the results.
 
     Args:
-        plan: Configuration of the evaluation.
+        models: Sources of the methods by row name, or entries of ``--models``. The source None selects the
+            registered model, ``truth`` or ``gray`` with the row name. A `ColoringModel` or
+            `ColorizationModule` is evaluated as it is, without changes to the object. A path is a folder of
+            existing results or a weight file. The model of a weight file is the registered model with the row
+            name. If the row name is not registered, the metadata of the file must name the model.
+        data: Folder of images.
+        protocol: Evaluation protocol: a `Protocol`, a name from `list_protocols` or the path of a YAML file.
+        output: Folder of the report; None writes no report.
+        interactions: Numbers of interactions; None uses the numbers of the protocol.
+        metrics: Names of metrics; None uses the metrics of the protocol.
+        compare: Row names of two methods for a paired comparison.
+        pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
+        limit: Maximum number of images, from the start of the list; None evaluates all images.
+        cache: Folder of cached results; by default a folder in ``output``. Without ``output`` and ``cache``,
+            no results are cached. Results of models that were passed as objects are never reused.
+        device: Device of the models.
+        threads: Number of CPU threads for torch; affects the last digits of results.
+        resamples: Number of bootstrap resamples.
 
     Raises:
-        ColorzooError: A setting of the plan is invalid, or a file is missing.
+        ColorzooError: An argument is invalid, or a file is missing. Arguments are checked before the
+            first download and the first image.
     """
-    plan = _with_registered_names(plan)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(plan.threads)
+    if isinstance(models, Mapping):
+        sources = dict(models)
+    else:
+        sources, compare = parse_methods(models, compare)
+    if not sources:
+        raise DataError("'models' must contain at least one method")
+    loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+    data, output = Path(data), None if output is None else Path(output)
+    counts = _counts(loaded, interactions)
+    _check_compared(compare, sources)
+    check_methods(sources)
+    if output is not None:
+        _make_output_folder(output, data)
+    torch_threads, torch_device = torch.get_num_threads(), choose_device(device)
+    torch.set_num_threads(threads)
     try:
-        with join_processes() as (rank, count):
-            return _evaluate(plan, rank, count)
+        with join_processes() as (rank, count), ExitStack() as stack:
+            selected, deviation = select_images(data, loaded, pairs, limit)
+            local = {row: source for row, source in sources.items() if source is not None}
+            opened = open_methods(local, loaded, torch_device)
+            names = tuple(metrics) if metrics else None
+            measures, notes = choose_measures(loaded, names, torch_device)
+            opened |= open_methods({row: None for row in sources if row not in opened}, loaded, torch_device)
+            methods = [opened[row] for row in sources]
+            notes = (*notes, *_missing_boxes(loaded, data, methods, selected))
+            machine = shared_machine(torch_device, count)
+            versions = sorted({measure.version for measure in measures})
+            store = Cache(_cache_folder(cache, output, count, stack), loaded, machine, versions)
+            setup = EvaluationSetup(
+                protocol=loaded,
+                methods=tuple(methods),
+                counts={},
+                measures=tuple(measures),
+                deviation=deviation,
+                notes=notes,
+                resamples=resamples,
+                machine=machine,
+                processes=count,
+            )
+            return _run(setup, counts, store, selected, torch_device, output, compare, rank)
     finally:
-        torch.set_num_threads(threads)
-
-
-def _with_registered_names(plan: Plan) -> Plan:
-    """Return the plan with registered names in place of aliases."""
-    weights = {registered_name(name): file for name, file in plan.weights.items()}
-    models = [registered_name(name) for name in plan.models]
-    compare = None
-    if plan.compare is not None:
-        compare = registered_name(plan.compare[0]), registered_name(plan.compare[1])
-        if compare[0] == compare[1]:
-            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
-    return replace(plan, models=models, weights=weights, compare=compare)
+        torch.set_num_threads(torch_threads)
 
 
 @contextmanager
@@ -150,50 +186,68 @@ def join_processes() -> Iterator[tuple[int, int]]:
             dist.destroy_process_group()
 
 
-def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
-    _make_output_folder(plan.output, plan.data)
-    names = [name.partition("=")[0] for name in plan.models]
-    models = [*plan.models, *(name for name in plan.compare or () if name not in names)]
-    listed = {*names, *(plan.compare or ())}
-    check_methods(models, plan.weights)
-    counts = _counts(plan)
-    selected, deviation = select_images(plan.data, plan.protocol, plan.pairs, plan.limit)
-    measures, notes = choose_measures(plan.protocol, plan.metrics, plan.device)
-    if any(measure.features for measure in measures) and TRUTH not in listed:
-        models.append(TRUTH)  # distances between image sets need the features of the truth
-    methods = open_methods(models, plan.weights, plan.protocol, plan.device)
-    notes = (*notes, *_missing_boxes(plan, methods, selected))
+def _run(
+    setup: EvaluationSetup,
+    counts: tuple[int, ...],
+    cache: Cache,
+    selected: Sequence[Item],
+    device: torch.device,
+    output: Path | None,
+    compare: tuple[str, str] | None,
+    rank: int,
+) -> Outcome:
+    """Evaluate the images of this process; the first process summarizes and reports all images."""
+    methods = list(setup.methods)
+    if any(measure.features for measure in setup.measures) and TRUTH not in {each.name for each in methods}:
+        methods.append(truth_method())  # distances between image sets need the features of the truth
     items, unreadable = hash_all(selected)
-    machine = shared_machine(plan.device, process_count)
-    cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
-    evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device)
-    part = items[rank::process_count]
+    if rank == 0:
+        for method in methods:
+            if method.identity == IN_MEMORY:
+                cache.delete(method.key)
+    if setup.processes > 1:
+        dist.barrier()
+    evaluator = Evaluator(setup.protocol, methods, setup.measures, counts, cache, device)
+    part = items[rank :: setup.processes]
     with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
         for item in part:
             evaluator.evaluate(item)
             step()
-    if process_count > 1:
+    if setup.processes > 1:
         dist.barrier()
     if rank > 0:
         return Outcome(None)
-    setup = EvaluationSetup(
-        protocol=plan.protocol,
-        methods=tuple(method for method in methods if method.name in listed),
-        counts={method.name: evaluator.counts_of(method) for method in methods},
-        measures=tuple(measures),
-        deviation=deviation,
-        notes=notes,
-        resamples=plan.resamples,
-        machine=machine,
-        processes=process_count,
-    )
-    summary = summarize(setup, items, cache, plan.compare)
+    setup = replace(setup, counts={method.name: evaluator.counts_of(method) for method in methods})
+    summary = summarize(setup, items, cache, compare)
     summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    write_report(summary, cache, plan.output)
-    return Outcome(summary, summary.skipped, notes)
+    if output is not None:
+        write_report(summary, cache, output)
+    return Outcome(summary, summary.skipped, setup.notes)
 
 
-def _missing_boxes(plan: Plan, methods: Sequence[Method], items: Sequence[Item]) -> Iterator[str]:
+def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> None:
+    if compare is None:
+        return
+    if compare[0] == compare[1]:
+        raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
+    if missing := [name for name in compare if name not in rows]:
+        raise DataError(f"--compare must list rows of the report ({', '.join(rows)}), got {missing[0]!r}")
+
+
+def _cache_folder(cache: str | Path | None, output: Path | None, processes: int, stack: ExitStack) -> Path:
+    """Return the folder of the cache; a temporary folder exists until ``stack`` is closed."""
+    if cache is not None:
+        return Path(cache)
+    if output is not None:
+        return output / "cache"
+    if processes > 1:
+        raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
+    return Path(stack.enter_context(TemporaryDirectory()))
+
+
+def _missing_boxes(
+    protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
+) -> Iterator[str]:
     """Yield a note for each method that runs without the boxes that it accepts.
 
     Raises:
@@ -203,22 +257,27 @@ def _missing_boxes(plan: Plan, methods: Sequence[Method], items: Sequence[Item])
         return
     for method in methods:
         if "boxes" in method.accepts and method.detector() is None:
-            if plan.protocol.boxes == "required":
+            if protocol.boxes == "required":
                 raise DataError(
-                    f"protocol {plan.protocol.name} requires boxes for {method.name}. Create {BOXES_FILE} in "
-                    f"{str(plan.data)!r} with the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
+                    f"protocol {protocol.name} requires boxes for {method.name}. Create {BOXES_FILE} in "
+                    f"{str(data)!r} with the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
                     "pixels; images without rows have no objects)."
                 )
             yield f"{method.name} ran without boxes, because {BOXES_FILE} is missing"
 
 
-def _counts(plan: Plan) -> tuple[int, ...]:
-    counts = plan.protocol.interactions if plan.interactions is None else plan.interactions
-    if plan.protocol.user is None:
+def _counts(protocol: Protocol, interactions: Sequence[int] | None) -> tuple[int, ...]:
+    counts = protocol.interactions
+    if interactions is not None:
+        try:
+            counts = check_interactions(interactions)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+    if protocol.user is None:
         if any(counts):
-            raise DataError(f"--interactions must be 0 for protocol {plan.protocol.name}, got {max(counts)}")
+            raise DataError(f"--interactions must be 0 for protocol {protocol.name}, got {max(counts)}")
         return (0,)
-    make_user(plan.protocol.user.name, **plan.protocol.user.options)  # raises for an unknown user
+    make_user(protocol.user.name, **protocol.user.options)  # raises for an unknown user
     return counts
 
 

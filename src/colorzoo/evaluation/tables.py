@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import SEEN_MARK, Score, Summary
 from colorzoo.metrics.base import Output
@@ -121,23 +119,47 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
     return rows
 
 
+def score_rows(summary: Summary) -> list[dict[str, Any]]:
+    """Return the values over all images, with a row for each method and number of interactions."""
+    keys = {output.key: summary.setup.full_key(output) for output in summary.setup.outputs}
+    return [
+        {
+            "method": row.method,
+            "interactions": row.count,
+            **{key: row.scores[short].estimate.value for short, key in keys.items()},
+        }
+        for row in summary.rows
+    ]
+
+
+def image_rows(summary: Summary) -> list[dict[str, Any]]:
+    """Return the values of single images, with a row for each image, method and number of interactions."""
+    outputs = {summary.setup.full_key(output): output for output in summary.setup.outputs if output.per_image}
+    paired = any(item.reference_name for item in summary.items)
+    rows = []
+    for (method, count), table in summary.tables.items():
+        values = {key: output.finish(table.moments[output.key]) for key, output in outputs.items()}
+        for index, item in enumerate(summary.items):
+            rows.append(
+                {
+                    "image": item.name,
+                    **({"reference": item.reference_name} if paired else {}),
+                    "sha256": item.sha256,
+                    "method": method,
+                    "interactions": count,
+                    "actual_interactions": int(table.actual_interactions[index]),
+                    **{key: float(found[index]) for key, found in values.items()},
+                }
+            )
+    return rows
+
+
 def per_image(summary: Summary) -> str:
     """Return values as CSV text, with a row for each image, method and number of interactions."""
-    outputs = [output for output in summary.setup.outputs if output.per_image]
-    paired = any(item.reference_name for item in summary.items)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    keys = [summary.setup.full_key(output) for output in outputs]
-    names = ["image", "reference"] if paired else ["image"]
-    writer.writerow([*names, "sha256", "method", "interactions", "actual_interactions", *keys])
-    for (method, count), table in summary.tables.items():
-        values = [output.finish(table.moments[output.key]) for output in outputs]
-        columns = np.stack(values, axis=1) if values else np.empty((len(table.actual_interactions), 0))
-        actual = table.actual_interactions.tolist()
-        for item, interactions, numbers in zip(summary.items, actual, columns.tolist(), strict=True):
-            written = ["" if value is None else value for value in plain(numbers)]
-            names = [item.name, item.reference_name] if paired else [item.name]
-            writer.writerow([*names, item.sha256, method, count, interactions, *written])
+    rows, stream = image_rows(summary), io.StringIO()
+    writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(plain(rows))  # None is written as an empty field
     return stream.getvalue()
 
 

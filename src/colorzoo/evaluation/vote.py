@@ -20,7 +20,7 @@ from scipy.special import expit, ndtri
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
-from colorzoo.evaluation.methods import Method, check_methods, open_methods, registered_name
+from colorzoo.evaluation.methods import Method, check_methods, open_methods, parse_methods
 from colorzoo.evaluation.protocol import Resize, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import write_atomic
@@ -58,7 +58,6 @@ def write_vote(
     data: Path,
     folder: Path,
     *,
-    weights: Mapping[str, str] | None = None,
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
@@ -69,10 +68,9 @@ def write_vote(
     image, in random order and on random sides. The file `KEY_FILE` in ``folder`` names the methods.
 
     Args:
-        models: At least two methods; see `colorzoo.evaluation.methods.open_methods`.
+        models: Entries of ``--models`` for at least two methods; see `evaluate`.
         data: Folder of color images.
         folder: Output folder.
-        weights: Weight files by model name.
         limit: Maximum number of images.
         seed: Seed for the order and the sides.
         device: Device of the models.
@@ -83,15 +81,15 @@ def write_vote(
     Raises:
         ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, or no readable image.
     """
-    names, chosen = [registered_name(name) for name in models], dict(weights or {})
-    if len(names) < 2:
-        raise DataError(f"a vote requires at least two methods, got {', '.join(names) or 'none'}")
+    sources, _ = parse_methods(models)
+    if len(sources) < 2:
+        raise DataError(f"a vote requires at least two methods, got {', '.join(sources) or 'none'}")
     if (folder / KEY_FILE).exists():
         raise DataError(f"{str(folder)!r} already contains a vote. Select another folder.")
-    check_methods(names, chosen)
+    check_methods(sources)
     protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
     items, skipped = hash_all(select_images(data, protocol, None, limit)[0])
-    methods = open_methods(names, chosen, protocol, torch.device(device))
+    methods = [*open_methods(sources, protocol, torch.device(device)).values()]
     results = []
     with progress_bar("colorizing", len(items)) as step:
         for item in items:

@@ -264,6 +264,7 @@ class Guidance(TensorFields):
         statistics: Color histogram or mean saturation of the whole image.
         classes: Class of each pixel.
         boxes: Bounding boxes of objects.
+        label: ``(B,)`` int64 class of each image; -1 for an unknown class.
     """
 
     points: Points | None = None
@@ -273,6 +274,12 @@ class Guidance(TensorFields):
     statistics: GlobalStatistics | None = None
     classes: ClassMap | None = None
     boxes: Boxes | None = None
+    label: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.label is not None and (self.label.ndim != 1 or self.label.dtype != torch.int64):
+            found = str(self.label.dtype).removeprefix("torch.")
+            raise GuidanceError(f"Guidance.label must be int64 (B,), got {found} {tuple(self.label.shape)}")
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the attributes that are not None."""
@@ -290,22 +297,22 @@ class Guidance(TensorFields):
                 numbers is not float32.
         """
         for kind in (each for each in self.kinds() if each in kinds):
-            hint = getattr(self, kind)
-            for name, value in ((each.name, getattr(hint, each.name)) for each in fields(hint)):
+            for name, value in hint_fields(getattr(self, kind)).items():
                 if not isinstance(value, Tensor):
                     continue
+                path = f"guidance.{kind}" if name == kind else f"guidance.{kind}.{name}"
                 is_map = value.ndim == 4 and "exemplar" not in (kind, name)  # references have their own size
                 axes = (0, 2, 3) if is_map else (0,)
                 is_shared = "exemplar" in (kind, name) and len(value) == 1  # the images share a reference
                 if not is_shared and [value.shape[k] for k in axes] != [images.shape[k] for k in axes]:
                     match = "batch size, height and width" if is_map else "batch size"
                     raise GuidanceError(
-                        f"guidance.{kind}.{name} {tuple(value.shape)} must have the {match} of the image "
+                        f"{path} {tuple(value.shape)} must have the {match} of the image "
                         f"{tuple(images.shape)}"
                     )
                 if value.is_floating_point() and value.dtype != torch.float32:
                     found = str(value.dtype).removeprefix("torch.")
-                    raise GuidanceError(f"guidance.{kind}.{name} must be float32, got {found}")
+                    raise GuidanceError(f"{path} must be float32, got {found}")
 
     @classmethod
     def from_recipe(
@@ -349,6 +356,13 @@ class Guidance(TensorFields):
         if recipe.width is None or recipe.height is None:
             raise GuidanceError("recipe.image must contain 'width' and 'height'")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
+
+
+def hint_fields(hint: Any) -> dict[str, Any]:
+    """Return the fields of a hint by name; a label, which is a tensor, has the single field ``label``."""
+    if isinstance(hint, Tensor):
+        return {"label": hint}
+    return {each.name: getattr(hint, each.name) for each in fields(hint)}
 
 
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):

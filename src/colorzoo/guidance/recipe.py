@@ -184,6 +184,7 @@ class Recipe:
         border: Part of a scan to colorize; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
         drawing: Settings for line art; None for the defaults.
+        label: Class of the whole image, for models with label guidance; or None.
         extra: JSON of unknown fields and of the properties `exemplar`, `classes`, `statistics` and
             `divisions`.
     """
@@ -206,6 +207,7 @@ class Recipe:
     border: BorderSetting = "automatic"
     crop: Crop | None = None
     drawing: DrawingSettings | None = None
+    label: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -321,7 +323,8 @@ class Recipe:
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of hints in the recipe, such as ``"points"``."""
         lists = [name for name in _LISTS if getattr(self, name)]
-        return (*lists, *(name for name in _OBJECTS if self.extra.get(name)))
+        objects = [name for name in _OBJECTS if self.extra.get(name)]
+        return (*lists, *objects, *["label"] * (self.label is not None))
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``.
@@ -435,6 +438,7 @@ def _parse(fields: Fields) -> Recipe:
         border=_parse_border(fields, version),
         crop=None if crop is None else crop.parse(Crop),
         drawing=None if drawing is None else parse_drawing(drawing),
+        label=fields.integer("label", None, low=0),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # parsing validates them

@@ -462,6 +462,8 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
         yield "exemplar", exemplar if alpha is None else replace(exemplar, alpha=alpha)
     if "statistics" in accepts and "statistics" in kinds:
         yield "statistics", set_statistics(wanted=recipe.statistics)
+    if "label" in accepts and recipe.label is not None and task.tensors.label is None:
+        yield "label", torch.tensor([recipe.label])
     if "classes" in accepts and "classes" in kinds and task.tensors.classes is None:
         from colorzoo.inference.steps.classes import lacks_classes, read_classes  # few recipes have classes
 
@@ -523,7 +525,8 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     """Return a note for each kind of guidance that the model does not support."""
     accepts, name = task.network.model.accepts, task.network.name
-    ignored = ["references" if kind == "exemplar" else kind for kind in task.kinds if kind not in accepts]
+    names = {"exemplar": "references", "label": "image labels"}
+    ignored = [names.get(kind, kind) for kind in task.kinds if kind not in accepts]
     if "classes" in task.recipe.kinds() and "classes" in accepts:
         from colorzoo.inference.steps.classes import lacks_classes
 

@@ -1,7 +1,8 @@
 """Metric selection by name, for ``--metrics`` in training and for ``colorzoo evaluate``.
 
-The metrics are the `colorzoo.metrics.base.ColorMetric` subclasses with ``names`` in the modules of
-`colorzoo.metrics`.
+The named metrics are the `colorzoo.metrics.base.ColorMetric` subclasses with ``names`` in the modules of
+`colorzoo.metrics`, and the metrics of installed packages: an entry point in the group ``colorzoo.metrics``
+names a `torchmetrics.Metric` class. A name with a dot is the import path of a `torchmetrics.Metric` class.
 
 A name may include the network of the metric and a weight file: ``fid:resnet18.a1_in1k``,
 ``lpips:vgg=vgg16.pth``, ``lpips=alexnet.pth``.
@@ -12,9 +13,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,25 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from colorzoo import metrics
-from colorzoo.errors import DataError, WeightsError
+from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.metrics.base import ColorMetric
+
+ENTRY_POINT_GROUP = "colorzoo.metrics"
+METRIC_INPUTS = frozenset(
+    {
+        "rgb",
+        "preds",
+        "target",
+        "ab",
+        "target_ab",
+        "edges",
+        "truths",
+        "reference_rgb",
+        "reference_ab",
+        "labels",
+    }
+)
+"""Argument names of ``update``; ``preds`` is the name of ``rgb`` in torchmetrics."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +55,20 @@ class NamedMetric:
         options: Keyword arguments of the constructor.
     """
 
-    kind: type[ColorMetric]
-    options: Mapping[str, Any]
+    kind: type[Metric]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def default_network(self) -> str:
+        """Name of the default network; empty for a metric without a network that users can select."""
+        return self.kind.default_network if issubclass(self.kind, ColorMetric) else ""
 
 
 @cache
 def all_metrics() -> Mapping[str, NamedMetric]:
     """Return a dict that maps all metric names to their class and constructor options.
+
+    Invalid metrics of installed packages are skipped with a warning.
 
     Raises:
         ValueError: Two classes define the same name.
@@ -52,7 +79,58 @@ def all_metrics() -> Mapping[str, NamedMetric]:
             if name in found:
                 raise ValueError(f"{kind.__name__} and {found[name].kind.__name__} are both named {name!r}")
             found[name] = NamedMetric(kind, options)
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            if entry_point.name in found:
+                raise DataError(f"the name {entry_point.name!r} is already used")
+            found[entry_point.name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
+        except DataError as error:
+            warnings.warn(f"skipped the metric {entry_point.name}: {error}", UserWarning, stacklevel=2)
     return found
+
+
+def _metric_class(path: str, load: Callable[[], object]) -> type[Metric]:
+    """Import a metric class and check its inputs.
+
+    Args:
+        path: Import path for error messages.
+        load: Function that imports the class.
+
+    Raises:
+        DataError: The class cannot be imported, is not a metric, or requires unknown inputs.
+    """
+    try:
+        kind = load()
+    except Exception as error:  # a third-party module may raise any exception
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"the metric {path!r} cannot be imported ({reason})") from error
+    if not (inspect.isclass(kind) and issubclass(kind, Metric)):
+        raise DataError(f"the metric {path!r} must be a subclass of torchmetrics.Metric, got {kind!r}")
+    inputs = inputs_of(kind)
+    unknown = [name for name, required in inputs.items() if required and name not in METRIC_INPUTS]
+    if unknown or not inputs.keys() & METRIC_INPUTS:
+        raise DataError(
+            f"the arguments of {path}.update must be among {', '.join(sorted(METRIC_INPUTS))}, got "
+            f"{', '.join(unknown or inputs) or 'no argument'}"
+        )
+    return kind
+
+
+def find_metric(name: str) -> NamedMetric:
+    """Return the class and options of a metric name or import path.
+
+    Raises:
+        DataError: The metric does not exist or is invalid.
+    """
+    if "." in name:
+        return NamedMetric(_metric_class(name, partial(pkgutil.resolve_name, name)))
+    known = all_metrics()
+    if name not in known:
+        raise DataError(
+            f"metric must be one of {', '.join(sorted(known))}, or an import path such as package.Metric, "
+            f"got {name!r}"
+        )
+    return known[name]
 
 
 def _metric_classes() -> Iterable[type[ColorMetric]]:
@@ -68,7 +146,7 @@ class MetricName:
     """Parts of a metric name.
 
     Attributes:
-        base: Metric name, a key of `all_metrics`.
+        base: Metric name: a key of `all_metrics` or an import path.
         network: Name of the network; empty for the default network.
         weights: Weight file of the network, or None.
     """
@@ -80,8 +158,9 @@ class MetricName:
     @property
     def key(self) -> str:
         """Name in collections and logs, with the network but without the weight file."""
+        base = self.base.rpartition(".")[2]
         # torch does not allow dots in module names
-        return f"{self.base}_{self.network}".replace(".", "-") if self.network else self.base
+        return f"{base}_{self.network}".replace(".", "-") if self.network else base
 
 
 def parse_name(name: str) -> MetricName:
@@ -93,17 +172,15 @@ def parse_name(name: str) -> MetricName:
     """
     words, _, file = name.partition("=")
     base, _, network = words.partition(":")
-    known = all_metrics()
-    if base not in known:
-        raise DataError(f"metric must be one of {', '.join(sorted(known))}, got {base!r}")
-    if (network or file) and not known[base].kind.default_network:
+    found = find_metric(base)
+    if (network or file) and not found.default_network:
         raise DataError(f"the metric {base} does not use a network. Replace {name!r} with {base!r}.")
     if file and not Path(file).is_file():
         raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
     return MetricName(base, network, Path(file) if file else None)
 
 
-def named_metric(name: str | MetricName) -> ColorMetric:
+def named_metric(name: str | MetricName) -> Metric:
     """Build a metric by name.
 
     Examples:
@@ -111,17 +188,23 @@ def named_metric(name: str | MetricName) -> ColorMetric:
         MeanPSNR()
 
     Args:
-        name: ``NAME[:NETWORK][=FILE]``.
+        name: ``NAME[:NETWORK][=FILE]``, or the import path of a `torchmetrics.Metric` class.
 
     Raises:
-        DataError: The metric does not exist.
+        DataError: The metric does not exist or is invalid.
         WeightsError: The weights of the metric's network are missing.
     """
     parsed = parse_name(name) if isinstance(name, str) else name
-    found = all_metrics()[parsed.base]
-    default = found.kind.default_network
+    found = find_metric(parsed.base)
+    default = found.default_network
     network = (parsed.network or default, parsed.weights) if default else ()
-    return found.kind(*network, **found.options)
+    try:
+        return found.kind(*network, **found.options)
+    except ColorzooError:
+        raise
+    except Exception as error:  # a third-party class may raise any exception
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"the metric {parsed.base} cannot be created without arguments ({reason})") from error
 
 
 def image_metrics(names: Sequence[str]) -> MetricCollection:
@@ -160,7 +243,7 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
     return {
         name: parameter.default is inspect.Parameter.empty
         for name, parameter in parameters.items()
-        if name != "self"
+        if name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
 
 
@@ -173,8 +256,13 @@ def numbers_of(name: str, result: Tensor | Mapping[str, Tensor]) -> dict[str, Te
     Args:
         name: Name of the metric.
         result: Output of the metric's ``compute``.
+
+    Raises:
+        DataError: A tensor has several elements.
     """
     if isinstance(result, Tensor):
+        if result.numel() != 1:
+            raise DataError(f"the metric {name} must compute one number, got a tensor {tuple(result.shape)}")
         return {name: result}
     values = {key: value for key, value in result.items() if key != "excluded"}
     return {name: next(iter(values.values()))} if len(values) == 1 else values

@@ -225,9 +225,9 @@ class _Recorder(GradientRecorder):
 
 def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
     """Return the training batches of one process; None joins the batches of all processes."""
-    size = (card.contract_test.size, card.contract_test.size)
+    size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
     shares = [
-        [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
+        [sample_batch(size, seed=_PROCESSES * step + share, labels=labels) for share in range(_PROCESSES)]
         for step in range(steps)
     ]
     return [_join(each) if rank is None else each[rank] for each in shares]
@@ -235,10 +235,11 @@ def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
 
 def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
     """Return the validation batches of one process; None returns all validation batches."""
-    size = (card.contract_test.size, card.contract_test.size)
+    size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
     batches = {
         share: [
-            _join([sample_batch(size, batch=1, seed=100 + number) for number in numbers]) for numbers in parts
+            _join([sample_batch(size, batch=1, seed=100 + number, labels=labels) for number in numbers])
+            for numbers in parts
         ]
         for share, parts in _VALIDATION.items()
     }
@@ -247,8 +248,11 @@ def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
 
 def _join(batches: list[Batch]) -> Batch:
     """Concatenate batches."""
-    return Batch(
+    joined = Batch(
         rgb=torch.cat([batch["rgb"] for batch in batches]),
         seed=torch.cat([batch["seed"] for batch in batches]),
         name=[name for batch in batches for name in batch["name"]],
     )
+    if "label" in batches[0]:
+        joined["label"] = torch.cat([batch["label"] for batch in batches])
+    return joined

@@ -16,6 +16,7 @@ from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, re
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
+from colorzoo.guidance.hints import hint_fields
 from colorzoo.model import ColoringModel
 from colorzoo.registry import load_model_class, load_task_class
 from colorzoo.settings import known_settings
@@ -151,7 +152,7 @@ def check_guidance_moves(card: ModelCard) -> None:
         f"{card.name}: slicing removes a kind of guidance",
     )
     for kind in guidance.kinds():
-        moved = vars(getattr(guidance.to("meta")[1:], kind)).values()
+        moved = hint_fields(getattr(guidance.to("meta")[1:], kind)).values()
         tensors = [value for value in moved if isinstance(value, torch.Tensor)]
         ok = bool(tensors) and all(value.is_meta and len(value) == 2 for value in tensors)
         require(ok, f"{card.name}: {kind} was not moved or sliced")

@@ -20,19 +20,31 @@ __all__ = [
 ]
 
 
-def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
+def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = False) -> Batch:
     """Return a training batch on the CPU, in the format of the DataModules.
+
+    The batch contains the keys ``rgb``, ``seed`` and ``name``, and ``label`` if ``labels`` is True. It does
+    not contain other optional keys of `Batch`, such as ``reference`` or ``sketch``.
 
     Examples:
         >>> sample_batch((32, 48), batch=2)["rgb"].shape
         torch.Size([2, 3, 32, 48])
+
+    Args:
+        size: Height and width of the images in pixels.
+        batch: Number of images.
+        seed: Seed of the batch.
+        labels: Whether the images have the classes 0 and 1.
     """
     seeds = torch.arange(batch) + 1000 * seed
     names = [f"sample {index}" for index in seeds.tolist()]
-    return Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
+    made = Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
+    if labels:
+        made["label"] = seeds % 2
+    return made
 
 
-def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
+def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48), classes: int = 0) -> list[Path]:
     """Write random PNG images to the subfolders ``train`` and ``val``; return their paths.
 
     Each subfolder receives every second image.
@@ -40,10 +52,17 @@ def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> 
     Examples:
         >>> len(write_sample_images(Path("images"), count=4, size=(40, 48)))
         4
+
+    Args:
+        folder: Root folder; created if it does not exist.
+        count: Number of images.
+        size: Height and width of the images in pixels.
+        classes: Number of class folders ``class0``, ``class1`` ... in ``train`` and ``val``.
     """
     paths = []
     for index in range(count):
-        path = folder / ("train" if index % 2 == 0 else "val") / f"sample{index}.png"
+        path = folder / ("train" if index % 2 == 0 else "val")
+        path = path / (f"class{index // 2 % classes}" if classes else "") / f"sample{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         rgb = (sample_image(size, seed=index)[0] * 255).byte().permute(1, 2, 0)
         Image.fromarray(rgb.numpy()).save(path)

@@ -20,6 +20,7 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
+from colorzoo.guidance.hints import hint_fields
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
@@ -46,7 +47,7 @@ def check_gradients(card: ModelCard) -> None:
     model = contract_test_model(card).train()
     model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
     recorder = GradientRecorder()
-    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
+    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
@@ -64,7 +65,7 @@ def check_training_device(card: ModelCard) -> None:
     """Check that losses and validation guidance are created on the device of the batch."""
     if not card.trainable:
         return
-    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
+    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
     expected = _made_in_training(card, batch)
     batch["seed"] = batch["seed"].as_subclass(HostSeeds)
     with elsewhere(card):
@@ -79,7 +80,7 @@ def check_losses_under_autocast(card: ModelCard) -> None:
     """Check that bfloat16 autocast does not change losses and guidance, apart from the networks."""
     if not card.trainable:
         return
-    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
+    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
     expected = _made_in_training(card, batch)
     with _autocast_outside_networks():
         found = _made_in_training(card, batch)
@@ -144,7 +145,7 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     )
     losses += [loss for named, _ in logged for loss in named.values()]
     given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
-    parts = [vars(getattr(each, kind)).values() for each in given for kind in each.kinds()]
+    parts = [hint_fields(getattr(each, kind)).values() for each in given for kind in each.kinds()]
     return losses + [value for values in parts for value in values if isinstance(value, Tensor)]
 
 
@@ -190,7 +191,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         folder = Path(name)
         if images is None:
             images = folder / "images"
-            write_sample_images(images, count=4 * _TRAIN_BATCH)
+            write_sample_images(images, count=4 * _TRAIN_BATCH, classes=2 * _takes_labels(card))
         overlay = write_overlay(card, folder, images)
         code = run("fit", ["--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
@@ -204,6 +205,10 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
     require("last.ckpt" in kept, f"{card.name}: {config} does not save the last checkpoint, only {kept}")
     require(len(kept) > 1, f"{card.name}: {config} does not save the best checkpoint, only {kept}")
     require(generated, f"{card.name}: {config} wrote no example image in validation")
+
+
+def _takes_labels(card: ModelCard) -> bool:
+    return "label" in card.guidance
 
 
 def _check_refusal(card: ModelCard) -> None:
@@ -267,6 +272,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
         "crop": side,
         "resize": side + 4,
     }
+    data |= {"labels": True} if _takes_labels(card) else {}
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
     trainer: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "limit_train_batches": _STEPS}

@@ -1,15 +1,6 @@
 """Base class of tasks with a discriminator and manual optimization of two networks.
 
-Differences from tasks with one optimizer:
-
-- A batch trains both networks and counts as one global step in ``max_steps``, schedules and checkpoint names.
-- `colorzoo fit` sets `accumulate` and `clip` from ``--trainer.accumulate_grad_batches`` and
-  ``--trainer.gradient_clip_val``. In Python, set these attributes yourself, because Lightning rejects the
-  Trainer options under manual optimization.
-- With several processes, DDP must accept unused parameters, because each loss uses only one of the networks.
-  `colorzoo fit` therefore replaces ``--trainer.strategy ddp`` with ``ddp_find_unused_parameters_true``. In
-  Python, set this strategy yourself.
-- ``16-mixed`` is rejected because clipping would use scaled gradients.
+`docs/gan.md` describes steps, accumulation, clipping, schedules and precision.
 """
 
 from __future__ import annotations

@@ -222,22 +222,24 @@ class ColorizationModule(LightningModule):
 
     @property
     def label_count(self) -> int:
-        """Number of image classes that the model predicts; 0 for a model without classification.
+        """Number of image classes that the model predicts or accepts as guidance; 0 without classes.
 
         For a positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         """
-        return 0
+        return self.model.label_count
 
     def _require_labels(self) -> None:
         data = getattr(self._trainer, "datamodule", None)  # the property `trainer` raises without a Trainer
         if not self.label_count or not isinstance(data, ImageDataModule):
             return
-        predicted = f"{type(self).__name__} predicts {self.label_count} image classes"
+        verb = "accepts" if "label" in self.accepts else "predicts"
+        predicted = f"{type(self).__name__} {verb} {self.label_count} image classes"
         if not (found := data.label_count):
-            remedy = f"Set --data.labels true, or {self.label_setting} 0."
-            raise DataError(f"{predicted}, but the images have no labels. {remedy}")
+            remedy = f", or {self.label_setting} 0" if self.label_setting else ""
+            raise DataError(f"{predicted}, but the images have no labels. Set --data.labels true{remedy}.")
         if found > self.label_count:
-            raise DataError(f"{predicted}, but the data has {found}. Set {self.label_setting} {found}.")
+            setting = self.label_setting or "the number of classes of the model to"
+            raise DataError(f"{predicted}, but the data has {found}. Set {setting} {found}.")
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the layers that this model shares with the model of another task.
@@ -368,6 +370,8 @@ class ColorizationModule(LightningModule):
             batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
         network_input = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
         for setting, guidance in self.validation_guidances(batch, lab):
+            if "label" in self.accepts and guidance.label is None:
+                guidance = replace(guidance, label=batch.get("label"))
             colors = clip_colors(self(network_input, guidance), network_input)
             metrics.update(setting, metric_inputs(batch, lab, colors, guidance, metrics.used_inputs()))
 

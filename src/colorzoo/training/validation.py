@@ -14,11 +14,11 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.guidance import Guidance
-from colorzoo.metrics.named import image_metrics, inputs_of, numbers_of
+from colorzoo.metrics.named import METRIC_INPUTS, image_metrics, inputs_of, numbers_of
 
 MetricStage = Literal["val", "test"]
 
-_AVAILABLE_INPUTS = frozenset({"rgb", "target", "ab", "target_ab", "reference_rgb", "reference_ab", "labels"})
+_AVAILABLE_INPUTS = METRIC_INPUTS - {"edges", "truths"}
 
 
 class StageMetrics(nn.Module):
@@ -45,6 +45,11 @@ class StageMetrics(nn.Module):
                 raise DataError(
                     f"the metric {name} requires {' and '.join(unavailable)}, which training batches do not "
                     "contain. See docs/metrics.md for the commands that compute this metric."
+                )
+            if collection[name].state_dict():
+                raise DataError(
+                    f"the metric {name} contains a network, which checkpoints would store. Compute it "
+                    "with `colorzoo evaluate`."
                 )
         self.collections = nn.ModuleDict({setting: collection.clone() for setting in settings})
 
@@ -115,6 +120,7 @@ def metric_inputs(
     """
     makers: dict[str, Callable[[], Tensor]] = {
         "rgb": lambda: colors[0],
+        "preds": lambda: colors[0],
         "target": lambda: batch["rgb"],
         "ab": lambda: colors[1],
         "target_ab": lambda: lab[:, 1:],
@@ -128,9 +134,21 @@ def metric_inputs(
 
 
 def require_images(batch: object) -> None:
-    """Raise `DataError` unless a batch is a mapping with images and seeds."""
+    """Raise `DataError` unless a batch is a mapping with float32 images and int64 seeds."""
     if not isinstance(batch, Mapping) or not {"rgb", "seed"} <= batch.keys():
         found = type(batch).__name__ if not isinstance(batch, Mapping) else f"keys {', '.join(batch)}"
         raise DataError(
-            f"a batch must be a mapping with the keys 'rgb' and 'seed' (docs/data.md), got {found}"
+            f"a batch must be a dictionary with the keys 'rgb' and 'seed', got {found}. See docs/data.md "
+            "for an example."
         )
+    rgb, seed = batch["rgb"], batch["seed"]
+    if not isinstance(rgb, Tensor) or rgb.ndim != 4 or rgb.shape[1] != 3 or rgb.dtype != torch.float32:
+        raise DataError(f"batch['rgb'] must be float32 (B, 3, H, W) in [0, 1], got {_described(rgb)}")
+    if not isinstance(seed, Tensor) or seed.dtype != torch.int64 or seed.shape != rgb.shape[:1]:
+        raise DataError(f"batch['seed'] must be int64 ({len(rgb)},), got {_described(seed)}")
+
+
+def _described(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"

@@ -23,10 +23,11 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from safetensors import SafetensorError, safe_open
 
@@ -47,6 +48,8 @@ WRAPPERS = ("params_ema", "params", "model", "state_dict")
 """Keys of state dicts in checkpoints, in order of preference: averaged weights before current weights."""
 
 _EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
+_SHOWN_KEYS = 3  # per list in an error message
+_OWN_PREFIXES = ("network.", "model.network.")
 _SCALE = ".int8_scale"  # suffix of the scales of 8-bit weights, one for each output channel
 _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 _DATA_PARALLEL = "module."  # prefix that DataParallel adds to every name
@@ -272,8 +275,9 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         wide |= {key: own[key] for key in spare}
     expected, found = ({key: value.shape for key, value in each.items()} for each in (own, wide))
     if found != expected:
+        reason = _mismatch(expected, found)
         raise WeightsError(
-            f"{name} does not match {type(model).__name__}: {_first_mismatch(expected, found)}"
+            f"{name} does not match {type(model).__name__}: {reason}{_remedy(model, name, found)}"
         )
     model.load_state_dict(wide)
 
@@ -421,12 +425,36 @@ def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] |
     return found
 
 
-def _first_mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size]) -> str:
-    """Return the first difference between the tensor names and shapes of two state dicts."""
-    if missing := [key for key in expected if key not in found]:
-        return f"{len(missing)} missing keys, such as {missing[0]}"
-    if unexpected := [key for key in found if key not in expected]:
-        return f"{len(unexpected)} unexpected keys, such as {unexpected[0]}"
+def _shortened(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_SHOWN_KEYS]) + ", ..." * (len(keys) > _SHOWN_KEYS)
+
+
+def _remedy(model: nn.Module, name: str, found: Collection[str]) -> str:
+    """Return a command for a file that may have the parameter names of the authors' code, else nothing."""
+    from colorzoo.registry import card_of
+
+    network = getattr(model, "model", model)
+    if not getattr(network, "published_names", ()) or any(key.startswith(_OWN_PREFIXES) for key in found):
+        return ""
+    card = card_of(type(model), cast(Any, model).hparams)
+    convert = f"colorzoo weights convert {card.name if card else 'MODEL'} {name} OUT.safetensors"
+    return f". If the file has the names of the authors' code, run `{convert}`"
+
+
+def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size]) -> str:
+    """Describe the differences between the tensor names of two state dicts, or the first wrong shape."""
+    missing = [key for key in expected if key not in found]
+    unexpected = [key for key in found if key not in expected]
+    if missing or unexpected:
+        counted = {"missing": missing, "unexpected": unexpected}
+        parts = [
+            f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
+            for kind, keys in counted.items()
+            if keys
+        ]
+        near = [(key, get_close_matches(key, unexpected, n=1)) for key in missing[:_SHOWN_KEYS]]
+        pairs = [f"{key} and {match[0]}" for key, match in near if match]
+        return " and ".join(parts) + (f"; similar names: {', '.join(pairs)}" if pairs else "")
     key = next(key for key in expected if found[key] != expected[key])
     return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 

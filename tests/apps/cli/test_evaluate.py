@@ -7,15 +7,15 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
-from colorzoo.evaluation.protocol import load_protocol
-from colorzoo.evaluation.run import Outcome, Plan
+from colorzoo.evaluation import Outcome
 from colorzoo.testing.samples import write_sample_images
-from tiny_model import Refused
+from tiny_model import NAME, Refused, write_tiny_weights
 
 
 @pytest.fixture
@@ -84,16 +84,44 @@ def test_evaluate_tables_say_how_many_images_a_mean_omits(
     assert "does not include exact images" in (report / "results.md").read_text(encoding="utf-8")
 
 
-def test_evaluate_options_set_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    plans: list[Plan] = []
-    monkeypatch.setattr("colorzoo.evaluation.evaluate", lambda plan: plans.append(plan) or Outcome(None))
+def test_evaluate_passes_its_options_to_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def recorded(models: Any, data: Any, protocol: Any, **options: Any) -> Outcome:
+        calls.append({"models": models, "data": data, "protocol": protocol, **options})
+        return Outcome(None)
+
+    monkeypatch.setattr("colorzoo.evaluation.evaluate", recorded)
     given = "--data d -o o --compare a b --protocol zhang2017-hints --interactions 10,3 --metrics cf,psnr"
-    assert main(["evaluate", *given.split(), "--weights", "a=x=y.pt", "--limit", "1"]) == 0
-    (plan,) = plans
-    expected = {"models": ["a", "b"], "compare": ("a", "b"), "weights": {"a": "x=y.pt"}, "limit": 1}
-    expected |= {"interactions": (3, 10), "metrics": ("cf", "psnr")}
-    expected |= {"protocol": load_protocol("zhang2017-hints"), "data": Path("d"), "output": Path("o")}
-    assert {name: getattr(plan, name) for name in expected} == expected
+    assert main(["evaluate", *given.split(), "--limit", "1"]) == 0
+    (call,) = calls
+    expected = {"models": ["a", "b"], "compare": ("a", "b"), "limit": 1, "interactions": (3, 10)}
+    expected |= {
+        "metrics": ["cf", "psnr"],
+        "protocol": "zhang2017-hints",
+        "data": Path("d"),
+        "output": Path("o"),
+    }
+    assert {name: call[name] for name in expected} == expected
+
+
+def test_evaluate_compares_weight_files_of_one_model(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint without the model name requires the model in ``--models``; the cache separates files."""
+    files = [
+        write_tiny_weights(images.parent / name, seed=seed) for seed, name in enumerate(("a.pth", "b.pth"))
+    ]
+    first, second = (f"{NAME}={file}" for file in files)
+    assert main(words(images, "--models", f"{first},{second}", "--compare", first, f"{NAME}=b.pth")) == 0
+    _, *rows, difference, _, _ = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == [f"{NAME}=a.pth", f"{NAME}=b.pth"]
+    assert rows[0].split()[2] != rows[1].split()[2]
+    assert difference.startswith(f"{NAME}=a.pth minus {NAME}=b.pth, PSNR at 0: ")
+    shutil.copy(files[1], files[0])
+    assert main(words(images, "--models", f"{first},{second}")) == 0
+    _, *same, _ = capsys.readouterr().out.splitlines()
+    assert same[0].split()[2:] == same[1].split()[2:] == rows[1].split()[2:]
 
 
 def test_skipped_image_sets_exit_code_1(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,8 +146,6 @@ def test_invalid_options_are_one_line_and_exit_code_2(images: Path, refused: Ref
         ("--interactions", "0,x"),
         ("--protocol", "nobody2020"),
         ("--metrics", "beauty"),
-        ("--weights", "gray"),
-        ("--weights", "gray="),
         ("--threads", "0"),
         ("--device", "abacus"),
     ):

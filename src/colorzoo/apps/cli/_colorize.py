@@ -282,6 +282,7 @@ def _recipe(args: GuidanceOptions) -> Recipe:
         border=border,
         crop=crop,
         finish=finish,
+        label=recipe.label if args.label is None else args.label,
         drawing=_drawing_settings(args, recipe.drawing),
     )
 

@@ -21,13 +21,14 @@ EXAMPLE = """
 colorzoo evaluate --models zhang2017_local_small,gray,truth --data PHOTOS -o REPORT
 colorzoo evaluate --models zhang2017_local_small --data PHOTOS --protocol zhang2017-hints -o REPORT
 colorzoo evaluate --compare zhang2016_small zhang2017_local_small --data PHOTOS -o REPORT
+colorzoo evaluate --models before=a.safetensors,zhang2017_local=b.ckpt --data PHOTOS -o REPORT
 colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
 colorzoo evaluate --models colorzoo2026,zhang2017_local_small --data PHOTOS --vote VOTE
 colorzoo evaluate --vote VOTE --votes votes-1.json votes-2.json
 torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "weights and machine"
+_PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,9 @@ class EvaluateOptions:
     """Options of ``colorzoo evaluate``."""
 
     models: str = option(
-        "", "methods: model names, truth, gray, or NAME=FOLDER with existing results", metavar="A,B"
+        "",
+        "methods: model names, truth, gray, NAME=FILE (weight file) or NAME=FOLDER (existing results)",
+        metavar="A,B",
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
     output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
@@ -68,7 +71,6 @@ class EvaluateOptions:
         metavar="FILE",
         nargs="+",
     )
-    weights: list[str] = option([], "weight file of a model; may be repeated", _MACHINE, metavar="NAME=FILE")
     cache: Path | None = option(
         None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
     )
@@ -86,8 +88,7 @@ def run(args: EvaluateOptions) -> int:
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
-    from colorzoo.engines import choose_device
-    from colorzoo.evaluation import Plan, evaluate, measures, protocol
+    from colorzoo.evaluation import evaluate, measures, protocol
     from colorzoo.evaluation.run import warn
 
     if args.list_all:
@@ -97,8 +98,7 @@ def run(args: EvaluateOptions) -> int:
         return 0
     if args.votes is not None or args.vote is not None:
         return _vote(args)
-    compare = (args.compare[0], args.compare[1]) if args.compare else None
-    models = _names(args.models) or list(compare or ())
+    models = _names(args.models) or args.compare
     if not models or args.data is None or args.output is None:
         raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
     try:
@@ -110,22 +110,19 @@ def run(args: EvaluateOptions) -> int:
             f"({error})"
         ) from error
     outcome = evaluate(
-        Plan(
-            models=models,
-            data=args.data,
-            output=args.output,
-            protocol=protocol.load_protocol(args.protocol),
-            interactions=interactions,
-            metrics=tuple(_names(args.metrics)) or None,
-            weights=_weights(args.weights),
-            compare=compare,
-            pairs=args.pairs,
-            limit=args.limit,
-            cache=args.cache,
-            device=choose_device(args.device),
-            threads=args.threads,
-            resamples=args.resamples,
-        )
+        models,
+        args.data,
+        args.protocol,
+        output=args.output,
+        interactions=interactions,
+        metrics=_names(args.metrics) or None,
+        compare=(args.compare[0], args.compare[1]) if args.compare else None,
+        pairs=args.pairs,
+        limit=args.limit,
+        cache=args.cache,
+        device=args.device,
+        threads=args.threads,
+        resamples=args.resamples,
     )
     if outcome.summary is None:  # another process writes the report
         return 0
@@ -162,7 +159,6 @@ def _vote(args: EvaluateOptions) -> int:
         _names(args.models),
         args.data,
         args.vote,
-        weights=_weights(args.weights),
         limit=args.limit,
         device=choose_device(args.device),
     )
@@ -174,16 +170,6 @@ def _vote(args: EvaluateOptions) -> int:
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def _weights(texts: list[str]) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        name, _, file = text.partition("=")
-        if not (name and file):
-            raise ColorzooError(f"--weights must be NAME=FILE, got {text!r}. See `colorzoo evaluate --help`.")
-        found[name] = file
-    return found
 
 
 def print_scores(outcome: Outcome, folder: Path) -> None:

@@ -204,11 +204,11 @@ def _fetch_metrics() -> int:
 
     failed = False
     for name, found in all_metrics().items():
-        if not found.kind.default_network:
+        if not found.default_network:
             continue
         try:
             named_metric(name)
-            print(f"{name}: {found.kind.default_network} is available")
+            print(f"{name}: {found.default_network} is available")
         except WeightsError as error:
             failed = True
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
