@@ -14,7 +14,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "environment lru_cache precision randomness",
+    "environment precision randomness",
     "errors",
     "card console files settings",
     "registry",

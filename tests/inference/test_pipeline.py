@@ -15,7 +15,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.lru_cache import LRUCache
+from inference.by_hand import Results, color_again
 from inference.recipes import MODELS, SIZE, photo
 from tiny_model import NAME, gray_image, write_tiny_weights
 
@@ -28,12 +28,12 @@ Edit = Callable[..., dict[str, bool]]
 def edit() -> Edit:
     """Return a function that colorizes with one cache and returns whether each stage was cached."""
     colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
-    cache = LRUCache()
+    results: Results = {}
 
     def stages(*points: PointHint, **fields: object) -> dict[str, bool]:
         recipe = Recipe(points=points, **fields)  # type: ignore[arg-type]
         cached: dict[str, bool] = {}
-        for stage in colorizer.colorize(read_image(photo()), recipe, cache=cache).stages:
+        for stage in color_again(colorizer, read_image(photo()), recipe, results).stages:
             cached[stage.name] = cached.get(stage.name, True) and stage.cached
         return cached
 

@@ -178,7 +178,7 @@ class FileColorizer:
             if frames is None:
                 colored = colorize(prepared)
                 record = None if origin is None else with_prediction(origin, colored)
-                colored = replace(colored, extras={})  # frees tensors of the model before the file is written
+                colored = replace(colored, prediction=None)  # frees memory before the file is written
                 write: Write = partial(_write_single, task, colored, first.image, record)
             else:
                 result = _colorize_frames(task, prepared, first, others, frames, origin)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,12 +18,11 @@ from colorzoo.capabilities import (
     RefinesScribbles,
 )
 from colorzoo.errors import GuidanceError
-from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
 from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
-    EditState,
+    States,
     compute_similarity,
     draw_strokes,
     embed_exemplar,
@@ -45,9 +43,11 @@ from colorzoo.inference.steps.areas import (
     plant_seeds,
     points_inside,
     restrict_to_areas,
+    seed_hints,
     strokes_of_areas,
 )
 from colorzoo.inference.steps.points import (
+    Square,
     draw_points,
     enforce_points,
     find_neighbors,
@@ -67,8 +67,7 @@ from colorzoo.inference.steps.reach import (
     limit_extent,
     step_costs,
 )
-from colorzoo.inference.task import ColorizeTask, Colors
-from colorzoo.lru_cache import key_of
+from colorzoo.inference.task import ColorizeTask, Colors, timed
 from colorzoo.prediction import Prediction, RgbPrediction
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -92,7 +91,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
     points = _points(task, recipe.points)
-    prediction = _predict(task, points)
+    prediction = _predict(task, points, _squares(recipe.points))
     if task.is_sketch:
         notes += drawing_of(task).notes
         colors = _drawing_colors(task, prediction)
@@ -115,9 +114,9 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         recipe,
         task.network.name,
         (*notes, *prediction.notes),
-        prediction.extras,
+        prediction,
         _paint_reaches(task) if is_limited_paint else (),
-        task.run.log,
+        task.log,
         task.crop,
         task.alpha,
     )
@@ -139,13 +138,16 @@ def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -
     without = _with_some_points(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
-    return task.run(weaken_points, strong, without, task.part.lightness, extent, strengths=strengths)
+    lightness, key = task.part.lightness, (_reaches(hints), tuple(hint.strength for hint in hints))
+    return task.run(
+        weaken_points, strong, without, lightness, extent, strengths=strengths, key=_hints_key(task, key)
+    )
 
 
 def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
     """Predict colors with some of the points, and enforce the colors of these points."""
     points = _points(task, hints)
-    return _with_points_in_full(task, hints, points, _predict(task, points).to_ab())
+    return _with_points_in_full(task, hints, points, _predict(task, points, _squares(hints)).to_ab())
 
 
 def _with_points_in_full(
@@ -155,7 +157,13 @@ def _with_points_in_full(
     lightness = task.part.lightness
     if points is None:
         return predicted
-    enforced = task.run(enforce_points, predicted, points, task.run(find_neighbors, lightness))
+    enforced = task.run(
+        enforce_points,
+        predicted,
+        points,
+        task.run(find_neighbors, lightness),
+        key=_hints_key(task, _squares(hints)),
+    )
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
         return enforced
@@ -163,7 +171,7 @@ def _with_points_in_full(
     larger = tuple(hint for hint in limited if not is_small(hint))
     # small points are added last, because the network would spread their colors within larger reaches
     rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
-    base = task.run(show_base, _with_some_points(task, rest), lightness)
+    base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
     if small and larger:
         own, rivals = (
@@ -171,7 +179,39 @@ def _with_points_in_full(
             for some in (small, larger)
         )
         extent = keep_nearer(extent, *own, *rivals, own=len(own))
-    return task.run(limit_reach, enforced, base, lightness, points, extent)
+    return task.run(
+        limit_reach, enforced, base, lightness, points, extent, key=_hints_key(task, _reaches(hints))
+    )
+
+
+def _squares(hints: Sequence[PointHint]) -> tuple[Square, ...]:
+    """Return the fields of points that the network uses; keys of predictions contain them."""
+    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
+
+
+def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that determine colors at full strength."""
+    return _squares(hints), tuple(hint.reach for hint in hints)
+
+
+def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
+    """Return the guidance on which a prediction depends, except points and strokes, as a key of results.
+
+    Args:
+        task: Image and guidance.
+        hinted: Whether the prediction uses region colors.
+    """
+    recipe = task.recipe
+    extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
+    divisions = recipe.divisions if isinstance(task.network.model, ProposesRegions) else ()
+    regions = recipe.regions if hinted else ()
+    return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, extra)))
+
+
+def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
+    """Return the guidance on which a prediction depends as a key of results; see `_conditions`."""
+    strokes = (repr(task.recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
+    return points_key, strokes, _conditions(task, hinted=hinted)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
@@ -185,22 +225,25 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     return task.run(
         draw_points,
         lightness,
-        squares=tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints),
+        squares=_squares(hints),
         image_size=task.part.size,
         fits=not task.is_sketch,
+        key=_squares(hints),
     )
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
     parts = _patches_by_reach(task, hints)
+    patches, reaches = PointPatches.of(hints, task.part.size), tuple(hint.reach for hint in hints)
     return task.run(
         limit_extent,
         *(paths_from(task, part) for part in parts),
         *(similarity_to(task, part) for part in parts),
-        patches=PointPatches.of(hints, task.part.size),
-        reaches=tuple(hint.reach for hint in hints),
+        patches=patches,
+        reaches=reaches,
         size=task.part.network_size,
+        key=(patches, reaches),
     )
 
 
@@ -228,7 +271,7 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
     See `find_paths`.
     """
-    return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches)
+    return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches, key=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
@@ -238,8 +281,14 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """
     if not isinstance(task.network.model, ComputesSimilarity):
         return None
-    state = state_of(task)
-    return task.run(compute_similarity, task.part.lightness, state, network=task.network, patches=patches)
+    return task.run(
+        compute_similarity,
+        task.part.lightness,
+        _states(task),
+        network=task.network,
+        patches=patches,
+        key=patches,
+    )
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -257,6 +306,7 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
             _seeded(task, _masks(task, filled)),  # this prediction does not depend on the opacity
             extent_of(task, inside) if inside else None,
             strengths=tuple(hint.strength for hint in inside),
+            key=_hints_key(task, repr((recipe.points, filled, recipe.drawing, recipe.divisions))),
         )
     colors = colors.scaled(recipe.strength)
     locks = _areas(task, "gray", "only", "lock")
@@ -274,7 +324,7 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
 
 def _own_prediction(task: ColorizeTask) -> Prediction:
     """Predict colors without hints; the regions of a drawing have one color each."""
-    own = _predict(task, None, hinted=False)
+    own = _predict(task, None, "own", hinted=False)
     if not task.is_sketch:
         return own
     rgb = _predicted_flats(task, own).over(task.part.network_size).compose(None)
@@ -288,7 +338,9 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size)
+    return task.run(
+        draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size, key=repr(opaque)
+    )
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -309,19 +361,24 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     """Predict colors from area colors; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
-    full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
-    lightness = task.part.lightness
-    seeds = fit_points(plant_seeds(drawn, hints=full, image_size=task.part.size), lightness)
-    ab = _predict(task, seeds).to_ab()
-    return task.run(enforce_points, ab, seeds, task.run(find_neighbors, lightness))
+    lightness, size = task.part.lightness, task.part.size
+    hints = seed_hints(task.recipe.points, drawn, size)
+    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=size), lightness)
+    key = repr([each.area for each in drawn]), _squares(hints)
+    ab = _predict(task, seeds, key).to_ab()
+    neighbors = task.run(find_neighbors, lightness)
+    return task.run(enforce_points, ab, seeds, neighbors, key=_hints_key(task, key))
 
 
-def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) -> Prediction:
+def _predict(
+    task: ColorizeTask, points: Points | None, points_key: Hashable, *, hinted: bool = True
+) -> Prediction:
     """Run the model with points, strokes and object areas.
 
     Args:
         task: Image and guidance.
         points: Points at the size of the network input.
+        points_key: Key of the points in the results of stages.
         hinted: Whether to use strokes and region colors.
     """
     network, accepts = task.network, task.network.model.accepts
@@ -329,33 +386,33 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
     strokes = _strokes(task) if hinted and "scribbles" in accepts else None
     if "points" not in accepts:
         points = None
-    image, state = network_input(task), state_of(task, guidance, points)
-    prediction = task.run(run_network, image, guidance, points, strokes, state, network=network)
+    if points is None:
+        points_key = None
+    states = _states(task, (points_key, _conditions(task, hinted=hinted)))
+    image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
+    guidance = replace(guidance, points=points, scribbles=strokes)
+    prediction = task.run(run_network, image, guidance, states, network=network, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
     drawn = _drawn(task, objects)
-    guidance = boxes_of_areas(guidance, drawn)
-    state = state_of(task, guidance, points)
-    boxed = task.run(run_network, image, guidance, points, strokes, state, network=network)
+    guidance, states = boxes_of_areas(guidance, drawn), _states(task, (key, "boxes"))
+    boxed = task.run(run_network, image, guidance, states, network=network, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
 
 
-def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:
-    """Return the cached model state for an image, which speeds up the next edit.
+def _states(task: ColorizeTask, key: Hashable = None) -> States:
+    """Return the results for an image that the model reuses after an edit.
 
-    For a model that refines scribbles, the state also depends on the network input, the guidance and the
-    points.
+    For a model that refines scribbles, the results also depend on the guidance except scribbles.
 
     Args:
-        task: Image, guidance and cache.
-        guidance: Guidance except points; used only for models that refine scribbles.
-        points: Points at the size of the network input; used only for models that refine scribbles.
+        task: Image and guidance.
+        key: Key of the guidance except scribbles; used only for models that refine scribbles.
     """
-    unchanged: tuple[object, ...] = ()
-    if isinstance(task.network.model, RefinesScribbles):
-        unchanged = (network_input(task), guidance, points)
-    key = key_of("edit state", task.network, unchanged)
-    return task.run.cache.get(key, lambda: EditState(key))
+    name = "states", task.image_key, key if isinstance(task.network.model, RefinesScribbles) else None
+    states: States = task.results.get(name, {})
+    task.results[name] = states  # also after a hit, because their size grows
+    return states
 
 
 def network_input(task: ColorizeTask) -> Tensor:
@@ -379,7 +436,7 @@ def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
     from colorzoo.inference.steps.drawing import fill_points
 
     flats = _predicted_flats(task, prediction)
-    flats = task.run.uncached(fill_points, flats, task.recipe.points, task.part.size)
+    flats = timed(task.log, fill_points, flats, task.recipe.points, task.part.size)
     lab = flats.at_network_size(task.part.network_size)
     return Colors(lab[:, 1:], lab[:, :1], flats)
 
@@ -391,7 +448,8 @@ def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
     """
     from colorzoo.inference.steps.drawing import region_votes
 
-    prediction = _predict(task, _points(task, task.recipe.points))
+    hints = task.recipe.points
+    prediction = _predict(task, _points(task, hints), _squares(hints))
     return prediction, region_votes(prediction, drawing_of(task), network_input(task))
 
 
@@ -413,7 +471,7 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
         with task.network.session():
             colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
     else:
-        colors = task.run.uncached(mean_colors, prediction.rgb, drawing, sketch)
+        colors = timed(task.log, mean_colors, prediction.rgb, drawing, sketch)
     shading = soft_shading(prediction.rgb, drawing, sketch) if settings.shading else None
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
@@ -468,9 +526,8 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
         if not lacks_classes(model, recipe):
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
-            files = tuple(digest_or_empty(Path(name)) for name in recipe.classes.label_files)
-            settings = {"network": task.network, "recipe": only, "files": files}
-            yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings)
+            settings = {"network": task.network, "recipe": only}
+            yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings, key=repr(kept))
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
             yield "regions", proposed_regions(task)
@@ -499,15 +556,17 @@ def divided_regions(task: ColorizeTask) -> Regions:
         return proposed
     from colorzoo.inference.steps.regions import edit_regions
 
-    sketch = network_input(task)
-    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=task.part.size)
+    sketch, size = network_input(task), task.part.size
+    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size, key=divisions)
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:
     """Return the edited regions, filled with the colors of the recipe."""
     from colorzoo.inference.steps.regions import color_regions
 
-    return task.run(color_regions, divided_regions(task), colors=task.recipe.regions)
+    colors = task.recipe.regions
+    key = task.recipe.divisions, repr(colors)
+    return task.run(color_regions, divided_regions(task), colors=colors, key=key)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from colorzoo.inference.full_size import (
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import Colors, Part, StageRun
+from colorzoo.prediction import Prediction
 
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
@@ -39,7 +39,8 @@ class ColorizedImage:
         recipe: Applied recipe, with coordinates in pixels of the part.
         model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
-        extras: Additional output maps of the model by name, such as ``"logits"``.
+        prediction: Output of the model, such as the logits of the color distribution; None if it was removed
+            to free memory.
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change, or None for an unlimited stroke. Empty if all strokes are unlimited.
         stages: Records of the processing stages; `levels` appends a record.
@@ -53,7 +54,7 @@ class ColorizedImage:
     recipe: Recipe = field(default_factory=Recipe)
     model: str = ""
     notes: tuple[str, ...] = ()
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    prediction: Prediction | None = None
     reaches: tuple[Tensor | None, ...] = ()
     stages: list[StageRun] = field(default_factory=list)
     crop: Crop | None = None

@@ -1,9 +1,9 @@
-"""Input of the inference pipeline (`ColorizeTask`) and stage cache (`StageRunner`)."""
+"""Input of the inference pipeline (`ColorizeTask`), and records of its stages."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,6 @@ from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.points import CORRECTIONS
-from colorzoo.lru_cache import LRUCache, key_of
 
 if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing, FlatColors
@@ -48,61 +47,20 @@ class StageRun:
     cached: bool = False
 
 
-class StageRunner:
-    """Runner that caches the results of processing stages.
-
-    A stage is a pure function. A second call with equal inputs returns the cached result.
-
-    Examples:
-        >>> run = StageRunner()
-        >>> run(max, 3, 5), run(max, 3, 5), [each.cached for each in run.log]
-        (5, 5, [False, True])
-
-    Attributes:
-        cache: Results of earlier stages. With one cache for all edits of an image, an edit runs only the
-            stages with changed inputs.
-        log: Record of each call, in order.
+def timed(log: list[StageRun], stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
+    """Run a stage and append its record to a log.
 
     Args:
-        cache: Results of earlier stages; None creates an empty cache.
+        log: Records of the stages that ran before.
+        stage: Function to run.
+        *inputs: Positional arguments of the function.
+        about: Description of the input for the record.
+        **settings: Keyword arguments of the function.
     """
-
-    def __init__(self, cache: LRUCache | None = None) -> None:
-        self.cache = LRUCache() if cache is None else cache
-        self.log: list[StageRun] = []
-
-    def __call__(self, stage: Callable[..., T], *inputs: Any, **settings: Any) -> T:
-        """Run a stage, or return the cached result for equal inputs and settings."""
-        seconds: float | None = None
-
-        def compute() -> T:
-            nonlocal seconds
-            started = time.perf_counter()
-            result = stage(*inputs, **settings)
-            seconds = time.perf_counter() - started
-            return result
-
-        key = key_of(stage.__module__, stage.__qualname__, inputs, *settings.items())
-        result = self.cache.get(key, compute)
-        name = stage.__name__.replace("_", " ")
-        self.log.append(StageRun(name, seconds=seconds or 0.0, cached=seconds is None))
-        return result
-
-    def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
-        """Run a stage without caching its result.
-
-        Use this method for full-size inputs, because hashing them would take longer than the stage.
-
-        Args:
-            stage: Function to run.
-            *inputs: Positional arguments of the function.
-            about: Description of the input for the record in `log`.
-            **settings: Keyword arguments of the function.
-        """
-        started = time.perf_counter()
-        result = stage(*inputs, **settings)
-        self.log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
-        return result
+    started = time.perf_counter()
+    result = stage(*inputs, **settings)
+    log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
+    return result
 
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
@@ -182,7 +140,10 @@ class ColorizeTask:
         notes: Notes for the user about the guidance.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
         alpha: Alpha channel ``(H, W)`` of the whole image; None for an opaque image.
-        run: Runner of the stages.
+        log: Record of each stage, in order.
+        results: Results of stages by key; see `run`. The drawing pad uses one cache for all its tasks, so
+            that an edit runs only the stages with changed inputs.
+        image_key: Model, image and reference of the task in ``results``.
     """
 
     network: NetworkRunner
@@ -193,7 +154,28 @@ class ColorizeTask:
     notes: tuple[str, ...] = ()
     crop: Crop | None = None
     alpha: AlphaArray | None = None
-    run: StageRunner = field(default_factory=StageRunner)
+    log: list[StageRun] = field(default_factory=list)
+    results: MutableMapping[Hashable, Any] = field(default_factory=dict)
+    image_key: Hashable = None
+
+    def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = (), **settings: Any) -> T:
+        """Run a stage, or return its result for the same `image_key` and key.
+
+        Args:
+            stage: Function to run.
+            *inputs: Positional arguments of the function.
+            key: Parts of the recipe on which the inputs and settings depend.
+            **settings: Keyword arguments of the function.
+        """
+        key = stage.__name__, self.image_key, key
+        try:
+            result: T = self.results[key]
+        except KeyError:
+            result = timed(self.log, stage, *inputs, **settings)
+        else:
+            self.log.append(StageRun(stage.__name__.replace("_", " "), cached=True))
+        self.results[key] = result  # also after a hit, because the size of some results grows
+        return result
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -216,7 +198,6 @@ def prepare_image(
     strength: float | None = None,
     reference: Exemplar | None = None,
     border: BorderSetting | None = None,
-    run: StageRunner,
 ) -> ColorizeTask:
     """Detect the border of a scan, inpaint marked damage, and return the task to run.
 
@@ -231,7 +212,6 @@ def prepare_image(
         strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
         border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
-        run: Runner of the stages.
 
     Raises:
         GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
@@ -247,20 +227,21 @@ def prepare_image(
         image = whole
     if setting not in BORDER_NAMES:
         setting = read_border(setting, "border")
-    inside = run.uncached(select_part, image, setting)
+    log: list[StageRun] = []
+    inside = timed(log, select_part, image, setting)
     if recipe.healing:  # healing does not change the border
         from colorzoo.inference.steps.healing import heal  # few images need it
 
         about = f"{len(recipe.healing)} strokes"
-        levels = run.uncached(heal, image.levels, recipe.healing, about=about)
+        levels = timed(log, heal, image.levels, recipe.healing, about=about)
         image = replace(image, levels=levels)
     about = f"{image.size[0]} x {image.size[1]} pixels"
-    part = run.uncached(preprocess, image, inside, size, about=about)
+    part = timed(log, preprocess, image, inside, size, about=about)
     if network.model.input_kind == "sketch":
         from colorzoo.inference.steps.drawing import read_drawing
 
         gap = (recipe.drawing or DrawingSettings()).gap
-        found = run.uncached(read_drawing, image.levels, gap, recipe.divisions, about=about)
+        found = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
         part = replace(part, drawing=found)
     source, known = image.metadata.source, recipe.sha256
     if known is not None and source is not None and digest_of(source) != known.lower():
@@ -277,8 +258,8 @@ def prepare_image(
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
     else:
         recipe.check_inside(*image.size)
-    task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
-    return replace(task, notes=notes, crop=recipe.crop, alpha=image.alpha)
+    task = prepare_part(network, part, guidance, strength=strength, reference=reference)
+    return replace(task, notes=notes, crop=recipe.crop, alpha=image.alpha, log=log)
 
 
 def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
@@ -302,7 +283,6 @@ def prepare_part(
     *,
     strength: float | None = None,
     reference: Exemplar | None = None,
-    run: StageRunner,
 ) -> ColorizeTask:
     """Return the task for a preprocessed part of an image and its guidance.
 
@@ -313,7 +293,6 @@ def prepare_part(
             by `crop_recipe`; or guidance tensors of any size.
         strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
-        run: Runner of the stages.
 
     Raises:
         GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
@@ -330,7 +309,7 @@ def prepare_part(
     width, height = part.size
     # healing is already applied, and the crop is applied to the result
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-    return ColorizeTask(network, part, sized, tensors, reference, run=run)
+    return ColorizeTask(network, part, sized, tensors, reference)
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:

@@ -39,7 +39,6 @@ from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
-from colorzoo.inference.task import StageRunner
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
@@ -165,7 +164,12 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return the segmenter features of a lightness map from the cache or the network."""
-    return StageRunner(request.cache)(segmenter_features, lightness)
+    key = "segmenter features", request.image_key
+    try:
+        features: SegmenterFeatures = request.cache[key]
+    except KeyError:
+        features = request.cache[key] = segmenter_features(lightness)
+    return features
 
 
 def select_in_outline(
