@@ -24,7 +24,7 @@ from colorzoo.inference.steps.reach import (
     on_grid,
     step_costs,
 )
-from colorzoo.inference.task import ColorizeTask, Part
+from colorzoo.inference.task import ColorizeTask
 
 Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` to the similarity of all cells to the masked cells."""
@@ -33,7 +33,7 @@ Likeness = Callable[[Tensor], Tensor]
 def task_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> ColorizeTask:  # noqa: B008
     """Return the task for a lightness ``(1, 1, h, w)`` and a recipe in pixels of the lightness."""
     size = recipe.width or int(lightness.shape[3]), recipe.height or int(lightness.shape[2])
-    return colorizer.prepare_part(Part(lightness, size), recipe)
+    return colorizer.prepare_lightness(lightness, size, recipe)
 
 
 Results = MutableMapping[Hashable, Any]

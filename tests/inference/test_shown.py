@@ -41,8 +41,8 @@ class Warm(Flood):
 def colored(document: dict[str, Any]) -> Tensor:
     """Return ab ``(N, 2)`` of sampled pixels, before gamut clipping."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    assert shown.part.full is not None
-    ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.part.full))], dim=1)
+    assert shown.task.full is not None
+    ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.task.full))], dim=1)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 

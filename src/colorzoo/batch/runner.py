@@ -281,7 +281,9 @@ def _write_single(
         save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
     written = _save(save, task, source, origin)
     notes = (*image.notes, *colored.notes, *written)
-    return replace(task.result("colored", *notes), model=colored.model, stages=tuple(colored.stages))
+    return replace(
+        task.result("colored", *notes), model=colored.task.network.name, stages=tuple(colored.task.log)
+    )
 
 
 def _colorize_frames(

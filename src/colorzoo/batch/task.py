@@ -476,6 +476,6 @@ def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImagePr
         origin: Provenance record.
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
-    surroundings, uncertainty = colored.part.surroundings, mean_uncertainty(colored)
+    surroundings, uncertainty = colored.task.surroundings, mean_uncertainty(colored)
     border = "" if surroundings is None else str(surroundings.inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -41,9 +41,8 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
     ColorizeTask,
     GuidanceLike,
-    Part,
     prepare_image,
-    prepare_part,
+    prepare_lightness,
     read_guidance,
     recipe_folder,
 )
@@ -229,12 +228,14 @@ class Colorizer:
             border=border,
         )
 
-    def prepare_part(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> ColorizeTask:
-        """Return the pipeline task for a preprocessed part of an image and its guidance.
+    def prepare_lightness(
+        self, lightness: Tensor, size: tuple[int, int], recipe: Recipe, reference: Exemplar | None = None
+    ) -> ColorizeTask:
+        """Return the pipeline task for the lightness of an image and its guidance.
 
-        See `colorzoo.inference.task.prepare_part` for the parameters.
+        See `colorzoo.inference.task.prepare_lightness` for the parameters.
         """
-        return prepare_part(self._network, part, recipe, reference=reference)
+        return prepare_lightness(self._network, lightness, size, recipe, reference=reference)
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -308,8 +309,8 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        part = Part(lightness, (lightness.shape[3], lightness.shape[2]))
-        image = network_input(ColorizeTask(self._network, part))
+        size = lightness.shape[3], lightness.shape[2]
+        image = network_input(ColorizeTask(self._network, lightness, size))
         return self._network.predict(image, guidance, {} if states is None else states)
 
     @cached_property

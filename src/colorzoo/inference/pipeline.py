@@ -86,7 +86,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         GuidanceError: The recipe is invalid for this image or model.
         ColorzooError: The prediction is not finite.
     """
-    recipe, lightness = task.recipe, task.part.lightness
+    recipe, lightness = task.recipe, task.lightness
     notes = [*task.notes, *_ignored_kinds(task)]
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
@@ -102,24 +102,14 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     # guidance disables page detection
-    if not (task.kinds or recipe.areas or task.is_sketch or task.part.is_frame):
+    if not (task.kinds or recipe.areas or task.is_sketch or task.is_frame):
         from colorzoo.inference.steps.pages import is_page
 
         if task.run(is_page, lightness):
             colors, notes = colors.scaled(0), [*notes, NOTHING_TO_COLOR]
     is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
-    return ColorizedImage(
-        colors,
-        task.part,
-        recipe,
-        task.network.name,
-        (*notes, *prediction.notes),
-        prediction,
-        _paint_reaches(task) if is_limited_paint else (),
-        task.log,
-        task.crop,
-        task.alpha,
-    )
+    reaches = _paint_reaches(task) if is_limited_paint else ()
+    return ColorizedImage(colors, replace(task, results={}), (*notes, *prediction.notes), prediction, reaches)
 
 
 def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
@@ -138,7 +128,7 @@ def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -
     without = _with_some_points(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
-    lightness, key = task.part.lightness, (_reaches(hints), tuple(hint.strength for hint in hints))
+    lightness, key = task.lightness, (_reaches(hints), tuple(hint.strength for hint in hints))
     return task.run(
         weaken_points, strong, without, lightness, extent, strengths=strengths, key=_hints_key(task, key)
     )
@@ -154,7 +144,7 @@ def _with_points_in_full(
     task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
 ) -> Tensor:
     """Return a prediction with the colors of points at full strength within their reach."""
-    lightness = task.part.lightness
+    lightness = task.lightness
     if points is None:
         return predicted
     enforced = task.run(
@@ -216,9 +206,9 @@ def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True)
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     """Rasterize points at the size of the network input; return None without points."""
-    lightness, dense = task.part.lightness, task.tensors.points
+    lightness, dense = task.lightness, task.tensors.points
     if dense is not None:
-        resized = resize_points(dense, size=task.part.network_size)
+        resized = resize_points(dense, size=task.network_size)
         return resized if task.is_sketch else fit_points(resized, lightness)
     if not hints:
         return None
@@ -226,7 +216,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         draw_points,
         lightness,
         squares=_squares(hints),
-        image_size=task.part.size,
+        image_size=task.size,
         fits=not task.is_sketch,
         key=_squares(hints),
     )
@@ -235,14 +225,14 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
     parts = _patches_by_reach(task, hints)
-    patches, reaches = PointPatches.of(hints, task.part.size), tuple(hint.reach for hint in hints)
+    patches, reaches = PointPatches.of(hints, task.size), tuple(hint.reach for hint in hints)
     return task.run(
         limit_extent,
         *(paths_from(task, part) for part in parts),
         *(similarity_to(task, part) for part in parts),
         patches=patches,
         reaches=reaches,
-        size=task.part.network_size,
+        size=task.network_size,
         key=(patches, reaches),
     )
 
@@ -251,7 +241,7 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
     """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
     from colorzoo.inference.overlays import points_along
 
-    width, height = task.part.size
+    width, height = task.size
 
     def reach(stroke: PaintStroke) -> Tensor:
         points = points_along(stroke)
@@ -263,7 +253,7 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
 
 def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[PointPatches]:
     groups = by_reach([hint.reach for hint in hints]).values()
-    return [PointPatches.of([hints[number] for number in group], task.part.size) for group in groups]
+    return [PointPatches.of([hints[number] for number in group], task.size) for group in groups]
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
@@ -271,7 +261,7 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
     See `find_paths`.
     """
-    return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches, key=patches)
+    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches, key=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
@@ -283,7 +273,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
         return None
     return task.run(
         compute_similarity,
-        task.part.lightness,
+        task.lightness,
         _states(task),
         network=task.network,
         patches=patches,
@@ -301,7 +291,7 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
         colors = task.run(
             fill_areas,
             colors,
-            task.part.lightness,
+            task.lightness,
             drawn,
             _seeded(task, _masks(task, filled)),  # this prediction does not depend on the opacity
             extent_of(task, inside) if inside else None,
@@ -327,7 +317,7 @@ def _own_prediction(task: ColorizeTask) -> Prediction:
     own = _predict(task, None, "own", hinted=False)
     if not task.is_sketch:
         return own
-    rgb = _predicted_flats(task, own).over(task.part.network_size).compose(None)
+    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
     return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 
@@ -338,9 +328,7 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(
-        draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size, key=repr(opaque)
-    )
+    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size, key=repr(opaque))
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -353,7 +341,7 @@ def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[Poi
     """Return the points inside colored areas; their colors override the colors of the areas."""
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
-        for hint in points_inside(task.recipe.points, drawn, task.part.size)
+        for hint in points_inside(task.recipe.points, drawn, task.size)
     ]
 
 
@@ -361,7 +349,7 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     """Predict colors from area colors; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
-    lightness, size = task.part.lightness, task.part.size
+    lightness, size = task.lightness, task.size
     hints = seed_hints(task.recipe.points, drawn, size)
     seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=size), lightness)
     key = repr([each.area for each in drawn]), _squares(hints)
@@ -418,17 +406,17 @@ def _states(task: ColorizeTask, key: Hashable = None) -> States:
 def network_input(task: ColorizeTask) -> Tensor:
     """Return the network input: the lightness, or the line drawing for sketch models."""
     if not task.is_sketch:
-        return task.part.lightness
-    return drawing_of(task).sketch(task.part.network_size)
+        return task.lightness
+    return drawing_of(task).sketch(task.network_size)
 
 
 def drawing_of(task: ColorizeTask) -> Drawing:
     """Return the lines and regions of the drawing in a task."""
-    if task.part.drawing is not None:
-        return task.part.drawing
+    if task.drawing is not None:
+        return task.drawing
     from colorzoo.inference.steps.drawing import read_drawing
 
-    return read_drawing(task.part.lightness[0, 0].mul(2.55).round().byte().numpy())
+    return read_drawing(task.lightness[0, 0].mul(2.55).round().byte().numpy())
 
 
 def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
@@ -436,8 +424,8 @@ def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
     from colorzoo.inference.steps.drawing import fill_points
 
     flats = _predicted_flats(task, prediction)
-    flats = timed(task.log, fill_points, flats, task.recipe.points, task.part.size)
-    lab = flats.at_network_size(task.part.network_size)
+    flats = timed(task.log, fill_points, flats, task.recipe.points, task.size)
+    lab = flats.at_network_size(task.network_size)
     return Colors(lab[:, 1:], lab[:, :1], flats)
 
 
@@ -481,9 +469,9 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
-        strokes = draw_strokes(task.part.lightness, strokes=task.recipe.scribbles, image_size=task.part.size)
+        strokes = draw_strokes(task.lightness, strokes=task.recipe.scribbles, image_size=task.size)
     elif dense is not None:
-        strokes = resize_maps(Guidance(scribbles=dense), size=task.part.network_size).scribbles
+        strokes = resize_maps(Guidance(scribbles=dense), size=task.network_size).scribbles
     if not objects:
         return strokes
     return strokes_of_areas(strokes, _drawn(task, objects))
@@ -499,12 +487,12 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
         boxes = boxes or ()  # an empty tuple disables object detection
     added = dict(_added_guidance(task, hinted=hinted))
     if tensors.kinds():
-        tensors = resize_maps(tensors, size=task.part.network_size)
+        tensors = resize_maps(tensors, size=task.network_size)
     if boxes is not None:
-        added["boxes"] = boxes_of(boxes, *task.part.size)
+        added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and isinstance(model, FindsBoxes):
-        added["boxes"] = task.run(find_objects, task.part.lightness, network=task.network)
+        added["boxes"] = task.run(find_objects, task.lightness, network=task.network)
     return replace(tensors, **added)
 
 
@@ -527,7 +515,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
             settings = {"network": task.network, "recipe": only}
-            yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings, key=repr(kept))
+            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings, key=repr(kept))
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
             yield "regions", proposed_regions(task)
@@ -556,7 +544,7 @@ def divided_regions(task: ColorizeTask) -> Regions:
         return proposed
     from colorzoo.inference.steps.regions import edit_regions
 
-    sketch, size = network_input(task), task.part.size
+    sketch, size = network_input(task), task.size
     return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size, key=divisions)
 
 

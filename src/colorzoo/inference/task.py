@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
-from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
@@ -66,37 +66,6 @@ def timed(log: list[StageRun], stage: Callable[..., T], *inputs: Any, about: str
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Part of an image to colorize, such as a scan without its border.
-
-    The border of a scan is, for example, a print margin or mount.
-
-    Attributes:
-        lightness: Lightness ``(1, 1, h, w)`` at the size of the network input.
-        size: Width and height of the part at full size in pixels.
-        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
-            its lightness to `ColorizedImage.over`.
-        surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the part is a video frame. Video frames are colorized even if they are blank or
-            contain only text.
-        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
-            input.
-    """
-
-    lightness: Tensor
-    size: tuple[int, int]
-    full: FullLightness | Tensor | None = None
-    surroundings: Surroundings | None = None
-    is_frame: bool = False
-    drawing: Drawing | None = None
-
-    @property
-    def network_size(self) -> tuple[int, int]:
-        """Height and width of the network input."""
-        return int(self.lightness.shape[2]), int(self.lightness.shape[3])
-
-
 @dataclass(frozen=True)
 class Colors:
     """Colors of an image at the size of the network input.
@@ -133,13 +102,24 @@ class ColorizeTask:
 
     Attributes:
         network: Runner of the model.
-        part: Part of the image to colorize.
+        lightness: Lightness ``(1, 1, h, w)`` at the size of the network input. If the image is a scan with a
+            border (print margin or mount), this attribute and the following attributes describe the part
+            inside the border.
+        size: Width and height at full size in pixels.
         recipe: Points, areas, paint and settings, in pixels of the part.
         tensors: Guidance as tensors; maps can have any size.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
-        alpha: Alpha channel ``(H, W)`` of the whole image; None for an opaque image.
+        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
+            for an opaque image.
+        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
+            its lightness to `ColorizedImage.over`.
+        surroundings: Whole image that contains the part; None if the part is the whole image.
+        is_frame: Whether the image is a video frame. Video frames are colorized even if they are blank or
+            contain only text.
+        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
+            input.
         log: Record of each stage, in order.
         results: Results of stages by key; see `run`. The drawing pad uses one cache for all its tasks, so
             that an edit runs only the stages with changed inputs.
@@ -147,13 +127,18 @@ class ColorizeTask:
     """
 
     network: NetworkRunner
-    part: Part
+    lightness: Tensor
+    size: tuple[int, int]
     recipe: Recipe = field(default_factory=Recipe)
     tensors: Guidance = field(default_factory=Guidance)
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
     crop: Crop | None = None
     alpha: AlphaArray | None = None
+    full: FullLightness | Tensor | None = None
+    surroundings: Surroundings | None = None
+    is_frame: bool = False
+    drawing: Drawing | None = None
     log: list[StageRun] = field(default_factory=list)
     results: MutableMapping[Hashable, Any] = field(default_factory=dict)
     image_key: Hashable = None
@@ -176,6 +161,11 @@ class ColorizeTask:
             self.log.append(StageRun(stage.__name__.replace("_", " "), cached=True))
         self.results[key] = result  # also after a hit, because the size of some results grows
         return result
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """Height and width of the network input."""
+        return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -236,13 +226,15 @@ def prepare_image(
         levels = timed(log, heal, image.levels, recipe.healing, about=about)
         image = replace(image, levels=levels)
     about = f"{image.size[0]} x {image.size[1]} pixels"
-    part = timed(log, preprocess, image, inside, size, about=about)
+    full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
+    height, width = full.shape
+    lightness = timed(log, preprocess, full, size, about=about)
+    drawing = None
     if network.model.input_kind == "sketch":
         from colorzoo.inference.steps.drawing import read_drawing
 
         gap = (recipe.drawing or DrawingSettings()).gap
-        found = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
-        part = replace(part, drawing=found)
+        drawing = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
     source, known = image.metadata.source, recipe.sha256
     if known is not None and source is not None and digest_of(source) != known.lower():
         notes = ("the recipe was made for another image file", *notes)
@@ -258,37 +250,46 @@ def prepare_image(
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
     else:
         recipe.check_inside(*image.size)
-    task = prepare_part(network, part, guidance, strength=strength, reference=reference)
-    return replace(task, notes=notes, crop=recipe.crop, alpha=image.alpha, log=log)
+    task = prepare_lightness(
+        network, lightness, (width, height), guidance, strength=strength, reference=reference
+    )
+    return replace(
+        task,
+        notes=notes,
+        crop=recipe.crop,
+        alpha=image.alpha,
+        full=full,
+        surroundings=None if inside is None else Surroundings(FullLightness(image.levels), inside),
+        drawing=drawing,
+        log=log,
+    )
 
 
-def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
-    """Compute the lightness at the size of the network input and return a `Part`.
+def preprocess(full: FullLightness, size: int) -> Tensor:
+    """Return the lightness ``(1, 1, h, w)`` at the size of the network input.
 
     Args:
-        image: Image to colorize.
-        inside: Rectangle of the part; None for the whole image.
+        full: Lightness at full size.
         size: Shorter side of the network input in pixels.
     """
-    full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
-    around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
-    height, width = full.shape
-    return Part(full.shrunk(working_size(height, width, size)), (width, height), full, around)
+    return full.shrunk(working_size(*full.shape, size))
 
 
-def prepare_part(
+def prepare_lightness(
     network: NetworkRunner,
-    part: Part,
+    lightness: Tensor,
+    size: tuple[int, int],
     guidance: Guidance | Recipe,
     *,
     strength: float | None = None,
     reference: Exemplar | None = None,
 ) -> ColorizeTask:
-    """Return the task for a preprocessed part of an image and its guidance.
+    """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
 
     Args:
         network: Runner of the model.
-        part: Preprocessed part, see `preprocess`.
+        lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
+        size: Width and height at full size in pixels.
         guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or converted
             by `crop_recipe`; or guidance tensors of any size.
         strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
@@ -299,17 +300,17 @@ def prepare_part(
     """
     recipe, tensors = guidance, Guidance()
     if isinstance(recipe, Guidance):
-        hints = _sparse_hints(recipe.points, *part.size)
+        hints = _sparse_hints(recipe.points, *size)
         tensors = replace(recipe, points=None) if hints else recipe
         recipe = Recipe(points=hints)
     if strength is None:
         strength = recipe.strength
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
-    width, height = part.size
+    width, height = size
     # healing is already applied, and the crop is applied to the result
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-    return ColorizeTask(network, part, sized, tensors, reference)
+    return ColorizeTask(network, lightness, size, sized, tensors, reference)
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:

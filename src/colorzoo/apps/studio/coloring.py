@@ -21,7 +21,7 @@ from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask, Part
+from colorzoo.inference.task import ColorizeTask
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
@@ -72,8 +72,10 @@ class PadRequest:
             GuidanceError: The recipe does not match the photo.
         """
         drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
-        part = Part(self.lightness(), self.opened.size, drawing=drawing)
-        return self.cached(self.colorizer.prepare_part(part, self.recipe, self.reference))
+        task = self.colorizer.prepare_lightness(
+            self.lightness(), self.opened.size, self.recipe, self.reference
+        )
+        return self.cached(replace(task, drawing=drawing))
 
     def quick_task(self, size: int) -> ColorizeTask:
         """Return the task for a fast preview, which does not require decoding the file.
@@ -81,8 +83,9 @@ class PadRequest:
         Args:
             size: Shorter side of the network input in pixels.
         """
-        part = Part(self.opened.approximate_lightness(size), self.opened.size)
-        return self.cached(self.colorizer.prepare_part(part, self.recipe, self.reference), "approximate")
+        lightness = self.opened.approximate_lightness(size)
+        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.reference)
+        return self.cached(task, "approximate")
 
     def cached(self, task: ColorizeTask, kind: str = "") -> ColorizeTask:
         """Return a copy of a task of this photo that uses the cache of the drawing pads.
@@ -91,7 +94,7 @@ class PadRequest:
             task: Task of this photo and model.
             kind: Difference of the network input from the network input of `task`.
         """
-        key = self.image_key, task.part.network_size, kind
+        key = self.image_key, task.network_size, kind
         return replace(task, results=self.cache, image_key=key)
 
     @property

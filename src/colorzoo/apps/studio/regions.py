@@ -227,8 +227,8 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
     )
     predicted, ab = result.predicted_lightness, result.ab.clone()
     shown, shape = lightness if predicted is None else predicted, lightness.shape[2:]
-    recipe = replace(result.recipe, paint=())  # paint also covers locked colors
-    for overlay in overlays_of(recipe, result.part.size, shape, result.colors.locked):
+    recipe = replace(result.task.recipe, paint=())  # paint also covers locked colors
+    for overlay in overlays_of(recipe, result.task.size, shape, result.colors.locked):
         overlay.add_to(ab, shown[0, 0], 0)
     lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
     if (window := request.opened.window) is not None:
