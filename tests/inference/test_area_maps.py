@@ -25,7 +25,6 @@ from colorzoo.inference.steps.areas import (
     locked_share,
 )
 from colorzoo.inference.steps.regions import filled_regions
-from colorzoo.inference.task import preprocess
 from colorzoo.prediction import AbPrediction
 from inference.by_hand import Results, color_again
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -110,7 +109,7 @@ def test_gray_lock_and_only_areas_limit_changes_for_every_model(model: type[Floo
 def test_lock_area_with_kept_colors_is_unchanged_by_added_hints_and_areas(colorizer: Colorizer) -> None:
     image, lock = read_image(two_walls(1)), area("lock")
     first = colorizer.colorize(image, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas(preprocess(image, None, colorizer.size).lightness, areas=[lock], image_size=image.size)
+    drawn = draw_areas(colorizer.prepare(image, Recipe()).lightness, areas=[lock], image_size=image.size)
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
