@@ -89,13 +89,13 @@ def write_photo(size: tuple[int, int], folder: Path) -> Path:
 def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
     """Return each stage of colorizing a file as a call, with the results of the previous stages."""
     image = read_image(source)
-    small = preprocess(image, None, colorizer.size).lightness
+    small = preprocess(FullLightness(image.levels), colorizer.size)
     ab = colorizer.predict(small, Guidance()).to_ab()[0]
     levels = join(FullLightness(image.levels), ab, depth=8)
     target = source.with_suffix(".out.jpg")
     calls: tuple[Callable[[], object], ...] = (
         partial(read_image, source),
-        partial(preprocess, image, None, colorizer.size),
+        partial(preprocess, FullLightness(image.levels), colorizer.size),
         partial(colorizer.predict, small, Guidance()),
         partial(join, FullLightness(image.levels), ab, depth=8),
         partial(write_image, target, levels, image, overwrite=True),
@@ -114,13 +114,13 @@ def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row
 def against_simple_code(colorizer: Colorizer, source: Path) -> Row:
     """Time all stages except the network, and compare the pixels."""
     ab = colorizer.predict(
-        preprocess(read_image(source), None, colorizer.size).lightness, Guidance()
+        preprocess(FullLightness(read_image(source).levels), colorizer.size), Guidance()
     ).to_ab()[0]
 
     def ours() -> NDArray[Any]:
         image = read_image(source)
         chroma_note(image)
-        preprocess(image, None, colorizer.size)
+        preprocess(FullLightness(image.levels), colorizer.size)
         levels = join(FullLightness(image.levels), ab, depth=8)
         write_image(source.with_suffix(".ours.jpg"), levels, image, overwrite=True)
         return levels

@@ -128,7 +128,7 @@ def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]
     """Return the regions in the order in which the model proposes them."""
     flats = automatic.colors.flats
     assert flats is not None
-    sketch = flats.drawing.sketch(automatic.part.network_size)
+    sketch = flats.drawing.sketch(automatic.task.network_size)
     with torch.inference_mode():
         prediction = colorizer.model(sketch)
         votes = region_votes(prediction, flats.drawing, sketch)
@@ -207,13 +207,14 @@ def _time_rows(colorizer: Colorizer) -> list[Row]:
     colorizer.colorize(small)  # loads libraries
     seconds = {"first colors": _seconds(lambda: colorizer.colorize(image).levels())}
     task = colorizer.prepare(image, Recipe())
-    drawing = task.part.drawing
+    drawing = task.drawing
     assert drawing is not None
-    preview = replace(task.part, drawing=drawing.resized((PREVIEW, PREVIEW * 3 // 4)))
+    preview = drawing.resized((PREVIEW, PREVIEW * 3 // 4))
     hint = Recipe(points=(PointHint(1500, 2000, color="#2060c0"),), width=3000, height=4000)
 
     def click() -> None:
-        result = colorize(colorizer.prepare_part(preview, hint))
+        changed = colorizer.prepare_lightness(task.lightness, task.size, hint)
+        result = colorize(replace(changed, drawing=preview))
         flats = result.colors.flats
         assert flats is not None
         flats.compose(8)

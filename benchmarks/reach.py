@@ -33,7 +33,6 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.selection import segmenter_features, select_at
-from colorzoo.inference.task import Part
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 
 FOLDER = Path("data/coco_sample")
@@ -132,7 +131,6 @@ def answers(
     """Return ab ``(1, 2, H, W)`` for a point of unlimited reach, a point of automatic reach, and an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]
     assert hint.ab is not None
-    part = Part(lightness, (width, height))
     there = float(lightness[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
@@ -142,4 +140,7 @@ def answers(
         "automatic": Recipe(points=(replace(hint, reach="automatic"),)),
         "area": Recipe(areas=(Area("color", mask=mask, color=color),)),
     }
-    return {name: colorize(colorizer.prepare_part(part, each)).ab[None] for name, each in recipes.items()}
+    return {
+        name: colorize(colorizer.prepare_lightness(lightness, (width, height), each)).ab[None]
+        for name, each in recipes.items()
+    }

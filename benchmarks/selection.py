@@ -20,6 +20,7 @@ from benchmarks import reach, small_objects
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.image_io.read import read_image
+from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.selection import segmenter_features, select_at
 from colorzoo.inference.task import preprocess
 
@@ -70,7 +71,7 @@ def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
 def overlap_of(target: small_objects.SmallObject, folder: Path) -> tuple[float, float]:
     """Return the IoU for a small object."""
     image = read_image(folder / target.photo)
-    lightness = preprocess(image, None, min(image.size)).lightness
+    lightness = preprocess(FullLightness(image.levels), min(image.size))
     return overlap_at(lightness, target.click, target.inside(*image.size))
 
 

@@ -31,9 +31,10 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import paths_from, similarity_to
 from colorzoo.inference.steps.reach import PointPatches, on_grid, starting_reach
-from colorzoo.inference.task import Part, preprocess
+from colorzoo.inference.task import preprocess
 
 FOLDER = Path("data/photos")
 LISTED = Path(__file__).with_suffix(".json")
@@ -85,9 +86,9 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
-def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
+def start_at(colorizer: Colorizer, lightness: Tensor, size: tuple[int, int], point: PointHint) -> Reach:
     """Return the initial reach of a point; automatic if the model does not compare positions."""
-    task, places = colorizer.prepare_part(part, Recipe()), PointPatches.of([point], part.size)
+    task, places = colorizer.prepare_lightness(lightness, size, Recipe()), PointPatches.of([point], size)
     costs = paths_from(task, places).costs
     alike = on_grid(similarity_to(task, places), costs)
     return "automatic" if alike is None else starting_reach(costs, alike)
@@ -102,7 +103,7 @@ def price(colorizer: Colorizer) -> Row:
             if click.inside.float().mean() > LARGE:
                 point = replace(click.hint, radius=RADIUS)
                 size = (rgb.shape[2], rgb.shape[1])
-                small.append(start_at(colorizer, Part(lab[:, :1], size), point) != "automatic")
+                small.append(start_at(colorizer, lab[:, :1], size, point) != "automatic")
     claim = f"clicks into segments larger than {LARGE:g} of the image that begin small"
     place = f"{len(small)} clicks, {colorizer.name}, {where()}"
     return Row(claim, sum(small), len(small), sum(small) / len(small), MOST_SMALL, "lower", place)
@@ -123,10 +124,10 @@ def change_outside(colorizer: Colorizer, path: Path, target: SmallObject) -> flo
     """Return the fraction of the ab change of a point outside the object."""
     image = read_image(path)
     width, height = image.size
-    lightness = preprocess(image, None, colorizer.size).lightness
+    lightness = preprocess(FullLightness(image.levels), colorizer.size)
     radius = RADIUS * min(image.size) / min(lightness.shape[2:])
     point = PointHint(*target.click, radius, COLORS[target.kind])
-    start = start_at(colorizer, Part(lightness, image.size), point)
+    start = start_at(colorizer, lightness, image.size, point)
     none, one = (
         colorizer.colorize(image, Recipe(points=points)).ab for points in ((), (replace(point, reach=start),))
     )

@@ -14,7 +14,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "environment lru_cache precision randomness",
+    "environment precision randomness",
     "errors",
     "card console files settings",
     "registry",
@@ -85,7 +85,6 @@ UNDOCUMENTED = [
     "colorzoo.inference.steps.regions",
     "colorzoo.inference.stylize",
     "colorzoo.inference.task",
-    "colorzoo.lru_cache",
     "colorzoo.metrics.named",
     "colorzoo.networks.click_segmenter",
     "colorzoo.settings",

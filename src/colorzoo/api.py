@@ -11,7 +11,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.runner import FileColorizer, run_tasks
+from colorzoo.batch.runner import FileColorizer, run_all, run_tasks
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, load_colorizer, with_settings
 from colorzoo.guidance import Guidance, Recipe
@@ -161,9 +161,7 @@ def colorize_file(
         embed_provenance=is_recordable,
         overwrite=overwrite,
     )
-    colorize_opened = FileColorizer().open(task)
-    assert not isinstance(colorize_opened, FileResult)  # nothing is skipped
-    for note in colorize_opened()().notes:
+    for note in run_all(FileColorizer().process(task)).notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
 

@@ -114,16 +114,16 @@ class ComputesSimilarity(Protocol):
     The similarity limits how far the color of a point spreads (the reach of the point).
     """
 
-    def init_cache(self) -> Any:
-        """Return an empty cache, in which `similarity` stores network outputs of one image."""
+    def init_state(self) -> Any:
+        """Return an empty state, in which `similarity` stores network outputs of one image."""
 
-    def similarity(self, lightness: Tensor, mask: Tensor, cache: Any) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, state: Any) -> Tensor:
         """Return the similarity of each position to the best matching position in a mask.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             mask: ``(1, 1, H, W)`` in {0, 1}, with at least one 1.
-            cache: Cache from `init_cache`, which is updated so that the network runs only once per image.
+            state: Result of `init_state` for this image, updated so that the network runs only once.
 
         Returns:
             Similarity ``(1, 1, h, w)`` in [0, 1]; 1 inside the mask. The size may differ from the image size.
@@ -132,23 +132,23 @@ class ComputesSimilarity(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    """Model that caches intermediate results between edits of one image.
+    """Model that reuses intermediate results between edits of one image.
 
     With such a model, the drawing pad updates an image without running the whole network.
     """
 
-    def init_cache(self) -> Any:
-        """Return an empty cache, in which `edit` stores intermediate results of one image."""
+    def init_state(self) -> Any:
+        """Return an empty state, in which `edit` stores intermediate results of one image."""
 
-    def edit(self, lightness: Tensor, guidance: Guidance, cache: Any) -> Prediction:
-        """Predict the colors of one image and reuse cached intermediate results.
+    def edit(self, lightness: Tensor, guidance: Guidance, state: Any) -> Prediction:
+        """Predict the colors of one image and reuse intermediate results.
 
         The prediction equals ``model(lightness, guidance)``.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             guidance: Complete guidance of the image, not only the changes.
-            cache: Cache from `init_cache`, which is updated. It may contain results of another image.
+            state: Result of `init_state` for this image, which is updated.
         """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,47 +14,10 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 
 __all__ = [
     "AbPrediction",
-    "DeferredMaps",
     "Prediction",
     "RgbPrediction",
     "clip_colors",
 ]
-
-
-class DeferredMaps(Mapping[str, Tensor]):
-    """Mapping from names to tensors that are computed on each access.
-
-    Examples:
-        >>> maps = DeferredMaps({"match": lambda: torch.zeros(1, 1, 8, 8)}, nbytes=256)
-        >>> maps["match"].shape
-        torch.Size([1, 1, 8, 8])
-
-    Attributes:
-        nbytes: Memory used by the functions, in bytes.
-
-    Args:
-        makers: Mapping from names to functions that compute the tensors.
-        nbytes: Memory used by the functions, in bytes.
-    """
-
-    def __init__(self, makers: Mapping[str, Callable[[], Tensor]], nbytes: int) -> None:
-        self._makers, self.nbytes = makers, nbytes
-
-    def __getitem__(self, name: str) -> Tensor:
-        """Compute and return the tensor with the given name."""
-        return self._makers[name]()
-
-    def __contains__(self, name: object) -> bool:
-        """Return whether a name exists, without computing its tensor."""
-        return name in self._makers
-
-    def __iter__(self) -> Iterator[str]:
-        """Return an iterator over the names."""
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        """Return the number of tensors."""
-        return len(self._makers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +32,13 @@ class Prediction:
     Attributes:
         extras: Additional outputs of the model by name, such as ``"logits"``.
         notes: Notes for the user, for example about unused guidance.
+        compute_logits: Function that computes `color_logits`, for models whose logits take as long as the
+            colors; None uses ``extras["logits"]``.
     """
 
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    compute_logits: Callable[[], Tensor] | None = None
 
     if TYPE_CHECKING:  # permits `.ab` and `.rgb` for the prediction of any model
 
@@ -88,6 +54,8 @@ class Prediction:
     @property
     def color_logits(self) -> Tensor | None:
         """Logits ``(B, Q, h, w)`` over 313 or 529 color bins; None if not predicted."""
+        if self.compute_logits is not None:
+            return self.compute_logits()
         logits = self.extras.get("logits")
         return logits if logits is not None and logits.shape[1] in (313, 529) else None
 
@@ -204,8 +172,8 @@ def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, 
 
 
 def _flatten(prediction: Prediction) -> tuple[list[Any], Any]:
-    """Return the tensors and the context of a prediction; `DeferredMaps` are dropped."""
-    extras = {} if isinstance(prediction.extras, DeferredMaps) else prediction.extras
+    """Return the tensors and the context of a prediction; `compute_logits` is dropped."""
+    extras = prediction.extras
     return [prediction.colors, *extras.values()], [[*extras], [*prediction.notes]]
 
 

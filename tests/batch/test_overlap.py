@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import pytest
 import torch
 
-from colorzoo.batch.runner import overlapped
+from colorzoo.batch.runner import Steps, overlapped
 
 
 class RecordedSteps:
@@ -21,25 +20,27 @@ class RecordedSteps:
         self.open_now = self.most = 0
         self.makers: set[int] = set()
 
-    def open(self, item: int) -> Callable[[], Callable[[], int]]:
+    def process(self, item: int) -> Steps[int]:
         with self.lock:
             self.open_now += self.sizes[item]
             self.most = max(self.most, self.open_now)
         time.sleep(0.002 * (item % 3))
-        return partial(self.make, item)
-
-    def make(self, item: int) -> Callable[[], int]:
-        self.makers.add(threading.get_ident())
-        return partial(self.finish, item, 10 * item)
-
-    def finish(self, item: int, made: int) -> int:
+        yield
+        made = self.make(item)
+        yield
         time.sleep(0.002 * ((item + 1) % 3))
         with self.lock:
             self.open_now -= self.sizes[item]
         return made + 1
 
+    def make(self, item: int) -> int:
+        self.makers.add(threading.get_ident())
+        return 10 * item
+
     def run(self, count: int, threads: int, max_size: int) -> Iterator[int]:
-        return overlapped(range(count), self.open, self.sizes.__getitem__, threads=threads, max_size=max_size)
+        return overlapped(
+            range(count), self.process, self.sizes.__getitem__, threads=threads, max_size=max_size
+        )
 
 
 def test_overlapped_keeps_order_and_runs_the_second_step_in_one_thread() -> None:
@@ -55,33 +56,42 @@ def test_overlapped_runs_reading_network_and_writing_concurrently() -> None:
     """With two threads, one item is read and one is written while the network processes a third."""
     together = threading.Barrier(3, timeout=60)  # raises an error if one step waits for another
 
-    def meet(item: int, number: int) -> int:
-        if item == number:
-            together.wait()
+    def process(item: int) -> Steps[int]:
+        for number in (2, 1, 0):
+            if item == number:
+                together.wait()
+            if number:
+                yield
         return item
 
-    def open_item(item: int) -> Callable[[], Callable[[], int]]:
-        meet(item, 2)
+    assert list(overlapped(range(4), process, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
 
-        def make() -> Callable[[], int]:
-            meet(item, 1)
-            return partial(meet, item, 0)
 
-        return make
+def test_overlapped_skips_the_later_steps_of_items_with_an_early_result() -> None:
+    def process(item: int) -> Steps[int]:
+        for step in range(2):
+            if item % 3 == step:
+                return -item
+            yield
+        return item
 
-    assert list(overlapped(range(4), open_item, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
+    found = list(overlapped(range(7), process, lambda _: 1, threads=2, max_size=99))
+    assert found == [0, -1, 2, -3, -4, 5, -6]
 
 
 def test_overlapped_gives_the_remaining_threads_but_at_least_half_to_the_network() -> None:
     for available, threads, left in [(8, 3, 5), (8, 4, 4), (8, 8, 4), (2, 2, 1), (1, 4, 1)]:
 
-        def open_item(_: int) -> Callable[[], Callable[[], int]]:
-            return lambda: partial(int, torch.get_num_threads())
+        def process(_: int) -> Steps[int]:
+            yield
+            found = torch.get_num_threads()
+            yield
+            return found
 
         before = torch.get_num_threads()
         torch.set_num_threads(available)
         try:
-            assert list(overlapped(range(2), open_item, lambda _: 1, threads=threads, max_size=99)) == [
+            assert list(overlapped(range(2), process, lambda _: 1, threads=threads, max_size=99)) == [
                 left,
                 left,
             ]
@@ -101,7 +111,7 @@ def test_overlapped_ends_its_threads_after_an_error() -> None:
     steps = RecordedSteps([1] * 20)
     make = steps.make
 
-    def interrupted(item: int) -> Callable[[], int]:
+    def interrupted(item: int) -> int:
         if item == 4:
             raise KeyboardInterrupt
         return make(item)

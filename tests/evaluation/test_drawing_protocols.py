@@ -15,7 +15,7 @@ from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.images import hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
 from colorzoo.evaluation.protocol import load_protocol
-from colorzoo.simulation import ColorizedImage
+from colorzoo.simulation import SessionResult
 
 MODEL = "colorzoo2026_drawing"
 DRAWN = replace(load_protocol("drawings"), metrics=("psnr", "region_accuracy"), interactions=(0, 3))
@@ -80,7 +80,7 @@ def test_region_accuracy_is_the_area_of_regions_with_similar_colors(folder: Path
     rgb = truth.rgb.clone()
     rgb[..., 85:] += 0.5 * (0.5 - rgb[..., 85:]).sign()  # right two thirds
     rgb[..., :85] += 0.02
-    result = MeasuredImage(rgb.clamp(0, 1), truth.ab, truth, Bleeding(ColorizedImage(rgb, truth.ab), truth))
+    result = MeasuredImage(rgb.clamp(0, 1), truth.ab, truth, Bleeding(SessionResult(rgb, truth.ab), truth))
     ((value, *_),) = named_measure("region_accuracy").run(result)
     assert value == pytest.approx(1 / 3, abs=0.02)
 

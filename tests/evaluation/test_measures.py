@@ -16,7 +16,7 @@ from colorzoo.evaluation.measures import Bleeding, MeasuredImage, list_metrics, 
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics
-from colorzoo.simulation import ColorizedImage, bled_edges
+from colorzoo.simulation import SessionResult, bled_edges
 from colorzoo.testing.samples import sample_image
 
 SIZE = (64, 72)
@@ -30,7 +30,7 @@ def measured_image(rgb: Tensor, target: Tensor) -> MeasuredImage:
     lines = torch.ones(1, 1, *SIZE)
     lines[..., 30:34] = 0
     truth = Truth(target, SIZE, reference=target.flip(-1), label=3, lines=lines)
-    gray = ColorizedImage(truth.rgb, torch.zeros_like(truth.ab))
+    gray = SessionResult(truth.rgb, torch.zeros_like(truth.ab))
     return MeasuredImage(rgb, rgb_to_lab(rgb)[:, 1:], truth, Bleeding(gray, truth))
 
 
@@ -90,8 +90,8 @@ def test_ground_truth_reaches_the_best_value_of_every_measure() -> None:
 
 
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
-    def colorized(ab: Tensor) -> ColorizedImage:
-        return ColorizedImage(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
+    def colorized(ab: Tensor) -> SessionResult:
+        return SessionResult(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
 
     result = MeasuredImage(
         *vars(colorized(ab)).values(), truth, Bleeding(colorized(first), truth), guidance or Guidance()

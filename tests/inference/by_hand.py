@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
 from colorzoo.guidance import PointHint, Recipe
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.reach import (
     Extent,
     Map,
@@ -19,7 +24,7 @@ from colorzoo.inference.steps.reach import (
     on_grid,
     step_costs,
 )
-from colorzoo.inference.task import ColorizeTask, Part
+from colorzoo.inference.task import ColorizeTask
 
 Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` to the similarity of all cells to the masked cells."""
@@ -28,7 +33,15 @@ Likeness = Callable[[Tensor], Tensor]
 def task_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> ColorizeTask:  # noqa: B008
     """Return the task for a lightness ``(1, 1, h, w)`` and a recipe in pixels of the lightness."""
     size = recipe.width or int(lightness.shape[3]), recipe.height or int(lightness.shape[2])
-    return colorizer.prepare_part(Part(lightness, size), recipe)
+    return colorizer.prepare_lightness(lightness, size, recipe)
+
+
+Results = MutableMapping[Hashable, Any]
+
+
+def color_again(colorizer: Colorizer, image: RasterImage, recipe: Recipe, results: Results) -> ColorizedImage:
+    """Colorize an image; reuse the results of earlier recipes for this image, like the drawing pad."""
+    return colorize(replace(colorizer.prepare(image, recipe), results=results))
 
 
 def find_extent(

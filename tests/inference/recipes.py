@@ -7,7 +7,7 @@ again. Run it only for an intended change of results, and state the reason in th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.image_io.read import read_image
+from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.steps.areas import encode_locked_colors
-from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.settings import known_settings
+from inference.by_hand import Results
 from pseudo_weights import pseudo_state_dict
 from tiny_model import tiny_model, tiny_painter
 
@@ -68,7 +69,7 @@ class Alike(ColoringModel):
         share = (20 * spread[0]).clamp(max=0.8)
         return AbPrediction(ab=own + share * (spread[1] / spread[0].clamp(min=1e-6) - own))
 
-    def init_cache(self) -> None:
+    def init_state(self) -> None:
         return None
 
     def similarity(self, lightness: Tensor, mask: Tensor, memory: None) -> Tensor:
@@ -168,14 +169,19 @@ class Case:
     depth: int = 8
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def result(self, by: Colorizer | None = None, cache: LRUCache | None = None) -> NDArray[Any]:
+    def result(self, by: Colorizer | None = None, results: Results | None = None) -> NDArray[Any]:
         """Colorize the image and return the levels."""
         given = self.guidance
         recipe = given if isinstance(given, Guidance) else Recipe.from_json({"version": 2, **given})
         known = None if self.reference is None else read_image(self.reference())
         by = by or colorizer(self.model)
-        colored = by.colorize(read_image(self.image()), recipe, reference=known, cache=cache, **self.options)
-        return colored.levels(self.depth)
+        task = by.prepare(
+            read_image(self.image()), recipe, reference=by.exemplar_of(known, recipe, None), **self.options
+        )
+        if results is not None and isinstance(recipe, Recipe):
+            key = repr((self.model, self.image, self.reference, self.options, recipe.border, recipe.healing))
+            task = replace(task, results=results, image_key=key)
+        return colorize(task).levels(self.depth)
 
 
 def _point(x: float, y: float, color: str, **more: Any) -> dict[str, Any]:

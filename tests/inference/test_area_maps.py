@@ -25,9 +25,8 @@ from colorzoo.inference.steps.areas import (
     locked_share,
 )
 from colorzoo.inference.steps.regions import filled_regions
-from colorzoo.inference.task import preprocess
-from colorzoo.lru_cache import LRUCache
 from colorzoo.prediction import AbPrediction
+from inference.by_hand import Results, color_again
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 from inference.test_drawing import drawing
 
@@ -50,10 +49,10 @@ def area(action: str, path: tuple[tuple[float, float], ...] = PATH, **more: obje
 
 
 def ab_of(
-    colorizer: Colorizer, *areas: Area, points: tuple[PointHint, ...] = (), cache: LRUCache | None = None
+    colorizer: Colorizer, *areas: Area, points: tuple[PointHint, ...] = (), results: Results | None = None
 ) -> Tensor:
     recipe = Recipe.from_json(Recipe(areas=areas, points=points).to_json())
-    return colorizer.colorize(read_image(two_walls(1)), recipe, cache=cache).ab
+    return color_again(colorizer, read_image(two_walls(1)), recipe, {} if results is None else results).ab
 
 
 @pytest.fixture
@@ -63,14 +62,14 @@ def colorizer() -> Colorizer:
 
 
 def test_color_area_changes_only_its_pixels_and_reuses_cached_predictions(colorizer: Colorizer) -> None:
-    cache = LRUCache()
-    before, after = (ab_of(colorizer, *areas, cache=cache) for areas in ((), (area("color"),)))
+    results: Results = {}
+    before, after = (ab_of(colorizer, *areas, results=results) for areas in ((), (area("color"),)))
     assert torch.equal(after[:, :, 52:], before[:, :, 52:])
     inside = after[:, :, :44]
     assert inside[1].max() < -15
     assert inside.std(dim=(1, 2)).max() < 3
     assert len(Flood.runs) == 2  # without the area and with it
-    ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),), cache=cache)
+    ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),), results=results)
     assert len(Flood.runs) == 3  # the seeds are the same without a point of small reach
 
 
@@ -110,7 +109,7 @@ def test_gray_lock_and_only_areas_limit_changes_for_every_model(model: type[Floo
 def test_lock_area_with_kept_colors_is_unchanged_by_added_hints_and_areas(colorizer: Colorizer) -> None:
     image, lock = read_image(two_walls(1)), area("lock")
     first = colorizer.colorize(image, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas(preprocess(image, None, colorizer.size).lightness, areas=[lock], image_size=image.size)
+    drawn = draw_areas(colorizer.prepare(image, Recipe()).lightness, areas=[lock], image_size=image.size)
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )

@@ -20,8 +20,7 @@ from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.drawing import is_line_art, read_drawing
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
-from colorzoo.lru_cache import LRUCache
-from inference.by_hand import task_on
+from inference.by_hand import Results, color_again, task_on
 from tiny_model import tiny_painter
 
 MODELS = ("colorzoo2026_drawing", "painter")
@@ -188,7 +187,7 @@ def test_sketch_models_colorize_drawings_of_any_size(any_colorizer: Colorizer) -
 def test_region_color_edits_reuse_the_cached_segmentation(colorizer: Colorizer) -> None:
     image = read_image_of(drawing())
     runs: list[int] = []
-    cache = LRUCache()
+    results: Results = {}
     handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
     lightness = full_lightness(drawing().astype(np.float32) / 255)
     regions = proposed_regions(task_on(colorizer, lightness))
@@ -196,8 +195,8 @@ def test_region_color_edits_reuse_the_cached_segmentation(colorizer: Colorizer) 
     assert len(numbers) > 1
     colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
     one, two = (
-        colorizer.colorize(
-            image, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)), cache=cache
+        color_again(
+            colorizer, image, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)), results
         )
         for count in (1, 2)
     )

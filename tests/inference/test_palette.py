@@ -18,7 +18,7 @@ from colorzoo.inference.palette import (
     weighted_clusters,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
-from colorzoo.inference.task import Colors, Part
+from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
 
@@ -92,7 +92,10 @@ def test_weighted_clusters_lie_at_the_mean_of_their_points() -> None:
 
 def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
     shown = torch.tensor(ab)[None, :, None, None].expand(1, 2, 16, 24)
-    return mean_uncertainty(ColorizedImage(Colors(shown), Mock(spec=Part), notes=notes, extras=extras))
+    predicted = AbPrediction(ab=shown, extras=extras)
+    return mean_uncertainty(
+        ColorizedImage(Colors(shown), Mock(spec=ColorizeTask), notes=notes, prediction=predicted)
+    )
 
 
 def test_mean_uncertainty_is_the_expected_distance_from_the_shown_colors() -> None:

@@ -15,7 +15,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.lru_cache import LRUCache
+from inference.by_hand import Results, color_again
 from inference.recipes import MODELS, SIZE, photo
 from tiny_model import NAME, gray_image, write_tiny_weights
 
@@ -28,12 +28,12 @@ Edit = Callable[..., dict[str, bool]]
 def edit() -> Edit:
     """Return a function that colorizes with one cache and returns whether each stage was cached."""
     colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
-    cache = LRUCache()
+    results: Results = {}
 
     def stages(*points: PointHint, **fields: object) -> dict[str, bool]:
         recipe = Recipe(points=points, **fields)  # type: ignore[arg-type]
         cached: dict[str, bool] = {}
-        for stage in colorizer.colorize(read_image(photo()), recipe, cache=cache).stages:
+        for stage in color_again(colorizer, read_image(photo()), recipe, results).task.log:
             cached[stage.name] = cached.get(stage.name, True) and stage.cached
         return cached
 
@@ -76,7 +76,7 @@ def test_pipeline_without_cache_runs_shared_stages_once() -> None:
     colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
     started = time.perf_counter()
     first, second = (
-        colorizer.colorize(read_image(photo()), Recipe(points=(POINT, FAR))).stages for _ in range(2)
+        colorizer.colorize(read_image(photo()), Recipe(points=(POINT, FAR))).task.log for _ in range(2)
     )
     assert 0 < sum(stage.seconds for stage in (*first, *second)) < time.perf_counter() - started
     assert [stage.name for stage in first] == [stage.name for stage in second]

@@ -16,15 +16,16 @@ from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach, show_base
-from colorzoo.lru_cache import LRUCache
 from colorzoo.zoo.colorzoo2026.network import Network
-from inference.by_hand import find_extent
+from inference.by_hand import Results, color_again, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
-def ab_of(colorizer: Colorizer, *points: PointHint, cache: LRUCache | None = None) -> Tensor:
+def ab_of(colorizer: Colorizer, *points: PointHint, results: Results | None = None) -> Tensor:
     recipe = Recipe(points=points)
-    return colorizer.colorize(read_image(two_walls(1)), recipe, cache=cache).ab.norm(dim=0)
+    return color_again(
+        colorizer, read_image(two_walls(1)), recipe, {} if results is None else results
+    ).ab.norm(dim=0)
 
 
 @pytest.fixture
@@ -99,25 +100,25 @@ def test_point_similarity_reuses_the_cached_network_output(
     similarity_colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = read_image(two_walls(1))
-    cache = LRUCache()
-    similarity_colorizer.colorize(image, Recipe(points=(red(70, 20, "everywhere"),)), cache=cache)
+    results: Results = {}
+    color_again(similarity_colorizer, image, Recipe(points=(red(70, 20, "everywhere"),)), results)
     monkeypatch.setattr(Network, "forward", lambda *_: pytest.fail("the network ran again"))
     points = red(20, 50, "automatic"), red(70, 20, "everywhere")
-    limited = ab_of(similarity_colorizer, *points, cache=cache)
+    limited = ab_of(similarity_colorizer, *points, results=results)
     assert limited[50, 20] > 40
 
 
 def test_prediction_without_limited_points_is_cached(colorizer: Colorizer) -> None:
     far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0), "everywhere")
     near, other = red(20, 50, "automatic"), red(20, 80, 0.5)
-    cache = LRUCache()
-    before = ab_of(colorizer, far, cache=cache)
+    results: Results = {}
+    before = ab_of(colorizer, far, results=results)
     assert len(Flood.runs) == 1
-    both = ab_of(colorizer, far, near, cache=cache)
+    both = ab_of(colorizer, far, near, results=results)
     assert len(Flood.runs) == 2  # the prediction for the unlimited point alone is cached
-    ab_of(colorizer, far, near, other, cache=cache)
+    ab_of(colorizer, far, near, other, results=results)
     assert len(Flood.runs) == 3
-    ab_of(colorizer, far, near, cache=cache)
+    ab_of(colorizer, far, near, results=results)
     assert len(Flood.runs) == 3  # undone
     assert both[50, 20] > 40 > before[50, 20]
 

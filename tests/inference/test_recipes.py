@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorzoo.lru_cache import LRUCache
+from inference.by_hand import Results
 from inference.recipes import CASES, STORED
 
 MOST, SHARE = 1, 0.001  # maximum difference in levels, and maximum fraction of differing pixels
@@ -44,8 +44,8 @@ def test_results_equal_stored_results(model: str, stored: dict[str, NDArray[Any]
 
 @pytest.mark.parametrize("model", ["alike", "painter"])
 def test_edits_with_a_cache_equal_fresh_results(model: str, stored: dict[str, NDArray[Any]]) -> None:
-    cache = LRUCache()
+    results: Results = {}
     for name in reversed(CASES):
         if CASES[name].model == model:
-            CASES[name].result(cache=cache)
-            assert_same(name, CASES[name].result(cache=cache), stored[name])
+            CASES[name].result(results=results)
+            assert_same(name, CASES[name].result(results=results), stored[name])

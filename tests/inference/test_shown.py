@@ -14,7 +14,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import bands_of_ab
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import draw_areas
-from colorzoo.lru_cache import LRUCache
+from inference.by_hand import Results, color_again
 from inference.flood_model import SIDE, Flood, two_walls
 
 LEFT = [[0, 0], [SIDE / 2, 0], [SIDE / 2, SIDE], [0, SIDE]]
@@ -41,8 +41,8 @@ class Warm(Flood):
 def colored(document: dict[str, Any]) -> Tensor:
     """Return ab ``(N, 2)`` of sampled pixels, before gamut clipping."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    assert shown.part.full is not None
-    ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.part.full))], dim=1)
+    assert shown.task.full is not None
+    ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.task.full))], dim=1)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 
@@ -63,10 +63,11 @@ def test_hidden_layer_has_no_effect_and_opacity_scales_the_effect() -> None:
 
 def test_opacity_change_runs_no_network() -> None:
     colorizer, image = Colorizer(Warm(), device="cpu"), read_image(two_walls(1))
-    counts, cache = [], LRUCache()
+    counts: list[int] = []
+    results: Results = {}
     for opacity in (1, 0.6, 0.2):
         recipe = Recipe.from_json({**POINT, **changed("color", opacity=opacity)})
-        colorizer.colorize(image, recipe, cache=cache)
+        color_again(colorizer, image, recipe, results)
         counts.append(len(Flood.runs))
     assert counts[0] == counts[1] == counts[2]
 

@@ -17,7 +17,7 @@ from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, list_metrics, named_measure
 from colorzoo.metrics.named import all_metrics, named_metric
-from colorzoo.simulation import ColorizedImage
+from colorzoo.simulation import SessionResult
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import IMAGES
 from metrics.network_cases import CLASSIFIER, CORNERS
@@ -117,7 +117,7 @@ def test_metric_outside_colorzoo_is_computed_by_training_and_evaluate(own: str, 
     assert logged[0] in ("val/GreenError_automatic", "val/green_error_automatic")
     assert float(logged[1]) == pytest.approx(float(errors.mean()), rel=1e-5)
     truth = Truth(batch["target"][:1], (24, 24))
-    result = ColorizedImage(batch["rgb"][:1], batch["ab"][:1])
+    result = SessionResult(batch["rgb"][:1], batch["ab"][:1])
     measure = named_measure(name)
     (moments,) = measure.run(MeasuredImage(result.rgb, result.ab, truth, Bleeding(result, truth)))
     assert (measure.outputs[0].key, measure.outputs[0].better) == (name, "lower")
@@ -174,7 +174,7 @@ def test_added_metric_file_is_found_by_training_and_evaluate(folder: Path) -> No
     assert float(scores.compute()["val/ab_distance_automatic"]) == pytest.approx(expected, rel=1e-5)
     assert "ab_distance" in list_metrics()
     truth = Truth(batch["target"][:1], (24, 24))
-    result = ColorizedImage(batch["rgb"][:1], batch["ab"][:1])
+    result = SessionResult(batch["rgb"][:1], batch["ab"][:1])
     measure = named_measure("ab_distance")
     (moments,) = measure.run(MeasuredImage(result.rgb, result.ab, truth, Bleeding(result, truth)))
     one = float((result.ab - truth.ab).norm(dim=1).mean())

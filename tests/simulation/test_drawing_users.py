@@ -5,7 +5,7 @@ import torch
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.simulation import ColorizedImage, DrawingPoints, DrawingRegions, TargetImage
+from colorzoo.simulation import DrawingPoints, DrawingRegions, SessionResult, TargetImage
 
 
 def drawing(seed: int = 0) -> tuple[TargetImage, torch.Tensor]:
@@ -21,7 +21,7 @@ def drawing(seed: int = 0) -> tuple[TargetImage, torch.Tensor]:
 
 
 def begin(user: DrawingPoints, target: TargetImage, model: object = None):
-    white = ColorizedImage(torch.ones_like(target.rgb), torch.zeros_like(target.ab))
+    white = SessionResult(torch.ones_like(target.rgb), torch.zeros_like(target.ab))
     return lambda count: user.begin(target, white, model)(count, white)
 
 

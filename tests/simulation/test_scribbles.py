@@ -10,7 +10,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.randomness import image_generators
-from colorzoo.simulation import BledEdgeScribbles, ColorizedImage, TargetImage, bled_edges, bled_runs
+from colorzoo.simulation import BledEdgeScribbles, SessionResult, TargetImage, bled_edges, bled_runs
 from colorzoo.simulation.scribbles import ScribbleSimulation, draw_runs, lost_edges, simulate_scribbles
 from colorzoo.testing.samples import sample_image
 
@@ -88,7 +88,7 @@ def striped_rgb() -> Tensor:
 def test_bled_edge_scribbles_cover_the_strongest_edge_first() -> None:
     rgb = striped_rgb()
     lab = rgb_to_lab(rgb)
-    gray = ColorizedImage(rgb, torch.zeros_like(lab[:, 1:]))
+    gray = SessionResult(rgb, torch.zeros_like(lab[:, 1:]))
     user = BledEdgeScribbles(width=5)
     given = user.begin(TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
     columns = given.guidance.scribbles.mask[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
@@ -137,7 +137,7 @@ def test_scribbles_of_a_seed_equal_stored_values() -> None:
     drawn = simulate_scribbles(lab[:, 1:] / 2, lab[:, 1:], image_generators(torch.arange(56, 62), "test"))
     wanted = [(139, 45.92, 25.76), (101, 16.51, 68.68), (401, 33.27, 50.64), (280, 28.34, 54.0)]
     assert summary(drawn.mask) == [pytest.approx(each, abs=0.01) for each in [*wanted, (79, 45.76, 14.76)]]
-    target, gray = TargetImage(lab[:1, :1], rgb[:1], lab[:1, 1:], 7), ColorizedImage(rgb, 0 * lab[:1, 1:])
+    target, gray = TargetImage(lab[:1, :1], rgb[:1], lab[:1, 1:], 7), SessionResult(rgb, 0 * lab[:1, 1:])
     play = BledEdgeScribbles(width=3, jitter=2.0, coverage=0.6).begin(target, gray, None)
     given = [play(count, gray) for count in (1, 2, 9)]
     assert [each.interactions for each in given] == [1, 2, 5]

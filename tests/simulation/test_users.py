@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
-from colorzoo.simulation import ColorizedImage, TargetImage, Turn, list_users, make_user, play
+from colorzoo.simulation import SessionResult, TargetImage, Turn, list_users, make_user, play
 from colorzoo.testing.samples import sample_image
 
 SIZE = (40, 48)
@@ -33,7 +33,7 @@ class GuidanceModel:
     def __init__(self) -> None:
         self.seen: list[Guidance] = []
 
-    def __call__(self, scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def __call__(self, scene: TargetImage, guidance: Guidance) -> SessionResult:
         self.seen.append(guidance)
         ab = torch.zeros_like(scene.ab)
         if guidance.points is not None:
@@ -42,7 +42,7 @@ class GuidanceModel:
         if guidance.regions is not None:
             colors = guidance.regions.rgb * guidance.regions.given[..., None]
             rgb = colors[0][guidance.regions.index[0, 0]].permute(2, 0, 1)[None]
-        return ColorizedImage(rgb, ab)
+        return SessionResult(rgb, ab)
 
     def propose(self, lightness: Tensor) -> Regions:
         """Propose three regions from right to left, the middle one empty."""
@@ -95,9 +95,9 @@ def test_most_wrong_points_select_worst_square_without_repetition() -> None:
 def test_most_wrong_points_do_not_repeat_if_the_model_ignores_points(scene: TargetImage) -> None:
     seen: list[Guidance] = []
 
-    def ignores_points(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def ignores_points(scene: TargetImage, guidance: Guidance) -> SessionResult:
         seen.append(guidance)
-        return ColorizedImage(scene.rgb, torch.zeros_like(scene.ab))
+        return SessionResult(scene.rgb, torch.zeros_like(scene.ab))
 
     list(play(ignores_points, make_user("most_wrong_points", side=4), scene, (0, 3)))
     assert seen[1].points.mask.sum() == 16

@@ -96,30 +96,27 @@ def test_points_are_combined_with_a_reference(trained: Colorzoo2026, lightness: 
 def test_edit_with_a_reference_reuses_the_cached_match(
     trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = trained.init_cache()
-    first, half = reference(0.5), reference(0.5, alpha=0.5)
-    wanted = [
-        trained(lightness, Guidance(points(*CLICKS).points, exemplar=each)).ab for each in (first, half)
-    ]
-    for each in (first, half):
-        trained.edit(lightness, Guidance(exemplar=each), memory)
-    monkeypatch.setattr(trained.network, "forward", lambda _: pytest.fail("the network ran again"))
-    for each, want in zip((first, half), wanted, strict=True):
-        found = trained.edit(lightness, Guidance(points(*CLICKS).points, exemplar=each), memory)
-        assert torch.equal(found.ab, want)
+    state = trained.init_state()
+    for alpha in (1.0, 0.5):
+        guidance = Guidance(points(*CLICKS).points, exemplar=reference(0.5, alpha=alpha))
+        want = trained(lightness, guidance).ab
+        trained.edit(lightness, Guidance(exemplar=reference(0.5, alpha=alpha)), state)
+        with monkeypatch.context() as patch:
+            patch.setattr(trained, "encode_reference", lambda _: pytest.fail("the network ran again"))
+            assert torch.equal(trained.edit(lightness, guidance, state).ab, want)
 
 
 @torch.no_grad()
 def test_edit_equals_forward_without_running_the_network(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = model.init_cache()
+    memory = model.init_state()
     model.edit(lightness, points(*CLICKS[:1]), memory)
     want = model(lightness, points(*CLICKS))
     monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
     found = model.edit(lightness, points(*CLICKS), memory)
     assert torch.equal(found.ab, want.ab)
-    assert torch.allclose(found.extras["logits"], want.extras["logits"])
+    torch.testing.assert_close(found.color_logits, want.color_logits)
     assert torch.equal(
         model.edit(lightness, Guidance(), memory).ab, model.edit(lightness, points(), memory).ab
     )
@@ -127,7 +124,7 @@ def test_edit_equals_forward_without_running_the_network(
 
 @torch.no_grad()
 def test_similarity_is_one_at_the_masked_cells(model: Colorzoo2026, lightness: Tensor) -> None:
-    memory, mask = model.init_cache(), points(*CLICKS).points.mask
+    memory, mask = model.init_state(), points(*CLICKS).points.mask
     found = model.similarity(lightness, mask, memory)[0, 0]
     assert 0 <= found.min() < 0.9
     assert found.max() <= 1 + 1e-5

@@ -96,12 +96,12 @@ def test_points_override_statistics_and_edits_run_no_network(
     mask[..., 20:24, 40:44] = 1
     same, other = Points(told * mask, mask), Points(torch.full_like(told, 30.0) * mask, mask)
     assert (model(lightness, Guidance(points=same, statistics=statistics)).ab - told).abs().max() < 1e-3
-    memory, both = model.init_cache(), Guidance(points=other, statistics=statistics)
+    memory, both = model.init_state(), Guidance(points=other, statistics=statistics)
     first = model.edit(lightness, Guidance(points=other), memory).ab
     want = model(lightness, both)
     assert (want.ab - first).abs().max() > 5
     monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
     found = model.edit(lightness, both, memory)
     assert torch.equal(found.ab, want.ab)
-    assert torch.allclose(found.extras["logits"], want.extras["logits"])
+    torch.testing.assert_close(found.color_logits, want.color_logits)
     assert torch.equal(model.edit(lightness, Guidance(points=other), memory).ab, first)

@@ -41,14 +41,13 @@ from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 
-T = TypeVar("T")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Open = Callable[[Item], Callable[[], Callable[[], Result]]]
-"""First step of an item; returns the second step, which returns the third step."""
+Steps = Generator[None, None, Result]
+"""Three steps of an item: the generator yields after the first and the second step, and returns the result.
 
-Write = Callable[[], FileResult]
-"""Third step of a file: write the colorized file, in any thread."""
+An item without work in a later step returns its result earlier.
+"""
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -96,10 +95,28 @@ def run_tasks(
     files = FileColorizer(skip_colored=skip_colored, skip_done=skip_done)
     is_single = isinstance(tasks, list) and len(tasks) == 1  # the network then uses all cores
     if threads > 1 and not is_single:
-        yield from overlapped(tasks, files.open_guarded, _pixels, threads=threads, max_size=_MAX_PIXELS)
+        yield from overlapped(tasks, files.process_guarded, _pixels, threads=threads, max_size=_MAX_PIXELS)
         return
     for task in tasks:
-        yield files.open_guarded(task)()()
+        yield run_all(files.process_guarded(task))
+
+
+def run_all(steps: Steps[Result]) -> Result:
+    """Run all steps of an item and return its result."""
+    while True:
+        result = run_step(steps)
+        if result is not None:
+            return result
+
+
+def run_step(steps: Steps[Result]) -> Result | None:
+    """Run the next step of an item; return its result, or None before the last step."""
+    try:
+        next(steps)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    return None
 
 
 def _pixels(task: FileTask) -> int:
@@ -124,16 +141,36 @@ class FileColorizer:
         self._folders: set[Path] = set()
         self._disk_full = threading.Event()
 
-    def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
-        """Read a file and preprocess its first frame or page; thread-safe.
+    def process_guarded(self, task: FileTask) -> Steps[FileResult]:
+        """Process a file; an error in any step gives a result with the status ``"failed"``.
 
-        Returns:
-            If the file is skipped or its target must not be replaced, the outcome. Otherwise, a function that
-            runs the network and returns a second function, which writes the result.
+        If the disk is full, the steps of all remaining files fail without running.
+        """
+        steps = self.process(task)
+        while not self._disk_full.is_set():
+            try:
+                next(steps)
+            except StopIteration as stop:
+                result: FileResult = stop.value
+                return result
+            except DiskFullError as error:  # all remaining files would fail too
+                self._disk_full.set()
+                reason = f"{error}. Free disk space, then run the command again to resume."
+                return task.result("failed", reason)
+            except Exception as error:  # one damaged image must not stop the run
+                return task.result("failed", failure(error, task.name, str(task.target)))
+            yield
+        return task.result("failed", NOT_TRIED)
+
+    def process(self, task: FileTask) -> Steps[FileResult]:
+        """Read, colorize and write a file.
+
+        The first step reads the file and preprocesses its first frame or page, the second step runs the
+        network, and the third step writes the result. The first and the third step can run in any thread.
 
         Raises:
-            ColorzooError: The image, the model or a reference cannot be read, or the format of the target
-                is not supported.
+            ColorzooError: The image, the model or a reference cannot be read, or the result cannot be
+                written.
         """
         colorizer, _ = task.load()
         if task.target.parent not in self._folders:
@@ -146,13 +183,8 @@ class FileColorizer:
                 if task.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
                     origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
-                    read = task.bucket.read_provenance if task.bucket else read_provenance
-                    if self._skip_done:
-                        state = result_state(read(task.target), origin)
-                        if state == "done":
-                            return task.result("skipped", ALREADY_DONE)
-                        if not task.overwrite and os.path.lexists(task.target):
-                            return task.result("failed", f"{task.target} {EXISTS[state]}")
+                    if self._skip_done and (existing := _check_existing(task, origin)) is not None:
+                        return existing
                     file.seek(0)
                 first, frames, others = _read(source, file, name, task)
         except OSError as error:
@@ -168,66 +200,41 @@ class FileColorizer:
         if drawn is not task:
             task = drawn
             if origin is not None:  # the hash of the settings covers both models
-                found = task.origin_with_size(task.load()[0])
-                origin = origin_of_result(
-                    replace(found, settings=origin.settings), origin.source, origin.name
-                )
+                found = replace(task.origin_with_size(task.load()[0]), settings=origin.settings)
+                origin = origin_of_result(found, origin.source, origin.name)
         prepared = task.prepare(first.image)
-
-        def colorize_file() -> Write:
-            if frames is None:
-                colored = colorize(prepared)
-                record = None if origin is None else with_prediction(origin, colored)
-                colored = replace(colored, extras={})  # frees tensors of the model before the file is written
-                write: Write = partial(_write_single, task, colored, first.image, record)
-            else:
-                result = _colorize_frames(task, prepared, first, others, frames, origin)
-                write = lambda: result  # noqa: E731
-            return partial(finish, write)
-
-        def finish(write: Write) -> FileResult:
+        yield
+        if frames is None:
+            colored = colorize(prepared)
+            record = None if origin is None else with_prediction(origin, colored)
+            colored = replace(colored, prediction=None)
+            del prepared  # frees the results of the network before the file is written
+            yield
             try:
-                result = write()
+                result = _write_single(task, colored, first.image, record)
             except ImageError:
                 if task.overwrite or origin is None:
                     raise
                 if result_state(read_provenance(task.target), origin) != "done":
                     raise
                 return task.result("skipped", ALREADY_DONE)  # another process has written the same result
-            if task.bucket:
-                task.bucket.upload(task.target)
-            return replace(result, notes=(*([note] if note else ()), *result.notes, *lost))
+        else:
+            result = _colorize_frames(task, prepared, first, others, frames, origin)
+            yield
+        if task.bucket:
+            task.bucket.upload(task.target)
+        return replace(result, notes=(*([note] if note else ()), *result.notes, *lost))
 
-        return colorize_file
 
-    def open_guarded(self, task: FileTask) -> Callable[[], Write]:
-        """Call `open` and catch the errors of all three steps: read, colorize and write.
-
-        If the disk is full, the steps of all remaining files fail without running.
-
-        Returns:
-            Function that colorizes the file and returns a second function. The second function writes the
-            result and returns the outcome, with the status ``"failed"`` if any step raised an error.
-        """
-        opened = self._guarded(task, partial(self.open, task))
-
-        def colorize_guarded() -> Write:
-            write = opened if isinstance(opened, FileResult) else self._guarded(task, opened)
-            return lambda: write if isinstance(write, FileResult) else self._guarded(task, write)
-
-        return colorize_guarded
-
-    def _guarded(self, task: FileTask, step: Callable[[], T]) -> T | FileResult:
-        """Run a step; return a failed result if it raises an error or the disk is full."""
-        if self._disk_full.is_set():
-            return task.result("failed", NOT_TRIED)
-        try:
-            return step()
-        except DiskFullError as error:  # all remaining files would fail too
-            self._disk_full.set()
-            return task.result("failed", f"{error}. Free disk space, then run the command again to resume.")
-        except Exception as error:  # one damaged image must not stop the run
-            return task.result("failed", failure(error, task.name, str(task.target)))
+def _check_existing(task: FileTask, origin: ImageProvenance) -> FileResult | None:
+    """Return the result of a file whose target exists and must not be replaced; otherwise None."""
+    read = task.bucket.read_provenance if task.bucket else read_provenance
+    state = result_state(read(task.target), origin)
+    if state == "done":
+        return task.result("skipped", ALREADY_DONE)
+    if not task.overwrite and os.path.lexists(task.target):
+        return task.result("failed", f"{task.target} {EXISTS[state]}")
+    return None
 
 
 def _read(
@@ -274,7 +281,9 @@ def _write_single(
         save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
     written = _save(save, task, source, origin)
     notes = (*image.notes, *colored.notes, *written)
-    return replace(task.result("colored", *notes), model=colored.model, stages=tuple(colored.stages))
+    return replace(
+        task.result("colored", *notes), model=colored.task.network.name, stages=tuple(colored.task.log)
+    )
 
 
 def _colorize_frames(
@@ -320,7 +329,7 @@ def _save(
 
 def overlapped(
     items: Iterable[Item],
-    open_item: Open[Item, Result],
+    process: Callable[[Item], Steps[Result]],
     size_of: Callable[[Item], int],
     *,
     threads: int,
@@ -330,9 +339,8 @@ def overlapped(
 
     Args:
         items: Items to process; the iterator is read a few items ahead.
-        open_item: First step. This function returns the second step, a function that returns the third step.
-            The first and third steps run in a thread pool. The second step runs in the caller's thread, one
-            item at a time and in order.
+        process: Function that returns the steps of an item. The first and third steps run in a thread pool.
+            The second step runs in the caller's thread, one item at a time and in order.
         size_of: Function that returns the size of an item, such as the number of pixels.
         threads: Number of threads in the pool. At most this number of items is queued before the second step,
             and at most this number after the second step.
@@ -345,7 +353,7 @@ def overlapped(
     torch.set_num_threads(max(torch_threads - threads, (torch_threads + 1) // 2))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield from _results(items, open_item, size_of, pool, threads, max_size)
+        yield from _results(items, process, size_of, pool, threads, max_size)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # completes files that are being written
         torch.set_num_threads(torch_threads)
@@ -353,7 +361,7 @@ def overlapped(
 
 def _results(
     items: Iterable[Item],
-    open_item: Open[Item, Result],
+    process: Callable[[Item], Steps[Result]],
     size_of: Callable[[Item], int],
     pool: ThreadPoolExecutor,
     threads: int,
@@ -361,7 +369,7 @@ def _results(
 ) -> Generator[Result, None, None]:
     waiting = ((item, size_of(item)) for item in items)
     head = next(waiting, None)
-    opening: deque[tuple[int, Future[Callable[[], Callable[[], Result]]]]] = deque()
+    opening: deque[tuple[int, Steps[Result], Future[Result | None]]] = deque()
     finishing: deque[tuple[int, Future[Result]]] = deque()
     used = 0
 
@@ -372,18 +380,27 @@ def _results(
             if used and used + size > max_size:
                 return
             used += size
-            opening.append((size, pool.submit(open_item, item)))
+            steps = process(item)
+            opening.append((size, steps, pool.submit(run_step, steps)))
             head = next(waiting, None)
 
     open_more()
     while opening or finishing:
         if opening:
-            size, opened = opening.popleft()
-            make = opened.result()
+            size, steps, opened = opening.popleft()
+            result = opened.result()
             open_more()
-            finishing.append((size, pool.submit(make())))
+            if result is None:
+                result = run_step(steps)
+            finishing.append((size, pool.submit(run_all, steps) if result is None else _done(result)))
         while finishing and (finishing[0][1].done() or len(finishing) > threads or not opening):
             size, finished = finishing.popleft()
             yield finished.result()
             used -= size
             open_more()
+
+
+def _done(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -18,13 +18,12 @@ from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.read import MAX_PIXELS
+from colorzoo.image_io.read import MAX_PIXELS, read_image
 from colorzoo.inference.colorizer import Colorizer, choose_for_image
 from colorzoo.inference.palette import mean_uncertainty
-from colorzoo.inference.references import equal_or_given, recipe_reference_files
+from colorzoo.inference.references import ReadReference, equal_or_given, recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, StageRun
-from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.load import existing_file
@@ -46,7 +45,6 @@ EXISTS = {
 """Reason why an existing file is not replaced, by its `ResultState`."""
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
-_LOADED = LRUCache(most_bytes=2 << 30)  # caches of loaded models and encoded references
 _LOADING = threading.Lock()
 FileUse = Literal["reference", "classes"]
 
@@ -191,13 +189,15 @@ class FileTask:
         arguments = self.settings.colorizer_arguments()
         with _LOADING:
             colorizer = load_colorizer(self.choice, **arguments)
-            files = [(str(path), digest_or_empty(path)) for use, path in self.files if use == "reference"]
-            if not files:
-                return colorizer, None
-            weights = self.settings.reference_weights
-            key = key_of(_key_of_model(self.choice, arguments), files, (weights, self.recipe.exemplar))
-            references = self.reference, self.recipe, self.folder, weights
-            return colorizer, _LOADED.get(key, lambda: colorizer.exemplar_of(*references))
+            files = tuple((path, digest_or_empty(path), share) for path, share in self._references())
+            return colorizer, _encode_references(colorizer, files) if files else None
+
+    def _references(self) -> list[tuple[Path, float]]:
+        """Return the path and the weight of each reference image."""
+        if self.reference:
+            shares = equal_or_given(self.settings.reference_weights, len(self.reference))
+            return list(zip(map(Path, self.reference), shares, strict=True))
+        return [] if self.folder is None else recipe_reference_files(self.recipe, self.folder)
 
     @cached_property
     def origin(self) -> ImageProvenance:
@@ -304,13 +304,25 @@ def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
         choice: Model and weight file.
         **arguments: Keyword arguments of `Colorizer`, such as the device.
     """
-    return _LOADED.get(_key_of_model(choice, arguments), lambda: Colorizer(choice, **arguments))
-
-
-def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
     path = existing_file(choice.weights)
-    state = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
-    return key_of(choice.name, str(choice.weights), state, sorted(arguments.items()))
+    changed = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
+    return _load_colorizer(choice, changed, tuple(sorted(arguments.items())))
+
+
+@lru_cache(maxsize=4)
+def _load_colorizer(
+    choice: ModelChoice, changed: tuple[int, int] | None, arguments: tuple[tuple[str, Any], ...]
+) -> Colorizer:
+    """Load a model; ``changed`` is the time and the size of its weight file."""
+    del changed
+    return Colorizer(choice, **dict(arguments))
+
+
+@lru_cache(maxsize=1)
+def _encode_references(colorizer: Colorizer, files: tuple[tuple[Path, str, float], ...]) -> Exemplar:
+    """Encode reference images; each item of ``files`` is the path, the SHA-256 and the weight of a file."""
+    images = [ReadReference(read_image(path), share, str(path)) for path, _, share in files]
+    return colorizer.exemplar(images)
 
 
 def with_settings(
@@ -464,6 +476,6 @@ def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImagePr
         origin: Provenance record.
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
-    surroundings, uncertainty = colored.part.surroundings, mean_uncertainty(colored)
+    surroundings, uncertainty = colored.task.surroundings, mean_uncertainty(colored)
     border = "" if surroundings is None else str(surroundings.inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

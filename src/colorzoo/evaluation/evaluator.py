@@ -18,7 +18,7 @@ from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredImage
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.protocol import Protocol, UserChoice
 from colorzoo.guidance import Boxes, Guidance
-from colorzoo.simulation import ColorizedImage, SimulatedUser, TargetImage, Turn, make_user, play
+from colorzoo.simulation import SessionResult, SimulatedUser, TargetImage, Turn, make_user, play
 from colorzoo.simulation.session import merged
 
 THUMBNAIL = 128  # pixels of the longer side
@@ -103,7 +103,7 @@ class Evaluator:
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
             return guidance
-        nothing = ColorizedImage(scene.rgb, scene.ab)  # `Protocol.background` users do not use results
+        nothing = SessionResult(scene.rgb, scene.ab)  # `Protocol.background` users do not use results
         return merged(guidance, user.begin(scene, nothing, method.module())(choice.count, nothing).guidance)
 
     def _boxes(self, method: Method, scene: TargetImage, truth: Truth) -> Boxes | None:

@@ -29,7 +29,7 @@ from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.metrics.video import histogram_consistency, level_histograms
-from colorzoo.simulation import ColorizedImage, bled_edges
+from colorzoo.simulation import SessionResult, bled_edges
 
 Values = list[list[float]]
 """Metric states (moments) of one image, with a list for each output of a measure."""
@@ -48,7 +48,7 @@ class Bleeding:
         truth: The ground truth.
     """
 
-    def __init__(self, first: ColorizedImage, truth: Truth) -> None:
+    def __init__(self, first: SessionResult, truth: Truth) -> None:
         self.first, self._truth = first, truth
 
     @cached_property

@@ -33,7 +33,7 @@ from colorzoo.inference.steps.drawing import region_votes
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
-from colorzoo.simulation import ColorizedImage, TargetImage
+from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 
@@ -212,9 +212,9 @@ def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.devi
 def truth_method() -> Method:
     """Return a method that outputs the ground truth, to show the best possible metric values."""
 
-    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
         del guidance
-        return ColorizedImage(scene.rgb, scene.ab)
+        return SessionResult(scene.rgb, scene.ab)
 
     return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "none (ground truth)"})
 
@@ -225,7 +225,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     def color_function(item: Item, truth: Truth) -> ColorFunction:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
-        result = ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
+        result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
     hashes = (f"{stem} {sha256_of(path)}" for stem, path in sorted(files.items()))
@@ -336,11 +336,11 @@ def _training(weights: ResolvedWeights | None) -> str:
 def model_function(model: ColoringModel) -> ColorFunction:
     """Return a function that colorizes an image with the network at the size of the image."""
 
-    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
         with torch.inference_mode():
             prediction = model(scene.lightness, guidance)
             rgb, ab = clip_colors(prediction, scene.lightness)
-        return ColorizedImage(rgb.clone(), ab.clone())
+        return SessionResult(rgb.clone(), ab.clone())
 
     return colorize
 
@@ -354,7 +354,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32")
 
-    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
         image = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:
@@ -363,7 +363,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
         colored = colorizer.colorize(_image(image), rest if rest.kinds() else None, reference=exemplar)
         # a model without weights has no device, but the truth is on the device that the user selected
         rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
-        return ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
+        return SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
 
     return colorize
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.lru_cache import ColumnCache, key_of
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array, linalg
 
@@ -63,26 +61,22 @@ class Propagator:
     colors of all pixels are ``A⁻¹[:, g] s``, where s solves ``A⁻¹[g, g] s = d``. The columns of ``A⁻¹`` are
     cached, so an edit computes only the columns of added pixels. The results equal the output of `propagate`.
 
-    Attributes:
-        cache_key: Hash of the arguments, for caches.
-
     Args:
         lightness: ``(H, W)`` in [0, 100].
         fade: Decay rate of colors, see `propagate`; above 0, because A is singular for 0.
     """
 
     def __init__(self, lightness: Array, fade: float) -> None:
-        self.cache_key = key_of(lightness, fade)
         self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
-        self._inverse = ColumnCache(self._solve, MOST_COLUMNS)
+        self._inverse: dict[int, Array] = {}
 
     def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
         """Propagate the colors of hinted pixels; see `propagate`."""
         fixed = np.flatnonzero(given)
         if not 0 < fixed.size <= MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
-        columns = np.stack(self._inverse.of(fixed.tolist()), axis=1)
+        columns = self._columns(fixed.tolist())
         sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
         result: Array = (columns @ sources).T.reshape(ab.shape)
         return result
@@ -90,7 +84,18 @@ class Propagator:
     @property
     def nbytes(self) -> int:
         """Memory of the neighbor weights and the cached columns of the inverse, in bytes."""
-        return int(_BYTES_PER_ENTRY * self._weights.nnz + self._inverse.nbytes)
+        columns = sum(column.nbytes for column in self._inverse.values())
+        return int(_BYTES_PER_ENTRY * self._weights.nnz + columns)
+
+    def _columns(self, pixels: list[int]) -> Array:
+        """Return columns of the inverse matrix ``(H W, n)``; compute and cache the missing columns."""
+        known = self._inverse  # replaced, never changed, because several threads can use a propagator
+        missing = [pixel for pixel in pixels if pixel not in known]
+        if len(known) + len(missing) > MOST_COLUMNS:
+            known = {pixel: known[pixel] for pixel in pixels if pixel in known}
+        if missing:
+            self._inverse = known = known | dict(zip(missing, self._solve(missing), strict=True))
+        return np.stack([known[pixel] for pixel in pixels], axis=1)
 
     def _solve(self, pixels: list[int]) -> Array:
         """Return columns of the inverse matrix as rows ``(n, H W)``."""

@@ -78,8 +78,8 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
         or (distribution := distribution_of(result)) is None
     ):
         return None
-    candidates = _candidate_points(task.part.size)
-    maps = [similarity_to(task, PointPatches.of([point], task.part.size)) for point in candidates]
+    candidates = _candidate_points(task.size)
+    maps = [similarity_to(task, PointPatches.of([point], task.size)) for point in candidates]
     similarities = [similarity for similarity in maps if similarity is not None]
     grid = distribution.probabilities.shape[1:]
     correlation = torch.cat([F.interpolate(similarity, grid, mode="area") for similarity in similarities])[

@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,8 @@ from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
-from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.pipeline import colorize, network_input, state_of
+from colorzoo.inference.network import NetworkRunner, States
+from colorzoo.inference.pipeline import colorize, network_input
 from colorzoo.inference.references import (
     ReadReference,
     equal_or_given,
@@ -42,14 +41,11 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
     ColorizeTask,
     GuidanceLike,
-    Part,
-    StageRunner,
     prepare_image,
-    prepare_part,
+    prepare_lightness,
     read_guidance,
     recipe_folder,
 )
-from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
@@ -190,7 +186,6 @@ class Colorizer:
         strength: float | None = None,
         reference: ReferenceLike | None = None,
         border: BorderSetting | None = None,
-        cache: LRUCache | None = None,
     ) -> ColorizedImage:
         """Colorize an image and return a `ColorizedImage`; see `__call__`.
 
@@ -200,7 +195,6 @@ class Colorizer:
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image; None uses the reference of the recipe.
             border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
-            cache: Cache of intermediate results for repeated edits of an image; None disables caching.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
@@ -208,9 +202,7 @@ class Colorizer:
         """
         recipe = read_guidance(guidance)
         exemplar = self.exemplar_of(reference, recipe, recipe_folder(guidance))
-        task = self.prepare(
-            as_image(image), recipe, strength=strength, reference=exemplar, border=border, cache=cache
-        )
+        task = self.prepare(as_image(image), recipe, strength=strength, reference=exemplar, border=border)
         return colorize(task)
 
     def prepare(
@@ -221,13 +213,11 @@ class Colorizer:
         strength: float | None = None,
         reference: Exemplar | None = None,
         border: BorderSetting | None = None,
-        cache: LRUCache | None = None,
     ) -> ColorizeTask:
         """Preprocess an image and its guidance, and return the task for the pipeline.
 
         This method does not run the model. The parameters match the parameters of `colorize`.
         """
-        run = StageRunner(cache)
         return prepare_image(
             self._network,
             image,
@@ -236,21 +226,16 @@ class Colorizer:
             strength=strength,
             reference=reference,
             border=border,
-            run=run,
         )
 
-    def prepare_part(
-        self,
-        part: Part,
-        recipe: Recipe,
-        reference: Exemplar | None = None,
-        cache: LRUCache | None = None,
+    def prepare_lightness(
+        self, lightness: Tensor, size: tuple[int, int], recipe: Recipe, reference: Exemplar | None = None
     ) -> ColorizeTask:
-        """Return the pipeline task for a preprocessed part of an image and its guidance.
+        """Return the pipeline task for the lightness of an image and its guidance.
 
-        See `colorzoo.inference.task.prepare_part` for the parameters.
+        See `colorzoo.inference.task.prepare_lightness` for the parameters.
         """
-        return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
+        return prepare_lightness(self._network, lightness, size, recipe, reference=reference)
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -307,13 +292,15 @@ class Colorizer:
             found = recipe_references(guidance, folder)
         return self.exemplar(found) if found else None
 
-    def predict(self, lightness: Tensor, guidance: Guidance, cache: LRUCache | None = None) -> Prediction:
+    def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
         """Run the model on lightness maps at the size of the network input.
 
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance with maps of size ``(h, w)``.
-            cache: Cache of model states for repeated edits of an image; None disables caching.
+            states: Results for this image that the model reuses after an edit, see `States`; updated in
+                place. None reuses nothing. For a model that implements `RefinesScribbles`, only the scribbles
+                can change between calls with the same states.
 
         Returns:
             The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
@@ -322,10 +309,9 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        part = Part(lightness, (lightness.shape[3], lightness.shape[2]))
-        task = ColorizeTask(self._network, part, run=StageRunner(cache))
-        state = state_of(task, replace(guidance, points=None, scribbles=None), guidance.points)
-        return self._network.predict(network_input(task), guidance, state)
+        size = lightness.shape[3], lightness.shape[2]
+        image = network_input(ColorizeTask(self._network, lightness, size))
+        return self._network.predict(image, guidance, {} if states is None else states)
 
     @cached_property
     def digest(self) -> str:

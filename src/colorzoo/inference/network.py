@@ -6,11 +6,10 @@ size of the network input.
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -42,27 +41,8 @@ if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
 T = TypeVar("T")
-_NUMBERS = itertools.count(1)
-
-
-@dataclass
-class EditState:
-    """Cached model state, which speeds up the next edit of an image.
-
-    Attributes:
-        cache_key: Key of the inputs for which the state is valid.
-        kept: Model state by numeric precision; empty before the first edit.
-    """
-
-    cache_key: str
-    kept: dict[torch.dtype, Any] = field(default_factory=dict)
-
-    def get(self, dtype: torch.dtype, create: Callable[[], T]) -> T:
-        """Return the model state for a precision; create the state before the first edit."""
-        if dtype not in self.kept:
-            self.kept[dtype] = create()
-        state: T = self.kept[dtype]
-        return state
+States = dict[torch.dtype, Any]
+"""Results for one image that a model reuses after edits, by numeric precision; see `Edits`."""
 
 
 class NetworkRunner:
@@ -73,7 +53,6 @@ class NetworkRunner:
         name: Name of the model in messages.
         device: Device of the model.
         dtype: Preferred numeric precision; predictions that are not finite are repeated in float32.
-        cache_key: Identifier of this runner in caches, unique in the process.
 
     Args:
         model: The model, which is moved to the device.
@@ -88,7 +67,6 @@ class NetworkRunner:
     ) -> None:
         self.model, self.name = model.to(device).eval(), name
         self._graph = _graph_of(model, name) if engine == "onnxruntime" else None
-        self.cache_key = f"{name} {next(_NUMBERS)}"
         self._lock = threading.Lock()
         self.device = device
         self.dtype = choose_dtype(precision, device)
@@ -104,13 +82,13 @@ class NetworkRunner:
         with self._lock, torch.inference_mode(), low:
             yield self.model
 
-    def predict(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
+    def predict(self, network_input: Tensor, guidance: Guidance, states: States) -> Prediction:
         """Run the model and return its prediction.
 
         Args:
             network_input: ``(B, 1, h, w)`` lightness or sketch.
             guidance: Guidance with maps of size ``(h, w)``.
-            state: Model state of earlier edits of the image, updated in place.
+            states: Results of earlier edits of the image, updated in place.
 
         Returns:
             The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
@@ -123,7 +101,7 @@ class NetworkRunner:
         model = self._graph or self.model
 
         def compute(dtype: torch.dtype) -> Prediction:
-            found = self._answer(model, network_input, guidance, state, dtype)
+            found = self._run(model, network_input, guidance, states, dtype)
             return found.with_colors(found.colors.float().cpu())
 
         return self.finite(compute, lambda prediction: prediction.colors)
@@ -153,20 +131,23 @@ class NetworkRunner:
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
 
-    def _answer(
-        self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState, dtype: torch.dtype
+    def _run(
+        self, model: Any, network_input: Tensor, guidance: Guidance, states: States, dtype: torch.dtype
     ) -> Prediction:
-        """Return the prediction of the model or its ONNX graph, with cached state if possible."""
+        """Return the prediction of the model or its ONNX graph; reuse results of earlier edits."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
             others = replace(guidance, scribbles=None)
-            encoded = state.get(dtype, lambda: model.encode(network_input, others))
-            return model.refine(encoded, guidance.scribbles)
-        # once the state exists, the cache is also used without points, because the user will add points again
-        edited = guidance.points is not None or bool(state.kept)
+            if dtype not in states:
+                states[dtype] = model.encode(network_input, others)
+            return model.refine(states[dtype], guidance.scribbles)
+        # a state is also used without points, because the user will add points again
+        edited = guidance.points is not None or bool(states)
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
-            return model.edit(network_input, guidance, state.get(dtype, model.init_cache))
+            if dtype not in states:
+                states[dtype] = model.init_state()
+            return model.edit(network_input, guidance, states[dtype])
         prediction: Prediction = model(network_input, guidance)
         return prediction
 
@@ -244,30 +225,13 @@ def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
     return replace(guidance, scribbles=scribbles, regions=regions, classes=classes)
 
 
-def run_network(
-    image: Tensor,
-    guidance: Guidance,
-    points: Points | None,
-    strokes: Scribbles | None,
-    state: EditState,
-    *,
-    network: NetworkRunner,
-) -> Prediction:
-    """Run the model on an image with its guidance; see `NetworkRunner.predict`.
-
-    Args:
-        image: ``(1, 1, h, w)`` lightness or sketch.
-        guidance: All guidance except points and strokes.
-        points: Points, or None.
-        strokes: Strokes along edges, or None.
-        state: Model state of earlier edits of the image, updated in place.
-        network: Runner of the model.
-    """
-    return network.predict(image, replace(guidance, points=points, scribbles=strokes), state)
+def run_network(image: Tensor, guidance: Guidance, states: States, *, network: NetworkRunner) -> Prediction:
+    """Run the model on an image ``(1, 1, h, w)`` with guidance; see `NetworkRunner.predict`."""
+    return network.predict(image, guidance, states)
 
 
 def compute_similarity(
-    lightness: Tensor, state: EditState, *, network: NetworkRunner, patches: PointPatches
+    lightness: Tensor, states: States, *, network: NetworkRunner, patches: PointPatches
 ) -> Tensor:
     """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to the points.
 
@@ -275,7 +239,7 @@ def compute_similarity(
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        state: Model state of earlier edits of the image, updated in place.
+        states: Results of earlier edits of the image, updated in place.
         network: Runner of the model.
         patches: Squares of the points.
     """
@@ -284,8 +248,9 @@ def compute_similarity(
     assert isinstance(model, ComputesSimilarity)
 
     def compute(dtype: torch.dtype) -> Tensor:
-        cache = state.get(dtype, model.init_cache)
-        return model.similarity(lightness.to(network.device), mask, cache).float().cpu()
+        if dtype not in states:
+            states[dtype] = model.init_state()
+        return model.similarity(lightness.to(network.device), mask, states[dtype]).float().cpu()
 
     return network.finite(compute, lambda similarity: similarity)
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.color.bins import bin_centers
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
-from colorzoo.prediction import AbPrediction, Prediction
+from colorzoo.prediction import Prediction
 
 PALETTE_COLORS = 9
 
@@ -99,10 +99,7 @@ class Distribution:
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
     """Return the color distribution of a result; None if the model predicts none."""
     with torch.inference_mode():  # the logits can be computed on access
-        logits = colored.extras.get("logits")
-        if logits is None:
-            return None
-        return Distribution.of(AbPrediction(ab=colored.ab[None], extras={"logits": logits}))
+        return None if colored.prediction is None else Distribution.of(colored.prediction)
 
 
 def mean_uncertainty(colored: ColorizedImage) -> float | None:

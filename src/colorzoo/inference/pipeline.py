@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,12 +18,11 @@ from colorzoo.capabilities import (
     RefinesScribbles,
 )
 from colorzoo.errors import GuidanceError
-from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
 from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
-    EditState,
+    States,
     compute_similarity,
     draw_strokes,
     embed_exemplar,
@@ -45,9 +43,11 @@ from colorzoo.inference.steps.areas import (
     plant_seeds,
     points_inside,
     restrict_to_areas,
+    seed_hints,
     strokes_of_areas,
 )
 from colorzoo.inference.steps.points import (
+    Square,
     draw_points,
     enforce_points,
     find_neighbors,
@@ -67,8 +67,7 @@ from colorzoo.inference.steps.reach import (
     limit_extent,
     step_costs,
 )
-from colorzoo.inference.task import ColorizeTask, Colors
-from colorzoo.lru_cache import key_of
+from colorzoo.inference.task import ColorizeTask, Colors, timed
 from colorzoo.prediction import Prediction, RgbPrediction
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -87,12 +86,12 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         GuidanceError: The recipe is invalid for this image or model.
         ColorzooError: The prediction is not finite.
     """
-    recipe, lightness = task.recipe, task.part.lightness
+    recipe, lightness = task.recipe, task.lightness
     notes = [*task.notes, *_ignored_kinds(task)]
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
     points = _points(task, recipe.points)
-    prediction = _predict(task, points)
+    prediction = _predict(task, points, _squares(recipe.points))
     if task.is_sketch:
         notes += drawing_of(task).notes
         colors = _drawing_colors(task, prediction)
@@ -103,24 +102,14 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     # guidance disables page detection
-    if not (task.kinds or recipe.areas or task.is_sketch or task.part.is_frame):
+    if not (task.kinds or recipe.areas or task.is_sketch or task.is_frame):
         from colorzoo.inference.steps.pages import is_page
 
         if task.run(is_page, lightness):
             colors, notes = colors.scaled(0), [*notes, NOTHING_TO_COLOR]
     is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
-    return ColorizedImage(
-        colors,
-        task.part,
-        recipe,
-        task.network.name,
-        (*notes, *prediction.notes),
-        prediction.extras,
-        _paint_reaches(task) if is_limited_paint else (),
-        task.run.log,
-        task.crop,
-        task.alpha,
-    )
+    reaches = _paint_reaches(task) if is_limited_paint else ()
+    return ColorizedImage(colors, replace(task, results={}), (*notes, *prediction.notes), prediction, reaches)
 
 
 def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
@@ -139,23 +128,32 @@ def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -
     without = _with_some_points(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
-    return task.run(weaken_points, strong, without, task.part.lightness, extent, strengths=strengths)
+    lightness, key = task.lightness, (_reaches(hints), tuple(hint.strength for hint in hints))
+    return task.run(
+        weaken_points, strong, without, lightness, extent, strengths=strengths, key=_hints_key(task, key)
+    )
 
 
 def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
     """Predict colors with some of the points, and enforce the colors of these points."""
     points = _points(task, hints)
-    return _with_points_in_full(task, hints, points, _predict(task, points).to_ab())
+    return _with_points_in_full(task, hints, points, _predict(task, points, _squares(hints)).to_ab())
 
 
 def _with_points_in_full(
     task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
 ) -> Tensor:
     """Return a prediction with the colors of points at full strength within their reach."""
-    lightness = task.part.lightness
+    lightness = task.lightness
     if points is None:
         return predicted
-    enforced = task.run(enforce_points, predicted, points, task.run(find_neighbors, lightness))
+    enforced = task.run(
+        enforce_points,
+        predicted,
+        points,
+        task.run(find_neighbors, lightness),
+        key=_hints_key(task, _squares(hints)),
+    )
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
         return enforced
@@ -163,7 +161,7 @@ def _with_points_in_full(
     larger = tuple(hint for hint in limited if not is_small(hint))
     # small points are added last, because the network would spread their colors within larger reaches
     rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
-    base = task.run(show_base, _with_some_points(task, rest), lightness)
+    base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
     if small and larger:
         own, rivals = (
@@ -171,36 +169,71 @@ def _with_points_in_full(
             for some in (small, larger)
         )
         extent = keep_nearer(extent, *own, *rivals, own=len(own))
-    return task.run(limit_reach, enforced, base, lightness, points, extent)
+    return task.run(
+        limit_reach, enforced, base, lightness, points, extent, key=_hints_key(task, _reaches(hints))
+    )
+
+
+def _squares(hints: Sequence[PointHint]) -> tuple[Square, ...]:
+    """Return the fields of points that the network uses; keys of predictions contain them."""
+    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
+
+
+def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that determine colors at full strength."""
+    return _squares(hints), tuple(hint.reach for hint in hints)
+
+
+def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
+    """Return the guidance on which a prediction depends, except points and strokes, as a key of results.
+
+    Args:
+        task: Image and guidance.
+        hinted: Whether the prediction uses region colors.
+    """
+    recipe = task.recipe
+    extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
+    divisions = recipe.divisions if isinstance(task.network.model, ProposesRegions) else ()
+    regions = recipe.regions if hinted else ()
+    return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, extra)))
+
+
+def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
+    """Return the guidance on which a prediction depends as a key of results; see `_conditions`."""
+    strokes = (repr(task.recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
+    return points_key, strokes, _conditions(task, hinted=hinted)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     """Rasterize points at the size of the network input; return None without points."""
-    lightness, dense = task.part.lightness, task.tensors.points
+    lightness, dense = task.lightness, task.tensors.points
     if dense is not None:
-        resized = resize_points(dense, size=task.part.network_size)
+        resized = resize_points(dense, size=task.network_size)
         return resized if task.is_sketch else fit_points(resized, lightness)
     if not hints:
         return None
     return task.run(
         draw_points,
         lightness,
-        squares=tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints),
-        image_size=task.part.size,
+        squares=_squares(hints),
+        image_size=task.size,
         fits=not task.is_sketch,
+        key=_squares(hints),
     )
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
     parts = _patches_by_reach(task, hints)
+    patches, reaches = PointPatches.of(hints, task.size), tuple(hint.reach for hint in hints)
     return task.run(
         limit_extent,
         *(paths_from(task, part) for part in parts),
         *(similarity_to(task, part) for part in parts),
-        patches=PointPatches.of(hints, task.part.size),
-        reaches=tuple(hint.reach for hint in hints),
-        size=task.part.network_size,
+        patches=patches,
+        reaches=reaches,
+        size=task.network_size,
+        key=(patches, reaches),
     )
 
 
@@ -208,7 +241,7 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
     """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
     from colorzoo.inference.overlays import points_along
 
-    width, height = task.part.size
+    width, height = task.size
 
     def reach(stroke: PaintStroke) -> Tensor:
         points = points_along(stroke)
@@ -220,7 +253,7 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
 
 def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[PointPatches]:
     groups = by_reach([hint.reach for hint in hints]).values()
-    return [PointPatches.of([hints[number] for number in group], task.part.size) for group in groups]
+    return [PointPatches.of([hints[number] for number in group], task.size) for group in groups]
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
@@ -228,7 +261,7 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
     See `find_paths`.
     """
-    return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches)
+    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches, key=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
@@ -238,8 +271,14 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """
     if not isinstance(task.network.model, ComputesSimilarity):
         return None
-    state = state_of(task)
-    return task.run(compute_similarity, task.part.lightness, state, network=task.network, patches=patches)
+    return task.run(
+        compute_similarity,
+        task.lightness,
+        _states(task),
+        network=task.network,
+        patches=patches,
+        key=patches,
+    )
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -252,11 +291,12 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
         colors = task.run(
             fill_areas,
             colors,
-            task.part.lightness,
+            task.lightness,
             drawn,
             _seeded(task, _masks(task, filled)),  # this prediction does not depend on the opacity
             extent_of(task, inside) if inside else None,
             strengths=tuple(hint.strength for hint in inside),
+            key=_hints_key(task, repr((recipe.points, filled, recipe.drawing, recipe.divisions))),
         )
     colors = colors.scaled(recipe.strength)
     locks = _areas(task, "gray", "only", "lock")
@@ -274,10 +314,10 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
 
 def _own_prediction(task: ColorizeTask) -> Prediction:
     """Predict colors without hints; the regions of a drawing have one color each."""
-    own = _predict(task, None, hinted=False)
+    own = _predict(task, None, "own", hinted=False)
     if not task.is_sketch:
         return own
-    rgb = _predicted_flats(task, own).over(task.part.network_size).compose(None)
+    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
     return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 
@@ -288,7 +328,7 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size)
+    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size, key=repr(opaque))
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -301,7 +341,7 @@ def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[Poi
     """Return the points inside colored areas; their colors override the colors of the areas."""
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
-        for hint in points_inside(task.recipe.points, drawn, task.part.size)
+        for hint in points_inside(task.recipe.points, drawn, task.size)
     ]
 
 
@@ -309,19 +349,24 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     """Predict colors from area colors; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
-    full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
-    lightness = task.part.lightness
-    seeds = fit_points(plant_seeds(drawn, hints=full, image_size=task.part.size), lightness)
-    ab = _predict(task, seeds).to_ab()
-    return task.run(enforce_points, ab, seeds, task.run(find_neighbors, lightness))
+    lightness, size = task.lightness, task.size
+    hints = seed_hints(task.recipe.points, drawn, size)
+    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=size), lightness)
+    key = repr([each.area for each in drawn]), _squares(hints)
+    ab = _predict(task, seeds, key).to_ab()
+    neighbors = task.run(find_neighbors, lightness)
+    return task.run(enforce_points, ab, seeds, neighbors, key=_hints_key(task, key))
 
 
-def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) -> Prediction:
+def _predict(
+    task: ColorizeTask, points: Points | None, points_key: Hashable, *, hinted: bool = True
+) -> Prediction:
     """Run the model with points, strokes and object areas.
 
     Args:
         task: Image and guidance.
         points: Points at the size of the network input.
+        points_key: Key of the points in the results of stages.
         hinted: Whether to use strokes and region colors.
     """
     network, accepts = task.network, task.network.model.accepts
@@ -329,49 +374,49 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
     strokes = _strokes(task) if hinted and "scribbles" in accepts else None
     if "points" not in accepts:
         points = None
-    image, state = network_input(task), state_of(task, guidance, points)
-    prediction = task.run(run_network, image, guidance, points, strokes, state, network=network)
+    if points is None:
+        points_key = None
+    states = _states(task, (points_key, _conditions(task, hinted=hinted)))
+    image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
+    guidance = replace(guidance, points=points, scribbles=strokes)
+    prediction = task.run(run_network, image, guidance, states, network=network, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
     drawn = _drawn(task, objects)
-    guidance = boxes_of_areas(guidance, drawn)
-    state = state_of(task, guidance, points)
-    boxed = task.run(run_network, image, guidance, points, strokes, state, network=network)
+    guidance, states = boxes_of_areas(guidance, drawn), _states(task, (key, "boxes"))
+    boxed = task.run(run_network, image, guidance, states, network=network, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
 
 
-def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:
-    """Return the cached model state for an image, which speeds up the next edit.
+def _states(task: ColorizeTask, key: Hashable = None) -> States:
+    """Return the results for an image that the model reuses after an edit.
 
-    For a model that refines scribbles, the state also depends on the network input, the guidance and the
-    points.
+    For a model that refines scribbles, the results also depend on the guidance except scribbles.
 
     Args:
-        task: Image, guidance and cache.
-        guidance: Guidance except points; used only for models that refine scribbles.
-        points: Points at the size of the network input; used only for models that refine scribbles.
+        task: Image and guidance.
+        key: Key of the guidance except scribbles; used only for models that refine scribbles.
     """
-    unchanged: tuple[object, ...] = ()
-    if isinstance(task.network.model, RefinesScribbles):
-        unchanged = (network_input(task), guidance, points)
-    key = key_of("edit state", task.network, unchanged)
-    return task.run.cache.get(key, lambda: EditState(key))
+    name = "states", task.image_key, key if isinstance(task.network.model, RefinesScribbles) else None
+    states: States = task.results.get(name, {})
+    task.results[name] = states  # also after a hit, because their size grows
+    return states
 
 
 def network_input(task: ColorizeTask) -> Tensor:
     """Return the network input: the lightness, or the line drawing for sketch models."""
     if not task.is_sketch:
-        return task.part.lightness
-    return drawing_of(task).sketch(task.part.network_size)
+        return task.lightness
+    return drawing_of(task).sketch(task.network_size)
 
 
 def drawing_of(task: ColorizeTask) -> Drawing:
     """Return the lines and regions of the drawing in a task."""
-    if task.part.drawing is not None:
-        return task.part.drawing
+    if task.drawing is not None:
+        return task.drawing
     from colorzoo.inference.steps.drawing import read_drawing
 
-    return read_drawing(task.part.lightness[0, 0].mul(2.55).round().byte().numpy())
+    return read_drawing(task.lightness[0, 0].mul(2.55).round().byte().numpy())
 
 
 def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
@@ -379,8 +424,8 @@ def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
     from colorzoo.inference.steps.drawing import fill_points
 
     flats = _predicted_flats(task, prediction)
-    flats = task.run.uncached(fill_points, flats, task.recipe.points, task.part.size)
-    lab = flats.at_network_size(task.part.network_size)
+    flats = timed(task.log, fill_points, flats, task.recipe.points, task.size)
+    lab = flats.at_network_size(task.network_size)
     return Colors(lab[:, 1:], lab[:, :1], flats)
 
 
@@ -391,7 +436,8 @@ def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
     """
     from colorzoo.inference.steps.drawing import region_votes
 
-    prediction = _predict(task, _points(task, task.recipe.points))
+    hints = task.recipe.points
+    prediction = _predict(task, _points(task, hints), _squares(hints))
     return prediction, region_votes(prediction, drawing_of(task), network_input(task))
 
 
@@ -413,7 +459,7 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
         with task.network.session():
             colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
     else:
-        colors = task.run.uncached(mean_colors, prediction.rgb, drawing, sketch)
+        colors = timed(task.log, mean_colors, prediction.rgb, drawing, sketch)
     shading = soft_shading(prediction.rgb, drawing, sketch) if settings.shading else None
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
@@ -423,9 +469,9 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
-        strokes = draw_strokes(task.part.lightness, strokes=task.recipe.scribbles, image_size=task.part.size)
+        strokes = draw_strokes(task.lightness, strokes=task.recipe.scribbles, image_size=task.size)
     elif dense is not None:
-        strokes = resize_maps(Guidance(scribbles=dense), size=task.part.network_size).scribbles
+        strokes = resize_maps(Guidance(scribbles=dense), size=task.network_size).scribbles
     if not objects:
         return strokes
     return strokes_of_areas(strokes, _drawn(task, objects))
@@ -441,12 +487,12 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
         boxes = boxes or ()  # an empty tuple disables object detection
     added = dict(_added_guidance(task, hinted=hinted))
     if tensors.kinds():
-        tensors = resize_maps(tensors, size=task.part.network_size)
+        tensors = resize_maps(tensors, size=task.network_size)
     if boxes is not None:
-        added["boxes"] = boxes_of(boxes, *task.part.size)
+        added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and isinstance(model, FindsBoxes):
-        added["boxes"] = task.run(find_objects, task.part.lightness, network=task.network)
+        added["boxes"] = task.run(find_objects, task.lightness, network=task.network)
     return replace(tensors, **added)
 
 
@@ -470,9 +516,8 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
         if not lacks_classes(model, recipe):
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
-            files = tuple(digest_or_empty(Path(name)) for name in recipe.classes.label_files)
-            settings = {"network": task.network, "recipe": only, "files": files}
-            yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings)
+            settings = {"network": task.network, "recipe": only}
+            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings, key=repr(kept))
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
             yield "regions", proposed_regions(task)
@@ -501,15 +546,17 @@ def divided_regions(task: ColorizeTask) -> Regions:
         return proposed
     from colorzoo.inference.steps.regions import edit_regions
 
-    sketch = network_input(task)
-    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=task.part.size)
+    sketch, size = network_input(task), task.size
+    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size, key=divisions)
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:
     """Return the edited regions, filled with the colors of the recipe."""
     from colorzoo.inference.steps.regions import color_regions
 
-    return task.run(color_regions, divided_regions(task), colors=task.recipe.regions)
+    colors = task.recipe.regions
+    key = task.recipe.divisions, repr(colors)
+    return task.run(color_regions, divided_regions(task), colors=colors, key=key)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:

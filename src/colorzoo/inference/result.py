@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.guidance import Crop, Recipe
-from colorzoo.image_io.raster_image import AlphaArray, RasterImage, composite_on_white
+from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import (
     FullLightness,
@@ -21,7 +19,8 @@ from colorzoo.inference.full_size import (
     join,
 )
 from colorzoo.inference.steps.points import correct_points
-from colorzoo.inference.task import Colors, Part, StageRun
+from colorzoo.inference.task import ColorizeTask, Colors, StageRun
+from colorzoo.prediction import Prediction
 
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
@@ -35,29 +34,20 @@ class ColorizedImage:
 
     Attributes:
         colors: Colors at the size of the network input.
-        part: Part of the image that was colorized, such as a scan without its border (print margin or mount).
-        recipe: Applied recipe, with coordinates in pixels of the part.
-        model: Registered name or class name of the model.
+        task: Image, applied recipe and model. The recipe has coordinates in pixels of the part inside the
+            border of a scan (print margin or mount). `levels` appends a record to `ColorizeTask.log`.
         notes: Notes for the user, such as ignored guidance.
-        extras: Additional output maps of the model by name, such as ``"logits"``.
+        prediction: Output of the model, such as the logits of the color distribution; None if it was removed
+            to free memory.
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change, or None for an unlimited stroke. Empty if all strokes are unlimited.
-        stages: Records of the processing stages; `levels` appends a record.
-        crop: Crop rectangle in pixels of the whole image; None for no crop.
-        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
-            for an opaque image.
     """
 
     colors: Colors
-    part: Part
-    recipe: Recipe = field(default_factory=Recipe)
-    model: str = ""
+    task: ColorizeTask
     notes: tuple[str, ...] = ()
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    prediction: Prediction | None = None
     reaches: tuple[Tensor | None, ...] = ()
-    stages: list[StageRun] = field(default_factory=list)
-    crop: Crop | None = None
-    alpha: AlphaArray | None = None
 
     @property
     def ab(self) -> Tensor:
@@ -80,7 +70,8 @@ class ColorizedImage:
             surroundings: Lightness of the whole copy and rectangle of the part, to include the border, which
                 stays gray, in the result. None returns the part alone.
         """
-        return replace(self, part=replace(self.part, full=lightness, surroundings=surroundings), crop=None)
+        task = replace(self.task, full=lightness, surroundings=surroundings, crop=None)
+        return replace(self, task=task)
 
     @property
     def rgb(self) -> NDArray[np.float32]:
@@ -101,7 +92,7 @@ class ColorizedImage:
         started = time.perf_counter()
         levels = self._compose(depth)
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels"
-        self.stages.append(StageRun("compose", about, time.perf_counter() - started))
+        self.task.log.append(StageRun("compose", about, time.perf_counter() - started))
         return levels
 
     def source(self, image: RasterImage) -> RasterImage:
@@ -114,15 +105,17 @@ class ColorizedImage:
         """
         if self.colors.lightness is not None:
             image = composite_on_white(image)
-        if self.crop is None:
+        if self.task.crop is None:
             return image
         from colorzoo.inference.steps.cropping import crop_image  # few results are cropped
 
-        return crop_image(image, self.crop)
+        return crop_image(image, self.task.crop)
 
     def without_paint(self) -> ColorizedImage | None:
         """Return the result without paint strokes; None if the recipe has no paint strokes."""
-        return replace(self, recipe=replace(self.recipe, paint=())) if self.recipe.paint else None
+        if not self.task.recipe.paint:
+            return None
+        return replace(self, task=replace(self.task, recipe=replace(self.task.recipe, paint=())))
 
     def layers(self, image: RasterImage) -> dict[str, NDArray[Any]]:
         """Return the 8-bit image after each layer has been added, by the name of the layer.
@@ -158,9 +151,9 @@ class ColorizedImage:
         Args:
             depth: Bit depth of the result, 8 or 16; None for floats.
         """
-        if self.part.full is None:
+        if self.task.full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness, surroundings = self.part.full, self.part.surroundings
+        lightness, surroundings = self.task.full, self.task.surroundings
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, self._overlays(lightness))
@@ -168,11 +161,11 @@ class ColorizedImage:
             composed = join(*self._layers(self._lightness(lightness)), depth=depth)
         if surroundings is not None:
             composed = surroundings.around(composed, depth)
-        if self.crop is None:
+        if self.task.crop is None:
             return composed
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
-        return cropped(composed, self.crop, self.alpha)
+        return cropped(composed, self.task.crop, self.task.alpha)
 
     def _lightness(self, lightness: AnyLightness) -> AnyLightness:
         """Return the lightness of the result, which areas can shift."""
@@ -185,7 +178,7 @@ class ColorizedImage:
 
     def _layers(self, lightness: AnyLightness) -> Layers:
         """Return the arguments of `join`."""
-        recipe, (width, height), locked = self.recipe, self.part.size, self.colors.locked
+        recipe, (width, height), locked = self.task.recipe, self.task.size, self.colors.locked
         corrections: tuple[PointCorrection, ...] = ()
         if recipe.points:
             hints = recipe.points
@@ -198,8 +191,10 @@ class ColorizedImage:
         return lightness, self.ab, corrections, self._overlays(lightness)
 
     def _overlays(self, lightness: AnyLightness) -> tuple[Overlay, ...]:
-        if not self.recipe.has_overlays:
+        if not self.task.recipe.has_overlays:
             return ()
         from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
-        return overlays_of(self.recipe, self.part.size, lightness.shape, self.colors.locked, self.reaches)
+        return overlays_of(
+            self.task.recipe, self.task.size, lightness.shape, self.colors.locked, self.reaches
+        )

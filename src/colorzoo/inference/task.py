@@ -1,9 +1,9 @@
-"""Input of the inference pipeline (`ColorizeTask`) and stage cache (`StageRunner`)."""
+"""Input of the inference pipeline (`ColorizeTask`), and records of its stages."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
-from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
@@ -23,7 +23,6 @@ from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.points import CORRECTIONS
-from colorzoo.lru_cache import LRUCache, key_of
 
 if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing, FlatColors
@@ -48,95 +47,23 @@ class StageRun:
     cached: bool = False
 
 
-class StageRunner:
-    """Runner that caches the results of processing stages.
-
-    A stage is a pure function. A second call with equal inputs returns the cached result.
-
-    Examples:
-        >>> run = StageRunner()
-        >>> run(max, 3, 5), run(max, 3, 5), [each.cached for each in run.log]
-        (5, 5, [False, True])
-
-    Attributes:
-        cache: Results of earlier stages. With one cache for all edits of an image, an edit runs only the
-            stages with changed inputs.
-        log: Record of each call, in order.
+def timed(log: list[StageRun], stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
+    """Run a stage and append its record to a log.
 
     Args:
-        cache: Results of earlier stages; None creates an empty cache.
+        log: Records of the stages that ran before.
+        stage: Function to run.
+        *inputs: Positional arguments of the function.
+        about: Description of the input for the record.
+        **settings: Keyword arguments of the function.
     """
-
-    def __init__(self, cache: LRUCache | None = None) -> None:
-        self.cache = LRUCache() if cache is None else cache
-        self.log: list[StageRun] = []
-
-    def __call__(self, stage: Callable[..., T], *inputs: Any, **settings: Any) -> T:
-        """Run a stage, or return the cached result for equal inputs and settings."""
-        seconds: float | None = None
-
-        def compute() -> T:
-            nonlocal seconds
-            started = time.perf_counter()
-            result = stage(*inputs, **settings)
-            seconds = time.perf_counter() - started
-            return result
-
-        key = key_of(stage.__module__, stage.__qualname__, inputs, *settings.items())
-        result = self.cache.get(key, compute)
-        name = stage.__name__.replace("_", " ")
-        self.log.append(StageRun(name, seconds=seconds or 0.0, cached=seconds is None))
-        return result
-
-    def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
-        """Run a stage without caching its result.
-
-        Use this method for full-size inputs, because hashing them would take longer than the stage.
-
-        Args:
-            stage: Function to run.
-            *inputs: Positional arguments of the function.
-            about: Description of the input for the record in `log`.
-            **settings: Keyword arguments of the function.
-        """
-        started = time.perf_counter()
-        result = stage(*inputs, **settings)
-        self.log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
-        return result
+    started = time.perf_counter()
+    result = stage(*inputs, **settings)
+    log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
+    return result
 
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Part of an image to colorize, such as a scan without its border.
-
-    The border of a scan is, for example, a print margin or mount.
-
-    Attributes:
-        lightness: Lightness ``(1, 1, h, w)`` at the size of the network input.
-        size: Width and height of the part at full size in pixels.
-        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
-            its lightness to `ColorizedImage.over`.
-        surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the part is a video frame. Video frames are colorized even if they are blank or
-            contain only text.
-        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
-            input.
-    """
-
-    lightness: Tensor
-    size: tuple[int, int]
-    full: FullLightness | Tensor | None = None
-    surroundings: Surroundings | None = None
-    is_frame: bool = False
-    drawing: Drawing | None = None
-
-    @property
-    def network_size(self) -> tuple[int, int]:
-        """Height and width of the network input."""
-        return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
 
 @dataclass(frozen=True)
@@ -175,25 +102,70 @@ class ColorizeTask:
 
     Attributes:
         network: Runner of the model.
-        part: Part of the image to colorize.
+        lightness: Lightness ``(1, 1, h, w)`` at the size of the network input. If the image is a scan with a
+            border (print margin or mount), this attribute and the following attributes describe the part
+            inside the border.
+        size: Width and height at full size in pixels.
         recipe: Points, areas, paint and settings, in pixels of the part.
         tensors: Guidance as tensors; maps can have any size.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
         crop: Crop rectangle in pixels of the whole image; None for no crop.
-        alpha: Alpha channel ``(H, W)`` of the whole image; None for an opaque image.
-        run: Runner of the stages.
+        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
+            for an opaque image.
+        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
+            its lightness to `ColorizedImage.over`.
+        surroundings: Whole image that contains the part; None if the part is the whole image.
+        is_frame: Whether the image is a video frame. Video frames are colorized even if they are blank or
+            contain only text.
+        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
+            input.
+        log: Record of each stage, in order.
+        results: Results of stages by key; see `run`. The drawing pad uses one cache for all its tasks, so
+            that an edit runs only the stages with changed inputs.
+        image_key: Model, image and reference of the task in ``results``.
     """
 
     network: NetworkRunner
-    part: Part
+    lightness: Tensor
+    size: tuple[int, int]
     recipe: Recipe = field(default_factory=Recipe)
     tensors: Guidance = field(default_factory=Guidance)
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
     crop: Crop | None = None
     alpha: AlphaArray | None = None
-    run: StageRunner = field(default_factory=StageRunner)
+    full: FullLightness | Tensor | None = None
+    surroundings: Surroundings | None = None
+    is_frame: bool = False
+    drawing: Drawing | None = None
+    log: list[StageRun] = field(default_factory=list)
+    results: MutableMapping[Hashable, Any] = field(default_factory=dict)
+    image_key: Hashable = None
+
+    def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = (), **settings: Any) -> T:
+        """Run a stage, or return its result for the same `image_key` and key.
+
+        Args:
+            stage: Function to run.
+            *inputs: Positional arguments of the function.
+            key: Parts of the recipe on which the inputs and settings depend.
+            **settings: Keyword arguments of the function.
+        """
+        key = stage.__name__, self.image_key, key
+        try:
+            result: T = self.results[key]
+        except KeyError:
+            result = timed(self.log, stage, *inputs, **settings)
+        else:
+            self.log.append(StageRun(stage.__name__.replace("_", " "), cached=True))
+        self.results[key] = result  # also after a hit, because the size of some results grows
+        return result
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """Height and width of the network input."""
+        return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -216,7 +188,6 @@ def prepare_image(
     strength: float | None = None,
     reference: Exemplar | None = None,
     border: BorderSetting | None = None,
-    run: StageRunner,
 ) -> ColorizeTask:
     """Detect the border of a scan, inpaint marked damage, and return the task to run.
 
@@ -231,7 +202,6 @@ def prepare_image(
         strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
         border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
-        run: Runner of the stages.
 
     Raises:
         GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
@@ -247,21 +217,24 @@ def prepare_image(
         image = whole
     if setting not in BORDER_NAMES:
         setting = read_border(setting, "border")
-    inside = run.uncached(select_part, image, setting)
+    log: list[StageRun] = []
+    inside = timed(log, select_part, image, setting)
     if recipe.healing:  # healing does not change the border
         from colorzoo.inference.steps.healing import heal  # few images need it
 
         about = f"{len(recipe.healing)} strokes"
-        levels = run.uncached(heal, image.levels, recipe.healing, about=about)
+        levels = timed(log, heal, image.levels, recipe.healing, about=about)
         image = replace(image, levels=levels)
     about = f"{image.size[0]} x {image.size[1]} pixels"
-    part = run.uncached(preprocess, image, inside, size, about=about)
+    full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
+    height, width = full.shape
+    lightness = timed(log, preprocess, full, size, about=about)
+    drawing = None
     if network.model.input_kind == "sketch":
         from colorzoo.inference.steps.drawing import read_drawing
 
         gap = (recipe.drawing or DrawingSettings()).gap
-        found = run.uncached(read_drawing, image.levels, gap, recipe.divisions, about=about)
-        part = replace(part, drawing=found)
+        drawing = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
     source, known = image.metadata.source, recipe.sha256
     if known is not None and source is not None and digest_of(source) != known.lower():
         notes = ("the recipe was made for another image file", *notes)
@@ -277,60 +250,67 @@ def prepare_image(
         notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
     else:
         recipe.check_inside(*image.size)
-    task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
-    return replace(task, notes=notes, crop=recipe.crop, alpha=image.alpha)
+    task = prepare_lightness(
+        network, lightness, (width, height), guidance, strength=strength, reference=reference
+    )
+    return replace(
+        task,
+        notes=notes,
+        crop=recipe.crop,
+        alpha=image.alpha,
+        full=full,
+        surroundings=None if inside is None else Surroundings(FullLightness(image.levels), inside),
+        drawing=drawing,
+        log=log,
+    )
 
 
-def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
-    """Compute the lightness at the size of the network input and return a `Part`.
+def preprocess(full: FullLightness, size: int) -> Tensor:
+    """Return the lightness ``(1, 1, h, w)`` at the size of the network input.
 
     Args:
-        image: Image to colorize.
-        inside: Rectangle of the part; None for the whole image.
+        full: Lightness at full size.
         size: Shorter side of the network input in pixels.
     """
-    full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
-    around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
-    height, width = full.shape
-    return Part(full.shrunk(working_size(height, width, size)), (width, height), full, around)
+    return full.shrunk(working_size(*full.shape, size))
 
 
-def prepare_part(
+def prepare_lightness(
     network: NetworkRunner,
-    part: Part,
+    lightness: Tensor,
+    size: tuple[int, int],
     guidance: Guidance | Recipe,
     *,
     strength: float | None = None,
     reference: Exemplar | None = None,
-    run: StageRunner,
 ) -> ColorizeTask:
-    """Return the task for a preprocessed part of an image and its guidance.
+    """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
 
     Args:
         network: Runner of the model.
-        part: Preprocessed part, see `preprocess`.
+        lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
+        size: Width and height at full size in pixels.
         guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or converted
             by `crop_recipe`; or guidance tensors of any size.
         strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
         reference: Exemplar of the reference image, or None.
-        run: Runner of the stages.
 
     Raises:
         GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
     """
     recipe, tensors = guidance, Guidance()
     if isinstance(recipe, Guidance):
-        hints = _sparse_hints(recipe.points, *part.size)
+        hints = _sparse_hints(recipe.points, *size)
         tensors = replace(recipe, points=None) if hints else recipe
         recipe = Recipe(points=hints)
     if strength is None:
         strength = recipe.strength
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
-    width, height = part.size
+    width, height = size
     # healing is already applied, and the crop is applied to the result
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-    return ColorizeTask(network, part, sized, tensors, reference, run=run)
+    return ColorizeTask(network, lightness, size, sized, tensors, reference)
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:

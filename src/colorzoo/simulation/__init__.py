@@ -7,8 +7,8 @@ from colorzoo.simulation.registry import list_users, make_user
 from colorzoo.simulation.scribbles import BledEdgeScribbles, bled_edges, bled_runs
 from colorzoo.simulation.session import (
     ColorFunction,
-    ColorizedImage,
     InputFunction,
+    SessionResult,
     SimulatedUser,
     TargetImage,
     Turn,
@@ -20,7 +20,6 @@ from colorzoo.simulation.whole_image import ExemplarUser, TrueStatistics
 __all__ = [
     "BledEdgeScribbles",
     "ColorFunction",
-    "ColorizedImage",
     "DrawingPoints",
     "DrawingRegions",
     "ExemplarUser",
@@ -28,6 +27,7 @@ __all__ = [
     "MostWrongPoints",
     "PriorityRegions",
     "ProposedPoints",
+    "SessionResult",
     "SimulatedUser",
     "SuperpixelRegions",
     "TargetImage",

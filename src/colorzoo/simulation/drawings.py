@@ -17,7 +17,7 @@ from colorzoo.drawing.regions import find_regions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 Order = Literal["random", "proposed"]
 
@@ -90,7 +90,7 @@ class DrawingPoints:
         >>> rgb, sketch = torch.rand(1, 3, 32, 48), torch.ones(1, 1, 32, 48)
         >>> sketch[..., 20:24] = 0
         >>> target = TargetImage(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
-        >>> white = ColorizedImage(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> white = SessionResult(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> DrawingPoints().begin(target, white, None)(3, white).interactions
         3
 
@@ -112,13 +112,13 @@ class DrawingPoints:
         if self.order not in get_args(Order):
             raise GuidanceError(f"'order' must be one of {', '.join(get_args(Order))}, got {self.order!r}")
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         drawing = DrawingRegions.of(target.lightness)
         order = self._order(drawing, target, model)
         lab = rgb_to_lab(drawing.colors(target.rgb).T[None, :, :, None])[0, :, :, 0]
 
-        def give_input(count: int, result: ColorizedImage) -> UserInput:
+        def give_input(count: int, result: SessionResult) -> UserInput:
             del result
             colors, mask = torch.zeros_like(target.rgb), torch.zeros_like(target.rgb[:, :1])
             for region in dict.fromkeys(order[:count]):

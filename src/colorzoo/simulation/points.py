@@ -24,8 +24,8 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.randomness import Generators, copy_to, draw_uniform, image_generators
 from colorzoo.simulation.session import (
-    ColorizedImage,
     InputFunction,
+    SessionResult,
     TargetImage,
     UserInput,
 )
@@ -170,7 +170,7 @@ class UniformPoints:
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = UniformPoints(side=4).begin(target, gray, None)(3, gray)
         >>> given.interactions, given.guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
@@ -188,10 +188,10 @@ class UniformPoints:
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = False
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
 
-        def give_input(count: int, result: ColorizedImage) -> UserInput:
+        def give_input(count: int, result: SessionResult) -> UserInput:
             del result
             generators = image_generators(torch.tensor([target.seed]), "points")
             points = uniform_points(
@@ -209,7 +209,7 @@ class MostWrongPoints:
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = MostWrongPoints(side=4).begin(target, gray, None)(1, gray)
         >>> given.interactions, given.guidance.points.ab.shape
         (1, torch.Size([1, 2, 32, 48]))
@@ -224,11 +224,11 @@ class MostWrongPoints:
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = True
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         side = min(self.side, *target.ab.shape[-2:])
 
-        def choose_corner(result: ColorizedImage, given: Points) -> Tensor:
+        def choose_corner(result: SessionResult, given: Points) -> Tensor:
             error = (result.ab - target.ab).square().sum(dim=1, keepdim=True)
             means = F.avg_pool2d(error * (1 - given.mask), side, stride=1)
             return torch.tensor(divmod(int(means.flatten().argmax()), means.shape[-1]))
@@ -247,7 +247,7 @@ class ProposedPoints:
         ...
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = ProposedPoints(side=4).begin(target, gray, Center())(1, gray)
         >>> int(given.guidance.points.mask.sum())
         16
@@ -262,7 +262,7 @@ class ProposedPoints:
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = True
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
@@ -272,7 +272,7 @@ class ProposedPoints:
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
 
-        def choose_corner(result: ColorizedImage, given: Points) -> Tensor:
+        def choose_corner(result: SessionResult, given: Points) -> Tensor:
             del result
             center = model.propose_points(target.lightness, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
@@ -281,7 +281,7 @@ class ProposedPoints:
 
 
 def _one_by_one(
-    target: TargetImage, side: int, choose_corner: Callable[[ColorizedImage, Points], Tensor]
+    target: TargetImage, side: int, choose_corner: Callable[[SessionResult, Points], Tensor]
 ) -> InputFunction:
     """Return an input function that adds one patch per interaction.
 
@@ -297,7 +297,7 @@ def _one_by_one(
         sides = torch.full(corner.shape[:2], side, device=lab.device)
         return fill_patches(lab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
 
-    def give_input(count: int, result: ColorizedImage) -> UserInput:
+    def give_input(count: int, result: SessionResult) -> UserInput:
         while len(corners) < count:
             corners.append(choose_corner(result, points()))
         return UserInput(Guidance(points=points()), len(corners))

@@ -18,8 +18,8 @@ from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.randomness import image_generators
 from colorzoo.simulation.session import (
-    ColorizedImage,
     InputFunction,
+    SessionResult,
     TargetImage,
     UserInput,
 )
@@ -35,7 +35,7 @@ class PriorityRegions:
         >>> model = colorzoo.create_model("cho2023_small").model
         >>> sketch, rgb = torch.ones(1, 1, 32, 48), torch.rand(1, 3, 32, 48)
         >>> target = TargetImage(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
-        >>> white = ColorizedImage(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> white = SessionResult(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
@@ -54,7 +54,7 @@ class PriorityRegions:
         if self.order not in get_args(Order):
             raise GuidanceError(f"'order' must be one of {', '.join(get_args(Order))}, got {self.order!r}")
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if not isinstance(model, ProposesRegions):
             raise GuidanceError(
@@ -75,7 +75,7 @@ class SuperpixelRegions:
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
         >>> target = TargetImage(torch.rand(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
-        >>> white = ColorizedImage(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> white = SessionResult(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = SuperpixelRegions(count=4).begin(target, white, None)(2, white)
         >>> given.guidance.kinds()
         ('regions',)
@@ -92,7 +92,7 @@ class SuperpixelRegions:
     kind: ClassVar[GuidanceKind] = "regions"
     adaptive: ClassVar[bool] = False
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         from skimage.segmentation import slic  # slow to import, and training imports this module
 
@@ -118,7 +118,7 @@ def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> In
     """Return an input function that fills one region per interaction in the specified order."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
-    def give_input(count: int, result: ColorizedImage) -> UserInput:
+    def give_input(count: int, result: SessionResult) -> UserInput:
         del result
         given = torch.zeros_like(proposed.given)
         given[0, order[:count]] = 1

@@ -26,7 +26,7 @@ from colorzoo.color import sobel, sobel_gradients
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.randomness import Generators, copy_to, draw_uniform, stream_seed
-from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 _AB_SCALE = 110.0
 _GRID = 8  # cells along each side of the coarse displacement field
@@ -189,7 +189,7 @@ class BledEdgeScribbles:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> lab[:, 1:, :, 24:] = -20.0
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = BledEdgeScribbles(width=3).begin(target, gray, None)(1, gray)
         >>> given.guidance.scribbles.mask.shape
         torch.Size([1, 1, 32, 48])
@@ -213,12 +213,12 @@ class BledEdgeScribbles:
                 f"got width {self.width}, jitter {self.jitter} and coverage {self.coverage}"
             )
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         random = np.random.default_rng(stream_seed("scribbles", target.seed))
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
-        def give_input(count: int, result: ColorizedImage) -> UserInput:
+        def give_input(count: int, result: SessionResult) -> UserInput:
             del result
             mask = draw_runs(runs[:count], self.width, target.ab[:, :1])
             return UserInput(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))

@@ -44,11 +44,11 @@ class TargetImage:
 
 
 @dataclass(frozen=True)
-class ColorizedImage:
+class SessionResult:
     """Result of a model for one image.
 
     Examples:
-        >>> ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
+        >>> SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
         torch.Size([1, 3, 32, 48])
 
     Attributes:
@@ -78,9 +78,9 @@ class UserInput:
     interactions: int
 
 
-InputFunction = Callable[[int, ColorizedImage], UserInput]
+InputFunction = Callable[[int, SessionResult], UserInput]
 """Function that maps a number of interactions and the latest result to the user's input."""
-ColorFunction = Callable[[TargetImage, Guidance], ColorizedImage]
+ColorFunction = Callable[[TargetImage, Guidance], SessionResult]
 """Function that colorizes an image with guidance."""
 
 
@@ -98,7 +98,7 @@ class SimulatedUser(Protocol):
         If True, the model must run after every interaction.
         """
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session with an image and return the function that provides the guidance.
 
         Args:
@@ -120,7 +120,7 @@ class Turn:
     """Result of a session after a number of interactions.
 
     Examples:
-        >>> result = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> result = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> Turn(count=3, interactions=2, result=result).guidance.kinds()
         ()
 
@@ -133,7 +133,7 @@ class Turn:
 
     count: int
     interactions: int
-    result: ColorizedImage
+    result: SessionResult
     guidance: Guidance = field(default_factory=Guidance)
 
 
@@ -151,7 +151,7 @@ def play(
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> color = lambda target, guidance: ColorizedImage(target.rgb, target.ab)
+        >>> color = lambda target, guidance: SessionResult(target.rgb, target.ab)
         >>> [turn.interactions for turn in play(color, make_user("uniform_points"), target, [0, 3])]
         [0, 3]
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, GlobalStatistics, Guidance, statistics_of
-from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ExemplarUser:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> rgb = colorzoo.lab_to_rgb(lab)
         >>> target = TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=0, exemplar=rgb)
-        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> ExemplarUser().begin(target, gray, None)(1, gray).guidance.kinds()
         ('exemplar',)
     """
@@ -27,7 +27,7 @@ class ExemplarUser:
     kind: ClassVar[GuidanceKind] = "exemplar"
     adaptive: ClassVar[bool] = False
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         if target.exemplar is None:
             raise GuidanceError(
@@ -46,7 +46,7 @@ class TrueStatistics:
         >>> rgb = torch.rand(1, 3, 64, 64)
         >>> lab = colorzoo.rgb_to_lab(rgb)
         >>> target = TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=0)
-        >>> gray = ColorizedImage(torch.zeros(1, 3, 64, 64), torch.zeros(1, 2, 64, 64))
+        >>> gray = SessionResult(torch.zeros(1, 3, 64, 64), torch.zeros(1, 2, 64, 64))
         >>> TrueStatistics().begin(target, gray, None)(1, gray).guidance.kinds()
         ('statistics',)
 
@@ -59,7 +59,7 @@ class TrueStatistics:
     kind: ClassVar[GuidanceKind] = "statistics"
     adaptive: ClassVar[bool] = False
 
-    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         true = statistics_of(target.rgb)
         histogram = true.histogram if self.give != "saturation" else None
@@ -70,7 +70,7 @@ class TrueStatistics:
 def _at_once(guidance: Guidance) -> InputFunction:
     """Return an input function that provides all guidance in one interaction."""
 
-    def give_input(count: int, result: ColorizedImage) -> UserInput:
+    def give_input(count: int, result: SessionResult) -> UserInput:
         del result
         return UserInput(guidance if count else Guidance(), min(count, 1))
 

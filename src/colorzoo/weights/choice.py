@@ -8,7 +8,7 @@ torch. Only `ModelChoice.found` opens network connections.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
@@ -93,7 +93,7 @@ class ModelChoice:
 
     name: str
     weights: str | Path | None
-    ranked: RankedModel | None = None
+    ranked: RankedModel | None = field(default=None, hash=False)
 
     @cached_property
     def found(self) -> tuple[ResolvedWeights | None, str]:

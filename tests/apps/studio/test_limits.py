@@ -84,6 +84,6 @@ def test_open_clears_the_cache_of_the_previous_image(pad: DirectPad, studio: Stu
     cache = studio.pool.cache
     pad.open()
     pad.call("color", recipe={})
-    used = cache.nbytes
+    used = cache.currsize
     pad.open(name="second.png")
-    assert cache.nbytes < used
+    assert cache.currsize < used

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
@@ -26,21 +25,15 @@ colorzoo colorize album/ -o colored/ --report report.html
 
 _SPINS = "2000"  # iterations of busy waiting, a few microseconds
 _TIMEOUT = "4"  # binary logarithm of the clock cycles of busy waiting, the minimum of OpenBLAS
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # option numbers of mallopt, from malloc.h
-_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory to keep, largest block from the heap
 
 
 def import_torch() -> None:
-    """Configure threads and memory of the process for colorization, then import torch.
+    """Configure the threads of the process for colorization, then import torch.
 
     Busy waiting of OpenMP and OpenBLAS threads is limited, because it occupies cores that the threads for
     reading and writing files need. On two cores, busy waiting doubles the time to colorize a folder.
 
-    glibc is configured to keep freed memory for later allocations. By default, glibc returns large memory
-    blocks to the system. Requesting these blocks again page by page takes a quarter of the inference time.
-
-    If the user has configured OpenMP, OpenBLAS or malloc with environment variables, these settings are not
-    changed.
+    If the user has configured OpenMP or OpenBLAS with environment variables, these settings are not changed.
 
     Garbage collection is disabled during the import, and the imported objects are excluded from later
     collections. Otherwise, scanning these objects during the import and at exit takes 0.5 s.
@@ -48,12 +41,6 @@ def import_torch() -> None:
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = _SPINS
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _TIMEOUT)
-    configured = {"GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
-    if sys.platform == "linux" and not configured:
-        library = ctypes.CDLL(None)
-        if hasattr(library, "mallopt"):  # missing in other C libraries
-            library.mallopt(_MMAP_THRESHOLD, _MAX_MMAP)
-            library.mallopt(_TRIM_THRESHOLD, _MAX_TRIM)
     if "torch" not in sys.modules:
         gc.disable()
         import torch  # noqa: F401

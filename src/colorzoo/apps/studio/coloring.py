@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Hashable, MutableMapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -20,8 +21,7 @@ from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask, Part
-from colorzoo.lru_cache import LRUCache
+from colorzoo.inference.task import ColorizeTask
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
@@ -37,7 +37,8 @@ def match_of(colored: ColorizedImage) -> Tensor | None:
         x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
         matches.
     """
-    return colored.extras["match"][0] if "match" in colored.extras else None
+    extras = {} if colored.prediction is None else colored.prediction.extras
+    return extras["match"][0] if "match" in extras else None
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ class PadRequest:
         opened: Photo in the drawing pad, or the part of the photo within the border of a scan.
         recipe: Hints and settings, with coordinates in pixels of ``opened``.
         reference: Reference image as an `Exemplar`, or None.
-        cache: Cache of intermediate results for faster edits.
+        reference_sha256: SHA-256 of the reference image; empty without a reference.
+        cache: Cache of all drawing pads.
     """
 
     colorizer: Colorizer
     opened: OpenedImage
     recipe: Recipe
     reference: Exemplar | None = None
-    cache: LRUCache | None = None
+    reference_sha256: str = ""
+    cache: MutableMapping[Hashable, Any] = field(default_factory=dict)
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` at the size of the network input."""
@@ -69,8 +72,10 @@ class PadRequest:
             GuidanceError: The recipe does not match the photo.
         """
         drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
-        part = Part(self.lightness(), self.opened.size, drawing=drawing)
-        return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
+        task = self.colorizer.prepare_lightness(
+            self.lightness(), self.opened.size, self.recipe, self.reference
+        )
+        return self.cached(replace(task, drawing=drawing))
 
     def quick_task(self, size: int) -> ColorizeTask:
         """Return the task for a fast preview, which does not require decoding the file.
@@ -78,8 +83,27 @@ class PadRequest:
         Args:
             size: Shorter side of the network input in pixels.
         """
-        part = Part(self.opened.approximate_lightness(size), self.opened.size)
-        return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
+        lightness = self.opened.approximate_lightness(size)
+        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.reference)
+        return self.cached(task, "approximate")
+
+    def cached(self, task: ColorizeTask, kind: str = "") -> ColorizeTask:
+        """Return a copy of a task of this photo that uses the cache of the drawing pads.
+
+        Args:
+            task: Task of this photo and model.
+            kind: Difference of the network input from the network input of `task`.
+        """
+        key = self.image_key, task.network_size, kind
+        return replace(task, results=self.cache, image_key=key)
+
+    @property
+    def image_key(self) -> Hashable:
+        """Model, reference and photo of the request as a key of the cache."""
+        opened = self.opened
+        inside = None if opened.window is None else opened.window.inside
+        photo = opened.sha256, opened.opaque, inside, repr(opened.healing)
+        return self.colorizer.name, self.reference_sha256, photo
 
 
 def predict(request: PadRequest) -> ColorizedImage:

@@ -50,6 +50,7 @@ from colorzoo.inference import Colorizer
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.palette import distribution_of
+from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.references import as_reference, describe_statistics, require_color
 
 MAX_SUGGESTIONS = 32
@@ -172,7 +173,8 @@ class Context:
         model = colorizer.model
         if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
             raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")
-        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache)
+        exemplar = Exemplar(reference.rgb)
+        return PadRequest(colorizer, part, recipe, exemplar, reference.file.sha256, self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
         """Return the content and the name of the uploaded file.
@@ -434,7 +436,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     image = opened.decode()
     colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference
     exemplar = None if reference is None else Exemplar(reference.rgb)
-    colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
+    task = colorizer.prepare(image, recipe, reference=exemplar)
+    colored = colorize(ctx.pad_request(recipe).cached(task))
     notes = [*image.notes, *colored.notes]
     source = colored.source(image)
     side = side if side is not None and side < max(source.size) else None

@@ -11,11 +11,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Any
 
+from colorzoo.apps.studio.stage_cache import StageCache
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.capabilities import FindsBoxes, FindsClasses
 from colorzoo.card import ModelCard
 from colorzoo.inference import Colorizer
-from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights import choose_model, default_files, rank_models
@@ -66,7 +66,7 @@ class ModelPool:
         self, load: Callable[[str], Colorizer], own: Colorizer | None = None, default: str | None = None
     ) -> None:
         self._load, self._own = load, own
-        self.cache = LRUCache()  # shared by all models and drawing pads
+        self.cache = StageCache()  # shared by all models and drawing pads
         if own is not None:
             self.default = own.name
             _make_cancellable(own)
@@ -115,7 +115,7 @@ class ModelPool:
     def free_memory(self) -> None:
         """Clear the cache of intermediate results and return memory to the operating system."""
         self.cache.clear()
-        gc.collect()  # frees propagators, which form a reference cycle with their column cache
+        gc.collect()
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)
 

@@ -39,7 +39,6 @@ from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
-from colorzoo.inference.task import StageRunner
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
@@ -165,7 +164,12 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return the segmenter features of a lightness map from the cache or the network."""
-    return StageRunner(request.cache)(segmenter_features, lightness)
+    key = "segmenter features", request.image_key
+    try:
+        features: SegmenterFeatures = request.cache[key]
+    except KeyError:
+        features = request.cache[key] = segmenter_features(lightness)
+    return features
 
 
 def select_in_outline(
@@ -223,8 +227,8 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
     )
     predicted, ab = result.predicted_lightness, result.ab.clone()
     shown, shape = lightness if predicted is None else predicted, lightness.shape[2:]
-    recipe = replace(result.recipe, paint=())  # paint also covers locked colors
-    for overlay in overlays_of(recipe, result.part.size, shape, result.colors.locked):
+    recipe = replace(result.task.recipe, paint=())  # paint also covers locked colors
+    for overlay in overlays_of(recipe, result.task.size, shape, result.colors.locked):
         overlay.add_to(ab, shown[0, 0], 0)
     lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
     if (window := request.opened.window) is not None:

@@ -6,9 +6,7 @@ The server prints its address, opens the browser and loads the models in the bac
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import io
-import platform
 import secrets
 import signal
 import socket
@@ -41,11 +39,6 @@ HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
 _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 #: Addresses reserved for documentation, used to look up the network interface; nothing is sent to them.
 _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # constants of malloc.h
-# maximum size in bytes of a retained freed block; larger blocks, such as photos, are returned at once
-_LARGEST_KEPT = 32 << 20
-_MOST_KEPT = 128 << 20  # maximum retained memory in bytes
-
 _NOT_ENCRYPTED = (
     "The connection is not encrypted: other users of this network can read the photos and the token. "
     "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
@@ -119,7 +112,6 @@ def serve(
     Raises:
         ColorzooError: The address cannot be used, or ``make`` failed.
     """
-    keep_freed_memory()
     loader = StudioLoader(Limits(), report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
         if report:
@@ -275,21 +267,3 @@ def qr_code(url: str) -> str:
     lines = io.StringIO()
     segno.make(url, error="l", micro=False).terminal(lines, compact=True)
     return lines.getvalue()
-
-
-def keep_freed_memory() -> bool:
-    """Configure glibc to retain up to 128 MB of freed memory in the process.
-
-    By default, glibc returns large freed blocks to the operating system. Allocating these blocks again takes
-    a fifth of the duration of an edit. Call this function before threads are started.
-
-    Returns:
-        Whether the C library supports this setting.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    # a single arena, because the memory of additional (thread) arenas is not retained
-    options = ((_MMAP_THRESHOLD, _LARGEST_KEPT), (_TRIM_THRESHOLD, _MOST_KEPT), (_ARENA_MAX, 1))
-    done = [mallopt(name, value) == 1 for name, value in options]
-    return all(done)

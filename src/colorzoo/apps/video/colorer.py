@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from colorzoo.image_io import RasterImage
 from colorzoo.inference import Colorizer, ReadReference
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.references import require_color
-from colorzoo.inference.task import Part
 
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
 
@@ -131,8 +131,9 @@ class FrameColorer:
             ab = model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
         height, width = lightness.shape[-2:]
-        part = Part(lightness, (width, height), is_frame=True)
-        colored = colorize(self._colorizer.prepare_part(part, Recipe(strength=self._strength), exemplar))
+        recipe = Recipe(strength=self._strength)
+        task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
+        colored = colorize(replace(task, is_frame=True))
         self.notes |= dict.fromkeys(colored.notes)
         return colored.ab[None]
 

@@ -232,22 +232,28 @@ _AREA_LEAST_ROOM = 1.0  # minimum of this weighted distance
 _AREA_STROKE = 5  # width of boundary strokes in network pixels, the middle of the training range
 
 
+def seed_hints(
+    hints: Sequence[PointHint], drawn: Sequence[DrawnArea], image_size: tuple[int, int]
+) -> tuple[PointHint, ...]:
+    """Return the points of strength 1 that lie inside an area or have unlimited reach."""
+    inside = points_inside(hints, drawn, image_size)
+    return tuple(
+        hint for hint in hints if hint.strength == 1 and (hint.reach == "everywhere" or hint in inside)
+    )
+
+
 def plant_seeds(
-    drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], image_size: tuple[int, int]
+    drawn: Sequence[DrawnArea], *, hints: Sequence[PointHint], image_size: tuple[int, int]
 ) -> Points:
     """Convert colored areas to point maps, which pass the area colors to the network.
 
-    Points of the recipe are included if they lie inside an area or have unlimited reach.
-
     Args:
         drawn: Areas with colors.
-        hints: Points of the recipe with strength 1.
+        hints: Points to include; see `seed_hints`.
         image_size: Width and height of the image in pixels.
     """
-    inside = points_inside(hints, drawn, image_size)
-    kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
     size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
-    points = rasterize_points(kept, *image_size, size)
+    points = rasterize_points(hints, *image_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
     assert points.lightness is not None

@@ -36,7 +36,6 @@ def read_classes(
     *,
     network: NetworkRunner,
     recipe: Recipe,
-    files: tuple[str, ...],
 ) -> ClassMap | None:
     """Read or predict the classes of an image and its reference; see `class_map`.
 
@@ -45,10 +44,7 @@ def read_classes(
         exemplar: Reference, or None.
         network: Runner of the model.
         recipe: Recipe with the field ``classes`` and the size of the image.
-        files: Hashes of the label images. The function ignores the hashes, but they are part of its cache
-            key.
     """
-    del files
     reference = None if exemplar is None else exemplar.rgb
     with network.session() as model:
         return class_map(model, recipe, lightness, reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -12,12 +13,11 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.prediction import AbPrediction, DeferredMaps
+from colorzoo.prediction import AbPrediction
 from colorzoo.zoo.colorzoo2026.network import (
     AB_SCALE,
     MULTIPLE,
@@ -48,7 +48,6 @@ from colorzoo.zoo.colorzoo2026.references import (
 )
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
-_CACHE_BYTES = 64 << 20  # size of the cache for edits
 _MIN_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and float32 is not more precise
 
 
@@ -93,6 +92,23 @@ class Automatic(NamedTuple):
     ab: Tensor
 
 
+@dataclass
+class EditState:
+    """Results for one image that `Colorzoo2026.edit` reuses.
+
+    Attributes:
+        automatic: Prediction without guidance; None before the first use.
+        columns: Covariance columns of the cells; None before the first use.
+        conditions: Last reference, statistics and classes.
+        conditioned: Prediction with ``conditions``; None before the first use.
+    """
+
+    automatic: Automatic | None = None
+    columns: CovarianceColumns | None = None
+    conditions: Guidance = field(default_factory=Guidance)
+    conditioned: Automatic | None = None
+
+
 class Colorzoo2026(ColoringModel):
     """Colorization model with optional color points, references, classes and statistics.
 
@@ -116,39 +132,39 @@ class Colorzoo2026(ColoringModel):
         """Colorize a batch; see `ColoringModel.forward`.
 
         ``extras["logits"]`` contains the logits of the distribution over 313 ab bins at 1/4 of the image
-        size. If the guidance contains points, the logits are computed only when they are accessed.
+        size. If the guidance contains points, only `Prediction.color_logits` computes the logits.
 
         If the guidance contains a single reference, ``extras["match"]`` contains the position in the
         reference that matches each block of the image; see `Observed`.
         """
         return self._color(self._automatic(lightness, guidance), lightness, guidance)
 
-    def init_cache(self) -> LRUCache:
-        """Return an empty cache for `edit`; see `Edits`."""
-        return LRUCache(_CACHE_BYTES)
+    def init_state(self) -> EditState:
+        """Return an empty state for `edit`; see `Edits`."""
+        return EditState()
 
-    def edit(self, lightness: Tensor, guidance: Guidance, cache: LRUCache) -> AbPrediction:
-        """Colorize an image with new guidance; reuse the cached network output (see `Edits`).
+    def edit(self, lightness: Tensor, guidance: Guidance, state: EditState) -> AbPrediction:
+        """Colorize an image with new guidance; reuse the network output (see `Edits`).
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             guidance: Complete guidance after the edit.
-            cache: Result of `init_cache`, to which the network output is added.
+            state: State of this image, to which the network output is added.
         """
-        key = key_of(lightness)
-        automatic = cache.get(key, partial(self._automatic, lightness))
-        columns = cache.get(f"{key} columns", partial(CovarianceColumns, automatic.analysis.cells))
+        automatic = self._automatic_once(lightness, state)
+        if state.columns is None:
+            state.columns = CovarianceColumns(automatic.analysis.cells)
         if guidance.exemplar is not None or guidance.statistics is not None:
             conditions = Guidance(
                 exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
             )
-            automatic = cache.get(
-                key_of(lightness, conditions),
-                partial(self._automatic, lightness, conditions, automatic.analysis),
-            )
-        return self._color(automatic, lightness, guidance, columns)
+            if state.conditioned is None or not _is_equal(conditions, state.conditions):
+                state.conditions = conditions
+                state.conditioned = self._automatic(lightness, conditions, automatic.analysis)
+            automatic = state.conditioned
+        return self._color(automatic, lightness, guidance, state.columns)
 
-    def similarity(self, lightness: Tensor, mask: Tensor, cache: LRUCache) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
@@ -157,9 +173,9 @@ class Colorzoo2026(ColoringModel):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             mask: ``(B, 1, H, W)``, 1 at the pixels inside the mask, else 0.
-            cache: Result of `init_cache`, to which the network output is added.
+            state: State of this image, to which the network output is added.
         """
-        analysis = cache.get(key_of(lightness), partial(self._automatic, lightness)).analysis
+        analysis = self._automatic_once(lightness, state).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -229,6 +245,12 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
+    def _automatic_once(self, lightness: Tensor, state: EditState) -> Automatic:
+        """Return the prediction without guidance; run the network only for a new state."""
+        if state.automatic is None:
+            state.automatic = self._automatic(lightness)
+        return state.automatic
+
     def _automatic(
         self, lightness: Tensor, guidance: Guidance | None = None, analysis: Analysis | None = None
     ) -> Automatic:
@@ -285,11 +307,10 @@ class Colorzoo2026(ColoringModel):
         """
         analysis = automatic.analysis
         points = None if guidance is None else guidance.points
+        extras = {} if analysis.match is None else {"match": analysis.match}
         if points is None:
-            extras = {"logits": _maps(analysis.logits, analysis.grid)}
-            if analysis.match is not None:
-                extras["match"] = analysis.match
-            return AbPrediction(ab=automatic.ab, extras=extras)
+            logits = _maps(analysis.logits, analysis.grid)
+            return AbPrediction(ab=automatic.ab, extras={"logits": logits, **extras})
         # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(residual, points.mask, analysis.grid)
@@ -306,12 +327,7 @@ class Colorzoo2026(ColoringModel):
                 change=bound_change(analysis.mean, change, point_colors, observations.valid)
             )
         ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
-        tensors = (analysis.logits, posterior.factor, posterior.across)
-        nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        maps = {"logits": lambda: self._logits(analysis, posterior)}
-        if (match := analysis.match) is not None:
-            maps["match"] = lambda: match
-        return AbPrediction(ab=ab, extras=DeferredMaps(maps, nbytes))
+        return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""
@@ -337,3 +353,12 @@ def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
 def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
     """Enlarge scaled cell colors ``(B, N, 2)`` along the edges of the lightness to ab in CIE units."""
     return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)
+
+
+def _is_equal(one: object, other: object) -> bool:
+    """Return whether two values, such as guidance, have equal fields and tensors."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one is other or torch.equal(one, other)
+    if is_dataclass(one) and not isinstance(one, type) and type(one) is type(other):
+        return all(_is_equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+    return type(one) is type(other) and one == other

@@ -23,7 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.lru_cache import ColumnCache, nbytes_of
 from colorzoo.networks.blocks import float64_device, is_traced
 
 MAX_CELLS = 1024
@@ -166,12 +165,12 @@ class CovarianceColumns:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._cache = ColumnCache(self._compute, MAX_COLUMNS)
+        self._columns: dict[int, Tensor] = {}
 
     @property
     def nbytes(self) -> int:
         """Size of the cells and the cached columns in bytes."""
-        return nbytes_of(self._cells) + self._cache.nbytes
+        return sum(tensor.nbytes for tensor in (*self._cells, *self._columns.values()))
 
     def of(self, numbers: Tensor) -> Tensor:
         """Return the float64 covariance ``(1, N, n)`` between all cells and n selected cells.
@@ -183,11 +182,13 @@ class CovarianceColumns:
         indices: list[int] = numbers[0].tolist()
         if len(indices) > MAX_COLUMNS:
             return cell_covariance(self._cells, numbers)
-        return torch.stack(self._cache.of(indices), dim=-1)[None]
-
-    def _compute(self, numbers: list[int]) -> Tensor:
-        """Return the covariance columns of cells as the rows of an array ``(n, N)``."""
-        return cell_covariance(self._cells, torch.tensor([numbers]))[0].T.contiguous()
+        missing = [index for index in dict.fromkeys(indices) if index not in self._columns]
+        if len(self._columns) + len(missing) > MAX_COLUMNS:
+            self._columns = {index: self._columns[index] for index in indices if index in self._columns}
+        if missing:
+            computed = cell_covariance(self._cells, torch.tensor([missing]))[0].T.contiguous()
+            self._columns |= zip(missing, computed, strict=True)
+        return torch.stack([self._columns[index] for index in indices], dim=-1)[None]
 
 
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
