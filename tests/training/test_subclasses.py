@@ -7,7 +7,9 @@ from types import ModuleType
 
 import pytest
 import torch
+import yaml
 from harness import small_data, small_trainer
+from lightning.pytorch.loggers import CSVLogger
 
 import colorzoo
 from colorzoo.apps.cli.main import main
@@ -52,8 +54,10 @@ def test_subclass_with_own_loss_head_and_frozen_block_trains_in_python(
     task = mine.Mine(l1_weight=0.2, architecture=Architecture(width=0.0625))
     assert build_model(mine.Mine, {"l1_weight": 0.3, "width": 0.0625}).l1_weight == 0.3
     before = {name: value.clone() for name, value in task.state_dict().items()}
-    trainer = small_trainer(tmp_path, max_steps=2)
+    trainer = small_trainer(tmp_path, max_steps=2, logger=CSVLogger(tmp_path))
     trainer.fit(task, small_data(images))
+    logged = yaml.safe_load((Path(trainer.log_dir) / "hparams.yaml").read_text())
+    assert (logged["l1_weight"], logged["architecture"]["width"]) == (0.2, 0.0625)
     assert {"train/l1", "train/chroma", "train/loss"} <= trainer.callback_metrics.keys()
     changed = {name for name, value in task.state_dict().items() if not torch.equal(value, before[name])}
     assert {"chroma_head.weight", "model.network.class_head.weight"} <= changed

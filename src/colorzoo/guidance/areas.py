@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, entry, hex_color, plain_fields
+from colorzoo.guidance.fields import Fields, HexColor, Vertices, hex_color, plain_fields
+from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
 
 Action = Literal["color", "lock", "gray", "only", "thing"]
 """Action of an area.
@@ -114,13 +115,13 @@ class Area:
     """
 
     action: Action
-    path: tuple[tuple[float, float], ...] = ()
+    path: Vertices = ()
     mask: Mask | None = None
-    color: str | None = entry("color", None)
-    lightness: Lightness = entry("choice", "photo", names=LIGHTNESSES)
-    opacity: float = entry("number", 1.0, low=0, high=1)
-    feather: float = entry("number", 0.0, low=0)
-    hidden: bool = entry("flag", False)
+    color: HexColor | None = None
+    lightness: Lightness = "photo"
+    opacity: Fraction = 1.0
+    feather: NonNegativeFloat = 0.0
+    hidden: bool = False
     kept: KeptColors | None = None
     made: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -148,7 +149,7 @@ def parse_area(fields: Fields) -> Area:
     Raises:
         GuidanceError: A field is invalid; the message names the field.
     """
-    action = fields.choice("action", MISSING, names=ACTIONS)
+    action = fields.read("action", Action, MISSING)
     if (action == "color") != (fields.get("color") is not None):
         raise GuidanceError(
             f"{fields.name}.color must be '#rrggbb' if 'action' is 'color', and must be omitted otherwise"
@@ -156,7 +157,7 @@ def parse_area(fields: Fields) -> Area:
     if fields.get("mask") is not None and fields.get("path") is not None:
         raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined")
     mask = parse_mask(fields)
-    path = () if mask is not None else fields.path("path")
+    path = () if mask is not None else fields.read("path", Vertices, MISSING)
     if mask is None and len(path) < _MIN_CORNERS:
         raise GuidanceError(f"{fields.name}.path must have at least {_MIN_CORNERS} corners, got {len(path)}")
     made = fields.child("made").rest()
@@ -172,11 +173,11 @@ def parse_mask(fields: Fields) -> Mask | None:
     given = fields.optional_child("mask")
     if given is None:
         return None
-    width, height = (given.integer(key, MISSING, low=1) for key in ("width", "height"))
+    width, height = (given.read(key, PositiveInt, MISSING) for key in ("width", "height"))
     for key, side in (("width", width), ("height", height)):
         if side > _MAX_SIDE:
             raise GuidanceError(f"{given.name}.{key} must be at most {_MAX_SIDE}, got {side}")
-    parts = given.text("runs", "").split()
+    parts = given.read("runs", str, "").split()
     if not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
         raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces")
     runs = tuple(int(part) for part in parts)
@@ -191,7 +192,7 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
     given = fields.optional_child("kept")
     if given is None:
         return None
-    png = given.text("png", MISSING)
+    png = given.read("png", str, MISSING)
     low, step = (given.numbers(name, MISSING, count=3, low=-1000, high=1000) for name in ("low", "step"))
     try:
         base64.b64decode(png, validate=True)

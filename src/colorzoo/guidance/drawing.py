@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from colorzoo.guidance.fields import Fields, entry, hex_color
+from colorzoo.guidance.fields import Fields, hex_color
+from colorzoo.settings import NonNegativeInt, Range
 
 MAX_PALETTE = 64
 
@@ -28,11 +29,11 @@ class DrawingSettings:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    gap: float = entry("number", 4.0, low=0, high=100)
+    gap: Annotated[float, Range(0, 100)] = 4.0
     palette: tuple[str, ...] = ()
-    variant: int = entry("integer", 0, low=0)
-    shading: bool = entry("flag", False)
-    flats: bool = entry("flag", False)
+    variant: NonNegativeInt = 0
+    shading: bool = False
+    flats: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

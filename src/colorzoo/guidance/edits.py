@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance.fields import Fields, Reach, entry, plain_fields
+from colorzoo.guidance.fields import Fields, HexColor, Reach, Vertices, plain_fields
+from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt, Range
 
 Blend = Literal["color", "hue", "saturation"]
+Adjustment = Annotated[float, Range(-100, 100)]
+Degrees = Annotated[float, Range(0, 180)]
 MAX_ANGLE = 45.0  # degrees; use an image editor for larger rotations
 LEAST_CROP = 8  # minimum side of a crop in pixels
 _SLACK = 1e-6  # pixels; tolerance for rounding errors of rotated corners
@@ -41,11 +44,11 @@ class Crop:
         GuidanceError: A side is too short, or the angle is out of range.
     """
 
-    x: int = entry("integer")
-    y: int = entry("integer")
-    width: int = entry("integer")
-    height: int = entry("integer")
-    angle: float = entry("number", 0.0)
+    x: int
+    y: int
+    width: int
+    height: int
+    angle: float = 0.0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,10 +133,6 @@ def parse_crop_text(text: str, name: str) -> Crop:
     return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)
 
 
-def _adjustment() -> Any:
-    return entry("number", 0.0, low=-100, high=100)
-
-
 @dataclass(frozen=True)
 class Finish:
     """Color adjustments of the result, each from -100 to 100; 0 changes nothing.
@@ -153,11 +152,11 @@ class Finish:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    temperature: float = _adjustment()
-    tint: float = _adjustment()
-    vibrance: float = _adjustment()
-    shadows: float = _adjustment()
-    highlights: float = _adjustment()
+    temperature: Adjustment = 0.0
+    tint: Adjustment = 0.0
+    vibrance: Adjustment = 0.0
+    shadows: Adjustment = 0.0
+    highlights: Adjustment = 0.0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -209,15 +208,15 @@ class PaintStroke:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    path: tuple[tuple[float, float], ...] = entry("path")
-    color: str | None = entry("color", None)
-    size: float = entry("number", 20.0, low=0)
-    hardness: float = entry("number", 0.5, low=0, high=1)
-    opacity: float = entry("number", 1.0, low=0, high=1)
-    blend: Blend = entry("choice", "color", names=get_args(Blend))
-    reach: Reach = entry("reach", "everywhere")
-    hidden: bool = entry("flag", False)
-    layer: int | None = entry("integer", None, low=1)
+    path: Vertices
+    color: HexColor | None = None
+    size: NonNegativeFloat = 20.0
+    hardness: Fraction = 0.5
+    opacity: Fraction = 1.0
+    blend: Blend = "color"
+    reach: Reach = "everywhere"
+    hidden: bool = False
+    layer: PositiveInt | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -232,7 +231,7 @@ def parse_paint(fields: Fields) -> PaintStroke:
     Raises:
         GuidanceError: A field is invalid; the message names the field.
     """
-    if fields.flag("erase") == (fields.get("color") is not None):
+    if fields.read("erase", bool, False) == (fields.get("color") is not None):
         raise GuidanceError(f"{fields.name} must contain either a color '#rrggbb' or \"erase\": true")
     return fields.parse(PaintStroke)
 
@@ -256,12 +255,12 @@ class ColorReplacement:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    old: str = entry("color")
-    new: str = entry("color")
-    range: float = entry("number", 20.0, low=0, high=180)
-    fade: float = entry("number", 20.0, low=0, high=180)
-    opacity: float = entry("number", 1.0, low=0, high=1)
-    hidden: bool = entry("flag", False)
+    old: HexColor
+    new: HexColor
+    range: Degrees = 20.0
+    fade: Degrees = 20.0
+    opacity: Fraction = 1.0
+    hidden: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar, cast, get_args
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import GuidanceError
+from colorzoo.settings import Range
 
 MAX_CORNERS = 10_000
 """Maximum number of corners in a path, checked before parsing."""
 
+HexColor = Annotated[str, "#rrggbb"]
+"""Color ``#rrggbb``; recipes store colors in lower case."""
+Vertices = tuple[tuple[float, float], ...]
+"""Vertices (x, y) of a polyline or polygon, in pixels of the original image."""
 ReachName = Literal["automatic", "everywhere"]
 Reach = ReachName | float
 """Distance over which the color of a point spreads.
@@ -27,6 +34,7 @@ MAX_REACH = 10.0
 
 T = TypeVar("T")
 _HUGE = 1e9  # larger than any image side; the comparison is also false for NaN
+_ANYTHING = Range(-math.inf)
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -82,17 +90,6 @@ def too_many(name: str, count: int, most: int) -> GuidanceError:
     return GuidanceError(f"{name} must have at most {most:,} entries, got {count:,}")
 
 
-def entry(kind: str, default: Any = MISSING, **limits: Any) -> Any:
-    """Declare a dataclass field that `Fields.parse` reads from JSON.
-
-    Args:
-        kind: Name of the `Fields` method that reads the field, such as ``"number"``.
-        default: Default value; `dataclasses.MISSING` for a required field.
-        **limits: Keyword arguments of this method, such as ``low`` and ``high``.
-    """
-    return field(default=default, metadata={"kind": kind, "limits": limits})
-
-
 def plain_fields(item: Any) -> dict[str, Any]:
     """Convert a dataclass to a dictionary of JSON types, omitting fields with default values."""
     found = dict(getattr(item, "extra", {}))
@@ -145,17 +142,28 @@ class Fields:
         """Return the value of a field, or None, without removing the field."""
         return self._values.get(key)
 
+    def read(self, key: str, kind: Any, default: Any = None) -> Any:
+        """Remove a field and return its value, which must have the given type.
+
+        Args:
+            key: Name of the field.
+            kind: ``bool``, ``str``, `HexColor`, `Reach`, `Vertices`, a `Literal`, a number type (optionally
+                with a `Range`), or a tuple of numbers.
+            default: Value for a missing or null field.
+        """
+        value = self.take(key, default)
+        return value if value is default else _convert(value, kind, f"{self.name}.{key}")
+
     def parse(self, kind: type[T], **given: Any) -> T:
-        """Read the fields that a dataclass declares with `entry`; return an instance.
+        """Read the fields of a dataclass by their type annotations; return an instance.
 
         Args:
             kind: Dataclass to instantiate.
             **given: Field values that are not read from the JSON object.
         """
-        for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
-            if each.metadata and each.name not in given:
-                read = getattr(self, each.metadata["kind"])
-                given[each.name] = read(each.name, each.default, **each.metadata["limits"])
+        for name, annotation, default in _declared(kind):  # type: ignore[arg-type]  # classes are hashable
+            if name not in given:
+                given[name] = self.read(name, annotation, default)
         return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
@@ -180,107 +188,109 @@ class Fields:
         value = self.take(key)
         value = [] if value is None else value
         if not isinstance(value, list):
-            raise self._wrong(key, "a list", value)
-        self._check_length(key, value, most)
+            raise _wrong(f"{self.name}.{key}", "a list", value)
+        _check_length(f"{self.name}.{key}", value, most)
         for index, item in enumerate(value):
             yield Fields(item, f"{self.name}.{key}[{index}]")
-
-    def text(self, key: str, default: Any = None) -> Any:
-        """Remove a field and return its string value."""
-        value = self.take(key, default)
-        if value is not default and not isinstance(value, str):
-            raise self._wrong(key, "a string", value)
-        return value
 
     def texts(self, key: str, most: int) -> list[str]:
         """Remove a field and return its list of at most ``most`` strings; a missing field counts as empty."""
         value = self.take(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._wrong(key, "a list of strings", value)
-        self._check_length(key, value, most)
-        return value
-
-    def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
-        """Remove a field and return its string value, which must be one of ``names``."""
-        value = self.take(key, default)
-        if value not in names:
-            raise self._wrong(key, f"one of {', '.join(names)}", value)
-        return value
-
-    def color(self, key: str, default: Any = MISSING) -> Any:
-        """Remove a field and return its ``#rrggbb`` color."""
-        value = self.text(key, default)
-        return value if value is default else hex_color(value, f"{self.name}.{key}")
-
-    def reach(self, key: str, default: Any) -> Reach:
-        """Remove a field and return its value, the `Reach` of a point."""
-        return read_reach(self.take(key), f"{self.name}.{key}", default)
-
-    def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
-        """Remove a field and return its finite number in [low, high]."""
-        value = self.take(key, default)
-        return value if value is default else self._finite(key, value, low, high)
-
-    def required_number(self, key: str) -> float:
-        """Remove a required field and return its finite number."""
-        return float(self.number(key, MISSING))
-
-    def flag(self, key: str, default: bool = False) -> bool:
-        """Remove a field and return its boolean value."""
-        value = self.take(key, default)
-        if not isinstance(value, bool):
-            raise self._wrong(key, "true or false", value)
-        return value
-
-    def integer(self, key: str, default: Any, *, low: float = -math.inf) -> Any:
-        """Remove a field and return its integer, which must be at least ``low``."""
-        value = self.take(key, default)
-        if value is default:
-            return value
-        if isinstance(value, float) and value.is_integer():  # JSON does not distinguish 640.0 from 640
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self._wrong(key, "a whole number" + ("" if math.isinf(low) else f" from {low:g}"), value)
+            raise _wrong(f"{self.name}.{key}", "a list of strings", value)
+        _check_length(f"{self.name}.{key}", value, most)
         return value
 
     def numbers(self, key: str, default: Any = None, *, count: int, low: float, high: float) -> Any:
         """Remove a field and return its ``count`` numbers in [low, high]."""
         value = self.take(key, default)
-        if value is default:
-            return value
-        if not isinstance(value, list) or len(value) != count:
-            raise self._wrong(key, f"a list of {count} numbers", value)
-        return tuple(self._finite(key, item, low, high) for item in value)
+        kinds = count * (Annotated[float, Range(low, high)],)
+        return value if value is default else _numbers(value, kinds, f"{self.name}.{key}")
 
-    def path(self, key: str, default: Any = MISSING) -> tuple[tuple[float, float], ...]:
-        """Remove a field and return its list of one or more ``[x, y]`` pairs."""
-        value = self.take(key, default)
-        if isinstance(value, list):
-            self._check_length(key, value, MAX_CORNERS)
-        else:
-            value = []
-        if not value or not all(isinstance(corner, list) and len(corner) == 2 for corner in value):
-            raise self._wrong(key, "a list of [x, y] pairs", value)
-        return tuple(
-            (self._finite(key, x, -math.inf, math.inf), self._finite(key, y, -math.inf, math.inf))
-            for x, y in value
-        )
 
-    def _check_length(self, key: str, value: list[Any], most: int) -> None:
-        if len(value) > most:
-            raise too_many(f"{self.name}.{key}", len(value), most)
+@cache
+def _declared(kind: type[Any]) -> list[tuple[str, Any, Any]]:
+    """Return the names, type annotations and default values of the fields that `Fields.parse` reads."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [(each.name, hints[each.name], each.default) for each in fields(kind) if each.name != "extra"]
 
-    def _finite(self, key: str, value: Any, low: float, high: float) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and abs(value) >= _HUGE:
-            raise self._wrong(key, f"a number below {_HUGE:,.0f}", value)
-        if not is_number or not low <= value <= high:
-            bounds = "" if math.isinf(low) else f" of at least {low:g}"
-            bounds = bounds if math.isinf(high) else f" from {low:g} to {high:g}"
-            raise self._wrong(key, f"a number{bounds}", value)
-        return float(value)
 
-    def _wrong(self, key: str, expected: str, value: object) -> GuidanceError:
-        shown = repr(value)
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        return GuidanceError(f"{self.name}.{key} must be {expected}, got {shown}")
+def _convert(value: Any, kind: Any, name: str) -> Any:
+    """Validate a JSON value; return an instance of a type, for example a tuple for a list.
+
+    Raises:
+        GuidanceError: The value is invalid; the message starts with ``name``.
+    """
+    if kind == Reach:
+        return read_reach(value, name)
+    if NoneType in get_args(kind):
+        kind = get_args(kind)[0]
+    if kind == HexColor:
+        return hex_color(_convert(value, str, name), name)
+    if kind == Vertices:
+        return _vertices(value, name)
+    if get_origin(kind) is tuple:
+        return _numbers(value, get_args(kind), name)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise _wrong(name, f"one of {', '.join(get_args(kind))}", value)
+        return value
+    limits = _ANYTHING
+    if get_origin(kind) is Annotated:
+        kind, limits = get_args(kind)
+    if kind is float:
+        return _finite(value, limits, name)
+    if kind is int:
+        return _whole(value, limits, name)
+    if not isinstance(value, kind):
+        raise _wrong(name, "true or false" if kind is bool else "a string", value)
+    return value
+
+
+def _finite(value: Any, limits: Range, name: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and abs(value) >= _HUGE:
+        raise _wrong(name, f"a number below {_HUGE:,.0f}", value)
+    if not is_number or not limits.contains(value):
+        bounds = "" if math.isinf(limits.low) else f" of at least {limits.low:g}"
+        bounds = bounds if limits.high is None else f" from {limits.low:g} to {limits.high:g}"
+        raise _wrong(name, f"a number{bounds}", value)
+    return float(value)
+
+
+def _whole(value: Any, limits: Range, name: str) -> int:
+    if isinstance(value, float) and value.is_integer():  # JSON does not distinguish 640.0 from 640
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not limits.contains(value):
+        bounds = "" if math.isinf(limits.low) else f" from {limits.low:g}"
+        raise _wrong(name, f"a whole number{bounds}", value)
+    return value
+
+
+def _numbers(value: Any, kinds: tuple[Any, ...], name: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != len(kinds):
+        raise _wrong(name, f"a list of {len(kinds)} numbers", value)
+    return tuple(_convert(item, kind, name) for item, kind in zip(value, kinds, strict=True))
+
+
+def _vertices(value: Any, name: str) -> Vertices:
+    if isinstance(value, list):
+        _check_length(name, value, MAX_CORNERS)
+    if not value or not isinstance(value, list) or not all(_is_pair(corner) for corner in value):
+        raise _wrong(name, "a list of [x, y] pairs", value)
+    return tuple((_finite(x, _ANYTHING, name), _finite(y, _ANYTHING, name)) for x, y in value)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _check_length(name: str, value: list[Any], most: int) -> None:
+    if len(value) > most:
+        raise too_many(name, len(value), most)
+
+
+def _wrong(name: str, expected: str, value: object) -> GuidanceError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return GuidanceError(f"{name} must be {expected}, got {shown}")

@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, too_many
+from colorzoo.guidance.fields import Fields, Vertices, too_many
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt
 
 MAX_DIVISIONS = 100
 MAX_PAINTED = 256
 MAX_REFERENCES = 16
 _MAX_CLASSES = 4096
 _BINS = 313  # number of ab bins inside sRGB
-
-Corners = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class ExemplarHint:
         if value is None:
             return cls()
         fields = Fields(value, "recipe.exemplar")
-        alpha = fields.number("alpha", None, low=0, high=1)
+        alpha = fields.read("alpha", Fraction)
         files = [_reference(each) for each in (fields, *fields.children("more", MAX_REFERENCES))]
         return cls(tuple(file for file in files if file is not None), alpha)
 
@@ -62,12 +61,12 @@ class PaintedClass:
 
     Attributes:
         number: Class number; None if the recipe does not contain a number.
-        path: Corners in pixels of the original image.
+        path: Vertices in pixels of the original image.
         name: Name of the field for error messages.
     """
 
     number: int | None
-    path: Corners
+    path: Vertices
     name: str
 
 
@@ -103,11 +102,11 @@ class ClassHints:
             return cls()
         fields = Fields(value, "recipe.classes")
         painted = [
-            PaintedClass(area.integer("class", None, low=0), area.path("path"), area.name)
+            PaintedClass(area.read("class", NonNegativeInt), area.read("path", Vertices, MISSING), area.name)
             for area in fields.children("painted", MAX_PAINTED)
         ]
         moved = _read_map(fields.child("map"))
-        return cls(moved, fields.text("file", None), fields.text("reference_file", None), tuple(painted))
+        return cls(moved, fields.read("file", str), fields.read("reference_file", str), tuple(painted))
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class StatisticsHint:
             return cls()
         fields = Fields(value, "recipe.statistics")
         histogram = fields.numbers("histogram", count=_BINS, low=0, high=1e9)
-        return cls(fields.number("saturation", None, low=0, high=1), histogram)
+        return cls(fields.read("saturation", Fraction), histogram)
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Division:
         join: Whether the line joins the regions that it crosses. Only regions of drawings can be joined.
     """
 
-    path: Corners
+    path: Vertices
     closed: bool = False
     join: bool = False
 
@@ -155,12 +154,15 @@ def read_divisions(value: object) -> tuple[Division, ...]:
     """
     entries = Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
     return tuple(
-        Division(entry.path("path"), bool(entry.take("closed")), entry.flag("join")) for entry in entries
+        Division(
+            entry.read("path", Vertices, MISSING), bool(entry.take("closed")), entry.read("join", bool, False)
+        )
+        for entry in entries
     )
 
 
 def _reference(fields: Fields) -> ReferenceFile | None:
-    path, weight = fields.text("path", None), fields.number("weight", 1.0, low=0)
+    path, weight = fields.read("path", str), fields.read("weight", NonNegativeFloat, 1.0)
     return None if path is None else ReferenceFile(path, weight)
 
 
@@ -173,5 +175,5 @@ def _read_map(fields: Fields) -> dict[int, int]:
     for name in names:
         if not name.isdigit():
             raise GuidanceError(f"{fields.name} must have class numbers as keys, got {name!r}")
-        table[int(name)] = fields.integer(name, MISSING, low=0)
+        table[int(name)] = fields.read(name, NonNegativeInt, MISSING)
     return table

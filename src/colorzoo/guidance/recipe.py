@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypeGuard
+from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
 from colorzoo.files import open_text, whole_file
@@ -29,8 +29,18 @@ from colorzoo.guidance.edits import (
     parse_paint,
     parse_replacement,
 )
-from colorzoo.guidance.fields import DEFAULT_REACH, Fields, Reach, ReachName, entry, plain_fields, too_many
+from colorzoo.guidance.fields import (
+    DEFAULT_REACH,
+    Fields,
+    HexColor,
+    Reach,
+    ReachName,
+    Vertices,
+    plain_fields,
+    too_many,
+)
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
 VERSION = 2  # since version 2 the default reach is automatic and scan borders are detected by default
 MAX_STRENGTH = 1.5
@@ -54,6 +64,8 @@ _OBJECTS = ("exemplar", "classes", "statistics")  # stored as parsed JSON
 _PARSED_ON_ACCESS = (*_OBJECTS, "divisions", "image")
 _OWN = "x_"  # prefix of user-defined fields
 
+_Ab = Annotated[float, Range(-MAX_AB, MAX_AB)]
+
 
 @dataclass(frozen=True)
 class PointHint:
@@ -76,14 +88,14 @@ class PointHint:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    x: float = entry("number")
-    y: float = entry("number")
-    radius: float = entry("number", 3.0, low=0)
-    color: str = entry("color", "#808080")
-    ab: tuple[float, float] | None = entry("numbers", None, count=2, low=-MAX_AB, high=MAX_AB)
-    reach: Reach = entry("reach", DEFAULT_REACH)
-    strength: float = entry("number", 1.0, low=0, high=1)
-    stroke: int | None = entry("integer", None, low=1)
+    x: float
+    y: float
+    radius: NonNegativeFloat = 3.0
+    color: HexColor = "#808080"
+    ab: tuple[_Ab, _Ab] | None = None
+    reach: Reach = DEFAULT_REACH
+    strength: Fraction = 1.0
+    stroke: PositiveInt | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,8 +113,8 @@ class Stroke:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    path: tuple[tuple[float, float], ...] = entry("path")
-    width: float = entry("number", 5.0, low=0)
+    path: Vertices
+    width: NonNegativeFloat = 5.0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -120,8 +132,8 @@ class RegionColor:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    index: int = entry("integer", low=0)
-    color: str = entry("color")
+    index: NonNegativeInt
+    color: HexColor
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -141,10 +153,10 @@ class BoxHint:
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    x: float = entry("number")
-    y: float = entry("number")
-    width: float = entry("number")
-    height: float = entry("number")
+    x: float
+    y: float
+    width: float
+    height: float
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -403,7 +415,7 @@ def _load(source: str | Path) -> dict[str, Any]:
 
 
 def _parse(fields: Fields) -> Recipe:
-    version = fields.integer("version", VERSION, low=1)
+    version = fields.read("version", PositiveInt, VERSION)
     if version > VERSION:
         raise RecipeVersionError(
             f"recipe.version must be at most {VERSION}, got {version}. Install a newer version of colorzoo."
@@ -427,12 +439,12 @@ def _parse(fields: Fields) -> Recipe:
     crop, finish = fields.optional_child("crop"), fields.optional_child("finish")
     drawing = fields.optional_child("drawing")
     recipe = Recipe(
-        width=image.integer("width", None, low=1),
-        height=image.integer("height", None, low=1),
-        sha256=image.text("sha256"),
-        model=fields.text("model"),
-        strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
-        proposal=fields.text("proposal"),
+        width=image.read("width", PositiveInt),
+        height=image.read("height", PositiveInt),
+        sha256=image.read("sha256", str),
+        model=fields.read("model", str),
+        strength=fields.read("strength", Annotated[float, Range(0, MAX_STRENGTH)], 1.0),
+        proposal=fields.read("proposal", str),
         **items,
         finish=None if finish is None else finish.parse(Finish),
         border=_parse_border(fields, version),
@@ -458,7 +470,7 @@ def _parse_border(fields: Fields, version: int) -> BorderSetting:
 def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
     if fields.get("color") is None and fields.get("ab") is None:
         raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'")
-    return fields.parse(PointHint, reach=fields.reach("reach", reach))
+    return fields.parse(PointHint, reach=fields.read("reach", Reach, reach))
 
 
 def _parse_box(fields: Fields) -> BoxHint:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, Unpack, cast
 
 import torch
+from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
@@ -137,6 +138,16 @@ class ColorizationModule(LightningModule):
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.measurement = nn.ModuleDict()
         freeze(self, EVERYTHING if stage is None else self.stages[stage])
+
+    @property
+    def hparams_initial(self) -> AttributeDict:
+        """Arguments of ``__init__`` as plain mappings, lists, numbers and strings, for loggers."""
+        return AttributeDict(self._plain(super().hparams_initial))
+
+    def _plain(self, hparams: Mapping[str, Any]) -> dict[str, Any]:
+        """Convert the hparams of this class to plain values; omit arguments that only base classes have."""
+        known = argument_types(type(self))
+        return plain_arguments({key: each for key, each in hparams.items() if key in known or key[0] == "_"})
 
     if TYPE_CHECKING:
 
@@ -397,11 +408,9 @@ class ColorizationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store plain settings, `trained` and the provenance in the checkpoint."""
-        known = argument_types(type(self))
-        settings = {key: value for key, value in self.hparams.items() if key in known or key[0] == "_"}
         # load_from_checkpoint then builds the dataclasses of the settings; LightningCLI sets the same key
         instantiator = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}
-        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain_arguments(settings) | instantiator
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = self._plain(self.hparams) | instantiator
         steps = int(checkpoint.get("global_step", 0))
         checkpoint["trained"] = self.trained or steps > 0
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()

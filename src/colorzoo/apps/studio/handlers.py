@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import PurePath
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import cv2
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from colorzoo.batch.task import (
 from colorzoo.capabilities import ColorsRegions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe, parse_area
-from colorzoo.guidance.fields import Fields, read_reach
+from colorzoo.guidance.fields import Fields, Vertices, read_reach
 from colorzoo.image_io import (
     WRITABLE,
     AlphaArray,
@@ -52,6 +52,7 @@ from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.references import as_reference, describe_statistics, require_color
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
 MAX_SUGGESTIONS = 32
 """Maximum number of suggested colors for a location."""
@@ -130,7 +131,7 @@ class Context:
             StudioError: The coordinates are outside the photo.
         """
         fields = self.message.fields()
-        x, y = fields.required_number("x"), fields.required_number("y")
+        x, y = (fields.read(key, float, MISSING) for key in "xy")
         return _inside(x, y, self.opened())
 
     def full_recipe(self) -> Recipe:
@@ -183,11 +184,11 @@ class Context:
             StudioError: The request has no file, or the file is too large.
         """
         fields = self.message.fields()
-        name = safe_name(fields.text("name", "image"))
+        name = safe_name(fields.read("name", str, "image"))
         if self.message.buffers:
             data = self.message.buffers[0]
         else:
-            data = self.session.file(fields.text("upload", None), drop=True).data
+            data = self.session.file(fields.read("upload", str), drop=True).data
         self.limits.check_bytes(len(data))
         return data, name
 
@@ -209,7 +210,7 @@ def _open(ctx: Context) -> Iterator[Message]:
 def _attach(ctx: Context) -> Iterator[Message]:
     """Attach a reference image, or measure the color statistics of an image."""
     fields = ctx.message.fields()
-    slot = fields.text("slot", "exemplar")
+    slot = fields.read("slot", str, "exemplar")
     if slot not in ("exemplar", "statistics"):
         raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}")
     if fields.take("detach"):
@@ -224,7 +225,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         facts["statistics"] = describe_statistics(image)
     else:
-        model = ctx.pool.get(fields.text("model", None)).model
+        model = ctx.pool.get(fields.read("model", str)).model
         if model.reference_needs_color:
             require_color(image, repr(name))
         file = UsedFile("reference", name, sha256(data).hexdigest())
@@ -264,9 +265,9 @@ def suggest(ctx: Context) -> Iterator[Message]:
     """Yield a message with likely colors at a location, predicted from all other hints."""
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
-    x, y = fields.required_number("x"), fields.required_number("y")
-    count = min(fields.integer("count", 9, low=1) or 9, MAX_SUGGESTIONS)
-    exclude = fields.integer("exclude", None, low=0)
+    x, y = (fields.read(key, float, MISSING) for key in "xy")
+    count = min(fields.read("count", PositiveInt, 9) or 9, MAX_SUGGESTIONS)
+    exclude = fields.read("exclude", NonNegativeInt)
     recipe = ctx.recipe()
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
@@ -320,7 +321,7 @@ def _extent(ctx: Context) -> Iterator[Message]:
     """Return an image of the reach of a point: the pixels that its color can change."""
     x, y = ctx.place()
     fields = ctx.message.fields()
-    radius = fields.number("radius", 3.0, low=0)
+    radius = fields.read("radius", NonNegativeFloat, 3.0)
     reach = read_reach(fields.take("reach"), "extent.reach")
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
     request = ctx.pad_request(recipe)
@@ -332,10 +333,10 @@ def _extent(ctx: Context) -> Iterator[Message]:
 def _select(ctx: Context) -> Iterator[Message]:
     """Select the object at a location, or inside a rough outline."""
     fields = ctx.message.fields()
-    size = fields.number("size", 1.0, low=0.1, high=10)
+    size = fields.read("size", Annotated[float, Range(0.1, 10)], 1.0)
     request = ctx.pad_request(ctx.recipe().without_hints())
     if ctx.message.body.get("path") is not None:
-        path, window = fields.path("path"), request.opened.window
+        path, window = fields.read("path", Vertices, MISSING), request.opened.window
         if window is not None:
             path = tuple(map(window.inside.shifted, path))
         if len(path) < _LEAST_CORNERS:
@@ -347,7 +348,7 @@ def _select(ctx: Context) -> Iterator[Message]:
         else:
             mask = regions.select_in_outline(request, path, size)
     else:
-        visible = fields.number("visible", 1.0, low=0, high=1)
+        visible = fields.read("visible", Fraction, 1.0)
         mask = regions.select_at_point(request, _inner(request, ctx.place()), size, visible)
     yield ctx.answer("selected", mask=mask)
 
@@ -394,7 +395,7 @@ def _classes(ctx: Context) -> Iterator[Message]:
 def _match(ctx: Context) -> Iterator[Message]:
     """Find the reference location that the model matched to a photo location."""
     fields = ctx.message.fields()
-    x, y = fields.required_number("x"), fields.required_number("y")
+    x, y = (fields.read(key, float, MISSING) for key in "xy")
     request = ctx.pad_request()
     result = predict(request)
     reference = ctx.session.reference
@@ -410,7 +411,7 @@ def _match(ctx: Context) -> Iterator[Message]:
 
 def _model(ctx: Context) -> Iterator[Message]:
     """Load a model and return its capabilities."""
-    name = ctx.message.fields().text("name", None)
+    name = ctx.message.fields().read("name", str)
     yield ctx.answer("model", **describe_model(ctx.pool.get(name)))
 
 
@@ -421,9 +422,9 @@ def _export(ctx: Context) -> Iterator[Message]:
     in its metadata.
     """
     fields = ctx.message.fields()
-    kind = fields.text("format", "png")
-    quality = fields.integer("quality", 95, low=1) or 95
-    side, dpi = fields.integer("side", None, low=1), fields.number("dpi", None, low=1, high=9999)
+    kind = fields.read("format", str, "png")
+    quality = fields.read("quality", PositiveInt, 95) or 95
+    side, dpi = fields.read("side", PositiveInt), fields.read("dpi", Annotated[float, Range(1, 9999)])
     if kind not in _MIME_TYPES or quality > 100:
         raise StudioError(
             "bad_message",

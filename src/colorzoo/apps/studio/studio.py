@@ -26,6 +26,7 @@ from colorzoo.apps.studio.worker_pool import (
 from colorzoo.guidance import MAX_POINTS
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
+from colorzoo.settings import NonNegativeInt
 
 _FILE_THREADS = 4  # several threads, so that a slow file does not block other drawing pads
 _MODEL_THREADS = 2  # several threads, so that a download of a model does not block other drawing pads
@@ -166,7 +167,7 @@ class Studio:
                 self._forget(session.id)
                 session.release()
             elif message.type == "cancel":  # runs immediately; in the queue, it would wait for the request
-                session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
+                session.cancelled.append(message.fields().read("re", NonNegativeInt, 0) or 0)
             else:
                 self._queue(session, message, reply)
         except Exception as error:  # all errors are reported, so that later requests are processed

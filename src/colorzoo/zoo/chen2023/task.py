@@ -183,21 +183,21 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
 
     Args:
         root: Folder of the images; see `ExemplarPairsDataModule`.
-        features: Name of the zhang2016 model that computes the features.
-        **kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
+        encoder: Registered name of the zhang2016 model that computes the features.
+        **kwargs: Other arguments of `ExemplarPairsDataModule`.
     """
 
-    def __init__(self, root: str, features: str = "zhang2016_small", **kwargs: Any) -> None:
-        super().__init__(root, **kwargs)
+    def __init__(self, root: str, encoder: str = "zhang2016_small", **kwargs: Any) -> None:
+        super().__init__(root, encoder=encoder, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
         """Build an encoder that averages the deepest feature map in each cell of a 3 x 3 grid."""
-        return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
+        return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.encoder), size=_SIDE)
 
     @property
     def encoder_name(self) -> str:
         """Name of the encoder, which is part of the file name of the neighbor index."""
-        return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
+        return f"colorzoo:{self.hparams.encoder}:{_GRID}x{_GRID}"
 
 
 class _GridMeans(nn.Module):
