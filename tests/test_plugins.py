@@ -7,10 +7,15 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import torch
 
 import colorzoo
 from colorzoo.apps.cli.main import main
+from colorzoo.environment import source_digest
 from colorzoo.errors import WeightsError
+from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.machine import shared_machine
+from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
 from throwaway_paper import write_paper
@@ -37,6 +42,32 @@ print("torch" in sys.modules)
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
     assert done.stdout.split() == ["True", "2030", "False"], done.stderr
+
+
+def test_source_of_installed_package_is_part_of_the_evaluation_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_paper(tmp_path / "dummy_paper", "dummy_paper", "dummy2031")
+    install(tmp_path, "dummy_paper.card")
+    monkeypatch.syspath_prepend(tmp_path)
+    protocol, machine = load_protocol("automatic"), shared_machine(torch.device("cpu"), 1)
+
+    def folders() -> set[Path]:
+        refresh()
+        source_digest.cache_clear()
+        Cache(tmp_path / "cache", protocol, machine).write("gray", "0" * 32, Entry())
+        return set((tmp_path / "cache").iterdir())
+
+    try:
+        assert len(folders()) == 1
+        assert len(folders()) == 1
+        with (tmp_path / "dummy_paper" / "card.py").open("a") as stream:
+            stream.write("# changed\n")
+        assert len(folders()) == 2
+    finally:
+        monkeypatch.undo()
+        refresh()
+        source_digest.cache_clear()
 
 
 @pytest.mark.nightly

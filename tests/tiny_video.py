@@ -40,6 +40,7 @@ def write_video(
     tags: dict[str, int] = TAGS,
     sound: bool | str = False,
     turn: int = 0,
+    matrix: Sequence[int] = (),
     clock: int = 0,
     aspect: Fraction | None = None,
     spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
@@ -60,6 +61,8 @@ def write_video(
             stream.codec_context.sample_aspect_ratio = aspect
         if turn:
             stream.set_display_rotation(turn)
+        if matrix:
+            stream.set_display_matrix(matrix)
         voice_codec = sound if isinstance(sound, str) else "aac"
         voice = container.add_stream(voice_codec, rate=44100, layout="mono") if sound else None
         if voice is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from colorzoo.batch.outputs import output_path
+from colorzoo.batch.outputs import check_sources_are_kept, output_path
 from colorzoo.batch.runner import FileColorizer, run_all, run_tasks
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, load_colorizer, with_settings
@@ -208,7 +208,8 @@ def colorize_files(
         A `FileResult` for each path, in order, including images that failed.
 
     Raises:
-        ColorzooError: The model does not exist, or its weights cannot be downloaded.
+        ColorzooError: The model does not exist, its weights cannot be downloaded, or ``overwrite`` would
+            replace an image of the list.
     """
     choice = choose_for_guidance(model, Recipe(), weights)
     colorizer = load_colorizer(choice, device=device, **settings)
@@ -225,6 +226,8 @@ def colorize_files(
             shared: dict[str, Any] = {"choice": choice, "colorizer": colorizer, "overwrite": overwrite}
             tasks.append(FileTask(path, target, str(path), **shared, needs_all_frames=True))
             results.append(None)
+    if overwrite:
+        check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
     work = run_tasks(tasks, skip_done=True)
     return [result or next(work) for result in results]
 

@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,23 @@ def installed_version(package: str) -> str | None:
 
 
 @cache
-def source_digest() -> str:
-    """Return a hash of the Python files of this package.
+def source_digest(*plugins: str) -> str:
+    """Return a hash of the Python files of colorzoo and of other modules or packages.
 
     Results that are cached on disk depend on it, because the version number changes only with releases.
+
+    Args:
+        plugins: Import names of modules or packages that extend colorzoo.
     """
-    digest, package = hashlib.sha256(), Path(__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        name, content = path.relative_to(package).as_posix().encode(), path.read_bytes()
-        digest.update(b"%s\0%d\0%s" % (name, len(content), content))
+    digest = hashlib.sha256()
+    for module in (__name__.partition(".")[0], *sorted(plugins)):
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            continue
+        own = Path(spec.origin)
+        for path in sorted(own.parent.rglob("*.py")) if spec.submodule_search_locations else [own]:
+            name, content = path.relative_to(own.parent).as_posix().encode(), path.read_bytes()
+            digest.update(b"%s\0%d\0%s" % (name, len(content), content))
     return digest.hexdigest()
 
 

@@ -16,6 +16,7 @@ import colorzoo
 from colorzoo.batch import runner
 from colorzoo.data import FolderDataModule
 from colorzoo.engines.digest import model_digest
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
 from colorzoo.image_io.provenance import read_provenance
@@ -98,6 +99,21 @@ def test_colorize_files_keeps_files_that_are_not_its_results(album, weights, tmp
     results = colorzoo.colorize_files(album[:3], **shared, overwrite=True)
     assert [result.status for result in results] == ["skipped", "colored", "colored"]
     assert len(set(contents(out).values())) == 3
+
+
+def test_no_output_replaces_an_input_of_the_same_run(album, weights, tmp_path, run):
+    """The result of ``a/x.png`` in the output folder ``album/b`` is ``album/b/a/x.png``."""
+    taken = tmp_path / "album" / "b" / "a" / "x.png"
+    taken.parent.mkdir()
+    taken.write_bytes(album[2].read_bytes())
+    before = contents(tmp_path / "album")
+    shared = {"root": tmp_path / "album", "output": tmp_path / "album" / "b", "model": NAME}
+    with pytest.raises(ColorzooError, match=r"b/a/x\.png would replace an input"):
+        colorzoo.colorize_files([album[0], taken], **shared, weights=weights, overwrite=True)
+    paths = [album[0], album[2], "-o", album[2].parent]  # both results are named x.png
+    code, _, message = run(*paths, "--model", NAME, "--overwrite")
+    assert (code, "would replace an input" in message) == (2, True)
+    assert contents(tmp_path / "album") == before
 
 
 def test_colorize_files_and_the_command_line_write_the_same_record(album, weights, tmp_path, run):

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from coloraide import Color as Base
 from coloraide.spaces.ipt import IPT
@@ -102,15 +103,34 @@ def hue_in(space: str, rgb: torch.Tensor) -> float:
     return math.degrees(math.atan2(up, across))
 
 
+def raised(lab: torch.Tensor) -> torch.Tensor:
+    """Raise the lightness of colors with negative channels to the lowest value without."""
+    found = lab.double()
+    for step in (0.5 ** torch.arange(30)).tolist():  # add 150, 75, ... while a channel stays negative
+        higher = found + torch.tensor([300 * step, 0, 0]).view(3, 1, 1)
+        negative = (lab_to_linear_rgb(higher) < -1e-4).any(dim=1, keepdim=True)
+        found = torch.where(negative, higher, found)
+    return found
+
+
 def test_reduce_chroma_preserves_lightness_and_hue() -> None:
     reduced = reduce_chroma(RANDOM_LAB)
     assert torch.equal(reduced[:, :1], RANDOM_LAB[:, :1])
     assert (chroma(reduced) <= chroma(RANDOM_LAB) + 0.1).float().mean() > 0.99  # Lab and Oklab chroma differ
     outside = ~in_gamut(RANDOM_LAB)[:, 0] & (chroma(reduced) > 5)
-    turned = hue_difference(oklab_hue(reduced), oklab_hue(RANDOM_LAB))[outside]
+    turned = hue_difference(oklab_hue(reduced), oklab_hue(raised(RANDOM_LAB)))[outside]
     assert turned.max() < 0.5
     in_lab = hue_difference(lab_hue(reduced), lab_hue(RANDOM_LAB))[outside]
     assert in_lab.max() > 10  # hue lines of Lab are not straight
+
+
+@pytest.mark.parametrize("ab", [(49.0, -72.0), (31.0, -48.0), (-20.0, -20.0), (17.0, 9.0), (60.0, 45.0)])
+def test_reduce_chroma_returns_similar_colors_for_similar_lightness(ab: tuple[float, float]) -> None:
+    """The hue of dark blues without a color at their lightness changes by 4 degrees per unit of L."""
+    lightness = torch.arange(4, 40, 0.5)
+    lab = torch.stack([lightness, *(torch.full_like(lightness, value) for value in ab)])[..., None]
+    steps = reduce_chroma(lab)[1:, :, 0].diff(dim=1).norm(dim=0)
+    assert steps.max() < 3
 
 
 def test_reduce_chroma_returns_colors_in_gamut_that_survive_rgb_round_trip() -> None:

@@ -57,6 +57,17 @@ def test_exemplar_pairs_reads_references_from_a_pair_list(pair_list) -> None:
     torch.testing.assert_close(batch["reference"][0], expected)
 
 
+def test_pairs_outside_the_root_are_split_by_hash(pair_list, tmp_path_factory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "target.png"
+    shutil.copy(pair_list / "0" / "target.png", outside)
+    lines = [f"{outside},0/reference.png", *(f"{index}/target.png,0/reference.png" for index in range(6))]
+    (pair_list / "pairs.csv").write_text("\n".join(["target,reference", *lines]))
+    module = data(pair_list, pairing="list", val_fraction=0.3)
+    found = sources_of(module) + sources_of(module, train=False)
+    assert len(found) == 7
+    assert str(outside) in {target for target, _ in found}
+
+
 def test_images_with_a_broken_reference_or_sketch_are_skipped_and_named(pair_list, tmp_path, caplog) -> None:
     reference = pair_list / "1" / "reference.png"
     reference.write_bytes(reference.read_bytes()[:60])

@@ -309,6 +309,18 @@ def test_crop_recipe_crops_boxes_and_masks_to_the_part() -> None:
     assert np.array_equal(moved.areas[0].mask.array(), half[20:140, 24:204])
 
 
+def test_crop_recipe_keeps_the_place_of_coarse_masks() -> None:
+    """The border is inside cells of 9 x 9 pixels."""
+    cells = np.zeros((18, 26), bool)
+    cells[4:11, 5:16] = True
+    recipe = Recipe(areas=(Area("gray", mask=Mask.of(cells)),))
+    expected = np.kron(cells, np.ones((9, 9)))
+    for inside in (Rectangle(24, 20, 180, 120), Rectangle(5, 4, 190, 150), Rectangle(49, 40, 90, 60)):
+        moved, _ = crop_recipe(recipe, (234, 162), inside)
+        found = area_map(moved.areas[0], (inside.width, inside.height), (inside.height, inside.width))
+        assert np.abs(found - expected[inside.slices]).mean() < 0.03, inside
+
+
 SLANTED = ((5.0, 60.0), (150.0, 8.0), (228.0, 160.0), (70.0, 100.0))
 """Path across the border on all sides."""
 CORNERS = list(map(list, SLANTED))

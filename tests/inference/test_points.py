@@ -83,7 +83,7 @@ def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
     extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
     found = limit_reach(ab, base, lightness, replace(points, ab=ab * points.mask), extent)
     far = found[0, :, :, 60:].norm(dim=0)
-    assert far[1::2].max() < 0.2 * float(red_ab.norm())
+    assert far[1::2].max() < 0.25 * float(red_ab.norm())
     assert far[::2].min() > 0.9 * float(red_ab.norm())
     for shown_already in (base.ab, ab):  # in the dark lines sRGB does not show the second either
         given = replace(points, ab=shown_already * points.mask)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference import colorizer
 from colorzoo.inference.references import (
@@ -21,6 +21,8 @@ from colorzoo.inference.references import (
     make_exemplar,
     recipe_reference_files,
 )
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
 from inference.recipes import Alike
 from tiny_model import tiny_model
 
@@ -36,6 +38,16 @@ class Mixing(Alike):
         return torch.cat(
             [embedding * weight for embedding, weight in zip(embeddings, weights, strict=True)], dim=1
         )
+
+
+class Warping(ColoringModel):
+    """Uses references without embeddings."""
+
+    accepts = frozenset({"exemplar"})
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        del guidance
+        return AbPrediction(ab=lightness.expand(-1, 2, -1, -1) - 50)
 
 
 def test_make_exemplar_mixes_references_by_weight_or_with_mix_references() -> None:
@@ -92,3 +104,11 @@ def test_recipe_reference_files_rejects_devices_and_oversized_files(tmp_path: Pa
     recipe = Recipe.from_json({"exemplar": {"path": str(path)}})
     with pytest.raises(GuidanceError, match=r"recipe\.exemplar\.path"):
         recipe_reference_files(recipe, tmp_path)
+
+
+def test_strength_of_references_that_a_model_ignores_is_named() -> None:
+    exemplar = Exemplar(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)), alpha=0.3)
+    for model, is_ignored in ((Warping(torch.nn.Identity()), True), (Alike(), False)):
+        runner = colorizer.Colorizer(model, device="cpu", size=32, allow_untrained=True)
+        notes = runner.colorize(IMAGES[0], Guidance(exemplar=exemplar)).notes
+        assert any("strength (alpha)" in note for note in notes) == is_ignored

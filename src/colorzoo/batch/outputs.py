@@ -106,11 +106,13 @@ def plan_outputs(
         Path and state of each output, in the order of ``found``.
 
     Raises:
-        ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.
+        ImageError: ``out`` is a file but there are several inputs, or an output would replace an input.
     """
     wanted = [output_path(image, out, single=len(found) == 1, extension=extension) for image in found]
     renamed, taken = distinct_paths(wanted)
     targets = [renamed.get(index, path) for index, path in enumerate(wanted)]
+    if overwrite:
+        check_sources_are_kept([image.path for image in found], targets)
     if overwrite or not any(map(os.path.lexists, targets)):
         return [PlannedOutput(target, "missing") for target in targets]
     fixed = out is not None and names_file(out)
@@ -120,6 +122,18 @@ def plan_outputs(
         planned.append(_plan(image.path, [target] if fixed else free, task.origin, fixed))
         taken.add(_folded(planned[-1].path))
     return planned
+
+
+def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> None:
+    """Raise an error if an output would replace an input.
+
+    Raises:
+        ImageError: An output is the same file as an input.
+    """
+    inputs = set(map(os.path.realpath, sources))
+    for target in targets:
+        if os.path.realpath(target) in inputs:
+            raise ImageError(f"the output {target} would replace an input. Set another output folder.")
 
 
 def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:

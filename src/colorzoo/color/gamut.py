@@ -4,6 +4,10 @@ Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 202
 because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
 so restoring the luminance Y keeps the hue.
 
+A dark color with a negative channel does not exist at its lightness, and its Oklab hue changes by several
+degrees with each unit of L. Its hue is therefore the hue of the same ab at the lowest lightness without
+negative channels, so that neighboring pixels of equal ab and nearly equal lightness get similar colors.
+
 Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. For each lightness and hue, a
 cached table contains a lower and an upper bound of the largest s inside sRGB. `fit_chroma` searches between
 the bounds with two linear interpolations.
@@ -66,6 +70,11 @@ _DARKEST = 1e-2  # smallest L in the table; black has no chroma
 _BEYOND = 4.0  # upper clamp in units of the interval; reached only by very dark colors, due to the tolerance
 _LEAST = 1e-3  # lower clamp in the same units
 _TINY = 1e-12
+
+# constants of the table of lowest lightnesses
+_AB_RANGE = 140  # the largest |a| or |b| of sRGB is 108
+_RAISED = 2.2  # times the chroma: no color of this lightness has a negative channel
+_RAISING_STEPS = 20
 
 _SNAP_STEPS = 20
 _SNAP_CONVERGED = 1.0
@@ -138,7 +147,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         outside = _outside(linear)
         if outside.numel():
             lightness = pixels[0, outside]
-            fitted = linear_rgb_to_lab(fit_chroma(linear[:, outside], lightness, _TOLERANCE / 2))[1:]
+            fitted = linear_rgb_to_lab(_fitted(pixels[:, outside], linear[:, outside]))[1:]
             possible = (lightness >= 0) & (lightness <= 100)
             pixels[1:, outside] = torch.where(possible, fitted, 0.0)
         return pixels.view_as(planes).movedim(0, -3)
@@ -159,9 +168,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
         if outside.numel():
-            fitted = fit_chroma(
-                linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
-            )
+            fitted = _fitted(pixels.index_select(1, outside), linear.index_select(1, outside))
             linear = linear.index_copy(1, outside, fitted)
         return linear.view_as(planes).movedim(0, -3)
 
@@ -271,6 +278,46 @@ class ChromaPath:
         roots = self._gray.view(shape) + share * self._difference.view(shape)
         linear = _matmul(_FROM_CONES, _matmul(_FROM_OKLAB, roots.flatten(1)) ** 3).view_as(roots)
         return linear * (self._luminance / luminance_of(linear).clamp(min=_TINY_CONE))
+
+
+def _fitted(lab: Tensor, linear: Tensor) -> Tensor:
+    """Reduce the chroma of out-of-gamut colors, given as Lab and linear sRGB ``(3, N)``."""
+    lightness, ab = lab[0], lab[1:]
+    negative = linear.amin(dim=0) < -_TOLERANCE
+    raised = lab_to_linear_rgb(torch.cat([_lowest_lightness(ab)[None], ab]), dim=0)
+    luminance = lightness_to_luminance(lightness.clamp(0, 100))
+    raised = raised * (luminance / luminance_of(raised).clamp(min=_TINY))
+    linear = torch.where(negative, raised, linear)
+    fits = _within_cube(linear, _TOLERANCE / 2)
+    return torch.where(fits, linear, fit_chroma(linear, lightness, _TOLERANCE / 2))
+
+
+def _lowest_lightness(ab: Tensor) -> Tensor:
+    """Return the lowest lightness ``(N,)`` at which ab ``(2, N)`` has no negative channel."""
+    table = _lowest_lightness_table(ab.device)
+    a, b = (ab.detach() + _AB_RANGE).clamp(0, 2 * _AB_RANGE - 1e-3)
+    column, row = a.to(torch.int32), b.to(torch.int32)
+    cell = row * (2 * _AB_RANGE + 1) + column
+    across, down = a - column, b - row
+    below = cell + 2 * _AB_RANGE + 1
+    lines = [
+        torch.lerp(table.index_select(0, left), table.index_select(0, left + 1), across)
+        for left in (cell, below)
+    ]
+    return torch.lerp(lines[0], lines[1], down)
+
+
+@cache
+def _lowest_lightness_table(device: torch.device) -> Tensor:
+    """Return the lowest lightness without negative channels for integer values of a and b."""
+    axis = torch.arange(-_AB_RANGE, _AB_RANGE + 1, device="cpu").float()
+    a, b = axis.repeat(len(axis)), axis.repeat_interleave(len(axis))
+    low, high = torch.zeros_like(a), _RAISED * torch.hypot(a, b)
+    for _ in range(_RAISING_STEPS):
+        middle = (low + high) / 2
+        fits = lab_to_linear_rgb(torch.stack([middle, a, b]), dim=0).amin(dim=0) >= 0
+        low, high = torch.where(fits, low, middle), torch.where(fits, middle, high)
+    return high.to(device)
 
 
 def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:

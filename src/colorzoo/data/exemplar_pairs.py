@@ -248,9 +248,10 @@ def read_pairs(
 ) -> tuple[list[Pair], list[Pair]]:
     """Read pairs of targets and references for training and validation from CSV files.
 
-    The header names the columns: ``target`` and ``reference`` with paths relative to ``root``, and optionally
-    ``split`` with ``train`` or ``val``; other columns are ignored. Without the column ``split`` and without
-    ``val_file``, pairs are split by a hash of the target's path, so no target is in both splits.
+    The header names the columns: ``target`` and ``reference`` with absolute paths or paths relative to
+    ``root``, and optionally ``split`` with ``train`` or ``val``; other columns are ignored. Without the
+    column ``split`` and without ``val_file``, pairs are split by a hash of the target's path, so no target is
+    in both splits.
 
     Args:
         root: Folder that contains the paths.
@@ -271,7 +272,8 @@ def read_pairs(
     train: list[Pair] = []
     val: list[Pair] = []
     for split, pair in rows:
-        name = Path(pair.target.path).relative_to(root).as_posix()
+        path = Path(pair.target.path)
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
         number = int.from_bytes(digest[:8], "big") / 2**64
         is_val = split == "val" if split else number < val_fraction

@@ -18,6 +18,7 @@ from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
+from colorzoo.registry import plugin_packages
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
 _BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
@@ -66,8 +67,8 @@ class Entry:
 class Cache:
     """Folder with a cached entry for each combination of protocol, machine, method and image.
 
-    The folder name contains a hash of the source files of this package, because metrics and decoders can
-    change without a new version.
+    The folder name contains a hash of the source files of this package and of installed plug-ins, because
+    models, metrics and decoders can change without a new version.
 
     Args:
         folder: Folder of the cache.
@@ -89,10 +90,8 @@ class Cache:
             protocol.background,
             protocol.seed,
         )
-        self._folder = (
-            folder
-            / f"{protocol.name}-{digest(source_digest(), repr(settings), *filter(None, versions))[:12]}"
-        )
+        key = digest(source_digest(*plugin_packages()), repr(settings), *filter(None, versions))
+        self._folder = folder / f"{protocol.name}-{key[:12]}"
 
     def read(self, method: str, image: str) -> Entry:
         """Return the entry for a method and an image, or an empty entry if none is cached."""

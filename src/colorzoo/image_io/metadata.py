@@ -36,6 +36,7 @@ _JPEG2000_UUIDS = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
     b"JpgTiffExif->JP2": "exif",
 }
+EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"  # the same for properties above 64 KB
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"  # prefix of XMP packets in JPEG segments
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
 # text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.

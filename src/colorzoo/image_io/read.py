@@ -27,6 +27,7 @@ from colorzoo.image_io.formats import (
 )
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
+    EXTENDED_XMP_PREFIX,
     IPTC_RESOURCE,
     ORIENTATION,
     PNG_COMMENT,
@@ -314,6 +315,8 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()
     block, notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
+    if any(data.startswith(EXTENDED_XMP_PREFIX) for _, data in getattr(image, "applist", ())):
+        notes += ("the extended XMP (above 64 KB) is dropped",)
     comment = info.get("comment")
     if comment is None and (text := texts.pop(PNG_COMMENT, None)):
         comment = str(text).encode()

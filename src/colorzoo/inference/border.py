@@ -52,6 +52,7 @@ _LEAST_INSIDE = 0.35  # minimum size of the image, as a fraction of each side
 _BAR = (3, 0.08)  # minimum width of a bar in pixels, and maximum width as a fraction of the side
 _CROSSING = 0.97  # minimum fraction of pixels of a bar with the tone of the border
 _LETTERED = 0.9  # minimum fraction near a side, where the bar may contain a frame number
+_CELLS_PER_CELL = 4  # size of the cells of area masks, relative to the cells of the masks of the part
 _BAR_EVEN = 8.0  # maximum deviation in L from the tone of the border
 _MARGIN = 0.08  # maximum distance of a bar from a side, as a fraction of the side
 
@@ -426,10 +427,25 @@ def _crop_box(box: Any, inside: Rectangle) -> Any:
 def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
     mask = None
     if area.mask is not None:
-        whole = area.mask.array()
-        mask = Mask.of(whole[inside.scaled(size, area.mask.width, area.mask.height).slices])
+        rows = _cells_inside(inside.y, inside.height, area.mask.height / size[1])
+        columns = _cells_inside(inside.x, inside.width, area.mask.width / size[0])
+        mask = Mask.of(area.mask.array()[np.ix_(rows, columns)])
     kept = None if area.kept is None else _crop_kept(area.kept, size, inside)
     return replace(area, path=_shift_path(area.path, inside), mask=mask, kept=kept)
+
+
+def _cells_inside(first: int, length: int, scale: float) -> NDArray[np.intp]:
+    """Return the cell of a mask for each cell of the mask of the part, along one axis.
+
+    Args:
+        first: First pixel of the part.
+        length: Number of pixels of the part.
+        scale: Cells per pixel of the image.
+    """
+    # smaller cells, because the edge of the part can lie inside a cell
+    count = min(length, max(1, round(_CELLS_PER_CELL * length * scale)))
+    centers = first + (np.arange(count) + 0.5) * length / count
+    return (centers * scale).astype(np.intp)
 
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:

@@ -584,6 +584,12 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
     if task.recipe.drawing is not None and not task.is_sketch:
         notes.append(f"{name} does not use the settings for drawings; they were ignored")
+    exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
+    if exemplar is not None and strength is None:
+        strength = exemplar.alpha
+    only_warps = "exemplar" in accepts and not isinstance(task.network.model, EncodesReference)
+    if only_warps and strength not in (None, 1):
+        notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in ignored:
         where = "regions" if task.is_sketch else "pixels"
         notes.append(f"{name} does not use points; they color only their own {where}")

@@ -127,6 +127,16 @@ def test_attached_reference_is_used_until_detached(pad: DirectPad) -> None:
     assert mean_ab(pad) == bare
 
 
+def test_attached_reference_is_not_used_for_a_recipe_with_another_reference(pad: DirectPad) -> None:
+    """A pad restores its recipe after a lost connection, but another pad can have changed the session."""
+    bare = mean_ab(pad)
+    pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="look.png")
+    assert mean_ab(pad, exemplar={"path": "look.png"})[0] > bare[0] + 5
+    assert mean_ab(pad, exemplar={"path": "other.png"}) == bare
+    matched = pad.call("match", recipe={"exemplar": {"path": "other.png"}}, x=48, y=40).body
+    assert matched["x"] is None
+
+
 def test_open_removes_the_attached_reference(pad: DirectPad) -> None:
     bare = mean_ab(pad)
     pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="look.png")

@@ -165,6 +165,30 @@ def test_color_video_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
 
+_ONE, _LAST = 1 << 16, 1 << 30
+MIRRORS = {  # display matrices of players, and the same change of an array
+    "left to right": ((-_ONE, 0, 0, 0, _ONE, 0, 0, 0, _LAST), lambda image: image[:, ::-1]),
+    "top to bottom": ((_ONE, 0, 0, 0, -_ONE, 0, 0, 0, _LAST), lambda image: image[::-1]),
+    "transposed": ((0, _ONE, 0, _ONE, 0, 0, 0, 0, _LAST), lambda image: np.swapaxes(image, 0, 1)),
+    "turned": ((0, _ONE, 0, -_ONE, 0, 0, 0, 0, _LAST), lambda image: np.rot90(image, -1)),
+}
+
+
+@pytest.mark.parametrize("name", MIRRORS)
+def test_color_video_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, name: str) -> None:
+    matrix, change = MIRRORS[name]
+    source = write_video(tmp_path / "in.mp4", SCENES[:2], matrix=matrix)
+    stored = read_frames(source)[0].to_ndarray(format="rgb24").astype(int)
+    (first, *_) = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None)).frames()
+    shown = first.image.levels().astype(int)
+    assert np.abs(shown - change(stored)).max() <= 3
+    assert np.abs(first.image.gray() - shown.mean(axis=2)).mean() < 20  # luma has a limited range
+    assert first.image.lightness().shape[2:] == shown.shape[:2]
+    corner = np.zeros((2, *shown.shape[:2]), np.float32)
+    corner[:, :8, :8] = 1
+    assert np.array_equal(change(first.image.as_stored(corner)[0]), corner[0])
+
+
 def test_color_video_with_higher_crf_writes_smaller_files(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:3], codec="ffv1")
     outs = [tmp_path / f"{crf}.mp4" for crf in (4, 16, 40)]

@@ -168,7 +168,7 @@ class Context:
             recipe.check_inside(*opened.size)
         else:
             recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
-        reference = self.session.reference
+        reference = self.session.reference_for(recipe)
         if reference is None:
             return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
         model = colorizer.model
@@ -398,7 +398,7 @@ def _match(ctx: Context) -> Iterator[Message]:
     x, y = (fields.read(key, float, MISSING) for key in "xy")
     request = ctx.pad_request()
     result = predict(request)
-    reference = ctx.session.reference
+    reference = ctx.session.reference_for(ctx.recipe())
     found: tuple[float, float] | None = None
     match = match_of(result)
     if match is not None and reference is not None:
@@ -435,7 +435,7 @@ def _export(ctx: Context) -> Iterator[Message]:
     opened = ctx.opened(recipe)
     name = PurePath(opened.name).stem + _SUFFIXES[kind]
     image = opened.decode()
-    colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference
+    colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference_for(recipe)
     exemplar = None if reference is None else Exemplar(reference.rgb)
     task = colorizer.prepare(image, recipe, reference=exemplar)
     colored = colorize(ctx.pad_request(recipe).cached(task))

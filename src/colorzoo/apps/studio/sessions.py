@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from colorzoo.apps.studio.opened_image import OpenedImage
+from colorzoo.apps.studio.opened_image import OpenedImage, safe_name
 from colorzoo.apps.studio.protocol import Limits, StudioError
 from colorzoo.batch.task import UsedFile
+from colorzoo.guidance import Recipe
 
 _MAX_CANCELLED = 16  # maximum number of stored cancelled request ids
 _MAX_FILES = 4  # maximum number of uploads and exports of a session
@@ -78,6 +79,16 @@ class Session:
     newest_final: int = 0
     cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def reference_for(self, recipe: Recipe) -> AttachedReference | None:
+        """Return the attached reference; None if the recipe names another reference.
+
+        After a lost connection, a drawing pad can restore a recipe before it attaches its reference.
+        """
+        attached, files = self.reference, recipe.exemplar.files
+        if attached is not None and files and safe_name(files[0].path) != attached.file.name:
+            return None
+        return attached
 
     def set_opened(self, opened: OpenedImage | None) -> None:
         """Set the open photo and remove the reference of the previous photo."""

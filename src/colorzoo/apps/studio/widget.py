@@ -105,7 +105,8 @@ class Pad(anywidget.AnyWidget):
         if image is None:
             raise ColorzooError("the pad has no image. Pass an image to Pad, or drop an image onto the pad.")
         recipe = Recipe.from_json(self.recipe)
-        reference = None if self._session.reference is None else self._session.reference.rgb
+        attached = self._session.reference_for(recipe)
+        reference = None if attached is None else attached.rgb
         colorizer = self.studio.pool.get(recipe.model)
         colored = colorizer.colorize(image, recipe, reference=reference)
         return to_pil(colored.levels(), colored.source(image))

@@ -5,7 +5,8 @@ Damaged packets are skipped and reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -55,21 +56,25 @@ class FileImage:
     Attributes:
         decoded: PyAV frame.
         pts: Timestamp in units of the stream's time base.
-        turns: Number of counterclockwise quarter turns that make the frame upright.
+        turns: Number of counterclockwise quarter turns that make the frame upright, after mirroring.
+        mirrored: Whether the frame is mirrored horizontally before it is turned.
     """
 
     decoded: Any
     pts: int
     turns: int
+    mirrored: bool = False
 
     def lightness(self) -> Tensor:
         """Return the upright lightness ``(1, 1, H, W)`` at full size."""
         lightness = lightness_of(read_luma(self.decoded), layout_of(self.decoded))
+        if self.mirrored:
+            lightness = lightness.flip(3)
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
 
     def levels(self) -> NDArray[np.uint8]:
         """Return the upright 8-bit RGB image ``(H, W, 3)``."""
-        return np.rot90(frame_to_rgb(self.decoded), self.turns)
+        return self._upright(frame_to_rgb(self.decoded))
 
     def luma(self, layout: Layout) -> NDArray[Any]:
         """Return the luma Y' ``(H, W)`` of the stored frame, with the bit depth of ``layout``."""
@@ -83,7 +88,15 @@ class FileImage:
     def gray(self) -> NDArray[np.uint8]:
         """Return the upright 8-bit luma Y' ``(H, W)``."""
         luma, bits = read_luma(self.decoded), layout_of(self.decoded).bits
-        return np.rot90(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8), self.turns)
+        return self._upright(luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8))
+
+    def as_stored(self, ab: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return colors ``(2, H, W)`` of the upright frame in the orientation of the stored frame."""
+        turned = np.rot90(ab, -self.turns, (1, 2))
+        return np.ascontiguousarray(turned[:, :, ::-1] if self.mirrored else turned)
+
+    def _upright(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.rot90(stored[:, ::-1] if self.mirrored else stored, self.turns)
 
 
 class VideoFile:
@@ -151,7 +164,7 @@ class VideoFile:
             self._rate,
             tags_of(first, out),
             self._aspect,
-            tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()),
+            _display_matrix(side_data),
             light,
         )
 
@@ -175,12 +188,12 @@ class VideoFile:
         """Yield all decoded frames in order; record damaged packets in the attribute ``issues``."""
         self.issues.broken.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
-        turns = round(self._first.rotation / 90) % 4
+        mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
         for number, (decoded, pts) in enumerate(self._timed(self._decoded())):
             stamp = _time_code(pts * self._time_base)
             if decoded.is_corrupt:
                 self.issues.broken.append(stamp)
-            yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns))
+            yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns, mirrored))
         last, duration = self._last
         end = last + (duration or self._usual_duration())
         length = (end - (self._first.pts or 0)) * self._time_base
@@ -283,7 +296,7 @@ class FilePart:
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)
         size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
-        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -image.turns, (1, 2)))
+        stored = image.as_stored(_enlarged(ab, size, inside))
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         fill(made, colored_planes(luma, stored, plan.layout), plan.layout.bits)
         made.pts, made.time_base = image.pts, plan.time_base
@@ -295,6 +308,21 @@ class FilePart:
         with write_errors(self._path):
             self._container.mux(self._stream.encode())
             self._container.close()
+
+
+def _display_matrix(side_data: Mapping[str, bytes]) -> tuple[int, ...]:
+    """Return the nine numbers of the display matrix of a frame; empty without a display matrix."""
+    return tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist())
+
+
+def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
+    """Return whether a display matrix mirrors frames, and the counterclockwise quarter turns after that."""
+    if not matrix:
+        return False, 0
+    x_of_x, y_of_x, _, x_of_y, y_of_y = matrix[:5]
+    mirrored = x_of_x * y_of_y < y_of_x * x_of_y
+    sign = -1 if mirrored else 1
+    return mirrored, round(-2 * math.atan2(sign * y_of_x, sign * x_of_x) / math.pi) % 4
 
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:

@@ -26,6 +26,8 @@ const FROM_CONES = invert3(TO_CONES);
 const FROM_OKLAB = invert3(TO_OKLAB);
 const TOLERANCE = 1e-4;
 const GAMUT_STEPS = 14;
+const RAISED = 2.2; // times the chroma: no color of this lightness has a negative channel
+const RAISING_STEPS = 20;
 const MAX_FACTOR = 4; // maximum factor on the chroma of a color of equal lightness, because dark colors have low chroma
 
 /** @param {number[][]} m @returns {number[][]} the inverse of a 3 x 3 matrix */
@@ -127,12 +129,29 @@ function farthestAb(linear, y, fits, end) {
 
 const luminance = (lightness) => fromCone((lightness + 16) / 116);
 
+/** @param {Ab} ab @returns {Triple} linear RGB of the color at the lowest lightness without negative channels */
+function withoutNegativeChannels([a, b]) {
+  let low = 0;
+  let high = RAISED * Math.hypot(a, b);
+  for (let step = 0; step < RAISING_STEPS; step += 1) {
+    const middle = (low + high) / 2;
+    if (Math.min(...labToLinear([middle, a, b])) >= 0) high = middle;
+    else low = middle;
+  }
+  return labToLinear([high, a, b]);
+}
+
 /** Reduce the chroma until the color is in sRGB. @param {number} lightness @param {Ab} ab @returns {Ab} */
 export function reduceChroma(lightness, ab) {
   const linear = labToLinear([lightness, ...ab]);
   if (inSrgb(linear, TOLERANCE)) return ab;
   if (lightness < 0 || lightness > 100) return [0, 0];
-  return farthestAb(linear, luminance(lightness), (found) => inSrgb(found, TOLERANCE / 2), 1);
+  const y = luminance(lightness);
+  const fits = (found) => inSrgb(found, TOLERANCE / 2);
+  if (Math.min(...linear) >= -TOLERANCE) return farthestAb(linear, y, fits, 1);
+  const raised = withoutNegativeChannels(ab);
+  const [red, green, blue] = raised.map((v) => (v * y) / Math.max(1e-12, luminanceOf(raised)));
+  return fits([red, green, blue]) ? linearToAb([red, green, blue]) : farthestAb([red, green, blue], y, fits, 1);
 }
 
 /** Move a color to another lightness; hue and, as far as sRGB allows, chroma stay. @param {Triple} lab @param {number} lightness @returns {Ab} */
