@@ -450,7 +450,7 @@ def _parse(fields: Fields) -> Recipe:
         border=_parse_border(fields, version),
         crop=None if crop is None else crop.parse(Crop),
         drawing=None if drawing is None else parse_drawing(drawing),
-        label=fields.integer("label", None, low=0),
+        label=fields.read("label", NonNegativeInt),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # parsing validates them
