@@ -76,7 +76,7 @@ KNOBS = {
         batch=16,
     ),
     "he2018": Knobs(
-        values={"width": 0.25, "color_width": 0.25, "perceptual_share": 1.0},
+        values={"width": 0.25, "color_width": 0.25, "perceptual_share": 0.0},
         exempt=("perceptual_weight",),
     ),
     "huang2022": Knobs(

@@ -3,7 +3,8 @@
 from training_recipes.recipe import Recipe
 
 _COMMON = {"width": 1.0, "temperature": 0.38, "uniform": 0.5}
-_ADAM = {"betas": (0.9, 0.99), "weight_decay": 1e-3, "batch": 40, "fixed": ("model.network.centers",)}
+_DECAY = 5.1653e-7  # 1e-3 in Caffe, which sums the loss over 44 x 44 positions
+_ADAM = {"betas": (0.9, 0.99), "weight_decay": _DECAY, "batch": 40, "fixed": ("model.network.centers",)}
 
 RECIPES = (
     Recipe(
