@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.registry import list_models, load_model_class, model_card
-from colorzoo.testing import Check, ContractError, contract_checks
+from colorzoo.testing import Check, ContractError, contract_checks, write_sample_images
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.choice import SHIPPED
 from throwaway_paper import write_config, write_paper
@@ -111,6 +111,28 @@ class Lossy(Toy2030):
         return loss + (loss.view(1, 1) @ loss.view(1, 1)).sum()
 """
 
+TAUGHT = """
+import torch
+from colorzoo.metrics.feature_networks import FrozenNetwork
+from honest.task import Toy2030
+
+
+class Taught(Toy2030):
+    def setup(self, stage):
+        super().setup(stage)
+        self.teacher = FrozenNetwork(torch.nn.Conv2d(3, 1, 1))
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx) + self.teacher(batch["rgb"]).mean()
+        self.log_losses({"total": loss}, len(batch["rgb"]))
+        return loss
+
+
+class Labeled(Toy2030):
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * (1 + batch["label"]).float().mean()
+"""
+
 
 @pytest.fixture
 def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
@@ -122,6 +144,7 @@ def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
     )
     (tmp_path / "honest" / "larger.py").write_text(larger)
     (tmp_path / "honest" / "lossy.py").write_text(LOSSY)
+    (tmp_path / "honest" / "taught.py").write_text(TAUGHT)
     monkeypatch.syspath_prepend(tmp_path)
     from honest.card import CARDS
 
@@ -130,6 +153,27 @@ def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
 
 Fault = Callable[[ColoringModel, Prediction, Tensor, Guidance | None], Any]
 NUMBERS: dict[int, int] = {}
+
+
+@pytest.mark.parametrize("check", ["training_device", "losses_under_autocast"])
+def test_training_checks_accept_a_teacher_with_random_weights(check: str, paper: ModelCard) -> None:
+    torch.manual_seed(2)
+    CHECKS[check](replace(paper, task="honest.taught:Taught"))
+
+
+def test_config_check_trains_with_class_folders(paper: ModelCard, tmp_path: Path) -> None:
+    for folder in ("cats", "dogs"):
+        for path in write_sample_images(tmp_path / folder, count=8):
+            target = tmp_path / "images" / path.parent.name / folder / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+    config = tmp_path / "configs" / "honest2032" / "tiny.yaml"
+    text = config.read_text().replace("honest.task.Toy2030", "honest.taught.Labeled")
+    config.write_text(text.replace("root: data", "root: data, labels: true"))
+    (check,) = (
+        each for each in contract_checks(tmp_path / "configs", tmp_path / "images") if each.name == "config"
+    )
+    check(replace(paper, task="honest.taught:Labeled"))
 
 
 def of(change: Callable[[Tensor], Tensor]) -> Fault:

@@ -7,6 +7,8 @@ Test the models of your own package with these lines::
     def test_contract(check, card):
         check(card)
 
+Set the argument ``images`` if a configuration requires class folders.
+
 The field ``contract_test`` of a model card describes a small model variant that runs in seconds on a CPU. The
 field ``limits`` lists unsupported features. The checks of these features are skipped, or they verify that the
 feature is not supported.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ class Check:
         return self.name
 
 
-def contract_checks(configs: Path | str | None = None) -> list[Check]:
+def contract_checks(configs: Path | str | None = None, images: Path | str | None = None) -> list[Check]:
     """Return the checks that every model must pass, such as gradients and export.
 
     Examples:
@@ -45,16 +45,21 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
 
     Args:
         configs: Folder of training configurations; None selects the search folders of `colorzoo fit`.
+        images: Folder of images for the training configurations, with at least six images in ``train`` and
+            three in ``val``; None generates random images. A configuration with ``labels: true`` requires
+            class folders in ``train`` and ``val``.
     """
+    given = {"configs": configs, "images": images}
+    arguments = {name: Path(folder) for name, folder in given.items() if folder is not None}
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         members = vars(importlib.import_module(f"colorzoo.testing.{module.name}"))
         own = [value for key, value in members.items() if key.startswith("check_")]
-        found += [_as_check(function, configs) for function in own if inspect.isfunction(function)]
+        found += [_as_check(function, arguments) for function in own if inspect.isfunction(function)]
     return found
 
 
-def _as_check(function: Callable[..., None], configs: Path | str | None) -> Check:
-    takes_configs = "configs" in inspect.signature(function).parameters
-    run = partial(function, configs=Path(configs)) if takes_configs and configs else function
+def _as_check(function: Callable[..., None], arguments: Mapping[str, Path]) -> Check:
+    accepted = arguments.keys() & inspect.signature(function).parameters.keys()
+    run = partial(function, **{name: arguments[name] for name in accepted})
     return Check(function.__name__.removeprefix("check_"), run)

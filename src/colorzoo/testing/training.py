@@ -123,6 +123,7 @@ def _autocast_outside_networks() -> Iterator[None]:
 
 def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
+    torch.manual_seed(0)  # random teacher networks of losses, and dropout
     with torch.device("cpu"):
         model = contract_test_model(card).train()
         model.allow_untrained = True
@@ -130,7 +131,6 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
         model.setup("fit")
     logged: list[tuple[Mapping[str, Tensor], int]] = []
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
-    torch.manual_seed(0)  # dropout
     if isinstance(model, GANColorizationModule):
         generated = model.generate(batch)
         discriminator_loss = model.discriminator_loss(batch, model.regenerate(batch, generated))
@@ -153,12 +153,13 @@ def _is_bfloat16(value: object) -> bool:
     return isinstance(value, Tensor) and value.dtype == torch.bfloat16
 
 
-def check_config(card: ModelCard, configs: Path | None = None) -> None:
+def check_config(card: ModelCard, configs: Path | None = None, images: Path | None = None) -> None:
     """Check that the training configuration of the card runs; see `train_config`.
 
     Args:
         card: Model card; a model without a configuration passes.
         configs: Folder of training configurations; None selects the search folders of `colorzoo fit`.
+        images: Folder of training and validation images; see `train_config`.
     """
     if card.config is None:
         return
@@ -167,7 +168,7 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
         f"{card.name}: the card lists 'training' in its limits (unsupported features), but "
         f"the card has config {card.config}",
     )
-    train_config(card, find_config(card.config, configs))
+    train_config(card, find_config(card.config, configs), images)
 
 
 def train_config(card: ModelCard, config: Path, images: Path | None = None) -> None:
