@@ -57,6 +57,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         markdown = _PAD.sub(_NO_PAD, markdown)
     if "<!-- all models -->" in markdown:
         markdown = markdown.replace("<!-- all models -->", models_table())
+    if "<!-- variants -->" in markdown:
+        markdown = markdown.replace("<!-- variants -->", models_table(PurePosixPath(uri).stem))
     if "<!-- help -->" in markdown:
         markdown = markdown.replace("<!-- help -->", help_texts())
     if "<!-- metrics -->" in markdown:
@@ -111,12 +113,18 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
     return "\n\n".join(parts) + "\n", images
 
 
-def models_table() -> str:
-    """Return a Markdown table of all registered models with links to their pages."""
+def models_table(of_package: str | None = None) -> str:
+    """Return a Markdown table of models.
+
+    Args:
+        of_package: Package whose models are listed; None lists all models with links to their pages.
+    """
     lines = ["| model | description | guidance | parameters | weights |", "|---|---|---|---|---|"]
-    pages = paper_pages()
+    pages = paper_pages() if of_package is None else {}
     for card in _cards():
         package = _package(card).rpartition(".")[2]
+        if of_package not in (None, package):
+            continue
         name = f"[{card.name}]({_PAPERS}/{package}.md)" if package in pages else card.name
         cells = (name, card.summary, ", ".join(card.guidance), f"{card.parameters:,}", weights_summary(card))
         lines.append(f"| {' | '.join(cells)} |")

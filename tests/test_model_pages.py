@@ -27,7 +27,13 @@ def test_every_paper_has_a_page() -> None:
 
 def test_variant_tables_match_model_cards() -> None:
     for card in SHIPPED:
-        check_row(card)
+        if "<!-- variants -->" not in page_of(card):  # the site inserts a table of the cards
+            check_row(card)
+
+
+def test_table_of_a_package_lists_its_models_without_links() -> None:
+    rows = mkdocs_hooks.models_table("zhang2016").splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| zhang2016", "| zhang2016_small"]
 
 
 def check_row(card) -> None:

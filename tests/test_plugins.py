@@ -18,19 +18,13 @@ from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
-from throwaway_paper import write_paper
-
-
-def install(folder: Path, module: str) -> None:
-    """Write the metadata that pip would install for a package with cards in a module."""
-    info = folder / "third_party-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[colorzoo.models]\nthird = {module}:CARDS\n")
+from throwaway_paper import install, write_paper
 
 
 def test_list_models_finds_installed_package_without_importing_torch(tmp_path: Path) -> None:
     write_paper(tmp_path / "dummy_paper", "dummy_paper", "dummy2031")
+    card = tmp_path / "dummy_paper" / "card.py"
+    card.write_text(card.read_text().replace("guidance=", 'aliases=("dummy2031_alias",), guidance='))
     install(tmp_path, "dummy_paper.card")
     code = """
 import sys

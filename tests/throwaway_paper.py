@@ -12,7 +12,7 @@ MODULES = ("card.py", "model.py", "task.py")
 def shown(file: str, package: str = SHOWN, name: str = SHOWN) -> str:
     """Return a file of the page, for a package and a model of other names."""
     text = re.sub(rf"\b{SHOWN}(?=\.(task|model|card)\b)", package, FILES[file])
-    return re.sub(rf"\b{SHOWN}(?=\b|_)", name, text) if name != SHOWN else text
+    return re.sub(rf"\b{SHOWN}\b", name, text) if name != SHOWN else text
 
 
 def write_paper(folder: Path, package: str, name: str) -> None:
@@ -22,6 +22,14 @@ def write_paper(folder: Path, package: str, name: str) -> None:
     for module in MODULES:
         (folder / module).write_text(shown(module, package, name))
     (folder / "README.md").write_text(f"# {name}\n\nNothing is known about it.\n")
+
+
+def install(folder: Path, module: str) -> None:
+    """Write the metadata that pip would install for a package with cards in a module."""
+    info = folder / "third_party-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[colorzoo.models]\nthird = {module}:CARDS\n")
 
 
 def write_config(configs: Path, package: str, name: str) -> Path:

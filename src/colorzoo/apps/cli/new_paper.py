@@ -33,9 +33,7 @@ class NewPaperOptions:
     zoo: bool = option(
         False, "add the paper to the colorzoo checkout in the current folder instead of creating a package"
     )
-    gan: bool = option(
-        False, "use the GAN template: discriminator, gradient penalty, class head, frozen teacher"
-    )
+    gan: bool = option(False, "train the model against a discriminator")
 
 
 def run(args: NewPaperOptions) -> int:
@@ -57,7 +55,8 @@ def run(args: NewPaperOptions) -> int:
         path.write_text(text, encoding="utf-8")
         print(path)
     if args.zoo:
-        print(f"Next: python -m pytest -k {args.name}, and add a file to changes/ (docs/contributing.md)")
+        print(f'Next: python -m pytest -k {args.name} -m ""')
+        print("Then add a file to changes/ (docs/contributing.md)")
     else:
         print(f"Next: python -m pip install -e ./{args.name} && python -m pytest {args.name}")
     return 0
@@ -89,8 +88,6 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
         places = {module: _ZOO / name / module for module in _MODULES}
         places |= {
             "tiny.yaml": Path("configs", name, "tiny.yaml"),
-            "knobs.py": Path("tests/knobs", f"{name}.py"),
-            "recipe.py": Path("tests/training_recipes", f"{name}.py"),
             test: Path("tests/zoo", f"test_{name}.py"),
         }
     else:
