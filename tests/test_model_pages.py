@@ -3,6 +3,8 @@
 import re
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import mkdocs_hooks
 
@@ -31,9 +33,11 @@ def test_variant_tables_match_model_cards() -> None:
             check_row(card)
 
 
-def test_table_of_a_package_lists_its_models_without_links() -> None:
-    rows = mkdocs_hooks.models_table("zhang2016").splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == ["| zhang2016", "| zhang2016_small"]
+def test_site_inserts_the_table_of_a_page_without_links() -> None:
+    page: Any = SimpleNamespace(file=SimpleNamespace(src_uri="models/zhang2016.md"))
+    config: Any = SimpleNamespace(docs_dir="docs")
+    table = mkdocs_hooks.on_page_markdown("<!-- variants -->", page, config)
+    assert [row.split(" | ")[0] for row in table.splitlines()[2:]] == ["| zhang2016", "| zhang2016_small"]
 
 
 def check_row(card) -> None:
