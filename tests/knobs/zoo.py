@@ -165,7 +165,7 @@ KNOBS = {
         base={"width": 0.125, "init_std": None, "reveal_all": 0.3, "stage": "joint"},
         values={
             "width": 0.25, "init_std": 0.1, "stop_probability": 0.9, "hints": 0.0, "many": 1.0,
-            "everywhere": 1.0, "reveal_all": 1.0, "stage": "regression",
+            "reveal_all": 1.0, "stage": "regression",
         },
         exempt=("start",),
         batch=8,

@@ -38,7 +38,7 @@ def su2020(golden: Golden) -> None:
     size = (lightness.shape[-2], lightness.shape[-1])
     places = check_places(golden, size)
 
-    full = network.full(*full_input(network, lightness))
+    full = network.full(full_input(network, lightness))
     golden.close("out_full_reg", full.ab)
     golden.close_sampled("out_full_class", full.logits)
     golden.close("out_instance_reg", network.color("instance", crops, Points.none(crops)) / 110)
@@ -54,7 +54,7 @@ def su2020(golden: Golden) -> None:
         return fused[name]
 
     unet = network.fusion
-    golden.close("out_fusion_reg", unet(*full_input(network, lightness), visit=keep).ab)
+    golden.close("out_fusion_reg", unet(full_input(network, lightness), visit=keep).ab)
     for (name, _, _), layer in zip(FUSED, LAYERS, strict=True):
         wide = name in ("10_up", "10_2")
         # The authors' next activation works in place, so that their stored sums "up" lie behind it.
@@ -77,7 +77,7 @@ def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:
     return {name: to_rectangles(corners, size, stride) for name, _, stride in FUSED}
 
 
-def full_input(network: Any, lightness: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def full_input(network: Any, lightness: torch.Tensor) -> torch.Tensor:
     from colorzoo.networks.hint_unet import hint_input
 
     return hint_input(lightness, Points.none(lightness), network.mask_center)

@@ -22,7 +22,7 @@ def colors(batch: int, height: int = 24, width: int = 40) -> Tensor:
 
 def reference_points(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
     """Return Lab and mask ``(4, H, W)`` of the points of one image, computed from its uniform numbers."""
-    image, patch, (_, height, width) = draws[:5].tolist(), draws[5:-1].view(3, 256).tolist(), lab.shape
+    image, patch, (_, height, width) = draws[:5].tolist(), draws[5:].view(3, 256).tolist(), lab.shape
     if image[3] < s.reveal_all:
         return torch.cat([lab, torch.ones(1, height, width)])
     count = math.floor(math.log(1 - image[0]) / math.log(1 - s.stop_probability))  # geometric
@@ -32,10 +32,7 @@ def reference_points(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
     for number in range(0 if image[4] < s.none else min(count, 256)):
         side, window = 1 + math.floor(patch[0][number] * min(s.max_side, height, width)), [slice(None)]
         for length, draw in zip((height, width), (patch[1][number], patch[2][number]), strict=True):
-            room = length - side + 1
-            first = room * draw
-            if not float(draws[-1]) < s.everywhere:
-                first = room * (0.5 + s.spread * NormalDist().inv_cdf(draw))
+            first = (length - side + 1) * (0.5 + s.spread * NormalDist().inv_cdf(draw))
             window.append(slice(int(min(max(first, 0), length - side)), None))
             window[-1] = slice(window[-1].start, window[-1].start + side)
         found[:3][tuple(window)] = lab[tuple(window)].mean(dim=(1, 2), keepdim=True)
@@ -47,11 +44,11 @@ def test_simulate_points_equals_reference_with_equal_random_numbers() -> None:
     """Each image has its own generator; lightness is returned only if it is passed."""
     for simulation in [
         PointSimulation(),
-        PointSimulation(many=0.5, most=20, everywhere=0.5, none=0.2, reveal_all=0.2, max_side=4, spread=0.1),
+        PointSimulation(many=0.5, most=20, none=0.2, reveal_all=0.2, max_side=4, spread=0.1),
         PointSimulation(stop_probability=0.001, max_side=2),
     ]:
         lab = torch.cat([100 * torch.rand(60, 1, 24, 40, generator=generator(1)), colors(60)], dim=1)
-        draws = [torch.rand(5 + 3 * 256 + 1, generator=generator(seed)) for seed in range(60)]
+        draws = [torch.rand(5 + 3 * 256, generator=generator(seed)) for seed in range(60)]
         wanted = torch.stack([reference_points(*each, simulation) for each in zip(lab, draws, strict=True)])
         found = simulate_points(lab, [generator(seed) for seed in range(60)], simulation)
         assert found.lightness is not None

@@ -20,8 +20,8 @@ from colorzoo.settings import check_arguments, nest_arguments, out_of_range
 from colorzoo.testing.models import contract_test_model
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.model import LocalHints
-from colorzoo.zoo.zhang2017.network import LocalExtensions
 from colorzoo.zoo.zhang2017.task import LocalUsers, Zhang2017Local
 
 CASES = [

@@ -17,7 +17,8 @@ from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.network import grid_hints, weigh_transfer
+from colorzoo.zoo.xu2020.extensions import weigh_transfer
+from colorzoo.zoo.xu2020.network import grid_hints
 from colorzoo.zoo.xu2020.task import Xu2020
 from colorzoo.zoo.xu2020.transfer import adain, inside_labels
 

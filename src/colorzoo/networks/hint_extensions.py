@@ -1,7 +1,8 @@
-"""Optional extensions of `HintUNet` that are not in the paper of Zhang et al. 2017.
+"""Extensions of `HintUNet` that are not in the paper of Zhang et al. 2017.
 
-`HintAttention` propagates hint colors to similar positions. `AttendedConv` adds squeeze-and-excitation.
-`SceneBlocks` add ConvNeXt blocks at stride 16. `RankLayers` bias training towards low rank.
+`ExtendedHintUNet` adds the other classes to a `HintUNet`. `HintAttention` propagates hint colors to similar
+positions. `AttendedConv` adds squeeze-and-excitation. `SceneBlocks` add ConvNeXt blocks at stride 16.
+`RankLayers` bias training towards low rank.
 """
 
 from __future__ import annotations
@@ -14,12 +15,87 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.blocks import conv3x3, is_traced
+from colorzoo.networks.feature_hooks import Visit, unchanged
+from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet, initialize
 
 MASKED = -1e4  # attention logit of a cell without a hint; finite in bfloat16
 _REDUCTION = 4  # channel reduction of the squeeze-and-excitation layer
 _OPEN = 4.0  # initial gate bias; sigmoid(4) is nearly 1, so a new gate changes little
 _EXPANSION = 4  # MLP expansion ratio of a scene block
+
+
+class ExtendedHintUNet(HintUNet):
+    """`HintUNet` with extensions that are not in the paper.
+
+    Args:
+        width: Multiplier for every channel count.
+        mask_center: Value that `hint_input` subtracts from the hint mask.
+        hint_attention: Whether to add hint colors to the output of block 8 at similar positions; see
+            `HintAttention`.
+        channel_attention: Whether to add squeeze-and-excitation to each skip; see `AttendedConv`.
+        rank_layers: Number of linear 1x1 layers between encoder and decoder; see `RankLayers`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        mask_center: float = 0.0,
+        hint_attention: bool = False,
+        channel_attention: bool = False,
+        rank_layers: int = 0,
+        scene_blocks: int = 0,
+    ) -> None:
+        super().__init__(4, width)
+        c256, c512 = self.up9.in_channels, self.up8.in_channels
+        self.mask_center = mask_center
+        self.inject = conv3x3(3, c256) if hint_attention else None
+        self.attention = HintAttention(c256) if hint_attention else None
+        self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
+        self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
+        if channel_attention:
+            for name in ("skip1", "skip2", "skip3"):
+                setattr(self, name, AttendedConv(getattr(self, name)))
+
+    def encode(
+        self,
+        x: Tensor,
+        *,
+        context: Tensor | None = None,
+        detach: Detach = "none",
+        visit: Visit = unchanged,
+    ) -> HintEncoding:
+        """Run the network up to block 8 and add the attended hint colors."""
+        encoded = super().encode(x, context=context, detach=detach, visit=visit)
+        if self.attention is None or self.inject is None:
+            return encoded
+        hints = torch.cat([x[:, 1:3], x[:, 3:] + self.mask_center], dim=1)
+        attended = self.inject(self.attention(encoded.trunk, hints))
+        return encoded._replace(trunk=encoded.trunk + attended)
+
+    def merge(self, maps: Sequence[Tensor], visit: Visit = unchanged) -> Tensor:
+        """Apply the rank layers and scene blocks to the output of block 7, then block 8."""
+        deep = maps[6]
+        if self.rank_layers is not None:
+            deep = self.rank_layers(deep)
+        if self.scene is not None:
+            deep = self.scene((maps[2], maps[3], deep))
+        return super().merge((*maps[:6], deep), visit)
+
+
+def initialize_extended(module: nn.Module, std: float | None) -> None:
+    """Initialize all convolutions; the output layers of scene blocks are set to zero.
+
+    Args:
+        module: Module with an `ExtendedHintUNet`.
+        std: Standard deviation of the normal distribution; None selects He initialization.
+    """
+    initialize(module, std)
+    for layer in module.modules():
+        if isinstance(layer, SceneBlocks):
+            layer.reset_output()
 
 
 class HintAttention(nn.Module):

@@ -6,6 +6,7 @@ logits over the 23 x 23 ab grid at a quarter of the image size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -24,7 +25,6 @@ from colorzoo.networks.blocks import (
     upconv4x4,
 )
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
-from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankLayers, SceneBlocks
 from colorzoo.networks.renaming import Pattern
 
 STRIDE = 8
@@ -38,14 +38,13 @@ Detach = Literal["none", "regression", "classification"]
 """Output branch whose gradient does not reach the layers that both branches share."""
 
 
-def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
+def hint_input(lightness: Tensor, points: Points, mask_center: float) -> Tensor:
     """Normalize and pad lightness and hints as in Zhang et al. 2017.
 
     Examples:
         >>> lightness = torch.full((2, 1, 30, 45), 50.0)
-        >>> x, hints = hint_input(lightness, colorzoo.Points.none(lightness), mask_center=0.5)
-        >>> x.shape, hints.shape
-        (torch.Size([2, 4, 32, 48]), torch.Size([2, 3, 32, 48]))
+        >>> hint_input(lightness, colorzoo.Points.none(lightness), mask_center=0.5).shape
+        torch.Size([2, 4, 32, 48])
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -53,12 +52,12 @@ def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[T
         mask_center: Value subtracted from the hint mask.
 
     Returns:
-        The input of a `HintUNet` ``(B, 4, H', W')``, and the padded hints ``(B, 3, H', W')``.
+        The input of a `HintUNet`, ``(B, 4, H', W')``.
     """
     hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
     hints = pad_with_zeros(hints, STRIDE)
     gray = pad_to_multiple((lightness - 50) / 100, STRIDE)
-    return torch.cat([gray, hints[:, :2], hints[:, 2:] - mask_center], dim=1), hints
+    return torch.cat([gray, hints[:, :2], hints[:, 2:] - mask_center], dim=1)
 
 
 def points_of(guidance: Guidance | None, lightness: Tensor) -> Points:
@@ -123,27 +122,10 @@ class HintUNet(nn.Module):
     Args:
         in_channels: 4 for lightness, a, b and mask.
         width: Multiplier for every channel count; 1.0 matches the published network.
-        hint_attention: Whether to add an attention layer that propagates hint colors to similar positions
-            (not in the paper). See `HintAttention`.
         distribution: Whether to add the classification head over the ab grid.
-        channel_attention: Whether to add squeeze-and-excitation to each skip (not in the paper). See
-            `AttendedConv`.
-        rank_layers: Number of linear 1x1 layers between encoder and decoder (not in the paper). See
-            `RankLayers`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16 (not in the paper). See `SceneBlocks`.
     """
 
-    def __init__(
-        self,
-        in_channels: int = 4,
-        width: float = 1.0,
-        *,
-        hint_attention: bool = False,
-        distribution: bool = True,
-        channel_attention: bool = False,
-        rank_layers: int = 0,
-        scene_blocks: int = 0,
-    ) -> None:
+    def __init__(self, in_channels: int = 4, width: float = 1.0, *, distribution: bool = True) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.block1 = conv_block((in_channels, c64, c64))
@@ -153,20 +135,11 @@ class HintUNet(nn.Module):
         self.block5 = conv_block((c512,) * 4, dilation=2)
         self.block6 = conv_block((c512,) * 4, dilation=2)
         self.block7 = conv_block((c512,) * 4)
-        self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
-        self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
-
-        def skip(fan_in: int, fan_out: int) -> nn.Module:
-            conv = conv3x3(fan_in, fan_out)
-            return AttendedConv(conv) if channel_attention else conv
-
-        self.up8, self.skip3 = upconv4x4(c512, c256), skip(c256, c256)
+        self.up8, self.skip3 = upconv4x4(c512, c256), conv3x3(c256, c256)
         self.block8 = nn.Sequential(nn.ReLU(), *conv_block((c256, c256, c256)))
-        self.attention = HintAttention(c256) if hint_attention else None
-        self.inject = conv3x3(3, c256) if hint_attention else None
-        self.up9, self.skip2 = upconv4x4(c256, c128), skip(c128, c128)
+        self.up9, self.skip2 = upconv4x4(c256, c128), conv3x3(c128, c128)
         self.block9 = nn.Sequential(nn.ReLU(), *conv_block((c128, c128)))
-        self.up10, self.skip1 = upconv4x4(c128, c128), skip(c64, c128)
+        self.up10, self.skip1 = upconv4x4(c128, c128), conv3x3(c64, c128)
         self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
         self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
@@ -184,7 +157,6 @@ class HintUNet(nn.Module):
     def forward(
         self,
         x: Tensor,
-        hints: Tensor | None = None,
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
@@ -194,7 +166,6 @@ class HintUNet(nn.Module):
 
         Args:
             x: ``(B, in_channels, H, W)``, where H and W are multiples of 8.
-            hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
             detach: Output branch (``"regression"`` or ``"classification"``) whose gradient does not reach the
                 layers that both branches share, or ``"none"``.
@@ -202,7 +173,7 @@ class HintUNet(nn.Module):
                 returns the value to use. The names are as in the published code: 1_2, 2_2, 3_3 to 7_3, 8_up,
                 8_3, 9_up, 9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
         """
-        encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
+        encoded = self.encode(x, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk
         logits = self.distribution(trunk.detach() if detach == "classification" else trunk)
         if detach == "regression":
@@ -213,7 +184,6 @@ class HintUNet(nn.Module):
     def encode(
         self,
         x: Tensor,
-        hints: Tensor | None = None,
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
@@ -223,6 +193,15 @@ class HintUNet(nn.Module):
 
         The arguments are described in `forward`.
         """
+        maps = self.contract(x, context, visit)
+        trunk = self.merge(maps, visit)
+        map1, map2 = (each.detach() if detach == "regression" else each for each in maps[:2])
+        return HintEncoding(trunk, self.skip2(map2), self.skip1(map1), maps[2:])
+
+    def contract(
+        self, x: Tensor, context: Tensor | None = None, visit: Visit = unchanged
+    ) -> tuple[Tensor, ...]:
+        """Return the outputs of blocks 1 to 7; see `forward` for the arguments."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
@@ -231,17 +210,12 @@ class HintUNet(nn.Module):
             map4 = map4 + context
         map5 = visit("5_3", self.block5(map4))
         map6 = visit("6_3", self.block6(map5))
-        deep = map7 = visit("7_3", self.block7(map6))
-        if self.rank_layers is not None:
-            deep = self.rank_layers(deep)
-        if self.scene is not None:
-            deep = self.scene((map3, map4, deep))
-        trunk = self.block8(visit("8_up", self.up8(deep) + self.skip3(map3)))
-        if self.attention is not None and self.inject is not None and hints is not None:
-            trunk = trunk + self.inject(self.attention(trunk, hints))
-        if detach == "regression":
-            map1, map2 = map1.detach(), map2.detach()
-        return HintEncoding(trunk, self.skip2(map2), self.skip1(map1), (map3, map4, map5, map6, map7))
+        map7 = visit("7_3", self.block7(map6))
+        return map1, map2, map3, map4, map5, map6, map7
+
+    def merge(self, maps: Sequence[Tensor], visit: Visit = unchanged) -> Tensor:
+        """Return the output of block 8, ``(B, C, H/4, W/4)``, from the outputs of blocks 1 to 7."""
+        return self.block8(visit("8_up", self.up8(maps[6]) + self.skip3(maps[2])))
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from the output of `encode`."""
@@ -323,7 +297,7 @@ class PointNetwork(HintNetwork):
                 layers that both branches share, or ``"none"``.
         """
         height, width = lightness.shape[-2:]
-        out = self.unet(*hint_input(lightness, points, self.mask_center), detach=detach)
+        out = self.unet(hint_input(lightness, points, self.mask_center), detach=detach)
         rows, columns = cells(height, 4), cells(width, 4)
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         return PointNetworkOutput(ab, self.logits_of(out)[:, :, :rows, :columns].float())
@@ -334,14 +308,12 @@ class PointNetwork(HintNetwork):
 
     def before_hooks(self, lightness: Tensor, points: Points) -> HookState:
         """Run the network up to block 8, the first feature hook; see `forward` for the arguments."""
-        encoded = self.unet.encode(*hint_input(lightness, points, self.mask_center))
+        encoded = self.unet.encode(hint_input(lightness, points, self.mask_center))
         return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def initialize(module: nn.Module, std: float | None) -> None:
     """Initialize the weights of all convolutions.
-
-    The output layers of scene blocks are set to zero.
 
     Args:
         module: Module to initialize.
@@ -355,9 +327,6 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
-    for layer in module.modules():  # after the initialization of all convolutions
-        if isinstance(layer, SceneBlocks):
-            layer.reset_output()
 
 
 def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:

@@ -52,8 +52,6 @@ class PointSimulation:
             the network to use many points. The fraction is 0 in the paper.
         most: Maximum number of points in the images selected by ``many``.
         none: Fraction of images without points; takes precedence over the other settings.
-        everywhere: Fraction of images with uniformly distributed points, as in the evaluation of the paper
-            (sec. 4.1). The Gaussian distribution places few points near the image borders.
     """
 
     stop_probability: float = 1 / 8
@@ -63,7 +61,6 @@ class PointSimulation:
     many: float = 0.0
     most: int = 64
     none: float = 0.0
-    everywhere: float = 0.0
 
 
 def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
@@ -78,20 +75,18 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
     # draw on the CPU, so that patch sizes can be read without a device synchronization
-    draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS + 1, torch.device("cpu"))
-    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:-1].view(batch, 3, MAX_POINTS)
+    draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS, torch.device("cpu"))
+    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)
     counts = _draw_counts(image, simulation)
     slots = max(1, int(counts.numpy().max()))
     side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
     largest = int(side.numpy().max())
     draws, counts, side = (copy_to(each, ab.device) for each in (draws, counts, side))
-    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:-1].view(batch, 3, MAX_POINTS)
-    uniform = draws[:, -1, None, None] < simulation.everywhere
+    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)
     position = patch[:, 1:, :slots].transpose(1, 2)
     free = torch.stack([height - side, width - side], dim=-1)
     normal = math.sqrt(2) * torch.erfinv((2 * position - 1).clamp(-1 + 1e-6, 1 - 1e-6))
-    gaussian = (free + 1) / 2 + normal * (free + 1) * simulation.spread
-    corner = torch.where(uniform, position * (free + 1), gaussian)
+    corner = (free + 1) / 2 + normal * (free + 1) * simulation.spread
     corner = torch.minimum(corner.clamp(min=0), free).long()
     valid = torch.arange(slots, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, largest)

@@ -79,16 +79,9 @@ class TrunkEncoder(nn.Module):
             lightness: ``(B, 1, H, W)`` in [0, 100].
             image: Not used.
         """
-        maps: dict[str, Tensor] = {}
-
-        def keep(name: str, activation: Tensor) -> Tensor:
-            maps[name] = activation
-            return activation
-
-        hinted, _ = hint_input(lightness, Points.none(lightness), self.mask_center)
-        encoded = self.unet.encode(hinted, visit=keep)
-        deep = maps["7_3"]
-        return maps["2_2"], encoded.trunk, deep, nn.functional.avg_pool2d(deep, 2)
+        maps = self.unet.contract(hint_input(lightness, Points.none(lightness), self.mask_center))
+        deep = maps[6]
+        return maps[1], self.unet.merge(maps), deep, nn.functional.avg_pool2d(deep, 2)
 
 
 PIXEL_CHANNELS = (512, 512, 256)

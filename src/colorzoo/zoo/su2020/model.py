@@ -19,7 +19,8 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import fitting_unet, initialize, points_of
+from colorzoo.networks.hint_extensions import initialize_extended
+from colorzoo.networks.hint_unet import fitting_unet, points_of
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
@@ -42,8 +43,8 @@ class InstanceExtensions:
     """Extensions of `su2020_small` that are not in the paper.
 
     Attributes:
-        hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
+        hint_attention: Whether to add an attention layer for hint colors; see `ExtendedHintUNet`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `ExtendedHintUNet`.
         trunk: Name of a Local Hints model (Zhang et al. 2017) that provides the weights of all three
             networks; requires `keep_trunk`.
         keep_trunk: Whether to freeze the weights from ``trunk`` and omit them from weight files. The decoder
@@ -211,7 +212,7 @@ class InstanceColorization(ColoringModel):
             hint_attention=extensions.hint_attention,
             scene_blocks=extensions.scene_blocks,
         )
-        initialize(network, architecture.init_std)
+        initialize_extended(network, architecture.init_std)
         if extensions.trunk is not None:
             trunk = create_backbone(extensions.trunk, "trunk")
             copy_trunk(trunk.network, network, f"trunk={extensions.trunk!r}")

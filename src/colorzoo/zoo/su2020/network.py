@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.blocks import cells, conv_relu_stack, pad_to_multiple, pad_with_zeros, scaled_width
 from colorzoo.networks.feature_hooks import HookState, Visit, unchanged
+from colorzoo.networks.hint_extensions import ExtendedHintUNet
 from colorzoo.networks.hint_unet import (
     AB_SCALE,
     STRIDE,
@@ -238,15 +239,19 @@ class InstanceNetworks(nn.Module):
         width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value that is subtracted from the hint mask in the network input; the published weights
             require 0.5.
-        hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
+        hint_attention: Whether to add an attention layer for hint colors; see `ExtendedHintUNet`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `ExtendedHintUNet`.
     """
 
     def __init__(self, width: float, *, mask_center: float, hint_attention: bool, scene_blocks: int) -> None:
         super().__init__()
         self.mask_center = mask_center
-        unet = partial(HintUNet, 4, width, hint_attention=hint_attention, scene_blocks=scene_blocks)
-        self.full, self.instance, self.fusion = unet(), unet(), unet()
+        self.full, self.instance, self.fusion = (
+            ExtendedHintUNet(
+                width, mask_center=mask_center, hint_attention=hint_attention, scene_blocks=scene_blocks
+            )
+            for _ in range(3)
+        )
         self.layers = nn.ModuleDict(
             {name: FusionLayer(scaled_width(channels, width)) for name, channels, _ in FUSED}
         )
@@ -281,10 +286,10 @@ class InstanceNetworks(nn.Module):
         """
         corners = _corners(boxes, lightness)
         boxed = tuple(len(each) > 0 for each in corners)
-        inputs = hint_input(lightness, points, self.mask_center)
+        x = hint_input(lightness, points, self.mask_center)
         sums = self._instance_sums(lightness, points, corners)
-        full = None if all(boxed) else self.full.encode(*inputs)
-        fusion = self.fusion.encode(*inputs, visit=partial(self._fused, sums)) if any(boxed) else None
+        full = None if all(boxed) else self.full.encode(x)
+        fusion = self.fusion.encode(x, visit=partial(self._fused, sums)) if any(boxed) else None
         return FusionState((), (lightness.shape[-2], lightness.shape[-1]), boxed, full, fusion, sums)
 
     def after_hooks(self, state: FusionState, visit: Visit) -> Tensor:
@@ -316,7 +321,7 @@ class InstanceNetworks(nn.Module):
         """
         unet: HintUNet = getattr(self, name)
         height, width = lightness.shape[-2:]
-        ab = unet.decode(unet.encode(*hint_input(lightness, points, self.mask_center)))
+        ab = unet.decode(unet.encode(hint_input(lightness, points, self.mask_center)))
         return ab[:, :, :height, :width].float() * AB_SCALE
 
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
@@ -336,7 +341,7 @@ class InstanceNetworks(nn.Module):
             found[name] = torch.relu(activation) if name.endswith("_up") else activation
             return activation
 
-        self.instance(*hint_input(lightness, points, self.mask_center), visit=keep)
+        self.instance(hint_input(lightness, points, self.mask_center), visit=keep)
         return found
 
     def _instance_sums(

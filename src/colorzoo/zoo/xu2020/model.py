@@ -8,23 +8,24 @@ https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
+from colorzoo.networks.hint_extensions import initialize_extended
 from colorzoo.prediction import AbPrediction
-from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, Extensions
+from colorzoo.zoo.xu2020.extensions import (
+    ExtendedExemplarNetwork,
+    Extensions,
+    backbone_weights,
+    load_backbone,
+)
+from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
-
-MASK_CENTER = 0.0
-_OURS = "network.color.unet."
 
 
 class StylizationColorization(ColoringModel):
@@ -42,11 +43,10 @@ class StylizationColorization(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        network = ExemplarNetwork(architecture, extensions)
-        initialize(network, None)
+        network = ExtendedExemplarNetwork(architecture, extensions)
+        initialize_extended(network, None)
         network.transfer.encoder.normalize_imagenet()
-        on_meta = next(network.parameters()).is_meta  # the meta device needs shapes only
-        if extensions.backbone is not None and not on_meta:
+        if extensions.backbone is not None:
             load_backbone(extensions.backbone, network.color)
         super().__init__(network)
         self.architecture = architecture
@@ -138,40 +138,3 @@ class StylizationColorization(ColoringModel):
         their current values. The authors published code but no checkpoints.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
-
-
-def load_backbone(name: str, network: PointNetwork) -> None:
-    """Load the weights of a Local Hints model into the colorization sub-net.
-
-    Args:
-        name: Name of the registered Local Hints model.
-        network: Colorization sub-net.
-
-    Raises:
-        WeightsError: The model has no trained weights on this machine.
-        ColorzooError: The model is not a Local Hints model, or its weight shapes, ``mask_center`` or
-            ``ab_scale`` differ.
-    """
-    source = trained_model(name).network
-    purpose = f"backbone={name!r}"
-    network.unet.load_state_dict(fitting_unet(source, network.unet, mask_center=MASK_CENTER, purpose=purpose))
-
-
-def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a Local Hints model under the parameter names of `StylizationColorization`.
-
-    Args:
-        name: Name of the registered Local Hints model.
-
-    Raises:
-        WeightsError: The model has no trained weights on this machine.
-    """
-    state = trained_model(name).network.state_dict()
-    return {_OURS + key.removeprefix("unet."): value for key, value in state.items()}
-
-
-@lru_cache(maxsize=1)
-def trained_model(name: str) -> ColoringModel:
-    """Load a registered model with trained weights; the last loaded model is cached."""
-    with torch.inference_mode(False):  # cached tensors must be usable in training
-        return create_backbone(name, "backbone")

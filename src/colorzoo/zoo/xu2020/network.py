@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import HintUNet, PointNetwork
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
+from colorzoo.settings import Width
 from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
     Adapt,
@@ -25,35 +24,8 @@ from colorzoo.zoo.xu2020.transfer import (
 GRID = 8
 """Number of hint grid cells along each image side; the paper does not define the hint selection."""
 
+MASK_CENTER = 0.0
 _PATCH = 5 / 256  # side of a patch as a fraction of the shorter image side
-
-
-@dataclass(frozen=True)
-class Extensions:
-    """Extensions that are not in Xu et al. 2020.
-
-    Attributes:
-        color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
-        hint_attention: Whether to add an attention layer for hint colors; see `HintUNet`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `HintUNet`.
-        backbone: Name of a Local Hints model (Zhang et al. 2017) with initial weights for the colorization
-            sub-net. Weight files store only weights that differ from this model.
-        transfer_error: Expected color error (standard deviation in CIE units) of a transfer from a suitable
-            reference. The error determines the weights in the average of transferred and automatic colors;
-            see `weigh_transfer`. None uses only transferred colors.
-        none_share: Fraction of the training images without color points.
-        grid_share: Fraction of the training images whose hints are a grid of true colors; see `grid_hints`.
-        transferred_share: Fraction of the training images whose hints are a grid of transferred colors.
-    """
-
-    color_width: Width | None = None
-    hint_attention: bool = False
-    scene_blocks: NonNegativeInt = 0
-    backbone: str | None = None
-    transfer_error: NonNegativeFloat | None = None
-    none_share: Fraction = 0.0
-    grid_share: Fraction = 0.0
-    transferred_share: Fraction = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,21 +63,14 @@ class ExemplarNetwork(nn.Module):
 
     Args:
         architecture: Settings of the transfer and colorization sub-nets.
-        extensions: Settings of extensions that are not in the paper.
+        unet: U-Net of the colorization sub-net.
     """
 
-    centers: Tensor
-
-    def __init__(self, architecture: Architecture, extensions: Extensions) -> None:
+    def __init__(self, architecture: Architecture, unet: HintUNet) -> None:
         super().__init__()
-        self.architecture, self.extensions = architecture, extensions
-        self.register_buffer("centers", grid_centers(), persistent=False)
+        self.architecture = architecture
         self.transfer = TransferNetwork(architecture.width)
-        own = architecture.width if extensions.color_width is None else extensions.color_width
-        unet = HintUNet(
-            4, own, hint_attention=extensions.hint_attention, scene_blocks=extensions.scene_blocks
-        )
-        self.color = PointNetwork(unet)
+        self.color = PointNetwork(unet, mask_center=MASK_CENTER)
 
     def forward(
         self,
@@ -138,11 +103,18 @@ class ExemplarNetwork(nn.Module):
         """
         automatic, logits = self.color(lightness, points or Points.none(lightness))
         transferred = self.transferred(lightness, automatic, embedding, alpha)
-        colors = transferred
-        error = self.extensions.transfer_error
-        if error is not None:
-            colors = weigh_transfer(transferred, automatic, logits, self.centers, error)
-        return automatic, transferred, merge_points(points, grid_hints(colors))
+        hints = grid_hints(self.hint_colors(transferred, automatic, logits))
+        return automatic, transferred, merge_points(points, hints)
+
+    def hint_colors(self, transferred: Tensor, automatic: Tensor, logits: Tensor) -> Tensor:
+        """Return the colors of the hints, by default the transferred colors.
+
+        Args:
+            transferred: ab ``(B, 2, H, W)`` after the transfer in CIE units.
+            automatic: ab ``(B, 2, H, W)`` before the transfer in CIE units.
+            logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` of the first colorization pass.
+        """
+        return transferred
 
     def transferred(
         self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0
@@ -219,41 +191,6 @@ def _patches(length: int, side: float, like: Tensor) -> Tensor:
 
 def _normalized(patches: Tensor) -> Tensor:
     return patches / patches.sum(dim=1, keepdim=True)
-
-
-def weigh_transfer(
-    transferred: Tensor, automatic: Tensor, logits: Tensor, centers: Tensor, error: float
-) -> Tensor:
-    """Average transferred and automatic colors by inverse variance (not in the paper).
-
-    The variance of an automatic color is the variance of the predicted color distribution. The variance of
-    the transferred colors is estimated for each image: the mean squared distance between transferred and
-    automatic colors, minus the variance of the automatic colors, but at least ``error`` squared. The colors
-    of an unsuitable reference therefore have a low weight.
-
-    Args:
-        transferred: ab ``(B, 2, H, W)`` after the transfer in CIE units.
-        automatic: ab ``(B, 2, H, W)`` before the transfer in CIE units.
-        logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
-        centers: Bin centers ``(529, 2)`` of the ab grid.
-        error: Minimum standard deviation of the transferred colors in CIE units.
-
-    Returns:
-        Averaged ab ``(B, 2, H, W)`` in CIE units.
-    """
-    variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
-    apart = (transferred - automatic).square().mean(dim=1, keepdim=True)
-    excess = (apart - variance).mean(dim=(1, 2, 3), keepdim=True).clamp(min=error**2)
-    return automatic + variance / (variance + excess) * (transferred - automatic)
-
-
-def _variance(logits: Tensor, centers: Tensor) -> Tensor:
-    """Return the mean of the variances of a and b, ``(B, 1, h, w)``."""
-    with torch.autocast(logits.device.type, enabled=False):  # float32 for differences of large squares
-        share = logits.float().softmax(dim=1)
-        mean = torch.einsum("bqhw,qc->bchw", share, centers)
-        square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
-        return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:

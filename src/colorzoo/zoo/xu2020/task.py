@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Unpack
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
 from colorzoo.precision import in_float32
-from colorzoo.randomness import draw_uniform, image_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.model import MASK_CENTER, StylizationColorization
-from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, Extensions, grid_hints
+from colorzoo.zoo.xu2020.extensions import (
+    EXTENSION_STAGES,
+    Extensions,
+    ExtensionStage,
+    exposed_hints,
+    foreign_references,
+    recoloring_losses,
+    reference_of,
+)
+from colorzoo.zoo.xu2020.model import StylizationColorization
+from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture
 from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, Encoder, keep
 
-_AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
-_TURN = (60.0, 300.0)  # range of the hue rotation of an unrelated reference in degrees
-_SHIFT = 30.0  # maximum color shift of an unrelated reference in CIE units
-WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # fraction of shifted contents, maximum shift in CIE units
-
-_COLOR_DECODER = (
-    *("up8", "skip3", "block8", "attention", "inject", "up9", "skip2", "block9"),
-    *("up10", "skip1", "block10", "ab_head"),
-)
-STAGES: Mapping[str, Stage] = {
+STAGES = {
     "decoder": Stage(trains=("model.network.transfer.decoder.*",)),
     # the paper's loss does not use the classification head
     "color": Stage(trains=("model.network.color.*",), leaves=("*.class_head.*",)),
-    # not in the paper: encoder and decoder of the transfer sub-net jointly, without VGG-19
-    "encoder": Stage(trains=("model.network.transfer.*",)),
-    # not in the paper: the decoder of the colorization sub-net alone, on transferred hints
-    "exposure": Stage(trains=tuple(f"model.network.color.unet.{name}.*" for name in _COLOR_DECODER)),
 }
 
 
@@ -75,9 +70,8 @@ class Xu2020(SingleOptimizerModule):
         architecture: Settings of the transfer and colorization sub-nets.
         objective: Settings of the losses.
         extensions: Settings of extensions that are not in the paper.
-        stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net. Two
-            stages are not in the paper: ``"encoder"`` trains the whole transfer sub-net, and ``"exposure"``
-            trains the decoder of the colorization sub-net on hints with transferred colors.
+        stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net. See
+            `EXTENSION_STAGES` for stages that are not in the paper.
         start: Model with the initial weights: a Local Hints model for the colorization sub-net, or an xu2020
             model for all weights. None uses random weights.
         stop_probability: Parameter p of the distribution of the number n of training points,
@@ -85,7 +79,7 @@ class Xu2020(SingleOptimizerModule):
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
-    stages = STAGES
+    stages = STAGES | EXTENSION_STAGES
     model: StylizationColorization
 
     def __init__(
@@ -93,7 +87,7 @@ class Xu2020(SingleOptimizerModule):
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
         extensions: Extensions = Extensions(),
-        stage: Literal["decoder", "color", "encoder", "exposure"] = "color",
+        stage: Literal["decoder", "color"] | ExtensionStage = "color",
         start: Start | str | None = None,
         stop_probability: Probability = 1 / 8,
         **optimization: Unpack[Optimization],
@@ -101,8 +95,17 @@ class Xu2020(SingleOptimizerModule):
         model = StylizationColorization(architecture, extensions)
         super().__init__(model, stage=stage, start=start, **optimization)
         self.objective = objective
-        self.extensions = extensions
-        self.stop_probability = stop_probability
+        self.points = PointSimulation(stop_probability, reveal_all=0.0, none=extensions.none_share)
+        self.losses: dict[str | None, Callable[[Batch], dict[str, Tensor]]] = {
+            "decoder": self.decoder_losses,
+            "color": self.color_losses,
+            # not in the paper
+            "encoder": partial(recoloring_losses, model.network),
+            "exposure": self.color_losses,
+        }
+        self.replace_hints: Callable[[Points, Tensor, Batch], Points] | None = None
+        if extensions.grid_share + extensions.transferred_share:
+            self.replace_hints = partial(exposed_hints, model.network, extensions)
 
     def setup(self, stage: str) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
@@ -141,46 +144,29 @@ class Xu2020(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of the current stage; see `Xu2020` for the stages."""
-        match self.stage:
-            case "decoder":
-                losses = self._reconstruction_losses(batch["rgb"])
-            case "encoder":
-                losses = {"loss": recoloring_loss(self.model.network, batch)}
-            case _:
-                losses = {"loss": self._color_loss(batch)}
+        losses = self.losses[self.stage](batch)
         self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
 
-    def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the squared errors of reconstructed images and features."""
-        weigh, transfer = self.objective, self.model.network.transfer
+    def decoder_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the squared errors of reconstructed images and features (stage ``decoder``)."""
+        weigh, transfer, rgb = self.objective, self.model.network.transfer, batch["rgb"]
         image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
         loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
         return {"loss": loss, "image": image, "perceptual": perceptual}
 
-    def _color_loss(self, batch: Batch) -> Tensor:
+    def color_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the masked Huber loss of colorization from hints (L_c in the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
         points = self.training_hints(lab, batch)
         ab = self.model(lab[:, :1], Guidance(points=points)).ab
-        return masked_huber(ab, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
+        loss = masked_huber(ab, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
+        return {"loss": loss}
 
-    @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Return points sampled as in the paper or, for some images, a grid of hints.
-
-        `Extensions` defines the fractions of images with a grid.
-
-        Args:
-            lab: Ground truth ``(B, 3, H, W)``.
-            batch: Training batch, which contains a random seed for each image.
-        """
-        ours = self.extensions
-        simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
-        drawn = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), simulation)
-        if not ours.grid_share + ours.transferred_share:
-            return drawn
-        return exposed_hints(self.model.network, ours, drawn, lab, batch)
+        """Return simulated points with the colors of the ground truth ``(B, 3, H, W)``."""
+        drawn = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), self.points)
+        return drawn if self.replace_hints is None else self.replace_hints(drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the validation settings: ``automatic``, ``reference`` and ``other``.
@@ -231,104 +217,3 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
     found = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
     wanted = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
     return F.mse_loss(rgb, target), F.mse_loss(found, wanted)
-
-
-def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
-    """Return the loss of stage ``encoder``: the squared RGB error after a color transfer.
-
-    The transfer sub-net must recover the image from a copy with changed colors. The reference comes from the
-    data or is a crop of the image.
-
-    Args:
-        network: Pipeline with the transfer sub-net.
-        batch: Training batch, which contains a random seed for each image.
-    """
-    rgb = batch["rgb"]
-    lab = rgb_to_lab(rgb)
-    embedding = network.transfer.encode_reference(reference_of(batch))
-    with torch.no_grad():
-        automatic, _ = network.color(lab[:, :1], Points.none(lab))
-        content = lab_to_rgb(torch.cat([lab[:, :1], _contents(automatic, lab[:, 1:], batch)], dim=1))
-    return F.mse_loss(network.transfer(content, network.adapt(embedding)), rgb)
-
-
-def exposed_hints(
-    network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
-) -> Points:
-    """Replace the hints of some training images with a grid of hints.
-
-    The grid contains true colors or colors transferred from a reference; see `grid_hints`.
-
-    Args:
-        network: Pipeline that colorizes images and transfers reference colors.
-        extensions: Extensions, which define the fractions of images with true and transferred colors.
-        drawn: Hints for images without a grid.
-        lab: Ground truth ``(B, 3, H, W)``.
-        batch: Training batch with per-image seeds.
-    """
-    draws = draw_uniform(image_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
-    share = draws[..., None, None]
-    colors = lab[:, 1:]
-    if extensions.transferred_share:
-        colors = torch.where(
-            share < extensions.transferred_share, _transferred(network, lab[:, :1], batch), colors
-        )
-    grid = grid_hints(colors)
-    is_grid = share < extensions.transferred_share + extensions.grid_share
-    return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
-
-
-def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> Tensor:
-    """Transfer colors from a related, an unrelated or a mixed reference."""
-    reference = reference_of(batch)
-    own, foreign = (
-        network.transfer.encode_reference(reference),
-        network.transfer.encode_reference(foreign_references(reference, batch["seed"])),
-    )
-    draws = draw_uniform(image_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
-    part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
-    automatic, _ = network.color(lightness, Points.none(lightness))
-    return network.transferred(lightness, automatic, part * own + (1 - part) * foreign)
-
-
-def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the colors before the transfer: automatic or shifted true colors.
-
-    Shifted true colors train the network to replace vivid colors.
-    """
-    draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
-    wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
-    return torch.where(draws[:, 3:] < WRONG_SHARE, wrong, automatic)
-
-
-def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or image crops if the batch has no references."""
-    given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
-    return self_references(batch["rgb"], batch["seed"]) if given is None else given
-
-
-def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return a random crop of each image, resized to the image size and randomly mirrored.
-
-    Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: Per-image seeds ``(B,)``.
-    """
-    return crop_flip_reference(rgb, image_generators(seeds, "reference"), scale=_AREA)
-
-
-def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Simulate unrelated references: rotate the hues and shift the colors of references.
-
-    Other images of the batch are not used, because the result would depend on the number of processes.
-
-    Args:
-        rgb: References ``(B, 3, H, W)`` in [0, 1].
-        seeds: Per-image seeds ``(B,)``.
-    """
-    lab = rgb_to_lab(rgb)
-    draws = draw_uniform(image_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
-    angle = torch.deg2rad(_TURN[0] + (_TURN[1] - _TURN[0]) * draws[:, 0])
-    a, b = lab[:, 1], lab[:, 2]
-    turned = torch.stack([angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], dim=1)
-    return lab_to_rgb(torch.cat([lab[:, :1], turned + _SHIFT * (2 * draws[:, 1:] - 1)], dim=1))

@@ -15,19 +15,22 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_extensions import fold_rank_layers
+from colorzoo.networks.hint_extensions import fold_rank_layers, initialize_extended
 from colorzoo.networks.hint_unet import Detach, initialize, points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.weights.readers.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.extensions import (
+    GlobalExtensions,
+    LocalExtensions,
+    SteeredNetwork,
+    local_hints_unet,
+)
 from colorzoo.zoo.zhang2017.network import (
     GlobalArchitecture,
-    GlobalExtensions,
     GlobalHintsNetwork,
     GlobalNetwork,
     LocalArchitecture,
-    LocalExtensions,
     LocalHintsNetwork,
-    SteeredNetwork,
 )
 from colorzoo.zoo.zhang2017.published import GLOBAL_NAMES, NAMES, convert_global, convert_local
 
@@ -54,8 +57,8 @@ class LocalHints(ColoringModel):
         architecture: LocalArchitecture = LocalArchitecture(),
         extensions: LocalExtensions = LocalExtensions(),
     ) -> None:
-        network = LocalHintsNetwork(architecture, extensions)
-        initialize(network, architecture.init_std)
+        network = LocalHintsNetwork(local_hints_unet(architecture, extensions), architecture)
+        initialize_extended(network, architecture.init_std)
         super().__init__(network)
         self.architecture = architecture
         self.extensions = extensions

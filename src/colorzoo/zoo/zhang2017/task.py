@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Unpack
 
 import torch
@@ -11,8 +13,8 @@ from torch import Tensor, nn
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import GlobalStatistics, Guidance, Points, ab_histogram, mean_saturation
-from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, weighted_by_chroma
+from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
+from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE, Detach
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability
@@ -20,20 +22,24 @@ from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
-from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
-from colorzoo.zoo.zhang2017.network import (
-    GlobalArchitecture,
+from colorzoo.zoo.zhang2017.extensions import (
+    EXTENSION_STAGES,
+    ExtensionStage,
     GlobalExtensions,
-    LocalArchitecture,
     LocalExtensions,
+    chroma_weighted_l1,
 )
+from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
+from colorzoo.zoo.zhang2017.network import GlobalArchitecture, LocalArchitecture
 
 LOGIT_STRIDE = 4
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Loss of a prediction and the ground truth ab ``(B, 2, H, W)``."""
 VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
 _FIRST = "unet.block1.0.weight"  # input layer: lightness, and hints in the Local Hints network
 
-StageName = Literal["classification", "regression", "joint", "scene", "colors", "distribution"]
+PaperStage = Literal["classification", "regression", "distribution"]
 
 
 @dataclass(frozen=True)
@@ -67,28 +73,12 @@ class LocalUsers:
     reveal_all: Fraction = 0.01
 
 
-@dataclass(frozen=True)
-class LocalStage(Stage):
-    """Training stage of Local Hints.
-
-    Attributes:
-        detach: Head whose gradient does not reach the trunk (the layers before the heads): ``"regression"``,
-            ``"classification"`` or ``"none"``.
-    """
-
-    detach: Detach = "none"
-
-
 LOCAL_STAGES = {
-    "classification": LocalStage(detach="regression"),
-    "regression": LocalStage(detach="classification"),
-    "joint": LocalStage(detach="none"),  # not in the paper: both heads train the trunk
-    # not in the paper: all layers after the encoder, which other models share
-    "scene": LocalStage(leaves=("model.network.unet.block[1-7].*",)),
-    # not in the paper: the last layers, which no other model shares, for more colorful results
-    "colors": LocalStage(trains=("model.network.unet.block10.*", "model.network.unet.ab_head.*")),
-    "distribution": LocalStage(trains=("model.network.hypercolumn.*",)),  # section 3.3: the head alone
+    "classification": Stage(),
+    "regression": Stage(),
+    "distribution": Stage(trains=("model.network.hypercolumn.*",)),  # section 3.3: the head alone
 }
+_DETACHED: dict[str | None, Detach] = {"classification": "regression", "regression": "classification"}
 
 
 class Zhang2017Local(SingleOptimizerModule):
@@ -101,15 +91,13 @@ class Zhang2017Local(SingleOptimizerModule):
         extensions: Settings of extensions that are not in the paper.
         stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
             and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
-            hypercolumn head. Three stages are not in the paper: ``joint`` trains all layers with the two
-            losses, ``scene`` trains the layers after block 7 with the two losses, and ``colors`` trains only
-            the last layers.
+            hypercolumn head. See `EXTENSION_STAGES` for stages that are not in the paper.
         start: Local Hints model of equal width that provides initial weights for the shared layers; None uses
             random weights.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
-    stages = LOCAL_STAGES
+    stages = LOCAL_STAGES | EXTENSION_STAGES
     validation_points = (0, 1, 10, 100)
     model: LocalHints
 
@@ -119,19 +107,28 @@ class Zhang2017Local(SingleOptimizerModule):
         objective: LocalObjective = LocalObjective(),
         users: LocalUsers = LocalUsers(),
         extensions: LocalExtensions = LocalExtensions(),
-        stage: StageName = "regression",
+        stage: PaperStage | ExtensionStage = "regression",
         start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
         self.objective = objective
-        self.users = users
-        self.extensions = extensions
-
-    @property
-    def detach(self) -> Detach:
-        """Head whose gradient does not reach the trunk in the current stage, or ``"none"``."""
-        return LOCAL_STAGES[self.stage or "regression"].detach
+        self.points = PointSimulation(
+            users.stop_probability,
+            reveal_all=users.reveal_all,
+            none=1 - users.hints,
+            many=extensions.many,
+        )
+        self.regression_loss: Loss = partial(smooth_l1, delta=objective.delta)
+        self.classification_loss: Loss = (
+            hull_cross_entropy
+            if architecture.hypercolumn
+            else partial(grid_cross_entropy, stride=LOGIT_STRIDE)
+        )
+        if extensions.colorfulness:
+            self.regression_loss = partial(
+                chroma_weighted_l1, delta=objective.delta, colorfulness=extensions.colorfulness
+            )
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the layers that this model shares with a Local Hints model.
@@ -149,28 +146,15 @@ class Zhang2017Local(SingleOptimizerModule):
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
-        points = training_points(self.users, self.extensions, ab, batch)
-        prediction = self.model(lightness, Guidance(points=points), self.detach)
-        regression, classification = self.losses(prediction.ab, prediction.extras["logits"], ab)
+        points = simulate_points(ab, image_generators(batch["seed"], "points"), self.points)
+        detach = _DETACHED.get(self.stage, "none")  # head whose gradient does not reach the trunk
+        prediction = self.model(lightness, Guidance(points=points), detach)
+        regression = self.regression_loss(prediction.ab, ab)
+        classification = self.classification_loss(prediction.extras["logits"], ab)
         loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
         losses = {"smooth_l1": regression, "cross_entropy": classification, "loss": loss}
         self.log_losses(losses, len(lightness))
         return loss
-
-    def losses(self, predicted: Tensor, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the smooth L1 loss and the cross-entropy.
-
-        Args:
-            predicted: Predicted ab ``(B, 2, H, W)`` in CIE units.
-            logits: Color logits ``(B, C, ceil(H/4), ceil(W/4))``, where C is 529, or 313 with the hypercolumn
-                head.
-            ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
-        """
-        errors = smooth_l1_map(predicted, ab, delta=self.objective.delta)
-        regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
-        if self.model.network.hypercolumn is not None:
-            return regression, hull_cross_entropy(logits, ab)
-        return regression, grid_cross_entropy(logits, ab, stride=LOGIT_STRIDE)
 
 
 @dataclass(frozen=True)
@@ -241,7 +225,7 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
         predicted = self.model(lab[:, :1], guidance).ab
-        loss = smooth_l1_map(predicted, lab[:, 1:], delta=self.delta).mean()
+        loss = smooth_l1(predicted, lab[:, 1:], delta=self.delta)
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
@@ -280,23 +264,9 @@ class Zhang2017Global(SingleOptimizerModule):
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
 
 
-def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample points with the true colors for a training batch.
-
-    Args:
-        users: Settings of the simulated hints.
-        extensions: Settings of extensions, including the number and position of points.
-        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
-        batch: Training batch, which contains a random seed for each image.
-    """
-    simulation = PointSimulation(
-        users.stop_probability,
-        reveal_all=users.reveal_all,
-        many=extensions.many,
-        none=1 - users.hints,
-        everywhere=extensions.everywhere,
-    )
-    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+def smooth_l1(predicted: Tensor, ab: Tensor, *, delta: float) -> Tensor:
+    """Return the mean smooth L1 loss of ab in CIE units (eq. 3 and 4)."""
+    return smooth_l1_map(predicted, ab, delta=delta).mean()
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
