@@ -38,7 +38,7 @@ KNOBS = {
         },
         values={
             "width": 0.25, "segmenter_width": 0.25, "discriminator_width": 0.25,
-            "smoothness_form": "four_l1", "segmenter_side": 16, "stage": "painter", "stop_probability": 0.9,
+            "smoothness_form": "four_l1", "segmenter_side": 16, "stop_probability": 0.9,
         },
         exempt=("pieces", "recolored", "needs"),
         steps=4,
