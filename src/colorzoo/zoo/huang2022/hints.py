@@ -128,16 +128,6 @@ def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
-def frequent_color(patch: NDArray[np.uint8]) -> Color:
-    """Return the most frequent color, in [0, 255], of an RGB patch ``(h, w, 3)``.
-
-    Ties are resolved in lexicographic order.
-    """
-    colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
-    red, green, blue = colors[counts.argmax()].tolist()
-    return red, green, blue
-
-
 _TAU = 0.01
 _BOOST = 1.25  # factor on the warped ab
 _HALF = 2
@@ -265,19 +255,10 @@ def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, user
     """
     if draws.random() > users.hinted:
         return []
-    limit = most_hints(mask, users)
+    masked = int((mask != SEEN).sum())
+    limit = max(1, min(users.strokes, masked // _CELLS_PER_HINT))
     count = draws.randint(1, limit + 1)
     return [int(index) for index in draws.permutation(limit)[:count]]
-
-
-def most_hints(mask: NDArray[np.int8], users: Users) -> int:
-    """Return the maximum number of hints for an image with the given cell states.
-
-    Args:
-        mask: Cell states ``(rows, columns)`` from `draw_mask`.
-        users: Settings of the masked cells and simulated hints.
-    """
-    return max(1, min(users.strokes, int((mask != SEEN).sum()) // _CELLS_PER_HINT))
 
 
 def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
@@ -288,13 +269,16 @@ def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
 def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArray[np.float32]:
     """Return the most frequent superpixel color of a cell as RGB ``(3,)`` in [-1, 1].
 
+    Ties are resolved in lexicographic order.
+
     Args:
         superpixels: Output of `superpixels_of`, ``(H, W, 3)``.
         cell: Row and column in the cell grid.
     """
     row, column = (CELL * each for each in cell)
     patch = superpixels[row : row + CELL, column : column + CELL]
-    return np.asarray(np.divide(frequent_color(patch), 255) * 2 - 1, dtype=np.float32)
+    colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
+    return (colors[counts.argmax()].astype(np.float64) / 255 * 2 - 1).astype(np.float32)
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
