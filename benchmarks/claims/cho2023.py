@@ -23,7 +23,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.simulation import make_user, play
-from colorzoo.zoo.cho2023.network import cut_segments
+from colorzoo.zoo.cho2023.extensions import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"

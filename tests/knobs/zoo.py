@@ -38,7 +38,7 @@ KNOBS = {
         },
         values={
             "width": 0.25, "segmenter_width": 0.25, "discriminator_width": 0.25,
-            "smoothness_form": "four_l1", "segmenter_side": 16, "stage": "painter", "stop_probability": 0.9,
+            "smoothness_form": "four_l1", "segmenter_side": 16, "stop_probability": 0.9,
         },
         exempt=("pieces", "recolored", "needs"),
         steps=4,
@@ -105,7 +105,7 @@ KNOBS = {
         },
         values={
             "backbone": "zhang2016_small", "backbone_hparams": {"mask_center": 0.5}, "hidden": (16,),
-            "gradient": "magnitude", "stage": "propagation", "reach": None, "propagation": 0, "empty": 1.0,
+            "gradient": "magnitude", "reach": None, "propagation": 0, "empty": 1.0,
             "hints": 0.0, "strokes": 1, "lost": 0.99, "jitter": 6.0,
         },
         exempt=("backbone_weights",),

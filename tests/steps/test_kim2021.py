@@ -137,7 +137,7 @@ def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, change
     with torch.no_grad():
         for branch in network.branches:
             branch.leave.weight.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
-        if network.propagation is not None:
+        if ours["propagation"]:
             for part in (network.propagation.belief, network.propagation.look):
                 for parameter in part.parameters():
                     parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(2))

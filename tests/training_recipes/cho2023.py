@@ -11,7 +11,7 @@ def regions(name: str) -> Recipe:
         source="fact sheet, sections 2 to 4: main.py and ask_model.py of the authors, sections 3.2 to 3.4",
         rates=_RATES,
         discriminator_rates=_RATES,
-        batch=12, epochs=200, stage="both",
+        batch=12, epochs=200,
         settings={
             "reconstruction_weight": 30.0, "variance_weight": 5.0, "smoothness_weight": 1.0,
             "adversarial_weight": 0.2, "smoothness_form": "eight_l1", "initial_temperature": 1.0,

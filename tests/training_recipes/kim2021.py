@@ -7,7 +7,7 @@ RECIPES = (
         config="kim2021/paper.yaml",
         source="fact sheet, sections 2 to 5: our choices, marked [NP] there",
         rates={0: 1e-4, 499: 1e-4},
-        batch=16, epochs=5, stage="edges",
+        batch=16, epochs=5,
         settings={
             "con_weight": 1.0, "reg_weight": 0.1, "gradient": "signed", "empty": 0.1, "strokes": 5,
             "jitter": 2.0, "lost": 0.3, "reach": None, "propagation": 0, "relative": False,

@@ -14,10 +14,12 @@ from colorzoo.data.dataset import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.networks.feature_hooks import unchanged
+from colorzoo.networks.unet import UNet
 from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.network import cut_segments
+from colorzoo.zoo.cho2023.extensions import cut_segments
 from colorzoo.zoo.cho2023.task import Cho2023, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -97,14 +99,15 @@ def test_cut_segments_splits_at_lines_and_orders_by_size_and_needs() -> None:
 
 def test_segmenter_side_downsamples_sketches_with_max_pooling_of_ink(model: Cho2023) -> None:
     network, sketch = model.model.network, sample_input("sketch", (32, 44), batch=2)
+    limited = build_model(Cho2023, {**NARROW, "segmenter_side": 16}).eval().model.network
+    limited.load_state_dict(network.state_dict())
     with torch.no_grad():
         assert torch.equal(network.divide(sketch), network.segmenter(2 * sketch - 1))
-        network.segmenter_side = 16
         small = 1 - F.max_pool2d(1 - sketch, 2)
         wanted = F.interpolate(network.segmenter(2 * small - 1), (32, 44), mode="bilinear")
-        found = network.divide(sketch)
-        network.segmenter_side = None
-    torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(limited.divide(sketch), wanted)
+        inside = sketch[..., :16, :20]  # no larger than the limit
+        torch.testing.assert_close(limited.divide(inside), network.divide(inside))
 
 
 def test_cho2023_validation_gives_true_colors_of_the_first_regions(model: Cho2023, sketch: Tensor) -> None:
@@ -136,7 +139,10 @@ def test_cho2023_points_draws_color_points_and_trains_with_l1_loss() -> None:
             ):
                 light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness
                 color = (2 * lab_to_rgb(torch.cat([light, given.ab], dim=1)) - 1) * given.mask
-                generated = task.model.network(torch.cat([2 * sketch - 1, color, given.mask], dim=1))
+                x = torch.cat([2 * sketch - 1, color, given.mask], dim=1)
+                generated = UNet.after_hooks(
+                    task.model.network, task.model.network.before_hooks(x)[:3], unchanged
+                )
                 generated = generated + torch.atanh(0.95 * color) if residual else generated
                 wanted = (generated.tanh() + 1) / 2
                 torch.testing.assert_close(task(sketch, Guidance(points=given)).rgb, wanted)

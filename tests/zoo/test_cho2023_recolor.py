@@ -5,8 +5,7 @@ import torch
 from colorzoo.factory import build_model
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.network import recolor_hinted
-from colorzoo.zoo.cho2023.task import Cho2023
+from colorzoo.zoo.cho2023.painter import Cho2023Painter, recolor_hinted
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
 SEEDS = torch.arange(4)
@@ -47,12 +46,16 @@ def test_recolor_hinted_changes_a_fraction_of_the_images() -> None:
 
 def test_cho2023_generator_loss_compares_with_the_recolored_image() -> None:
     torch.manual_seed(0)
-    settings = {**NARROW, "stage": "painter", "adversarial_weight": 0.0, "stop_probability": 0.01}
-    model = build_model(Cho2023, {**settings, "recolored": 1.0})
+    settings = {**NARROW, "adversarial_weight": 0.0, "stop_probability": 0.01}
+    model = build_model(Cho2023Painter, {**settings, "recolored": 1.0})
     model.log_dict = lambda *_, **__: None
     batch = {**sample_batch((32, 32)), "sketch": sample_input("sketch", (32, 32), batch=2)}
     generated = model.generate(batch)
     truth = generated.extras["truth"]
     assert (truth - batch["rgb"]).abs().mean() > 0.05
     expected = 30 * 2 * (generated.rgb - truth).abs().mean()
-    assert torch.allclose(model.generator_loss(batch, generated), expected, rtol=1e-4)
+    loss = model.generator_loss(batch, generated)
+    assert torch.allclose(loss, expected, rtol=1e-4)
+    model.setup("fit")
+    trained = {name for name, parameter in model.model.network.named_parameters() if parameter.requires_grad}
+    assert {name.partition(".")[0] for name in trained} == {"colorizer"}

@@ -12,9 +12,10 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
-from colorzoo.zoo.huang2022.model import UniColor, point_hints
-from colorzoo.zoo.huang2022.sampling import KeyValueCache, gumbel_draw, gumbel_noise, sample, sample_cached
+from colorzoo.zoo.huang2022.extensions import KeyValueCache, sample_cached
+from colorzoo.zoo.huang2022.hints import exemplar_hints, point_hints, resized, to_hints, to_levels
+from colorzoo.zoo.huang2022.model import UniColor
+from colorzoo.zoo.huang2022.sampling import GumbelDraw, gumbel_noise, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 
 CARD = model_card("huang2022")
@@ -53,9 +54,9 @@ def test_sample_cached_equals_sample_with_fewer_passes(top_k: int, monkeypatch: 
     hints = Hints(torch.tensor([[0, 1, 1], [0, 4, 2]]), torch.tensor([[0.5, 0, -1], [0, 1, 0.2]]))
     start = torch.full((6, 5), network.mask_token)
     for seed in range(4):
-        noise = gumbel_noise(torch.Generator().manual_seed(seed), 30, 64)
-        exact = sample(network, gray, start, range(30), hints, gumbel_draw(noise, top_k))
-        cached = sample_cached(network, gray, start, range(30), hints, noise, top_k)
+        draw = GumbelDraw(gumbel_noise(torch.Generator().manual_seed(seed), 30, 64), top_k)
+        exact = sample(network, gray, start, range(30), hints, draw)
+        cached = sample_cached(network, gray, start, range(30), hints, draw)
         assert torch.equal(exact, cached)
         assert exact.unique().numel() > 1
     assert len(passes) < 0.75 * 4 * 30

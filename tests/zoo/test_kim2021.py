@@ -19,7 +19,7 @@ from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing.models import contract_test_model, image, sample_call
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
-from colorzoo.zoo.kim2021.network import Propagation
+from colorzoo.zoo.kim2021.extensions import Propagation
 from colorzoo.zoo.kim2021.task import Kim2021
 
 BACKBONE = "zhang2017_local_small"

@@ -21,13 +21,11 @@ from colorzoo.networks.hint_unet import point_colors, points_of
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import NonNegativeFloat, Probability, Width
+from colorzoo.zoo.cho2023.extensions import Extensions, ResidualUNet
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
-    Extensions,
     GuidingPainterNetwork,
-    as_residual,
     base_channels,
-    cut_segments,
     gumbel_noise,
     look_up_hints,
     one_hot,
@@ -68,12 +66,7 @@ class GuidingPainter(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        network = GuidingPainterNetwork(
-            architecture.width,
-            architecture.segmenter_width,
-            extensions.segmenter_side,
-            hint_residual=extensions.hint_residual,
-        )
+        network = extensions.build(architecture.width, architecture.segmenter_width)
         initialize_gan(network)
         super().__init__(network)
         self.architecture = architecture
@@ -113,7 +106,8 @@ class GuidingPainter(ColoringModel):
 
         See `colorzoo.capabilities.HookedModel` for the arguments.
         """
-        return (self.network.after_hooks(state.maps, visit) + 1) / 2
+        height, width = state.size
+        return (self.network.after_hooks(state.maps, visit)[..., :height, :width] + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
         """Propose regions of sketches, the most useful region first.
@@ -131,11 +125,7 @@ class GuidingPainter(ColoringModel):
             segments, height, width = logits.shape[1:]
             noise = torch.cat([gumbel_noise([generator], (segments, height, width)) for _ in logits])
             logits = logits + noise.to(logits)
-        regions = _without_colors(logits)
-        if not self.extensions.pieces:
-            return regions
-        index = cut_segments(regions.index, lightness, SEGMENTS, self.extensions.needs)
-        return replace(regions, index=index, segments=regions.index)
+        return self.extensions.refine(_without_colors(logits), lightness)
 
 
 @dataclass(frozen=True)
@@ -146,7 +136,7 @@ class PointsSettings:
         width: Multiplier for the channel counts; 1.0 matches the generator g of the paper.
         stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss between generated and true images.
-        hint_residual: Whether the output is predicted relative to the hint colors; see `Extensions`.
+        hint_residual: Whether the output is predicted relative to the hint colors; see `ResidualUNet`.
     """
 
     width: Width = 1.0
@@ -170,7 +160,9 @@ class PointPainter(ColoringModel):
     network: UNet
 
     def __init__(self, settings: PointsSettings = PointsSettings()) -> None:
-        network = UNet(1 + 3 + 1, 3, base_channels(settings.width))
+        network = (ResidualUNet if settings.hint_residual else UNet)(
+            1 + 3 + 1, 3, base_channels(settings.width)
+        )
         initialize_gan(network)
         super().__init__(network)
         self.settings = settings
@@ -180,10 +172,7 @@ class PointPainter(ColoringModel):
         points = points_of(guidance, lightness)
         color = point_colors(points)
         x = torch.cat([2 * lightness - 1, color * points.mask, points.mask], dim=1)
-        generated = self.network(x).float()
-        if self.settings.hint_residual:
-            generated = generated + as_residual(color * points.mask)
-        return RgbPrediction(rgb=(torch.tanh(generated) + 1) / 2)
+        return RgbPrediction(rgb=(torch.tanh(self.network(x).float()) + 1) / 2)
 
 
 def _without_colors(logits: Tensor) -> Regions:

@@ -29,18 +29,16 @@ from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
-from colorzoo.training.stages import Stage
+from colorzoo.zoo.cho2023.extensions import Extensions
 from colorzoo.zoo.cho2023.model import Architecture, GuidingPainter, PointPainter, PointsSettings
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
-    Extensions,
     Hints,
     draw_counts,
     draw_segments,
     fill_hints,
     first_given,
     gumbel_noise,
-    recolor_hinted,
 )
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
@@ -83,12 +81,6 @@ class Users:
     stop_probability: Probability = 1 / 8
 
 
-STAGES = {
-    "both": Stage(),
-    "painter": Stage(leaves=("model.network.segmenter.*",)),  # not in the paper: trains g alone
-}
-
-
 class Draws(NamedTuple):
     """Random numbers for one forward pass in training.
 
@@ -109,12 +101,9 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         objective: Settings of the losses.
         users: Settings of the simulated users.
         extensions: Extensions that are not in the paper.
-        stage: ``both`` trains the segmenter f and the generator g. ``painter`` (not in the paper) trains g
-            alone on the regions of the frozen f.
         **optimization: See `AdversarialOptimization`.
     """
 
-    stages = STAGES
     model: GuidingPainter
 
     def __init__(
@@ -123,10 +112,9 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         objective: Objective = Objective(),
         users: Users = Users(),
         extensions: Extensions = Extensions(),
-        stage: Literal["both", "painter"] = "both",
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(GuidingPainter(architecture, extensions), stage=stage, **optimization)
+        super().__init__(GuidingPainter(architecture, extensions), **optimization)
         self.objective = objective
         self.users = users
         self.extensions = extensions
@@ -135,7 +123,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     def generate(self, batch: Batch) -> RgbPrediction:
         """Generate images for a training batch with simulated hints."""
-        return self._generate_batch(batch, "first")
+        return self.generate_randomly(batch, "first")
 
     def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
@@ -168,24 +156,15 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         The published code also generates new images for this step.
         """
         with torch.no_grad():
-            return self._generate_batch(batch, "second")
+            return self.generate_randomly(batch, "second")
 
-    def _generate_batch(self, batch: Batch, purpose: str) -> RgbPrediction:
-        sketch, rgb = sketches_of(batch), batch["rgb"]
-        if self.stage == "both":
-            return self.generate_drawn(sketch, rgb, self.draws_of(batch, purpose))
-        with torch.no_grad():
-            regions = self.model.propose(sketch)
-            stops = draw_uniform(image_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
-            given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
-            truth = recolor_hinted(rgb, regions.index, given, batch["seed"], self.extensions.recolored)
-            colors, _ = region_means(regions.index, truth, SEGMENTS)
-        generated = self.model.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
-        return RgbPrediction(rgb=generated.rgb, extras={"truth": truth})
+    def generate_randomly(self, batch: Batch, purpose: str) -> RgbPrediction:
+        """Generate images with random numbers that depend on the image seeds and on ``purpose``."""
+        return self.generate_drawn(sketches_of(batch), batch["rgb"], self.draws_of(batch, purpose))
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the weighted sum of the generator losses and log each unweighted loss."""
-        terms = self.generator_terms(sketches_of(batch), _truth(batch, generated), generated)
+        terms = self.generator_terms(sketches_of(batch), batch["rgb"], generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
@@ -200,18 +179,23 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             generated: Output of `generate`.
         """
         terms = {"reconstruction": 2 * (generated.rgb - rgb).abs().mean()}
-        if "logits" in generated.extras:  # f is trained
-            terms["variance"] = total_variance(generated.extras["filled"], 2 * rgb - 1)
-            terms["smoothness"] = smoothness(generated.extras["logits"], self.objective.smoothness_form)
+        terms |= self.segmenter_terms(rgb, generated)
         if self.is_adversarial():
             terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
         return terms
+
+    def segmenter_terms(self, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
+        """Return the unweighted losses that train only the segmenter f; see `generator_terms`."""
+        return {
+            "variance": total_variance(generated.extras["filled"], 2 * rgb - 1),
+            "smoothness": smoothness(generated.extras["logits"], self.objective.smoothness_form),
+        }
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the least-squares loss of the discriminator, times ``adversarial_weight``."""
         sketch = sketches_of(batch)
         fake = self._scores(sketch, generated.rgb)
-        real = self._scores(sketch, _truth(batch, generated))
+        real = self._scores(sketch, batch["rgb"])
         return self.objective.adversarial_weight * least_squares_discriminator_loss(fake, real)
 
     def temperature(self) -> float:
@@ -319,7 +303,3 @@ def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
     steps = [first - second for first, second in pairs[: 2 if form == "four_l1" else 4]]
     means = [step.square().mean() if form == "eight_l2" else step.abs().mean() for step in steps]
     return torch.stack(means).mean()
-
-
-def _truth(batch: Batch, generated: RgbPrediction) -> Tensor:
-    return generated.extras.get("truth", batch["rgb"])

@@ -1,4 +1,4 @@
-"""Color hints for cells, computed from an exemplar or simulated for training.
+"""Color hints for cells, computed from points or an exemplar, or simulated for training.
 
 A cell is a square of 16 x 16 pixels of the network input. The colors of `CellColor` are RGB in [0, 255], as
 in the published code. The colors of `Hints`, the transformer input, are RGB in [-1, 1].
@@ -23,10 +23,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.guidance import Points
 from colorzoo.networks.exemplar_features import Trunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
+from colorzoo.networks.scaling import membership
 from colorzoo.randomness import stream_seed
 from colorzoo.settings import Fraction, PositiveInt
+from colorzoo.zoo.huang2022.extensions import small_points
 from colorzoo.zoo.huang2022.transformer import Hints
 from colorzoo.zoo.huang2022.vqgan import CELL
 
@@ -34,6 +37,7 @@ Cell = tuple[int, int]
 Color = tuple[float, float, float]
 Pixels = NDArray[np.uint8]
 
+_LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
 _SURE, _AT_LEAST = 0.23, 5  # similarity threshold for exemplar hints, and minimum number of hinted cells
 
 
@@ -57,6 +61,29 @@ def to_hints(found: Sequence[CellColor]) -> Hints:
     cells = torch.from_numpy(np.array([(0, *each.cell) for each in found]))
     rgb = torch.from_numpy(np.array([each.rgb for each in found], np.float32))
     return Hints(cells, rgb / 255 * 2 - 1)
+
+
+def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
+    """Convert color points to cell hints, each with the mean color of the cell's points.
+
+    A cell gets a hint if points cover at least 12 of its 256 pixels; for smaller points, see `small_points`.
+
+    Args:
+        lightness: ``(B, 1, H, W)`` in [0, 100], used for points without lightness.
+        points: Points at image resolution.
+        cells: Rows and columns of the cell grid.
+    """
+    chosen = lightness if points.lightness is None else points.lightness
+    lab = torch.cat([chosen, points.ab], dim=1).float() * points.mask
+    height, width = lightness.shape[-2:]
+    down, across = membership(height, cells[0], lab), membership(width, cells[1], lab)
+    sums = down @ torch.cat([lab, points.mask.float()], dim=1) @ across.T
+    count = sums[:, 3:]
+    covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
+    hinted = (covered >= _LEAST_PIXELS) | small_points(covered)
+    rgb = lab_to_rgb(sums[:, :3] / count.clamp(min=1))
+    places = hinted[:, 0].nonzero()
+    return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)
 
 
 def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -> list[CellColor]:
@@ -99,16 +126,6 @@ def to_levels(rgb: Tensor) -> Pixels:
 def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize 8-bit RGB ``(H, W, 3)`` to ``size`` (height, width) bicubically."""
     return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BICUBIC))
-
-
-def frequent_color(patch: NDArray[np.uint8]) -> Color:
-    """Return the most frequent color, in [0, 255], of an RGB patch ``(h, w, 3)``.
-
-    Ties are resolved in lexicographic order.
-    """
-    colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
-    red, green, blue = colors[counts.argmax()].tolist()
-    return red, green, blue
 
 
 _TAU = 0.01
@@ -238,19 +255,10 @@ def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, user
     """
     if draws.random() > users.hinted:
         return []
-    limit = most_hints(mask, users)
+    masked = int((mask != SEEN).sum())
+    limit = max(1, min(users.strokes, masked // _CELLS_PER_HINT))
     count = draws.randint(1, limit + 1)
     return [int(index) for index in draws.permutation(limit)[:count]]
-
-
-def most_hints(mask: NDArray[np.int8], users: Users) -> int:
-    """Return the maximum number of hints for an image with the given cell states.
-
-    Args:
-        mask: Cell states ``(rows, columns)`` from `draw_mask`.
-        users: Settings of the masked cells and simulated hints.
-    """
-    return max(1, min(users.strokes, int((mask != SEEN).sum()) // _CELLS_PER_HINT))
 
 
 def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
@@ -261,13 +269,16 @@ def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
 def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArray[np.float32]:
     """Return the most frequent superpixel color of a cell as RGB ``(3,)`` in [-1, 1].
 
+    Ties are resolved in lexicographic order.
+
     Args:
         superpixels: Output of `superpixels_of`, ``(H, W, 3)``.
         cell: Row and column in the cell grid.
     """
     row, column = (CELL * each for each in cell)
     patch = superpixels[row : row + CELL, column : column + CELL]
-    return np.asarray(np.divide(frequent_color(patch), 255) * 2 - 1, dtype=np.float32)
+    colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
+    return (colors[counts.argmax()].astype(np.float64) / 255 * 2 - 1).astype(np.float32)
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

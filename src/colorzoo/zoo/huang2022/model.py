@@ -15,25 +15,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_backbone
-from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.recording import record
-from colorzoo.networks.scaling import membership
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeInt, PositiveInt, Range
-from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, resized, to_hints, to_levels
+from colorzoo.zoo.huang2022.extensions import sample_cached
+from colorzoo.zoo.huang2022.hints import (
+    Matcher,
+    exemplar_hints,
+    point_hints,
+    resized,
+    to_hints,
+    to_levels,
+)
 from colorzoo.zoo.huang2022.published import NAMES, UNUSED
-from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
+from colorzoo.zoo.huang2022.sampling import GumbelDraw, gumbel_noise, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
 MatchedSide = Annotated[int, Range(128, unit="pixels", step=16)]
 """Side of an image for matching, at least 128 pixels."""
-_LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ class Sampling:
         top_k: Number of most probable codes to sample from.
         seed: Random seed; different seeds produce different colors.
         passes: Computation of the code logits: ``published`` recomputes all tokens for each cell. ``cached``
-            reuses keys and values and is several times faster; see
-            `colorzoo.zoo.huang2022.sampling.sample_cached`.
+            (not in the paper) reuses keys and values and is several times faster; see
+            `colorzoo.zoo.huang2022.extensions.sample_cached`.
     """
 
     top_k: PositiveInt = 100
@@ -115,6 +121,7 @@ class UniColor(ColoringModel):
         super().__init__(UniColorNetwork(vqgan, transformer))
         self.sampling = sampling
         self.matching = matching
+        self._sample = sample if sampling.passes == "published" else sample_cached
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)
@@ -130,7 +137,7 @@ class UniColor(ColoringModel):
         """Return feature maps of the gray encoder, finest first; the last is the encoder output."""
         encoder = self.network.vqgan.gray_encoder
         layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
-        gray = 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
+        gray = self._gray(lightness)
         return record(encoder, layers, lambda: encoder(gray))
 
     @torch.no_grad()
@@ -182,7 +189,7 @@ class UniColor(ColoringModel):
         """Return ab ``(1, 2, H, W)`` and codes ``(1, 1, rows, columns)`` of an image."""
         vqgan = self.network.vqgan
         with torch.autocast(lightness.device.type, enabled=False):  # rounding error may change a code
-            features = vqgan.gray_features(2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1)
+            features = vqgan.gray_features(self._gray(lightness))
             drawn = self._draw(features, codes, cells, self.hints(lightness, guidance))[None]
             rgb = vqgan.decode_codes(drawn, features).clamp(-1, 1)
             ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
@@ -206,13 +213,10 @@ class UniColor(ColoringModel):
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
         """Sample the codes of an image; all images use the same random numbers."""
-        transformer, top_k = self.network.transformer, self.sampling.top_k
-        generator = torch.Generator().manual_seed(self.sampling.seed)
+        transformer, generator = self.network.transformer, torch.Generator().manual_seed(self.sampling.seed)
         noise = gumbel_noise(generator, codes.numel(), transformer.mask_token).to(codes.device)
-        gray = features.flatten(2).mT
-        if self.sampling.passes == "published":
-            return sample(transformer, gray, codes, cells, hints, gumbel_draw(noise, top_k))
-        return sample_cached(transformer, gray, codes, cells, hints, noise, top_k)
+        draw = GumbelDraw(noise, self.sampling.top_k)
+        return self._sample(transformer, features.flatten(2).mT, codes, cells, hints, draw)
 
     def _exemplar_hints(self, lightness: Tensor, exemplar: Exemplar) -> Hints:
         matcher, size = self._loaded_matcher(lightness.device), self.matching.matched_size
@@ -236,30 +240,9 @@ class UniColor(ColoringModel):
                 self._matchers = [BorrowedModel(Matcher(source.features, source.correspondence))]
         return self._matchers[0].to(device).model
 
+    def _gray(self, lightness: Tensor) -> Tensor:
+        """Return the gray input ``(B, 1, h, w)`` in [-1, 1] of Chroma-VQGAN."""
+        return 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
+
     def _squash(self, image: Tensor) -> Tensor:
         return F.interpolate(image.float(), size=self.size, mode="bilinear", antialias=True)
-
-
-def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Convert color points to cell hints, each with the mean color of the cell's points.
-
-    A cell gets a hint if points cover at least 12 of its 256 pixels. If points cover fewer pixels but at
-    least one, the cell gets a hint only if no adjacent cell has more covered pixels.
-
-    Args:
-        lightness: ``(B, 1, H, W)`` in [0, 100], used for points without lightness.
-        points: Points at image resolution.
-        cells: Rows and columns of the cell grid.
-    """
-    chosen = lightness if points.lightness is None else points.lightness
-    lab = torch.cat([chosen, points.ab], dim=1).float() * points.mask
-    height, width = lightness.shape[-2:]
-    down, across = membership(height, cells[0], lab), membership(width, cells[1], lab)
-    sums = down @ torch.cat([lab, points.mask.float()], dim=1) @ across.T
-    count = sums[:, 3:]
-    covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
-    most = covered == F.max_pool2d(covered, 3, stride=1, padding=1)
-    hinted = (covered >= _LEAST_PIXELS) | (most & (count > 0))
-    rgb = lab_to_rgb(sums[:, :3] / count.clamp(min=1))
-    places = hinted[:, 0].nonzero()
-    return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)

@@ -1,12 +1,12 @@
-"""Sampling of color codes cell by cell, as published or with cached keys and values.
+"""Sampling of color codes cell by cell.
 
-Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise. A logit
-error changes the sample only if it exceeds half the difference between the two largest sums.
+Codes are sampled with Gumbel noise: the sample is the code with the largest sum of logit and noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,11 +15,6 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 
 Draw = Callable[[Tensor, int], int]
 """Function that samples a code from logits ``(codes,)`` and the step number."""
-
-_CAUTION = 1.25  # safety factor on recent errors
-_MEASURED = 4  # number of recent errors from which the next error is predicted
-_REACH = 1  # distance in cells from the sampled cell within which tokens are recomputed
-_WITNESSES = 8  # evenly spaced tokens, different at every step, that estimate the change of all tokens
 
 
 def sample(
@@ -50,196 +45,36 @@ def sample(
     return codes
 
 
-def sample_cached(
-    transformer: HybridTransformer,
-    gray: Tensor,
-    codes: Tensor,
-    cells: Sequence[int],
-    hints: Hints,
-    noise: Tensor,
-    top_k: int,
-) -> Tensor:
-    """Sample codes like `sample` with `gumbel_draw`, but reuse cached keys and values.
-
-    Each step recomputes the tokens at and around the sampled cell and a few evenly spaced tokens (witnesses).
-    The mean change of the witnesses is added to all other tokens.
-
-    If the approximation error could change the sampled code, a full pass computes all tokens and measures the
-    error. The error is assumed to grow linearly after a full pass. The sampled codes therefore very likely
-    equal the codes from `sample`, but equality is not guaranteed.
-
-    Args:
-        transformer: Transformer.
-        gray: Gray features ``(1, rows * columns, G)``, row-major.
-        codes: Initial codes ``(rows, columns)``, with the mask token for unknown codes.
-        cells: Row-major indices of the cells to sample, in sampling order. Hinted cells are sampled too.
-        hints: Cell hints with image index 0.
-        noise: Gumbel noise ``(steps, codes)``, one row per sampled cell.
-        top_k: Number of most probable codes to sample from.
-
-    Returns:
-        Codes ``(rows, columns)``.
-    """
-    codes, cache = codes.clone(), KeyValueCache(transformer, gray, hints)
-    rates: list[float] = []
-    age = 0  # steps since the last full pass
-    for step, cell in enumerate(cells):
-        code, guess = None, None
-        if age:
-            around = [*cells[step - 1 : step], *_neighbors(cell, *codes.shape)]
-            guess = cache.recall(codes, [cell, *around], step)
-            if len(rates) >= _MEASURED:
-                code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates[-_MEASURED:]) * age)
-        if code is None:
-            logits = cache.refresh(codes, cell)
-            code = winner(logits, noise[step], top_k)
-            if guess is not None:
-                rates.append(_error(guess, logits, top_k) / age)
-            age = 0
-        codes.view(-1)[cell] = code
-        age += 1
-    return codes
-
-
-class KeyValueCache:
-    """Cache of the keys and values that the transformer computes from an image's tokens.
-
-    Attributes:
-        passes: Number of full passes so far, each of which computes all tokens.
-
-    Args:
-        transformer: Transformer.
-        gray: Gray features ``(1, rows * columns, G)``.
-        hints: Cell hints with image index 0.
-    """
-
-    def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
-        self.transformer = transformer
-        self.gray, self.hints = gray, hints
-        self.passes = 0
-        self._kept: list[tuple[Tensor, Tensor]] = []
-
-    def refresh(self, codes: Tensor, cell: int) -> Tensor:
-        """Compute all tokens, fill the cache and return the logits of a cell.
-
-        Args:
-            codes: Current codes ``(rows, columns)``, with the mask token for unknown codes.
-            cell: Row-major index of the cell.
-
-        Returns:
-            Logits ``(codes,)``.
-        """
-        self.passes += 1
-        self._kept.clear()
-        x = self.transformer.embed(self.gray, codes[None], self.hints)
-        row = self.gray.shape[1] + cell
-        for block in self.transformer.layers:
-            normalized = block.ln1(x)
-            key_value = block.attn.keys_and_values(normalized)
-            self._kept.append(key_value)
-            if len(self._kept) == len(self.transformer.blocks):  # only one token of the last block is read
-                x, normalized = x[:, row : row + 1], normalized[:, row : row + 1]
-            x = block.finish(x, normalized, *key_value)
-        return self.transformer.logits(x[0, 0])
-
-    def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
-        """Recompute the tokens of some cells and the witnesses, and update the cache.
-
-        Witnesses are evenly spaced tokens; see `sample_cached`.
-
-        Args:
-            codes: Current codes ``(rows, columns)``, with the mask token for unknown codes.
-            cells: Row-major indices of the cells to recompute.
-            step: Step number, which selects the witness tokens.
-
-        Returns:
-            Logits ``(codes,)`` of the first cell.
-        """
-        x = self.transformer.embed(self.gray, codes[None], self.hints)
-        count, offset = x.shape[1], self.gray.shape[1]
-        every = max(1, count // _WITNESSES)
-        witnesses = range(step % every, count, every)
-        ours = dict.fromkeys([*(offset + cell for cell in cells), *witnesses])
-        rows, seen_by_all = (torch.tensor([*each], device=x.device) for each in (ours, witnesses))
-        seeing, x = torch.isin(rows, seen_by_all), x[:, rows]
-        for block, key_value in zip(self.transformer.layers, self._kept, strict=True):
-            normalized = block.ln1(x)
-            for old, new in zip(key_value, block.attn.keys_and_values(normalized), strict=True):
-                old += (new - old[:, :, rows])[:, :, seeing].mean(dim=2, keepdim=True)
-                old[:, :, rows] = new
-            x = block.finish(x, normalized, *key_value)
-        return self.transformer.logits(x[0, 0])
-
-
 def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
     """Draw Gumbel noise ``(steps, codes)``, one row per sampled cell."""
     exponential = torch.empty(steps, codes, device=generator.device).exponential_(generator=generator)
     return -exponential.log()
 
 
-def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
-    """Return a function that samples the code of a step with precomputed noise.
+@dataclass(frozen=True)
+class GumbelDraw:
+    """Function that samples the code of a step with precomputed noise.
 
-    Args:
+    Attributes:
         noise: Gumbel noise ``(steps, codes)``, one row per sampled cell.
         top_k: Number of most probable codes to sample from. With 1, every sample is the most probable code.
     """
-    return lambda logits, step: winner(logits, noise[step], top_k)
+
+    noise: Tensor
+    top_k: int
+
+    def __call__(self, logits: Tensor, step: int) -> int:
+        """Return the code with the largest logit plus noise among the most probable codes.
+
+        Args:
+            logits: Logits ``(codes,)`` of a cell.
+            step: Step number.
+        """
+        noise = self.noise[step].to(logits)
+        return int((most_probable(logits, self.top_k) + noise).argmax())
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
     """Replace all but the ``top_k`` largest logits ``(codes,)`` with -inf, but keep ties."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
     return logits.masked_fill(logits < least, -torch.inf)
-
-
-def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
-    """Return the code with the largest logit plus noise among the most probable codes.
-
-    Args:
-        logits: Logits ``(codes,)`` of a cell.
-        noise: Gumbel noise ``(codes,)`` of the step.
-        top_k: Number of most probable codes to sample from.
-    """
-    return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
-
-
-def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int | None:
-    """Return the code of `winner`, or None if logit errors could change the code.
-
-    Args:
-        logits: Approximate logits ``(codes,)``.
-        noise: Gumbel noise ``(codes,)`` of the step.
-        top_k: Number of most probable codes to sample from.
-        error: Maximum absolute error of each logit.
-    """
-    best = winner(logits, noise, top_k)
-    ranked = logits.topk(min(top_k + 1, len(logits))).values
-    if len(ranked) > top_k and logits[best] - error <= ranked[top_k] + error:
-        return None  # the code might not be among the most probable codes
-    possible = logits + error >= ranked[:top_k][-1] - error
-    sums = (logits + noise.to(logits)).masked_fill(~possible, -torch.inf)
-    first = sums[best].clone()
-    sums[best] = -torch.inf
-    return best if first - sums.max() > 2 * error else None
-
-
-def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
-    """Return half the error range of the largest logits.
-
-    A constant error of all logits does not change the sample.
-    """
-    counting = logits.topk(min(2 * top_k, len(logits))).indices
-    missed = (guess - logits)[counting]
-    return float(missed.max() - missed.min()) / 2
-
-
-def _neighbors(cell: int, rows: int, columns: int) -> list[int]:
-    """Return the indices of the adjacent cells."""
-    row, column = divmod(cell, columns)
-    return [
-        r * columns + c
-        for r in range(max(0, row - _REACH), min(rows, row + _REACH + 1))
-        for c in range(max(0, column - _REACH), min(columns, column + _REACH + 1))
-        if (r, c) != (row, column)
-    ]

@@ -152,7 +152,7 @@ class VQGANObjective:
     """Settings of the Chroma-VQGAN loss; the L1 distance has weight 1.
 
     Attributes:
-        perceptual_weight: Weight of LPIPS; 0 disables VGG-16.
+        perceptual_weight: Weight of LPIPS.
         codebook_weight: Weight of the codebook loss.
         adversarial_weight: Weight of the adversarial loss.
         disc_start: First training step that uses the discriminator. The authors use 6001 for ImageNet and
@@ -248,7 +248,7 @@ def patch_discriminator(width: float = 1.0) -> PatchDiscriminator:
 
 
 def generator_terms(
-    rgb: Tensor, target: Tensor, codebook: Tensor, lpips: nn.Module | None, discriminator: nn.Module
+    rgb: Tensor, target: Tensor, codebook: Tensor, lpips: nn.Module, discriminator: nn.Module
 ) -> dict[str, Tensor]:
     """Return a dict that maps the names of the autoencoder losses to unweighted values.
 
@@ -256,14 +256,15 @@ def generator_terms(
         rgb: Unclipped reconstruction ``(B, 3, H, W)``, in the range of ``target``.
         target: Ground truth ``(B, 3, H, W)`` in [-1, 1].
         codebook: Codebook loss of the quantizer, a scalar.
-        lpips: `LPIPS`, or None to omit the perceptual loss.
+        lpips: `LPIPS`, the perceptual loss.
         discriminator: Patch discriminator, whose scores determine the adversarial loss.
     """
-    terms = {"pixel": F.l1_loss(rgb, target), "codebook": codebook}
-    if lpips is not None:
-        terms["perceptual"] = lpips(rgb, target).sum(dim=1).mean()
-    terms["adversarial"] = F.relu(1 - discriminator(rgb)).mean()
-    return terms
+    return {
+        "pixel": F.l1_loss(rgb, target),
+        "codebook": codebook,
+        "perceptual": lpips(rgb, target).sum(dim=1).mean(),
+        "adversarial": F.relu(1 - discriminator(rgb)).mean(),
+    }
 
 
 def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step: int) -> Tensor:
@@ -275,8 +276,7 @@ def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step
         step: Number of completed training steps. Before ``disc_start``, the adversarial weight is 0.
     """
     total = terms["pixel"] + objective.codebook_weight * terms["codebook"]
-    if "perceptual" in terms:
-        total = total + objective.perceptual_weight * terms["perceptual"]
+    total = total + objective.perceptual_weight * terms["perceptual"]
     return total + objective.adversarial_weight * judged(objective, step) * terms["adversarial"]
 
 
@@ -316,7 +316,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
 
     validation_metrics = ()
     model: UniColor
-    lpips: FrozenNetwork | None
+    lpips: FrozenNetwork
 
     def __init__(
         self,
@@ -332,7 +332,6 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         model.network.transformer.requires_grad_(False)
         super().__init__(model, **optimization)
         self.objective = objective
-        self.lpips = None  # setup() loads LPIPS
         self.discriminator = patch_discriminator(discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
@@ -342,7 +341,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
             WeightsError: VGG-16 is not available.
         """
         super().setup(stage)
-        if stage == "fit" and self.objective.perceptual_weight:
+        if stage == "fit":
             self.lpips = FrozenNetwork(LPIPS() if self.allow_untrained else published_lpips())
 
     def generator_groups(self) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ Gray tokens precede color tokens, each in row-major order. Layer names match the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -125,11 +124,6 @@ class HybridTransformer(nn.Module):
         chosen = torch.cat([hinted, tokens.new_zeros(1, tokens.shape[-1])])[latest]
         return torch.where((latest >= 0).view(*tokens.shape[:2], 1), chosen.view_as(tokens), tokens)
 
-    @property
-    def layers(self) -> list[Block]:
-        """Transformer blocks."""
-        return cast(list[Block], list(self.blocks))
-
     def logits(self, x: Tensor) -> Tensor:
         """Return the code logits ``(..., codes)`` of color tokens ``(..., C)``."""
         return self.head(self.ln_f(x))
@@ -152,18 +146,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to tokens ``(B, N, C)`` and return tokens of this shape."""
         normalized = self.ln1(x)
-        return self.finish(x, normalized, *self.attn.keys_and_values(normalized))
-
-    def finish(self, x: Tensor, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Apply the block to a subset of the tokens, with precomputed keys and values.
-
-        Args:
-            x: Subset of the tokens, ``(B, n, C)``.
-            normalized: This subset after the first normalization, ``(B, n, C)``.
-            key: Keys of all tokens, ``(B, heads, N, c)``.
-            value: Values of all tokens, ``(B, heads, N, c)``.
-        """
-        x = x + self.attn(normalized, key, value)
+        x = x + self.attn(normalized, *self.attn.keys_and_values(normalized))
         return x + self.mlp(self.ln2(x))
 
 

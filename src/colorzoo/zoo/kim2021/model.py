@@ -7,7 +7,7 @@ becomes sharp, and other regions do not change. https://arxiv.org/abs/2107.01619
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -20,7 +20,8 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import HookState
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
-from colorzoo.zoo.kim2021.network import EdgeNetwork, Extensions
+from colorzoo.zoo.kim2021.extensions import Extensions
+from colorzoo.zoo.kim2021.network import EdgeNetwork
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class EdgeAwareColorization(ColoringModel):
                 "'backbone' must name a model with feature hooks (colorzoo.capabilities.HookedModel), "
                 f"got {backbone!r}"
             )
-        super().__init__(EdgeNetwork(held.hooks, architecture.hidden, extensions))
+        used = replace(extensions, propagation=0) if held.output_kind == "rgb" else extensions
+        super().__init__(used.build(held.hooks, architecture.hidden))
         self.architecture = architecture
         self.extensions = extensions
         self.backbone = BorrowedModel(held)
@@ -127,20 +129,7 @@ class EdgeAwareColorization(ColoringModel):
             Prediction for the batch. ``extras`` maps the name of each feature hook to the residual that E
             computed, divided by `FeatureHook.scale`.
         """
-        lightness, drawn = encoded.lightness, scribbles.mask
-        hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}
-        changes: dict[str, Tensor] = {}
-        near = self.network.near(drawn)
-
-        def visit(name: str, activation: Tensor) -> Tensor:
-            if name not in hooks:
-                return activation
-            index, hook = hooks[name]
-            residual = self.network(index, activation, drawn, lightness, near)
-            changes[name] = residual
-            return activation + hook.scale * residual
-
-        image = self.hooked.after_hooks(encoded.state, visit)
+        image, residuals = self.network.refine(self.hooked, encoded.state, scribbles.mask, encoded.lightness)
         if self.output_kind == "rgb":
-            return RgbPrediction(rgb=image, extras=changes)
-        return AbPrediction(ab=self.network.propagate(image, lightness, drawn), extras=changes)
+            return RgbPrediction(rgb=image, extras=residuals)
+        return AbPrediction(ab=image, extras=residuals)

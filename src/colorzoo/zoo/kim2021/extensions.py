@@ -1,0 +1,312 @@
+"""Extensions of the network E and its losses that are not in the paper.
+
+The included weights use them. `Extensions` selects them when a model is constructed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.capabilities import HookedModel
+from colorzoo.losses.edges import color_error, edge_error, widened
+from colorzoo.networks.blocks import conv3x3, is_traced
+from colorzoo.networks.feature_hooks import FeatureHook, HookState
+from colorzoo.prediction import Prediction
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt
+from colorzoo.zoo.kim2021.losses import EdgeLoss, Objective
+from colorzoo.zoo.kim2021.network import FIELD, EdgeNetwork, pooled, run_refined
+
+PROPAGATION_FIELD = 4  # receptive field of the `Propagation` convolutions to each side, in pixels
+STEP = 3  # pixels between sampled positions
+_KEYS, _HIDDEN = 3, 16
+_ALIKE = 6.0  # initial scale of lightness differences between similar pixels
+_AVOID = 2.2  # logit of 0.9, the initial weight reduction of pixels under a scribble
+_GAIN = 20.0  # gain of the last layer, which shortens training to some hundred steps
+_AB_SCALE = 110.0
+_SOUND = 2e-4  # squared error of ab / 110 for an image without bleeding: 1.6 CIE units
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """Extensions of E and its losses that are not in the paper.
+
+    Attributes:
+        read_lightness: Whether E receives the image lightness in addition to feature maps and scribbles.
+        reach: Maximum distance in pixels between a scribble and the feature map positions that E changes.
+            None changes all positions, as in the paper.
+        propagation: Radius of the layer `Propagation` in pixels; 0 disables the layer.
+        edge_band: Distance in pixels up to which the loss L_edge and the color error include the surroundings
+            of the scribbles.
+        relative: Whether to divide the losses of each image by the backbone's error without scribbles, so
+            that images with weak and strong colors have equal weight.
+        color_weight: Weight of the loss ``color``, the squared color error near the scribbles.
+        hold_weight: Weight of the loss ``hold``, the squared color change away from the scribbles.
+    """
+
+    read_lightness: bool = False
+    reach: int | None = None
+    propagation: NonNegativeInt = 0
+    edge_band: NonNegativeInt = 0
+    relative: bool = False
+    color_weight: NonNegativeFloat = 0.0
+    hold_weight: NonNegativeFloat = 0.0
+
+    def build(self, hooks: Sequence[FeatureHook], hidden: Sequence[int]) -> EdgeNetwork:
+        """Build the network E; see `EdgeNetwork` for the arguments."""
+        if self.reach is None and not (self.read_lightness or self.propagation):
+            return EdgeNetwork(hooks, hidden)
+        return ExtendedEdgeNetwork(hooks, hidden, self)
+
+    def loss(self, objective: Objective) -> EdgeLoss:
+        """Return the loss of E."""
+        extended = self.edge_band or self.relative or self.color_weight or self.hold_weight
+        return ExtendedEdgeLoss(objective, self) if extended else EdgeLoss(objective)
+
+
+class ExtendedEdgeNetwork(EdgeNetwork):
+    """Network E that reads the lightness, changes only the surroundings of scribbles and propagates colors.
+
+    Args:
+        hooks: See `EdgeNetwork`.
+        hidden: See `EdgeNetwork`.
+        extensions: Settings.
+    """
+
+    def __init__(self, hooks: Sequence[FeatureHook], hidden: Sequence[int], extensions: Extensions) -> None:
+        propagation = Propagation(extensions.propagation) if extensions.propagation else None
+        super().__init__(hooks, hidden, 2 if extensions.read_lightness else 1)
+        self.read_lightness, self.reach = extensions.read_lightness, extensions.reach
+        self.propagation = propagation
+
+    def refine(
+        self, hooked: HookedModel, state: HookState, scribbles: Tensor, lightness: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the backbone from the first feature hook, with refined feature maps and propagated colors.
+
+        See `EdgeNetwork.refine` for the arguments.
+        """
+        near = scribbles.amax(dim=(1, 2, 3), keepdim=True)
+        if self.reach is not None:
+            near = self._fading(scribbles, self.reach)
+
+        def residual(index: int, activation: Tensor) -> Tensor:
+            stride, branch = self.strides[index], self.branches[index]
+            beside = [pooled(scribbles, stride, activation, F.max_pool2d)]
+            if self.read_lightness:
+                beside.append(pooled((lightness - 50) / 100, stride, activation, F.avg_pool2d))
+            window = near if self.reach is None else pooled(near, stride, activation, F.avg_pool2d)
+            read, window = torch.cat(beside, dim=1), window.to(activation)
+            if self.reach is None or self._everywhere():
+                change: Tensor = branch(activation, read)
+                return change * window
+            return _run_around(branch, activation, read, window)
+
+        image, residuals = run_refined(hooked, state, residual)
+        return self.propagate(image, lightness, scribbles), residuals
+
+    def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
+        """Return ab with propagated colors near scribbles, or unchanged ab without `Propagation`.
+
+        Args:
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            scribbles: ``(B, 1, H, W)`` in {0, 1}.
+        """
+        if self.propagation is None:
+            return ab
+        window = self._fading(scribbles, self.propagation.radius)
+        if self._everywhere():
+            return ab + window * self.propagation(ab, lightness, scribbles)
+        part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
+        if part is None:
+            return ab
+        changed = ab.clone()
+        changed[part] += window[part] * self.propagation(ab[part], lightness[part], scribbles[part])
+        return changed
+
+    def _everywhere(self) -> bool:
+        """Return whether to process the whole image, as training and exported graphs require."""
+        return self.training or is_traced()
+
+    def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
+        if self._everywhere():
+            return fading(scribbles, reach)
+        faded = torch.zeros_like(scribbles)
+        part = _around(scribbles, reach + reach // 2)  # margin for complete averages within the reach
+        if part is not None:
+            faded[part] = fading(scribbles[part], reach)
+        return faded
+
+
+def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
+    """Run a branch only on the map region that affects the output inside the window."""
+    change = torch.zeros_like(activation)
+    part = _around(window, FIELD)
+    if part is not None:
+        change[part] = (branch(activation[part], read[part]) * window[part]).to(change)
+    return change
+
+
+def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
+    """Return the bounding box of a window, enlarged by ``margin`` positions, or None if empty."""
+    marked = (window > 0).any(dim=0).any(dim=0)
+    if not marked.any():
+        return None
+    rows, columns = (_ends(marked.any(dim=axis), margin) for axis in (1, 0))
+    return ..., rows, columns
+
+
+def _ends(marked: Tensor, margin: int) -> slice:
+    places = marked.nonzero()
+    return slice(max(0, int(places.min()) - margin), int(places.max()) + 1 + margin)
+
+
+def fading(scribbles: Tensor, reach: int) -> Tensor:
+    """Return factors in [0, 1] that decrease with the distance from the scribbles.
+
+    Args:
+        scribbles: ``(B, 1, H, W)`` in {0, 1}.
+        reach: Distance in pixels from the scribbles beyond which the factor is 0.
+
+    Returns:
+        Factors ``(B, 1, H, W)``: 1 at the scribbles, 0 beyond ``reach``.
+    """
+    flat, ramp = reach - reach // 2, reach // 2
+    for axis in (0, 1):  # separable, because a square window is much slower
+        scribbles = _along(F.max_pool2d, scribbles, flat, axis)
+    for axis in (0, 1):
+        scribbles = _along(partial(F.avg_pool2d, count_include_pad=False), scribbles, ramp, axis)
+    return scribbles
+
+
+def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) -> Tensor:
+    """Pool along one axis within a distance of ``reach`` pixels."""
+    size, padding = [1, 1], [0, 0]
+    size[axis], padding[axis] = 2 * reach + 1, reach
+    return pool(image, tuple(size), stride=1, padding=tuple(padding))
+
+
+class Propagation(nn.Module):
+    """Propagation of colors from the surroundings of a scribble, guided by lightness.
+
+    The layer moves the color of each pixel towards a weighted mean of its neighbors' colors. Neighbors with
+    similar lightness and features have large weights, and neighbors under the scribble have small weights.
+    The layer predicts for each pixel by which fraction the color moves; this fraction is initially 0.
+
+    Args:
+        radius: Radius of the neighborhood in pixels.
+    """
+
+    def __init__(self, radius: int) -> None:
+        super().__init__()
+        self.radius = radius
+        self.look = nn.Sequential(conv3x3(2, _HIDDEN), nn.ReLU(), conv3x3(_HIDDEN, _KEYS))
+        self.belief = nn.Sequential(
+            conv3x3(6, _HIDDEN),
+            nn.ReLU(),
+            conv3x3(_HIDDEN, _HIDDEN, dilation=2),
+            nn.ReLU(),
+            conv3x3(_HIDDEN, 1),
+        )
+        self.log_alike = nn.Parameter(torch.tensor(_ALIKE).log())
+        self.avoid = nn.Parameter(torch.tensor(_AVOID))
+        for last in (self.look[2], self.belief[4]):
+            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
+        """Return the color change to add to ``ab``, ``(B, 2, H, W)`` in CIE units.
+
+        Args:
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            scribbles: ``(B, 1, H, W)``, 1 under a scribble, else 0.
+        """
+        gray = (lightness - 50) / 100
+        key = torch.cat(
+            [lightness / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
+        )
+        drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
+        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
+        belief = _GAIN * self.belief(inputs).float()
+        return belief * (drawn - ab)
+
+    def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
+        """Return the mean color of similar pixels within the radius."""
+        height, width = ab.shape[-2:]
+        reach = self.radius // STEP * STEP
+        padded = F.pad(
+            torch.cat([key, trust, trust * ab], dim=1), (reach,) * 4
+        )  # zero padding: pixels outside of the image have no weight
+        channels = key.shape[1]
+        total = torch.zeros_like(ab)
+        weight = torch.full_like(trust, 1e-6)
+        for row in range(-reach, reach + 1, STEP):
+            for column in range(-reach, reach + 1, STEP):
+                if row * row + column * column > self.radius**2:
+                    continue
+                top, left = reach + row, reach + column
+                other = padded[..., top : top + height, left : left + width]
+                apart = (other[:, :channels] - key).square().sum(dim=1, keepdim=True)
+                alike = torch.exp(-apart / 2)
+                total = total + alike * other[:, channels + 1 :]
+                weight = weight + alike * other[:, channels : channels + 1]
+        return total / weight
+
+
+class ExtendedEdgeLoss(EdgeLoss):
+    """Loss with color terms, a band around the scribbles and image weights.
+
+    Args:
+        objective: Settings of the paper's loss.
+        extensions: Settings of the extensions.
+    """
+
+    def __init__(self, objective: Objective, extensions: Extensions) -> None:
+        super().__init__(objective)
+        self.extensions = extensions
+
+    def terms(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> dict[str, Tensor]:
+        """Return the unweighted terms of the loss; see `EdgeLoss.terms` for the arguments.
+
+        Returns:
+            The terms of `EdgeLoss.terms`, ``color`` (color error near the scribbles) and ``hold`` (color
+            change elsewhere). Color terms are mean squared differences of ab / 110.
+        """
+        ours, kind, image = self.extensions, self.objective.gradient, found.to_ab()
+        near = widened(drawn, ours.edge_band)
+        of_edges = image_weights(edge_error(first, ab, near, kind=kind), ours.relative)
+        of_colors = image_weights(color_error(first, ab, near), ours.relative)
+        return {
+            **super().terms(found, ab, first, drawn),
+            "edge": (edge_error(image, ab, near, kind=kind) * of_edges).mean(),
+            "con": (edge_error(image, first, 1 - near, kind=kind) * of_edges).mean(),
+            "color": (color_error(image, ab, near) * of_colors).mean(),
+            "hold": (color_error(image, first, 1 - near) * of_colors).mean(),
+        }
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the weighted sum of the terms from `terms`."""
+        ours = self.extensions
+        return super().total(terms) + ours.color_weight * terms["color"] + ours.hold_weight * terms["hold"]
+
+
+def image_weights(lost: Tensor, relative: bool) -> Tensor:
+    """Return a loss weight for each image of a batch.
+
+    Args:
+        lost: Errors ``(B,)`` of the backbone's predictions, which do not use scribbles.
+        relative: Whether the weights are 1 / (error + c) with a small constant c; if false, all weights are
+            1.
+
+    Returns:
+        Weights ``(B,)``.
+    """
+    return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)

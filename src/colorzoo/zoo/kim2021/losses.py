@@ -1,0 +1,66 @@
+"""Losses of the edge-enhancing network E, from the authors' slides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorzoo.losses.edges import Gradient, edge_error
+from colorzoo.prediction import Prediction
+from colorzoo.settings import NonNegativeFloat
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the loss L_edge + con_weight * L_con + reg_weight * L_reg.
+
+    `EdgeLoss` describes the terms.
+
+    Attributes:
+        gradient: Gradients of ab that L_edge and L_con compare: ``signed`` derivatives, or ``magnitude``.
+        con_weight: Weight of L_con (lambda_con).
+        reg_weight: Weight of L_reg (lambda_reg).
+    """
+
+    gradient: Gradient = "signed"
+    con_weight: NonNegativeFloat = 1.0
+    reg_weight: NonNegativeFloat = 0.1
+
+
+class EdgeLoss:
+    """The loss L_edge + con_weight * L_con + reg_weight * L_reg.
+
+    Args:
+        objective: Settings of the loss.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def terms(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> dict[str, Tensor]:
+        """Return the unweighted terms of the loss.
+
+        Args:
+            found: Prediction with scribbles, whose ``extras`` contain the residuals of the feature maps.
+            ab: Ground truth ab ``(B, 2, H, W)``.
+            first: Predicted ab ``(B, 2, H, W)`` without scribbles.
+            drawn: Scribbles ``(B, 1, H, W)`` in {0, 1}.
+
+        Returns:
+            ``edge`` is L_edge, the color gradient error under the scribbles. ``con`` is L_con, the change of
+            the color gradients elsewhere. ``reg`` is L_reg, the mean square of the residuals for feature
+            maps, divided by `FeatureHook.scale`.
+        """
+        image, kind = found.to_ab(), self.objective.gradient
+        return {
+            "edge": edge_error(image, ab, drawn, kind=kind).mean(),
+            "con": edge_error(image, first, 1 - drawn, kind=kind).mean(),
+            "reg": torch.stack([change.float().square().mean() for change in found.extras.values()]).mean(),
+        }
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the weighted sum of the terms from `terms`."""
+        weigh = self.objective
+        return terms["edge"] + weigh.con_weight * terms["con"] + weigh.reg_weight * terms["reg"]
