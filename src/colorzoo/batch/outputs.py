@@ -133,7 +133,7 @@ def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> 
     inputs = set(map(os.path.realpath, sources))
     for target in targets:
         if os.path.realpath(target) in inputs:
-            raise ImageError(f"the output {target} would replace an input. Set another output folder.")
+            raise ImageError(f"the output {target} is an input of this run. Set another output folder.")
 
 
 def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
