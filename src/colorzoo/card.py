@@ -73,8 +73,7 @@ class Quality:
     Attributes:
         use: Use case, such as ``"automatic"`` or ``"points"``.
         rank: Rank among the models for this use case, where larger is better. The default model is the model
-            of largest rank whose weights are on this machine. ``docs/weights.md`` documents how ranks are
-            assigned.
+            of largest rank whose weights are on this machine.
         why: Reason for the rank, in one sentence.
     """
 

@@ -1,1 +1,1 @@
-"""Processing stages of one image, which `colorzoo.inference.pipeline` calls in order."""
+"""Processing stages of one image that do not run the network."""
