@@ -25,8 +25,11 @@ def test_create_coloring_model_rejects_damaged_file(tmp_path: Path, monkeypatch:
 
 
 def test_embedded_files_match_model_cards_and_encoder_files() -> None:
-    known = {w.file for name in list_models() for w in model_card(name).weights.values() if w.file}
+    cards = [w for name in list_models() for w in model_card(name).weights.values() if w.file]
+    known = {w.file for w in cards}
     assert {path.name for path in FILES} == known | {*encoder.FILES.values(), encoder.SEGMENTER_FILE}
+    sizes = {path.name: path.stat().st_size for path in FILES}
+    assert [(w.file, w.size) for w in cards] == [(w.file, sizes[w.file]) for w in cards]
 
 
 @pytest.mark.parametrize("weights", encoder.FILES)

@@ -1,14 +1,16 @@
-"""Training of colorzoo2026_drawing: hints, second views, and cells without ink."""
+"""colorzoo2026_drawing: region colors, hints, second views, and cells without ink."""
 
 from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.colorzoo2026_drawing.network import scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.regions import likely_color, vivid_color
 from colorzoo.zoo.colorzoo2026_drawing.simulation import (
     Simulation,
     cell_colors,
@@ -135,3 +137,13 @@ def test_training_learns_to_copy_colors_from_references() -> None:
         optimizer.step()
     assert model.images == 8
     assert model.losses["classes"] < 0.8 * model.losses["network"]
+
+
+def test_vivid_color_raises_only_the_chroma_of_mixed_hues() -> None:
+    centers = torch.tensor([[0.2, 1.0, 0.2], [0.2, -0.8, 0.2], [0.2, 0.5, 0.5]])
+    pooled = torch.tensor([[0.5, 0.4, 0.1], [0.0, 0.0, 1.0]]).clamp(min=1e-9).log()
+    likely, vivid = (function(pooled, centers, 1.0) for function in (likely_color, vivid_color))
+    assert vivid[0, 1:].norm() > 1.2 * likely[0, 1:].norm()
+    torch.testing.assert_close(F.normalize(vivid[0, 1:], dim=0), F.normalize(likely[0, 1:], dim=0))
+    torch.testing.assert_close(vivid[:, 0], likely[:, 0])
+    torch.testing.assert_close(vivid[1], likely[1])

@@ -57,7 +57,7 @@ SMALL = replace(
     weights={
         "default": Weights(
             sha256="4e839b528c92f3bc8215273af7b8fd44202499c245726b2a70557ca5b98ac50d",
-            size=1_973_316,
+            size=1_047_804,
             license="Apache-2.0",
             file="chen2023_small.safetensors",
             trained_on="7,700 photos, about 1,100 steps on a CPU; see the model page.",

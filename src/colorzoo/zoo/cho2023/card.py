@@ -54,7 +54,7 @@ SMALL = replace(
     weights={
         "default": Weights(
             sha256="bfabbdf2be77f20264528cb3680e71114f0c22f0921fd48a73a112ab9dbdf2d7",
-            size=2_106_146,
+            size=1_106_642,
             license="Apache-2.0",
             file="cho2023_small.safetensors",
             trained_on="1,585 illustrations, 12,200 steps on a CPU; see the model page.",

@@ -31,6 +31,7 @@ from colorzoo.zoo.colorzoo2026_drawing.network import (
 )
 from colorzoo.zoo.colorzoo2026_drawing.regions import (
     PALETTE_TEMPERATURE,
+    SAMPLED_SHARE,
     TEMPERATURE,
     UNCERTAIN,
     best_sample,
@@ -42,6 +43,7 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     pool_log_probabilities,
     rank_by_explained_variance,
     sample_colors,
+    vivid_color,
 )
 
 MAX_OBSERVATIONS = 1024
@@ -155,13 +157,16 @@ class Colorzoo2026Drawing(ColoringModel):
         chosen = likely_color(pooled, colors, temperature)
         weights = _colored_weights(unscale_lab(chosen), votes.sum(1))
         uncertain = palette is None and mean_entropy(pooled, weights) > UNCERTAIN
+        if palette is None:
+            chosen = vivid_color(pooled, colors, temperature)
         if variant or uncertain:
             similarity = self.region_similarity(prediction, votes)
             order = rank_by_explained_variance(pooled, colors, similarity, votes.sum(1), temperature)
             if variant:
                 chosen = sample_colors(pooled, colors, similarity, order, variant)
             else:
-                chosen = best_sample(pooled, colors, similarity, order, weights)
+                sampled = best_sample(pooled, colors, similarity, order, weights)
+                chosen = torch.lerp(chosen, sampled, SAMPLED_SHARE)
         return _as_rgb(chosen)
 
     def suggest_colors(

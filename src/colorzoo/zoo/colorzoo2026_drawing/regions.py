@@ -20,6 +20,9 @@ SAMPLING_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities from which the colors of a variant are sampled."""
 UNCERTAIN = 4.66
 """Mean entropy in nats above which a low temperature gives one brown; a sampled palette is used instead."""
+SAMPLED_SHARE = 0.5
+"""Share of the sampled palette in the colors of an uncertain drawing; the rest are the likely colors."""
+_MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAMPLED = 24  # number of regions whose colors are sampled; the other regions follow
 _COPY_POWER = 4  # exponent of the similarity, which is too high between all regions of unusual drawings
 _CANDIDATES = 64  # number of samples among which `best_sample` selects
@@ -53,6 +56,19 @@ def likely_color(pooled: Tensor, centers: Tensor, temperature: float) -> Tensor:
         temperature: Divisor of the log-probabilities.
     """
     return (pooled / temperature).softmax(1) @ centers
+
+
+def vivid_color(pooled: Tensor, centers: Tensor, temperature: float) -> Tensor:
+    """Return `likely_color` with a chroma that is closer to the chroma of the averaged colors.
+
+    The mean of different hues has less chroma than each hue. The chroma of the mean is multiplied by the
+    square root of the ratio of the mean chroma to the chroma of the mean.
+    """
+    weights = (pooled / temperature).softmax(1)
+    mean = weights @ centers
+    chroma = mean[:, 1:].norm(dim=1, keepdim=True).clamp(min=1e-3)
+    ratio = (weights @ centers[:, 1:].norm(dim=1, keepdim=True)) / chroma
+    return torch.cat([mean[:, :1], mean[:, 1:] * ratio.clamp(1, _MOST_GAIN).sqrt()], dim=1)
 
 
 def limit_to_palette(pooled: Tensor, centers: Tensor, palette: Tensor) -> Tensor:

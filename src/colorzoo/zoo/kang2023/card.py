@@ -93,7 +93,7 @@ SMALL = replace(
     weights={
         "default": Weights(
             sha256="663f97a15619fe68ae97d2321cb2806f5113a253147e923fbf1f6f0084a67ae7",
-            size=2_224_402,
+            size=1_207_954,
             license="Apache-2.0",
             file="kang2023_small.safetensors",
             trained_on="15,762 photos, 103,992 crops on a CPU; see the model page.",

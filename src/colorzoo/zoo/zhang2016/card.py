@@ -43,8 +43,8 @@ SMALL = replace(
     hparams={"width": 0.25, "temperature": 0.7},
     weights={
         "default": Weights(
-            sha256="b95b7f727c845d4706afbbe5b2e171bf3cdf00432a2fb368ec47cf1c7efe4ebf",
-            size=4_077_542,
+            sha256="a3e813b013f552e4efbab130ba258797d047b5db4595e727afe74ea7a621d42b",
+            size=2_080_950,
             license="Apache-2.0",
             file="zhang2016_small.safetensors",
             trained_on="7,700 images; see the model page.",

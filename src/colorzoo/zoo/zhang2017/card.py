@@ -45,8 +45,8 @@ LOCAL_SMALL = replace(
     hparams={"width": 0.25, "hint_attention": True, "scene_blocks": 4},
     weights={
         "default": Weights(
-            sha256="9c4bf35ffa985660ff88c409a082f1e4db42c695562c660e13dee790b144d120",
-            size=8_897_322,
+            sha256="59f71711113b01a5e7b8be0d5d7d61f529263ed2effafbf51c10c0ebd0084396",
+            size=4_549_970,
             license="Apache-2.0",
             file="zhang2017_local_small.safetensors",
             trained_on="15,762 images, 6,950 steps and 234,896 crops; PSNR over gray at 0, 10 and 100 "
