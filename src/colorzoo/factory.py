@@ -51,9 +51,9 @@ def create_task(
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     task = load_task_class(card)
-    found = _authors_own(card, resolve_weights(card, weights, offline=offline), known_settings(task))
+    found = _match_published(card, resolve_weights(card, weights, offline=offline), known_settings(task))
     stored = _stored_settings(card, found, known_settings(task))
-    created: nn.Module = _create(task, {**card.hparams, **stored, **hparams}, found, tried=not hparams)
+    created: nn.Module = _create(task, {**card.hparams, **stored, **hparams}, found, record_use=not hparams)
     assert isinstance(created, kind)
     return created
 
@@ -93,17 +93,17 @@ def create_coloring_model(
     if name.startswith(HUB):
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
-    model: type[ColoringModel] = load_model_class(card)
-    known = known_settings(model)
-    found = resolve_weights(card, weights, offline=offline)
-    if found is not None and found.entry is None and not found.hparams.keys() <= known:
-        found = _authors_own(card, found, known | known_settings(load_task_class(card)))
-    if not hparams.keys() <= known:
+    model_class: type[ColoringModel] = load_model_class(card)
+    known = known_settings(model_class)
+    file = resolve_weights(card, weights, offline=offline)
+    # the task class imports Lightning, so it is loaded only for settings that the model does not have
+    if file is not None and file.entry is None and file.hparams.keys() - known:
+        file = _match_published(card, file, known | known_settings(load_task_class(card)))
+    if hparams.keys() - known:
         nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
-    stored = _stored_settings(card, found, known)
-    settings = {**card.hparams, **stored, **hparams}
-    needed = {key: value for key, value in settings.items() if key in known}
-    return _create(model, needed, found, tried=not hparams)
+    settings = {**card.hparams, **_stored_settings(card, file, known), **hparams}
+    model_settings = {key: value for key, value in settings.items() if key in known}
+    return _create(model_class, model_settings, file, record_use=not hparams)
 
 
 def create_backbone(
@@ -196,7 +196,9 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     return Context().run(model_class, **constructor_arguments(model_class, settings))
 
 
-def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:
+def _create(
+    kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, record_use: bool
+) -> M:
     """Create a model or a task and load its weights."""
     try:
         created: Any = build_model(kind, settings)
@@ -209,7 +211,7 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
     if found is not None:
         content = read_weights(found.path)
         created.load_weights(content.state_dict, name=str(found.path), published=found.published)
-        if tried and found.is_first_use:
+        if record_use and found.is_first_use:
             record_first_use(found.path)
         if random := content.stored.get(UNTRAINED):
             reason = (
@@ -227,7 +229,7 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
     return model
 
 
-def _authors_own(
+def _match_published(
     card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
 ) -> ResolvedWeights | None:
     """Mark a Lightning checkpoint as published by the authors if it has no known setting."""

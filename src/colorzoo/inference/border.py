@@ -26,7 +26,7 @@ from torch import Tensor
 
 from colorzoo.color.lab import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance import Area, Mask, Recipe
+from colorzoo.guidance import Area, BoxHint, Mask, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
@@ -390,27 +390,25 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         for point in recipe.points
         if inside.contains((point.x, point.y), size)
     )
-    lost = len(recipe.points) - len(points)
-    notes = (
-        (f"{lost} of {len(recipe.points)} points were ignored, because they lie on the scan border",)
-        if lost
-        else ()
-    )
-    boxes = recipe.boxes and tuple(_crop_box(box, inside) for box in recipe.boxes)
-    moved = replace(
+    # `healing` keeps coordinates of the whole image, because callers heal the image before they crop
+    cropped = replace(
         recipe,
         width=inside.width,
         height=inside.height,
         border="none",
         points=points,
         scribbles=tuple(replace(s, path=_shift_path(s.path, inside)) for s in recipe.scribbles),
-        boxes=None if boxes is None else tuple(box for box in boxes if min(box.width, box.height) > 0),
+        boxes=_crop_boxes(recipe.boxes, inside),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
         paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
         extra=_crop_extra(recipe.extra, inside),
     )
-    return moved, notes
+    dropped = len(recipe.points) - len(points)
+    if not dropped:
+        return cropped, ()
+    note = f"{dropped} of {len(recipe.points)} points were ignored, because they lie on the scan border"
+    return cropped, (note,)
 
 
 def _shift_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[tuple[float, float], ...]:
@@ -418,7 +416,14 @@ def _shift_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple
     return tuple(map(inside.shifted, path))
 
 
-def _crop_box(box: Any, inside: Rectangle) -> Any:
+def _crop_boxes(boxes: tuple[BoxHint, ...] | None, inside: Rectangle) -> tuple[BoxHint, ...] | None:
+    if boxes is None:  # the model detects objects
+        return None
+    cropped = (_crop_box(box, inside) for box in boxes)
+    return tuple(box for box in cropped if min(box.width, box.height) > 0)
+
+
+def _crop_box(box: BoxHint, inside: Rectangle) -> BoxHint:
     left, top, right, bottom = box.corners
     (left, top), (right, bottom) = inside.inner((left, top)), inside.inner((right, bottom))
     return replace(box, x=left, y=top, width=right - left, height=bottom - top)

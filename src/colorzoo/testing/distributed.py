@@ -170,23 +170,34 @@ def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -
 def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -> _Run:
     """Validate and train as process ``rank`` of two, or as the only process."""
     model = contract_test_model(card).train()
-    model.allow_untrained = True  # see check_gradients
+    model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
+    _freeze_batch_norm(model)
+    _use_sgd(model)
+    recorder = _Recorder()
+    distributed = {} if rank is None else _ddp_options(card, model)
+    with silent_lightning(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # randomly initialized teacher networks must be equal in all processes
+        trainer = quiet_trainer(
+            folder, max_epochs=1, use_distributed_sampler=False, callbacks=[recorder], **distributed
+        )
+        batches = batch_loader(_validation_batches(card, rank))
+        (metrics,) = trainer.validate(model, batches, verbose=False)
+        trainer.fit(model, batch_loader(_training_batches(card, steps, rank)))
+    return _Run(dict(metrics), recorder.losses, recorder.gradients)
+
+
+def _freeze_batch_norm(model: ColorizationModule) -> None:
+    """Set batch normalization to evaluation mode, because each process would compute its own statistics."""
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()
-    _use_sgd(model)
-    recorder = _Recorder()
-    options: dict[str, Any] = {"max_epochs": 1, "use_distributed_sampler": False, "callbacks": [recorder]}
-    if rank is not None:
-        unused = bool(card.contract_test.without_gradient) or not model.automatic_optimization
-        strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
-        options |= {"strategy": strategy, "devices": _PROCESSES}
-    with silent_lightning(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # randomly initialized teacher networks must be equal in all processes
-        trainer = quiet_trainer(folder, **options)
-        metrics = dict(trainer.validate(model, batch_loader(_validation(card, rank)), verbose=False)[0])
-        trainer.fit(model, batch_loader(_training(card, steps, rank)))
-    return _Run(metrics, recorder.losses, recorder.gradients)
+
+
+def _ddp_options(card: ModelCard, model: ColorizationModule) -> dict[str, Any]:
+    # each loss of a GAN leaves the parameters of the other network unused
+    unused = bool(card.contract_test.without_gradient) or not model.automatic_optimization
+    strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
+    return {"strategy": strategy, "devices": _PROCESSES}
 
 
 def _use_sgd(model: ColorizationModule) -> None:
@@ -223,7 +234,7 @@ class _Recorder(GradientRecorder):
         self.losses.append([float(value) for _, value in sorted(outputs.items())])
 
 
-def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
+def _training_batches(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
     """Return the training batches of one process; None joins the batches of all processes."""
     size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
     shares = [
@@ -233,7 +244,7 @@ def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
     return [_join(each) if rank is None else each[rank] for each in shares]
 
 
-def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
+def _validation_batches(card: ModelCard, rank: int | None) -> list[Batch]:
     """Return the validation batches of one process; None returns all validation batches."""
     size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
     batches = {
