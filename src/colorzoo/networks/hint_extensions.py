@@ -51,13 +51,25 @@ class ExtendedHintUNet(HintUNet):
         super().__init__(4, width)
         c256, c512 = self.up9.in_channels, self.up8.in_channels
         self.mask_center = mask_center
-        self.inject = conv3x3(3, c256) if hint_attention else None
-        self.attention = HintAttention(c256) if hint_attention else None
         self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
         self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
+        self._move_to_end("up8", "skip3", "block8")
+        self.attention = HintAttention(c256) if hint_attention else None
+        self.inject = conv3x3(3, c256) if hint_attention else None
+        self._move_to_end("up9", "skip2", "block9", "up10", "skip1", "block10", "class_head", "ab_head")
         if channel_attention:
             for name in ("skip1", "skip2", "skip3"):
                 setattr(self, name, AttendedConv(getattr(self, name)))
+
+    def _move_to_end(self, *names: str) -> None:
+        """Register modules again, so that the order of the parameters is the order of the layers.
+
+        Optimizer states in checkpoints and seeded initial weights depend on this order.
+        """
+        for name in names:
+            module = getattr(self, name)
+            delattr(self, name)
+            setattr(self, name, module)
 
     def encode(
         self,
