@@ -154,6 +154,19 @@ def test_reduce_chroma_returns_gray_for_lightness_above_100() -> None:
     assert reduce_chroma(lab).flatten().tolist() == [120.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_gamut_mapping_keeps_values_that_are_not_finite_to_their_pixel(value: float) -> None:
+    lab = RANDOM_LAB.clone()
+    lab[0, 1, 3, 5] = value
+    finite = RANDOM_LAB.clone()
+    finite[0, :, 3, 5] = 50
+    for mapped in (reduce_chroma, lab_to_rgb_in_gamut):
+        found = mapped(lab)
+        assert found[0, 1:, 3, 5].isnan().all()
+        found[..., 3, 5] = mapped(finite)[..., 3, 5]
+        assert torch.equal(found, mapped(finite))
+
+
 def test_reduce_chroma_has_finite_gradients() -> None:
     lab = RANDOM_LAB.clone().requires_grad_()
     reduce_chroma(lab).square().sum().backward()

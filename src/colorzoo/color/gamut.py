@@ -295,7 +295,8 @@ def _fitted(lab: Tensor, linear: Tensor) -> Tensor:
 def _lowest_lightness(ab: Tensor) -> Tensor:
     """Return the lowest lightness ``(N,)`` at which ab ``(2, N)`` has no negative channel."""
     table = _lowest_lightness_table(ab.device)
-    a, b = (ab.detach() + _AB_RANGE).clamp(0, 2 * _AB_RANGE - 1e-3)
+    # NaN has no cell; the result is NaN anyway
+    a, b = (ab.detach() + _AB_RANGE).nan_to_num(0.0).clamp(0, 2 * _AB_RANGE - 1e-3)
     column, row = a.to(torch.int32), b.to(torch.int32)
     cell = row * (2 * _AB_RANGE + 1) + column
     across, down = a - column, b - row
