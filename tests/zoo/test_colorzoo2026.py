@@ -107,6 +107,23 @@ def test_edit_with_a_reference_reuses_the_cached_match(
 
 
 @torch.no_grad()
+def test_edit_after_a_failed_edit_uses_the_new_reference(
+    trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = trained.init_state()
+    trained.edit(lightness, Guidance(exemplar=reference(0.5)), state)
+    other = Guidance(exemplar=reference(0.9))
+
+    def fail(_: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+        patch.setattr(trained, "encode_reference", fail)
+        trained.edit(lightness, other, state)
+    assert torch.equal(trained.edit(lightness, other, state).ab, trained(lightness, other).ab)
+
+
+@torch.no_grad()
 def test_edit_equals_forward_without_running_the_network(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

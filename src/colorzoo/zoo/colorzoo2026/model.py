@@ -159,8 +159,8 @@ class Colorzoo2026(ColoringModel):
                 exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
             )
             if state.conditioned is None or not _is_equal(conditions, state.conditions):
-                state.conditions = conditions
                 state.conditioned = self._automatic(lightness, conditions, automatic.analysis)
+                state.conditions = conditions  # after the prediction, which can fail
             automatic = state.conditioned
         return self._color(automatic, lightness, guidance, state.columns)
 
