@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from colorzoo.apps.cli.main import main
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import DataError, GuidanceError
 from colorzoo.guidance import Guidance, Recipe
+from colorzoo.image_io import read_image
+from colorzoo.inference.pipeline import colorize
 from colorzoo.registry import model_card, refresh
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import write_sample_images
 from colorzoo.testing.trainer import quiet_trainer
-from labeled_model import CLASSES, NAME, LabeledTask
+from labeled_model import CLASSES, NAME, Labeled, LabeledTask
 from tiny_model import Refused
 
 SLOW = {"two_processes_equal_one", "onnx"}
@@ -68,6 +71,15 @@ def trained(photos: Path, folder: Path, steps: int = 150) -> tuple[LabeledTask, 
     trainer.save_checkpoint(folder / "labeled.ckpt")
     found = [trainer.validate(task, data, verbose=False)[0] for data in (with_labels, without)]
     return task, [values["val/psnr_automatic"] for values in found]
+
+
+def test_edit_of_the_label_runs_the_model_again() -> None:
+    torch.manual_seed(0)
+    colorizer = colorzoo.Colorizer(Labeled(), device="cpu", precision="float32", allow_untrained=True)
+    task = colorizer.prepare(read_image(np.arange(1024, dtype=np.uint8).reshape(32, 32)), Recipe())
+    first, second, none = (colorize(replace(task, recipe=Recipe(label=label))).ab for label in (0, 1, None))
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, none)
 
 
 def test_label_of_the_data_set_selects_the_colors(photos: Path, tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
     divisions = recipe.divisions if isinstance(task.network.model, ProposesRegions) else ()
     regions = recipe.regions if hinted else ()
-    return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, extra)))
+    return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)))
 
 
 def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
@@ -398,7 +398,10 @@ def _states(task: ColorizeTask, key: Hashable = None) -> States:
         key: Key of the guidance except scribbles; used only for models that refine scribbles.
     """
     name = "states", task.image_key, key if isinstance(task.network.model, RefinesScribbles) else None
-    states: States = task.results.get(name, {})
+    try:
+        states: States = task.results[name]
+    except KeyError:
+        states = {}
     task.results[name] = states  # also after a hit, because their size grows
     return states
 
