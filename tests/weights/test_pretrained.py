@@ -154,6 +154,10 @@ def test_damaged_folders_raise_one_line(saved: Path, tmp_path: Path) -> None:
     refused("the settings in config.json do not match LocalHints: .*nonsense")
     change_config(saved, hparams=[])
     refused("'hparams' and 'provenance' must be JSON objects")
+    for change in ({"model": 5}, {"model_class": None}, {"provenance": {"config": 5}}):
+        shutil.copytree(complete, saved, dirs_exist_ok=True)
+        change_config(saved, **change)
+        refused("config.json must be a file that save_pretrained wrote")
     (saved / "config.json").write_text("{")
     refused("config.json must be a file that save_pretrained wrote")
     (saved / "config.json").unlink()

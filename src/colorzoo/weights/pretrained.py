@@ -175,6 +175,9 @@ def _read_config(path: Path) -> PretrainedConfig:
         config = PretrainedConfig(**{each.name: stored[each.name] for each in fields(PretrainedConfig)})
         if not (isinstance(config.hparams, dict) and isinstance(config.provenance, dict)):
             raise TypeError("'hparams' and 'provenance' must be JSON objects")
+        if not isinstance(config.model_class, str) or not isinstance(config.model, str | None):
+            raise TypeError("'model' and 'model_class' must be strings")
+        Provenance.of(config.provenance)  # validates the record
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path} must be a file that save_pretrained wrote ({type(error).__name__}: {first_words(error)})"
