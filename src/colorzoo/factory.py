@@ -223,7 +223,8 @@ def _create(
             warnings.warn(reason, UntrainedWarning, stacklevel=3)
         record = created.provenance if found.published else Provenance.of(content.provenance)
         if entry := found.entry:
-            record = replace(record, license=entry.license, trained_on=entry.trained_on)
+            listed = {"license": entry.license, "trained_on": entry.trained_on, "sha256": entry.sha256 or ""}
+            record = replace(record, **listed)
         created.provenance = record
     model: M = created.eval()
     return model

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 
+from colorzoo import ColoringModel, create_model
 from colorzoo.data.sources import StoredImage
 from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.images import Item
+from colorzoo.evaluation.methods import open_methods
+from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.seen import count_seen, seen_images
 from colorzoo.registry import model_card
@@ -43,6 +48,21 @@ def test_images_are_seen_by_weights_and_by_weights_trained_from_them(
     items: list[Item], about: dict[str, str], count: int
 ) -> None:
     assert count_seen(about, items) == count
+
+
+def test_models_in_memory_keep_the_training_images_of_their_weights(
+    items: list[Item], tmp_path: Path
+) -> None:
+    task = create_model("colorzoo2026")
+    task.model.save_pretrained(tmp_path)
+    copied = ColoringModel.from_pretrained(tmp_path)
+    trained = create_model("colorzoo2026")
+    trained.setup("fit")
+    new = create_model("colorzoo2026", None)
+    sources = {"own": task, "copied": copied, "trained": trained, "new": new}
+    methods = open_methods(sources, load_protocol("automatic"), torch.device("cpu"))
+    counts = {name: count_seen(method.about, items) for name, method in methods.items()}
+    assert counts == {"own": 2, "copied": 2, "trained": 2, "new": 0}
 
 
 def test_report_marks_methods_trained_on_evaluated_images(

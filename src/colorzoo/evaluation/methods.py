@@ -36,6 +36,7 @@ from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
+from colorzoo.weights.load import Provenance
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")
@@ -284,9 +285,9 @@ def _model_method(
 def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
     """Return the method of a model in memory; its results are never reused, because its code can change."""
     card = card_of(type(model), model.hparams)
-    recorded = "unknown (no record)"
-    if model.provenance.steps:
-        recorded = json.dumps(asdict(model.provenance), sort_keys=True, default=str)
+    record, recorded = model.provenance, "unknown (no record)"
+    if record != Provenance(model=record.model, stage=record.stage):
+        recorded = json.dumps(asdict(record), sort_keys=True, default=str)
     about = {
         "weights": f"{type(model).__name__} in memory",
         "sha256": "",

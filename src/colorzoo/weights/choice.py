@@ -41,7 +41,7 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Default model for each use case if no weights were downloaded.
+"""Default model for each use case if no weights were downloaded; use cases without a model are omitted.
 
 The table makes loading all model cards unnecessary.
 """
@@ -178,11 +178,12 @@ def choose_model(
 def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
     """Return the default model of the package without reading every model card.
 
-    The result is None if another local model could rank higher (downloaded weights or plugins exist), or if
-    the model does not support all use cases, does not implement ``able`` or has no local weights.
+    The result is None if another local model could rank higher (downloaded weights or plugins exist), if the
+    package contains no model for the use case, or if the model does not support all use cases, does not
+    implement ``able`` or has no local weights.
     """
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
-    if downloaded or registry.plugins():
+    if downloaded or registry.plugins() or wanted[0] not in SHIPPED:
         return None
     card = model_card(SHIPPED[wanted[0]])
     supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}

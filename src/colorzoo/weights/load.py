@@ -497,6 +497,7 @@ class Provenance:
         images: Number of training samples in all steps, summed over all processes.
         license: License of the weights.
         trained_on: Training data, number of steps and protocol as text, if a model card lists the weights.
+        sha256: SHA-256 of the weight file, if a model card lists the weights.
     """
 
     model: str = ""
@@ -510,6 +511,7 @@ class Provenance:
     images: int = 0
     license: str = ""
     trained_on: str = ""
+    sha256: str = ""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
