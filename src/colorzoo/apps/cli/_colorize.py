@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageColor
 
+from colorzoo.apps.cli._file_options import ColorizeOptions, GuidanceOptions
 from colorzoo.apps.cli._options import file_identity
 from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
 from colorzoo.batch.outputs import plan_outputs
 from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
-from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
 from colorzoo.batch.task import (
     ALREADY_DONE,
     EXISTS,
