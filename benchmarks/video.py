@@ -25,12 +25,12 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.container import import_av
 from colorzoo.apps.video.file import fill
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.image_io.find import visible_entries
-from colorzoo.image_io.video_stream import import_av
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from colorzoo.apps.studio import drawings, palette, regions
 from colorzoo.apps.studio.coloring import PadRequest, Quality, match_of, predict, preview
+from colorzoo.apps.studio.colorings import find_informative_point
 from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.apps.studio.protocol import Limits, Message, StudioError
@@ -48,7 +49,6 @@ from colorzoo.image_io import (
 )
 from colorzoo.inference import Colorizer
 from colorzoo.inference.border import crop_recipe
-from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.references import as_reference, describe_statistics, require_color

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo.apps.studio.colorings import COLORINGS, InformativePoint
 from colorzoo.apps.studio.opened_image import OpenedImage
 from colorzoo.guidance import Recipe
-from colorzoo.inference.colorings import COLORINGS, InformativePoint
 from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from colorzoo.apps.studio.colorings import COLORINGS, find_informative_point, most_informative
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorings import COLORINGS, find_informative_point, most_informative
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, suggest_colors
 from colorzoo.inference.pipeline import colorize
 from tiny_model import gray_image, tiny_model
 
-PHOTO = Path(__file__).parents[1] / "data" / "images" / "coffee.jpg"
+PHOTO = Path(__file__).parents[2] / "data" / "images" / "coffee.jpg"
 CENTERS = torch.tensor([[40.0, 0.0], [-40.0, 0.0], [0.0, 0.0]])
 
 
