@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+__all__ = ["core_count", "installed_version", "is_on"]
+
 LIBRARIES = (
     "torch",
     "torchvision",

@@ -1,6 +1,6 @@
 """Functions that create registered models and load their weights.
 
-The public functions are in `colorzoo.training.create`.
+`colorzoo.training.create` adds the LightningModules.
 """
 
 from __future__ import annotations

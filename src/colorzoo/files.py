@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO, TextIO
 from uuid import uuid4
 
+__all__ = ["megabytes", "sha256_of"]
+
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
 
 

@@ -163,7 +163,7 @@ class FileTask:
         """Load the model, detect the scan border of an image, and preprocess the image.
 
         Returns:
-            Input of `colorzoo.inference.pipeline.colorize`, which runs the network.
+            Input of `colorzoo.inference.pipeline.colorize_task`, which runs the network.
 
         Raises:
             ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.

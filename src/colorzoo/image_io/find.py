@@ -71,7 +71,7 @@ class Search:
     skipped: list[tuple[Path, str]]
 
 
-def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
+def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
     """Find the image files in a list of paths, folders and globs.
 
     The result has no duplicates and a fixed order. Images are not decoded.
@@ -92,16 +92,16 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     for name in map(str, inputs):
         try:
             for image in _resolve(name, exclude, errors):
-                found.setdefault(absolute(image.path), image)
+                found.setdefault(absolute_path(image.path), image)
         except ImageError as error:
             errors.append((name, error))
-    named = {absolute(Path(name)) for name in inputs}
-    sources = {absolute(p.path.with_suffix("")) for p in found.values()}
+    named = {absolute_path(Path(name)) for name in inputs}
+    sources = {absolute_path(p.path.with_suffix("")) for p in found.values()}
     images, skipped = [], []
     for path, image in found.items():
         stem = image.path.stem.removesuffix(RESULT_SUFFIX)
         source = image.path.with_name(stem or image.path.name)
-        if stem != image.path.stem and absolute(source) in sources:
+        if stem != image.path.stem and absolute_path(source) in sources:
             if read_provenance(image.path) is None:  # a file of the user can have such a name
                 skipped.append((image.path, _NAMED_LIKE_RESULT))
         elif path not in named and _is_video(image.path):
@@ -249,7 +249,7 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
-def absolute(path: Path) -> str:
+def absolute_path(path: Path) -> str:
     """Return the absolute path without resolving symbolic links.
 
     Searches compare these paths, so a symbolic link and its target count as two images.

@@ -31,7 +31,7 @@ from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.full_size import FullLightness, join
+from colorzoo.inference.full_size import FullLightness, compose_image
 
 _LONGEST = 512  # longer side in pixels of the downscaled image in which lines are searched
 _DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
@@ -322,7 +322,7 @@ class Surroundings:
             colored: ``(height, width, 3)`` RGB of the colorized part: integers, or floats in [0, 1].
             depth: Bit depth of the integers, 8 or 16; None for floats.
         """
-        whole = join(self.lightness, NO_AB, depth=depth)
+        whole = compose_image(self.lightness, NO_AB, depth=depth)
         whole[self.inside.slices] = colored
         return whole
 

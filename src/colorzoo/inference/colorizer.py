@@ -30,7 +30,7 @@ from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, c
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.network import NetworkRunner, States
-from colorzoo.inference.pipeline import colorize, network_input
+from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
     ReadReference,
     equal_or_given,
@@ -203,7 +203,7 @@ class Colorizer:
         recipe = read_guidance(guidance)
         exemplar = self.exemplar_of(reference, recipe, recipe_folder(guidance))
         task = self.prepare(as_image(image), recipe, strength=strength, reference=exemplar, border=border)
-        return colorize(task)
+        return colorize_task(task)
 
     def prepare(
         self,

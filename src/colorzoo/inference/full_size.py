@@ -133,7 +133,7 @@ def full_lightness(levels: Levels) -> Tensor:
     return FullLightness(levels).whole()
 
 
-def join(
+def compose_image(
     lightness: Tensor | FullLightness,
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
@@ -174,7 +174,8 @@ def bands_of_ab(
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
     """Upsample and correct ab in bands; yield ``(first, last, ab, lightness)`` for each.
 
-    A band contains the rows ``first`` to ``last`` (exclusive). The parameters match the parameters of `join`.
+    A band contains the rows ``first`` to ``last`` (exclusive). The parameters match the
+    parameters of `compose_image`.
     """
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
@@ -210,13 +211,6 @@ def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(lightness.shape[-2:]) == size:
         return lightness
     return _resized(lightness, size).clamp(0, 100)
-
-
-def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale a lightness map ``(H, W)`` to ``(1, 1, h, w)``, where ``(h, w)`` is ``size``."""
-    if isinstance(lightness, FullLightness):
-        return lightness.shrunk(size)
-    return shrink_lightness(lightness[None, None], size)
 
 
 class BandShrinker:

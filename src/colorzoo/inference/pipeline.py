@@ -76,7 +76,7 @@ if TYPE_CHECKING:  # photos do not need these stages
 Hints = tuple[PointHint, ...]
 
 
-def colorize(task: ColorizeTask) -> ColorizedImage:
+def colorize_task(task: ColorizeTask) -> ColorizedImage:
     """Run the model on a prepared image, apply its guidance and return the result.
 
     `prepare_image` runs the earlier stages. The colors of the result have the size of the network input, and

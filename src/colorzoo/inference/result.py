@@ -16,7 +16,7 @@ from colorzoo.inference.full_size import (
     FullLightness,
     Overlay,
     PointCorrection,
-    join,
+    compose_image,
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, StageRun
@@ -158,7 +158,7 @@ class ColorizedImage:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, self._overlays(lightness))
         else:
-            composed = join(*self._layers(self._lightness(lightness)), depth=depth)
+            composed = compose_image(*self._layers(self._lightness(lightness)), depth=depth)
         if surroundings is not None:
             composed = surroundings.around(composed, depth)
         if self.task.crop is None:

@@ -98,7 +98,7 @@ class Colors:
 
 @dataclass(frozen=True, eq=False)
 class ColorizeTask:
-    """Input of `colorzoo.inference.pipeline.colorize`: a model, an image and its guidance.
+    """Input of `colorzoo.inference.pipeline.colorize_task`: a model, an image and its guidance.
 
     Attributes:
         network: Runner of the model.

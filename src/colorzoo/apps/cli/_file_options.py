@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from colorzoo.batch.settings import ColorSettings, ModelSettings
+from colorzoo.batch import ColorSettings, ModelSettings
 from colorzoo.environment import core_count
 from colorzoo.settings import (
     COLORS,

@@ -76,7 +76,7 @@ def filled_regions(regions: Regions) -> list[int]:
     return found
 
 
-def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
+def mean_region_colors(regions: Regions, rgb: Tensor) -> list[str]:
     """Return the mean color ``#rrggbb`` of each region in the current result.
 
     Args:
