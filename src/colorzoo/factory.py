@@ -76,6 +76,10 @@ def create_coloring_model(
 ) -> ColoringModel:
     """Create a registered model without its LightningModule; Lightning is not imported.
 
+    Examples:
+        >>> type(create_coloring_model("zhang2017_local_small", weights=None)).__name__
+        'LocalHints'
+
     Args:
         name: Registered name, alias or Hugging Face repository; see `create_model`.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.

@@ -95,6 +95,12 @@ def plan_outputs(
     added if the output path contains an existing result of a different source image, unless ``out`` is a
     file.
 
+    Examples:
+        >>> from colorzoo.image_io import find_images
+        >>> found = find_images(["photo.png"]).found
+        >>> [planned.path.name for planned in plan_outputs(found, [FileTask()])]
+        ['photo.color.png']
+
     Args:
         found: Source images.
         tasks: Task of each image, whose settings are compared with the provenance of existing results.

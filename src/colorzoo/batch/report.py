@@ -49,6 +49,10 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 class ReportEntry:
     """Report row for an image or a video shot.
 
+    Examples:
+        >>> ReportEntry("photo.png", notes="no image").result
+        ''
+
     Attributes:
         source: Absolute path of the image or video.
         result: Absolute path of the result; empty if the image failed.
@@ -98,6 +102,9 @@ COLUMNS = tuple(
 def check_report(path: Path) -> None:
     """Check that a path is a new file or an existing report, which can be replaced.
 
+    Examples:
+        >>> check_report(Path("report.html"))
+
     Raises:
         ColorzooError: The extension is not ``.csv`` or ``.html``, or the path is an existing file that is not
             a report.
@@ -118,6 +125,10 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
     """Read the result files of a run and return a report row for each image.
 
     Failed images are first. The other images are sorted by decreasing uncertainty.
+
+    Examples:
+        >>> read_entries([FileResult("gone.png", "", "failed", ("no such file",))], lambda: None)[0].notes
+        'no such file'
 
     Args:
         results: Outcome of each file; skipped images are included if their result exists.
@@ -161,6 +172,11 @@ def _entry(result: FileResult) -> ReportEntry:
 def with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEntry:
     """Return a copy of a report row with the thumbnails and mean chroma of its result.
 
+    Examples:
+        >>> levels = np.full((32, 48), 120, dtype=np.uint8)
+        >>> with_thumbnails(ReportEntry("photo.png"), levels, "").chroma
+        0.0
+
     Args:
         entry: Report row without thumbnails and chroma.
         levels: Pixels of the result, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
@@ -203,6 +219,10 @@ def _jpeg(rgb: Tensor) -> str:
 
 def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
     """Write a CSV table, or HTML pages with `PER_PAGE` images each; return the file paths.
+
+    Examples:
+        >>> write_report(Path("report.csv"), [ReportEntry("photo.png", notes="no image")])[0].name
+        'report.csv'
 
     Args:
         path: CSV file or first HTML page; the extension ``.csv`` or ``.html`` selects the format. The names

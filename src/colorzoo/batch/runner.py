@@ -60,6 +60,12 @@ _MAX_PIXELS = 200_000_000  # maximum number of pixels of all images in memory; a
 class BatchSummary:
     """Summary of a run.
 
+    Examples:
+        >>> summary = BatchSummary()
+        >>> summary.add(FileResult("photo.png", "colored.png", "colored"))
+        >>> summary.counts["colored"]
+        1
+
     Attributes:
         counts: Number of files for each value of `FileResult.status`.
         failures: Name of each failed file and reason for its failure.
@@ -85,6 +91,13 @@ def run_tasks(
     """Colorize files and yield the outcome of each file, in the order of ``tasks``.
 
     Failed files do not stop the run. If the disk is full, the remaining files fail without being read.
+
+    Examples:
+        >>> from colorzoo.weights import choose_model
+        >>> choice = choose_model("zhang2017_local_small")
+        >>> task = FileTask(Path("photo.png"), Path("colored.png"), "photo.png", choice)
+        >>> [result.status for result in run_tasks([task])]
+        ['colored']
 
     Args:
         tasks: Files to colorize; an iterator can create them on demand.

@@ -39,7 +39,12 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class ColorSettings(ModelSettings):
-    """Settings for the colors and the output file of an image."""
+    """Settings for the colors and the output file of an image.
+
+    Examples:
+        >>> ColorSettings(device="cpu", size=128).colorizer_arguments()["size"]
+        128
+    """
 
     render_factor: int | None = option(
         None, "DeOldify models only: size of the network input in units of 16 pixels", COLORS

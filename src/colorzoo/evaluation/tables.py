@@ -44,7 +44,12 @@ DIGITS = 6  # significant digits in files; hides rounding errors
 
 
 def format_number(value: float, digits: int) -> str:
-    """Format a number with ``digits`` decimals, infinity as ``∞``, and NaN as a dash."""
+    """Format a number with ``digits`` decimals, infinity as ``∞``, and NaN as a dash.
+
+    Examples:
+        >>> format_number(float("inf"), 2)
+        '∞'
+    """
     if math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -66,7 +71,13 @@ def details(score: Score, digits: int) -> str:
 
 
 def metric_heading(output: Output) -> str:
-    """Return a column heading: title, unit, and an arrow in the direction of better values."""
+    """Return a column heading: title, unit, and an arrow in the direction of better values.
+
+    Examples:
+        >>> from colorzoo.metrics import Output
+        >>> metric_heading(Output("psnr", "PSNR", "dB", "higher", 2))
+        'PSNR [dB] ↑'
+    """
     unit = f" [{output.unit}]" if output.unit else ""
     return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 

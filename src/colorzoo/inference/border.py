@@ -330,6 +330,12 @@ class Surroundings:
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
+    Examples:
+        >>> from colorzoo.guidance import Rectangle
+        >>> from colorzoo.image_io import read_image
+        >>> select_part(read_image("photo.png"), Rectangle(4, 4, 40, 24))
+        Rectangle(x=4, y=4, width=40, height=24)
+
     Args:
         image: Image, such as a scan with a print margin or mount.
         setting: Selection of the part to colorize; ``"automatic"`` runs `find_border`.
@@ -352,6 +358,11 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
+    Examples:
+        >>> from colorzoo.guidance import Rectangle
+        >>> check_inside(Rectangle(0, 0, 48, 32), size=(48, 32)) is None
+        True
+
     Raises:
         OtherImageError: The rectangle extends beyond the image.
     """
@@ -366,6 +377,13 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
     """Convert the coordinates of a recipe from the whole image to a part of the image.
+
+    Examples:
+        >>> from colorzoo.guidance import PointHint, Rectangle
+        >>> recipe = Recipe(width=48, height=32, points=(PointHint(x=20, y=10),))
+        >>> recipe, notes = crop_recipe(recipe, (48, 32), Rectangle(4, 4, 40, 24))
+        >>> recipe.points[0].x, recipe.points[0].y
+        (16, 6)
 
     Args:
         recipe: Recipe with coordinates in pixels of the whole image.

@@ -419,6 +419,10 @@ def choose_for_guidance(
 ) -> ModelChoice:
     """Select a model by name, recipe or weight file; otherwise select the default model.
 
+    Examples:
+        >>> choose_for_guidance("zhang2017_local_small", Recipe()).name
+        'zhang2017_local_small'
+
     Args:
         model: Registered name. None uses the model that the recipe names, or else the model of the weight
             file.

@@ -82,6 +82,13 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
     `prepare_image` runs the earlier stages. The colors of the result have the size of the network input, and
     `ColorizedImage.levels` computes the full-size image.
 
+    Examples:
+        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
+        >>> lightness = torch.full((1, 1, 32, 48), 50.0)
+        >>> task = colorizer.prepare_lightness(lightness, (48, 32), Recipe())
+        >>> colorize_task(task).ab.shape
+        torch.Size([2, 32, 48])
+
     Raises:
         GuidanceError: The recipe is invalid for this image or model.
         ColorzooError: The prediction is not finite.

@@ -32,6 +32,12 @@ Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay,
 class ColorizedImage:
     """Result of a colorization; `levels` and `rgb` compute the image at full size.
 
+    Examples:
+        >>> from colorzoo.image_io import read_image
+        >>> colored = Colorizer("zhang2017_local_small", device="cpu").colorize(read_image("photo.png"))
+        >>> colored.levels().shape, colored.ab.shape
+        ((32, 48, 3), torch.Size([2, 32, 48]))
+
     Attributes:
         colors: Colors at the size of the network input.
         task: Image, applied recipe and model. The recipe has coordinates in pixels of the part inside the
