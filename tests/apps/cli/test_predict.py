@@ -68,7 +68,7 @@ def colored(tmp_path, monkeypatch):
         log.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(runner, "colorize", partial(logged_colorize, log))
+    monkeypatch.setattr(runner, "colorize_task", partial(logged_colorize, log))
     return count
 
 
