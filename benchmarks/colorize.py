@@ -39,7 +39,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import (
     FullLightness,
     bicubic_matrix,
-    join,
+    compose_image,
     shrink_lightness,
     working_size,
 )
@@ -91,13 +91,13 @@ def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]
     image = read_image(source)
     small = preprocess(FullLightness(image.levels), colorizer.size)
     ab = colorizer.predict(small, Guidance()).to_ab()[0]
-    levels = join(FullLightness(image.levels), ab, depth=8)
+    levels = compose_image(FullLightness(image.levels), ab, depth=8)
     target = source.with_suffix(".out.jpg")
     calls: tuple[Callable[[], object], ...] = (
         partial(read_image, source),
         partial(preprocess, FullLightness(image.levels), colorizer.size),
         partial(colorizer.predict, small, Guidance()),
-        partial(join, FullLightness(image.levels), ab, depth=8),
+        partial(compose_image, FullLightness(image.levels), ab, depth=8),
         partial(write_image, target, levels, image, overwrite=True),
     )
     return dict(zip(STAGES, calls, strict=True))
@@ -121,7 +121,7 @@ def against_simple_code(colorizer: Colorizer, source: Path) -> Row:
         image = read_image(source)
         chroma_note(image)
         preprocess(FullLightness(image.levels), colorizer.size)
-        levels = join(FullLightness(image.levels), ab, depth=8)
+        levels = compose_image(FullLightness(image.levels), ab, depth=8)
         write_image(source.with_suffix(".ours.jpg"), levels, image, overwrite=True)
         return levels
 

@@ -23,7 +23,7 @@ from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.drawing import FlatColors, region_votes
 
@@ -214,7 +214,7 @@ def _time_rows(colorizer: Colorizer) -> list[Row]:
 
     def click() -> None:
         changed = colorizer.prepare_lightness(task.lightness, task.size, hint)
-        result = colorize(replace(changed, drawing=preview))
+        result = colorize_task(replace(changed, drawing=preview))
         flats = result.colors.flats
         assert flats is not None
         flats.compose(8)

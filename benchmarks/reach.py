@@ -31,7 +31,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.selection import segmenter_features, select_at
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 
@@ -141,6 +141,6 @@ def answers(
         "area": Recipe(areas=(Area("color", mask=mask, color=color),)),
     }
     return {
-        name: colorize(colorizer.prepare_lightness(lightness, (width, height), each)).ab[None]
+        name: colorize_task(colorizer.prepare_lightness(lightness, (width, height), each)).ab[None]
         for name, each in recipes.items()
     }

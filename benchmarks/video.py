@@ -25,14 +25,14 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.container import import_av
 from colorzoo.apps.video.file import fill
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.image_io.find import visible_entries
-from colorzoo.image_io.video_stream import import_av
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import join, shrink_lightness, working_size
+from colorzoo.inference.full_size import compose_image, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
 
@@ -115,7 +115,7 @@ def shot_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list
 
 def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> Scores:
     """Combine each lightness with its ab and measure the clip."""
-    made = [join(one[0, 0], ab[0]) for one, ab in zip(lightness, colors, strict=True)]
+    made = [compose_image(one[0, 0], ab[0]) for one, ab in zip(lightness, colors, strict=True)]
     frames = torch.stack([torch.from_numpy(rgb).permute(2, 0, 1) for rgb in made])
     psnr = MeanPSNR()
     for frame, target in zip(frames, true, strict=True):

@@ -49,48 +49,6 @@ WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "apps"}
 LIGHT = {"environment", "errors", "card", "settings", "registry"}
 APPS = "video", "studio", "cli"  # an application imports only applications to its left
 PAGES = Path(__file__).parents[1] / "docs" / "api"
-# modules from which applications still import undocumented names; entries may only be removed
-UNDOCUMENTED = [
-    "colorzoo.batch.outputs",
-    "colorzoo.batch.report",
-    "colorzoo.batch.runner",
-    "colorzoo.batch.settings",
-    "colorzoo.batch.sign",
-    "colorzoo.batch.task",
-    "colorzoo.environment",
-    "colorzoo.evaluation.measures",
-    "colorzoo.evaluation.protocol",
-    "colorzoo.evaluation.run",
-    "colorzoo.evaluation.tables",
-    "colorzoo.factory",
-    "colorzoo.files",
-    "colorzoo.guidance.fields",
-    "colorzoo.image_io.find",
-    "colorzoo.image_io.video_stream",
-    "colorzoo.inference.border",
-    "colorzoo.inference.colorings",
-    "colorzoo.inference.colorizer",
-    "colorzoo.inference.full_size",
-    "colorzoo.inference.overlays",
-    "colorzoo.inference.palette",
-    "colorzoo.inference.pipeline",
-    "colorzoo.inference.references",
-    "colorzoo.inference.result",
-    "colorzoo.inference.selection",
-    "colorzoo.inference.steps.areas",
-    "colorzoo.inference.steps.classes",
-    "colorzoo.inference.steps.drawing",
-    "colorzoo.inference.steps.healing",
-    "colorzoo.inference.steps.reach",
-    "colorzoo.inference.steps.regions",
-    "colorzoo.inference.stylize",
-    "colorzoo.inference.task",
-    "colorzoo.metrics.named",
-    "colorzoo.networks.click_segmenter",
-    "colorzoo.settings",
-    "colorzoo.training.command",
-    "colorzoo.weights.convert",
-]
 
 
 def violations(root: Path) -> list[Import]:
@@ -169,13 +127,12 @@ def documented_names() -> set[str]:
 
 def test_applications_import_only_documented_names() -> None:
     documented = documented_names()
-    used = {
-        found.name
+    undocumented = [
+        str(found)
         for found in read_imports(ROOT)
         if inside(found.importer, "colorzoo.apps")
         and inside(found.name, "colorzoo")
         and not inside(found.name, "colorzoo.apps")
-    }
-    modules = import_graph(ROOT).keys()
-    undocumented = {name if name in modules else name.rpartition(".")[0] for name in used - documented}
-    assert sorted(undocumented) == UNDOCUMENTED
+        and found.name not in documented
+    ]
+    assert undocumented == []

@@ -19,7 +19,7 @@ from colorzoo.data import FolderDataModule
 from colorzoo.errors import DataError, GuidanceError
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.image_io import read_image
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.registry import model_card, refresh
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import write_sample_images
@@ -77,7 +77,9 @@ def test_edit_of_the_label_runs_the_model_again() -> None:
     torch.manual_seed(0)
     colorizer = colorzoo.Colorizer(Labeled(), device="cpu", precision="float32", allow_untrained=True)
     task = colorizer.prepare(read_image(np.arange(1024, dtype=np.uint8).reshape(32, 32)), Recipe())
-    first, second, none = (colorize(replace(task, recipe=Recipe(label=label))).ab for label in (0, 1, None))
+    first, second, none = (
+        colorize_task(replace(task, recipe=Recipe(label=label))).ab for label in (0, 1, None)
+    )
     assert not torch.equal(first, second)
     assert not torch.equal(second, none)
 

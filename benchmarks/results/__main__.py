@@ -22,7 +22,7 @@ from benchmarks.results.published import measure_published
 from colorzoo.apps.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import evaluate
-from colorzoo.evaluation.run import warn
+from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import markdown
 
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.published:
             outcome = measure_published(args.data, args.published)
-            warn(outcome)
+            print_notes(outcome)
             print_scores(outcome, args.published)
             return int(bool(outcome.skipped))
         for table in TABLES:

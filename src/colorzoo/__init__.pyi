@@ -1,10 +1,11 @@
 from .api import colorize as colorize
 from .api import colorize_file as colorize_file
 from .api import colorize_files as colorize_files
-from .batch.task import FileResult as FileResult
+from .batch import FileResult as FileResult
 from .card import ModelCard as ModelCard
 from .color import lab_to_rgb as lab_to_rgb
 from .color import rgb_to_lab as rgb_to_lab
+from .factory import create_coloring_model as create_coloring_model
 from .guidance import Boxes as Boxes
 from .guidance import ClassMap as ClassMap
 from .guidance import Exemplar as Exemplar
@@ -51,6 +52,7 @@ __all__ = [
     "colorize",
     "colorize_file",
     "colorize_files",
+    "create_coloring_model",
     "create_model",
     "features",
     "lab_to_rgb",

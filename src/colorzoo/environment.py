@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+__all__ = ["core_count", "installed_version", "is_on"]
+
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -34,7 +36,12 @@ CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def is_on(variable: str) -> bool:
-    """Return whether an environment variable is set to a value other than 0, false or no."""
+    """Return whether an environment variable is set to a value other than 0, false or no.
+
+    Examples:
+        >>> is_on("COLORZOO_UNKNOWN")
+        False
+    """
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
 
 
@@ -42,6 +49,10 @@ def core_count() -> int:
     """Return the number of CPU cores available to this process.
 
     Limits of the Slurm job and of the container are respected.
+
+    Examples:
+        >>> core_count() > 0
+        True
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     job = os.environ.get("SLURM_CPUS_PER_TASK", "")
@@ -53,7 +64,12 @@ def core_count() -> int:
 
 
 def installed_version(package: str) -> str | None:
-    """Return the version of a package; None if the package is not installed."""
+    """Return the version of a package; None if the package is not installed.
+
+    Examples:
+        >>> print(installed_version("not-installed"))
+        None
+    """
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,6 +1,6 @@
 """Functions that create registered models and load their weights.
 
-The public functions are in `colorzoo.training.create`.
+`colorzoo.training.create` adds the LightningModules.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ def create_coloring_model(
     **hparams: Any,
 ) -> ColoringModel:
     """Create a registered model without its LightningModule; Lightning is not imported.
+
+    Examples:
+        >>> type(create_coloring_model("zhang2017_local_small", weights=None)).__name__
+        'LocalHints'
 
     Args:
         name: Registered name, alias or Hugging Face repository; see `create_model`.

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO, TextIO
 from uuid import uuid4
 
+__all__ = ["megabytes", "sha256_of"]
+
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
 
 
@@ -81,6 +83,10 @@ def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in lower-case hexadecimal.
+
+    Examples:
+        >>> len(sha256_of(Path("photo.png")))
+        64
 
     Raises:
         OSError: The file cannot be read, or is a device or pipe.
@@ -154,5 +160,10 @@ def open_text(path: Path) -> TextIO:
 
 
 def megabytes(size: int) -> str:
-    """Format a file size in bytes as text in megabytes (10^6 bytes), such as ``1.5 MB``."""
+    """Format a file size in bytes as text in megabytes (10^6 bytes), such as ``1.5 MB``.
+
+    Examples:
+        >>> megabytes(1_500_000)
+        '1.5 MB'
+    """
     return f"{size / 1e6:.1f} MB"

@@ -16,6 +16,11 @@ from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origi
 from colorzoo.errors import ColorzooError
 
 __all__ = [
+    "COLORS",
+    "FILES",
+    "MODEL",
+    "REFERENCES",
+    "RUN",
     "Fraction",
     "NonNegativeFloat",
     "NonNegativeInt",
@@ -24,6 +29,9 @@ __all__ = [
     "Probability",
     "Range",
     "Width",
+    "argument",
+    "option",
+    "out_of_range",
     "settings_of",
 ]
 

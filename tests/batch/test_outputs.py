@@ -9,7 +9,7 @@ import pytest
 from colorzoo.batch.outputs import output_path, plan_outputs
 from colorzoo.batch.task import FileTask
 from colorzoo.errors import ImageError
-from colorzoo.image_io.find import FoundImage, find_existing
+from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, write_sidecar
 from colorzoo.weights.choice import ModelChoice
@@ -50,7 +50,7 @@ def test_output_path_accepts_a_file_or_a_folder(tmp_path):
 
 def test_output_path_is_never_the_source(tmp_path):
     create_files(tmp_path, "sub/x.jpg")
-    (found,) = find_existing([tmp_path]).found
+    (found,) = find_images([tmp_path]).found
     for extension in (None, ".jpg"):
         assert output_path(found, tmp_path, extension=extension) == tmp_path / "sub/x.color.jpg"
     with pytest.raises(ImageError, match="the source"):
@@ -59,7 +59,7 @@ def test_output_path_is_never_the_source(tmp_path):
 
 def test_plan_outputs_numbers_equal_names(tmp_path):
     create_files(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
-    found = find_existing([tmp_path / "a", tmp_path / "b"]).found
+    found = find_images([tmp_path / "a", tmp_path / "b"]).found
     tasks = [FileTask()] * len(found)
     names = [output.path.name for output in plan_outputs(found, tasks, str(tmp_path / "out"))]
     assert names == ["x.heic.png", "x.jpg", "x.png", "X-2.JPG", "x-3.jpg"]
@@ -73,7 +73,7 @@ def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
     other = ImageProvenance(source="another", settings="", model=NAME)
     write_sidecar(tmp_path / "out/A.png", Metadata(), other)
     tasks = [FileTask(choice=ModelChoice(NAME, None))] * 2
-    found = find_existing([tmp_path / "in"]).found
+    found = find_images([tmp_path / "in"]).found
     outputs = plan_outputs(found, tasks, str(tmp_path / "out"))
     assert {output.state for output in outputs} == {"missing"}
     assert len({str(output.path).lower() for output in outputs}) == 2
@@ -82,6 +82,6 @@ def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
 def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
     names = ["ż" * 125 + end + ".jpg" for end in "xy"]
     create_files(tmp_path, *names)
-    results = [output_path(found) for found in find_existing([tmp_path]).found]
+    results = [output_path(found) for found in find_images([tmp_path]).found]
     assert {len(path.name.encode()) for path in results} <= {254, 255}
     assert len(set(results)) == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from colorzoo.batch.report import COLUMNS, Entry, read_entries, write_report
+from colorzoo.batch.report import COLUMNS, ReportEntry, read_entries, write_report
 from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.errors import ColorzooError
 from colorzoo.files import digest_of
@@ -61,8 +61,8 @@ def test_read_entries_sorts_failures_first_and_then_by_uncertainty(tmp_path: Pat
     assert len(advanced) == 6
     assert [Path(entry.source).stem for entry in entries] == ["gone", "lost", "c", "a", "b"]
     gone, lost, uncertain, *_ = entries
-    assert gone == Entry(str(tmp_path / "gone.png"), notes="no such file")
-    assert lost == Entry(str(tmp_path / "lost.png"), notes=lost.notes)
+    assert gone == ReportEntry(str(tmp_path / "gone.png"), notes="no such file")
+    assert lost == ReportEntry(str(tmp_path / "lost.png"), notes=lost.notes)
     assert lost.notes.startswith(str(tmp_path / "lost"))
     assert (uncertain.uncertainty, uncertain.border, uncertain.model) == (12.0, "10,10,30,20", "zhang2016")
     assert (uncertain.source_sha256, uncertain.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))

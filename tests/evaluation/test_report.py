@@ -18,8 +18,8 @@ from colorzoo.environment import LIBRARIES
 from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
-from colorzoo.evaluation.tables import interval as span
-from colorzoo.evaluation.tables import number, plain
+from colorzoo.evaluation.tables import format_interval as span
+from colorzoo.evaluation.tables import format_number, plain
 from colorzoo.files import sha256_of
 from tiny_evaluation import PROTOCOL, Plan, write_image
 from tiny_model import NAME
@@ -176,7 +176,7 @@ def test_report_galleries_show_five_images_each(report: Report) -> None:
 
 
 def test_number_formatting_handles_non_finite_values() -> None:
-    texts = [number(value, 2) for value in (math.nan, math.inf, -math.inf, -0.001, 1.239)]
+    texts = [format_number(value, 2) for value in (math.nan, math.inf, -math.inf, -0.001, 1.239)]
     assert texts == ["—", "∞", "-∞", "0.00", "1.24"]
     assert [span(Estimate(1, *ends), 1) for ends in ((math.nan, math.nan), (0.96, 2))] == ["", "1.0 to 2.0"]
     values = (math.nan, math.inf, -math.inf, 1.23456789, 3, "x", None, True)

@@ -15,7 +15,7 @@ from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.methods import open_methods
 from colorzoo.evaluation.protocol import load_protocol
-from colorzoo.evaluation.run import warn
+from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.seen import count_seen, seen_images
 from colorzoo.registry import model_card
 from tiny_evaluation import Plan, write_image
@@ -82,7 +82,7 @@ def test_report_marks_methods_trained_on_evaluated_images(
         "colorzoo2026": 1
     }
     assert not any(score["best"] for score in rows[0]["scores"].values())
-    warn(outcome)
+    print_notes(outcome)
     assert note in capsys.readouterr().err
 
     (plan.data / f"{NAME}.png").rename(plan.data / "renamed.png")

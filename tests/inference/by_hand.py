@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.reach import (
     Extent,
@@ -41,7 +41,7 @@ Results = MutableMapping[Hashable, Any]
 
 def color_again(colorizer: Colorizer, image: RasterImage, recipe: Recipe, results: Results) -> ColorizedImage:
     """Colorize an image; reuse the results of earlier recipes for this image, like the drawing pad."""
-    return colorize(replace(colorizer.prepare(image, recipe), results=results))
+    return colorize_task(replace(colorizer.prepare(image, recipe), results=results))
 
 
 def find_extent(

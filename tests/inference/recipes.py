@@ -24,7 +24,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
@@ -181,7 +181,7 @@ class Case:
         if results is not None and isinstance(recipe, Recipe):
             key = repr((self.model, self.image, self.reference, self.options, recipe.border, recipe.healing))
             task = replace(task, results=results, image_key=key)
-        return colorize(task).levels(self.depth)
+        return colorize_task(task).levels(self.depth)
 
 
 def _point(x: float, y: float, color: str, **more: Any) -> dict[str, Any]:

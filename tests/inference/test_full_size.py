@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.full_size import BandShrinker, FullLightness, join, shrink_lightness
+from colorzoo.inference.full_size import BandShrinker, FullLightness, compose_image, shrink_lightness
 
 
 def test_band_shrinker_equals_shrink_lightness_of_the_whole_map() -> None:
@@ -30,7 +30,10 @@ def test_join_keeps_lightness_near_black_in_16_bit_and_float_results() -> None:
         generator = torch.Generator().manual_seed(0)
         lightness = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
         ab = chroma * torch.randn(2, 80, 120, generator=generator)
-        for made in (join(lightness, ab, depth=16) / np.float32(65535), join(lightness, ab)):
+        for made in (
+            compose_image(lightness, ab, depth=16) / np.float32(65535),
+            compose_image(lightness, ab),
+        ):
             kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
             assert (kept[0] - lightness).abs().max() < 0.01
             assert kept[1:].abs().mean() > 1

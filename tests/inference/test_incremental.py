@@ -14,7 +14,7 @@ from colorzoo import Colorizer, Guidance, Points
 from colorzoo.guidance import PointHint, Recipe, Scribbles, Stroke
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.network import States
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from inference.by_hand import Results
 
 SIZE = 48
@@ -71,7 +71,7 @@ def test_edited_recipe_encodes_again_for_another_image_or_point(
     def ab(recipe: Recipe, name: str = "one") -> Tensor:
         levels = np.random.default_rng(len(name)).integers(0, 256, (SIZE, SIZE), np.uint8)
         task = colorizer.prepare(read_image(levels), recipe)
-        return colorize(replace(task, results=results, image_key=name)).ab
+        return colorize_task(replace(task, results=results, image_key=name)).ab
 
     plain, again = ab(Recipe(scribbles=(first,))), ab(Recipe(scribbles=(second,)))
     assert len(encoded) == 1

@@ -1,1 +1,5 @@
 """Colorize many files: tasks, output files, provenance, reports and signatures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

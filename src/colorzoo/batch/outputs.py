@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_of
-from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, absolute, result_name, shorten_name
+from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, absolute_path, result_name, shorten_name
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 
 if TYPE_CHECKING:
@@ -95,6 +95,12 @@ def plan_outputs(
     added if the output path contains an existing result of a different source image, unless ``out`` is a
     file.
 
+    Examples:
+        >>> from colorzoo.image_io import find_images
+        >>> found = find_images(["photo.png"]).found
+        >>> [planned.path.name for planned in plan_outputs(found, [FileTask()])]
+        ['photo.color.png']
+
     Args:
         found: Source images.
         tasks: Task of each image, whose settings are compared with the provenance of existing results.
@@ -157,7 +163,7 @@ def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
 
 def _folded(path: Path) -> str:
     """Return the absolute path without case, because some file systems ignore case."""
-    return absolute(path).casefold()
+    return absolute_path(path).casefold()
 
 
 def _plan(

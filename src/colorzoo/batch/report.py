@@ -28,7 +28,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance.border import parse_border
-from colorzoo.image_io.find import absolute
+from colorzoo.image_io.find import absolute_path
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import Levels, as_rgb
 from colorzoo.image_io.read import read_image
@@ -46,8 +46,12 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportEntry:
     """Report row for an image or a video shot.
+
+    Examples:
+        >>> ReportEntry("photo.png", notes="no image").result
+        ''
 
     Attributes:
         source: Absolute path of the image or video.
@@ -90,11 +94,16 @@ class Entry:
 
 SHOT_COLUMNS = ("first_frame", "last_frame", "shown_frame", "first_time", "last_time")
 """Additional columns in the table of a video report."""
-COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gray", "color", *SHOT_COLUMNS))
+COLUMNS = tuple(
+    field.name for field in fields(ReportEntry) if field.name not in ("gray", "color", *SHOT_COLUMNS)
+)
 
 
 def check_report(path: Path) -> None:
     """Check that a path is a new file or an existing report, which can be replaced.
+
+    Examples:
+        >>> check_report(Path("report.html"))
 
     Raises:
         ColorzooError: The extension is not ``.csv`` or ``.html``, or the path is an existing file that is not
@@ -112,10 +121,14 @@ def _is_report(path: Path) -> bool:
     return not beginning or _MARK.encode() in beginning or beginning.startswith(",".join(COLUMNS).encode())
 
 
-def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[Entry]:
+def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[ReportEntry]:
     """Read the result files of a run and return a report row for each image.
 
     Failed images are first. The other images are sorted by decreasing uncertainty.
+
+    Examples:
+        >>> read_entries([FileResult("gone.png", "", "failed", ("no such file",))], lambda: None)[0].notes
+        'no such file'
 
     Args:
         results: Outcome of each file; skipped images are included if their result exists.
@@ -124,27 +137,27 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
     entries = []
     for result in results:
         if result.failed:
-            entries.append(Entry(absolute(Path(result.source)), notes="; ".join(result.notes)))
+            entries.append(ReportEntry(absolute_path(Path(result.source)), notes="; ".join(result.notes)))
         elif result.finished:
             entries.append(_entry(result))
         advance()
     return sorted_entries(entries)
 
 
-def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
+def sorted_entries(entries: Iterable[ReportEntry]) -> list[ReportEntry]:
     """Sort report rows: failed images first, then by decreasing uncertainty, then by path."""
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
-def _entry(result: FileResult) -> Entry:
-    source, path = absolute(Path(result.source)), Path(result.output)
+def _entry(result: FileResult) -> ReportEntry:
+    source, path = absolute_path(Path(result.source)), Path(result.output)
     try:
         image, record, digest = read_image(path), read_provenance(path), digest_of(path)
     except (OSError, ColorzooError) as error:
-        return Entry(source, notes=f"{path} cannot be read for the report: {error}")
-    entry = Entry(
+        return ReportEntry(source, notes=f"{path} cannot be read for the report: {error}")
+    entry = ReportEntry(
         source,
-        absolute(path),
+        absolute_path(path),
         float(record.uncertainty) if record and record.uncertainty else None,
         border="" if record is None else record.border,
         notes="; ".join(note for note in result.notes if note != ALREADY_DONE),
@@ -153,11 +166,16 @@ def _entry(result: FileResult) -> Entry:
         result_sha256=digest,
     )
     inside = "" if record is None or record.crop else record.border  # a crop shifts the border
-    return shown(entry, image.levels, inside)
+    return with_thumbnails(entry, image.levels, inside)
 
 
-def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
+def with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEntry:
     """Return a copy of a report row with the thumbnails and mean chroma of its result.
+
+    Examples:
+        >>> levels = np.full((32, 48), 120, dtype=np.uint8)
+        >>> with_thumbnails(ReportEntry("photo.png"), levels, "").chroma
+        0.0
 
     Args:
         entry: Report row without thumbnails and chroma.
@@ -199,8 +217,12 @@ def _jpeg(rgb: Tensor) -> str:
     return "data:image/jpeg;base64," + b64encode(stream.getvalue()).decode("ascii")
 
 
-def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
+def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
     """Write a CSV table, or HTML pages with `PER_PAGE` images each; return the file paths.
+
+    Examples:
+        >>> write_report(Path("report.csv"), [ReportEntry("photo.png", notes="no image")])[0].name
+        'report.csv'
 
     Args:
         path: CSV file or first HTML page; the extension ``.csv`` or ``.html`` selects the format. The names
@@ -224,7 +246,7 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
     names = [page.name for page in pages]
     for page, start in zip(pages, starts, strict=True):
         shown = [asdict(entry) for entry in entries[start : start + PER_PAGE]]
-        data = {"report": absolute(path), "pages": names, "page": page.name, "images": shown}
+        data = {"report": absolute_path(path), "pages": names, "page": page.name, "images": shown}
         write_whole(page, _page(data))
     return pages
 

@@ -37,7 +37,7 @@ from colorzoo.image_io.provenance import ImageProvenance, read_provenance, resul
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import open_source, read_file
 from colorzoo.image_io.write import output_bit_depth, output_format, write_image, write_layers, write_notes
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 
@@ -59,6 +59,12 @@ _MAX_PIXELS = 200_000_000  # maximum number of pixels of all images in memory; a
 @dataclass
 class BatchSummary:
     """Summary of a run.
+
+    Examples:
+        >>> summary = BatchSummary()
+        >>> summary.add(FileResult("photo.png", "colored.png", "colored"))
+        >>> summary.counts["colored"]
+        1
 
     Attributes:
         counts: Number of files for each value of `FileResult.status`.
@@ -85,6 +91,13 @@ def run_tasks(
     """Colorize files and yield the outcome of each file, in the order of ``tasks``.
 
     Failed files do not stop the run. If the disk is full, the remaining files fail without being read.
+
+    Examples:
+        >>> from colorzoo.weights import choose_model
+        >>> choice = choose_model("zhang2017_local_small")
+        >>> task = FileTask(Path("photo.png"), Path("colored.png"), "photo.png", choice)
+        >>> [result.status for result in run_tasks([task])]
+        ['colored']
 
     Args:
         tasks: Files to colorize; an iterator can create them on demand.
@@ -205,7 +218,7 @@ class FileColorizer:
         prepared = task.prepare(first.image)
         yield
         if frames is None:
-            colored = colorize(prepared)
+            colored = colorize_task(prepared)
             record = None if origin is None else with_prediction(origin, colored)
             colored = replace(colored, prediction=None)
             del prepared  # frees the results of the network before the file is written
@@ -298,7 +311,7 @@ def _colorize_frames(
     notes = dict.fromkeys(frames_notes(task.target, frames))
 
     def colorize_frame(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
-        colored = colorize(image_task)
+        colored = colorize_task(image_task)
         notes.update(dict.fromkeys((*frame.image.notes, *colored.notes)))
         levels = colored.levels(output_bit_depth(task.target, like))
         return ColoredFrame(levels, colored.source(like), frame.milliseconds)

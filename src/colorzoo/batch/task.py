@@ -94,6 +94,10 @@ class FileResult:
 class FileTask:
     """File to colorize, with model, guidance and settings.
 
+    Examples:
+        >>> FileTask(Path("photo.png"), Path("colored.png"), "photo.png").result("planned").output
+        'colored.png'
+
     Attributes:
         source: Source file, or a function that returns the bytes of the source.
         target: Output file.
@@ -163,7 +167,7 @@ class FileTask:
         """Load the model, detect the scan border of an image, and preprocess the image.
 
         Returns:
-            Input of `colorzoo.inference.pipeline.colorize`, which runs the network.
+            Input of `colorzoo.inference.pipeline.colorize_task`, which runs the network.
 
         Raises:
             ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.
@@ -336,6 +340,10 @@ def with_settings(
 
     The settings are ``alpha``, ``reassigned``, and for references of the recipe ``reference_weights``.
 
+    Examples:
+        >>> with_settings(Recipe(), ColorSettings()) == Recipe()
+        True
+
     Args:
         guidance: Recipe, or guidance as tensors, which does not support these settings.
         settings: Settings, which override the fields of the recipe.
@@ -382,6 +390,10 @@ def _parse_reassigned(text: str) -> tuple[str, int]:
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
     """Return the paths of the reference images.
 
+    Examples:
+        >>> reference_files(Recipe(), None, ("photo.png",))[0].name
+        'photo.png'
+
     Args:
         recipe: Recipe, whose references are used if ``named`` is empty.
         folder: Folder of the recipe file; None to ignore the references of the recipe.
@@ -398,6 +410,10 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
 @dataclass(frozen=True)
 class UsedFile:
     """Input file besides the source image, such as a reference.
+
+    Examples:
+        >>> UsedFile("reference", "photo.png", "").name
+        'photo.png'
 
     Attributes:
         use: Role of the file: ``"reference"``, or ``"classes"`` for a label image.
@@ -420,6 +436,11 @@ def origin_of_model(
     files: Sequence[UsedFile] = (),
 ) -> ImageProvenance:
     """Return a provenance record for results of a model, without source fields.
+
+    Examples:
+        >>> from colorzoo.weights import choose_model
+        >>> origin_of_model(choose_model("zhang2017_local_small"), [], options={"size": 128}).model
+        'zhang2017_local_small'
 
     Args:
         model: Registered model and weight file, or a colorizer with a custom module.
@@ -460,6 +481,12 @@ def origin_of_model(
 
 def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
     """Return a copy of a provenance record with the source file and the current date.
+
+    Examples:
+        >>> from colorzoo.weights import choose_model
+        >>> origin = origin_of_model(choose_model("zhang2017_local_small"), [], options={})
+        >>> origin_of_result(origin, "0" * 64, "photo.png").name
+        'photo.png'
 
     Args:
         origin: Provenance record without source fields.

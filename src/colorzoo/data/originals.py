@@ -10,7 +10,7 @@ from pathlib import Path
 
 from colorzoo.data.sources import Sources, StoredImage, require_folder, tar_sources
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import find_existing, find_tars
+from colorzoo.image_io.find import find_images, find_tars
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find_originals(root: str | Path) -> Originals:
     """
     folder = Path(root)
     require_folder(folder)
-    search, tars = find_existing([folder]), find_tars(folder)
+    search, tars = find_images([folder]), find_tars(folder)
     files = (StoredImage(str(image.path)) for image in search.found)
     sources = Sources.of(chain(files, *(tar_sources(str(path)) for path in tars)), folder)
     if not sources:

@@ -305,7 +305,12 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
 
 
 def list_metrics() -> list[str]:
-    """Return the names of all measures that ``colorzoo evaluate`` can compute."""
+    """Return the names of all measures that ``colorzoo evaluate`` can compute.
+
+    Examples:
+        >>> "psnr" in list_metrics()
+        True
+    """
     names = [
         name
         for name, found in all_metrics().items()

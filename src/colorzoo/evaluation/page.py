@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache
 from colorzoo.evaluation.methods import BASELINES, TRUTH, Method
 from colorzoo.evaluation.summary import Summary
-from colorzoo.evaluation.tables import OMITTED_NOTE, details, heading, interval, number, of_sets
+from colorzoo.evaluation.tables import (
+    OMITTED_NOTE,
+    details,
+    format_interval,
+    format_number,
+    metric_heading,
+    of_sets,
+)
 from colorzoo.metrics.base import Output
 from colorzoo.plots import Curve, draw_curves
 
@@ -42,10 +49,10 @@ def page(summary: Summary, cache: Cache) -> str:
         curves=[(each, draw(summary, each)) for each in shown[:MAX_CURVES]] if len(counts) > 1 else [],
         ranked_by=ranked_by,
         gallery=() if ranked_by is None else _gallery(summary, cache, ranked_by),
-        heading=heading,
+        metric_heading=metric_heading,
         details=details,
-        interval=interval,
-        number=number,
+        format_interval=format_interval,
+        format_number=format_number,
         of_sets=of_sets,
     )
 

@@ -222,6 +222,10 @@ def parse_protocol(text: str, where: str) -> Protocol:
 def check_interactions(values: Any) -> tuple[int, ...]:
     """Check numbers of interactions, and return them sorted and without duplicates.
 
+    Examples:
+        >>> check_interactions([10, 0, 1])
+        (0, 1, 10)
+
     Raises:
         ValueError: The list is empty, or a value is not an integer from 0 to `MAX_INTERACTIONS`.
     """

@@ -290,7 +290,7 @@ def _make_output_folder(output: Path, data: Path) -> None:
         raise DataError(f"-o {str(output)!r} cannot be created: {error.strerror}") from error
 
 
-def warn(outcome: Outcome) -> None:
+def print_notes(outcome: Outcome) -> None:
     """Print notes and skipped images to stderr, one line each."""
     summary = outcome.summary
     found = () if summary is None else (*summary.seen_notes, *summary.gray_notes)

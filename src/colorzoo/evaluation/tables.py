@@ -43,8 +43,13 @@ OMITTED_NOTE = (
 DIGITS = 6  # significant digits in files; hides rounding errors
 
 
-def number(value: float, digits: int) -> str:
-    """Format a number with ``digits`` decimals, infinity as ``∞``, and NaN as a dash."""
+def format_number(value: float, digits: int) -> str:
+    """Format a number with ``digits`` decimals, infinity as ``∞``, and NaN as a dash.
+
+    Examples:
+        >>> format_number(float("inf"), 2)
+        '∞'
+    """
     if math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -53,20 +58,26 @@ def number(value: float, digits: int) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def interval(estimate: Estimate, digits: int) -> str:
+def format_interval(estimate: Estimate, digits: int) -> str:
     """Format an interval as ``low to high``; return an empty string if it is undefined."""
     if math.isnan(estimate.low):
         return ""
-    return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
+    return f"{format_number(estimate.low, digits)} to {format_number(estimate.high, digits)}"
 
 
 def details(score: Score, digits: int) -> str:
     """Return the interval of a score and the numbers of omitted images; empty if both are undefined."""
-    return "; ".join(filter(None, (interval(score.estimate, digits), score.omitted)))
+    return "; ".join(filter(None, (format_interval(score.estimate, digits), score.omitted)))
 
 
-def heading(output: Output) -> str:
-    """Return a column heading: title, unit, and an arrow in the direction of better values."""
+def metric_heading(output: Output) -> str:
+    """Return a column heading: title, unit, and an arrow in the direction of better values.
+
+    Examples:
+        >>> from colorzoo.metrics import Output
+        >>> metric_heading(Output("psnr", "PSNR", "dB", "higher", 2))
+        'PSNR [dB] ↑'
+    """
     unit = f" [{output.unit}]" if output.unit else ""
     return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 
@@ -108,12 +119,12 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
     """
     outputs = summary.setup.outputs
     guided = any(row.count for row in summary.rows)
-    rows = [["method", *["interactions"] * guided, *map(heading, outputs)]]
+    rows = [["method", *["interactions"] * guided, *map(metric_heading, outputs)]]
     for row in summary.rows:
         cells = []
         for output in outputs:
             score = row.scores[output.key]
-            text, span = number(score.estimate.value, output.digits), details(score, output.digits)
+            text, span = format_number(score.estimate.value, output.digits), details(score, output.digits)
             cells.append(write(text, span, row.method in summary.best[output.key, row.count]))
         rows.append([summary.label(row.method), *[str(row.count)] * guided, *cells])
     return rows

@@ -13,6 +13,12 @@ from .edits import Crop as Crop
 from .edits import PaintStroke as PaintStroke
 from .edits import parse_crop_text as parse_crop_text
 from .edits import parse_finish_text as parse_finish_text
+from .fields import DEFAULT_REACH as DEFAULT_REACH
+from .fields import Fields as Fields
+from .fields import Reach as Reach
+from .fields import Vertices as Vertices
+from .fields import parse_reach as parse_reach
+from .fields import read_reach as read_reach
 from .hints import Boxes as Boxes
 from .hints import ClassMap as ClassMap
 from .hints import Exemplar as Exemplar
@@ -30,6 +36,7 @@ from .recipe import RegionColor as RegionColor
 from .recipe import Stroke as Stroke
 
 __all__ = [
+    "DEFAULT_REACH",
     "MAX_POINTS",
     "Area",
     "BorderSetting",
@@ -41,23 +48,28 @@ __all__ = [
     "Division",
     "DrawingSettings",
     "Exemplar",
+    "Fields",
     "GlobalStatistics",
     "Guidance",
     "Mask",
     "PaintStroke",
     "PointHint",
     "Points",
+    "Reach",
     "Recipe",
     "Rectangle",
     "RegionColor",
     "Regions",
     "Scribbles",
     "Stroke",
+    "Vertices",
     "ab_histogram",
     "mean_saturation",
     "parse_area",
     "parse_border",
     "parse_crop_text",
     "parse_finish_text",
+    "parse_reach",
+    "read_reach",
     "statistics_of",
 ]

@@ -52,6 +52,10 @@ def hex_color(value: str, name: str) -> str:
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
     """Validate and return the `Reach` of a point: how far its color spreads.
 
+    Examples:
+        >>> read_reach(None, "reach")
+        'automatic'
+
     Args:
         value: ``"automatic"``, ``"everywhere"`` or a number from 0 to 10. None selects the default.
         name: Field name for error messages.
@@ -72,7 +76,12 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
 
 
 def parse_reach(text: str, name: str) -> Reach:
-    """Parse the `Reach` of a point (how far its color spreads); see `read_reach`."""
+    """Parse the `Reach` of a point (how far its color spreads); see `read_reach`.
+
+    Examples:
+        >>> parse_reach("0.5", "--reach")
+        0.5
+    """
     try:
         return read_reach(float(text), name)
     except ValueError:
@@ -115,6 +124,11 @@ class Fields:
 
     If a field is missing or null, a method with the parameter ``default`` returns the default. The default
     `dataclasses.MISSING` makes the field required. An invalid value raises `GuidanceError`.
+
+    Examples:
+        >>> fields = Fields({"x": 20, "new": 1}, "point")
+        >>> fields.read("x", float), fields.rest()
+        (20.0, {'new': 1})
 
     Args:
         values: Parsed JSON object.

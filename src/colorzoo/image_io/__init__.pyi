@@ -1,3 +1,11 @@
+from .find import absolute_path as absolute_path
+from .find import find_images as find_images
+from .find import images_and_videos as images_and_videos
+from .find import join_names as join_names
+from .find import read_list as read_list
+from .find import result_name as result_name
+from .find import skipped_files_message as skipped_files_message
+from .find import visible_entries as visible_entries
 from .formats import READABLE as READABLE
 from .formats import WRITABLE as WRITABLE
 from .layers import color_png as color_png
@@ -42,6 +50,7 @@ __all__ = [
     "Levels",
     "Metadata",
     "RasterImage",
+    "absolute_path",
     "add_provenance",
     "as_rgb",
     "check_image",
@@ -50,15 +59,22 @@ __all__ = [
     "composite_on_white",
     "encode",
     "encode_layers",
+    "find_images",
     "gray_levels",
+    "images_and_videos",
     "is_gray",
+    "join_names",
     "output_bit_depth",
     "quantized",
     "read_file",
     "read_image",
+    "read_list",
     "read_provenance",
     "resample_visible",
+    "result_name",
+    "skipped_files_message",
     "to_pil",
+    "visible_entries",
     "without_positions",
     "write_image",
     "write_notes",

@@ -71,7 +71,7 @@ class Search:
     skipped: list[tuple[Path, str]]
 
 
-def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
+def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
     """Find the image files in a list of paths, folders and globs.
 
     The result has no duplicates and a fixed order. Images are not decoded.
@@ -83,6 +83,10 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     Results of earlier runs in folders and globs are skipped. These are files with a provenance record.
     Files ``NAME.color.*`` are also skipped if ``NAME.*`` is found, even if their path is passed.
 
+    Examples:
+        >>> [image.path.name for image in find_images(["photo.png"]).found]
+        ['photo.png']
+
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
         exclude: Folder that is not searched, such as the output folder.
@@ -92,16 +96,16 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     for name in map(str, inputs):
         try:
             for image in _resolve(name, exclude, errors):
-                found.setdefault(absolute(image.path), image)
+                found.setdefault(absolute_path(image.path), image)
         except ImageError as error:
             errors.append((name, error))
-    named = {absolute(Path(name)) for name in inputs}
-    sources = {absolute(p.path.with_suffix("")) for p in found.values()}
+    named = {absolute_path(Path(name)) for name in inputs}
+    sources = {absolute_path(p.path.with_suffix("")) for p in found.values()}
     images, skipped = [], []
     for path, image in found.items():
         stem = image.path.stem.removesuffix(RESULT_SUFFIX)
         source = image.path.with_name(stem or image.path.name)
-        if stem != image.path.stem and absolute(source) in sources:
+        if stem != image.path.stem and absolute_path(source) in sources:
             if read_provenance(image.path) is None:  # a file of the user can have such a name
                 skipped.append((image.path, _NAMED_LIKE_RESULT))
         elif path not in named and _is_video(image.path):
@@ -147,6 +151,10 @@ def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
 
     The message contains the number of files, and the path and reason of the first ten files.
 
+    Examples:
+        >>> print(skipped_files_message([(Path("clip.mp4"), "is a video")]))
+        1 file skipped: clip.mp4 (is a video)
+
     Args:
         files: Path of each skipped file and the reason.
     """
@@ -160,6 +168,11 @@ def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageEr
 
     Results of colorzoo are included.
 
+    Examples:
+        >>> paths, errors = images_and_videos(Path("album"))
+        >>> len(paths) > 0, errors
+        (True, [])
+
     Returns:
         Paths of the files, and the name and error of each folder that cannot be searched.
     """
@@ -168,7 +181,12 @@ def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageEr
 
 
 def read_list(path: str | Path) -> list[str]:
-    """Read a list of paths, separated by line breaks or zero bytes; blank lines are skipped.
+    r"""Read a list of paths, separated by line breaks or zero bytes; blank lines are skipped.
+
+    Examples:
+        >>> _ = Path("images.txt").write_text("a.png\nb.png\n")
+        >>> read_list("images.txt")
+        ['a.png', 'b.png']
 
     Args:
         path: Text file in UTF-8, or in UTF-16 with a byte order mark; ``-`` reads standard input.
@@ -201,9 +219,13 @@ def _list_name(path: str | Path) -> str:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Join paths into the content of a list file, which `read_list` can read.
+    r"""Join paths into the content of a list file, which `read_list` can read.
 
     Paths are separated by line breaks, or by zero bytes if a path contains a line break.
+
+    Examples:
+        >>> join_names(["a.png", "b.png"])
+        b'a.png\nb.png\n'
     """
     ending = "\0" if any("\n" in name for name in names) else "\n"
     return "".join(name + ending for name in names).encode("utf-8", "surrogateescape")
@@ -214,6 +236,10 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
 
     If the format of the source cannot be written, ``.png`` is appended: ``x.jp2`` becomes ``x.jp2.png``. This
     name differs from the result name for ``x.png``.
+
+    Examples:
+        >>> result_name(Path("scan.jp2"), ".color")
+        'scan.color.jp2.png'
 
     Args:
         path: Source image.
@@ -245,14 +271,22 @@ def visible_entries(folder: Path) -> list[Path]:
     """Return the files and folders in a folder in natural order.
 
     Hidden and system entries are excluded.
+
+    Examples:
+        >>> [path.name for path in visible_entries(Path("album"))]
+        ['train', 'val']
     """
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
-def absolute(path: Path) -> str:
+def absolute_path(path: Path) -> str:
     """Return the absolute path without resolving symbolic links.
 
     Searches compare these paths, so a symbolic link and its target count as two images.
+
+    Examples:
+        >>> absolute_path(Path("photo.png")) == str(Path.cwd() / "photo.png")
+        True
     """
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 

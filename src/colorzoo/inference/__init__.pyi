@@ -1,15 +1,85 @@
+from .border import Surroundings as Surroundings
+from .border import check_inside as check_inside
+from .border import crop_recipe as crop_recipe
 from .border import find_border as find_border
+from .border import select_part as select_part
 from .colorizer import Colorizer as Colorizer
+from .colorizer import choose_for_guidance as choose_for_guidance
+from .full_size import FullLightness as FullLightness
+from .full_size import compose_image as compose_image
+from .full_size import full_lightness as full_lightness
+from .full_size import shrink_lightness as shrink_lightness
+from .full_size import working_size as working_size
+from .overlays import overlays_of as overlays_of
+from .palette import Distribution as Distribution
+from .palette import Suggestion as Suggestion
+from .palette import distribution_of as distribution_of
+from .palette import next_point as next_point
+from .palette import suggest_colors as suggest_colors
+from .pipeline import colorize_task as colorize_task
+from .pipeline import divided_regions as divided_regions
+from .pipeline import extent_of as extent_of
+from .pipeline import paths_from as paths_from
+from .pipeline import predict_regions as predict_regions
+from .pipeline import proposed_regions as proposed_regions
+from .pipeline import similarity_to as similarity_to
 from .references import ReadReference as ReadReference
+from .references import as_reference as as_reference
+from .references import describe_statistics as describe_statistics
+from .references import main_colors as main_colors
+from .references import require_color as require_color
+from .result import ColorizedImage as ColorizedImage
 from .selection import find_parts as find_parts
+from .selection import outline_mask as outline_mask
+from .selection import resize_mask as resize_mask
+from .selection import segmenter_features as segmenter_features
 from .selection import select_at as select_at
 from .selection import select_outlined as select_outlined
+from .style_transfer import read_labels as read_labels
+from .style_transfer import stylize as stylize
+from .task import ColorizeTask as ColorizeTask
+from .task import read_recipe as read_recipe
 
 __all__ = [
+    "ColorizeTask",
+    "ColorizedImage",
     "Colorizer",
+    "Distribution",
+    "FullLightness",
     "ReadReference",
+    "Suggestion",
+    "Surroundings",
+    "as_reference",
+    "check_inside",
+    "choose_for_guidance",
+    "colorize_task",
+    "compose_image",
+    "crop_recipe",
+    "describe_statistics",
+    "distribution_of",
+    "divided_regions",
+    "extent_of",
     "find_border",
     "find_parts",
+    "full_lightness",
+    "main_colors",
+    "next_point",
+    "outline_mask",
+    "overlays_of",
+    "paths_from",
+    "predict_regions",
+    "proposed_regions",
+    "read_labels",
+    "read_recipe",
+    "require_color",
+    "resize_mask",
+    "segmenter_features",
     "select_at",
     "select_outlined",
+    "select_part",
+    "shrink_lightness",
+    "similarity_to",
+    "stylize",
+    "suggest_colors",
+    "working_size",
 ]

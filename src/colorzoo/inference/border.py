@@ -31,7 +31,7 @@ from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.full_size import FullLightness, join
+from colorzoo.inference.full_size import FullLightness, compose_image
 
 _LONGEST = 512  # longer side in pixels of the downscaled image in which lines are searched
 _DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
@@ -322,13 +322,19 @@ class Surroundings:
             colored: ``(height, width, 3)`` RGB of the colorized part: integers, or floats in [0, 1].
             depth: Bit depth of the integers, 8 or 16; None for floats.
         """
-        whole = join(self.lightness, NO_AB, depth=depth)
+        whole = compose_image(self.lightness, NO_AB, depth=depth)
         whole[self.inside.slices] = colored
         return whole
 
 
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
+
+    Examples:
+        >>> from colorzoo.guidance import Rectangle
+        >>> from colorzoo.image_io import read_image
+        >>> select_part(read_image("photo.png"), Rectangle(4, 4, 40, 24))
+        Rectangle(x=4, y=4, width=40, height=24)
 
     Args:
         image: Image, such as a scan with a print margin or mount.
@@ -352,6 +358,11 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
+    Examples:
+        >>> from colorzoo.guidance import Rectangle
+        >>> check_inside(Rectangle(0, 0, 48, 32), size=(48, 32)) is None
+        True
+
     Raises:
         OtherImageError: The rectangle extends beyond the image.
     """
@@ -366,6 +377,13 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
     """Convert the coordinates of a recipe from the whole image to a part of the image.
+
+    Examples:
+        >>> from colorzoo.guidance import PointHint, Rectangle
+        >>> recipe = Recipe(width=48, height=32, points=(PointHint(x=20, y=10),))
+        >>> recipe, notes = crop_recipe(recipe, (48, 32), Rectangle(4, 4, 40, 24))
+        >>> recipe.points[0].x, recipe.points[0].y
+        (16, 6)
 
     Args:
         recipe: Recipe with coordinates in pixels of the whole image.

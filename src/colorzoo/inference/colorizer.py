@@ -30,7 +30,7 @@ from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, c
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.network import NetworkRunner, States
-from colorzoo.inference.pipeline import colorize, network_input
+from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
     ReadReference,
     equal_or_given,
@@ -203,7 +203,7 @@ class Colorizer:
         recipe = read_guidance(guidance)
         exemplar = self.exemplar_of(reference, recipe, recipe_folder(guidance))
         task = self.prepare(as_image(image), recipe, strength=strength, reference=exemplar, border=border)
-        return colorize(task)
+        return colorize_task(task)
 
     def prepare(
         self,
@@ -418,6 +418,10 @@ def choose_for_guidance(
     fast: bool = False,
 ) -> ModelChoice:
     """Select a model by name, recipe or weight file; otherwise select the default model.
+
+    Examples:
+        >>> choose_for_guidance("zhang2017_local_small", Recipe()).name
+        'zhang2017_local_small'
 
     Args:
         model: Registered name. None uses the model that the recipe names, or else the model of the weight

@@ -48,6 +48,11 @@ class Overlay(Protocol):
 class FullLightness:
     """Lightness ``(H, W)`` of an image in [0, 100], computed on access.
 
+    Examples:
+        >>> lightness = FullLightness(np.full((32, 48), 128, dtype=np.uint8))
+        >>> lightness.shrunk((16, 24)).shape
+        torch.Size([1, 1, 16, 24])
+
     Attributes:
         levels: Stored pixel values, ``(H, W)`` or ``(H, W, 3)``.
         shift: Function that applies the lightness changes of recipe areas to a band of rows; None for no
@@ -129,11 +134,16 @@ def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) 
 
 
 def full_lightness(levels: Levels) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` of an image ``(H, W)`` or ``(H, W, 3)``."""
+    """Return the lightness ``(1, 1, H, W)`` of an image ``(H, W)`` or ``(H, W, 3)``.
+
+    Examples:
+        >>> full_lightness(np.full((32, 48), 255, dtype=np.uint8)).max()
+        tensor(100.)
+    """
     return FullLightness(levels).whole()
 
 
-def join(
+def compose_image(
     lightness: Tensor | FullLightness,
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
@@ -142,6 +152,10 @@ def join(
     depth: int | None = None,
 ) -> NDArray[Any]:
     """Upsample ab to the size of the lightness, add color corrections and convert to RGB.
+
+    Examples:
+        >>> compose_image(torch.full((32, 48), 50.0), torch.zeros(2, 16, 24), depth=8).shape
+        (32, 48, 3)
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
@@ -174,7 +188,8 @@ def bands_of_ab(
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
     """Upsample and correct ab in bands; yield ``(first, last, ab, lightness)`` for each.
 
-    A band contains the rows ``first`` to ``last`` (exclusive). The parameters match the parameters of `join`.
+    A band contains the rows ``first`` to ``last`` (exclusive). The parameters match the
+    parameters of `compose_image`.
     """
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
@@ -200,23 +215,25 @@ def working_size(height: int, width: int, size: int) -> tuple[int, int]:
 
     The shorter side becomes ``size``, and the aspect ratio is kept. Small images are not enlarged, and the
     longer side is at most four times ``size``.
+
+    Examples:
+        >>> working_size(600, 800, size=256)
+        (256, 341)
     """
     scale = min(1.0, size / min(height, width), LONGEST * size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resample lightness ``(1, 1, H, W)`` to ``size`` with antialiased bicubic weights."""
+    """Resample lightness ``(1, 1, H, W)`` to ``size`` with antialiased bicubic weights.
+
+    Examples:
+        >>> shrink_lightness(torch.full((1, 1, 32, 48), 50.0), (16, 24)).shape
+        torch.Size([1, 1, 16, 24])
+    """
     if tuple(lightness.shape[-2:]) == size:
         return lightness
     return _resized(lightness, size).clamp(0, 100)
-
-
-def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale a lightness map ``(H, W)`` to ``(1, 1, h, w)``, where ``(h, w)`` is ``size``."""
-    if isinstance(lightness, FullLightness):
-        return lightness.shrunk(size)
-    return shrink_lightness(lightness[None, None], size)
 
 
 class BandShrinker:

@@ -55,6 +55,12 @@ class Suggestion:
 class Distribution:
     """Predicted color distribution at each position of the network output.
 
+    Examples:
+        >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
+        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
+        >>> distribution.at(10, 10)
+        tensor([0.5000, 0.5000])
+
     Attributes:
         probabilities: Probabilities ``(Q, h, w)`` of the Q color bins; the sum at each position is 1.
         centers: Centers ``(Q, 2)`` of the bins in CIE units.
@@ -97,7 +103,15 @@ class Distribution:
 
 
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
-    """Return the color distribution of a result; None if the model predicts none."""
+    """Return the color distribution of a result; None if the model predicts none.
+
+    Examples:
+        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
+        >>> lightness = torch.full((1, 1, 32, 48), 50.0)
+        >>> task = colorizer.prepare_lightness(lightness, (48, 32), Recipe())
+        >>> distribution_of(colorize_task(task)).centers.shape[1]
+        2
+    """
     with torch.inference_mode():  # the logits can be computed on access
         return None if colored.prediction is None else Distribution.of(colored.prediction)
 
@@ -129,6 +143,12 @@ def suggest_colors(
 
     The clusters are computed by weighted k-means with several initializations. The interface of Zhang et al.
     2017 clusters 25,000 sampled colors once, which is noisier.
+
+    Examples:
+        >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
+        >>> colors = suggest_colors(torch.tensor([0.7, 0.3]), centers, lightness=50)
+        >>> [round(color.share, 1) for color in colors]
+        [0.7, 0.3]
 
     Args:
         probabilities: ``(Q,)`` probabilities of the bins.
@@ -186,6 +206,13 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
 
     The score of a pixel is the product of the mean entropies in a small and a large window around the pixel.
     In the large window, entropy outside the image counts as zero, so pixels near the borders score lower.
+
+    Examples:
+        >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
+        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
+        >>> x, y = next_point(distribution)
+        >>> 0 <= x < 48 and 0 <= y < 32
+        True
 
     Args:
         distribution: Distribution predicted with the current points.

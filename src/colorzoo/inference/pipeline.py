@@ -76,11 +76,18 @@ if TYPE_CHECKING:  # photos do not need these stages
 Hints = tuple[PointHint, ...]
 
 
-def colorize(task: ColorizeTask) -> ColorizedImage:
+def colorize_task(task: ColorizeTask) -> ColorizedImage:
     """Run the model on a prepared image, apply its guidance and return the result.
 
     `prepare_image` runs the earlier stages. The colors of the result have the size of the network input, and
     `ColorizedImage.levels` computes the full-size image.
+
+    Examples:
+        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
+        >>> lightness = torch.full((1, 1, 32, 48), 50.0)
+        >>> task = colorizer.prepare_lightness(lightness, (48, 32), Recipe())
+        >>> colorize_task(task).ab.shape
+        torch.Size([2, 32, 48])
 
     Raises:
         GuidanceError: The recipe is invalid for this image or model.

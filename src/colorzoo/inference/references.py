@@ -64,7 +64,14 @@ def equal_or_given(weights: Sequence[float] | None, count: int) -> Sequence[floa
 
 
 def require_color(image: RasterImage, name: str) -> None:
-    """Raise `GuidanceError` if a reference image is gray."""
+    """Raise `GuidanceError` if a reference image is gray.
+
+    Examples:
+        >>> from colorzoo.image_io import read_image
+        >>> require_color(read_image("photo.png"), "photo.png")
+        Traceback (most recent call last):
+        colorzoo.errors.GuidanceError: ...
+    """
     if is_gray(image):
         raise GuidanceError(f"the reference {name} has no color. Choose a color image.")
 
@@ -101,6 +108,11 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
 
 def as_reference(image: RasterImage, size: int) -> Tensor:
     """Resize a reference image for a model and return RGB ``(1, 3, h, w)`` in [0, 1].
+
+    Examples:
+        >>> from colorzoo.image_io import read_image
+        >>> as_reference(read_image("photo.png"), size=16).shape
+        torch.Size([1, 3, 16, 24])
 
     Args:
         image: Reference image.
@@ -174,6 +186,11 @@ def describe_statistics(image: RasterImage) -> dict[str, Any]:
     """Compute the recipe field ``statistics`` of an image.
 
     The result is a dictionary with the mean HSV ``saturation`` and the 313-bin color ``histogram``.
+
+    Examples:
+        >>> from colorzoo.image_io import read_image
+        >>> sorted(describe_statistics(read_image("photo.png")))
+        ['histogram', 'saturation']
     """
     found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
@@ -183,7 +200,13 @@ def describe_statistics(image: RasterImage) -> dict[str, Any]:
 
 
 def main_colors(image: RasterImage, count: int = 12) -> tuple[str, ...]:
-    """Return the main colors ``#rrggbb`` of an image, at most ``count`` (median cut)."""
+    """Return the main colors ``#rrggbb`` of an image, at most ``count`` (median cut).
+
+    Examples:
+        >>> from colorzoo.image_io import read_image
+        >>> main_colors(read_image("photo.png"))
+        ('#787878',)
+    """
     small = Image.fromarray((image.rgb * 255).round().astype(np.uint8))
     small.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
     small = small.quantize(count).convert("RGB")

@@ -16,7 +16,7 @@ from colorzoo.inference.full_size import (
     FullLightness,
     Overlay,
     PointCorrection,
-    join,
+    compose_image,
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, StageRun
@@ -31,6 +31,12 @@ Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay,
 @dataclass(frozen=True, eq=False)
 class ColorizedImage:
     """Result of a colorization; `levels` and `rgb` compute the image at full size.
+
+    Examples:
+        >>> from colorzoo.image_io import read_image
+        >>> colored = Colorizer("zhang2017_local_small", device="cpu").colorize(read_image("photo.png"))
+        >>> colored.levels().shape, colored.ab.shape
+        ((32, 48, 3), torch.Size([2, 32, 48]))
 
     Attributes:
         colors: Colors at the size of the network input.
@@ -158,7 +164,7 @@ class ColorizedImage:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, self._overlays(lightness))
         else:
-            composed = join(*self._layers(self._lightness(lightness)), depth=depth)
+            composed = compose_image(*self._layers(self._lightness(lightness)), depth=depth)
         if surroundings is not None:
             composed = surroundings.around(composed, depth)
         if self.task.crop is None:

@@ -92,6 +92,11 @@ def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArra
 def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_size: tuple[int, int]) -> Mask:
     """Rasterize an outline to a mask without segmentation.
 
+    Examples:
+        >>> path = [(10, 5), (40, 5), (40, 28), (10, 28)]
+        >>> outline_mask(torch.full((1, 1, 32, 48), 50.0), path, image_size=(48, 32)).array().shape
+        (32, 48)
+
     Args:
         lightness: ``(1, 1, h, w)``, which determines the size ``(h, w)`` of the mask.
         path: Corners (x, y) of the outline in pixels of the image.
@@ -102,6 +107,12 @@ def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_s
 
 def resize_mask(mask: Mask, size: float) -> Mask:
     """Dilate or erode a mask; a mask that erosion would empty is returned unchanged.
+
+    Examples:
+        >>> path = [(10, 5), (40, 5), (40, 28), (10, 28)]
+        >>> mask = outline_mask(torch.full((1, 1, 32, 48), 50.0), path, image_size=(48, 32))
+        >>> bool(resize_mask(mask, 1.5).array().sum() > mask.array().sum())
+        True
 
     Args:
         mask: Mask to resize.
@@ -120,7 +131,12 @@ def resize_mask(mask: Mask, size: float) -> Mask:
 
 
 def segmenter_features(lightness: Tensor) -> SegmenterFeatures:
-    """Compute `ClickSegmenter` features for a lightness map ``(1, 1, h, w)`` in [0, 100]."""
+    """Compute `ClickSegmenter` features for a lightness map ``(1, 1, h, w)`` in [0, 100].
+
+    Examples:
+        >>> segmenter_features(torch.full((1, 1, 32, 48), 50.0)).coarse.shape[1]
+        64
+    """
     encoder, network = click_segmenter()
     factor = _NETWORK_SIZE / min(lightness.shape[2:])
     sides = [max(1, round(side * factor / MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]

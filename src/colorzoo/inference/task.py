@@ -98,7 +98,13 @@ class Colors:
 
 @dataclass(frozen=True, eq=False)
 class ColorizeTask:
-    """Input of `colorzoo.inference.pipeline.colorize`: a model, an image and its guidance.
+    """Input of `colorzoo.inference.pipeline.colorize_task`: a model, an image and its guidance.
+
+    Examples:
+        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
+        >>> lightness = torch.full((1, 1, 32, 48), 50.0)
+        >>> colorizer.prepare_lightness(lightness, (48, 32), Recipe()).size
+        (48, 32)
 
     Attributes:
         network: Runner of the model.
@@ -330,6 +336,10 @@ def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
 
 def read_recipe(source: Mapping[str, Any] | str | Path) -> Recipe:
     """Read a recipe whose label images, if any, are relative to the recipe file.
+
+    Examples:
+        >>> read_recipe('{"version": 2, "points": [{"x": 20, "y": 10, "color": "#c04020"}]}').points[0].color
+        '#c04020'
 
     Args:
         source: Parsed JSON, JSON text, or the path of a recipe.

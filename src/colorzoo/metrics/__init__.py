@@ -33,7 +33,7 @@ from colorzoo.metrics.edges import BandLPIPS, BandPSNR, band_psnr, edge_band
 from colorzoo.metrics.exemplar import HistogramIntersection, histogram_intersection
 from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
 from colorzoo.metrics.fid import FID
-from colorzoo.metrics.named import image_metrics, named_metric
+from colorzoo.metrics.named import all_metrics, image_metrics, named_metric
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
 from colorzoo.metrics.psnr import MeanPSNR, psnr_8bit
 from colorzoo.metrics.video import (
@@ -70,6 +70,7 @@ __all__ = [
     "RightHue",
     "TruthClusters",
     "WorseThanGray",
+    "all_metrics",
     "band_psnr",
     "chroma_flicker",
     "classifier_network",

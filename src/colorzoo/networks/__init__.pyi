@@ -5,6 +5,7 @@ from .blocks import pad_to_multiple as pad_to_multiple
 from .blocks import pad_with_zeros as pad_with_zeros
 from .blocks import scaled_width as scaled_width
 from .blocks import upconv4x4 as upconv4x4
+from .click_segmenter import SegmenterFeatures as SegmenterFeatures
 from .discriminators import AttentionDiscriminator as AttentionDiscriminator
 from .discriminators import DiscriminatorOutput as DiscriminatorOutput
 from .discriminators import PatchDiscriminator as PatchDiscriminator
@@ -29,6 +30,7 @@ __all__ = [
     "HookState",
     "PatchDiscriminator",
     "PointNetwork",
+    "SegmenterFeatures",
     "UNet",
     "Visit",
     "conv3x3",

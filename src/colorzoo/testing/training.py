@@ -26,7 +26,7 @@ from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
 from colorzoo.testing.samples import sample_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training.command import run
+from colorzoo.training.command import run_command
 from colorzoo.training.configs import find_config as shipped_config
 from colorzoo.training.gan import GANColorizationModule
 
@@ -194,7 +194,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
             images = folder / "images"
             write_sample_images(images, count=4 * _TRAIN_BATCH, classes=2 * _takes_labels(card))
         overlay = write_overlay(card, folder, images)
-        code = run("fit", ["--config", str(config), "--config", str(overlay)])
+        code = run_command("fit", ["--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
         measured = logged(folder, "val/")
         kept = {path.name for path in folder.rglob("*.ckpt")}

@@ -1,3 +1,4 @@
+from .command import run_command as run_command
 from .gan import GANColorizationModule as GANColorizationModule
 from .module import ColorizationModule as ColorizationModule
 from .module import SingleOptimizerModule as SingleOptimizerModule
@@ -28,4 +29,5 @@ __all__ = [
     "Stage",
     "Start",
     "TrainingFreeModule",
+    "run_command",
 ]

@@ -44,7 +44,7 @@ from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.load import Provenance
 
 
-def run(verb: str, words: Sequence[str]) -> int:
+def run_command(verb: str, words: Sequence[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:

@@ -23,7 +23,7 @@ from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, ImageError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import load_task_class, model_card
@@ -68,12 +68,12 @@ def colored(tmp_path, monkeypatch):
         log.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(runner, "colorize", partial(logged_colorize, log))
+    monkeypatch.setattr(runner, "colorize_task", partial(logged_colorize, log))
     return count
 
 
 def logged_colorize(log: Path, task: ColorizeTask) -> ColorizedImage:
-    result = colorize(task)
+    result = colorize_task(task)
     with log.open("a") as stream:
         stream.write(f"{os.getpid()}\n")
     return result

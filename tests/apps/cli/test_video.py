@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
+from colorzoo.apps.video.container import frame_to_rgb
 from colorzoo.apps.video.run import parts_path
 from colorzoo.image_io.provenance import read_provenance
-from colorzoo.image_io.video_stream import frame_to_rgb
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
 

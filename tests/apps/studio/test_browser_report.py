@@ -19,7 +19,7 @@ from colorzoo.apps.studio.app import StudioLoader, build_app
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import Address, run_server
 from colorzoo.apps.studio.studio import Studio
-from colorzoo.batch.report import Entry, serve_report, write_report
+from colorzoo.batch.report import ReportEntry, serve_report, write_report
 from colorzoo.errors import ColorzooError
 from tiny_model import gray_image
 
@@ -35,7 +35,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name != "gone.png":
             Image.fromarray(gray_image(60, 90)).save(tmp_path / name)
     path = tmp_path / "r 1.html"
-    write_report(path, [Entry(str(tmp_path / name), notes="<img onerror='x()'>") for name in NAMES])
+    write_report(path, [ReportEntry(str(tmp_path / name), notes="<img onerror='x()'>") for name in NAMES])
     path.write_text(path.read_text().replace("</head>", "<script>document.title = 'theirs'</script></head>"))
     return path
 

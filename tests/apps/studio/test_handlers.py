@@ -19,7 +19,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.weights.choice import rank_models
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
@@ -130,7 +130,7 @@ def test_suggest_and_next_use_image_pixel_coordinates(pad: DirectPad) -> None:
     assert opened is not None
     lightness = opened.network_lightness(64)
     height, width = lightness.shape[2:]
-    reply = colorize(colorizer.prepare_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
+    reply = colorize_task(colorizer.prepare_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
     distribution = distribution_of(reply)
     assert distribution is not None
 

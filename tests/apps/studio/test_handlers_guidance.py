@@ -69,13 +69,13 @@ RESULTS: list[ColorizedImage] = []
 
 @pytest.fixture(autouse=True)
 def log_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = coloring.colorize
+    run = coloring.colorize_task
 
     def logged(task: ColorizeTask) -> ColorizedImage:
         RESULTS.append(run(task))
         return RESULTS[-1]
 
-    monkeypatch.setattr(coloring, "colorize", logged)
+    monkeypatch.setattr(coloring, "colorize_task", logged)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from colorzoo.apps.video.container import frame_to_rgb
 from colorzoo.apps.video.planes import Layout, colored_planes, from_rgb, layout_of, lightness_of, read_luma
 from colorzoo.color import lab_to_rgb_in_gamut
-from colorzoo.image_io.video_stream import frame_to_rgb
 from colorzoo.inference.full_size import full_lightness
 
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))

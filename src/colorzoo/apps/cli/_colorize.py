@@ -14,22 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageColor
 
+from colorzoo.apps.cli._file_options import ColorizeOptions, GuidanceOptions
 from colorzoo.apps.cli._options import file_identity
 from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
-from colorzoo.batch.outputs import plan_outputs
-from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
-from colorzoo.batch.settings import ColorizeOptions, GuidanceOptions
-from colorzoo.batch.task import (
+from colorzoo.batch import (
     ALREADY_DONE,
     EXISTS,
+    NOT_TRIED,
+    BatchSummary,
     FileResult,
     FileTask,
+    plan_outputs,
     reference_files,
+    run_tasks,
     with_settings,
 )
 from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import (
+    DEFAULT_REACH,
     BoxHint,
     DrawingSettings,
     PointHint,
@@ -37,18 +40,28 @@ from colorzoo.guidance import (
     parse_border,
     parse_crop_text,
     parse_finish_text,
+    parse_reach,
 )
-from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
-from colorzoo.image_io import read_image, write_whole
-from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message
-from colorzoo.inference.colorizer import choose_for_guidance
-from colorzoo.inference.references import describe_statistics, main_colors, require_color
-from colorzoo.inference.task import read_recipe
+from colorzoo.image_io import (
+    find_images,
+    join_names,
+    read_image,
+    read_list,
+    skipped_files_message,
+    write_whole,
+)
+from colorzoo.inference import (
+    choose_for_guidance,
+    describe_statistics,
+    main_colors,
+    read_recipe,
+    require_color,
+)
 
 if TYPE_CHECKING:
     from c2pa import Signer
 
-    from colorzoo.batch.report import Entry
+    from colorzoo.batch import ReportEntry
 
 
 Report = Callable[[FileResult], None]
@@ -67,7 +80,7 @@ def color(args: ColorizeOptions) -> int:
     `colorzoo.apps.cli.colorize.run` documents the exit codes.
     """
     if args.report:
-        from colorzoo.batch.report import check_report, read_entries
+        from colorzoo.batch import check_report, read_entries
 
         for path in args.report:
             check_report(Path(path))
@@ -110,7 +123,7 @@ def color(args: ColorizeOptions) -> int:
 def _load_signer(key: Path) -> Signer:
     """Load the signing key; called first, so that invalid keys are reported without delay."""
     try:
-        from colorzoo.batch.sign import load_signer
+        from colorzoo.batch import load_signer
     except ImportError as error:
         raise ColorzooError(
             f"--sign requires the package {error.name}. Run `python -m pip install 'colorzoo[sign]'`."
@@ -119,7 +132,7 @@ def _load_signer(key: Path) -> Signer:
 
 
 def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
-    from colorzoo.batch.sign import sign_results
+    from colorzoo.batch import sign_results
 
     with progress_bar("signatures", len(results)) as advance:
         left = sign_results(results, signer, advance)
@@ -130,7 +143,7 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
         )
 
 
-def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
+def write_reports(paths: Sequence[str], entries: Sequence[ReportEntry]) -> None:
     """Write a report with one entry per image to each path and print the paths.
 
     Args:
@@ -140,7 +153,7 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
     Raises:
         ImageError: A report file cannot be written.
     """
-    from colorzoo.batch.report import write_report  # this import takes 20 ms, and only reports need it
+    from colorzoo.batch import write_report  # this import takes 20 ms, and only reports need it
 
     for path in paths:
         written = write_report(Path(path), entries)
@@ -205,7 +218,7 @@ def _plan(
     Raises:
         ImageError: ``--output`` cannot be used for these images.
     """
-    search = find_existing(names, exclude=Path(args.output) if args.output else None)
+    search = find_images(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
     tasks = [replace(shared, source=found.path, name=str(found.path)) for found in search.found]
     inputs: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from colorzoo.apps.cli._colorize import write_reports
+from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import check_output
 from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
 from colorzoo.apps.video.colorer import FrameColorer
@@ -22,9 +23,7 @@ from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.report import shot_entries
 from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
-from colorzoo.batch.report import check_report
-from colorzoo.batch.settings import VideoOptions
-from colorzoo.batch.task import UsedFile, origin_of_model, origin_of_result
+from colorzoo.batch import UsedFile, check_report, origin_of_model, origin_of_result
 from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import ColorzooError

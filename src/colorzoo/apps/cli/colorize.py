@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from colorzoo.apps.cli._file_options import ColorizeOptions
 from colorzoo.apps.cli._options import Command
-from colorzoo.batch.settings import ColorizeOptions
 from colorzoo.errors import ColorzooError
 
 HELP = "colorize images; each result is written next to its source as NAME.color.EXT"

@@ -88,13 +88,19 @@ def run(args: EvaluateOptions) -> int:
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
-    from colorzoo.evaluation import evaluate, measures, protocol
-    from colorzoo.evaluation.run import warn
+    from colorzoo.evaluation import (
+        check_interactions,
+        evaluate,
+        list_metrics,
+        list_protocols,
+        load_protocol,
+        print_notes,
+    )
 
     if args.list_all:
-        protocols = [protocol.load_protocol(name) for name in protocol.list_protocols()]
+        protocols = [load_protocol(name) for name in list_protocols()]
         print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
-        print(f"\nmetrics: {', '.join(measures.list_metrics())}")
+        print(f"\nmetrics: {', '.join(list_metrics())}")
         return 0
     if args.votes is not None or args.vote is not None:
         return _vote(args)
@@ -103,7 +109,7 @@ def run(args: EvaluateOptions) -> int:
         raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
     try:
         counts = [int(word) for word in args.interactions.split(",")] if args.interactions else None
-        interactions = None if counts is None else protocol.check_interactions(counts)
+        interactions = None if counts is None else check_interactions(counts)
     except ValueError as error:
         raise ColorzooError(
             f"--interactions must be a list of whole numbers (for example 0,1,10), got {args.interactions!r} "
@@ -126,7 +132,7 @@ def run(args: EvaluateOptions) -> int:
     )
     if outcome.summary is None:  # another process writes the report
         return 0
-    warn(outcome)
+    print_notes(outcome)
     print_scores(outcome, args.output)
     return 1 if outcome.skipped else 0
 
@@ -134,8 +140,14 @@ def run(args: EvaluateOptions) -> int:
 def _vote(args: EvaluateOptions) -> int:
     """Write the page of a blind vote (``--vote``), or print the scores from votes (``--votes``)."""
     from colorzoo.engines import choose_device
-    from colorzoo.evaluation import KEY_FILE, PAGE_FOLDER, count_votes, write_vote
-    from colorzoo.evaluation.tables import interval, number
+    from colorzoo.evaluation import (
+        KEY_FILE,
+        PAGE_FOLDER,
+        count_votes,
+        format_interval,
+        format_number,
+        write_vote,
+    )
 
     if args.votes is not None:
         key = (args.vote or args.votes[0].parent) / KEY_FILE
@@ -144,8 +156,8 @@ def _vote(args: EvaluateOptions) -> int:
         rows = [
             (
                 row.name,
-                number(row.score.value, 2),
-                interval(row.score, 2),
+                format_number(row.score.value, 2),
+                format_interval(row.score, 2),
                 *map(str, (row.won, row.same, row.lost)),
             )
             for row in count_votes(key, args.votes)
@@ -174,7 +186,7 @@ def _names(text: str | None) -> list[str]:
 
 def print_scores(outcome: Outcome, folder: Path) -> None:
     """Print the scores of an evaluation and the path of ``report.html`` in ``folder``."""
-    from colorzoo.evaluation.tables import heading, number
+    from colorzoo.evaluation import format_number, metric_heading
 
     assert outcome.summary is not None
     outputs = outcome.summary.setup.outputs
@@ -182,11 +194,11 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
     for row in outcome.summary.rows:
         scores = [(row.scores[output.key], output.digits) for output in outputs]
         cells = [
-            f"{number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
+            f"{format_number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
             for score, digits in scores
         ]
         rows.append((outcome.summary.label(row.method), str(row.count), *cells))
-    print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
+    print_table(("method", "interactions", *(metric_heading(output) for output in outputs)), rows)
     for found in outcome.summary.comparisons:
         one, other = outcome.summary.compared or ("", "")
         name = f"{one} minus {other}, {found.output.title} at {found.count}"

@@ -39,7 +39,7 @@ def run(args: InfoOptions) -> int:
     Raises:
         ImageError: A file or folder does not exist.
     """
-    from colorzoo.image_io.find import images_and_videos
+    from colorzoo.image_io import images_and_videos
 
     paths = [Path(name) for name in args.images]
     for path in paths:

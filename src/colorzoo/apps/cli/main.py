@@ -157,12 +157,12 @@ def run_lightning(words: list[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict`` and return the exit code.
 
     Args:
-        words: Name of the command and its arguments, which `colorzoo.training.command.run` parses.
+        words: Name of the command and its arguments, which `colorzoo.training.run_command` parses.
     """
-    from colorzoo.training import command
+    from colorzoo.training import run_command
 
     verb, *rest = words
-    return command.run(verb, rest)
+    return run_command(verb, rest)
 
 
 def find_verb(name: str) -> ModuleType | None:

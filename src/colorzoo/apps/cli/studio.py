@@ -15,7 +15,7 @@ from colorzoo.weights import choose_model
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
-    from colorzoo.batch.report import ServedReport
+    from colorzoo.batch import ServedReport
 
 HELP = "colorize an image manually in the browser"
 EXAMPLE = """
@@ -111,7 +111,7 @@ def run(args: StudioOptions) -> int:
 
 def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     from colorzoo.apps.studio.access import is_loopback
-    from colorzoo.batch.report import serve_report
+    from colorzoo.batch import serve_report
 
     if args.recipe:
         raise ColorzooError(

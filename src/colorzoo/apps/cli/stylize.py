@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output
 from colorzoo.apps.cli._terminal import printed_warnings
-from colorzoo.batch.settings import ModelOptions
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights import choose_model
@@ -58,9 +58,7 @@ def run(args: StylizeOptions) -> int:
     """
     from colorzoo.capabilities import Stylizes
     from colorzoo.image_io import is_gray, read_image, write_image, write_notes
-    from colorzoo.inference import Colorizer
-    from colorzoo.inference.references import require_color
-    from colorzoo.inference.stylize import read_labels, stylize
+    from colorzoo.inference import Colorizer, read_labels, require_color, stylize
 
     with printed_warnings():  # such as a warning about weights that do not match
         choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=Stylizes)

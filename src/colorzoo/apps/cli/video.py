@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import Command
 from colorzoo.apps.cli.colorize import import_torch
-from colorzoo.batch.settings import VideoOptions
 from colorzoo.errors import GuidanceError
 from colorzoo.registry import model_card
 

@@ -137,7 +137,7 @@ def _convert(args: ConvertOptions) -> int:
     card = model_card(args.name)
     check_output(args.out, overwrite=args.overwrite)
 
-    from colorzoo.weights.convert import convert_weights
+    from colorzoo.weights import convert_weights
 
     settings = dict(map(_setting, args.set))
     metadata = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
@@ -199,8 +199,7 @@ def _export(args: ExportOptions) -> int:
 
 def _fetch_metrics() -> int:
     """Download the networks of all metrics; print failed downloads and return 1 if any failed."""
-    from colorzoo.metrics import named_metric
-    from colorzoo.metrics.named import all_metrics
+    from colorzoo.metrics import all_metrics, named_metric
 
     failed = False
     for name, found in all_metrics().items():

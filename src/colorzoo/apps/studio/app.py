@@ -33,7 +33,7 @@ from colorzoo.apps.studio.protocol import (
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
-    from colorzoo.batch.report import ServedReport
+    from colorzoo.batch import ServedReport
 
 STATIC = Path(__file__).parent / "static"
 mimetypes.add_type("text/javascript", ".js")  # the Windows registry can contain another type

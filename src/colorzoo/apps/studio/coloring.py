@@ -16,12 +16,15 @@ from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.inference import Colorizer
-from colorzoo.inference.border import Surroundings
-from colorzoo.inference.full_size import FullLightness, shrink_lightness
-from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask
+from colorzoo.inference import (
+    ColorizedImage,
+    Colorizer,
+    ColorizeTask,
+    FullLightness,
+    Surroundings,
+    colorize_task,
+    shrink_lightness,
+)
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
@@ -117,7 +120,7 @@ def predict(request: PadRequest) -> ColorizedImage:
 
 def _run(task: ColorizeTask) -> ColorizedImage:
     with torch.inference_mode():
-        return colorize(task)
+        return colorize_task(task)
 
 
 def preview(

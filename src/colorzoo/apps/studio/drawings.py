@@ -14,8 +14,8 @@ from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.regions import innermost_pixel
 from colorzoo.capabilities import ColorsRegions
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.pipeline import predict_regions
-from colorzoo.inference.steps.drawing import Drawing
+from colorzoo.inference import predict_regions
+from colorzoo.inference.steps import Drawing
 
 VARIANTS = 4
 """Number of versions in the message ``colorings``: the most likely colors, and sampled palettes."""

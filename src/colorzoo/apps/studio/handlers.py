@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from colorzoo.apps.studio import drawings, palette, regions
 from colorzoo.apps.studio.coloring import PadRequest, Quality, match_of, predict, preview
+from colorzoo.apps.studio.colorings import find_informative_point
 from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.apps.studio.protocol import Limits, Message, StudioError
 from colorzoo.apps.studio.sessions import AttachedReference, Session
-from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import (
+from colorzoo.batch import (
+    ColorSettings,
     FileTask,
     UsedFile,
     origin_of_result,
@@ -28,8 +29,7 @@ from colorzoo.batch.task import (
 )
 from colorzoo.capabilities import ColorsRegions
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, PointHint, Recipe, parse_area
-from colorzoo.guidance.fields import Fields, Vertices, read_reach
+from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
 from colorzoo.image_io import (
     WRITABLE,
     AlphaArray,
@@ -46,12 +46,15 @@ from colorzoo.image_io import (
     without_positions,
     write_notes,
 )
-from colorzoo.inference import Colorizer
-from colorzoo.inference.border import crop_recipe
-from colorzoo.inference.colorings import find_informative_point
-from colorzoo.inference.palette import distribution_of
-from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.references import as_reference, describe_statistics, require_color
+from colorzoo.inference import (
+    Colorizer,
+    as_reference,
+    colorize_task,
+    crop_recipe,
+    describe_statistics,
+    distribution_of,
+    require_color,
+)
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
 MAX_SUGGESTIONS = 32
@@ -438,7 +441,7 @@ def _export(ctx: Context) -> Iterator[Message]:
     colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference_for(recipe)
     exemplar = None if reference is None else Exemplar(reference.rgb)
     task = colorizer.prepare(image, recipe, reference=exemplar)
-    colored = colorize(ctx.pad_request(recipe).cached(task))
+    colored = colorize_task(ctx.pad_request(recipe).cached(task))
     notes = [*image.notes, *colored.notes]
     source = colored.source(image)
     side = side if side is not None and side < max(source.size) else None

@@ -30,15 +30,14 @@ from colorzoo.image_io import (
     quantized,
     read_file,
 )
-from colorzoo.inference.border import check_inside, select_part
-from colorzoo.inference.full_size import (
+from colorzoo.inference import (
     FullLightness,
+    check_inside,
+    select_part,
     shrink_lightness,
-    shrunk,
     working_size,
 )
-from colorzoo.inference.steps.drawing import Drawing, is_line_art, read_drawing
-from colorzoo.inference.steps.healing import heal
+from colorzoo.inference.steps import Drawing, heal, is_line_art, read_drawing
 
 _IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
 _TINTED = "the tint of the paper is ignored; “Before” shows it"
@@ -228,7 +227,7 @@ class OpenedImage:
             width, height = self.size
             levels = self.decode().levels
             full = FullLightness(levels if self.window is None else levels[self.window.inside.slices])
-            self.network_lightnesses[size] = shrunk(full, working_size(height, width, size))
+            self.network_lightnesses[size] = full.shrunk(working_size(height, width, size))
         return self.network_lightnesses[size]
 
     def approximate_lightness(self, size: int) -> Tensor:

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo.apps.studio.colorings import COLORINGS, InformativePoint
 from colorzoo.apps.studio.opened_image import OpenedImage
 from colorzoo.guidance import Recipe
-from colorzoo.inference.colorings import COLORINGS, InformativePoint
-from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
+from colorzoo.inference import Distribution, Suggestion, next_point, suggest_colors
 
 
 def suggestions(

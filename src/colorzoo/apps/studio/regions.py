@@ -21,25 +21,38 @@ from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Mask, PointHint
-from colorzoo.guidance.fields import Reach
-from colorzoo.inference import find_parts, select_at, select_outlined
-from colorzoo.inference.overlays import overlays_of
-from colorzoo.inference.pipeline import (
+from colorzoo.guidance import Area, Mask, PointHint, Reach
+from colorzoo.image_io import FloatArray
+from colorzoo.inference import (
+    ColorizedImage,
     divided_regions,
     extent_of,
+    find_parts,
+    outline_mask,
+    overlays_of,
     paths_from,
     proposed_regions,
+    resize_mask,
+    segmenter_features,
+    select_at,
+    select_outlined,
     similarity_to,
 )
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.selection import outline_mask, resize_mask, segmenter_features
-from colorzoo.inference.steps.areas import draw_areas, encode_locked_colors, locked_share
-from colorzoo.inference.steps.classes import find_classes
-from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, on_grid
-from colorzoo.inference.steps.reach import starting_reach as find_start
-from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
-from colorzoo.networks.click_segmenter import SegmenterFeatures
+from colorzoo.inference.steps import (
+    Paths,
+    PointPatches,
+    draw_areas,
+    encode_locked_colors,
+    even_reaches,
+    filled_regions,
+    find_classes,
+    locked_share,
+    mean_region_colors,
+    on_grid,
+    proposal_hash,
+)
+from colorzoo.inference.steps import starting_reach as find_start
+from colorzoo.networks import SegmenterFeatures
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
 MASK_SIZE = 384  # shorter side of the mask of an object or a part
@@ -68,7 +81,7 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     height, width = index.shape
     shown = lightness[0] if result.predicted_lightness is None else result.predicted_lightness[0]
     colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
-    suggested = suggest_colors(found, colored)
+    suggested = mean_region_colors(found, colored)
     items = []
     for number in filled_regions(found):
         inside = (index == number).numpy()
@@ -288,7 +301,7 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
     return None if alike is None else find_start(paths.costs, alike)
 
 
-def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
+def _search(request: PadRequest, point: PointHint) -> tuple[Paths, FloatArray | None]:
     """Return paths from a point to all grid cells, and the cells' similarity to the point."""
     task, places = request.task(), PointPatches.of([point], request.opened.size)
     paths = paths_from(task, places)

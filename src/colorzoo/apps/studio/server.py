@@ -30,7 +30,7 @@ from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
-    from colorzoo.batch.report import ServedReport
+    from colorzoo.batch import ServedReport
 
 FIRST_PORT = 8765  # constant, because browsers store autosaved work by address, including the port
 _PORTS = 10

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colorzoo.apps.studio.opened_image import OpenedImage, safe_name
 from colorzoo.apps.studio.protocol import Limits, StudioError
-from colorzoo.batch.task import UsedFile
+from colorzoo.batch import UsedFile
 from colorzoo.guidance import Recipe
 
 _MAX_CANCELLED = 16  # maximum number of stored cancelled request ids

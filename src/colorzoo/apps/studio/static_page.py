@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
 from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_coloring_model
 from colorzoo.image_io import read_image
 from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
 

@@ -14,9 +14,7 @@ from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.image_io import RasterImage
-from colorzoo.inference import Colorizer, ReadReference
-from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.references import require_color
+from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color
 
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
 
@@ -133,7 +131,7 @@ class FrameColorer:
         height, width = lightness.shape[-2:]
         recipe = Recipe(strength=self._strength)
         task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
-        colored = colorize(replace(task, is_frame=True))
+        colored = colorize_task(replace(task, is_frame=True))
         self.notes |= dict.fromkeys(colored.notes)
         return colored.ab[None]
 

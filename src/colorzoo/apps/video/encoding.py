@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.video.clock import Clock, PacketClock
+from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.other_streams import OtherStreams
 from colorzoo.apps.video.planes import FULL_RANGE, Layout
 from colorzoo.image_io import ImageProvenance, Metadata, add_provenance
-from colorzoo.image_io.video_stream import import_av, main_video_stream, open_media
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
 CONTAINERS = {

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.apps.video.clock import Clock, Section
+from colorzoo.apps.video.container import frame_to_rgb, import_av, main_video_stream, open_media
 from colorzoo.apps.video.encoding import (
     Encoding,
     StreamPlan,
@@ -43,7 +44,6 @@ from colorzoo.apps.video.planes import (
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
 from colorzoo.image_io import ImageProvenance
-from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream, open_media
 
 _DEFAULT_RATE = Fraction(25)
 _COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated

@@ -19,10 +19,18 @@ from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
-from colorzoo.image_io import READABLE, ImageProvenance, Levels, RasterImage, as_rgb, read_image, write_image
-from colorzoo.image_io.find import result_name, visible_entries
-from colorzoo.inference.border import Surroundings
-from colorzoo.inference.full_size import full_lightness, join
+from colorzoo.image_io import (
+    READABLE,
+    ImageProvenance,
+    Levels,
+    RasterImage,
+    as_rgb,
+    read_image,
+    result_name,
+    visible_entries,
+    write_image,
+)
+from colorzoo.inference import Surroundings, compose_image, full_lightness
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ class FolderPart:
         shown, whole = frame.image, frame.image.lightness()[0, 0]
         surroundings = None if inside is None else Surroundings(whole, inside)
         lightness = whole if inside is None else whole[inside.slices]
-        rgb = join(lightness, ab)
+        rgb = compose_image(lightness, ab)
         if surroundings is not None:
             rgb = surroundings.around(rgb, None)
         write_image(self._path / shown.name, rgb, shown.image, overwrite=True)

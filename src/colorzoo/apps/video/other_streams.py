@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.video.clock import PacketClock
-from colorzoo.image_io.video_stream import import_av, open_media
+from colorzoo.apps.video.container import import_av, open_media
 
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _SOUND_ENCODERS = {".webm": "libopus"}  # default: aac

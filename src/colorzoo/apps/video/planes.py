@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.apps.video.container import BT709, SMPTE170M, default_color_matrix
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.image_io import FloatArray
-from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix
-from colorzoo.inference.full_size import full_lightness
+from colorzoo.inference import full_lightness
 
 _WEIGHTS = {  # weights of red and blue in Y' for each color matrix (code point of ITU-T H.273)
     BT709: (0.2126, 0.0722),

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from colorzoo.apps.video.run import Shot, Source, chosen_frames
-from colorzoo.batch.report import Entry, shown
-from colorzoo.image_io import ImageProvenance
-from colorzoo.image_io.find import absolute
+from colorzoo.batch import ReportEntry, with_thumbnails
+from colorzoo.image_io import ImageProvenance, absolute_path
 
 
 def shot_entries(
@@ -17,7 +16,7 @@ def shot_entries(
     shots: Sequence[Shot],
     origin: ImageProvenance,
     advance: Callable[[], None] = lambda: None,
-) -> list[Entry]:
+) -> list[ReportEntry]:
     """Return a report entry for each shot, with a thumbnail of the middle frame.
 
     Args:
@@ -36,9 +35,9 @@ def shot_entries(
     middles = {shot.first + shot.count // 2: shot for shot in shots}
     for frame in chosen_frames(result, middles.keys()):
         shot = middles[frame.number]
-        entry = Entry(
-            absolute(source.path),
-            absolute(out),
+        entry = ReportEntry(
+            absolute_path(source.path),
+            absolute_path(out),
             model=origin.model,
             source_sha256=origin.source,
             result_sha256=digest,
@@ -50,6 +49,6 @@ def shot_entries(
             first_time=shot.start,
             last_time=shot.end,
         )
-        entries.append(shown(entry, frame.image.levels(), entry.border))
+        entries.append(with_thumbnails(entry, frame.image.levels(), entry.border))
         advance()
     return entries

@@ -28,8 +28,7 @@ from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb
 from colorzoo.guidance import BorderSetting, Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage, write_whole
-from colorzoo.inference.border import select_part
-from colorzoo.inference.full_size import shrink_lightness, working_size
+from colorzoo.inference import select_part, shrink_lightness, working_size
 
 Source = VideoFile | FrameFolder
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available

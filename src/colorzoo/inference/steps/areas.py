@@ -68,6 +68,10 @@ def draw_areas(
 ) -> tuple[DrawnArea, ...]:
     """Compute the soft masks of areas at the size of the network input.
 
+    Examples:
+        >>> draw_areas(torch.full((1, 1, 32, 48), 50.0), areas=[], image_size=(48, 32))
+        ()
+
     Args:
         lightness: Lightness ``(1, 1, h, w)`` of the network input in [0, 100].
         areas: Areas of a recipe.

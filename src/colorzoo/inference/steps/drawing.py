@@ -191,6 +191,12 @@ def read_drawing(
 
     A photo or a painting is converted to lines with XDoG.
 
+    Examples:
+        >>> levels = np.full((200, 200), 255, dtype=np.uint8)
+        >>> levels[:, 99:102] = 0
+        >>> len(read_drawing(levels).areas)
+        2
+
     Args:
         levels: ``(H, W)`` or ``(H, W, 3)`` pixel values.
         gap: Width of the largest gap to close; see `find_regions`.
@@ -240,7 +246,12 @@ def _divided_regions(
 
 
 def is_line_art(levels: Levels) -> bool:
-    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper."""
+    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper.
+
+    Examples:
+        >>> is_line_art(np.full((32, 48), 120, dtype=np.uint8))
+        False
+    """
     art = LineArt.read(shrink(levels, _PROBE))
     ink = (art.darkness >= INK).astype(np.uint8)
     paper = art.paper.mean(2)

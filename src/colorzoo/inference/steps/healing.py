@@ -32,6 +32,14 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     Strokes that touch are filled together; a stroke does not change the fill of distant strokes. The order of
     strokes does not matter, because pixels under a stroke never fill other pixels.
 
+    Examples:
+        >>> from colorzoo.guidance import Stroke
+        >>> levels = np.full((32, 48), 120, dtype=np.uint8)
+        >>> levels[10:12, 10:20] = 255
+        >>> healed = heal(levels, [Stroke(path=((10, 11), (20, 11)), width=6)])
+        >>> int(healed.max())
+        120
+
     Args:
         levels: Image ``(H, W)`` or ``(H, W, 3)`` of any bit depth, which is not modified.
         strokes: Strokes in pixels of the image. Without strokes, ``levels`` is returned.

@@ -109,6 +109,10 @@ class Extent:
 class PointPatches:
     """Squares that points cover in an image.
 
+    Examples:
+        >>> PointPatches(((20, 10, 3),), image_size=(48, 32)).mask((32, 48)).sum()
+        tensor(36.)
+
     Attributes:
         squares: Center and half the side of each square, in pixels of the image.
         image_size: Width and height of the image.
@@ -227,7 +231,12 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
 
 
 def on_grid(similarity: Tensor | None, costs: Map) -> Map | None:
-    """Resize a similarity map to the grid of path costs; return None if there is no map."""
+    """Resize a similarity map to the grid of path costs; return None if there is no map.
+
+    Examples:
+        >>> on_grid(torch.ones(1, 1, 32, 48), np.zeros((16, 24), dtype=np.float32)).shape
+        (16, 24)
+    """
     if similarity is None:
         return None
     found: Map = F.interpolate(similarity, costs.shape, mode="bilinear")[0, 0].numpy()
@@ -256,6 +265,11 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
     """Return reach factors at which the area that a point colors grows in equal ratios.
+
+    Examples:
+        >>> costs = np.linspace(0, 10, 32 * 48, dtype=np.float32).reshape(32, 48)
+        >>> len(even_reaches(costs, None, count=3))
+        3
 
     Args:
         costs: Path costs from the point.

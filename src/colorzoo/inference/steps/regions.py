@@ -44,7 +44,14 @@ def edit_regions(
 
 
 def proposal_hash(regions: Regions) -> str:
-    """Return the SHA-256 of a region map: its height, its width and the region of each pixel."""
+    """Return the SHA-256 of a region map: its height, its width and the region of each pixel.
+
+    Examples:
+        >>> index = torch.zeros(1, 1, 32, 48, dtype=torch.int64)
+        >>> regions = Regions(index, rgb=torch.zeros(1, 1, 3), given=torch.zeros(1, 1))
+        >>> len(proposal_hash(regions))
+        64
+    """
     index = regions.index[0, 0].to(torch.uint8)
     size = f"{index.shape[0]}x{index.shape[1]}:"
     return sha256(size.encode() + index.contiguous().numpy().tobytes()).hexdigest()
@@ -71,13 +78,26 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
 
 
 def filled_regions(regions: Regions) -> list[int]:
-    """Return the sorted indices of the regions that are not empty in the first image."""
+    """Return the sorted indices of the regions that are not empty in the first image.
+
+    Examples:
+        >>> index = torch.zeros(1, 1, 32, 48, dtype=torch.int64)
+        >>> regions = Regions(index, rgb=torch.zeros(1, 1, 3), given=torch.zeros(1, 1))
+        >>> filled_regions(regions)
+        [0]
+    """
     found: list[int] = torch.unique(regions.index[0]).tolist()
     return found
 
 
-def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
+def mean_region_colors(regions: Regions, rgb: Tensor) -> list[str]:
     """Return the mean color ``#rrggbb`` of each region in the current result.
+
+    Examples:
+        >>> index = torch.zeros(1, 1, 32, 48, dtype=torch.int64)
+        >>> regions = Regions(index, rgb=torch.zeros(1, 1, 3), given=torch.zeros(1, 1))
+        >>> mean_region_colors(regions, torch.ones(1, 3, 32, 48))
+        ['#ffffff']
 
     Args:
         regions: Regions of one image.

@@ -86,6 +86,10 @@ def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
 def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
     """Read an int64 label map ``(H, W)`` and check its size.
 
+    Examples:
+        >>> read_labels(Path("photo.png"), size=(48, 32)).shape
+        torch.Size([32, 48])
+
     Args:
         path: Image file with one channel.
         size: Required width and height.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colorzoo.apps.cli.main import main
-from colorzoo.image_io.video_stream import main_video_stream
+from colorzoo.apps.video.container import main_video_stream
 from tiny_video import read_frames, scene
 
 DISPOSITION = av.stream.Disposition

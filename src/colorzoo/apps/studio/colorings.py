@@ -21,11 +21,8 @@ from torch.nn import functional as F
 
 from colorzoo.capabilities import ComputesSimilarity
 from colorzoo.guidance import PointHint
-from colorzoo.inference.palette import Distribution, distribution_of
-from colorzoo.inference.pipeline import similarity_to
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.reach import PointPatches
-from colorzoo.inference.task import ColorizeTask
+from colorzoo.inference import ColorizedImage, ColorizeTask, Distribution, distribution_of, similarity_to
+from colorzoo.inference.steps import PointPatches
 
 
 @dataclass(frozen=True)

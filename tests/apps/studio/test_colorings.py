@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from colorzoo.apps.studio.colorings import COLORINGS, find_informative_point, most_informative
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorings import COLORINGS, find_informative_point, most_informative
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, suggest_colors
-from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.pipeline import colorize_task
 from tiny_model import gray_image, tiny_model
 
-PHOTO = Path(__file__).parents[1] / "data" / "images" / "coffee.jpg"
+PHOTO = Path(__file__).parents[2] / "data" / "images" / "coffee.jpg"
 CENTERS = torch.tensor([[40.0, 0.0], [-40.0, 0.0], [0.0, 0.0]])
 
 
@@ -39,7 +39,7 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
     colorizer = Colorizer("colorzoo2026", device="cpu")
     image = read_image(PHOTO)
     task = colorizer.prepare(image, Recipe(), border="none")
-    automatic = colorize(task)
+    automatic = colorize_task(task)
     place = find_informative_point(task, automatic)
     assert place is not None
     width, height = task.size
@@ -50,7 +50,7 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
     colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS.count)
     assert len(colors) == 4
     points = [PointHint(place.x, place.y, ab=color.ab, reach="everywhere") for color in colors]
-    colored = [colorize(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
+    colored = [colorize_task(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
     for first, ab in enumerate(colored):
         for other in colored[:first]:
             changed = (ab - other).norm(dim=0) > 2
@@ -60,4 +60,4 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
 def test_find_informative_point_is_none_for_models_without_similarity() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     task = colorizer.prepare(RasterImage(np.asarray(gray_image(64, 96))), Recipe())
-    assert find_informative_point(task, colorize(task)) is None
+    assert find_informative_point(task, colorize_task(task)) is None

@@ -1,0 +1,194 @@
+"""Options of the commands that colorize files: ``colorize``, ``stylize`` and ``video``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from colorzoo.batch import ColorSettings, ModelSettings
+from colorzoo.environment import core_count
+from colorzoo.settings import (
+    COLORS,
+    FILES,
+    MODEL,
+    REFERENCES,
+    RUN,
+    Fraction,
+    NonNegativeInt,
+    Range,
+    argument,
+    option,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceOptions(ColorSettings):
+    """Options that determine the colors of an image."""
+
+    point: list[str] = option(
+        [],
+        "color point at pixel X,Y with a radius of R pixels; COLOR is #rrggbb or an HTML name; REACH "
+        "overrides --reach; may be repeated",
+        metavar="X,Y[,R]=COLOR[@REACH]",
+    )
+    recipe: str | None = option(None, "JSON file with color points and settings", metavar="R.json")
+    reference: list[str] = option(
+        [], "color image whose colors are transferred; may be repeated", metavar="IMG"
+    )
+    reach: str | None = option(
+        None,
+        "how far the colors of points spread: automatic (default), everywhere, or a factor from 0 to 10",
+        COLORS,
+    )
+    box: list[str] = option(
+        [],
+        "bounding box of an object as X,Y,WIDTH,HEIGHT; may be repeated; none disables object detection",
+        COLORS,
+    )
+    histogram_of: str | None = option(
+        None, "color image whose color histogram the result should match", COLORS, metavar="IMG"
+    )
+    finish: str | None = option(
+        None,
+        "adjustments of the result: temperature, tint, vibrance, shadows, highlights, each from -100 to 100",
+        COLORS,
+        metavar="NAME=N,...",
+    )
+    palette: str | None = option(
+        None,
+        "drawings only: colors to choose from, as #rrggbb,#rrggbb,... or an image with these colors",
+        COLORS,
+        metavar="COLORS",
+    )
+    variant: Annotated[int, Range(0, 1000)] | None = option(
+        None, "drawings only: 0 for the most likely colors, 1 and more for other colorings", COLORS
+    )
+    gap: Annotated[float, Range(0, 100)] | None = option(
+        None, "drawings only: width of the gaps in lines to close, at a shorter side of 1,000 pixels", COLORS
+    )
+    shading: bool = option(False, "drawings only: soft shading instead of flat colors", COLORS)
+    flats: bool = option(False, "drawings only: write the flat colors without the lines", COLORS)
+    saturation: Fraction | None = option(None, "target mean saturation of the result, 0 to 1", COLORS)
+    border: str | None = option(
+        None,
+        "area to colorize: automatic (default; excludes scan borders), none (whole image), or "
+        "X,Y,WIDTH,HEIGHT",
+        COLORS,
+    )
+    crop: str | None = option(
+        None,
+        "crop of the result: X,Y,WIDTH,HEIGHT[,ANGLE] in pixels and degrees",
+        COLORS,
+    )
+    label: NonNegativeInt | None = option(
+        None, "class number of the whole image, for models with label guidance", COLORS, metavar="N"
+    )
+    classes: str | None = option(
+        None,
+        "label image for IMAGE; its pixel values are class numbers",
+        REFERENCES,
+        metavar="IMG",
+    )
+    reference_classes: str | None = option(
+        None,
+        "label image for the reference; its pixel values are class numbers",
+        REFERENCES,
+        metavar="IMG",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Options that select a model."""
+
+    model: str | None = option(
+        None, "name of a registered model (default: the best locally available model)", MODEL
+    )
+    fast: bool = option(False, "use a small model that the package includes; ignored with --model", MODEL)
+    weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorizeOptions(ModelOptions, GuidanceOptions):
+    """Options of ``colorzoo colorize``."""
+
+    images: list[str] = argument(
+        "files, folders (searched recursively) or globs", "IMAGE", default=[], nargs="*"
+    )
+    output: str | None = option(
+        None, "output folder, or output file for a single image", "", "-o", "--output", metavar="OUT"
+    )
+    overwrite: bool = option(False, "replace existing results", FILES)
+    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
+        None, "file format of the results (default: the format of the source)", FILES
+    )
+    max_pixels: Annotated[float, Range(0, 1e6, open=True)] = option(
+        200, "maximum image size in megapixels (default: 200)", FILES
+    )
+    skip_colored: bool = option(False, "skip images that already have colors", FILES)
+    provenance: Literal["embed", "none"] = option(
+        "embed",
+        "embed (default) records source, model and recipe in each result; none disables the record",
+        FILES,
+    )
+    from_list: str | None = option(
+        None, "text file with one image path per line", RUN, "--from", metavar="LIST"
+    )
+    failed: str | None = option(
+        None,
+        "write the paths of failed images to a .txt file that can be passed to --from",
+        RUN,
+        metavar="LIST",
+    )
+    report: list[str] = option([], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE")
+    sign: str | None = option(
+        None, "sign each result (C2PA) with the certificate and private key in a PEM file", RUN, metavar="PEM"
+    )
+    jobs: Annotated[int, Range(1, 64)] = option(
+        max(1, min(core_count() // 2, 8)),
+        "number of threads that read and write files (default: half of the cores, at most 8)",
+        RUN,
+    )
+    explain: bool = option(False, "print the processing stages of each image with their durations", RUN)
+    dry_run: bool = option(False, "print the planned output files without writing them", RUN)
+    json: bool = option(False, "print a report as JSON on standard output", RUN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(ModelSettings):
+    """Options of ``colorzoo video``."""
+
+    source: str = argument("video file or folder of frames", "IN")
+    output: str = argument("output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT")
+    model: str | None = option(None, "name of a registered model (default: the best locally available model)")
+    reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
+    key: list[str] = option(
+        [], "colorized image of frame N (the first frame is 0); may be repeated", metavar="N=FILE"
+    )
+    steady: Fraction = option(
+        0.97, "weight of colors propagated from other frames, 0 to 1 (default: 0.97)", COLORS
+    )
+    border: str = option(
+        "automatic",
+        "area to colorize: automatic (default; excludes scan borders), none (whole image), or "
+        "X,Y,WIDTH,HEIGHT",
+        COLORS,
+    )
+    weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
+    overwrite: bool = option(False, "replace existing results", FILES)
+    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
+        None, "video codec (default: set by the extension of OUT); ffv1 is lossless", FILES
+    )
+    crf: Annotated[int, Range(0, 51)] | None = option(
+        None, "constant rate factor, 0 (best quality) to 51", FILES
+    )
+    no_sound: bool = option(False, "omit the sound of IN", FILES)
+    provenance: Literal["embed", "none"] = option(
+        "embed", "embed (default) writes a provenance record to OUT.xmp; none disables the record", FILES
+    )
+    dry_run: bool = option(False, "print the planned output without writing it", FILES)
+    json: bool = option(False, "print a summary as JSON on standard output", FILES)
+    report: list[str] = option([], "write a report (.html or .csv); may be repeated", FILES, metavar="FILE")
+    frame: Annotated[int, Range(0)] | None = option(
+        None, "write only frame FRAME (the first frame is 0) to the image file OUT", FILES
+    )
