@@ -31,6 +31,7 @@ DOCUMENT: dict[str, Any] = {
     "strength": 0.7,
     "border": [4, 5, 60, 50],
     "proposal": "cd" * 32,
+    "label": 3,
     "points": [
         {"x": 1, "y": 2, "radius": 4, "color": "#c04020", "reach": 0.5, "strength": 0.25, "stroke": 3},
         {"x": 9, "y": 8, "color": "#20c040", "ab": [20.5, -4], "reach": "everywhere"},
