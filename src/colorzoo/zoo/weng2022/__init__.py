@@ -1,0 +1,1 @@
+"""Colorization with color tokens (CT2), Weng et al. 2022."""

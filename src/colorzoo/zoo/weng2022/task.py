@@ -1,0 +1,125 @@
+"""Training of CT2 (Weng et al., ECCV 2022): classification of color tokens and regression of ab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack
+
+import timm
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab, soft_neighbors
+from colorzoo.data import Batch
+from colorzoo.losses import with_weighted_gradient
+from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
+from colorzoo.training import Optimization, RunSchedule, SingleOptimizerModule
+from colorzoo.zoo.weng2022.model import Architecture, ColorTokenColorization
+from colorzoo.zoo.weng2022.network import AB_SCALE, EXCLUDED_LOGIT, PATCH, TRAINED_GRID
+
+
+class Polynomial(RunSchedule):
+    """Polynomial decay with exponent 0.9 to 1 % of the learning rate, as in the authors' code."""
+
+    def factor(self, step: int, total: int) -> float:
+        """Return 0.01 + 0.99 (1 - step / total) ** 0.9."""
+        return 0.01 + 0.99 * (1 - step / total) ** 0.9
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses; the defaults match the authors' code.
+
+    Attributes:
+        regression_weight: Weight of the smooth L1 loss of the regression branch.
+        neighbors: Number of nearest bins that encode a true color.
+        uniform: Weight of the uniform distribution that is mixed with the bin frequencies of ImageNet to
+            compute the rebalancing weights; 1 disables rebalancing.
+    """
+
+    regression_weight: NonNegativeFloat = 10.0
+    neighbors: PositiveInt = 5
+    uniform: Fraction = 0.5
+
+
+class Weng2022(SingleOptimizerModule):
+    """Training task of `ColorTokenColorization`.
+
+    Args:
+        architecture: Settings of the network.
+        objective: Settings of the losses.
+        encoder_weights: File with weights of timm's ``vit_large_patch16_384``, which are loaded into the
+            encoder at the start of ``fit``; None keeps the weights of the encoder.
+        **optimization: Optimizer and learning rate schedule; see `Optimization`.
+    """
+
+    model: ColorTokenColorization
+    class_weights: Tensor
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        encoder_weights: str | None = None,
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        super().__init__(ColorTokenColorization(architecture), **optimization)
+        self.objective = objective
+        self.encoder_weights = encoder_weights
+        weights = rebalancing_weights(prior_probabilities(), objective.uniform).float()
+        self.register_buffer("class_weights", weights, persistent=False)
+
+    def setup(self, stage: str) -> None:
+        """Load the encoder weights before ``fit``."""
+        super().setup(stage)
+        if stage == "fit" and self.encoder_weights is not None:
+            vit = timm.create_model(
+                "vit_large_patch16_384",
+                checkpoint_path=self.encoder_weights,
+                img_size=PATCH * TRAINED_GRID,
+                num_classes=0,
+            )
+            self.model.network.encoder.load_state_dict(vit.state_dict())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the classification loss plus the weighted regression loss."""
+        lab = rgb_to_lab(batch["rgb"])
+        extras = self.model(lab[:, :1]).extras
+        losses = classification_loss(
+            extras["logits"], lab[:, 1:], self.class_weights, neighbors=self.objective.neighbors
+        )
+        terms = {
+            "classification": losses.mean(),
+            "regression": regression_loss(extras["regression"], lab[:, 1:]),
+        }
+        loss = terms["classification"] + self.objective.regression_weight * terms["regression"]
+        self.log_losses({"loss": loss, **terms}, len(lab))
+        return loss
+
+
+def classification_loss(logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int) -> Tensor:
+    """Return the divergence between soft-encoded true colors and predictions at each pixel.
+
+    Bins that are impossible at the lightness of the pixel do not contribute a logarithm of the prediction.
+    The class weight of the nearest bin multiplies the gradient but not the loss.
+
+    Args:
+        logits: ``(B, 313, H, W)`` with -1e4 for impossible bins.
+        ab: ``(B, 2, H, W)`` ground truth in CIE units.
+        class_weights: ``(313,)`` weights of the bins.
+        neighbors: Number of bins in the soft encoding.
+
+    Returns:
+        ``(B H W,)`` float32.
+    """
+    bins, target = soft_neighbors(ab.movedim(1, -1).reshape(-1, 2), neighbors=neighbors)
+    log_probability = logits.float().log_softmax(dim=1).movedim(1, -1).flatten(0, 2).gather(1, bins)
+    log_probability = log_probability.where(log_probability > EXCLUDED_LOGIT / 2, 0.0)
+    losses = (torch.xlogy(target, target) - target * log_probability).sum(dim=1)
+    return with_weighted_gradient(losses, class_weights[bins[:, 0]])
+
+
+def regression_loss(found: Tensor, true: Tensor) -> Tensor:
+    """Return the mean smooth L1 loss of ab ``(B, 2, H, W)`` in CIE units, divided by 110."""
+    return F.smooth_l1_loss(found / AB_SCALE, true / AB_SCALE)

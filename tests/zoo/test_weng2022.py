@@ -1,0 +1,42 @@
+"""Attention mask, excluded bins, position embeddings and learning rate of Weng et al. 2022."""
+
+import pytest
+import torch
+
+from colorzoo.zoo.weng2022.model import Architecture, ColorTokenColorization
+from colorzoo.zoo.weng2022.network import lightness_range
+from colorzoo.zoo.weng2022.task import Polynomial
+
+
+@pytest.fixture
+def model() -> ColorTokenColorization:
+    torch.manual_seed(0)
+    return ColorTokenColorization(Architecture(width=64, encoder_depth=1, decoder_depth=1)).eval()
+
+
+def test_impossible_bins_have_no_probability(model: ColorTokenColorization) -> None:
+    lightness = torch.tensor([2.0, 30.0, 60.0, 99.0]).repeat_interleave(8).expand(1, 1, 16, 32)
+    logits = model(lightness).extras["logits"]
+    for column, index in ((0, 0), (8, 1), (16, 2), (24, 3)):
+        probability = logits[0, :, :, column].softmax(dim=0)
+        assert bool(((probability > 0).all(dim=1) == model.network.possible[index]).all())
+
+
+def test_patch_and_color_token_attend_to_each_other_if_one_pixel_permits_the_bin(
+    model: ColorTokenColorization,
+) -> None:
+    lightness = torch.full((1, 16, 32), 10.0)
+    lightness[0, 3, 20] = 60.0  # in the second patch
+    mask = model.network.attention_mask(lightness_range(lightness, 4))[0, 0]
+    dark, middle = model.network.possible[0], model.network.possible[2]
+    assert torch.equal(mask[0, 2:], dark)
+    assert torch.equal(mask[1, 2:], dark | middle)
+    assert torch.equal(mask, mask.T)
+    assert bool(mask[:2, :2].all())
+    assert bool(mask[2:, 2:].all())
+
+
+def test_learning_rate_decays_to_one_percent() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
+    rates = [Polynomial(optimizer, total_steps=100).factor(step, 100) * 1e-3 for step in (0, 50, 100)]
+    assert rates == pytest.approx([1e-3, 1e-5 + 9.9e-4 * 0.5**0.9, 1e-5])
