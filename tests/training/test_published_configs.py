@@ -94,7 +94,7 @@ def halved(lr: float, every: int, count: int) -> dict[int, float]:
     return {every * n + 1: lr * 0.5**n for n in range(count + 1)}
 
 
-RRC = "RandomResizedCrop"
+RRC, RRC_FROM_20 = "RandomResizedCrop", "RandomResizedCrop of at least 20 % of the area"
 DEOLDIFY_GAN = {"gan": (9, 1e-5), "stable_gan": (5, 2e-5)}
 DDCOLOR = Row(
     Crop(256, 256, "whole"),
@@ -122,6 +122,11 @@ PAPERS: dict[str, Row] = {
     "zhang2017/local": Row(Crop(256, 176, RRC), 25, adam(1e-5), 10, constant(1e-5), IMAGENET),
     "zhang2017/local_finish": Row(Crop(256, 176, RRC), 25, adam(1e-6), 5, constant(1e-6), IMAGENET),
     "zhang2017/global": Row(Crop(256, 176, RRC), 25, adam(1e-5), 10, constant(1e-5), IMAGENET),
+    # authors' code, without a fact sheet: segm/train.py and segm/config.yml
+    "weng2022/paper": Row(
+        Crop(320, 256, RRC_FROM_20), 48, ("SGD", 1e-3, (0.9,), 0.0), 256,
+        {0: 1e-3, 256 * 26_690: 1e-5}, IMAGENET,
+    ),
     # iizuka2016.md, section 4
     "iizuka2016/paper": Row(Crop(256, 224), 128, ("Adadelta", 1.0, (0.9,), 0.0), 200_000, constant(1.0)),
     # larsson2016.md, section 5
@@ -306,8 +311,8 @@ def test_training_crops_equal_the_fact_sheet(name: str) -> None:
     elif expected.kind == "random crop":
         assert bool((sides == crop).all())
         assert len({each.left for each in windows}) > min(side - crop, 20) / 2
-    elif expected.kind == RRC:
-        assert areas.min() == pytest.approx(0.08, abs=0.01)
+    elif expected.kind in (RRC, RRC_FROM_20):
+        assert areas.min() == pytest.approx(0.08 if expected.kind == RRC else 0.2, abs=0.01)
         assert ratios.max() == pytest.approx(4 / 3, abs=0.03)
     elif expected.kind == "fastai":
         assert (side / sides).max() == pytest.approx(1.2, abs=0.02)

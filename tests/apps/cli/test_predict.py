@@ -207,7 +207,7 @@ def test_interrupted_predict_resumes(album, tmp_path, colored, monkeypatch):
 
 def predict_half(album: Path, folder: Path) -> None:
     """Run the first or second of two prediction processes."""
-    runner.colorize = partial(logged_colorize, folder / "colored.txt")
+    runner.colorize_task = partial(logged_colorize, folder / "colored.txt")
     with (folder / "errors.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
 
