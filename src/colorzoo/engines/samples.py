@@ -122,7 +122,7 @@ def _boxes(size: Size, batch: int, seed: int) -> Boxes:
 
 
 def _label(size: Size, batch: int, seed: int) -> Tensor:
-    """Return classes 0 and 1 in turn, which every model with label guidance has."""
+    """Return the classes 0 and 1 in turn, because every model with label guidance has these classes."""
     del size
     return (torch.arange(batch) + seed + 1) % 2
 

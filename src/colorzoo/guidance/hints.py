@@ -128,6 +128,11 @@ class Regions(TensorFields):
     def __post_init__(self) -> None:
         _check_map("Regions.index", self.index, 1)
 
+    @property
+    def original_segments(self) -> Tensor:
+        """Index ``(B, 1, H, W)`` int64 of each pixel's original segment."""
+        return self.index if self.segments is None else self.segments
+
 
 @dataclass(frozen=True)
 class Exemplar(TensorFields):

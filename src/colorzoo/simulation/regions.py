@@ -109,8 +109,7 @@ class SuperpixelRegions:
         empty = torch.zeros(1, self.count, 3, device=index.device)
         segments = None
         if isinstance(model, ProposesRegions):  # use the segments of the model, as PriorityRegions does
-            own = model.propose(target.lightness)
-            segments = own.index if own.segments is None else own.segments
+            segments = model.propose(target.lightness).original_segments
         return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
 
 

@@ -32,6 +32,7 @@ from colorzoo.apps.studio.protocol import (
 )
 
 if TYPE_CHECKING:
+    from colorzoo.apps.studio.sessions import Session
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.batch import ServedReport
 
@@ -186,12 +187,18 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+def _find_session(request: Request, studio: Studio) -> Session:
+    """Return the session that a request names; raise an error if the session has expired."""
+    session = studio.sessions.find(request.query_params.get("session"))
+    if session is None:
+        raise StudioError("expired", "this session has expired. Reload the page.")
+    return session
+
+
 async def _upload(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
-    session = studio.sessions.find(request.query_params.get("session"))
     try:
-        if session is None:
-            raise StudioError("expired", "this session has expired. Reload the page.")
+        session = _find_session(request, studio)
         if session.uploads >= studio.limits.uploads:
             raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
         session.uploads += 1
@@ -229,10 +236,8 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
 
 async def _download(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
-    session = studio.sessions.find(request.query_params.get("session"))
     try:
-        if session is None:
-            raise StudioError("expired", "this session has expired. Reload the page.")
+        session = _find_session(request, studio)
         file = session.file(request.path_params["key"])
     except StudioError as error:
         return _error_response(error)

@@ -134,8 +134,7 @@ def divide_regions(
         else:
             _cut(index, corners, ink.cpu().numpy(), count)
     changed = torch.from_numpy(index)[None, None].to(regions.index)
-    segments = regions.index if regions.segments is None else regions.segments
-    return replace(regions, index=changed, segments=segments)
+    return replace(regions, index=changed, segments=regions.original_segments)
 
 
 def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:

@@ -97,8 +97,8 @@ class GuidingPainter(ColoringModel):
             regions = _without_colors(self.network.divide(lightness))
         regions = _all_segments(regions)
         hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
-        segments = regions.index if regions.segments is None else regions.segments
-        maps = self.network.before_hooks(lightness, hints, one_hot(segments, SEGMENTS))
+        segments = one_hot(regions.original_segments, SEGMENTS)
+        maps = self.network.before_hooks(lightness, hints, segments)
         return HookState(maps, (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
