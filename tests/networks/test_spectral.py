@@ -28,12 +28,12 @@ def test_stored_spectral_conv_equals_torch_spectral_norm() -> None:
         (StoredSpectralConv(6, 10, (3, 3), stride=2, padding=1), nn.Conv2d(6, 10, 3, 2, 1), (2, 6, 9, 8)),
         (StoredSpectralConv(6, 10, (1,), bias=False), nn.Conv1d(6, 10, 1, bias=False), (2, 6, 9)),
     ]:
-        theirs = old_spectral_norm(theirs)
+        ours, theirs = ours.double(), old_spectral_norm(theirs.double())
         assert {k: v.shape for k, v in ours.state_dict().items()} == {
             k: v.shape for k, v in theirs.state_dict().items()
         }
         ours.load_state_dict(theirs.state_dict())
-        x = torch.randn(size)
+        x = torch.randn(size, dtype=torch.float64)
         for training in (False, True, True, False):
             ours.train(training), theirs.train(training)
             torch.testing.assert_close(ours(x), theirs(x))
