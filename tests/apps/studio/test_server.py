@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import signal
 import socket
 import sys
 import webbrowser
@@ -66,3 +67,14 @@ def test_run_server_closes_the_port_at_exit() -> None:
         assert page.status == 200
     with pytest.raises(URLError):
         urlopen(url)
+
+
+def test_ctrl_c_during_an_import_stops_the_server_without_an_error() -> None:
+    def make() -> NoReturn:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:  # an import that falls back to another package
+            raise ImportError("cannot load module more than once per process") from None
+        raise AssertionError("SIGINT was ignored")
+
+    serve(make, Address(port=0), browser=False)

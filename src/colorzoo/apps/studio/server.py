@@ -123,18 +123,18 @@ def serve(
                 print(qr_code(url), flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        _load(loader, make)
+        _load(loader, make, stop)
         while not (stop.is_set() or server.should_exit):
             stop.wait(0.5)
 
 
-def _load(loader: StudioLoader, make: MakeStudio) -> None:
+def _load(loader: StudioLoader, make: MakeStudio, stop: threading.Event) -> None:
     try:
         studio, recipe = make()
-    except KeyboardInterrupt:  # raised inside `_stop_signals`
-        loader.fail(ColorzooError("the studio was stopped"))
-        return
     except BaseException as error:
+        if stop.is_set():  # an interrupted import may raise ImportError instead of KeyboardInterrupt
+            loader.fail(ColorzooError("the studio was stopped"))
+            return
         loader.fail(error)
         raise
     loader.finish(studio, recipe)
