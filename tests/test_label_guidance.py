@@ -17,6 +17,8 @@ import colorzoo
 from colorzoo.apps.cli.main import main
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import DataError, GuidanceError
+from colorzoo.evaluation import evaluate
+from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.image_io import read_image
 from colorzoo.inference.pipeline import colorize_task
@@ -113,6 +115,38 @@ def test_label_of_the_data_set_selects_the_colors(photos: Path, tmp_path: Path) 
         results.append(np.asarray(result))
     unknown = np.asarray(colorzoo.Colorizer(task)(gray))
     assert all(not np.array_equal(unknown, result) for result in results)
+
+
+@pytest.mark.parametrize("coloring", ["colorizer", "network"])
+def test_evaluate_passes_the_labels_of_the_data_set(coloring: str, photos: Path, tmp_path: Path) -> None:
+    """A model that adds the color of the class is better with the true classes than with others."""
+    model = Labeled()
+    model.trained = True
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        rgb = torch.tensor(COLORS)[..., None, None] / 255
+        model.network.colors.weight[1:] = colorzoo.rgb_to_lab(rgb)[:, 1:, 0, 0] / 20
+    text = f"""
+        {{name: labels, version: 1, title: Labels, source: tests, coloring: {coloring}, metrics: [psnr],
+        resize: {{mode: none}}}}"""
+    means = []
+    for shift in (0, 1):
+        labels = [
+            f"class{each}/{n}.png,{(each + shift) % CLASSES}" for each in range(CLASSES) for n in (0, 1)
+        ]
+        (photos / "val" / "labels.csv").write_text("\n".join(["image,label", *labels]))
+        evaluate(
+            {"labeled": model},
+            photos / "val",
+            parse_protocol(text, "labels"),
+            output=tmp_path / f"report{shift}",
+            resamples=10,
+        )
+        (row,) = json.loads((tmp_path / f"report{shift}" / "results.json").read_text())["results"]
+        (score,) = row["scores"].values()
+        means.append(score["value"])
+    assert means[0] > means[1] + 5
 
 
 def test_label_is_part_of_recipes_and_checked() -> None:

@@ -21,7 +21,7 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import entry_without_hash, record_first_use
+from colorzoo.weights.catalog import entry_without_hash, listed_record, record_first_use
 from colorzoo.weights.hub import HUB, hub_weights
 from colorzoo.weights.load import UNTRAINED, Provenance
 
@@ -226,10 +226,7 @@ def _create(
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)
         record = created.provenance if found.published else Provenance.of(content.provenance)
-        if entry := found.entry:
-            listed = {"license": entry.license, "trained_on": entry.trained_on, "sha256": entry.sha256 or ""}
-            record = replace(record, **listed)
-        created.provenance = record
+        created.provenance = record if found.entry is None else listed_record(record, found.entry)
     model: M = created.eval()
     return model
 

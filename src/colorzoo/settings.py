@@ -11,6 +11,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
@@ -315,7 +317,10 @@ def setting_groups(constructor: type[Any]) -> dict[str, type[Any]]:
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert argument values to mappings, lists, numbers and strings; exclude callables."""
+    """Convert argument values to mappings, lists, numbers and strings; exclude callables.
+
+    Paths become strings, and NumPy numbers become numbers of Python.
+    """
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
@@ -337,6 +342,12 @@ def _plain(value: Any) -> Any:
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
     return value
 
 

@@ -67,6 +67,21 @@ def test_a_corridor_without_a_line_across_is_one_region() -> None:
     assert corridor[0] not in (regions[10, 200], regions[390, 200])
 
 
+def test_background_of_a_panel_above_a_head_is_one_region() -> None:
+    page = np.full((700, 500), 255, np.uint8)
+    middles = [(x, y) for y in (120, 350, 580) for x in (130, 370)]
+    for x, y in middles:
+        cv2.rectangle(page, (x - 112, y - 108), (x + 112, y + 108), 0, 2)
+        cv2.circle(page, (x, y - 55), 30, 0, 2)  # 22 pixels below the frame
+        for side in (-1, 1):
+            body = [(x + side * 18, y - 32), (x + side * 55, y + 10), (x + side * 60, y + 108)]
+            cv2.polylines(page, [np.array(body, np.int32)], False, 0, 2)
+    regions = regions_of(page)
+    backgrounds = [(regions[y, x - 95], regions[y, x + 95]) for x, y in middles]
+    assert all(left == right for left, right in backgrounds)
+    assert len({left for left, _ in backgrounds} | {regions[0, 0]}) == 7
+
+
 def test_regions_meet_below_the_lines() -> None:
     image = np.full((200, 200), 255, np.uint8)
     image[:, 95:105] = 0

@@ -74,6 +74,16 @@ def test_points_color_all_regions_of_a_drawing(folder: Path, tmp_path: Path, nam
     assert last["psnr_rgb_8bit_mean"] > first["psnr_rgb_8bit_mean"] + 8
 
 
+def test_cached_values_are_not_reused_for_another_kind_of_sketches(folder: Path, tmp_path: Path) -> None:
+    changes = {"metrics": ("psnr",), "interactions": (0,)}
+    values = []
+    for sketches in ("drawn", "xdog", "drawn"):
+        protocol = replace(DRAWN, sketches=sketches, **changes)
+        outcome = evaluate([MODEL], folder, protocol, output=tmp_path / "report", resamples=10)
+        values.append(outcome.per_image())
+    assert values[0] == values[2] != values[1]
+
+
 def test_region_accuracy_is_the_area_of_regions_with_similar_colors(folder: Path) -> None:
     items, _ = hash_all(select_images(folder, DRAWN, None, None)[0])
     truth = read_truth(items[0], DRAWN, device="cpu")

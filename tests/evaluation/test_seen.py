@@ -18,6 +18,7 @@ from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.seen import count_seen, seen_images
 from colorzoo.registry import model_card
+from colorzoo.weights import convert_weights, weights_path
 from tiny_evaluation import Plan, write_image
 
 SHA = model_card("colorzoo2026").weights["default"].sha256
@@ -63,6 +64,19 @@ def test_models_in_memory_keep_the_training_images_of_their_weights(
     methods = open_methods(sources, load_protocol("automatic"), torch.device("cpu"))
     counts = {name: count_seen(method.about, items) for name, method in methods.items()}
     assert counts == {"own": 2, "copied": 2, "trained": 2, "new": 0}
+
+
+def test_files_made_from_embedded_weights_keep_the_training_images(items: list[Item], tmp_path: Path) -> None:
+    card = model_card("colorzoo2026")
+    converted, again, folder = (
+        tmp_path / name for name in ("once.safetensors", "twice.safetensors", "folder")
+    )
+    convert_weights(weights_path(card, "default"), card, converted, half=True)
+    convert_weights(converted, card, again)
+    create_model("colorzoo2026", converted).model.save_pretrained(folder)
+    sources = {path.stem: path for path in (converted, again, folder / "model.safetensors")}
+    for method in open_methods(sources, load_protocol("automatic"), torch.device("cpu")).values():
+        assert count_seen(method.about, items) == 2
 
 
 def test_report_marks_methods_trained_on_evaluated_images(

@@ -1,13 +1,18 @@
 """Default checkpoints: the best and the last step."""
 
+import numpy as np
 import pytest
 import torch
 from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 
+from colorzoo.data import FolderDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
+from colorzoo.weights import read_weights
+from colorzoo.zoo.weng2022.model import Architecture
+from colorzoo.zoo.weng2022.task import Weng2022
 
 
 class Scores(Callback):
@@ -35,6 +40,21 @@ def test_last_checkpoint_stores_the_last_step_and_trained_weights(options, image
     assert len(list(tmp_path.rglob("best-*.ckpt"))) == 1
     raw, mean = content["current_model_state"], content["state_dict"]
     assert any(not torch.equal(raw[name], mean[name]) for name in raw)  # trained weights differ from averages
+
+
+def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images, tmp_path):
+    narrow = Architecture(width=64, encoder_depth=1, decoder_depth=1, temperature=np.float32(0.5))
+    model = Weng2022(narrow, encoder_weights=tmp_path / "vit.npz")
+    model.model.trained = True  # the file is not read
+    data = FolderDataModule(images, batch_size=2, crop=32, class_power=np.float64(1), num_workers=0)
+    trainer = small_trainer(tmp_path, max_steps=1, max_epochs=-1, limit_val_batches=0)
+    trainer.fit(model, data)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    found = read_weights(tmp_path / "last.ckpt").hparams
+    assert found["encoder_weights"] == str(tmp_path / "vit.npz")
+    assert found["architecture"]["temperature"] == 0.5
+    again = FolderDataModule.load_from_checkpoint(tmp_path / "last.ckpt", num_workers=0)
+    assert (again.hparams.root, again.hparams.class_power) == (str(images), 1)
 
 
 def test_missing_checkpoints_skips_configured_checkpoints():

@@ -152,16 +152,32 @@ def test_damaged_folders_raise_one_line(saved: Path, tmp_path: Path) -> None:
     shutil.copytree(complete, saved, dirs_exist_ok=True)
     change_config(saved, hparams={"nonsense": 1})
     refused("the settings in config.json do not match LocalHints: .*nonsense")
-    change_config(saved, hparams=[])
-    refused("'hparams' and 'provenance' must be JSON objects")
-    for change in ({"model": 5}, {"model_class": None}, {"provenance": {"config": 5}}):
+    for key, value in (
+        ("hparams", []),
+        ("model", 5),
+        ("model_class", None),
+        ("trained", "no"),
+        ("untrained_reason", False),
+        ("sha256", 0),
+        ("provenance", "none"),
+    ):
         shutil.copytree(complete, saved, dirs_exist_ok=True)
-        change_config(saved, **change)
-        refused("config.json must be a file that save_pretrained wrote")
+        change_config(saved, **{key: value})
+        refused(f"config.json: '{key}' must be ")
+    for key, value in (("config", "a.yaml"), ("steps", "5"), ("steps", True), ("license", None)):
+        change_config(saved, provenance={key: value})
+        refused(f"config.json: '{key}' must be ")
     (saved / "config.json").write_text("{")
     refused("config.json must be a file that save_pretrained wrote")
     (saved / "config.json").unlink()
     refused("config.json must be a file that save_pretrained wrote")
+
+
+def test_damaged_training_record_of_a_weight_file_raises_one_line(tmp_path: Path) -> None:
+    path, model = tmp_path / "mine.safetensors", tiny_model()
+    save_weights(path, model.state_dict(), {"model": NAME, "provenance": json.dumps({"steps": "many"})})
+    with pytest.raises(WeightsError, match=r"mine\.safetensors: 'steps' must be an integer, got 'many'"):
+        colorzoo.create_model(NAME, path, width=0.125)
 
 
 def test_folder_that_cannot_be_written_raises_one_line(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Outputs and losses of all models stay equal between versions, because weight files outlive versions.
 
-``results.json`` contains means of the output over 3 x 3 cells, and losses. After an intended change or for
-a new model, rewrite the file: ``PYTHONPATH=src:tests python tests/zoo/test_reproducible_results.py``.
+``results.json`` contains means of the output over 3 x 3 cells, and losses. To add new models, run
+``PYTHONPATH=src:tests python tests/zoo/test_reproducible_results.py``. After an intended change, append the
+names of the changed models to the command.
 """
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +83,37 @@ def test_losses_equal_stored_results(name: str, stored: list[float]) -> None:
     assert losses(name) == pytest.approx(stored, rel=5e-3)
 
 
+def store(names: Sequence[str], path: Path = FILE) -> None:
+    """Write the results of models to a file, which keeps its values of other registered models.
+
+    Args:
+        names: Names of the models; if empty, the models without values in the file.
+        path: The file.
+    """
+    stored = json.loads(path.read_text())
+    for name in names or [name for name in list_models() if name not in stored["colors"]]:
+        found = {"colors": colors(name), "losses": losses(name) if model_card(name).trainable else []}
+        for kind, values in found.items():
+            stored[kind][name] = [float(f"{value:.5g}") for value in values]
+    made = {
+        kind: {name: rows[name] for name in list_models() if rows.get(name)} for kind, rows in stored.items()
+    }
+    path.write_text(json.dumps(made).replace("], ", "],\n") + "\n")
+
+
+def test_store_adds_new_models_and_keeps_other_values(tmp_path: Path) -> None:
+    new, old = "zhang2016_small", "zhang2017_local_small"
+    path, changed = tmp_path / "results.json", json.loads(FILE.read_text())
+    changed["colors"] = {name: [7.0] for name in list_models() if name != new}
+    del changed["losses"][new]
+    path.write_text(json.dumps(changed))
+    store([], path)
+    found = json.loads(path.read_text())
+    assert found["colors"][new] == pytest.approx(RESULTS["colors"][new], rel=5e-3)
+    assert all(found[kind].items() >= rows.items() for kind, rows in changed.items())
+    store([old], path)
+    assert json.loads(path.read_text())["colors"][old] == pytest.approx(RESULTS["colors"][old], rel=5e-3)
+
+
 if __name__ == "__main__":
-    made: Any = {"colors": {name: colors(name) for name in list_models()}}
-    made["losses"] = {name: losses(name) for name in made["colors"] if model_card(name).trainable}
-    for row in (row for found in made.values() for row in found.values()):
-        row[:] = [float(f"{value:.5g}") for value in row]
-    FILE.write_text(json.dumps(made).replace("], ", "],\n") + "\n")
+    store(sys.argv[1:])

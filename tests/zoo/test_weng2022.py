@@ -1,17 +1,23 @@
-"""Attention mask, excluded bins, position embeddings and learning rate of Weng et al. 2022."""
+"""Attention mask, excluded bins, encoder weights and learning rate of Weng et al. 2022."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
+from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.zoo.weng2022.model import Architecture, ColorTokenColorization
 from colorzoo.zoo.weng2022.network import lightness_range
-from colorzoo.zoo.weng2022.task import Polynomial
+from colorzoo.zoo.weng2022.task import Polynomial, Weng2022
+
+NARROW = Architecture(width=64, encoder_depth=1, decoder_depth=1)
 
 
 @pytest.fixture
 def model() -> ColorTokenColorization:
     torch.manual_seed(0)
-    return ColorTokenColorization(Architecture(width=64, encoder_depth=1, decoder_depth=1)).eval()
+    return ColorTokenColorization(NARROW).eval()
 
 
 def test_impossible_bins_have_no_probability(model: ColorTokenColorization) -> None:
@@ -40,3 +46,15 @@ def test_learning_rate_decays_to_one_percent() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
     rates = [Polynomial(optimizer, total_steps=100).factor(step, 100) * 1e-3 for step in (0, 50, 100)]
     assert rates == pytest.approx([1e-3, 1e-5 + 9.9e-4 * 0.5**0.9, 1e-5])
+
+
+def test_resuming_a_training_does_not_read_the_encoder_weights(tmp_path: Path) -> None:
+    batches = batch_loader([sample_batch((32, 32), batch=2)])
+    with silent_lightning():
+        trainer = quiet_trainer(tmp_path, max_epochs=1)
+        trainer.fit(Weng2022(NARROW), batches)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        resumed = Weng2022(NARROW, encoder_weights=str(tmp_path / "deleted.npz"))
+        trainer = quiet_trainer(tmp_path, max_epochs=2)
+        trainer.fit(resumed, batches, ckpt_path=tmp_path / "last.ckpt")
+    assert trainer.global_step == 2

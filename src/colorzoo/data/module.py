@@ -18,7 +18,8 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from numbers import Real
+from pathlib import Path, PurePath
 from typing import Any, ClassVar, cast
 
 import torch
@@ -47,7 +48,15 @@ from colorzoo.data.originals import Originals
 from colorzoo.data.sources import Sources, byte_count
 from colorzoo.errors import DataError
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Probability, Ratio, check_arguments
+from colorzoo.settings import (
+    Fraction,
+    NonNegativeInt,
+    PositiveInt,
+    Probability,
+    Ratio,
+    check_arguments,
+    plain_arguments,
+)
 from colorzoo.weights.load import data_digest
 
 log = logging.getLogger(__name__)
@@ -140,6 +149,9 @@ class ImageDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        # checkpoints store the hparams; paths and NumPy numbers could not be loaded without executing code
+        single = {name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real)}
+        self.hparams.update(plain_arguments(single))
         check_arguments(type(self), self.hparams)
         if not (_listed(crop) and _listed(batch_size)):
             raise DataError(

@@ -24,7 +24,8 @@ GAP = 4.0
 _SIDE = 1000  # shorter side in pixels of the copy in which regions are found
 _RADII = tuple(1.35**step for step in range(16, -3, -1))  # radii of the balls in pixels, from 122 to 0.5
 _NARROW = 0.5  # at the default gap setting, a wider gap is closed below this fraction of the narrower chamber
-_WIDEST = 80.0  # a gap above this width is never closed at the default setting, in the unit of the setting
+_WIDEST = 80.0  # a gap above this width is never closed at the default setting, for a panel side of 1,000
+_RECTANGULAR = 0.9  # smallest fraction of its bounding box that a panel covers
 _SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
 
 
@@ -52,7 +53,7 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     if scale < 1:
         small = shrink_darkness(darkness, (round(height * scale), round(width * scale)))
     narrow = min(1.0, _NARROW * gap / GAP)
-    labels = _merge(*_chambers(small), gap * min(small.shape) / _SIDE, narrow)
+    labels = _merge(*_chambers(small), _panel_sides(small), gap / _SIDE, narrow)
     if scale < 1:
         labels = _at_full_size(labels, darkness)
     return _by_size(labels)
@@ -76,24 +77,45 @@ def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
     return _watershed(height, seeds), distance
 
 
+def _panel_sides(darkness: Darkness) -> Labels:
+    """Return the shorter side of the panel that contains each pixel; outside panels, of the image.
+
+    A panel is a rectangle of the page that paper connected to the edge of the image surrounds.
+    """
+    _, papers = cv2.connectedComponents((darkness < INK).astype(np.uint8), connectivity=4)
+    at_edge = np.unique(np.concatenate([papers[0], papers[-1], papers[:, 0], papers[:, -1]]))
+    gutter = np.isin(papers, at_edge[at_edge > 0])
+    _, panels, boxes, _ = cv2.connectedComponentsWithStats((~gutter).astype(np.uint8))
+    sides = np.full(len(boxes), min(darkness.shape), np.int32)
+    for panel, (_, _, width, height, area) in enumerate(boxes[1:], 1):
+        if area >= _RECTANGULAR * width * height:
+            sides[panel] = min(width, height)
+    return sides[panels]
+
+
 def _watershed(height: NDArray[Any], seeds: Labels, mask: NDArray[Any] | None = None) -> Labels:
     from skimage.segmentation import watershed  # imported here, because only drawings need it
 
     return watershed(height, seeds, mask=mask).astype(np.int32)
 
 
-def _merge(labels: Labels, distance: Map, gap: float, narrow: float) -> Labels:
+def _merge(labels: Labels, distance: Map, sides: Labels, gap: float, narrow: float) -> Labels:
     """Join chambers whose connection is wide; return labels from 0.
 
     Args:
         labels: Chambers.
         distance: Distance to the nearest line in pixels.
-        gap: Width in pixels of the gaps that are always closed.
+        sides: Shorter side in pixels of the panel that contains each pixel.
+        gap: Width of the gaps that are always closed, as a fraction of the shorter side of the image.
         narrow: Width of a gap relative to the narrower chamber up to which the gap is closed.
     """
     count = int(labels.max()) + 1
     peaks = np.zeros(count, np.float32)
     np.maximum.at(peaks, labels.ravel(), distance.ravel())
+    widest = np.full(count, min(labels.shape) * gap * _WIDEST / GAP)
+    free = distance > 0
+    np.minimum.at(widest, labels[free], sides[free] * gap * _WIDEST / GAP)
+    gap *= min(labels.shape)
     pairs, saddles, _ = _adjacency(labels, distance)
     parents = np.arange(count)
     for index in np.argsort(-saddles, kind="stable"):
@@ -103,7 +125,7 @@ def _merge(labels: Labels, distance: Map, gap: float, narrow: float) -> Labels:
             continue
         if peaks[one] < peaks[other]:
             one, other = other, one
-        is_open = saddle > 0 and (saddle >= narrow * peaks[other] or 2 * saddle > gap * _WIDEST / GAP)
+        is_open = saddle > 0 and (saddle >= narrow * peaks[other] or 2 * saddle > widest[other])
         if is_open and (2 * saddle > gap or 2 * peaks[other] <= gap):
             parents[other] = one
     roots = np.array([_root(parents, each) for each in range(count)])

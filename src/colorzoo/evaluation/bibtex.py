@@ -27,11 +27,12 @@ def citation() -> Mapping[str, Any]:
 
 
 def key_of_model(name: str) -> str:
-    """Return the citation key of a model, or an empty string for an unknown name."""
+    """Return the citation key of a model in `colorzoo.zoo`, or an empty string for other models."""
     try:
-        return model_card(name).task.split(".")[2]
+        task = model_card(name).task
     except UnknownModelError:
         return ""
+    return task.split(".")[2] if task.startswith("colorzoo.zoo.") else ""
 
 
 def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from colorzoo.files import write_atomic
 from colorzoo.registry import plugin_packages
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
+_IRRELEVANT = (
+    *("version", "title", "source", "notes", "text"),
+    *("subset", "metrics", "interactions"),
+)
+"""Protocol fields that do not change the results of an image."""
 _BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
 
 
@@ -72,8 +77,8 @@ class Cache:
 
     Args:
         folder: Folder of the cache.
-        protocol: The protocol. Its settings are hashed into the folder name, except metrics and numbers of
-            interactions, which can be added later.
+        protocol: The protocol. Its settings are hashed into the folder name, except the subset, metrics and
+            numbers of interactions, which can be changed later.
         machine: The machine, also hashed into the folder name because results differ between machines.
         versions: Hashes of the metrics that do not belong to colorzoo; empty strings are ignored.
     """
@@ -81,16 +86,10 @@ class Cache:
     def __init__(
         self, folder: Path, protocol: Protocol, machine: Machine, versions: Iterable[str] = ()
     ) -> None:
-        settings = (
-            machine,
-            protocol.resize,
-            protocol.coloring,
-            protocol.references,
-            protocol.user,
-            protocol.background,
-            protocol.seed,
-        )
-        key = digest(source_digest(*plugin_packages()), repr(settings), *filter(None, versions))
+        settings = {each.name: getattr(protocol, each.name) for each in fields(protocol)}
+        for name in _IRRELEVANT:
+            del settings[name]
+        key = digest(source_digest(*plugin_packages()), repr((machine, settings)), *filter(None, versions))
         self._folder = folder / f"{protocol.name}-{key[:12]}"
 
     def read(self, method: str, image: str) -> Entry:

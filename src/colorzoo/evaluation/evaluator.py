@@ -98,7 +98,10 @@ class Evaluator:
 
     def _background_guidance(self, method: Method, scene: TargetImage, truth: Truth) -> Guidance:
         """Return the guidance before the first interaction."""
-        guidance = Guidance(boxes=self._boxes(method, scene, truth))
+        label = None
+        if truth.label is not None and "label" in method.accepts:
+            label = torch.tensor([truth.label], device=scene.lightness.device)
+        guidance = Guidance(boxes=self._boxes(method, scene, truth), label=label)
         choice = self.protocol.background
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:

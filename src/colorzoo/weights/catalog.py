@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import begins_with, megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.load import existing_file, model_of_file, read_hparams
+from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_hparams
 
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -333,6 +333,14 @@ def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
     """
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
+
+
+def listed_record(record: Provenance, entry: Weights) -> Provenance:
+    """Return a training record with the license, training data and SHA-256 that a card lists.
+
+    Copies and fine-tuned versions of the weights keep the hash, which `colorzoo.evaluation.seen` searches.
+    """
+    return replace(record, license=entry.license, trained_on=entry.trained_on, sha256=entry.sha256 or "")
 
 
 def is_offline() -> bool:

@@ -15,10 +15,11 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class
 from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings
-from colorzoo.weights.catalog import entry_without_hash, find_entry
+from colorzoo.weights.catalog import entry_without_hash, find_entry, listed_record
 from colorzoo.weights.load import (
     CONVENTIONS,
     UNTRAINED,
+    Provenance,
     WeightContent,
     apply_weights,
     is_safetensors,
@@ -46,7 +47,7 @@ def convert_weights(
 
     - ``hparams``: constructor arguments of the model.
     - ``untrained``: names of submodules whose weights are missing from the published file, if any.
-    - ``provenance``: training record, if the source is a checkpoint.
+    - ``provenance``: training record, if the source is a checkpoint or a file that the card lists.
 
     Args:
         source: Path of a PyTorch file, a Caffe or Torch7 model, or a checkpoint of ``colorzoo fit``. If a
@@ -71,7 +72,7 @@ def convert_weights(
         metadata = _checkpoint_metadata(checkpoint, card, settings)
         save_weights(out, cls.for_inference(checkpoint.state_dict), metadata, half=half)
         return metadata
-    state_dict, found_hparams, terms = _read_source(source, card, cls)
+    state_dict, found_hparams, record = _read_source(source, card, cls)
     arguments = _model_settings(cls, card.hparams, found_hparams) | dict(hparams or {})
     model = _build(cls, arguments)
     arguments |= flatten_arguments(cls, model.hparams)
@@ -88,8 +89,10 @@ def convert_weights(
         "conventions": CONVENTIONS,
         "source": source.name,
         "source_sha256": source_sha256,
-        "license": terms,
+        "license": "as the source" if record is None else record.license,
     }
+    if record is not None:
+        metadata["provenance"] = json.dumps(record.to_dict(), sort_keys=True)
     if untrained:
         metadata[UNTRAINED] = " ".join(untrained)
     save_weights(out, model.state_dict(), metadata, half=half)
@@ -160,20 +163,23 @@ def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) 
 
 def _read_source(
     path: Path, card: ModelCard, cls: type[Any]
-) -> tuple[dict[str, Tensor], Mapping[str, Any], str]:
-    """Return the tensors with their published names, the settings in the file, and its license."""
-    terms = "as the source"
+) -> tuple[dict[str, Tensor], Mapping[str, Any], Provenance | None]:
+    """Return the tensors with their published names, the settings in the file, and its training record.
+
+    The record is None if the card does not list the file.
+    """
     if path.is_dir() and cls.published_files:  # the parameter names of each file get a prefix
         state_dict = {
             f"{prefix}.{name}": value
             for file, prefix in cls.published_files.items()
             for name, value in load_state_dict_file(path / file).items()
         }
-        return state_dict, {}, terms
+        return state_dict, {}, None
     if path.is_file() and not is_safetensors(path) and is_caffe(path):
-        return (*cls.convert_caffe(read_caffe(path)), terms)
+        return (*cls.convert_caffe(read_caffe(path)), None)
     content, entry = read_weights(path), find_entry(card, path)
     if entry is not None:
-        return content.state_dict, entry.hparams, entry.license
+        stored = Provenance(model=cls.__name__) if entry.published else Provenance.of(content.provenance)
+        return content.state_dict, entry.hparams, listed_record(stored, entry)
     unhashed = None if content.hparams else entry_without_hash(card, path)
-    return content.state_dict, {} if unhashed is None else unhashed.hparams, terms
+    return content.state_dict, {} if unhashed is None else unhashed.hparams, None

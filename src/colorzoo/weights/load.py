@@ -27,7 +27,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from textwrap import shorten
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Self, cast, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
 
@@ -59,6 +61,14 @@ _SAFE_GLOBALS_LOCK = threading.Lock()
 
 REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
 """Training settings of earlier versions, which are ignored in checkpoints."""
+_JSON_TYPES: dict[Any, str] = {
+    bool: "true or false",
+    int: "an integer",
+    str: "a string",
+    Mapping: "an object",
+    tuple: "a list",
+    NoneType: "null",
+}
 _FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
@@ -86,9 +96,14 @@ class WeightContent:
         """Training record as a dict (see `Provenance`); None if the file contains no record.
 
         Raises:
-            WeightsError: The record is not a JSON object.
+            WeightsError: The record is not a JSON object, or a field has a wrong type.
         """
-        return _parse(self.path, self.stored, "provenance")
+        found = _parse(self.path, self.stored, "provenance")
+        try:
+            Provenance.of(found)
+        except WeightsError as error:
+            raise WeightsError(f"{self.path}: {error}") from error
+        return found
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
@@ -519,16 +534,40 @@ class Provenance:
 
         Args:
             stored: Fields by name; unrecognized fields are ignored. None creates an empty record.
+
+        Raises:
+            WeightsError: A field has a wrong type.
         """
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}
+        check_types(cls, found)
         lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
         return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
         return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
+
+
+def check_types(kind: type[Any], stored: Mapping[str, Any]) -> None:
+    """Raise an error if a field of a dataclass has another type in JSON.
+
+    Args:
+        kind: Dataclass whose fields are booleans, integers, strings, mappings, tuples or None.
+        stored: Values by field name, with lists instead of tuples.
+
+    Raises:
+        WeightsError: A value has a wrong type.
+    """
+    hints = get_type_hints(kind)
+    for name, value in stored.items():
+        union = get_args(hints[name]) if isinstance(hints[name], UnionType) else (hints[name],)
+        allowed = [get_origin(each) or each for each in union]
+        given = tuple if isinstance(value, list) else Mapping if isinstance(value, Mapping) else type(value)
+        if given not in allowed:
+            expected = " or ".join(_JSON_TYPES[each] for each in allowed)
+            raise WeightsError(f"{name!r} must be {expected}, got {shorten(repr(value), 60)}")
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:

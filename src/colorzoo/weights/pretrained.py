@@ -34,6 +34,7 @@ from colorzoo.weights.load import (
     WEIGHTS_FILE,
     Provenance,
     apply_weights,
+    check_types,
     read_weights,
     save_weights,
 )
@@ -172,17 +173,16 @@ def _class_path(kind: type[Any]) -> str:
 def _read_config(path: Path) -> PretrainedConfig:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        config = PretrainedConfig(**{each.name: stored[each.name] for each in fields(PretrainedConfig)})
-        if not (isinstance(config.hparams, dict) and isinstance(config.provenance, dict)):
-            raise TypeError("'hparams' and 'provenance' must be JSON objects")
-        if not isinstance(config.model_class, str) or not isinstance(config.model, str | None):
-            raise TypeError("'model' and 'model_class' must be strings")
-        Provenance.of(config.provenance)  # validates the record
+        found = {each.name: stored[each.name] for each in fields(PretrainedConfig)}
+        check_types(PretrainedConfig, found)
+        Provenance.of(found["provenance"])
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path} must be a file that save_pretrained wrote ({type(error).__name__}: {first_words(error)})"
         ) from error
-    return config
+    return PretrainedConfig(**found)
 
 
 def _class_of(kind: type[Any], config: PretrainedConfig, source: str | Path) -> type[Any]:

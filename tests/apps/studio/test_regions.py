@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pads import DirectPad, pixels
+from pads import DirectPad, image_file, pixels
 
+from colorzoo.apps.studio import regions
 from colorzoo.apps.studio.regions import innermost_pixel
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
+from colorzoo.inference import segmenter_features
+from tiny_model import gray_image
 
 POINT = {"x": 70, "y": 60, "radius": 4, "color": "#c04020"}
 OUTLINE = [[5, 5], [40, 5], [40, 40], [5, 40]]
@@ -37,6 +40,21 @@ def test_select_returns_an_object_at_several_sizes(pad: DirectPad) -> None:
         pad.call("select", recipe={}, x=20, y=30, size=1).body["mask"]
         == pad.call("select", recipe={"points": [POINT]}, x=20, y=30, size=1).body["mask"]
     ), "hints do not change selections"
+
+
+def test_models_share_the_segmenter_features_of_a_photo(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+    monkeypatch.setattr(regions, "segmenter_features", lambda x: computed.append(x) or segmenter_features(x))
+    for levels in (gray_image(72, 90), 255 - gray_image(72, 90)):
+        pad.open(image_file(levels))
+        masks = [
+            pad.call("select", recipe=recipe, x=20, y=30, size=1).body["mask"]
+            for recipe in ({}, {"model": "levin2004"})
+        ]
+        assert masks[0] == masks[1]
+    assert len(computed) == 2, "one for each photo"
 
 
 def test_select_with_a_path_returns_a_mask_inside_the_path(pad: DirectPad) -> None:

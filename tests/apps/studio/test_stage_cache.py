@@ -35,3 +35,6 @@ def test_cache_counts_the_size_of_a_grown_result_again(cache: StageCache) -> Non
     cache["state"] = state
     assert "other" not in cache
     assert cache["state"] is state
+    state[3] = torch.zeros(10_000)  # now larger than the cache
+    cache["state"] = state
+    assert ("state" in cache, cache.currsize) == (False, 0)

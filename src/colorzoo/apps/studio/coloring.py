@@ -103,10 +103,14 @@ class PadRequest:
     @property
     def image_key(self) -> Hashable:
         """Model, reference and photo of the request as a key of the cache."""
+        return self.colorizer.name, self.reference_sha256, self.photo_key
+
+    @property
+    def photo_key(self) -> Hashable:
+        """Photo of the request as a key of the cache, for results that depend on no model."""
         opened = self.opened
         inside = None if opened.window is None else opened.window.inside
-        photo = opened.sha256, opened.opaque, inside, repr(opened.healing)
-        return self.colorizer.name, self.reference_sha256, photo
+        return opened.sha256, opened.opaque, inside, repr(opened.healing)
 
 
 def predict(request: PadRequest) -> ColorizedImage:

@@ -177,7 +177,7 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return the segmenter features of a lightness map from the cache or the network."""
-    key = "segmenter features", request.image_key
+    key = "segmenter features", request.photo_key
     try:
         features: SegmenterFeatures = request.cache[key]
     except KeyError:

@@ -17,7 +17,7 @@ _MIN_BYTES = 1 << 12  # smaller results count as this size, which limits the num
 class StageCache(LRUCache[Hashable, Any]):
     """Thread-safe cache of stage results, limited to 256 MiB; see `ColorizeTask.results`.
 
-    A larger result is not stored.
+    A larger result is not stored, and a stored result that has become larger is removed.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,8 @@ class StageCache(LRUCache[Hashable, Any]):
         with self._lock:
             if self.getsizeof(result) <= self.maxsize:
                 super().__setitem__(key, result)
+            else:
+                self.pop(key, None)
 
     def clear(self) -> None:
         """Remove all results."""
