@@ -16,7 +16,7 @@ from colorzoo.losses.exemplar import relativistic_loss
 from colorzoo.networks.exemplar import ReferenceImage, enlarge
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.zoo.zhang2019.task import previous_frames
+from colorzoo.zoo.zhang2019.extensions import previous_frames
 
 CARD = model_card("zhang2019")
 ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}

@@ -26,7 +26,8 @@ from colorzoo.losses import (
     sum_over_processes,
     unmatched_perceptual,
 )
-from colorzoo.networks.exemplar import ExemplarExtensions, ReferenceImage, Warped
+from colorzoo.networks.exemplar import ReferenceImage, Warped
+from colorzoo.networks.exemplar_extensions import ExemplarExtensions
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt
@@ -188,7 +189,8 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
 
     def generator_loss(self, batch: Batch, generated: ExemplarPrediction) -> Tensor:
         """Return the weighted sum of the generator losses."""
-        terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), generated)
+        lab = rgb_to_lab(batch["rgb"])
+        terms = exemplar_losses(self, lab, generated) | extension_losses(self.extensions, lab, generated)
         self.log_losses(terms, len(batch["rgb"]))
         return torch.stack(list(terms.values())).sum() + zero_of_all_parameters(self.model.correspondence)
 
@@ -246,13 +248,8 @@ def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
         lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         generated: Prediction for the batch.
     """
-    weigh, ours = task.objective, task.extensions
-    ab, true = generated.ab, lab[:, 1:]
+    weigh, ab, true = task.objective, generated.ab, lab[:, 1:]
     terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, generated.self_referenced)}
-    if ours.truth_weight:
-        terms["truth"] = ours.truth_weight * (ab - true).abs().mean()
-    if ours.warp_weight:
-        terms["warp"] = ours.warp_weight * warped_l1(generated, true)
     if weigh.smooth_weight:
         terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
     if weigh.adversarial_weight:
@@ -283,6 +280,24 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
             weight * contextual_loss(x, y).mean() for weight, (x, y) in zip(_CONTEXTUAL, pairs, strict=True)
         ]
         terms["contextual"] = weigh.contextual_weight * torch.stack(each).sum()
+    return terms
+
+
+def extension_losses(
+    extensions: ExemplarExtensions, lab: Tensor, generated: ExemplarPrediction
+) -> dict[str, Tensor]:
+    """Return the weighted losses that are not in the papers; losses with weight 0 are omitted.
+
+    Args:
+        extensions: Weights of the losses.
+        lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
+        generated: Prediction for the batch.
+    """
+    true, terms = lab[:, 1:], {}
+    if extensions.truth_weight:
+        terms["truth"] = extensions.truth_weight * (generated.ab - true).abs().mean()
+    if extensions.warp_weight:
+        terms["warp"] = extensions.warp_weight * warped_l1(generated, true)
     return terms
 
 
