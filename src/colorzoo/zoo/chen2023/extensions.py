@@ -9,8 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from colorzoo.guidance import ClassMap
 from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import ColorNet
+from colorzoo.networks.exemplar import ColorNet, to_grid
 from colorzoo.networks.exemplar_extensions import ExemplarExtensions, color_net
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
@@ -77,6 +78,28 @@ def hide_from_matching(
     hidden = uniform[:, 2:].gather(1, labels.flatten(1)).view_as(labels) < extensions.hide_classes
     hidden = (hidden & ~single) | (uniform[:, 1] < extensions.without_reference)[:, None, None, None]
     return target, reference._replace(labels=torch.where(hidden, -1, labels))
+
+
+def relabeled(
+    found: tuple[Classified, Classified],
+    classes: ClassMap | None,
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+) -> tuple[Classified, Classified]:
+    """Replace the segmenter's labels with the class maps of the user; the confidences do not change.
+
+    Args:
+        found: Classes of images and references from the segmenter.
+        classes: Class maps of the user; None changes nothing.
+        sizes: Height and width of the images and of the references.
+    """
+    maps = (None, None) if classes is None else (classes.target, classes.exemplar)
+    ours, theirs = (
+        each
+        if labels is None
+        else each._replace(labels=to_grid(labels, size, (each.labels.shape[-2], each.labels.shape[-1])))
+        for each, labels, size in zip(found, maps, sizes, strict=True)
+    )
+    return ours, theirs
 
 
 def small_color_net(width: float, extensions: Extensions) -> ColorNet:

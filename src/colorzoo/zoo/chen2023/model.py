@@ -36,7 +36,7 @@ from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, PositiveInt, Width
-from colorzoo.zoo.chen2023.extensions import Extensions, small_color_net
+from colorzoo.zoo.chen2023.extensions import Extensions, relabeled, small_color_net
 from colorzoo.zoo.chen2023.network import (
     CLUSTERS,
     Merging,
@@ -261,11 +261,9 @@ class SPColor(ColoringModel):
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
         ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)
-        if guidance.classes is not None:
-            ours = _relabeled(ours, guidance.classes.target, size)
-            if guidance.classes.exemplar is not None:
-                theirs = _relabeled(theirs, guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
-        classes = (_without_padding(ours, size), _without_padding(theirs, (rgb.shape[-2], rgb.shape[-1])))
+        sizes = (size, (rgb.shape[-2], rgb.shape[-1]))
+        ours, theirs = relabeled((ours, theirs), guidance.classes, sizes)
+        classes = (_without_padding(ours, sizes[0]), _without_padding(theirs, sizes[1]))
         warped = self.carry_over(features, other, reference, classes)
         beyond = warped.source.new_tensor(
             [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
@@ -281,11 +279,6 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
     return ("image and reference have no object type in common; the reference was not used",)
-
-
-def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
-    """Replace the segmenter's labels with the label map of an image of ``size`` (H, W)."""
-    return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
 
 
 def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
