@@ -322,8 +322,8 @@ def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
 def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:
     """Return the discriminator scores ``(B, 1)`` of generated and true images."""
     fake = torch.cat([lab[:, :1], generated.ab], dim=1)
-    both = [task.discriminator(task.discriminator_input(each, generated)) for each in (fake, lab)]
-    return both[0].score.float(), both[1].score.float()
+    both = [task.discriminator(task.discriminator_input(each, generated)).float() for each in (fake, lab)]
+    return both[0], both[1]
 
 
 def _self_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
