@@ -17,6 +17,7 @@ from colorzoo.losses import (
     self_reference_l1,
     unmatched_perceptual,
 )
+from colorzoo.networks.blocks import instance_norm
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import (
@@ -28,6 +29,7 @@ from colorzoo.networks.exemplar import (
 )
 from colorzoo.networks.exemplar_features import CaffeVGG19, caffe_input
 from colorzoo.networks.matching import WarpNet
+from colorzoo.networks.recording import record
 from colorzoo.zoo.chen2023.network import DinoBackbone, StegoHead, convert_stego
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
@@ -193,11 +195,13 @@ def discriminator(golden: Golden) -> None:
     network = AttentionDiscriminator()
     network.load_state_dict(convert_discriminator(weights(golden)))
     lab = wide(golden, "in_lab")
-    judged = network(lab)
+    judged: list[Tensor] = []
+    (fourth,) = record(network, ["layers.3"], lambda: judged.append(network(lab)))
     golden.close("out_layer2_u", network.layers[1].u)
-    golden.close("out_score", judged.score)
-    golden.close("out_feature4", judged.features[:, : golden.tensor("out_feature4").shape[1]])
-    golden.close("out_score_second", network(lab).score)
+    golden.close("out_score", judged[0])
+    features = F.leaky_relu(instance_norm(fourth), 0.2)
+    golden.close("out_feature4", features[:, : golden.tensor("out_feature4").shape[1]])
+    golden.close("out_score_second", network(lab))
 
 
 @case("spcolor_losses")

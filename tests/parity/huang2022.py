@@ -21,7 +21,6 @@ from colorzoo.networks.exemplar_features import VGGTrunk
 from colorzoo.networks.matching import WarpNet
 from colorzoo.zoo.huang2022 import hints as hint_rules
 from colorzoo.zoo.huang2022.hints import (
-    CellColor,
     Matcher,
     Users,
     candidate_cells,
@@ -49,6 +48,7 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, Transfo
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
 from parity.cases import Golden, case, record_outputs
 from parity.pipelines.huang2022 import (
+    CellColor,
     add_rectangle,
     add_stroke,
     gray_levels,
@@ -169,8 +169,8 @@ def exemplar_points(golden: Golden) -> None:
         small = hint_rules.shrink_similarity(similarity, (warped.shape[0] // CELL, warped.shape[1] // CELL))
         golden.close(f"out_similarity_{number}", torch.from_numpy(small))
         found = exemplar_hints(warped, similarity)
-        equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])
-        golden.close(f"out_colors_{number}", torch.tensor([each.rgb for each in found], dtype=torch.float64))
+        equal(golden, f"out_cells_{number}", CELL * found.cells[:, 1:])
+        golden.close(f"out_colors_{number}", (found.rgb.double() + 1) / 2 * 255)
 
 
 @case("huang2022_quantizer")
@@ -277,16 +277,8 @@ def sampling(golden: Golden) -> None:
     rows, columns = gray.shape[-2:]
     for number, run in enumerate(meta["runs"]):
         part = slice(*run["strokes"])
-        hints = hint_rules.to_hints(
-            [
-                CellColor((row // CELL, column // CELL), tuple(rgb))
-                for (row, column), rgb in zip(
-                    arrays["in_stroke_index"][part].tolist(),
-                    arrays["in_stroke_color"][part].tolist(),
-                    strict=True,
-                )
-            ]
-        )
+        cells = torch.from_numpy(np.insert(arrays["in_stroke_index"][part] // CELL, 0, 0, axis=1))
+        hints = Hints(cells.long(), torch.from_numpy(arrays["in_stroke_color"][part]).float() / 255 * 2 - 1)
         codes = torch.full((rows, columns), drawer.mask_token)
         if run["prior"]:
             codes = network.encode(network_input(arrays["in_prior"], size))[0]

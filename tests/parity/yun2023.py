@@ -299,7 +299,7 @@ def icolorit_hint_stats(golden: Golden) -> None:
     part = F.one_hot(torch.arange(side) * len(expected) // side).float()  # of each row and column
     quarters, counts = torch.zeros_like(expected), []
     for generator in image_generators(torch.arange(draws * (most + 1) // (most + 1 - least)), "points"):
-        cells = simulate_cells(blank, [generator], most, 0.0).mask[0, 0, ::CELL, ::CELL]
+        cells = simulate_cells(blank, [generator], most).mask[0, 0, ::CELL, ::CELL]
         if cells.sum() < least:  # this project's counts begin at 0; the rest is uniform in the file's range
             continue
         counts.append(float(cells.sum()))

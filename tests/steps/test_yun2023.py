@@ -53,7 +53,7 @@ def test_yun2023_training_step_equals_the_huber_loss(most: int) -> None:
 def test_simulate_cells_equals_sampling_cell_by_cell() -> None:
     batch, _, ab = training_batch(20, 30)
     ab = ab[:, :, :, :13]  # the odd column belongs to no cell
-    ours = simulate_cells(ab, image_generators(batch["seed"], "points"), 40, 0.0)
+    ours = simulate_cells(ab, image_generators(batch["seed"], "points"), 40)
     plain = plain_hints(batch, ab, 40)
     assert torch.equal(ours.mask, plain.mask)
     torch.testing.assert_close(ours.ab, plain.ab)

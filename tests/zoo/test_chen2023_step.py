@@ -51,10 +51,10 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
     ab = model.model.network(torch.cat(parts, dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
-    fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)).score for each in (ab, lab[:, 1:]))
+    fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)) for each in (ab, lab[:, 1:]))
     terms["adversarial"] = model.objective.adversarial_weight * relativistic_loss(fake, real)
     generated = torch.cat([lab[:, :1], ab.detach()], 1)
-    fake, real = (model.discriminator(each).score for each in (generated, lab))
+    fake, real = (model.discriminator(each) for each in (generated, lab))
     return terms, relativistic_loss(real, fake)
 
 

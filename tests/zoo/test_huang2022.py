@@ -13,7 +13,7 @@ from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.huang2022.extensions import KeyValueCache, sample_cached
-from colorzoo.zoo.huang2022.hints import exemplar_hints, point_hints, resized, to_hints, to_levels
+from colorzoo.zoo.huang2022.hints import exemplar_hints, point_hints, resized, to_levels
 from colorzoo.zoo.huang2022.model import UniColor
 from colorzoo.zoo.huang2022.sampling import GumbelDraw, gumbel_noise, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
@@ -113,7 +113,7 @@ def test_huang2022_appends_point_hints_to_exemplar_hints() -> None:
     squashed = [F.interpolate(each, (144, 128), mode="bilinear", antialias=True) for each in (lightness, rgb)]
     warped = made._loaded_matcher(torch.device("cpu"))(*squashed)
     levels = resized(to_levels(2 * warped.image()[0] - 1), (64, 64))
-    wanted = to_hints(exemplar_hints(levels, warped.similarity[0, 0].numpy()))
+    wanted = exemplar_hints(levels, warped.similarity[0, 0].numpy())
     assert torch.equal(both.cells[:-16], wanted.cells)
     assert torch.equal(both.rgb[:-16], wanted.rgb)
 

@@ -11,14 +11,13 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.zoo.larsson2016.extensions import histograms_of, transfer
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import (
     bins_of,
-    histograms_of,
     hue_and_chroma,
     keep_gray,
     to_rgb,
-    transfer,
 )
 
 

@@ -22,9 +22,10 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
+from colorzoo.zoo.su2020.extensions import random_boxes
 from colorzoo.zoo.su2020.model import detect
 from colorzoo.zoo.su2020.network import Rectangle, to_rectangles
-from colorzoo.zoo.su2020.task import Su2020, random_boxes, shares
+from colorzoo.zoo.su2020.task import Su2020, shares
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}

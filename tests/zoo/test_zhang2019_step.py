@@ -16,7 +16,7 @@ from colorzoo.losses.exemplar import relativistic_loss
 from colorzoo.networks.exemplar import ReferenceImage, enlarge
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.zoo.zhang2019.task import previous_frames
+from colorzoo.zoo.zhang2019.extensions import previous_frames
 
 CARD = model_card("zhang2019")
 ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
@@ -46,9 +46,9 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     ab = model.model.network(torch.cat(parts, dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     shown = [torch.cat([lab[:, :1], each, before], 1) for each in (ab, lab[:, 1:])]
-    fake, real = (model.discriminator(each).score for each in shown)
+    fake, real = (model.discriminator(each) for each in shown)
     terms["adversarial"] = 0.2 * relativistic_loss(fake, real)
-    fake, real = (model.discriminator(each.detach()).score for each in shown)
+    fake, real = (model.discriminator(each.detach()) for each in shown)
     return terms, relativistic_loss(real, fake)
 
 

@@ -159,9 +159,20 @@ class Exemplar(TensorFields):
     def __post_init__(self) -> None:
         _check_map("Exemplar.rgb", self.rgb, 3)
 
-    def embed_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return `embedding`; if it is None, compute it from the image with ``compute(rgb)``."""
-        return compute(self.rgb) if self.embedding is None else self.embedding
+    def embed_by(
+        self, compute: Callable[[Tensor], Tensor], neutral: Callable[[], Tensor] | None = None
+    ) -> Tensor:
+        """Return `embedding`; if it is None, compute it from the image.
+
+        Args:
+            compute: Function that maps `rgb` to an embedding.
+            neutral: Function that returns the embedding at strength 0. If given, `alpha` interpolates between
+                this embedding (0) and the embedding of the exemplar (1).
+        """
+        embedding = compute(self.rgb) if self.embedding is None else self.embedding
+        if neutral is None or self.alpha == 1:
+            return embedding
+        return torch.lerp(neutral(), embedding, self.alpha)
 
     @classmethod
     def of_embedding(cls, embedding: Tensor, alpha: float = 1.0) -> Self:

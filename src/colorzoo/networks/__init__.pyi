@@ -7,7 +7,6 @@ from .blocks import scaled_width as scaled_width
 from .blocks import upconv4x4 as upconv4x4
 from .click_segmenter import SegmenterFeatures as SegmenterFeatures
 from .discriminators import AttentionDiscriminator as AttentionDiscriminator
-from .discriminators import DiscriminatorOutput as DiscriminatorOutput
 from .discriminators import PatchDiscriminator as PatchDiscriminator
 from .enlarging import enlarge_along_edges as enlarge_along_edges
 from .feature_hooks import FeatureHook as FeatureHook
@@ -24,7 +23,6 @@ from .unet import initialize_gan as initialize_gan
 __all__ = [
     "AttentionDiscriminator",
     "BorrowedModel",
-    "DiscriminatorOutput",
     "FeatureHook",
     "HintUNet",
     "HookState",

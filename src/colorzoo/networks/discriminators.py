@@ -9,7 +9,7 @@ even in eval mode. This module uses neither of PyTorch's two implementations of 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,30 +75,12 @@ def pixel_patch_discriminator(width: float = 1.0) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv2d(c512, 1, 4, padding=1))
 
 
-class DiscriminatorOutput(NamedTuple):
-    """Output of `AttentionDiscriminator`.
-
-    Examples:
-        >>> output = AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64))
-        >>> type(output).__name__, output.score.shape
-        ('DiscriminatorOutput', torch.Size([2, 1]))
-
-    Attributes:
-        score: ``(B, 1)``, one unbounded score per image.
-        features: ``(B, 256, H/16, W/16)``, feature map of the fourth convolution.
-    """
-
-    score: Tensor
-    features: Tensor
-
-
 class AttentionDiscriminator(nn.Module):
     """Discriminator with self-attention that returns one score per image.
 
     Examples:
-        >>> scored = AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64))
-        >>> scored.score.shape, scored.features.shape
-        (torch.Size([2, 1]), torch.Size([2, 64, 4, 4]))
+        >>> AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64)).shape
+        torch.Size([2, 1])
 
     Zhang et al. 2019 and SPColor (Chen et al. 2023) use this discriminator. It has strided 4 x 4
     convolutions, self-attention after the second convolution, and a last convolution without padding.
@@ -124,17 +106,15 @@ class AttentionDiscriminator(nn.Module):
         self.attention = _SelfAttention(outs[1])
         self.last = SpectralConv(outs[-1], 1, last_kernel)
 
-    def forward(self, x: Tensor) -> DiscriminatorOutput:
-        """Return the scores and features of images ``(B, in_channels, H, W)``."""
-        features = x
+    def forward(self, x: Tensor) -> Tensor:
+        """Return an unbounded score ``(B, 1)`` for each image ``(B, in_channels, H, W)``."""
         for index, layer in enumerate(self.layers):
             x = layer(x)
             x = F.leaky_relu(instance_norm(x) if index else x, _SLOPE)
             if index == 1:
                 x = self.attention(x)
-            if index <= 3:
-                features = x
-        return DiscriminatorOutput(self.last(x).mean(dim=(2, 3)), features)
+        scores: Tensor = self.last(x).mean(dim=(2, 3))
+        return scores
 
 
 class SpectralConv(nn.Module):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,29 +19,7 @@ MULTIPLE = 32
 
 At H/16, the deepest feature map then has at least 2 x 2 positions, which instance normalization requires.
 """
-_OPEN = 2.0  # initial gate bias; sigmoid(2) is nearly open
 _NARROWEST = 16  # minimum channels of a layer
-
-
-@dataclass(frozen=True)
-class ExemplarExtensions:
-    """Optional extensions of exemplar models; the published models use none of them.
-
-    Attributes:
-        gated: Whether to add the warped colors, multiplied by a learned gate, to the output. Without the
-            gate, instance normalization discards the chroma magnitude of the warped colors.
-        unrelated: Colors of positions without a match. ``zero`` sets ab to 0, as in the papers. ``automatic``
-            uses the colors that the feature model (the automatic colorization model that computes the
-            features) predicts without a reference.
-        truth_weight: Weight of the L1 distance between predicted and true colors.
-        warp_weight: Weight of the L1 distance between warped and true colors, for images whose reference is
-            an augmented copy.
-    """
-
-    gated: bool = False
-    unrelated: Literal["zero", "automatic"] = "zero"
-    truth_weight: float = 0.0
-    warp_weight: float = 0.0
 
 
 class ReferenceImage(NamedTuple):
@@ -106,19 +83,6 @@ def unmatched(lightness: Tensor) -> Warped:
     return Warped(two, nothing, nothing > 0, two)
 
 
-def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
-    """Fill positions without a match with colors of an automatic colorization model.
-
-    Args:
-        warped: Colors warped from the reference.
-        automatic: ab ``(B, 2, H, W)`` predicted by the automatic colorization model; None leaves ``warped``
-            unchanged.
-    """
-    if automatic is None:
-        return warped
-    return warped._replace(ab=torch.where(warped.matched, warped.ab, F.avg_pool2d(automatic, STRIDE)))
-
-
 def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
     """Upsample maps of a `Warped` to image size and return them in a dict.
 
@@ -131,21 +95,6 @@ def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
     """
     maps = {"similarity": warped.similarity, "warped_ab": warped.ab, "match": warped.source}
     return {name: enlarge(part)[:, :, :height, :width] for name, part in maps.items()}
-
-
-def painted_ab(output: Tensor, warped: Tensor) -> Tensor:
-    """Return the predicted ab ``(B, 2, H, W)`` from the output of a `ColorNet`.
-
-    If the output has a gate channel, the product of gate and warped colors is added to the ab channels.
-
-    Args:
-        output: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate channel.
-        warped: ``(B, 2, h, w)``, warped ab at a quarter of the image size.
-    """
-    output = output.float()
-    if output.shape[1] == 2:
-        return output
-    return output[:, :2] + output[:, 2:] * F.interpolate(warped, scale_factor=STRIDE, mode="bilinear")
 
 
 def centers_of(grid: Tensor) -> Tensor:
@@ -167,11 +116,11 @@ class ColorNet(nn.Module):
         in_channels: 4 for warped a, warped b, similarity and L - 50 (SPColor, in this order); 7 with L - 50,
             a and b of the previous frame appended (Zhang et al. 2019).
         width: Multiplier for every channel count; 1.0 matches the published network.
-        gated: Whether to return a third channel, the gate by which the warped colors are multiplied (not in
-            the papers).
     """
 
-    def __init__(self, in_channels: int = 4, width: float = 1.0, *, gated: bool = False) -> None:
+    outputs = 2
+
+    def __init__(self, in_channels: int = 4, width: float = 1.0) -> None:
         super().__init__()
         c32, c64, c128, c256, c512 = (
             max(_NARROWEST, scaled_width(base, width)) for base in (32, 64, 128, 256, 512)
@@ -190,13 +139,14 @@ class ColorNet(nn.Module):
         self.up9, self.skip2, self.conv9 = conv3x3(c256, c128), conv3x3(c128, c128), _stack(c128, c128, 1)
         self.up10, self.skip1 = conv3x3(c128, c128), conv3x3(c64, c128)
         self.conv10 = conv3x3(c128, c128)
-        self.ab = nn.Conv2d(c128, 3 if gated else 2, 1)
+        self.ab = nn.Conv2d(c128, self.outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in [-128, 128] CIE units for ``(B, in_channels, H, W)``.
+        """Return ab ``(B, 2, H, W)`` in [-128, 128] CIE units for ``(B, in_channels, H, W)``."""
+        return AB_RANGE * torch.tanh(self.raw(x)).float()
 
-        If the network is gated, the result is ``(B, 3, H, W)``, and the third channel is the gate in [0, 1].
-        """
+    def raw(self, x: Tensor) -> Tensor:
+        """Return the output of the last convolution, ``(B, outputs, H, W)``."""
         map1 = _run(self.conv1, x)
         map2 = _run(self.conv2, self.down[0](map1))
         map3 = _run(self.conv3, self.down[1](map2))
@@ -207,9 +157,7 @@ class ColorNet(nn.Module):
         map9 = _run(self.conv9, F.relu(self.up9(_double(map8)) + self.skip2(map2)))
         map10 = F.relu(self.up10(_double(map9)) + self.skip1(map1))
         map10 = F.leaky_relu(self.conv10(map10), 0.2)
-        output = self.ab(map10)
-        ab = AB_RANGE * torch.tanh(output[:, :2])
-        return torch.cat([ab, torch.sigmoid(output[:, 2:] + _OPEN)], dim=1)
+        return self.ab(map10)
 
 
 def _stack(fan_in: int, fan_out: int, count: int, *, dilation: int = 1) -> nn.ModuleList:

@@ -26,7 +26,8 @@ from colorzoo.losses import (
     sum_over_processes,
     unmatched_perceptual,
 )
-from colorzoo.networks.exemplar import ExemplarExtensions, ReferenceImage, Warped
+from colorzoo.networks.exemplar import ReferenceImage, Warped
+from colorzoo.networks.exemplar_extensions import ExemplarExtensions
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt
@@ -188,7 +189,8 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
 
     def generator_loss(self, batch: Batch, generated: ExemplarPrediction) -> Tensor:
         """Return the weighted sum of the generator losses."""
-        terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), generated)
+        lab = rgb_to_lab(batch["rgb"])
+        terms = exemplar_losses(self, lab, generated) | extension_losses(self.extensions, lab, generated)
         self.log_losses(terms, len(batch["rgb"]))
         return torch.stack(list(terms.values())).sum() + zero_of_all_parameters(self.model.correspondence)
 
@@ -246,13 +248,8 @@ def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
         lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         generated: Prediction for the batch.
     """
-    weigh, ours = task.objective, task.extensions
-    ab, true = generated.ab, lab[:, 1:]
+    weigh, ab, true = task.objective, generated.ab, lab[:, 1:]
     terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, generated.self_referenced)}
-    if ours.truth_weight:
-        terms["truth"] = ours.truth_weight * (ab - true).abs().mean()
-    if ours.warp_weight:
-        terms["warp"] = ours.warp_weight * warped_l1(generated, true)
     if weigh.smooth_weight:
         terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
     if weigh.adversarial_weight:
@@ -286,6 +283,24 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
     return terms
 
 
+def extension_losses(
+    extensions: ExemplarExtensions, lab: Tensor, generated: ExemplarPrediction
+) -> dict[str, Tensor]:
+    """Return the weighted losses that are not in the papers; losses with weight 0 are omitted.
+
+    Args:
+        extensions: Weights of the losses.
+        lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
+        generated: Prediction for the batch.
+    """
+    true, terms = lab[:, 1:], {}
+    if extensions.truth_weight:
+        terms["truth"] = extensions.truth_weight * (generated.ab - true).abs().mean()
+    if extensions.warp_weight:
+        terms["warp"] = extensions.warp_weight * warped_l1(generated, true)
+    return terms
+
+
 def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     """Return the mean L1 distance between warped reference colors and true colors.
 
@@ -307,8 +322,8 @@ def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
 def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:
     """Return the discriminator scores ``(B, 1)`` of generated and true images."""
     fake = torch.cat([lab[:, :1], generated.ab], dim=1)
-    both = [task.discriminator(task.discriminator_input(each, generated)) for each in (fake, lab)]
-    return both[0].score.float(), both[1].score.float()
+    both = [task.discriminator(task.discriminator_input(each, generated)).float() for each in (fake, lab)]
+    return both[0], both[1]
 
 
 def _self_reference(rgb: Tensor, seeds: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ floats and works at any aspect.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -16,15 +17,25 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.zoo.huang2022.hints import Cell, CellColor, Color, resized
+from colorzoo.zoo.huang2022.hints import Cell, resized
 from colorzoo.zoo.huang2022.sampling import Draw, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 from colorzoo.zoo.huang2022.vqgan import CELL
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
+Color = tuple[float, float, float]
 Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom; the last two are behind the rectangle."""
+
+
+@dataclass(frozen=True)
+class CellColor:
+    """Color hint of a cell; red, green and blue are 0 to 255, as in the published code."""
+
+    cell: Cell
+    rgb: Color
+
 
 _SIDE = 256  # of the published network's image
 _LEAST_PIXELS = 12  # of a stroke in a cell; a click alone has one

@@ -2,9 +2,6 @@
 
 Colors of a reference are transferred only between positions of the same class. The network predicts colors
 for classes absent from the reference. https://arxiv.org/abs/2304.06255
-
-`Extensions` contains settings of `chen2023_small` that are not in the paper; the published model disables
-them.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
@@ -26,22 +23,20 @@ from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import (
     MULTIPLE,
     ColorNet,
-    ExemplarExtensions,
     ReferenceImage,
     Warped,
     enlarge,
     maps_of,
-    painted_ab,
     to_grid,
     unmatched,
-    with_automatic_colors,
 )
+from colorzoo.networks.exemplar_extensions import fill_of
 from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
-from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, Positive, PositiveInt, Width
+from colorzoo.settings import Positive, PositiveInt, Width
+from colorzoo.zoo.chen2023.extensions import Extensions, relabeled, small_color_net
 from colorzoo.zoo.chen2023.network import (
     CLUSTERS,
     Merging,
@@ -50,55 +45,6 @@ from colorzoo.zoo.chen2023.network import (
     convert_published,
     warp_reference,
 )
-
-_MOST_CLASSES = 256
-
-
-@dataclass(frozen=True)
-class Extensions(ExemplarExtensions):
-    """Extensions that are not in the paper, in addition to `ExemplarExtensions`.
-
-    Positive values train the network to colorize with incomplete references and without references.
-
-    Attributes:
-        without_reference: Fraction of training images whose reference is excluded from matching.
-        hide_classes: Probability that a class of a reference is excluded from matching in training.
-        one_class: Fraction of training images whose classes are merged into one class, so each position is
-            matched with all positions of the reference.
-    """
-
-    without_reference: Fraction = 0.0
-    hide_classes: Fraction = 0.0
-    one_class: Fraction = 0.0
-
-
-def hide_from_matching(
-    target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
-) -> tuple[Classified, Classified]:
-    """Merge all classes of random training images, or exclude reference classes from matching.
-
-    `Extensions` describes the three cases. Excluded reference positions have the class -1, which has no
-    match.
-
-    Args:
-        target: Classes of the training images.
-        reference: Classes of the references.
-        seeds: ``(B,)``, per-image seeds.
-        extensions: Fractions and probabilities of the three cases.
-
-    Returns:
-        Modified classes of the training images and their references.
-    """
-    if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
-        return target, reference
-    labels = reference.labels
-    uniform = draw_uniform(image_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
-    single = (uniform[:, 0] < extensions.one_class)[:, None, None, None]
-    target = target._replace(labels=torch.where(single, 0, target.labels))
-    labels = torch.where(single, 0, labels)
-    hidden = uniform[:, 2:].gather(1, labels.flatten(1)).view_as(labels) < extensions.hide_classes
-    hidden = (hidden & ~single) | (uniform[:, 1] < extensions.without_reference)[:, None, None, None]
-    return target, reference._replace(labels=torch.where(hidden, -1, labels))
 
 
 @dataclass(frozen=True)
@@ -180,13 +126,11 @@ class SPColor(ColoringModel):
             segmentation.segmenter, features, segmentation.classes, segmentation.merging
         )
         correspondence = WarpNet(features.channels, architecture.width)
-        color = ColorNet(4, architecture.color_width, gated=extensions.gated)
-        if extensions.gated:
-            nn.init.normal_(color.ab.weight, std=1e-3)
-        super().__init__(color)
+        super().__init__(small_color_net(architecture.color_width, extensions))
         self.architecture = architecture
         self.segmentation = segmentation
         self.extensions = extensions
+        self.fill = fill_of(extensions)
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
@@ -273,7 +217,7 @@ class SPColor(ColoringModel):
             warped: Output of `warp`.
         """
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
-        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
+        return self.network(torch.cat(parts, dim=1))
 
     def reference_features(self, reference: ReferenceImage) -> TrunkFeatures:
         """Normalize references and return the output of the feature network.
@@ -306,32 +250,25 @@ class SPColor(ColoringModel):
         )
         ab = F.avg_pool2d(reference.ab, STRIDE)
         warped = warp_reference(self.correspondence, maps, ab, classes, self.architecture.tau)
-        return self._color_unmatched(warped, target)
+        return self.fill(warped, target)
 
     def _warp_guided(self, lightness: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
         features = self.features.of_lightness(lightness)
         if guidance.exemplar is None:
-            return self._color_unmatched(unmatched(lightness), features)
+            return self.fill(unmatched(lightness), features)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_to_multiple(rgb, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
         ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)
-        if guidance.classes is not None:
-            ours = _relabeled(ours, guidance.classes.target, size)
-            if guidance.classes.exemplar is not None:
-                theirs = _relabeled(theirs, guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
-        classes = (_without_padding(ours, size), _without_padding(theirs, (rgb.shape[-2], rgb.shape[-1])))
+        sizes = (size, (rgb.shape[-2], rgb.shape[-1]))
+        ours, theirs = relabeled((ours, theirs), guidance.classes, sizes)
+        classes = (_without_padding(ours, sizes[0]), _without_padding(theirs, sizes[1]))
         warped = self.carry_over(features, other, reference, classes)
         beyond = warped.source.new_tensor(
             [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
         )
         return warped._replace(source=(warped.source * beyond.view(2, 1, 1)).clamp(0, 1))
-
-    def _color_unmatched(self, warped: Warped, features: TrunkFeatures) -> Warped:
-        if self.extensions.unrelated == "zero":
-            return warped
-        return with_automatic_colors(warped, features.automatic)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict of the authors' networks, including STEGO, to keys of this model."""
@@ -342,11 +279,6 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
     return ("image and reference have no object type in common; the reference was not used",)
-
-
-def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
-    """Replace the segmenter's labels with the label map of an image of ``size`` (H, W)."""
-    return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
 
 
 def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:

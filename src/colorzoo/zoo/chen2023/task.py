@@ -32,13 +32,8 @@ from colorzoo.training.exemplar import (
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Start
-from colorzoo.zoo.chen2023.model import (
-    Architecture,
-    Extensions,
-    Segmentation,
-    SPColor,
-    hide_from_matching,
-)
+from colorzoo.zoo.chen2023.extensions import Extensions, hide_of
+from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
 from colorzoo.zoo.chen2023.network import load_segmenter, reads_trunk
 
 _NEW = {
@@ -83,6 +78,7 @@ class Chen2023(ExemplarGANModule):
         self.objective = objective
         self.simulation = simulation
         self.extensions = extensions
+        self.hide = hide_of(extensions)
         self.matching_lr = matching_lr
         untrained = {
             "VGG-19": architecture.features == "vgg19",
@@ -119,15 +115,11 @@ class Chen2023(ExemplarGANModule):
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
         model = self.model
         target, other = model.features.of_lightness(noisy), model.reference_features(reference)
-        classes = hide_from_matching(
-            self._training_classes(batch["rgb"], lightness, target),
-            model.classify(reference.rgb, other),
-            batch["seed"],
-            self.extensions,
-        )
-        warped = model.carry_over(target, other, reference, classes)
+        ours = self._training_classes(batch["rgb"], lightness, target)
+        theirs = model.classify(reference.rgb, other)
+        warped = model.carry_over(target, other, reference, self.hide(ours, theirs, batch["seed"]))
         return ExemplarPrediction(
-            ab=model.colorize_warped(noisy, warped).float(),
+            ab=model.colorize_warped(noisy, warped),
             warped=warped,
             reference=reference.rgb,
             self_referenced=self_referenced,

@@ -1,7 +1,7 @@
 """Color hints for cells, computed from points or an exemplar, or simulated for training.
 
-A cell is a square of 16 x 16 pixels of the network input. The colors of `CellColor` are RGB in [0, 255], as
-in the published code. The colors of `Hints`, the transformer input, are RGB in [-1, 1].
+A cell is a square of 16 x 16 pixels of the network input. The colors of `Hints`, the transformer input, are
+RGB in [-1, 1].
 
 The network of Zhang et al. 2019 matches exemplars. As in the published code, image and exemplar are resized
 to 432 x 768 pixels and matched at half this size.
@@ -34,33 +34,10 @@ from colorzoo.zoo.huang2022.transformer import Hints
 from colorzoo.zoo.huang2022.vqgan import CELL
 
 Cell = tuple[int, int]
-Color = tuple[float, float, float]
 Pixels = NDArray[np.uint8]
 
 _LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
 _SURE, _AT_LEAST = 0.23, 5  # similarity threshold for exemplar hints, and minimum number of hinted cells
-
-
-@dataclass(frozen=True)
-class CellColor:
-    """Color hint of a cell.
-
-    Attributes:
-        cell: Row and column in the cell grid.
-        rgb: Red, green and blue, 0 to 255.
-    """
-
-    cell: Cell
-    rgb: Color
-
-
-def to_hints(found: Sequence[CellColor]) -> Hints:
-    """Convert the `CellColor` objects of one image to `Hints`, the transformer input."""
-    if not found:
-        return Hints.none()
-    cells = torch.from_numpy(np.array([(0, *each.cell) for each in found]))
-    rgb = torch.from_numpy(np.array([each.rgb for each in found], np.float32))
-    return Hints(cells, rgb / 255 * 2 - 1)
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
@@ -86,28 +63,23 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
     return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)
 
 
-def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -> list[CellColor]:
+def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
     """Return hints for cells with a high similarity between image and warped exemplar.
 
     The similarity threshold is 0.23. If fewer than five cells reach the threshold, the five most similar
-    cells receive a hint.
+    cells receive a hint. The color of a hint is the mean color of the warped exemplar in the cell.
 
     Args:
         warped: RGB ``(H, W, 3)`` in [0, 255] of the exemplar, warped to the image, at the network input size.
         similarity: Cosine similarity between image positions and matched exemplar positions, ``(h, w)``.
-
-    Returns:
-        Hints; each color is the mean color of the warped exemplar in the cell.
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     small = shrink_similarity(similarity, (rows, columns))
     least = min(_SURE, float(np.sort(small, axis=None)[-min(_AT_LEAST, small.size)]))
     means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
-    found = []
-    for row, column in np.argwhere(small >= least):
-        red, green, blue = means[row, column]
-        found.append(CellColor((int(row), int(column)), (float(red), float(green), float(blue))))
-    return found
+    cells = np.argwhere(small >= least)
+    rgb = torch.from_numpy(means[cells[:, 0], cells[:, 1]].astype(np.float32))
+    return Hints(torch.from_numpy(np.insert(cells, 0, 0, axis=1)), rgb / 255 * 2 - 1)
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:

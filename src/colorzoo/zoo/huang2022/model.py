@@ -25,14 +25,7 @@ from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeInt, PositiveInt, Range
 from colorzoo.zoo.huang2022.extensions import sample_cached
-from colorzoo.zoo.huang2022.hints import (
-    Matcher,
-    exemplar_hints,
-    point_hints,
-    resized,
-    to_hints,
-    to_levels,
-)
+from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, point_hints, resized, to_levels
 from colorzoo.zoo.huang2022.published import NAMES, UNUSED
 from colorzoo.zoo.huang2022.sampling import GumbelDraw, gumbel_noise, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
@@ -226,7 +219,7 @@ class UniColor(ColoringModel):
         )
         warped = matcher(squashed, other)
         levels = resized(to_levels(2 * warped.image()[0] - 1), self.size)
-        return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(lightness.device)
+        return exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy()).to(lightness.device)
 
     def _loaded_matcher(self, device: torch.device) -> Matcher:
         """Load the matcher on the first call and return it.

@@ -72,8 +72,8 @@ class LetThereBeColor(ColoringModel):
         gray = lightness_to_rgb(lightness)[:, :1]
         if exemplar is None:
             return AbPrediction(ab=self.network(gray))
-        style = exemplar.embed_by(self.encode_reference)[:, 0]
-        return AbPrediction(ab=self.network(gray, style, exemplar.alpha))
+        style = exemplar.embed_by(self.encode_reference, lambda: self.network.style_of(gray).unsqueeze(1))
+        return AbPrediction(ab=self.network(gray, style[:, 0]))
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256 * width)``."""

@@ -103,24 +103,19 @@ class JointPriorNetwork(nn.Module):
             | OrderedDict(conv6=nn.Conv2d(c32, 2, 3, padding=1), sigmoid=nn.Sigmoid())
         )
 
-    def forward(self, gray: Tensor, style: Tensor | None = None, alpha: float = 1.0) -> Tensor:
+    def forward(self, gray: Tensor, style: Tensor | None = None) -> Tensor:
         """Colorize gray images of any size.
 
         Args:
             gray: Gray images ``(B, 1, H, W)`` in [0, 1].
             style: Global vector of another image, ``(B, 256 * width)``; None uses the image's own vector.
-            alpha: Weight of ``style`` in [0, 1]. The image's own vector has the weight ``1 - alpha``.
 
         Returns:
             ab ``(B, 2, H, W)`` in CIE units, float32.
         """
         local = self.local_input(gray)
         low = self.low(local)
-        if style is None:
-            style = self._style(local, low)
-        elif alpha != 1:
-            style = torch.lerp(self._style(local, low), style, alpha)
-        maps = self.fuse(self.mid(low), style)
+        maps = self.fuse(self.mid(low), self._style(local, low) if style is None else style)
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Unpack
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import smooth_l1_map, weighted_by_chroma, weighted_sum
+from colorzoo.losses import weighted_sum
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
@@ -24,7 +25,8 @@ from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.model import Architecture, DDColor, Extensions
+from colorzoo.zoo.kang2023.extensions import Extensions, chroma_weighted_l1
+from colorzoo.zoo.kang2023.model import Architecture, DDColor
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1, ..., conv5_1, before BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -76,7 +78,9 @@ class Kang2023(GANColorizationModule[AbPrediction]):
     ) -> None:
         super().__init__(DDColor(architecture, extensions), **optimization)
         self.objective = objective
-        self.extensions = extensions
+        self.pixel_loss: Callable[[Tensor, Tensor], Tensor] = F.l1_loss
+        if extensions.chroma:
+            self.pixel_loss = partial(chroma_weighted_l1, chroma=extensions.chroma)
         self.discriminator = ColorDiscriminator(discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
@@ -134,18 +138,6 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         if weigh.colorfulness_weight:
             terms["colorfulness"] = colorfulness_loss(colored)
         return terms
-
-    def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
-        """Return the mean L1 distance between predicted and true ab.
-
-        `Extensions.chroma` is the extra weight of colorful pixels.
-
-        Args:
-            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
-            true: Ground truth ab ``(B, 2, H, W)`` in CIE units.
-        """
-        distance = smooth_l1_map(ab, true, delta=0.0) / 2
-        return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
         """Return the discriminator's cross-entropy for real plus generated images."""

@@ -11,22 +11,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
+from colorzoo.zoo.larsson2016.extensions import histograms_of, like_reference
 from colorzoo.zoo.larsson2016.network import (
     QUARTER,
     STRIDE,
     Architecture,
-    Histograms,
     HypercolumnNetwork,
-    chroma_of,
     enlarge,
-    histograms_of,
     keep_gray,
     to_rgb,
-    transfer,
 )
 from colorzoo.zoo.larsson2016.published import NAMES, UNUSED
 
@@ -72,22 +69,12 @@ class HypercolumnColorization(ColoringModel):
         found = self.network(F.pad(gray - self.network.mean, around))
         if exemplar is not None:
             inside = F.avg_pool2d(F.pad(torch.ones_like(gray), around), QUARTER)
-            found = self._transferred(found, exemplar, inside)
+            found = like_reference(found, exemplar.embed_by(self.encode_reference), inside, exemplar.alpha)
         rows, columns = slice(top, top + height), slice(left, left + width)
         hue, chroma = (enlarge(each, QUARTER)[:, :, rows, columns] for each in found)
         how = self.architecture
         rgb = to_rgb(gray, hue, chroma, hue=how.hue, chroma=how.chroma, boost=how.boost)
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
-
-    def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
-        """Change the image's mean histograms to the exemplar's histograms.
-
-        In the mean hue histogram, positions are weighted by their chroma.
-        """
-        embedding = exemplar.embed_by(self.encode_reference)
-        chroma = transfer(found.chroma, embedding[:, 1], inside, exemplar.alpha)
-        weight = inside * chroma_of(chroma, "expectation")[:, None]
-        return Histograms(transfer(found.hue, embedding[:, 0], weight, exemplar.alpha), chroma)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the global hue and chroma histograms ``(B, 2, 32)`` of RGB in [0, 1]."""

@@ -28,8 +28,6 @@ ChromaRule = Literal["median", "expectation", "mode", "q75"]
 HueRule = Literal["expectation-cf", "expectation", "median", "mode"]
 
 _FADED_BELOW = 0.03  # length of the mean hue vector below which chroma fades
-_STEPS, _SMOOTHING = 20, 0.01
-_GRAY = 0.01  # mean chroma of an image below which its hues have less weight
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,56 +139,6 @@ def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     return torch.stack(
         [value - value * saturation * torch.minimum(at, 4 - at).clamp(0, 1) for at in sectors], dim=1
     )
-
-
-def histograms_of(rgb: Tensor) -> Tensor:
-    """Return one hue histogram and one chroma histogram of each image.
-
-    Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
-
-    Returns:
-        Histograms ``(B, 2, 32)``: hue, where each pixel is weighted by its chroma, and chroma. Each histogram
-        sums to 1, except for hue histograms of almost gray images, which sum to less.
-    """
-    hue, chroma = hue_and_chroma(rgb)
-    number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
-    colored = ((bins_of(hue)[:, None] == number) * chroma[:, None]).mean((2, 3))
-    counted = (bins_of(chroma)[:, None] == number).to(rgb).mean((2, 3))
-    return torch.stack([colored / colored.sum(1, keepdim=True).clamp(min=_GRAY), counted], dim=1)
-
-
-def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
-    """Reweight the bins of predicted histograms so that the image's mean matches a target.
-
-    Each bin has one factor for all positions, computed by iterative proportional fitting. The factors are
-    equivalent to a bias on the logits.
-
-    Args:
-        shares: Predicted hue or chroma histograms ``(B, 32, H, W)``.
-        target: Target histogram ``(B, 32)``; zeros leave the histograms unchanged.
-        weight: Weight of each position in the mean histogram, ``(B, 1, H, W)``.
-        alpha: Exponent of the factors: 0 leaves the histograms unchanged, 1 matches the target.
-
-    Returns:
-        Reweighted histograms ``(B, 32, H, W)``.
-    """
-    weight = weight / weight.sum((2, 3), keepdim=True).clamp(min=1e-12)
-
-    def mean(each: Tensor) -> Tensor:
-        return (each * weight).sum((2, 3), keepdim=True)
-
-    before = mean(shares)
-    wanted = target[:, :, None, None] + _SMOOTHING * before  # keep a minimum in empty bins
-    wanted = wanted / wanted.sum(1, keepdim=True)
-    factors = torch.ones_like(before)
-    for _ in range(_STEPS):
-        factors = factors * wanted / mean(_normalized(shares * factors)).clamp(min=1e-12)
-    return _normalized(shares * factors**alpha)
-
-
-def _normalized(shares: Tensor) -> Tensor:
-    return shares / shares.sum(1, keepdim=True).clamp(min=1e-12)
 
 
 def _quantile(shares: Tensor, level: float) -> Tensor:

@@ -7,118 +7,23 @@ network fuses the features of these networks. https://arxiv.org/abs/2005.10825
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.factory import create_backbone
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_extensions import initialize_extended
-from colorzoo.networks.hint_unet import fitting_unet, points_of
-from colorzoo.networks.shared_weights import borrow
+from colorzoo.networks.hint_unet import points_of
 from colorzoo.prediction import AbPrediction
-from colorzoo.randomness import image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.weights.load import apply_weights, load_state_dict_file
-from colorzoo.zoo.su2020.network import FusionState, InstanceNetworks
+from colorzoo.zoo.su2020.extensions import InstanceExtensions, build_unet, take_trunk
+from colorzoo.zoo.su2020.network import FusionState, InstanceArchitecture, InstanceNetworks
 from colorzoo.zoo.su2020.published import NAMES, UNUSED
-
-if TYPE_CHECKING:
-    from colorzoo.data.dataset import Batch
-
-_ENCODER = (*(f"block{index}." for index in range(1, 8)), "scene.")
-_HEAD = "class_head."
-_FUSED_END = ("block10.", "ab_head.")  # trained in the third stage together with the fusion layers
-
-
-@dataclass(frozen=True)
-class InstanceExtensions:
-    """Extensions of `su2020_small` that are not in the paper.
-
-    Attributes:
-        hint_attention: Whether to add an attention layer for hint colors; see `ExtendedHintUNet`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `ExtendedHintUNet`.
-        trunk: Name of a Local Hints model (Zhang et al. 2017) that provides the weights of all three
-            networks; requires `keep_trunk`.
-        keep_trunk: Whether to freeze the weights from ``trunk`` and omit them from weight files. The decoder
-            of the instance network and the last layers of the fusion network remain trainable. Requires
-            `trunk`.
-        random_boxes: Number of random boxes for training images without boxes; 0 uses the whole image as the
-            only box.
-        colorfulness: Factor c in the loss weight 1 + c * chroma / 20, with chroma in CIE units. Larger
-            factors counteract desaturated predictions.
-        hints: Fraction of the training images with simulated color points.
-    """
-
-    hint_attention: bool = False
-    scene_blocks: NonNegativeInt = 0
-    trunk: str | None = None
-    keep_trunk: bool = False
-    random_boxes: NonNegativeInt = 0
-    colorfulness: NonNegativeFloat = 0.0
-    hints: Fraction = 0.0
-
-    def __post_init__(self) -> None:
-        """Check that `trunk` and `keep_trunk` are set together.
-
-        Raises:
-            ColorzooError: Only one of `trunk` and `keep_trunk` is set.
-        """
-        if self.keep_trunk and self.trunk is None:
-            raise ColorzooError(
-                "--model.extensions.keep_trunk requires --model.extensions.trunk. Set "
-                "--model.extensions.trunk to a Local Hints model, or remove --model.extensions.keep_trunk."
-            )
-        if self.trunk is not None and not self.keep_trunk:
-            raise ColorzooError(
-                "--model.extensions.trunk requires --model.extensions.keep_trunk. Set "
-                "--model.extensions.keep_trunk true. To train all layers, replace --model.extensions.trunk "
-                "with --model.start."
-            )
-
-
-def keep_trunk(network: InstanceNetworks) -> None:
-    """Exclude the weights of a Local Hints model from training and weight files.
-
-    The decoder of the instance network, the last layers of the fusion network and the fusion layers remain
-    trainable.
-
-    Args:
-        network: Networks whose weights were copied from the Local Hints model; see `copy_trunk`.
-    """
-    borrow(network, [key for key in network.state_dict() if not _own(key)])
-
-
-def _own(key: str) -> bool:
-    """Return whether a weight belongs to the instance decoder or the fusion layers."""
-    part, _, name = key.partition(".")
-    own = {
-        "full": False,
-        "instance": not name.startswith((*_ENCODER, _HEAD)),
-        "fusion": name.startswith(_FUSED_END),
-        "layers": True,
-    }
-    return own[part]
-
-
-def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample points with the true colors for a training batch.
-
-    Args:
-        extensions: Extensions, which define the fraction of images with points.
-        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
-        batch: Training batch, which contains a random seed for each image.
-    """
-    simulation = PointSimulation(none=1 - extensions.hints)
-    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
-
 
 LEAST_SCORE, MOST = 0.7, 8
 _LEAST_SIDE = 2.0  # pixels
@@ -128,22 +33,6 @@ Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 Boxes are ``(K, 4)`` in pixels (left, top, right, bottom), and scores are ``(K,)`` in [0, 1].
 """
-
-
-@dataclass(frozen=True)
-class InstanceArchitecture:
-    """Settings of the full-image, instance and fusion networks.
-
-    Attributes:
-        width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value that is subtracted from the hint mask in the network input; the published weights
-            require 0.5.
-        init_std: Standard deviation of the initial weights; None selects He initialization.
-    """
-
-    width: Width = 1.0
-    mask_center: float = 0.5
-    init_std: float | None = None
 
 
 def torchvision_detector(path: str) -> Detector:
@@ -206,17 +95,11 @@ class InstanceColorization(ColoringModel):
         extensions: InstanceExtensions = InstanceExtensions(),
         detector: str | None = None,
     ) -> None:
-        network = InstanceNetworks(
-            architecture.width,
-            mask_center=architecture.mask_center,
-            hint_attention=extensions.hint_attention,
-            scene_blocks=extensions.scene_blocks,
-        )
+        unets = [build_unet(architecture, extensions) for _ in range(3)]
+        network = InstanceNetworks(unets, architecture)
         initialize_extended(network, architecture.init_std)
         if extensions.trunk is not None:
-            trunk = create_backbone(extensions.trunk, "trunk")
-            copy_trunk(trunk.network, network, f"trunk={extensions.trunk!r}")
-            keep_trunk(network)
+            take_trunk(extensions.trunk, network)
         super().__init__(network)
         self.architecture = architecture
         self.extensions = extensions
@@ -267,23 +150,6 @@ class InstanceColorization(ColoringModel):
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
         return self.network.after_hooks(cast(FusionState, state), visit)
-
-
-def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:
-    """Copy the weights of a Local Hints network to all three networks.
-
-    Args:
-        source: Local Hints network with the U-Net in the attribute ``unet``.
-        network: Target networks.
-        purpose: Option name for error messages, such as ``"--model.start"``.
-
-    Raises:
-        ColorzooError: The source is not a Local Hints network, or its weight shapes, ``mask_center`` or
-            ``ab_scale`` differ.
-    """
-    state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
-    for unet in (network.full, network.instance, network.fusion):
-        unet.load_state_dict(state)
 
 
 def detect(lightness: Tensor, detector: Detector) -> Boxes:

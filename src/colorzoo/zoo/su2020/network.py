@@ -14,15 +14,16 @@ from torch.nn import functional as F
 from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.blocks import cells, conv_relu_stack, pad_to_multiple, pad_with_zeros, scaled_width
 from colorzoo.networks.feature_hooks import HookState, Visit, unchanged
-from colorzoo.networks.hint_extensions import ExtendedHintUNet
 from colorzoo.networks.hint_unet import (
     AB_SCALE,
     STRIDE,
     HintEncoding,
     HintUNet,
     PointNetworkOutput,
+    fitting_unet,
     hint_input,
 )
+from colorzoo.settings import Width
 
 # Fused maps: name, channels at width 1, stride.
 FUSED: tuple[tuple[str, int, int], ...] = (
@@ -46,6 +47,22 @@ _BOXES_AT_A_TIME = 4  # boxes per forward pass in inference, to limit memory
 HIDDEN = 16
 OUTSIDE = 1e5  # added to the background score outside all boxes
 _ROUNDING = 1e-4  # tolerance in cells, because fractional corners are inexact
+
+
+@dataclass(frozen=True)
+class InstanceArchitecture:
+    """Settings of the full-image, instance and fusion networks.
+
+    Attributes:
+        width: Multiplier for every channel count; 1.0 matches the published network.
+        mask_center: Value that is subtracted from the hint mask in the network input; the published weights
+            require 0.5.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
+    """
+
+    width: Width = 1.0
+    mask_center: float = 0.5
+    init_std: float | None = None
 
 
 class Rectangle(NamedTuple):
@@ -236,24 +253,16 @@ class InstanceNetworks(nn.Module):
     """Full-image, instance and fusion networks for any image size and number of boxes.
 
     Args:
-        width: Multiplier for every channel count; 1.0 matches the published network.
-        mask_center: Value that is subtracted from the hint mask in the network input; the published weights
-            require 0.5.
-        hint_attention: Whether to add an attention layer for hint colors; see `ExtendedHintUNet`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `ExtendedHintUNet`.
+        unets: U-Nets of the full-image, instance and fusion networks.
+        architecture: Settings of the networks.
     """
 
-    def __init__(self, width: float, *, mask_center: float, hint_attention: bool, scene_blocks: int) -> None:
+    def __init__(self, unets: Sequence[HintUNet], architecture: InstanceArchitecture) -> None:
         super().__init__()
-        self.mask_center = mask_center
-        self.full, self.instance, self.fusion = (
-            ExtendedHintUNet(
-                width, mask_center=mask_center, hint_attention=hint_attention, scene_blocks=scene_blocks
-            )
-            for _ in range(3)
-        )
+        self.mask_center = architecture.mask_center
+        self.full, self.instance, self.fusion = unets
         self.layers = nn.ModuleDict(
-            {name: FusionLayer(scaled_width(channels, width)) for name, channels, _ in FUSED}
+            {name: FusionLayer(scaled_width(channels, architecture.width)) for name, channels, _ in FUSED}
         )
 
     def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PointNetworkOutput:
@@ -395,3 +404,20 @@ def _selected(boxed: Sequence[bool], full: Tensor | None, fusion: Tensor | None)
     if full is None or fusion is None:
         return cast(Tensor, full if fusion is None else fusion)
     return torch.where(torch.tensor(boxed, device=full.device)[:, None, None, None], fusion, full)
+
+
+def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:
+    """Copy the weights of a Local Hints network to all three networks.
+
+    Args:
+        source: Local Hints network with the U-Net in the attribute ``unet``.
+        network: Target networks.
+        purpose: Option name for error messages, such as ``"--model.start"``.
+
+    Raises:
+        ColorzooError: The source is not a Local Hints network, or its weight shapes, ``mask_center`` or
+            ``ab_scale`` differ.
+    """
+    state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
+    for unet in (network.full, network.instance, network.fusion):
+        unet.load_state_dict(state)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, Unpack
 
 import torch
@@ -12,7 +13,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
-from colorzoo.losses import smooth_l1_map, weighted_by_chroma
+from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
@@ -20,18 +21,17 @@ from colorzoo.settings import Positive, PositiveInt, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
-from colorzoo.zoo.su2020.model import (
-    InstanceArchitecture,
-    InstanceColorization,
+from colorzoo.zoo.su2020.extensions import (
     InstanceExtensions,
-    copy_trunk,
-    training_points,
+    chroma_weighted_errors,
+    random_boxes,
+    random_points,
 )
-from colorzoo.zoo.su2020.network import cut, to_rectangles
+from colorzoo.zoo.su2020.model import InstanceColorization
+from colorzoo.zoo.su2020.network import InstanceArchitecture, copy_trunk, cut, to_rectangles
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
-_SIDES = (0.25, 0.7)  # range of random box sides, as fractions of the image sides
 
 # The classification head has no gradient, because no loss of the paper uses it.
 STAGES: Mapping[str, Stage] = {
@@ -84,7 +84,16 @@ class Su2020(SingleOptimizerModule):
         model = InstanceColorization(architecture, extensions, detector)
         super().__init__(model, stage=stage, start=start, **optimization)
         self.extensions = extensions
-        self.most_boxes, self.delta = most_boxes, delta
+        self.most_boxes = most_boxes
+        self.training_points: Callable[[Tensor, Batch], Points] = no_points
+        self.errors: Callable[[Tensor, Tensor], Tensor] = partial(smooth_l1_map, delta=delta)
+        self.boxes_without_objects: Callable[[torch.Generator], Tensor] = whole_image
+        if extensions.hints:
+            self.training_points = partial(random_points, share=extensions.hints)
+        if extensions.colorfulness:
+            self.errors = partial(chroma_weighted_errors, delta=delta, colorfulness=extensions.colorfulness)
+        if extensions.random_boxes:
+            self.boxes_without_objects = partial(random_boxes, extensions.random_boxes)
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model or another su2020 model.
@@ -125,9 +134,8 @@ class Su2020(SingleOptimizerModule):
         if self.stage == "instance":
             lab = one_object_each(lab, boxes, batch)
         lightness, ab = lab[:, :1], lab[:, 1:]
-        predicted = self._colored(lightness, training_points(self.extensions, ab, batch), boxes)
-        errors = smooth_l1_map(predicted, ab, delta=self.delta)
-        loss = color_loss(weighted_by_chroma(errors, ab, self.extensions.colorfulness), ab)
+        predicted = self._colored(lightness, self.training_points(ab, batch), boxes)
+        loss = color_loss(self.errors(predicted, ab), ab)
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
@@ -143,15 +151,15 @@ class Su2020(SingleOptimizerModule):
     def boxes_of(self, batch: Batch) -> list[Tensor]:
         """Return the boxes ``(K, 4)`` of each image as fractions of the image size.
 
-        At most ``most_boxes`` boxes of an image are used. Images without boxes get random boxes; see
-        `random_boxes`.
+        At most ``most_boxes`` boxes of an image are used. The only box of an image without boxes is the whole
+        image.
 
         Args:
             batch: Training batch, which contains a random seed for each image.
         """
         generators = image_generators(batch["seed"], "boxes")
         return [
-            given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
+            given[: self.most_boxes] if len(given) else self.boxes_without_objects(generator)
             for given, generator in zip(shares(batch), generators, strict=True)
         ]
 
@@ -163,6 +171,18 @@ class Su2020(SingleOptimizerModule):
         """Return the name and guidance of each validation setting: without boxes, with boxes."""
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
+
+
+def no_points(ab: Tensor, batch: Batch) -> Points:
+    """Return no color points for images ``(B, 2, H, W)``; the paper trains without points."""
+    del batch
+    return Points.none(ab)
+
+
+def whole_image(generator: torch.Generator) -> Tensor:
+    """Return the whole image as the only box, ``(1, 4)`` as fractions of the image size."""
+    del generator
+    return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
 
 
 @in_float32
@@ -237,16 +257,3 @@ def shares(batch: Batch) -> list[Tensor]:
     if "boxes" not in batch:
         return [torch.empty(0, 4, device="cpu")] * len(batch["rgb"])
     return [each.cpu().reshape(-1, 4) / scale for each in batch["boxes"]]
-
-
-def random_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Return random boxes ``(count, 4)`` as fractions of the image size.
-
-    The box sides are 0.25 to 0.7 of the image sides. If ``count`` is 0, the whole image is the only box.
-    """
-    if count == 0:
-        return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
-    draws = torch.rand(count, 4, generator=generator)
-    side = _SIDES[0] + (_SIDES[1] - _SIDES[0]) * draws[:, :2]
-    start = draws[:, 2:] * (1 - side)
-    return torch.cat([start, start + side], dim=1)

@@ -90,9 +90,7 @@ class PyramidColorization(ColoringModel):
         """Return the target histogram of each level, ``(B, levels, 313)``."""
         usual = self.prior.expand(batch, len(self.levels), -1)
         if guidance.exemplar is not None:
-            return torch.lerp(
-                usual, guidance.exemplar.embed_by(self.encode_reference), guidance.exemplar.alpha
-            )
+            return guidance.exemplar.embed_by(self.encode_reference, lambda: usual)
         if guidance.statistics is not None and guidance.statistics.histogram is not None:
             return guidance.statistics.histogram[:, None].expand_as(usual)
         return usual

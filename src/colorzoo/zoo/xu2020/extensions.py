@@ -127,6 +127,19 @@ def _variance(logits: Tensor, centers: Tensor) -> Tensor:
         return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
 
 
+def with_user_points(hints: Points, points: Points | None) -> Points:
+    """Add color points of the user to hints; the points take precedence at each pixel.
+
+    Args:
+        hints: Hints from the reference.
+        points: Color points of the user; None without points.
+    """
+    if points is None:
+        return hints
+    ab = torch.where(points.mask > 0, points.ab, hints.ab)
+    return Points(ab, torch.maximum(points.mask, hints.mask))
+
+
 def load_backbone(name: str, network: PointNetwork) -> None:
     """Load the weights of a Local Hints model into the colorization sub-net.
 

@@ -12,18 +12,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_extensions import initialize_extended
+from colorzoo.networks.hint_unet import points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.zoo.xu2020.extensions import (
     ExtendedExemplarNetwork,
     Extensions,
     backbone_weights,
     load_backbone,
+    with_user_points,
 )
-from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork
+from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, grid_hints
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
 
@@ -93,15 +95,23 @@ class StylizationColorization(ColoringModel):
         pass. With a reference, ``extras["automatic"]`` and ``extras["transferred"]`` contain the ab maps
         before and after the color transfer.
         """
-        guidance = guidance or Guidance()
-        if guidance.exemplar is None:
-            ab, logits = self.network.color(lightness, guidance.points or Points.none(lightness))
+        if guidance is None or guidance.exemplar is None:
+            ab, logits = self.network.color(lightness, points_of(guidance, lightness))
             return AbPrediction(ab=ab, extras={"logits": logits})
-        exemplar = guidance.exemplar
+        automatic, transferred, hints = self._transferred(lightness, guidance, guidance.exemplar)
+        ab, logits = self.network.color(lightness, hints)
+        extras = {"logits": logits, "automatic": automatic, "transferred": transferred}
+        return AbPrediction(ab=ab, extras=extras)
+
+    def _transferred(
+        self, lightness: Tensor, guidance: Guidance, exemplar: Exemplar
+    ) -> tuple[Tensor, Tensor, Points]:
+        """Return ab before the transfer, ab after the transfer, and the hints for the last colorization."""
+        automatic, logits = self.network.color(lightness, points_of(guidance, lightness))
         embedding = exemplar.embed_by(self.encode_reference)
-        out = self.network(lightness, embedding, points=guidance.points, alpha=exemplar.alpha)
-        extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
-        return AbPrediction(ab=out.ab, extras=extras)
+        transferred = self.network.transferred(lightness, automatic, embedding, exemplar.alpha)
+        hints = grid_hints(self.network.hint_colors(transferred, automatic, logits))
+        return automatic, transferred, with_user_points(hints, guidance.points)
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
@@ -110,14 +120,10 @@ class StylizationColorization(ColoringModel):
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
         """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
-        guidance = guidance or Guidance()
-        hints, exemplar = guidance.points, guidance.exemplar
-        if exemplar is not None:
-            embedding = exemplar.embed_by(self.encode_reference)
-            *_, hints = self.network.transferred_hints(
-                lightness, embedding, points=hints, alpha=exemplar.alpha
-            )
-        return self.network.color.before_hooks(lightness, hints or Points.none(lightness))
+        hints = points_of(guidance, lightness)
+        if guidance is not None and guidance.exemplar is not None:
+            *_, hints = self._transferred(lightness, guidance, guidance.exemplar)
+        return self.network.color.before_hooks(lightness, hints)
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,24 +41,8 @@ class Architecture:
     places: tuple[str, ...] = PLACE_SETS
 
 
-class ExemplarOutput(NamedTuple):
-    """Pipeline output. All ab maps are ``(B, 2, H, W)`` in CIE units.
-
-    Attributes:
-        ab: Final ab.
-        logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
-        automatic: ab of the first colorization pass, before the transfer.
-        transferred: ab after the transfer, before the last colorization pass.
-    """
-
-    ab: Tensor
-    logits: Tensor
-    automatic: Tensor
-    transferred: Tensor
-
-
 class ExemplarNetwork(nn.Module):
-    """Pipeline of automatic colorization, color transfer, hint selection and recoloring.
+    """Transfer sub-net, hint selection and colorization sub-net.
 
     Args:
         architecture: Settings of the transfer and colorization sub-nets.
@@ -71,40 +54,6 @@ class ExemplarNetwork(nn.Module):
         self.architecture = architecture
         self.transfer = TransferNetwork(architecture.width)
         self.color = PointNetwork(unet, mask_center=MASK_CENTER)
-
-    def forward(
-        self,
-        lightness: Tensor,
-        embedding: Tensor,
-        *,
-        points: Points | None = None,
-        alpha: Tensor | float = 1.0,
-    ) -> ExemplarOutput:
-        """Colorize images with the feature statistics of a reference.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            embedding: Feature statistics ``(B, 2, C)``; see `TransferNetwork.encode_reference`.
-            points: Color points of the user, which override hints from the reference; None without points.
-            alpha: Strength of the transfer in [0, 1].
-        """
-        automatic, transferred, hints = self.transferred_hints(
-            lightness, embedding, points=points, alpha=alpha
-        )
-        ab, logits = self.color(lightness, hints)
-        return ExemplarOutput(ab, logits, automatic, transferred)
-
-    def transferred_hints(
-        self, lightness: Tensor, embedding: Tensor, *, points: Points | None, alpha: Tensor | float
-    ) -> tuple[Tensor, Tensor, Points]:
-        """Return automatic ab, transferred ab and the hints for the last colorization pass.
-
-        See `forward` for the arguments.
-        """
-        automatic, logits = self.color(lightness, points or Points.none(lightness))
-        transferred = self.transferred(lightness, automatic, embedding, alpha)
-        hints = grid_hints(self.hint_colors(transferred, automatic, logits))
-        return automatic, transferred, merge_points(points, hints)
 
     def hint_colors(self, transferred: Tensor, automatic: Tensor, logits: Tensor) -> Tensor:
         """Return the colors of the hints, by default the transferred colors.
@@ -191,16 +140,3 @@ def _patches(length: int, side: float, like: Tensor) -> Tensor:
 
 def _normalized(patches: Tensor) -> Tensor:
     return patches / patches.sum(dim=1, keepdim=True)
-
-
-def merge_points(given: Points | None, hints: Points) -> Points:
-    """Merge user points and hints; user points take precedence at each pixel.
-
-    Args:
-        given: Color points of the user; None without points.
-        hints: Hints from the reference.
-    """
-    if given is None:
-        return hints
-    ab = torch.where(given.mask > 0, given.ab, hints.ab)
-    return Points(ab, torch.maximum(given.mask, hints.mask))

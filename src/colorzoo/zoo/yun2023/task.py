@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 import torch
@@ -18,14 +19,18 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import Generators, draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeInt, Positive
+from colorzoo.settings import NonNegativeInt, Positive
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.schedules import Cosine
+from colorzoo.zoo.yun2023.extensions import Extensions, mixed_counts
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import CELL, Architecture
 
 _IMAGE_DRAWS = 2
+
+HintCounts = Callable[[Tensor, int], Tensor]
+"""Function that maps random numbers and a maximum to the numbers of hints; see `uniform_counts`."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,6 @@ class Users:
     """
 
     most_hints: NonNegativeInt = 128
-
-
-@dataclass(frozen=True)
-class Extensions:
-    """Extensions of the training that are not in the paper.
-
-    Attributes:
-        few: Fraction of the training images with a log-uniform instead of a uniform number of hints, which
-            gives more images with few hints.
-    """
-
-    few: Fraction = 0.0
 
 
 class Yun2023(SingleOptimizerModule):
@@ -87,14 +80,16 @@ class Yun2023(SingleOptimizerModule):
         super().__init__(IColoriT(architecture), **optimization)
         self.objective = objective
         self.users = users
-        self.extensions = extensions
+        self.hint_counts: HintCounts = uniform_counts
+        if extensions.few:
+            self.hint_counts = partial(mixed_counts, few=extensions.few)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated hints and return the Huber loss."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = image_generators(batch["seed"], "points")
-        points = simulate_cells(ab, generators, self.users.most_hints, self.extensions.few)
+        points = simulate_cells(ab, generators, self.users.most_hints, self.hint_counts)
         loss = self.huber(self.model(lightness, Guidance(points=points)).ab, ab)
         self.log_losses({"loss": loss, "huber": loss}, len(lightness))
         return loss
@@ -121,21 +116,30 @@ class Yun2023(SingleOptimizerModule):
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
-def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
+def uniform_counts(draws: Tensor, most: int) -> Tensor:
+    """Return numbers of hints ``(B,)``, uniform in [0, ``most``].
+
+    Args:
+        draws: Uniform random numbers ``(B, 2)`` in [0, 1).
+        most: Maximum number of hints.
+    """
+    return (draws[:, 0] * (most + 1)).floor()
+
+
+def simulate_cells(
+    ab: Tensor, generators: Generators, most: int, counts: HintCounts = uniform_counts
+) -> Points:
     """Sample training hints: the true colors of random cells of 2 x 2 pixels.
 
     Args:
         ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         generators: One generator for the batch, or one generator per image.
-        most: Maximum number of hints; the number is uniform in [0, ``most``].
-        few: Fraction of images with a log-uniform number of hints in [1, ``most``].
+        most: Maximum number of hints.
+        counts: Function that returns the numbers of hints, such as `uniform_counts`.
     """
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, _IMAGE_DRAWS + (height // CELL) * (width // CELL), ab.device)
-    uniform = (draws[:, 0] * (most + 1)).floor()
-    log_uniform = torch.exp(draws[:, 0] * math.log(most + 1)).floor()
-    counts = torch.where(draws[:, 1] < few, log_uniform, uniform)
-    return _reveal(ab, counts, draws[:, _IMAGE_DRAWS:])
+    return _reveal(ab, counts(draws[:, :_IMAGE_DRAWS], most), draws[:, _IMAGE_DRAWS:])
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:

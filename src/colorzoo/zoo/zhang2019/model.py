@@ -9,74 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.factory import build_trunk, create_backbone
+from colorzoo.factory import build_trunk
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.exemplar import (
     MULTIPLE,
     ColorNet,
-    ExemplarExtensions,
     ReferenceImage,
     Warped,
     centers_of,
     convert_networks,
     enlarge,
     maps_of,
-    painted_ab,
     unmatched,
-    with_automatic_colors,
 )
+from colorzoo.networks.exemplar_extensions import color_net, fill_of
 from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
-from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
-
-_FIRST = "conv1.0.weight"
-_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
-
-
-@dataclass(frozen=True)
-class Extensions(ExemplarExtensions):
-    """Extensions that are not in the paper, in addition to `ExemplarExtensions`.
-
-    Attributes:
-        donor: Name of a chen2023 model that provides the weights of the correspondence and color networks.
-            Only the color network's layers at full and 1/2 scale are then trained.
-    """
-
-    donor: str | None = None
-
-
-def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
-    """Copy and freeze the weights of a chen2023 model.
-
-    The color network's layers at full and 1/2 scale are not frozen. The weights for the previous frame are
-    set to 0, because chen2023 has no such input.
-
-    Args:
-        donor: Name of the chen2023 model.
-        correspondence: Target correspondence network.
-        network: Target color network.
-
-    Raises:
-        WeightsError: ``donor`` has no trained weights on this machine.
-    """
-    source: Any = create_backbone(donor, "donor", offline=True)
-    correspondence.load_state_dict(source.correspondence.state_dict())
-    borrow(correspondence, correspondence.state_dict())
-    state = source.network.state_dict()
-    state[_FIRST] = F.pad(state[_FIRST], (0, 0, 0, 0, 0, 3))
-    network.load_state_dict(state)
-    borrow(network, [key for key in state if not key.startswith(_OWN)])
+from colorzoo.zoo.zhang2019.extensions import Extensions, take_layers
 
 
 @dataclass(frozen=True)
@@ -122,12 +81,13 @@ class DeepExemplar(ColoringModel):
     ) -> None:
         features = build_trunk(architecture.features, architecture.width)
         correspondence = WarpNet(features.channels, architecture.width)
-        color = ColorNet(7, architecture.color_width, gated=extensions.gated)
+        color = color_net(7, architecture.color_width, extensions)
         if extensions.donor is not None:
             take_layers(extensions.donor, correspondence, color)
         super().__init__(color)
         self.architecture = architecture
         self.extensions = extensions
+        self.fill = fill_of(extensions)
         self.features, self.correspondence = features, correspondence
 
     def forward(
@@ -147,9 +107,7 @@ class DeepExemplar(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
-                warped = unmatched(padded)
-                if self.extensions.unrelated == "automatic":
-                    warped = with_automatic_colors(warped, features.automatic)
+                warped = self.fill(unmatched(padded), features)
             else:
                 rgb = pad_to_multiple(guidance.exemplar.rgb.float(), MULTIPLE)
                 reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
@@ -212,7 +170,7 @@ class DeepExemplar(ColoringModel):
         else:
             before = torch.cat([previous[:, :1] - 50, previous[:, 1:]], dim=1)
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50, before]
-        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
+        return self.network(torch.cat(parts, dim=1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of the authors' networks; see the function `convert_published`."""

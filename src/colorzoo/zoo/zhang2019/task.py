@@ -7,18 +7,15 @@ shifted copy of the image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.networks.discriminators import AttentionDiscriminator
-from colorzoo.networks.exemplar import Warped
-from colorzoo.precision import in_float32
-from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
@@ -30,7 +27,8 @@ from colorzoo.training.exemplar import (
     with_noise,
 )
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar, Extensions
+from colorzoo.zoo.zhang2019.extensions import Extensions, partly_colored, previous_frames
+from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,10 @@ class Zhang2019(ExemplarGANModule):
         model = self.model
         tau = model.architecture.training_tau
         warped = model.warp(model.features.of_lightness(noisy), reference, tau)
-        colored = self._colored(lab, noisy, warped, batch["seed"])
-        before = previous_frames(colored, batch["seed"], self.simulation.previous)
+        frames = partly_colored(
+            lab, partial(model.colorize_warped, noisy, warped, None), batch["seed"], self.simulation.colored
+        )
+        before = previous_frames(frames, batch["seed"], self.simulation.previous)
         return ExemplarPrediction(
             ab=model.colorize_warped(noisy, warped, before),
             warped=warped,
@@ -140,32 +140,3 @@ class Zhang2019(ExemplarGANModule):
             generated: Prediction that contains the previous frames.
         """
         return torch.cat([lab, generated.extras["previous"]], dim=1)
-
-    def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the Lab images, some with predicted instead of true colors."""
-        if not self.simulation.colored:
-            return lab
-        draws = draw_uniform(image_generators(seeds, "colored"), len(lab), 1, lab.device)
-        with torch.no_grad():
-            own = torch.cat([lab[:, :1], self.model.colorize_warped(lightness, warped, None)], dim=1)
-        return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
-
-
-@in_float32
-def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Simulate previous frames ``(B, 3, H, W)`` by shifting the images.
-
-    The shift is at most 5 % of the image size. Images without a previous frame get a gray frame with L = 50.
-
-    Args:
-        lab: Lab images ``(B, 3, H, W)``.
-        seeds: Per-image seeds ``(B,)``.
-        share: Fraction of the images with a previous frame.
-    """
-    uniform = draw_uniform(image_generators(seeds, "before"), len(lab), 3, lab.device)
-    theta = torch.eye(2, 3, device=lab.device).repeat(len(lab), 1, 1)
-    theta[:, :, 2] = 0.2 * (uniform[:, :2] - 0.5)
-    grid = F.affine_grid(theta, list(lab.shape), align_corners=False)
-    before = F.grid_sample(lab, grid, padding_mode="reflection", align_corners=False)
-    has = (uniform[:, 2] < share)[:, None, None, None]
-    return torch.where(has, before, before.new_tensor([50.0, 0, 0]).view(3, 1, 1))

@@ -7,8 +7,8 @@ from lightness. https://arxiv.org/abs/2106.08017
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb
@@ -16,14 +16,8 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import PositiveInt, Width
-from colorzoo.zoo.zhao2021.network import (
-    BorrowedFeatures,
-    Color2EmbedNetwork,
-    ColorEncoder,
-    Extensions,
-    VGGFeatures,
-    initialize_large,
-)
+from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, initialize_large
+from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork, ColorEncoder, VGGFeatures
 from colorzoo.zoo.zhao2021.published import NAMES, UNUSED
 
 
@@ -85,13 +79,7 @@ class Color2Embed(ColoringModel):
         An exemplar's ``alpha`` interpolates between the color vectors of the gray image (0) and the exemplar
         (1).
         """
-        exemplar = (guidance or Guidance()).exemplar
-        return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))
-
-    def _vector(self, lightness: Tensor, exemplar: Exemplar | None) -> Tensor:
-        if exemplar is None:
-            return self.network.vector(lightness_to_rgb(lightness))
-        vector = exemplar.embed_by(self.encode_reference)[:, 0]
-        if exemplar.alpha == 1:
-            return vector
-        return torch.lerp(self.network.vector(lightness_to_rgb(lightness)), vector, exemplar.alpha)
+        gray = Exemplar(lightness_to_rgb(lightness))
+        exemplar = (guidance or Guidance()).exemplar or gray
+        vector = exemplar.embed_by(self.encode_reference, partial(gray.embed_by, self.encode_reference))
+        return AbPrediction(ab=self.network(lightness, vector[:, 0]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 import torch
@@ -21,8 +23,9 @@ from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_vgg19
+from colorzoo.zoo.zhao2021.extensions import Extensions, some_gray
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
-from colorzoo.zoo.zhao2021.network import AB_SCALE, Extensions, VGGFeatures, without_some_colors
+from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures
 
 _NOISE = 5.0  # maximum noise, in [0, 255] levels
 _FIXED = 65536
@@ -64,7 +67,9 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     ) -> None:
         super().__init__(Color2Embed(architecture, extensions), **optimization)
         self.objective = objective
-        self.extensions = extensions
+        self.references_of: Callable[[Batch], Tensor] = reference_of
+        if extensions.gray_share:
+            self.references_of = partial(some_gray, reference_of, share=extensions.gray_share)
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
@@ -88,7 +93,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
-        reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
+        reference = self.references_of(batch)
         vector = self.model.network.encoder(reference)  # references are not resized, as in the authors' code
         ab = self.model(lab[:, :1], Guidance(exemplar=Exemplar.of_embedding(vector[:, None]))).ab
         losses = {"reconstruction": F.smooth_l1_loss(ab / AB_SCALE, lab[:, 1:] / AB_SCALE)}
