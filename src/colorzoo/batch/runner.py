@@ -36,7 +36,14 @@ from colorzoo.image_io.frames import (
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import open_source, read_file
-from colorzoo.image_io.write import output_bit_depth, output_format, write_image, write_layers, write_notes
+from colorzoo.image_io.write import (
+    ANIMATED_FORMATS,
+    output_bit_depth,
+    output_format,
+    write_image,
+    write_layers,
+    write_notes,
+)
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
@@ -261,7 +268,10 @@ def _read(
         ImageError: The file cannot be read, or the format of the target does not support several frames and
             the task requires all of them.
     """
-    frames = None if task.settings.frames == "first" else describe_frames(file, name)
+    frames = None
+    uses_frames = task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+    if task.settings.frames == "all" and uses_frames:
+        frames = describe_frames(file, name)
     if frames is not None and not supports_frames(task.target, frames):
         if task.needs_all_frames:
             raise ImageError(
