@@ -51,7 +51,6 @@ from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
 from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
-from colorzoo.weights.load import model_of_file
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
 ReferenceLike = ImageLike | Exemplar | Sequence[ImageLike]
@@ -435,7 +434,7 @@ def choose_for_guidance(
         ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
-    name = (recipe.model if model is None else model) or model_of_file(weights)
+    name = recipe.model if model is None else model
     kinds = ("exemplar", *guidance.kinds()) if references else guidance.kinds()
     actions = {area.action for area in recipe.areas}
     if "color" in actions:
@@ -465,11 +464,13 @@ def choose_for_image(
         image: Image to colorize.
         fast: Whether to select only models with weights in the package.
     """
-    if choice.ranked is None or chroma_note(image) == IN_COLOR:
+    if choice.ranked is None:
         return choice
     from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
 
+    levels = composite_on_white(image).levels
+    if not (is_line_art(levels) and encloses_regions(levels)) or chroma_note(image) == IN_COLOR:
+        return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
-    levels = composite_on_white(image).levels
-    return drawing if fits and is_line_art(levels) and encloses_regions(levels) else choice
+    return drawing if fits else choice
