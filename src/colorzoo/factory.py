@@ -98,8 +98,10 @@ def create_coloring_model(
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     model_class: type[ColoringModel] = load_model_class(card)
-    resolved = isinstance(weights, ResolvedWeights)
-    file = weights if resolved else resolve_weights(card, weights, offline=offline)
+    if isinstance(weights, ResolvedWeights):
+        file: ResolvedWeights | None = weights
+    else:
+        file = resolve_weights(card, weights, offline=offline)
     settings: dict[str, Any] = {}
     if card.hparams or hparams or (file is not None and file.hparams):
         known = known_settings(model_class)

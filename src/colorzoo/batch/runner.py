@@ -123,10 +123,12 @@ def run_tasks(
 
 def run_all(steps: Steps[Result]) -> Result:
     """Run all steps of an item and return its result."""
-    while True:
-        result = run_step(steps)
-        if result is not None:
-            return result
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
 
 
 def run_step(steps: Steps[Result]) -> Result | None:
