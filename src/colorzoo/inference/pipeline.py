@@ -79,8 +79,8 @@ Hints = tuple[PointHint, ...]
 def colorize_task(task: ColorizeTask) -> ColorizedImage:
     """Run the model on a prepared image, apply its guidance and return the result.
 
-    `prepare_image` runs the earlier stages. The colors of the result have the size of the network input, and
-    `ColorizedImage.levels` computes the full-size image.
+    `Colorizer.prepare` runs the earlier stages. The colors of the result have the size of the network input,
+    and `ColorizedImage.levels` computes the full-size image.
 
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
@@ -594,7 +594,8 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
     if task.recipe.drawing is not None and not task.is_sketch:
         notes.append(f"{name} does not use the settings for drawings; they were ignored")
-    exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
+    exemplar = task.reference or task.tensors.exemplar
+    strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
     if exemplar is not None and strength is None:
         strength = exemplar.alpha
     only_warps = "exemplar" in accepts and not isinstance(task.network.model, EncodesReference)
