@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 
 import torch
 
-from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, origin_of_result, with_prediction
+from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, with_prediction
 from colorzoo.errors import DiskFullError, ImageError, failure
 from colorzoo.files import remove_leftovers
 from colorzoo.image_io.formats import open_image
@@ -204,7 +204,7 @@ class FileColorizer:
             with open_source(source) as (file, name):
                 if task.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
+                    origin = task.origin_of(digest, Path(task.name).name, colorizer)
                     if self._skip_done and (existing := _check_existing(task, origin)) is not None:
                         return existing
                     file.seek(0)
@@ -222,8 +222,8 @@ class FileColorizer:
         if drawn is not task:
             task = drawn
             if origin is not None:  # the hash of the settings covers both models
-                found = replace(task.origin_with_size(task.load()[0]), settings=origin.settings)
-                origin = origin_of_result(found, origin.source, origin.name)
+                found = task.origin_of(origin.source, origin.name, task.load()[0])
+                origin = replace(found, settings=origin.settings)
         prepared = task.prepare(first.image)
         yield
         if frames is None:

@@ -232,14 +232,16 @@ class FileTask:
             files=files,
         )
 
-    def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
-        """Return `origin` with the network input size among its options.
+    def origin_of(self, source: str, name: str, colorizer: Colorizer) -> ImageProvenance:
+        """Return `origin` with the source file, the current date and the size of the network input.
 
         Args:
+            source: SHA-256 of the source file.
+            name: Name of the source file without its folder.
             colorizer: Colorizer with the loaded model, which determines the size if the user does not set it.
         """
-        options = {"size": colorizer.size, **json.loads(self.origin.options)}
-        return replace(self.origin, options=json.dumps(options))
+        options = json.dumps({"size": colorizer.size, **json.loads(self.origin.options)})
+        return replace(self.origin, source=source, name=name, date=current_date(), options=options)
 
     def _recorded_settings(self) -> dict[str, Any]:
         """Return the settings that determine the result, and the engine, by name; None values are omitted.
@@ -429,11 +431,12 @@ def origin_of_model(
     decisive: Sequence[object],
     *,
     options: Mapping[str, object],
+    source: str = "",
     recipe: str = "",
     crop: str = "",
     files: Sequence[UsedFile] = (),
 ) -> ImageProvenance:
-    """Return a provenance record for results of a model, without source fields.
+    """Return a provenance record for results of a model.
 
     Examples:
         >>> from colorzoo.weights import choose_model
@@ -446,6 +449,7 @@ def origin_of_model(
             record stores a hash of the model and these values. A later run with an equal hash keeps the
             existing result.
         options: Settings outside the recipe, by option name; None values are omitted.
+        source: SHA-256 of the source file, which is recorded with the current date; empty if unknown.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
         files: Input files besides the source image.
@@ -463,7 +467,8 @@ def origin_of_model(
     hashed = json.dumps([name, identity, *decisive], sort_keys=True, default=repr)
     shown = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
-        source="",
+        source=source,
+        date=current_date() if source else "",
         settings=hashlib.sha256(hashed.encode()).hexdigest(),
         model=name,
         weights=weights,
@@ -475,23 +480,6 @@ def origin_of_model(
         options=json.dumps(shown, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
-
-
-def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
-    """Return a copy of a provenance record with the source file and the current date.
-
-    Examples:
-        >>> from colorzoo.weights import choose_model
-        >>> origin = origin_of_model(choose_model("zhang2017_local_small"), [], options={})
-        >>> origin_of_result(origin, "0" * 64, "photo.png").name
-        'photo.png'
-
-    Args:
-        origin: Provenance record without source fields.
-        source: SHA-256 of the source file.
-        name: Name of the source file without its folder.
-    """
-    return replace(origin, source=source, date=current_date(), name=name)
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
