@@ -193,7 +193,8 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     elif plugin is None and is_tiff(file):
         pages = find_pages(file)
         raster = read_tiff_page(file, _first_page(pages, name), name, max_pixels)
-        raster = replace(raster, notes=(*_count_notes(len(pages), "pages"), *raster.notes))
+        if len(pages) > 1:
+            raster = replace(raster, notes=(f"first of {len(pages)} pages", *raster.notes))
     else:
         if plugin is JPEG_XL and (size := jxl_size(file)):
             check_pixel_count(name, size, max_pixels)
@@ -417,10 +418,7 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         return ("later frames are damaged and were discarded",)
     if image.info.get("default_image"):  # the first image of a PNG is not a frame of its animation
         return (f"still image without its {count - 1} frames",)
-    return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
-
-
-def _count_notes(count: int, unit: str) -> tuple[str, ...]:
+    unit = "pages" if image.format == "TIFF" else "frames"
     return (f"first of {count} {unit}",) if count > 1 else ()
 
 
