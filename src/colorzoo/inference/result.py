@@ -159,7 +159,8 @@ class ColorizedImage:
         """
         if self.task.full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness, overlays = self.task.full, self._overlays(self.task.full)
+        lightness = self.task.full
+        overlays = self._overlays(lightness) if self.task.recipe.has_overlays else ()
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, overlays)
@@ -187,8 +188,6 @@ class ColorizedImage:
         return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
 
     def _overlays(self, lightness: AnyLightness) -> tuple[Overlay, ...]:
-        if not self.task.recipe.has_overlays:
-            return ()
         from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
         return overlays_of(

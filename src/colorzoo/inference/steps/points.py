@@ -356,7 +356,9 @@ def correct_points(
     count = len(hints)
     covered_later = ((apart == 0) & (torch.arange(count)[:, None] < torch.arange(count))).any(dim=1)
     cell = max(height / ab.shape[1], width / ab.shape[2])
-    room = _room(locked, torch.stack([y0, y1, x0, x1], dim=1), (height, width))
+    room = torch.full((count,), torch.inf)
+    if locked is not None:
+        room = _room(locked, torch.stack([y0, y1, x0, x1], dim=1), (height, width))
     kept = (~covered_later & (room > 0)).nonzero().flatten()
     if not len(kept):
         return []
@@ -386,15 +388,15 @@ def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tens
     return torch.tensor([s.start for s in slices]), torch.tensor([s.stop - 1 for s in slices])
 
 
-def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+def _room(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
-        locked: Mask ``(h, w)`` of locked colors; None without locks.
+        locked: Mask ``(h, w)`` of locked colors.
         boxes: ``(K, 4)``: first and last row, first and last column.
         size: Height and width of the image.
     """
-    if locked is None or not locked.any():
+    if not locked.any():
         return torch.full((len(boxes),), torch.inf)
     cells = (locked > 0).nonzero()
     tall, wide = size[0] / locked.shape[0], size[1] / locked.shape[1]
