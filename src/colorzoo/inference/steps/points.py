@@ -108,11 +108,13 @@ def fit_points(points: Points, lightness: Tensor) -> Points:
     """Clip point colors to sRGB at the lightness ``(1, 1, h, w)`` of the covered pixels."""
     hinted = points.mask[:, 0] > 0
     given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
-    fitted = reduce_chroma(given[:, None])[1:, 0]
+    exact, fitted = torch.ones_like(given[0], dtype=torch.bool), given[1:].clone()
     if points.lightness is not None and points.exact is not None:
-        free = points.exact[:, 0][hinted] == 0
-        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, free]
-        fitted[:, free] = at_lightness(chosen[:, None], given[:1, None, free])[1:, 0]
+        exact = points.exact[:, 0][hinted] != 0
+        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, ~exact]
+        fitted[:, ~exact] = at_lightness(chosen[:, None], given[:1, None, ~exact])[1:, 0]
+    if exact.any():
+        fitted[:, exact] = reduce_chroma(given[:, None, exact])[1:, 0]
     ab = torch.zeros_like(points.ab)
     ab.movedim(1, 0)[:, hinted] = fitted
     return replace(points, ab=ab)
