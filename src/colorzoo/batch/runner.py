@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -33,7 +32,13 @@ from colorzoo.image_io.frames import (
     supports_frames,
     write_frames,
 )
-from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
+from colorzoo.image_io.provenance import (
+    ImageProvenance,
+    embed_provenance,
+    read_provenance,
+    result_state,
+    update_sidecar,
+)
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import open_source, read_file
 from colorzoo.image_io.write import (
@@ -298,17 +303,15 @@ def _write_single(
     task: FileTask, colored: ColorizedImage, image: RasterImage, origin: ImageProvenance | None
 ) -> FileResult:
     source = colored.source(image)
+    like, not_embedded = embed_provenance(source, task.target, origin)
     if output_format(task.target) == "OpenRaster":
-        save = partial(write_layers, task.target, colored.layers(source), overwrite=task.overwrite)
+        write_layers(task.target, colored.layers(source), like, overwrite=task.overwrite)
     else:
-        levels = colored.levels(output_bit_depth(task.target, image))
-        quality = task.settings.quality
-        save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
-    written = _save(save, task, source, origin)
-    notes = (*image.notes, *colored.notes, *written)
-    return replace(
-        task.result("colored", *notes), model=colored.task.network.name, stages=tuple(colored.task.log)
-    )
+        levels, quality = colored.levels(output_bit_depth(task.target, image)), task.settings.quality
+        write_image(task.target, levels, like, quality=quality, overwrite=task.overwrite)
+    written = update_sidecar(task.target, source.metadata, not_embedded)
+    result = task.result("colored", *image.notes, *colored.notes, *written)
+    return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))
 
 
 def _colorize_frames(
@@ -321,6 +324,7 @@ def _colorize_frames(
 ) -> FileResult:
     """Read, colorize and write one frame at a time, so that only one frame is in memory."""
     notes = dict.fromkeys(frames_notes(task.target, frames))
+    like, not_embedded = embed_provenance(first.image, task.target, origin)
 
     def colorize_frame(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
         colored = colorize_task(image_task)
@@ -328,28 +332,15 @@ def _colorize_frames(
         levels = colored.levels(output_bit_depth(task.target, like))
         return ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
-    def colorize_all(first_like: RasterImage) -> Iterator[ColoredFrame]:
-        yield colorize_frame(prepared, first, first_like)
+    def colorize_all() -> Iterator[ColoredFrame]:
+        yield colorize_frame(prepared, first, like)
         for frame in others:
             yield colorize_frame(task.prepare(frame.image), frame, frame.image)
 
-    def save(like: RasterImage) -> Path:
-        quality = task.settings.quality
-        return write_frames(
-            task.target, colorize_all(like), frames, quality=quality, overwrite=task.overwrite
-        )
-
-    written = _save(save, task, first.image, origin)
+    quality, overwrite = task.settings.quality, task.overwrite
+    write_frames(task.target, colorize_all(), frames, quality=quality, overwrite=overwrite)
+    written = update_sidecar(task.target, first.image.metadata, not_embedded)
     return replace(task.result("colored", *notes, *written), model=prepared.network.name)
-
-
-def _save(
-    save: Callable[[RasterImage], Path], task: FileTask, image: RasterImage, origin: ImageProvenance | None
-) -> tuple[str, ...]:
-    if origin is None and not task.overwrite:  # no result is replaced, so no outdated sidecar file exists
-        save(image)
-        return ()
-    return write_with_provenance(save, task.target, image, origin)
 
 
 def overlapped(
