@@ -212,7 +212,7 @@ def colorize_files(
             replace an image of the list.
     """
     choice = choose_for_guidance(model, Recipe(), weights)
-    colorizer = load_colorizer(choice, device=device, **settings)
+    colorizer = load_colorizer(choice, ColorSettings(), device=device, **settings)
     folder = Path(output)
     results: list[FileResult | None] = []
     tasks = []
@@ -261,10 +261,9 @@ def _colorizer_for(
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
     if image is not None:
         choice = choose_for_image(choice, guidance, image, fast=fast)
-    chosen = settings.colorizer_arguments()
     if device != "auto":
-        chosen["device"] = device
-    return load_colorizer(choice, **chosen | hparams)
+        settings = replace(settings, device=device)
+    return load_colorizer(choice, settings, **hparams)
 
 
 def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:

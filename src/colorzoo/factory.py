@@ -98,16 +98,21 @@ def create_coloring_model(
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     model_class: type[ColoringModel] = load_model_class(card)
-    known = known_settings(model_class)
-    file = resolve_weights(card, weights, offline=offline)
-    # the task class imports Lightning, so it is loaded only for settings that the model does not have
-    if file is not None and file.entry is None and file.hparams.keys() - known:
-        file = _match_published(card, file, known | known_settings(load_task_class(card)))
-    if hparams.keys() - known:
-        nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
-    settings = {**card.hparams, **_stored_settings(card, file, known), **hparams}
-    model_settings = {key: value for key, value in settings.items() if key in known}
-    return _create(model_class, model_settings, file, record_use=not hparams)
+    if isinstance(weights, ResolvedWeights):
+        file: ResolvedWeights | None = weights
+    else:
+        file = resolve_weights(card, weights, offline=offline)
+    settings: dict[str, Any] = {}
+    if card.hparams or hparams or (file is not None and file.hparams):
+        known = known_settings(model_class)
+        # the task class imports Lightning, so it is loaded only for settings that the model does not have
+        if file is not None and file.entry is None and file.hparams.keys() - known:
+            file = _match_published(card, file, known | known_settings(load_task_class(card)))
+        if hparams.keys() - known:
+            nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
+        found = {**card.hparams, **_stored_settings(card, file, known), **hparams}
+        settings = {key: value for key, value in found.items() if key in known}
+    return _create(model_class, settings, file, record_use=not hparams)
 
 
 def create_backbone(
@@ -197,7 +202,8 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     """
     # LightningCLI stores the arguments of its task in a context variable, and Lightning applies them to every
     # module that is created in the meantime. A new context hides the variable.
-    return Context().run(model_class, **constructor_arguments(model_class, settings))
+    arguments = constructor_arguments(model_class, settings) if settings else {}
+    return Context().run(model_class, **arguments)
 
 
 def _create(
@@ -249,11 +255,11 @@ def _stored_settings(card: ModelCard, found: ResolvedWeights | None, known: froz
     """
     if found is None:
         return {}
-    owner = model_of_file(found.path)
-    unknown = [key for key in found.hparams if key not in known]
-    if unknown and (owner is not None or not found.hparams.keys() & known):
-        raise WeightsError(
-            f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. The "
-            f"file belongs to {owner or 'another model'}. Use that model."
-        )
+    if unknown := [key for key in found.hparams if key not in known]:
+        owner = model_of_file(found.path)
+        if owner is not None or not found.hparams.keys() & known:
+            raise WeightsError(
+                f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
+                f"The file belongs to {owner or 'another model'}. Use that model."
+            )
     return {key: value for key, value in found.hparams.items() if key in known}

@@ -110,9 +110,10 @@ class ColoringModel(nn.Module):
         model = super().__new__(cls)
         parameters = constructor_parameters(cls)
         defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
-        arguments = defaults | dict(zip(parameters, args, strict=False)) | kwargs
-        check_arguments(cls, arguments)
-        model.hparams = plain_arguments(arguments)
+        given = dict(zip(parameters, args, strict=False)) | kwargs
+        if given:
+            check_arguments(cls, given)
+        model.hparams = plain_arguments(defaults | given)
         return model
 
     def __init__(self, network: nn.Module) -> None:

@@ -15,7 +15,7 @@ from colorzoo.batch.report import COLUMNS, ReportEntry, read_entries, write_repo
 from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.errors import ColorzooError
 from colorzoo.files import digest_of
-from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
+from colorzoo.image_io.provenance import ImageProvenance, embed_provenance, update_sidecar
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
 from tiny_model import Run, gray_image
@@ -36,9 +36,9 @@ def result(
     levels.save(path.with_suffix(".bmp"))
     image = read_image(path.with_suffix(".bmp"))
     origin = replace(ORIGIN, uncertainty=uncertainty, border=border, crop=crop)
-    write_with_provenance(
-        lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
-    )
+    like, not_embedded = embed_provenance(image, path, origin)
+    write_image(path, image.rgb, like, overwrite=True)
+    update_sidecar(path, image.metadata, not_embedded)
     return FileResult(str(path.with_suffix(".bmp")), str(path), "colored", ("a note",), "zhang2016")
 
 

@@ -15,8 +15,9 @@ from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import (
     ImageProvenance,
     add_provenance,
+    embed_provenance,
     read_provenance,
-    write_with_provenance,
+    update_sidecar,
 )
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
@@ -48,9 +49,9 @@ def write_result(path: Path, origin: ImageProvenance | None, xmp: bytes | None =
     Image.new("L", (8, 8), 90).save(path.with_name("source.png"))
     image = read_image(path.with_name("source.png"))
     image = replace(image, metadata=replace(image.metadata, xmp=xmp))
-    write_with_provenance(
-        lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
-    )
+    like, not_embedded = embed_provenance(image, path, origin)
+    write_image(path, image.rgb, like, overwrite=True)
+    update_sidecar(path, image.metadata, not_embedded)
     return path
 
 

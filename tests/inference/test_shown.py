@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import bands_of_ab
+from colorzoo.inference.full_size import FullLightness, bands_of_ab
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import draw_areas
 from inference.by_hand import Results, color_again
@@ -41,8 +41,13 @@ class Warm(Flood):
 def colored(document: dict[str, Any]) -> Tensor:
     """Return ab ``(N, 2)`` of sampled pixels, before gamut clipping."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    assert shown.task.full is not None
-    ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.task.full))], dim=1)
+    assert isinstance(shown.task.full, FullLightness)
+    lightness = shown.task.full.whole()
+    if shown.colors.shift is not None:
+        lightness = shown.colors.shift.apply(lightness)
+    corrections, overlays = shown._corrections(lightness[0, 0]), shown._overlays(lightness[0, 0])
+    bands = bands_of_ab(lightness[0, 0], shown.ab, corrections, overlays)
+    ab = torch.cat([band for _, _, band, _ in bands], dim=1)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 

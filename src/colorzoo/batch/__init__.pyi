@@ -19,7 +19,6 @@ from .task import FileResult as FileResult
 from .task import FileTask as FileTask
 from .task import UsedFile as UsedFile
 from .task import origin_of_model as origin_of_model
-from .task import origin_of_result as origin_of_result
 from .task import reference_files as reference_files
 from .task import with_prediction as with_prediction
 from .task import with_settings as with_settings
@@ -39,7 +38,6 @@ __all__ = [
     "check_report",
     "load_signer",
     "origin_of_model",
-    "origin_of_result",
     "plan_outputs",
     "read_entries",
     "reference_files",

@@ -13,13 +13,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
 import torch
 
-from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, origin_of_result, with_prediction
+from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, with_prediction
 from colorzoo.errors import DiskFullError, ImageError, failure
 from colorzoo.files import remove_leftovers
 from colorzoo.image_io.formats import open_image
@@ -33,10 +32,23 @@ from colorzoo.image_io.frames import (
     supports_frames,
     write_frames,
 )
-from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
+from colorzoo.image_io.provenance import (
+    ImageProvenance,
+    embed_provenance,
+    read_provenance,
+    result_state,
+    update_sidecar,
+)
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import open_source, read_file
-from colorzoo.image_io.write import output_bit_depth, output_format, write_image, write_layers, write_notes
+from colorzoo.image_io.write import (
+    ANIMATED_FORMATS,
+    output_bit_depth,
+    output_format,
+    write_image,
+    write_layers,
+    write_notes,
+)
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
@@ -116,10 +128,12 @@ def run_tasks(
 
 def run_all(steps: Steps[Result]) -> Result:
     """Run all steps of an item and return its result."""
-    while True:
-        result = run_step(steps)
-        if result is not None:
-            return result
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
 
 
 def run_step(steps: Steps[Result]) -> Result | None:
@@ -195,7 +209,7 @@ class FileColorizer:
             with open_source(source) as (file, name):
                 if task.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
+                    origin = task.origin_of(digest, Path(task.name).name, colorizer)
                     if self._skip_done and (existing := _check_existing(task, origin)) is not None:
                         return existing
                     file.seek(0)
@@ -213,8 +227,8 @@ class FileColorizer:
         if drawn is not task:
             task = drawn
             if origin is not None:  # the hash of the settings covers both models
-                found = replace(task.origin_with_size(task.load()[0]), settings=origin.settings)
-                origin = origin_of_result(found, origin.source, origin.name)
+                found = task.origin_of(origin.source, origin.name, task.load()[0])
+                origin = replace(found, settings=origin.settings)
         prepared = task.prepare(first.image)
         yield
         if frames is None:
@@ -261,7 +275,10 @@ def _read(
         ImageError: The file cannot be read, or the format of the target does not support several frames and
             the task requires all of them.
     """
-    frames = None if task.settings.frames == "first" else describe_frames(file, name)
+    frames = None
+    uses_frames = task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+    if task.settings.frames == "all" and uses_frames:
+        frames = describe_frames(file, name)
     if frames is not None and not supports_frames(task.target, frames):
         if task.needs_all_frames:
             raise ImageError(
@@ -286,17 +303,15 @@ def _write_single(
     task: FileTask, colored: ColorizedImage, image: RasterImage, origin: ImageProvenance | None
 ) -> FileResult:
     source = colored.source(image)
+    like, not_embedded = embed_provenance(source, task.target, origin)
     if output_format(task.target) == "OpenRaster":
-        save = partial(write_layers, task.target, colored.layers(source), overwrite=task.overwrite)
+        write_layers(task.target, colored.layers(source), like, overwrite=task.overwrite)
     else:
-        levels = colored.levels(output_bit_depth(task.target, image))
-        quality = task.settings.quality
-        save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
-    written = _save(save, task, source, origin)
-    notes = (*image.notes, *colored.notes, *written)
-    return replace(
-        task.result("colored", *notes), model=colored.task.network.name, stages=tuple(colored.task.log)
-    )
+        levels, quality = colored.levels(output_bit_depth(task.target, image)), task.settings.quality
+        write_image(task.target, levels, like, quality=quality, overwrite=task.overwrite)
+    written = update_sidecar(task.target, source.metadata, not_embedded)
+    result = task.result("colored", *image.notes, *colored.notes, *written)
+    return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))
 
 
 def _colorize_frames(
@@ -309,6 +324,7 @@ def _colorize_frames(
 ) -> FileResult:
     """Read, colorize and write one frame at a time, so that only one frame is in memory."""
     notes = dict.fromkeys(frames_notes(task.target, frames))
+    like, not_embedded = embed_provenance(first.image, task.target, origin)
 
     def colorize_frame(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
         colored = colorize_task(image_task)
@@ -316,28 +332,15 @@ def _colorize_frames(
         levels = colored.levels(output_bit_depth(task.target, like))
         return ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
-    def colorize_all(first_like: RasterImage) -> Iterator[ColoredFrame]:
-        yield colorize_frame(prepared, first, first_like)
+    def colorize_all() -> Iterator[ColoredFrame]:
+        yield colorize_frame(prepared, first, like)
         for frame in others:
             yield colorize_frame(task.prepare(frame.image), frame, frame.image)
 
-    def save(like: RasterImage) -> Path:
-        quality = task.settings.quality
-        return write_frames(
-            task.target, colorize_all(like), frames, quality=quality, overwrite=task.overwrite
-        )
-
-    written = _save(save, task, first.image, origin)
+    quality, overwrite = task.settings.quality, task.overwrite
+    write_frames(task.target, colorize_all(), frames, quality=quality, overwrite=overwrite)
+    written = update_sidecar(task.target, first.image.metadata, not_embedded)
     return replace(task.result("colored", *notes, *written), model=prepared.network.name)
-
-
-def _save(
-    save: Callable[[RasterImage], Path], task: FileTask, image: RasterImage, origin: ImageProvenance | None
-) -> tuple[str, ...]:
-    if origin is None and not task.overwrite:  # no result is replaced, so no outdated sidecar file exists
-        save(image)
-        return ()
-    return write_with_provenance(save, task.target, image, origin)
 
 
 def overlapped(

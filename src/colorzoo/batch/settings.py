@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from colorzoo.settings import (
     COLORS,
@@ -42,7 +42,7 @@ class ColorSettings(ModelSettings):
     """Settings for the colors and the output file of an image.
 
     Examples:
-        >>> ColorSettings(device="cpu", size=128).colorizer_arguments()["size"]
+        >>> ColorSettings(device="cpu", size=128).size
         128
     """
 
@@ -68,8 +68,3 @@ class ColorSettings(ModelSettings):
     frames: Literal["all", "first"] = option(
         "all", "colorize all frames or pages of a file, or only the first (default: all)", FILES
     )
-
-    def colorizer_arguments(self) -> dict[str, Any]:
-        """Return the settings that are arguments of `Colorizer`, by name."""
-        names = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
-        return {name: getattr(self, name) for name in names}

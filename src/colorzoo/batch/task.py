@@ -45,6 +45,7 @@ EXISTS = {
 """Reason why an existing file is not replaced, by its `ResultState`."""
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
+_OF_COLORIZER = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
 _LOADING = threading.Lock()
 FileUse = Literal["reference", "classes"]
 
@@ -190,9 +191,8 @@ class FileTask:
         if self.colorizer is not None:
             return self.colorizer, self.exemplar
         assert self.choice is not None
-        arguments = self.settings.colorizer_arguments()
         with _LOADING:
-            colorizer = load_colorizer(self.choice, **arguments)
+            colorizer = load_colorizer(self.choice, self.settings)
             files = tuple((path, digest_or_empty(path), share) for path, share in self._references())
             return colorizer, _encode_references(colorizer, files) if files else None
 
@@ -214,33 +214,34 @@ class FileTask:
         """
         model = self.choice or self.colorizer
         assert model is not None
-        settings = self._recorded_settings()
-        recipe = self._recipe_with_files([file.sha256 for file in self.used_files])
-        decisive = {name: value for name, value in settings.items() if name != "engine"}  # equal pixels
-        hashed = {**recipe.to_dict(), "image": None}
+        settings, files = self._recorded_settings(), self.used_files
+        recipe = self._recipe_with_files([file.name for file in files])
+        hashed = self._recipe_with_files([file.sha256 for file in files]) if files else recipe
+        decisive: list[object] = [
+            {name: value for name, value in settings.items() if name != "engine"},  # equal pixels
+            {**hashed.to_dict(), "image": None},
+        ]
+        if self.choice is not None and self.choice.ranked is not None:  # can color drawings, see `for_image`
+            decisive.append(choose_model(None, "sketch").sha256)
         return origin_of_model(
             model,
-            [decisive, hashed, *self._drawing_weights],
+            decisive,
             options={name: value for name, value in settings.items() if name not in _IN_RECIPE},
-            recipe=self.effective_recipe().to_json(),
+            recipe=recipe.to_json(),
             crop="" if self.recipe.crop is None else self.recipe.crop.to_text(),
-            files=self.used_files,
+            files=files,
         )
 
-    @property
-    def _drawing_weights(self) -> list[str]:
-        """SHA-256 of the weights that color drawings, if the default model is used; see `for_image`."""
-        is_default = self.choice is not None and self.choice.ranked is not None
-        return [choose_model(None, "sketch").sha256] if is_default else []
-
-    def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
-        """Return `origin` with the network input size among its options.
+    def origin_of(self, source: str, name: str, colorizer: Colorizer) -> ImageProvenance:
+        """Return `origin` with the source file, the current date and the size of the network input.
 
         Args:
+            source: SHA-256 of the source file.
+            name: Name of the source file without its folder.
             colorizer: Colorizer with the loaded model, which determines the size if the user does not set it.
         """
-        options = {"size": colorizer.size, **json.loads(self.origin.options)}
-        return replace(self.origin, options=json.dumps(options))
+        options = json.dumps({"size": colorizer.size, **json.loads(self.origin.options)})
+        return replace(self.origin, source=source, name=name, date=current_date(), options=options)
 
     def _recorded_settings(self) -> dict[str, Any]:
         """Return the settings that determine the result, and the engine, by name; None values are omitted.
@@ -272,16 +273,13 @@ class FileTask:
         files = [UsedFile(use, path.name, digest_or_empty(path)) for use, path in self.files]
         return [*self.uploaded, *files]
 
-    def effective_recipe(self) -> Recipe:
+    def _recipe_with_files(self, names: Sequence[str]) -> Recipe:
         """Return the recipe of this task, including command-line options that have a recipe field.
 
-        The recipe stores the file names of references and labels without their folders. To use the recipe,
-        put these files in the folder of the recipe.
+        Args:
+            names: New name for each of `used_files`. File names without folders give the recipe to record:
+                to use it, put these files in the folder of the recipe. Hashes give the recipe to hash.
         """
-        return self._recipe_with_files([file.name for file in self.used_files])
-
-    def _recipe_with_files(self, names: Sequence[str]) -> Recipe:
-        """Return the effective recipe with a new name for each of `used_files`."""
         recipe, settings = self.recipe, self.settings
         references, labels = (
             [name for name, file in zip(names, self.used_files, strict=True) if file.use == use]
@@ -301,13 +299,15 @@ class FileTask:
         return replace(recipe, model=name, strength=strength)
 
 
-def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
+def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
     """Return a cached colorizer; load its model if it is not cached or its weights changed.
 
     Args:
         choice: Model and weight file.
-        **arguments: Keyword arguments of `Colorizer`, such as the device.
+        settings: Settings, of which some are arguments of `Colorizer`, such as the device.
+        **more: Other keyword arguments of `Colorizer`, which override the settings.
     """
+    arguments = {name: getattr(settings, name) for name in _OF_COLORIZER} | more
     path = existing_file(choice.weights)
     changed = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
     return _load_colorizer(choice, changed, tuple(sorted(arguments.items())))
@@ -431,11 +431,12 @@ def origin_of_model(
     decisive: Sequence[object],
     *,
     options: Mapping[str, object],
+    source: str = "",
     recipe: str = "",
     crop: str = "",
     files: Sequence[UsedFile] = (),
 ) -> ImageProvenance:
-    """Return a provenance record for results of a model, without source fields.
+    """Return a provenance record for results of a model.
 
     Examples:
         >>> from colorzoo.weights import choose_model
@@ -448,6 +449,7 @@ def origin_of_model(
             record stores a hash of the model and these values. A later run with an equal hash keeps the
             existing result.
         options: Settings outside the recipe, by option name; None values are omitted.
+        source: SHA-256 of the source file, which is recorded with the current date; empty if unknown.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
         files: Input files besides the source image.
@@ -465,7 +467,8 @@ def origin_of_model(
     hashed = json.dumps([name, identity, *decisive], sort_keys=True, default=repr)
     shown = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
-        source="",
+        source=source,
+        date=current_date() if source else "",
         settings=hashlib.sha256(hashed.encode()).hexdigest(),
         model=name,
         weights=weights,
@@ -477,23 +480,6 @@ def origin_of_model(
         options=json.dumps(shown, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
-
-
-def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
-    """Return a copy of a provenance record with the source file and the current date.
-
-    Examples:
-        >>> from colorzoo.weights import choose_model
-        >>> origin = origin_of_model(choose_model("zhang2017_local_small"), [], options={})
-        >>> origin_of_result(origin, "0" * 64, "photo.png").name
-        'photo.png'
-
-    Args:
-        origin: Provenance record without source fields.
-        source: SHA-256 of the source file.
-        name: Name of the source file without its folder.
-    """
-    return replace(origin, source=source, date=current_date(), name=name)
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:

@@ -232,13 +232,9 @@ _PIXEL_PATTERN = properties_pattern(*_XMP_POSITIONS)
 _POSITION_PATTERN = properties_pattern(*_XMP_POSITIONS, *_XMP_REGIONS)
 
 
-def clean_xmp(xmp: object) -> bytes | None:
-    """Remove the XMP properties that describe the file, such as its orientation.
-
-    Args:
-        xmp: XMP packet; None is returned for values other than bytes.
-    """
-    return _without(_FILE_PATTERN, xmp) if isinstance(xmp, bytes) else None
+def clean_xmp(xmp: bytes) -> bytes:
+    """Remove the properties of an XMP packet that describe the file, such as its orientation."""
+    return _without(_FILE_PATTERN, xmp)
 
 
 def _without(pattern: re.Pattern[str], xmp: bytes) -> bytes:

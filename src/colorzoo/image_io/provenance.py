@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -182,42 +181,53 @@ def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -
     return sidecar
 
 
-def write_with_provenance(
-    save: Callable[[RasterImage], Path], path: Path, image: RasterImage, provenance: ImageProvenance | None
-) -> tuple[str, ...]:
-    """Write an image and its provenance, embedded or in a sidecar file.
-
-    A sidecar file is used if the image format does not support XMP. Sidecar files of other software are
-    neither replaced nor deleted.
-
-    The image is written first. If the process is killed before the sidecar file is written, the next run
-    finds no matching provenance and writes both files again.
+def embed_provenance(
+    image: RasterImage, path: Path, provenance: ImageProvenance | None
+) -> tuple[RasterImage, ImageProvenance | None]:
+    """Add the provenance of a result to the metadata of its source image, if the output format stores XMP.
 
     Args:
-        save: Function that writes the colorized image to ``path``. Its argument is the source image, whose
-            metadata the function copies to the file.
-        path: Output file.
-        image: Source image.
-        provenance: Provenance of the colorized image; None writes no provenance.
+        image: Source image, whose metadata is written to the output file.
+        path: Output file, whose extension determines the format.
+        provenance: Provenance of the colorized image, or None.
+
+    Returns:
+        The source image, and the provenance that a sidecar file must contain (see `update_sidecar`); None if
+        no sidecar file is needed.
+    """
+    if provenance is None:
+        return image, None
+    metadata, kind = add_provenance(image.metadata, provenance), WRITABLE[path.suffix.lower()]
+    if kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp)):
+        return replace(image, metadata=metadata), None
+    return image, provenance
+
+
+def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance | None) -> tuple[str, ...]:
+    """Write the sidecar file of a colorized image, or delete the sidecar file of an earlier result.
+
+    Sidecar files of other software are neither replaced nor deleted. Call this function after the image has
+    been written. If the process is killed before the sidecar file is written, the next run finds no matching
+    provenance and writes both files again.
+
+    Args:
+        path: Colorized image.
+        metadata: Metadata of the source image.
+        provenance: Content of the sidecar file; None if the image contains its provenance or has none.
 
     Returns:
         A note for the user if a sidecar file was written; otherwise empty.
 
     Raises:
-        ImageError: ``save`` failed, or the sidecar file cannot be written.
+        ImageError: The sidecar file cannot be written.
     """
-    metadata = image.metadata if provenance is None else add_provenance(image.metadata, provenance)
-    kind = WRITABLE[path.suffix.lower()]
-    if provenance is None or (kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp))):
-        save(replace(image, metadata=metadata))
-        sidecar = sidecar_path(path)
-        with suppress(OSError):  # no sidecar file of an earlier result
-            if parse_provenance(sidecar.read_bytes()) is not None:
-                sidecar.unlink()
-        return ()
-    save(image)
-    sidecar = write_sidecar(path, image.metadata, provenance)
-    return (f"provenance written to {sidecar.name}",)
+    if provenance is not None:
+        return (f"provenance written to {write_sidecar(path, metadata, provenance).name}",)
+    sidecar = sidecar_path(path)
+    with suppress(OSError):  # no sidecar file of an earlier result
+        if parse_provenance(sidecar.read_bytes()) is not None:
+            sidecar.unlink()
+    return ()
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:

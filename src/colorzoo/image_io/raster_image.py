@@ -348,7 +348,8 @@ def image_pixels(image: Image.Image) -> Pixels:
         levels[top : box[3]] = np.asarray(image.crop(box)).reshape(box[3] - top, image.width, -1)
     if levels.shape[2] == 1:
         levels = levels[..., 0]
-    return with_profile(Pixels(levels, alpha), profile)
+    pixels = Pixels(levels, alpha)
+    return with_profile(pixels, profile) if profile or image.mode == "CMYK" else pixels
 
 
 def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:

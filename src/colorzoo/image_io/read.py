@@ -193,7 +193,8 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     elif plugin is None and is_tiff(file):
         pages = find_pages(file)
         raster = read_tiff_page(file, _first_page(pages, name), name, max_pixels)
-        raster = replace(raster, notes=(*_count_notes(len(pages), "pages"), *raster.notes))
+        if len(pages) > 1:
+            raster = replace(raster, notes=(f"first of {len(pages)} pages", *raster.notes))
     else:
         if plugin is JPEG_XL and (size := jxl_size(file)):
             check_pixel_count(name, size, max_pixels)
@@ -310,7 +311,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
     info, orientation = image.info, exif_orientation(image)
     texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
-    profiles = raw_profiles(texts)
+    profiles = raw_profiles(texts) if texts else {}
     exif = info.get("exif") or profiles.get("exif") or b""
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()
@@ -321,10 +322,10 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     if comment is None and (text := texts.pop(PNG_COMMENT, None)):
         comment = str(text).encode()
     iptc = (info.get("photoshop") or {}).get(IPTC_RESOURCE) or profiles.get("iptc")
-    dpi = _resolution(image)
+    dpi, xmp = _resolution(image), info.get("xmp") or profiles.get("xmp")
     metadata = Metadata(
         exif=block,
-        xmp=clean_xmp(info.get("xmp") or profiles.get("xmp")),
+        xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
@@ -339,7 +340,8 @@ def exif_orientation(image: Image.Image) -> int:
     if image.format in ("JXL", "TIFF"):  # the decoders of these formats return upright images
         return 1
     try:
-        return valid_orientation(image.getexif().get(ORIENTATION))
+        stored = image.getexif().get(ORIENTATION)
+        return 1 if stored is None else valid_orientation(stored)
     except Exception:  # Pillow raises many types of errors for damaged EXIF
         return 1
 
@@ -362,7 +364,8 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     Formats whose pixel values Pillow would change are decoded from ``file``.
     """
     samples = None
-    _scale_transparency(image)
+    if "transparency" in image.info:
+        _scale_transparency(image)
     try:
         if file is not None and image.format == "JPEG2000":
             samples = decode_jpeg2000(file)
@@ -415,10 +418,7 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         return ("later frames are damaged and were discarded",)
     if image.info.get("default_image"):  # the first image of a PNG is not a frame of its animation
         return (f"still image without its {count - 1} frames",)
-    return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
-
-
-def _count_notes(count: int, unit: str) -> tuple[str, ...]:
+    unit = "pages" if image.format == "TIFF" else "frames"
     return (f"first of {count} {unit}",) if count > 1 else ()
 
 

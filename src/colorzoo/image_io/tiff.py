@@ -157,9 +157,10 @@ def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
     orientation = valid_orientation(page.tags.valueof(ORIENTATION))
     has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
     dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
+    xmp = _bytes_of(page, XMP)
     data = Metadata(
         exif=exif,
-        xmp=clean_xmp(_bytes_of(page, XMP)),
+        xmp=None if xmp is None else clean_xmp(xmp),
         # 1 x 1 is a pixel aspect ratio, not a resolution
         dpi=None if min(dpi) <= 1 else dpi if orientation < 5 else dpi[::-1],
         iptc=_bytes_of(page, IPTC) or iptc_record(_bytes_of(page, PHOTOSHOP) or b""),

@@ -10,9 +10,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,14 +23,18 @@ from torch import Tensor, nn
 
 from colorzoo.capabilities import EncodesReference, FindsClasses
 from colorzoo.engines.device import choose_device
-from colorzoo.errors import ColorzooError, UntrainedWarning
+from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe
-from colorzoo.guidance.border import BorderSetting
-from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, composite_on_white
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
+from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance.recipe import MAX_STRENGTH
+from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
-from colorzoo.inference.network import NetworkRunner, States
+from colorzoo.inference.border import Surroundings, crop_recipe, select_part
+from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.network import NetworkRunner, States, run_network
 from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
     ReadReference,
@@ -41,21 +46,29 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
     ColorizeTask,
     GuidanceLike,
-    prepare_image,
-    prepare_lightness,
+    StageRun,
+    preprocess,
     read_guidance,
     recipe_folder,
+    recipe_notes,
+    sparse_hints,
+    timed,
 )
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
 from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
-from colorzoo.weights.load import model_of_file
+
+if TYPE_CHECKING:  # photos do not need these stages
+    from colorzoo.inference.steps.drawing import Drawing
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
 ReferenceLike = ImageLike | Exemplar | Sequence[ImageLike]
 MIN_SIZE, MAX_SIZE = 16, 4096
+_WHOLE_IMAGE = (
+    "'border' must be 'none' if guidance is passed as tensors, because the tensors cover the whole image"
+)
 _UNTRAINED = (
     "{} is untrained: its weights are random. "
     "Set --allow-untrained (Python: allow_untrained=True) to colorize with random weights."
@@ -214,28 +227,90 @@ class Colorizer:
         reference: Exemplar | None = None,
         border: BorderSetting | None = None,
     ) -> ColorizeTask:
-        """Preprocess an image and its guidance, and return the task for the pipeline.
+        """Detect the border of a scan, inpaint marked damage, and return the task for `colorize_task`.
 
-        This method does not run the model. The parameters match the parameters of `colorize`.
+        This method does not run the model. A border is a print margin or mount around the image. The healing
+        strokes of the recipe mark the damage. For sketch models, the border is not detected, and transparent
+        parts are filled with white. The parameters match the parameters of `colorize`.
+
+        Raises:
+            GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
         """
-        return prepare_image(
-            self._network,
-            image,
-            guidance,
-            self.size,
-            strength=strength,
-            reference=reference,
-            border=border,
+        log: list[StageRun] = []
+        recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
+        notes = recipe_notes(recipe, image)
+        setting = recipe.border if border is None else border
+        if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
+            setting = "none"  # label images require the whole image
+        if self.is_sketch_model:
+            setting = "none"
+            if image.alpha is not None:
+                image = composite_on_white(image)
+                notes += ("transparent parts were filled with white paper",)
+        if setting not in BORDER_NAMES:
+            setting = read_border(setting, "border")
+        inside = timed(log, select_part, image, setting)
+        if recipe.healing:  # healing does not change the border
+            image = replace(image, levels=_healed(log, image, recipe))
+        about = f"{image.size[0]} x {image.size[1]} pixels"
+        full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
+        lightness = timed(log, preprocess, full, self.size, about=about)
+        drawing = _read_drawing(log, image, recipe, about) if self.is_sketch_model else None
+        if inside is not None:
+            if not isinstance(guidance, Recipe):
+                raise GuidanceError(_WHOLE_IMAGE)
+            guidance, lost = crop_recipe(guidance, image.size, inside)
+            notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
+        else:
+            recipe.check_inside(*image.size)
+        size = full.shape[1], full.shape[0]
+        task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
+        return replace(
+            task,
+            notes=notes,
+            crop=recipe.crop,
+            alpha=image.alpha,
+            full=full,
+            surroundings=None if inside is None else Surroundings(FullLightness(image.levels), inside),
+            drawing=drawing,
+            log=log,
         )
 
     def prepare_lightness(
-        self, lightness: Tensor, size: tuple[int, int], recipe: Recipe, reference: Exemplar | None = None
+        self,
+        lightness: Tensor,
+        size: tuple[int, int],
+        guidance: Guidance | Recipe,
+        reference: Exemplar | None = None,
+        *,
+        strength: float | None = None,
     ) -> ColorizeTask:
-        """Return the pipeline task for the lightness of an image and its guidance.
+        """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
 
-        See `colorzoo.inference.task.prepare_lightness` for the parameters.
+        Args:
+            lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
+            size: Width and height at full size in pixels.
+            guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or
+                converted by `crop_recipe`; or guidance tensors of any size.
+            reference: Exemplar of the reference image, or None.
+            strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
+
+        Raises:
+            GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
         """
-        return prepare_lightness(self._network, lightness, size, recipe, reference=reference)
+        recipe, tensors = guidance, Guidance()
+        if isinstance(recipe, Guidance):
+            hints = sparse_hints(recipe.points, *size)
+            tensors = replace(recipe, points=None) if hints else recipe
+            recipe = Recipe(points=hints)
+        if strength is None:
+            strength = recipe.strength
+        if not 0 <= strength <= MAX_STRENGTH:
+            raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
+        width, height = size
+        # healing is already applied, and the crop is applied to the result
+        sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
+        return ColorizeTask(self._network, lightness, size, sized, tensors, reference)
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -311,7 +386,7 @@ class Colorizer:
         """
         size = lightness.shape[3], lightness.shape[2]
         image = network_input(ColorizeTask(self._network, lightness, size))
-        return self._network.predict(image, guidance, {} if states is None else states)
+        return run_network(image, guidance, {} if states is None else states, network=self._network)
 
     @cached_property
     def digest(self) -> str:
@@ -334,6 +409,21 @@ class Colorizer:
     def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
         return self.model.input_kind == "sketch"
+
+
+def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
+    """Return the pixels of an image with the damage inpainted that a recipe marks."""
+    from colorzoo.inference.steps.healing import heal  # few images need it
+
+    return timed(log, heal, image.levels, recipe.healing, about=f"{len(recipe.healing)} strokes")
+
+
+def _read_drawing(log: list[StageRun], image: RasterImage, recipe: Recipe, about: str) -> Drawing:
+    """Return the lines and regions of a drawing."""
+    from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
+
+    gap = (recipe.drawing or DrawingSettings()).gap
+    return timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
 
 
 def _is_ready(model: ColoringModel, device: torch.device) -> bool:
@@ -435,7 +525,7 @@ def choose_for_guidance(
         ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
-    name = (recipe.model if model is None else model) or model_of_file(weights)
+    name = recipe.model if model is None else model
     kinds = ("exemplar", *guidance.kinds()) if references else guidance.kinds()
     actions = {area.action for area in recipe.areas}
     if "color" in actions:
@@ -465,11 +555,13 @@ def choose_for_image(
         image: Image to colorize.
         fast: Whether to select only models with weights in the package.
     """
-    if choice.ranked is None or chroma_note(image) == IN_COLOR:
+    if choice.ranked is None:
         return choice
     from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
 
+    levels = composite_on_white(image).levels
+    if not (is_line_art(levels) and encloses_regions(levels)) or chroma_note(image) == IN_COLOR:
+        return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
-    levels = composite_on_white(image).levels
-    return drawing if fits and is_line_art(levels) and encloses_regions(levels) else choice
+    return drawing if fits else choice

@@ -51,6 +51,7 @@ class NetworkRunner:
     Attributes:
         model: The model.
         name: Name of the model in messages.
+        graph: ONNX graph that replaces the model in predictions; None for the engine ``"torch"``.
         device: Device of the model.
         dtype: Preferred numeric precision; predictions that are not finite are repeated in float32.
 
@@ -66,7 +67,7 @@ class NetworkRunner:
         self, model: ColoringModel, name: str, device: torch.device, precision: Precision, engine: Engine
     ) -> None:
         self.model, self.name = model.to(device).eval(), name
-        self._graph = _graph_of(model, name) if engine == "onnxruntime" else None
+        self.graph = _graph_of(model, name) if engine == "onnxruntime" else None
         self._lock = threading.Lock()
         self.device = device
         self.dtype = choose_dtype(precision, device)
@@ -81,30 +82,6 @@ class NetworkRunner:
         low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
         with self._lock, torch.inference_mode(), low:
             yield self.model
-
-    def predict(self, network_input: Tensor, guidance: Guidance, states: States) -> Prediction:
-        """Run the model and return its prediction.
-
-        Args:
-            network_input: ``(B, 1, h, w)`` lightness or sketch.
-            guidance: Guidance with maps of size ``(h, w)``.
-            states: Results of earlier edits of the image, updated in place.
-
-        Returns:
-            The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
-            of the model.
-
-        Raises:
-            ColorzooError: The prediction is not finite in float32, or the device has too little memory.
-        """
-        check_input(self.model, network_input, guidance)  # some models are not run by a call
-        model = self._graph or self.model
-
-        def compute(dtype: torch.dtype) -> Prediction:
-            found = self._run(model, network_input, guidance, states, dtype)
-            return found.with_colors(found.colors.float().cpu())
-
-        return self.finite(compute, lambda prediction: prediction.colors)
 
     def finite(self, compute: Callable[[torch.dtype], T], values: Callable[[T], Tensor]) -> T:
         """Run the model in the preferred precision, and again in float32 if values are not finite.
@@ -130,26 +107,6 @@ class NetworkRunner:
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
-
-    def _run(
-        self, model: Any, network_input: Tensor, guidance: Guidance, states: States, dtype: torch.dtype
-    ) -> Prediction:
-        """Return the prediction of the model or its ONNX graph; reuse results of earlier edits."""
-        network_input, guidance = network_input.to(self.device), guidance.to(self.device)
-        if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
-            others = replace(guidance, scribbles=None)
-            if dtype not in states:
-                states[dtype] = model.encode(network_input, others)
-            return model.refine(states[dtype], guidance.scribbles)
-        # a state is also used without points, because the user will add points again
-        edited = guidance.points is not None or bool(states)
-        alone = len(network_input) == 1 and self.device.type == "cpu"
-        if edited and alone and isinstance(model, Edits):
-            if dtype not in states:
-                states[dtype] = model.init_state()
-            return model.edit(network_input, guidance, states[dtype])
-        prediction: Prediction = model(network_input, guidance)
-        return prediction
 
 
 def _graph_of(model: ColoringModel, name: str) -> OnnxModel:
@@ -226,8 +183,42 @@ def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
 
 
 def run_network(image: Tensor, guidance: Guidance, states: States, *, network: NetworkRunner) -> Prediction:
-    """Run the model on an image ``(1, 1, h, w)`` with guidance; see `NetworkRunner.predict`."""
-    return network.predict(image, guidance, states)
+    """Run the model or its ONNX graph and return the prediction; reuse results of earlier edits.
+
+    Args:
+        image: ``(B, 1, h, w)`` lightness or sketch.
+        guidance: Guidance with maps of size ``(h, w)``.
+        states: Results of earlier edits of the image, updated in place.
+        network: Runner of the model.
+
+    Returns:
+        The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device of
+        the model.
+
+    Raises:
+        ColorzooError: The prediction is not finite in float32, or the device has too little memory.
+    """
+    check_input(network.model, image, guidance)  # some models are not run by a call
+    model: Any = network.graph or network.model
+    # a state is also used without points, because the user will add points again
+    is_edited = guidance.points is not None or bool(states)
+    edits = is_edited and len(image) == 1 and network.device.type == "cpu" and isinstance(model, Edits)
+
+    def compute(dtype: torch.dtype) -> Prediction:
+        lightness, hints = image.to(network.device), guidance.to(network.device)
+        if hints.scribbles is not None and isinstance(model, RefinesScribbles):
+            if dtype not in states:
+                states[dtype] = model.encode(lightness, replace(hints, scribbles=None))
+            prediction = model.refine(states[dtype], hints.scribbles)
+        elif edits:
+            if dtype not in states:
+                states[dtype] = model.init_state()
+            prediction = model.edit(lightness, hints, states[dtype])
+        else:
+            prediction = model(lightness, hints)
+        return prediction.with_colors(prediction.colors.float().cpu())
+
+    return network.finite(compute, lambda prediction: prediction.colors)
 
 
 def compute_similarity(

@@ -79,8 +79,8 @@ Hints = tuple[PointHint, ...]
 def colorize_task(task: ColorizeTask) -> ColorizedImage:
     """Run the model on a prepared image, apply its guidance and return the result.
 
-    `prepare_image` runs the earlier stages. The colors of the result have the size of the network input, and
-    `ColorizedImage.levels` computes the full-size image.
+    `Colorizer.prepare` runs the earlier stages. The colors of the result have the size of the network input,
+    and `ColorizedImage.levels` computes the full-size image.
 
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
@@ -377,15 +377,14 @@ def _predict(
         hinted: Whether to use strokes and region colors.
     """
     network, accepts = task.network, task.network.model.accepts
-    guidance, objects = _guidance(task, hinted=hinted), _areas(task, "thing")
-    strokes = _strokes(task) if hinted and "scribbles" in accepts else None
+    objects = _areas(task, "thing")
     if "points" not in accepts:
         points = None
     if points is None:
         points_key = None
     states = _states(task, (points_key, _conditions(task, hinted=hinted)))
     image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
-    guidance = replace(guidance, points=points, scribbles=strokes)
+    guidance = _guidance(task, points, hinted=hinted)
     prediction = task.run(run_network, image, guidance, states, network=network, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
@@ -487,23 +486,24 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     return strokes_of_areas(strokes, _drawn(task, objects))
 
 
-def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
-    """Build all guidance except points and strokes; ``hinted`` includes region colors."""
-    model, recipe = task.network.model, task.recipe
-    dropped = {kind for kind in task.tensors.kinds() if kind not in model.accepts} | {"points", "scribbles"}
-    tensors = replace(task.tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
+def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Guidance:
+    """Build the guidance of a prediction; ``hinted`` includes strokes and region colors."""
+    model, recipe, tensors = task.network.model, task.recipe, task.tensors
+    if kinds := tensors.kinds():
+        dropped = {kind for kind in kinds if kind not in model.accepts} | {"points", "scribbles"}
+        tensors = replace(tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
+        tensors = resize_maps(tensors, size=task.network_size)
     boxes = recipe.boxes if "boxes" in model.accepts else None
     if _areas(task, "thing") and "boxes" in model.accepts:
         boxes = boxes or ()  # an empty tuple disables object detection
     added = dict(_added_guidance(task, hinted=hinted))
-    if tensors.kinds():
-        tensors = resize_maps(tensors, size=task.network_size)
     if boxes is not None:
         added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and isinstance(model, FindsBoxes):
         added["boxes"] = task.run(find_objects, task.lightness, network=task.network)
-    return replace(tensors, **added)
+    strokes = _strokes(task) if hinted and "scribbles" in model.accepts else None
+    return replace(tensors, points=points, scribbles=strokes, **added)
 
 
 def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:
@@ -594,7 +594,8 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
     if task.recipe.drawing is not None and not task.is_sketch:
         notes.append(f"{name} does not use the settings for drawings; they were ignored")
-    exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
+    exemplar = task.reference or task.tensors.exemplar
+    strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
     if exemplar is not None and strength is None:
         strength = exemplar.alpha
     only_warps = "exemplar" in accepts and not isinstance(task.network.model, EncodesReference)

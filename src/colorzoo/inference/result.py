@@ -14,6 +14,7 @@ from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import (
     FullLightness,
+    LightnessShift,
     Overlay,
     PointCorrection,
     compose_image,
@@ -25,7 +26,6 @@ from colorzoo.prediction import Prediction
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
 AnyLightness = FullLightness | Tensor
-Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,48 +159,44 @@ class ColorizedImage:
         """
         if self.task.full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness, surroundings = self.task.full, self.task.surroundings
+        lightness = self.task.full
+        overlays = self._overlays(lightness) if self.task.recipe.has_overlays else ()
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
-            composed = flats.compose(depth, self._overlays(lightness))
+            composed = flats.compose(depth, overlays)
         else:
-            composed = compose_image(*self._layers(self._lightness(lightness)), depth=depth)
-        if surroundings is not None:
-            composed = surroundings.around(composed, depth)
+            if self.colors.shift is not None:
+                lightness = _shifted(lightness, self.colors.shift)
+            corrections = self._corrections(lightness) if self.task.recipe.points else ()
+            composed = compose_image(lightness, self.ab, corrections, overlays, depth=depth)
+        if self.task.surroundings is not None:
+            composed = self.task.surroundings.around(composed, depth)
         if self.task.crop is None:
             return composed
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
         return cropped(composed, self.task.crop, self.task.alpha)
 
-    def _lightness(self, lightness: AnyLightness) -> AnyLightness:
-        """Return the lightness of the result, which areas can shift."""
-        shift = self.colors.shift
-        if shift is None:
-            return lightness
-        if isinstance(lightness, FullLightness):
-            return replace(lightness, shift=shift.by_rows(lightness.shape))
-        return shift.apply(lightness[None, None])[0, 0]
-
-    def _layers(self, lightness: AnyLightness) -> Layers:
-        """Return the arguments of `join`."""
-        recipe, (width, height), locked = self.task.recipe, self.task.size, self.colors.locked
-        corrections: tuple[PointCorrection, ...] = ()
-        if recipe.points:
-            hints = recipe.points
-            if (height, width) != tuple(lightness.shape):
-                x, y = lightness.shape[1] / width, lightness.shape[0] / height
-                hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
-            corrections = tuple(
-                correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
-            )
-        return lightness, self.ab, corrections, self._overlays(lightness)
+    def _corrections(self, lightness: AnyLightness) -> list[PointCorrection]:
+        """Return the corrections of the points for a lightness, which can have another size."""
+        recipe, (width, height) = self.task.recipe, self.task.size
+        hints, (rows, columns) = recipe.points, lightness.shape
+        if (height, width) != (rows, columns):
+            x, y = columns / width, rows / height
+            hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
+        locked = self.colors.locked
+        return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
 
     def _overlays(self, lightness: AnyLightness) -> tuple[Overlay, ...]:
-        if not self.task.recipe.has_overlays:
-            return ()
         from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
         return overlays_of(
             self.task.recipe, self.task.size, lightness.shape, self.colors.locked, self.reaches
         )
+
+
+def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:
+    """Return a lightness with the changes of areas that adopt the lightness of their fill color."""
+    if isinstance(lightness, FullLightness):
+        return replace(lightness, shift=shift.by_rows(lightness.shape))
+    return shift.apply(lightness[None, None])[0, 0]

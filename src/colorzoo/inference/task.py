@@ -14,12 +14,10 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
-from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
-from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.hints import points_to_hints
-from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
-from colorzoo.image_io.raster_image import AlphaArray, RasterImage, composite_on_white
-from colorzoo.inference.border import Surroundings, crop_recipe, select_part
+from colorzoo.guidance.recipe import is_recipe_text
+from colorzoo.image_io.raster_image import AlphaArray, RasterImage
+from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.points import CORRECTIONS
@@ -185,92 +183,6 @@ class ColorizeTask:
         return self.network.model.input_kind == "sketch"
 
 
-def prepare_image(
-    network: NetworkRunner,
-    image: RasterImage,
-    guidance: Guidance | Recipe,
-    size: int,
-    *,
-    strength: float | None = None,
-    reference: Exemplar | None = None,
-    border: BorderSetting | None = None,
-) -> ColorizeTask:
-    """Detect the border of a scan, inpaint marked damage, and return the task to run.
-
-    A border is a print margin or mount around the image. The healing strokes of the recipe mark the damage.
-    For sketch models, the border is not detected, and transparent parts are filled with white.
-
-    Args:
-        network: Runner of the model.
-        image: Image to colorize.
-        guidance: Recipe with coordinates in pixels of the image, or guidance tensors of any size.
-        size: Shorter side of the network input in pixels.
-        strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
-        reference: Exemplar of the reference image, or None.
-        border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
-
-    Raises:
-        GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
-    """
-    notes: tuple[str, ...] = ()
-    recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
-    setting = recipe.border if border is None else border
-    if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
-        setting = "none"  # label images require the whole image
-    if network.model.input_kind == "sketch":
-        setting, whole = "none", composite_on_white(image)
-        notes = () if whole is image else ("transparent parts were filled with white paper",)
-        image = whole
-    if setting not in BORDER_NAMES:
-        setting = read_border(setting, "border")
-    log: list[StageRun] = []
-    inside = timed(log, select_part, image, setting)
-    if recipe.healing:  # healing does not change the border
-        from colorzoo.inference.steps.healing import heal  # few images need it
-
-        about = f"{len(recipe.healing)} strokes"
-        levels = timed(log, heal, image.levels, recipe.healing, about=about)
-        image = replace(image, levels=levels)
-    about = f"{image.size[0]} x {image.size[1]} pixels"
-    full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
-    height, width = full.shape
-    lightness = timed(log, preprocess, full, size, about=about)
-    drawing = None
-    if network.model.input_kind == "sketch":
-        from colorzoo.inference.steps.drawing import read_drawing
-
-        gap = (recipe.drawing or DrawingSettings()).gap
-        drawing = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
-    source, known = image.metadata.source, recipe.sha256
-    if known is not None and source is not None and digest_of(source) != known.lower():
-        notes = ("the recipe was made for another image file", *notes)
-    ignored = [f"unknown recipe field {name!r} was ignored" for name in recipe.unknown()]
-    notes = (*ignored, *notes)
-    if inside is not None:
-        if not isinstance(guidance, Recipe):
-            raise GuidanceError(
-                "'border' must be 'none' if guidance is passed as tensors, because the tensors cover the "
-                "whole image"
-            )
-        guidance, lost = crop_recipe(guidance, image.size, inside)
-        notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
-    else:
-        recipe.check_inside(*image.size)
-    task = prepare_lightness(
-        network, lightness, (width, height), guidance, strength=strength, reference=reference
-    )
-    return replace(
-        task,
-        notes=notes,
-        crop=recipe.crop,
-        alpha=image.alpha,
-        full=full,
-        surroundings=None if inside is None else Surroundings(FullLightness(image.levels), inside),
-        drawing=drawing,
-        log=log,
-    )
-
-
 def preprocess(full: FullLightness, size: int) -> Tensor:
     """Return the lightness ``(1, 1, h, w)`` at the size of the network input.
 
@@ -281,42 +193,13 @@ def preprocess(full: FullLightness, size: int) -> Tensor:
     return full.shrunk(working_size(*full.shape, size))
 
 
-def prepare_lightness(
-    network: NetworkRunner,
-    lightness: Tensor,
-    size: tuple[int, int],
-    guidance: Guidance | Recipe,
-    *,
-    strength: float | None = None,
-    reference: Exemplar | None = None,
-) -> ColorizeTask:
-    """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
-
-    Args:
-        network: Runner of the model.
-        lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
-        size: Width and height at full size in pixels.
-        guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or converted
-            by `crop_recipe`; or guidance tensors of any size.
-        strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
-        reference: Exemplar of the reference image, or None.
-
-    Raises:
-        GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
-    """
-    recipe, tensors = guidance, Guidance()
-    if isinstance(recipe, Guidance):
-        hints = _sparse_hints(recipe.points, *size)
-        tensors = replace(recipe, points=None) if hints else recipe
-        recipe = Recipe(points=hints)
-    if strength is None:
-        strength = recipe.strength
-    if not 0 <= strength <= MAX_STRENGTH:
-        raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
-    width, height = size
-    # healing is already applied, and the crop is applied to the result
-    sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-    return ColorizeTask(network, lightness, size, sized, tensors, reference)
+def recipe_notes(recipe: Recipe, image: RasterImage) -> tuple[str, ...]:
+    """Return notes for the user on unknown recipe fields, and on a recipe for another image file."""
+    ignored = [f"unknown recipe field {name!r} was ignored" for name in recipe.unknown()]
+    source, known = image.metadata.source, recipe.sha256
+    if known is not None and source is not None and digest_of(source) != known.lower():
+        ignored.append("the recipe was made for another image file")
+    return tuple(ignored)
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
@@ -362,7 +245,7 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     return Path(str(guidance)).parent if is_path else None
 
 
-def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
+def sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
     """Convert point tensors to hints in pixels of the image; too many points give no hints."""
     if points is None:
         return ()

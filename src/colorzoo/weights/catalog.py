@@ -236,7 +236,7 @@ def _record_of(path: Path) -> Path:
 
 
 def resolve_weights(
-    card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
+    card: ModelCard, weights: str | Path | None, *, offline: bool = False
 ) -> ResolvedWeights | None:
     """Return the local weight file for a ``weights`` argument; download the file if necessary.
 
@@ -249,8 +249,7 @@ def resolve_weights(
         card: Card of the model.
         weights: ``"default"``, another tag of the card such as ``"published"``, the path of a weight file, or
             None for random weights. ``"default"`` selects the published file in the cache, else the embedded
-            file, else a download. If no file is available, a warning is issued and the result is None. A
-            `ResolvedWeights` is returned unchanged.
+            file, else a download. If no file is available, a warning is issued and the result is None.
         offline: Whether to use only local files.
 
     Returns:
@@ -269,15 +268,13 @@ def resolve_weights(
 
 
 def find_weights(
-    card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
+    card: ModelCard, weights: str | Path | None, *, offline: bool = False
 ) -> tuple[ResolvedWeights | None, str]:
     """Return the result of `resolve_weights`, and the reason if default weights are missing.
 
     The reason is an empty string if the weights were found or are not required. Unlike `resolve_weights`,
     this function does not issue a warning.
     """
-    if isinstance(weights, ResolvedWeights):
-        return weights, ""
     if weights is None or (weights == "default" and not card.trainable):
         return None, ""
     if not card.trainable:

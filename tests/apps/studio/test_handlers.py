@@ -226,14 +226,14 @@ def test_color_caches_repeated_recipes(pad: DirectPad, monkeypatch: pytest.Monke
     photo = pad.open()
     first = pad.call("color", recipe=with_points(photo, POINT))
     pad.call("color", recipe=with_points(photo))
-    monkeypatch.setattr(NetworkRunner, "predict", lambda *_: pytest.fail("the network ran again"))
+    monkeypatch.setattr(NetworkRunner, "session", lambda *_: pytest.fail("the network ran again"))
     assert pad.call("color", recipe=with_points(photo, POINT)).buffers == first.buffers
 
 
 def test_paint_and_replacements_run_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     plain = pad.call("color", recipe={"image": photo["image"]}).buffers[0]
-    monkeypatch.setattr(NetworkRunner, "predict", lambda *_: pytest.fail("the network ran again"))
+    monkeypatch.setattr(NetworkRunner, "session", lambda *_: pytest.fail("the network ran again"))
     line = {"path": [[20, 40], [70, 40]], "size": 16, "hardness": 0.8, "color": "#c04020"}
     painted = pixels(pad.call("color", recipe={"image": photo["image"], "paint": [line]}).buffers[0])
     assert painted[40, 45, 0] > painted[40, 45, 1].astype(int) + 20

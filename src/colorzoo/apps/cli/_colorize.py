@@ -272,7 +272,8 @@ def _recipe(args: GuidanceOptions) -> Recipe:
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
     labels = {"file": args.classes, "reference_file": args.reference_classes}
-    recipe = recipe.with_fields("classes", {name: path for name, path in labels.items() if path})
+    if labels := {name: path for name, path in labels.items() if path}:
+        recipe = recipe.with_fields("classes", labels)
     statistics: dict[str, object] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
@@ -280,7 +281,8 @@ def _recipe(args: GuidanceOptions) -> Recipe:
         statistics["histogram"] = describe_statistics(image)["histogram"]
     if args.saturation is not None:
         statistics["saturation"] = args.saturation
-    recipe = recipe.with_fields("statistics", statistics)
+    if statistics:
+        recipe = recipe.with_fields("statistics", statistics)
     points = tuple(parse_point(text, args.reach) for text in args.point)
     boxes = recipe.boxes
     if args.box:

@@ -24,7 +24,6 @@ from colorzoo.batch import (
     ColorSettings,
     FileTask,
     UsedFile,
-    origin_of_result,
     with_prediction,
 )
 from colorzoo.capabilities import ColorsRegions
@@ -33,7 +32,6 @@ from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, par
 from colorzoo.image_io import (
     WRITABLE,
     AlphaArray,
-    ImageProvenance,
     RasterImage,
     add_provenance,
     color_png,
@@ -453,8 +451,9 @@ def _export(ctx: Context) -> Iterator[Message]:
         steps = colored.layers(colored.source(image))
         data = encode_layers({name: reduce(levels) for name, levels in steps.items()}, source)
     else:
-        origin = _origin(colorizer, recipe, reference, quality, side)
-        origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
+        task_of_file = _file_task(colorizer, recipe, reference, quality, side)
+        origin = task_of_file.origin_of(opened.sha256, opened.name, colorizer)
+        origin = with_prediction(origin, colored)
         metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
         marked = replace(source, metadata=add_provenance(metadata, origin))
         levels = reduce(colored.levels(output_bit_depth(name, image)))
@@ -488,15 +487,15 @@ def _reduced_levels(levels: NDArray[Any], side: int | None, alpha: AlphaArray | 
     return resample_visible(levels, alpha, partial(cv2.resize, dsize=size, interpolation=cv2.INTER_AREA))
 
 
-def _origin(
+def _file_task(
     colorizer: Colorizer,
     recipe: Recipe,
     reference: AttachedReference | None,
     quality: int,
     side: int | None,
-) -> ImageProvenance:
-    """Return the provenance record of an export, without the fields about the source."""
-    task = FileTask(
+) -> FileTask:
+    """Return the task of an export, whose provenance record the exported file contains."""
+    return FileTask(
         choice=colorizer.choice,
         guidance=recipe,
         settings=ColorSettings(quality=quality),
@@ -504,7 +503,6 @@ def _origin(
         colorizer=colorizer,
         max_side=side,
     )
-    return task.origin_with_size(colorizer)
 
 
 def _check(ctx: Context) -> Iterator[Message]:

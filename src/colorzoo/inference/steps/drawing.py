@@ -253,9 +253,10 @@ def is_line_art(levels: Levels) -> bool:
         False
     """
     art = LineArt.read(shrink(levels, _PROBE))
+    if art.paper.mean(2).std() > _UNEVEN:  # excludes most photos before their lines are extracted
+        return False
     ink = (art.darkness >= INK).astype(np.uint8)
-    paper = art.paper.mean(2)
-    if not _FEWEST_INK <= ink.mean() <= _MOST_INK or paper.std() > _UNEVEN or _midtones(art) > _MOST_MIDTONES:
+    if not _FEWEST_INK <= ink.mean() <= _MOST_INK or _midtones(art) > _MOST_MIDTONES:
         return False
     if art.inverted:  # stricter, because photos have dark backgrounds
         is_even = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN

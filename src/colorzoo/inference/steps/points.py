@@ -108,11 +108,13 @@ def fit_points(points: Points, lightness: Tensor) -> Points:
     """Clip point colors to sRGB at the lightness ``(1, 1, h, w)`` of the covered pixels."""
     hinted = points.mask[:, 0] > 0
     given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
-    fitted = reduce_chroma(given[:, None])[1:, 0]
+    exact, fitted = torch.ones_like(given[0], dtype=torch.bool), given[1:].clone()
     if points.lightness is not None and points.exact is not None:
-        free = points.exact[:, 0][hinted] == 0
-        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, free]
-        fitted[:, free] = at_lightness(chosen[:, None], given[:1, None, free])[1:, 0]
+        exact = points.exact[:, 0][hinted] != 0
+        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, ~exact]
+        fitted[:, ~exact] = at_lightness(chosen[:, None], given[:1, None, ~exact])[1:, 0]
+    if exact.any():
+        fitted[:, exact] = reduce_chroma(given[:, None, exact])[1:, 0]
     ab = torch.zeros_like(points.ab)
     ab.movedim(1, 0)[:, hinted] = fitted
     return replace(points, ab=ab)
@@ -356,7 +358,9 @@ def correct_points(
     count = len(hints)
     covered_later = ((apart == 0) & (torch.arange(count)[:, None] < torch.arange(count))).any(dim=1)
     cell = max(height / ab.shape[1], width / ab.shape[2])
-    room = _room(locked, torch.stack([y0, y1, x0, x1], dim=1), (height, width))
+    room = torch.full((count,), torch.inf)
+    if locked is not None:
+        room = _room(locked, torch.stack([y0, y1, x0, x1], dim=1), (height, width))
     kept = (~covered_later & (room > 0)).nonzero().flatten()
     if not len(kept):
         return []
@@ -386,15 +390,15 @@ def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tens
     return torch.tensor([s.start for s in slices]), torch.tensor([s.stop - 1 for s in slices])
 
 
-def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+def _room(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
-        locked: Mask ``(h, w)`` of locked colors; None without locks.
+        locked: Mask ``(h, w)`` of locked colors.
         boxes: ``(K, 4)``: first and last row, first and last column.
         size: Height and width of the image.
     """
-    if locked is None or not locked.any():
+    if not locked.any():
         return torch.full((len(boxes),), torch.inf)
     cells = (locked > 0).nonzero()
     tall, wide = size[0] / locked.shape[0], size[1] / locked.shape[1]
