@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -191,6 +191,7 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
             raise DataError(
                 f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row {row}"
             ) from error
+    _require_listed(labels, items, file)
     return [replace(item, label=labels.get(item.name)) for item in items]
 
 
@@ -209,9 +210,16 @@ def _boxed(items: list[Item], folder: Path) -> list[Item]:
                 f"{str(file)!r} must have the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
                 f"pixels), got the row {row}"
             ) from error
-    if not boxes.keys() & {item.name for item in items}:
-        raise DataError(f"{str(file)!r} must list images of {str(folder)!r}, got none of them")
+    _require_listed(boxes, items, file)
     return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
+
+
+def _require_listed(rows: Collection[str], items: Sequence[Item], file: Path) -> None:
+    if not any(item.name in rows for item in items):
+        raise DataError(
+            f"{str(file)!r} must list images relative to its folder, such as {items[0].name!r}, got none of "
+            "the images"
+        )
 
 
 def _rows(file: Path, kind: str) -> list[dict[str, str]]:
