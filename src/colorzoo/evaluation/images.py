@@ -25,6 +25,7 @@ from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import open_text
 from colorzoo.guidance import Boxes
+from colorzoo.image_io.find import natural_sort_key
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import DrawingRegions, TargetImage
 
@@ -161,10 +162,10 @@ def _with_lines(folder: Path, protocol: Protocol) -> list[Item]:
 
 
 def _frames(folder: Path, protocol: Protocol) -> list[Item]:
-    """Return the frames of all clips in order; each subfolder is a clip."""
+    """Return the frames of all clips in natural order; each subfolder is a clip."""
     items: list[Item] = []
     first: dict[str, StoredImage] = {}
-    for source in find_sources(folder):
+    for source in sorted(find_sources(folder), key=lambda each: natural_sort_key(each.name)):
         name = _relative(source.name, folder)
         clip, _, frame = name.partition("/")
         if not frame or "/" in frame:
