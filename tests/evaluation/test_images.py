@@ -36,6 +36,11 @@ def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
         table.write_text(wrong)
         with pytest.raises(DataError, match=r"must have the columns .image. and .label."):
             select_images(image_folder, TINY, None, None)
+    table.write_text("image,label\nphotos/0.png,7\n")
+    with pytest.raises(
+        DataError, match=r"labels\.csv' must list images relative to its folder, such as '0\.png'"
+    ):
+        select_images(image_folder, TINY, None, None)
 
 
 def test_select_images_returns_images_and_deviations_from_the_protocol(image_folder: Path) -> None:

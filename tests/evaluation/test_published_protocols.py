@@ -103,6 +103,14 @@ def test_davis_protocol_selects_its_clips_with_the_first_frame_as_reference(tmp_
     assert [item.reference_name for item in items if item.clip == "dog"] == ["dog/00000.png"] * 2
 
 
+def test_frames_without_leading_zeros_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    data = write_files(tmp_path, tuple(f"dog/f{frame}.png" for frame in (2, 10, 11, 9)))
+    protocol = replace(load_protocol("davis-video"), subset=None)
+    items, _ = select_images(data, protocol, None, None)
+    assert [item.name for item in items] == [f"dog/f{frame}.png" for frame in (2, 9, 10, 11)]
+    assert {item.reference_name for item in items} == {"dog/f2.png"}
+
+
 def test_cdc_is_the_mean_over_clips_that_are_long_enough(tmp_path: Path) -> None:
     lengths = {"bear": 5, "dog": 7, "goat": 5, "loading": 4}
     data = write_files(

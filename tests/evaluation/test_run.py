@@ -204,6 +204,28 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # skipped for all methods
 
 
+def test_result_in_a_folder_is_the_only_image_with_the_name(run: Run, plan: Plan, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    for index in range(4):
+        write_image(theirs / f"{index}.png", index)
+    write_image(theirs / "0.tif", 9)
+    (theirs / "1.xmp").write_text("a provenance record")
+    (theirs / "2.png").rename(theirs / "2.bmp")
+    write_image(theirs / "2.tif", 9)
+    outcome = run(models=(f"theirs={theirs}",))
+    ((name, reason),) = outcome.skipped
+    assert (name, "2.bmp, 2.tif" in reason) == ("2.png", True)
+    assert scores(plan.output)["theirs", 0]["psnr"]["exact"] == 3
+
+
+def test_evaluate_accepts_a_folder_of_save_pretrained(run: Run, plan: Plan, tmp_path: Path) -> None:
+    model = tiny_model()
+    model.save_pretrained(tmp_path / "saved")
+    outcome = run(models={"saved": tmp_path / "saved", "own": model}, interactions=(0,))
+    first, second = ({**row, "method": ""} for row in outcome.per_image()[::4])
+    assert first == second
+
+
 def test_evaluate_compares_objects_files_and_registered_models(
     image_folder: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:

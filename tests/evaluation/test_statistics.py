@@ -52,7 +52,7 @@ def test_minus_infinity_stays_in_the_mean_and_in_the_difference() -> None:
     weights = bootstrap_weights(4, 100, seed=0)
     assert estimate(ruined, mean, weights).value == -INF
     found = difference(ruined, good, mean, weights)
-    assert (found.estimate.value, found.images) == (30 - 80 / 3, 3)  # the first image has no second value
+    assert (found.estimate.value, found.images) == (5, 2)  # two images have no second or an infinite value
     assert difference(ruined[:2], moments(np.array([1.0, 2.0])), mean, weights[:, :2]).estimate.value == -INF
 
 
@@ -82,6 +82,15 @@ def test_difference_uses_only_images_with_two_finite_values() -> None:
     assert (alone.estimate.value, alone.images) == (1, 1)
     assert np.isnan([alone.estimate.low, alone.estimate.high, alone.p_value]).all()
     assert np.isnan([estimate(moments(one[:1]), mean, weights[:, :1]).low]).all()
+
+
+def test_difference_excludes_an_image_that_one_method_reproduces_exactly() -> None:
+    better, other = moments(np.array([INF, 31.0, 33.0])), moments(np.array([60.0, 30.0, 32.0]))
+    weights = bootstrap_weights(3, 200, seed=0)
+    for found in (difference(better, other, mean, weights), difference(other, better, mean, weights)):
+        assert (abs(found.estimate.value), found.images) == (1, 2)
+    assert difference(better, other, mean, weights).estimate.low == pytest.approx(1)
+    assert difference(moments(np.full(3, INF)), other, mean, weights).estimate.value == INF
 
 
 def test_intervals_of_repeated_images_equal_the_intervals_of_single_images() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -25,6 +25,7 @@ from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import open_text
 from colorzoo.guidance import Boxes
+from colorzoo.image_io.find import natural_sort_key
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import DrawingRegions, TargetImage
 
@@ -161,10 +162,10 @@ def _with_lines(folder: Path, protocol: Protocol) -> list[Item]:
 
 
 def _frames(folder: Path, protocol: Protocol) -> list[Item]:
-    """Return the frames of all clips in order; each subfolder is a clip."""
+    """Return the frames of all clips in natural order; each subfolder is a clip."""
     items: list[Item] = []
     first: dict[str, StoredImage] = {}
-    for source in find_sources(folder):
+    for source in sorted(find_sources(folder), key=lambda each: natural_sort_key(each.name)):
         name = _relative(source.name, folder)
         clip, _, frame = name.partition("/")
         if not frame or "/" in frame:
@@ -191,6 +192,7 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
             raise DataError(
                 f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row {row}"
             ) from error
+    _require_listed(labels, items, file)
     return [replace(item, label=labels.get(item.name)) for item in items]
 
 
@@ -209,9 +211,16 @@ def _boxed(items: list[Item], folder: Path) -> list[Item]:
                 f"{str(file)!r} must have the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
                 f"pixels), got the row {row}"
             ) from error
-    if not boxes.keys() & {item.name for item in items}:
-        raise DataError(f"{str(file)!r} must list images of {str(folder)!r}, got none of them")
+    _require_listed(boxes, items, file)
     return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
+
+
+def _require_listed(rows: Collection[str], items: Sequence[Item], file: Path) -> None:
+    if not any(item.name in rows for item in items):
+        raise DataError(
+            f"{str(file)!r} must list images relative to its folder, such as {items[0].name!r}, got none of "
+            "the images"
+        )
 
 
 def _rows(file: Path, kind: str) -> list[dict[str, str]]:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from colorzoo.capabilities import ColorsRegions, FindsBoxes, ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.sources import walk_files
-from colorzoo.errors import DataError, UnknownModelError, WeightsError
+from colorzoo.data.sources import EXTENSIONS, walk_files
+from colorzoo.errors import DataError, ImageError, UnknownModelError, WeightsError
 from colorzoo.evaluation.images import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
@@ -36,14 +36,14 @@ from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import Provenance, existing_file
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")
 IN_MEMORY = "in memory"
 """Identity of all models that were passed as objects; see `Cache.delete`."""
 MethodSource = str | Path | nn.Module | None
-"""Source of a method: None for a registered name, a folder of results, a weight file, a model or a task."""
+"""Source of a method: None for a registered name, a folder of results, weights, a model or a task."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         if isinstance(source, str | Path):
             if not Path(source).exists():
                 raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
-            if not Path(source).is_dir():
+            if existing_file(source) is not None:
                 _card_of_file(row, Path(source))
         elif source is not None and not isinstance(source, nn.Module):
             raise DataError(
@@ -205,7 +205,7 @@ def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.devi
     if source is None:
         return truth_method() if row == TRUTH else _model_method(row, model_card(row), None, protocol, device)
     path = Path(source)
-    if path.is_dir():
+    if existing_file(path) is None:
         return _folder_method(row, path, protocol)
     return _model_method(row, _card_of_file(row, path), path, protocol, device)
 
@@ -221,17 +221,24 @@ def truth_method() -> Method:
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
-    files = {Path(path).relative_to(folder).with_suffix(""): Path(path) for path in walk_files(str(folder))}
+    files: dict[Path, list[Path]] = {}
+    for path in map(Path, walk_files(str(folder))):
+        if path.suffix.lower() in EXTENSIONS:  # other files can be provenance records
+            files.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
 
     def color_function(item: Item, truth: Truth) -> ColorFunction:
-        stem = Path(item.name).with_suffix("")
-        rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
+        found = files.get(Path(item.name).with_suffix(""), [])
+        found = [path for path in found if path.name == Path(item.name).name] or found
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
+        rgb = read_result(found[0] if found else folder / item.name, truth, protocol, item.name)
         result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
-    hashes = (f"{stem} {sha256_of(path)}" for stem, path in sorted(files.items()))
-    identity = digest(*hashes)
-    about = {"weights": f"{len(files)} results in {folder.name}", "sha256": identity}
+    paths = [path for stem in sorted(files) for path in files[stem]]
+    identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
+    about = {"weights": f"{len(paths)} results in {folder.name}", "sha256": identity}
     return Method(name, identity, color_function, about=about)
 
 

@@ -106,8 +106,9 @@ def evaluate(
         models: Sources of the methods by row name, or entries of ``--models``. The source None selects the
             registered model, ``truth`` or ``gray`` with the row name. A `ColoringModel` or
             `ColorizationModule` is evaluated as it is, without changes to the object. A path is a folder of
-            existing results or a weight file. The model of a weight file is the registered model with the row
-            name. If the row name is not registered, the metadata of the file must name the model.
+            existing results, a weight file, or a folder of `ColoringModel.save_pretrained`. The model of
+            weights is the registered model with the row name. If the row name is not registered, the metadata
+            of the weights must name the model.
         data: Folder of images.
         protocol: Evaluation protocol: a `Protocol`, a name from `list_protocols` or the path of a YAML file.
         output: Folder of the report; None writes no report.

@@ -45,7 +45,7 @@ class Difference:
     Attributes:
         estimate: Value of the first method minus value of the second method.
         p_value: Two-sided bootstrap p-value: twice the fraction of resamples with the opposite sign.
-        images: Number of images with a value for both methods.
+        images: Number of compared images; see `difference`.
     """
 
     estimate: Estimate
@@ -80,7 +80,10 @@ def estimate(moments: Moments, finish: Finish, weights: Weights, groups: Groups 
 def difference(
     one: Moments, other: Moments, finish: Finish, weights: Weights, groups: Groups | None = None
 ) -> Difference:
-    """Compare two methods on the images with a value for both methods.
+    """Compare two methods on the images with a finite value for both methods.
+
+    An image with zero error has an infinite PSNR. If all images with two values have zero error for one of
+    the methods, the difference is infinite, or NaN if the images have zero error for both methods.
 
     Args:
         one: ``(N, k)`` metric states of the first method.
@@ -91,6 +94,9 @@ def difference(
     """
     # the last two metric states, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
+    finite = both & ~((one[:, -2] > 0) | (other[:, -2] > 0))
+    if finite.any():  # the mean of one method must not contain an image that the other mean excludes
+        both = finite
     one, other = (np.where(both[:, None], moments, 0.0) for moments in (one, other))
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         value = float(finish(one.sum(0)) - finish(other.sum(0)))

@@ -37,7 +37,7 @@ class EvaluateOptions:
 
     models: str = option(
         "",
-        "methods: model names, truth, gray, NAME=FILE (weight file) or NAME=FOLDER (existing results)",
+        "methods: model names, truth, gray, NAME=FILE (weights) or NAME=FOLDER (results or a saved model)",
         metavar="A,B",
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
