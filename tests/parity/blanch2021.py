@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from colorzoo.losses import soft_histogram, weighted_sum
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.blanch2021.network import Architecture
 from colorzoo.zoo.blanch2021.published import NAMES
 from colorzoo.zoo.blanch2021.task import Blanch2021, DiscriminatorConfig, Objective, ScaledPrediction
@@ -24,6 +23,7 @@ from parity.pipelines.blanch2021 import (
     score_reference,
     stored_square,
 )
+from parity.pipelines.lu2020 import scaled_to_rgb
 
 TAPS = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29, "relu5_4": 35}
 

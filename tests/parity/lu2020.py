@@ -8,11 +8,10 @@ from colorzoo.networks import imagenet
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import NAMES
 from parity.cases import Golden, case, check_gradient_norms, results_of
-from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
+from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs, scaled_to_rgb
 
 
 def histogram(ab: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from colorzoo.losses import soft_histogram
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import all_depths, cosines, shares
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.yin2021.network import (
     REDUCED,
     STRIDE,
@@ -18,7 +17,7 @@ from colorzoo.zoo.yin2021.network import (
 )
 from colorzoo.zoo.yin2021.published import NAMES
 from parity.cases import Golden, case, check_gradient_norms, results_of
-from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
+from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs, scaled_to_rgb
 
 
 @case("yin2021_net")

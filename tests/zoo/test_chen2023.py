@@ -21,7 +21,7 @@ from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching, hide_of
+from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
 from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, load_segmenter
 
@@ -149,7 +149,7 @@ def test_hide_from_matching_draws_per_image_reference_and_class() -> None:
     hidden = (hidden & ~one) | (whole < 0.1)[:, None, None, None]
     assert torch.equal(theirs.labels, ours.labels.where(~hidden, -1))
     assert 0 < int(one.sum()) < one.numel()
-    for kept in hide_of(Extensions())(found, found, seeds):
+    for kept in hide_from_matching(found, found, seeds, Extensions()):
         assert torch.equal(kept.labels, labels)
 
 

@@ -16,7 +16,8 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.he2018.matching import dense_matches, pixel_grid, warp
+from colorzoo.zoo.he2018.extensions import dense_matches
+from colorzoo.zoo.he2018.matching import pixel_grid, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
 from parity.cases import read
 

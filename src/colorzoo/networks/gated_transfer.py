@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.card import GuidanceKind
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import InstanceNorm, is_traced, pad_to_multiple, scaled_width
-from colorzoo.networks.levels import cosines, normalized_level, normalized_stack
+from colorzoo.networks.levels import all_depths, cosines, normalized_level, normalized_stack
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.scaling import AB_SCALE, scaled_lightness
 from colorzoo.prediction import AbPrediction
@@ -158,6 +158,22 @@ class GatedNetwork(nn.Module):
     def encode(self, lightness: Tensor) -> list[Tensor]:
         """Return the six encoder maps ``(B, C, h, w)`` of an image."""
         raise NotImplementedError(f"{type(self).__name__} must define the method encode(lightness)")
+
+    def match(
+        self, maps: list[Tensor], reference: Reference, read: Callable[[Tensor], tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """Compare an image with a reference; return values and gate at the size of the second encoder map.
+
+        Args:
+            maps: Encoder maps of the image.
+            reference: Network input computed from the reference.
+            read: Function that computes values and gate from cosine similarities; see `compare`.
+        """
+        size = maps[1].shape[-2:]
+        encoded = self.encode(reference.lightness)
+        ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
+        values, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
+        return values, gate
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
         """Match the encoder maps of an image with a reference and return `Transferred` features."""

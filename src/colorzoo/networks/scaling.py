@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 
 AB_SCALE = 110.0
 """CIE units of a and b per unit of the network output."""
@@ -21,16 +21,6 @@ def scaled_lab(rgb: Tensor) -> Tensor:
     """Convert sRGB ``(B, 3, H, W)`` in [0, 1] to L / 50 - 1, a / 110 and b / 110."""
     lab = rgb_to_lab(rgb)
     return torch.cat([scaled_lightness(lab[:, :1]), lab[:, 1:] / AB_SCALE], dim=1)
-
-
-def scaled_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
-    """Convert the output of `scaled_lab` to sRGB ``(B, 3, H, W)``.
-
-    Args:
-        lab: ``(B, 3, H, W)``: L / 50 - 1, a / 110 and b / 110.
-        clip: Whether to clip each channel to [0, 1]; see `colorzoo.color.lab_to_rgb`.
-    """
-    return lab_to_rgb(torch.cat([50 * (lab[:, :1] + 1), AB_SCALE * lab[:, 1:]], dim=1), clip=clip)
 
 
 def squashed(image: Tensor, side: int) -> Tensor:

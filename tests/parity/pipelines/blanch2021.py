@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.networks.scaling import scaled_lab, scaled_to_rgb
+from colorzoo.networks.scaling import scaled_lab
+from parity.pipelines.lu2020 import scaled_to_rgb
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.networks.scaling import scaled_lab
+from colorzoo.color import lab_to_rgb
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab
 from colorzoo.zoo.lu2020.network import STRIDE
 
 Bytes = NDArray[np.uint8]
@@ -39,6 +40,11 @@ def scaled_labs(image: Bytes) -> list[Tensor]:
         levels = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None]
         labs.append(scaled_lab(levels / 255))
     return labs
+
+
+def scaled_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
+    """Return RGB ``(B, 3, H, W)`` of an image in L / 50 - 1 and ab / 110."""
+    return lab_to_rgb(torch.cat([50 * (lab[:, :1] + 1), AB_SCALE * lab[:, 1:]], dim=1), clip=clip)
 
 
 def saved(values: Tensor, size: tuple[int, int]) -> Bytes:

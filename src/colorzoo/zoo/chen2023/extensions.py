@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -35,22 +33,6 @@ class Extensions(ExemplarExtensions):
     without_reference: Fraction = 0.0
     hide_classes: Fraction = 0.0
     one_class: Fraction = 0.0
-
-
-Hide = Callable[[Classified, Classified, Tensor], tuple[Classified, Classified]]
-"""Function that changes the classes of training images and references, with per-image seeds."""
-
-
-def hide_of(extensions: Extensions) -> Hide:
-    """Return `hide_from_matching`, or by default a function that changes nothing."""
-    hides = extensions.one_class or extensions.hide_classes or extensions.without_reference
-    return partial(hide_from_matching, extensions=extensions) if hides else hide_nothing
-
-
-def hide_nothing(target: Classified, reference: Classified, seeds: Tensor) -> tuple[Classified, Classified]:
-    """Return the classes unchanged, as in the paper."""
-    del seeds
-    return target, reference
 
 
 def hide_from_matching(

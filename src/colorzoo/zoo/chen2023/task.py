@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Unpack
 
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ from colorzoo.training.exemplar import (
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Start
-from colorzoo.zoo.chen2023.extensions import Extensions, hide_of
+from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
 from colorzoo.zoo.chen2023.network import load_segmenter, reads_trunk
 
@@ -78,7 +79,7 @@ class Chen2023(ExemplarGANModule):
         self.objective = objective
         self.simulation = simulation
         self.extensions = extensions
-        self.hide = hide_of(extensions)
+        self.hide = partial(hide_from_matching, extensions=extensions)
         self.matching_lr = matching_lr
         untrained = {
             "VGG-19": architecture.features == "vgg19",

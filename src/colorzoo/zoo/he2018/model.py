@@ -20,7 +20,8 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
-from colorzoo.zoo.he2018.matching import dense_matches, distances, errors_of, round_trip, warp
+from colorzoo.zoo.he2018.extensions import dense_matches
+from colorzoo.zoo.he2018.matching import distances, errors_of, round_trip, warp
 from colorzoo.zoo.he2018.network import SCALES, ColorNet, GrayVGG
 from colorzoo.zoo.he2018.published import FILES, convert_published
 

@@ -213,7 +213,7 @@ class DDColorNetwork(nn.Module):
         Returns:
             ab ``(B, 2, H, W)`` in CIE units.
         """
-        weight = used_weight(self.refine).flatten(1).float()
+        weight = self.refine.divided_weight().flatten(1).float()
         queries = colors.shape[1]
         with torch.autocast(colors.device.type, enabled=False):
             mixed = weight[:, :queries] @ colors.float()
@@ -224,10 +224,3 @@ class DDColorNetwork(nn.Module):
         product = torch.bmm(mixed.to(parts.dtype), parts).view(batch, -1, height, width)
         ab = blur(F.pixel_shuffle(product, last.factor))
         return ab + F.conv2d(image, weight[:, queries:, None, None], self.refine.bias)
-
-
-def used_weight(layer: nn.Module) -> Tensor:
-    """Return the weight that a convolution applies, after spectral normalization if any."""
-    found = layer.divided_weight() if isinstance(layer, StoredSpectralConv) else layer.weight
-    assert isinstance(found, Tensor)
-    return found

@@ -358,19 +358,8 @@ def sample(maps: Tensor, positions: Tensor) -> Tensor:
         positions: Rows and columns in map elements, ``(B, P, 2)``, clamped to the map.
     """
     most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
-    positions = positions.clamp(min=0).minimum(most)
-    first = positions.long()
-    share = positions - first
-    batch = torch.arange(len(maps), device=maps.device)[:, None]
-    total = maps.new_zeros(())
-    for down in (0, 1):
-        for right in (0, 1):
-            row, column = first[..., 0] + down, first[..., 1] + right
-            near = (share[..., 0] if down else 1 - share[..., 0]) * (
-                share[..., 1] if right else 1 - share[..., 1]
-            )
-            total = total + near[..., None] * maps[batch, :, row, column]
-    return total
+    grid = 2 * positions.clamp(min=0).minimum(most) / positions.new_tensor(maps.shape[-2:]).sub(1) - 1
+    return F.grid_sample(maps, grid.flip(2)[:, None], align_corners=True)[:, :, 0].mT
 
 
 def _initialize(layer: nn.Module) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,12 +14,11 @@ from colorzoo.networks.gated_transfer import (
     GatedNetwork,
     Reference,
     Transferred,
-    compare,
     encoder_blocks,
     encoder_maps,
     gated_levels,
 )
-from colorzoo.networks.levels import all_depths, shares
+from colorzoo.networks.levels import shares
 from colorzoo.settings import Positive, PositiveInt, Range, Width
 
 STRIDE = 8
@@ -87,15 +85,12 @@ class Gray2ColorNet(GatedNetwork):
         Returns:
             Features of the matched colors and of the histogram, and the gate that blends them.
         """
-        size = maps[1].shape[-2:]
-        encoded = self.encode(reference.lightness)
-        ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
         values = self.colors.first(reference.ab, step=2).flatten(2)
 
         def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
             return values @ shares(similarity, tau=self.tau).to(values.dtype), self.gate(similarity)
 
-        carried, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
+        carried, gate = self.match(maps, reference, read)
         return Transferred(self.colors.deeper(carried), self.histogram(reference.histogram), gate)
 
 

@@ -297,15 +297,9 @@ class TransferNetwork(nn.Module):
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
         """
-        statistics: dict[str, Moments] = {}
-
-        def record(place: str, maps: Tensor) -> Tensor:
-            if place != BOTTOM:
-                statistics[place] = moments(maps)
-            return maps
-
-        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
-        return self.join_embedding(statistics)
+        maps = self.style_maps(rgb)
+        parts = [torch.cat(moments(maps[place]), dim=3).squeeze(2) for place in PLACES]
+        return torch.cat(parts, dim=1).transpose(1, 2)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
         """Return a dict that maps layer names to feature maps of references.
@@ -313,25 +307,14 @@ class TransferNetwork(nn.Module):
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
         """
-        statistics: dict[str, Tensor] = {}
+        found: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
-            statistics[place] = maps
+            found[place] = maps
             return maps
 
         self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
-        return statistics
-
-    def join_embedding(self, statistics: Mapping[str, Moments]) -> Tensor:
-        """Concatenate the feature statistics of all layers to an embedding ``(B, 2, C)``.
-
-        Args:
-            statistics: Feature statistics by layer name.
-        """
-        parts = [
-            torch.cat([statistics[place].mean, statistics[place].std], dim=3).squeeze(2) for place in PLACES
-        ]
-        return torch.cat(parts, dim=1).transpose(1, 2)
+        return found
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
         """Split an embedding ``(B, 2, C)`` into a dict of feature statistics by layer name."""

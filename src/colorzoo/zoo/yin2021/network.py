@@ -15,12 +15,11 @@ from colorzoo.networks.gated_transfer import (
     GatedNetwork,
     Reference,
     Transferred,
-    compare,
     encoder_blocks,
     encoder_maps,
     gated_levels,
 )
-from colorzoo.networks.levels import all_depths, normalized_stack, shares
+from colorzoo.networks.levels import normalized_stack, shares
 from colorzoo.settings import Fraction, Positive, PositiveInt, Range, Width
 
 STRIDE = 16
@@ -104,9 +103,6 @@ class AttentionNet(GatedNetwork):
         Returns:
             Features of the matched and common colors, and the gate that blends the features.
         """
-        size = maps[1].shape[-2:]
-        encoded = self.encode(reference.lightness)
-        ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
         ab = reference.ab.flatten(2)
 
         def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,7 +110,7 @@ class AttentionNet(GatedNetwork):
             trust = self.matched_trust(taken) - self.histogram_trust(taken)
             return ab @ taken, torch.sigmoid(_GATE_SHARPNESS * trust)  # equals a softmax over both sources
 
-        matched, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
+        matched, gate = self.match(maps, reference, read)
         attended = self.histogram(maps[5], reference.histogram)
         attended = F.interpolate(attended, scale_factor=2, mode="bilinear")
         return Transferred(
