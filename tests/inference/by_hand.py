@@ -57,7 +57,7 @@ def find_extent(
     costs = step_costs(lightness)
     paths = [find_paths(costs, patches=part) for part in parts]
     alike = [similarity and similarity(part.mask(size)) for part in parts]
-    return limit_extent(*paths, *alike, patches=patches, reaches=reaches, size=size)
+    return limit_extent(paths, alike, patches=patches, reaches=reaches, size=size)
 
 
 def paths_of(lightness: Tensor, hints: Sequence[PointHint], image_size: tuple[int, int]) -> Paths:

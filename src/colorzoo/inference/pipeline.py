@@ -175,7 +175,7 @@ def _with_points_in_full(
             [paths_from(task, patches) for patches in _patches_by_reach(task, some)]
             for some in (small, larger)
         )
-        extent = keep_nearer(extent, *own, *rivals, own=len(own))
+        extent = keep_nearer(extent, own, rivals)
     return task.run(
         limit_reach, enforced, base, lightness, points, extent, key=_hints_key(task, _reaches(hints))
     )
@@ -235,8 +235,8 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     patches, reaches = PointPatches.of(hints, task.size), tuple(hint.reach for hint in hints)
     return task.run(
         limit_extent,
-        *(paths_from(task, part) for part in parts),
-        *(similarity_to(task, part) for part in parts),
+        [paths_from(task, part) for part in parts],
+        [similarity_to(task, part) for part in parts],
         patches=patches,
         reaches=reaches,
         size=task.network_size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -171,7 +172,7 @@ class ColorizeTask:
         """Height and width of the network input."""
         return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of guidance in the task, such as ``"points"``."""
         referred = () if self.reference is None else ("exemplar",)

@@ -57,15 +57,6 @@ def borrow(module: nn.Module, keys: Iterable[str]) -> None:
     hooked.register_load_state_dict_pre_hook(_supply)
 
 
-def borrowed_keys(model: nn.Module) -> set[str]:
-    """Return the state dict keys that may be missing in weight files; see `borrow`."""
-    return {
-        f"{path}.{key}" if path else key
-        for path, module in model.named_modules()
-        for key in getattr(module, "borrowed_keys", ())
-    }
-
-
 def _supply(module: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     own = dict(module.named_parameters()) | dict(module.named_buffers())
     for key in module.borrowed_keys:

@@ -267,12 +267,15 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     """
     import torch
 
-    from colorzoo.networks.shared_weights import borrowed_keys
-
     low = (torch.float16, torch.bfloat16)
     wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
     own = model.state_dict()
-    wide = {key: own[key] for key in borrowed_keys(model)} | wide
+    borrowed = (
+        f"{path}.{key}" if path else key
+        for path, module in model.named_modules()
+        for key in getattr(module, "borrowed_keys", ())  # set by `colorzoo.networks.shared_weights.borrow`
+    )
+    wide = {key: own[key] for key in borrowed} | wide
     # without a hash, only the names distinguish the authors' file from a converted file
     if published and not wide.keys() <= own.keys():
         loader: Any = model

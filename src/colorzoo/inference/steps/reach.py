@@ -184,26 +184,28 @@ def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
 
 
 def limit_extent(
-    *found: Paths | Tensor | None, patches: PointPatches, reaches: tuple[Reach, ...], size: Size
+    paths: Sequence[Paths],
+    similarities: Sequence[Tensor | None],
+    *,
+    patches: PointPatches,
+    reaches: tuple[Reach, ...],
+    size: Size,
 ) -> Extent:
     """Compute the pixels to which the colors of points apply, and their weights.
 
     Args:
-        found: Results for the groups of `by_reach`: first the `Paths` from the points of each group, then the
-            similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. A similarity of None uses only
-            the path cost.
+        paths: Paths from the points of each group of `by_reach`.
+        similarities: Similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. None uses only the
+            path cost.
         patches: Squares of the points.
         reaches: Reach of each point.
         size: Height and width of the map.
     """
-    groups = by_reach(reaches)
     weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
-    halves = zip(groups.items(), found[: len(groups)], found[len(groups) :], strict=True)
-    for (reach, numbers), paths, similarity in halves:
-        assert isinstance(paths, Paths)
-        assert not isinstance(similarity, Paths)
-        part = fade(paths.costs, on_grid(similarity, paths.costs), reach)
-        nearest = np.where(part > weight, np.array(numbers)[paths.owner], nearest)
+    groups = zip(by_reach(reaches).items(), paths, similarities, strict=True)
+    for (reach, numbers), found, similarity in groups:
+        part = fade(found.costs, on_grid(similarity, found.costs), reach)
+        nearest = np.where(part > weight, np.array(numbers)[found.owner], nearest)
         weight = np.maximum(part, weight)
     maps = torch.from_numpy(weight)[None, None], torch.from_numpy(nearest)[None, None].double()
     smooth = F.interpolate(maps[0], size=size, mode="bilinear", align_corners=False)
@@ -216,15 +218,15 @@ def is_small(hint: PointHint) -> bool:
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
-def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
+def keep_nearer(extent: Extent, own: Sequence[Paths], rivals: Sequence[Paths]) -> Extent:
     """Set the weight of some points to 0 at locations that are nearer to other points.
 
     Args:
         extent: Pixels to which some points apply.
-        paths: Paths from the points of ``extent``, followed by paths from the other points.
-        own: Number of leading items of ``paths`` that belong to the points of ``extent``.
+        own: Paths from the points of ``extent``.
+        rivals: Paths from the other points.
     """
-    nearest, other = (np.minimum.reduce([each.costs for each in some]) for some in (paths[:own], paths[own:]))
+    nearest, other = (np.minimum.reduce([each.costs for each in some]) for some in (own, rivals))
     kept = torch.from_numpy(nearest <= other)[None, None].float()
     smooth = F.interpolate(kept, extent.weight.shape, mode="bilinear")[0, 0]
     return replace(extent, weight=extent.weight * smooth)
