@@ -91,11 +91,12 @@ class ContractTestConfig:
     Attributes:
         hparams: Settings to override, for example to make the network narrow.
         size: Height and width of the training crops in pixels.
-        without_gradient: Names of trainable parameters that receive no gradient in a training step.
-            Shell-style patterns, such as ``model.network.*``, are also accepted.
-        scales: Factors for the random weights of the tests, by parameter name. The tests initialize weights
-            with random values and multiply them by these factors. A network that ends in a saturating
-            function, such as tanh, needs small factors, because large weights would amplify rounding errors.
+        without_gradient: Names of trainable parameters of the task that receive no gradient in a training
+            step. Shell-style patterns, such as ``model.network.*``, are also accepted.
+        scales: Factors for the random weights of the tests, by parameter name of the task, such as
+            ``model.network.head.weight``. The tests initialize weights with random values and multiply them
+            by these factors. A network that ends in a saturating function, such as tanh, needs small factors,
+            because large weights would amplify rounding errors.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)

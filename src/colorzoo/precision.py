@@ -1,4 +1,4 @@
-"""Float32 computation inside autocast."""
+"""Float32 computation inside autocast, for losses of new papers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+__all__ = ["in_float32"]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -18,6 +20,14 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function without autocast, on float32 copies of half-precision tensors.
 
     Losses and image warps need this, because bfloat16 has eight significant bits.
+
+    Examples:
+        >>> @in_float32
+        ... def squared_error(ab, target):
+        ...     return (ab - target).square().mean()
+        ...
+        >>> squared_error(torch.zeros(1, 2, 4, 4).bfloat16(), torch.ones(1, 2, 4, 4)).dtype
+        torch.float32
 
     Args:
         function: Function of tensors, and of lists or tuples of tensors.

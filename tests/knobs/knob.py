@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,8 +13,8 @@ from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import flatten_arguments, known_settings, setting_groups
-from colorzoo.testing.samples import sample_batch
+from colorzoo.settings import Range, argument_types, flatten_arguments, known_settings, setting_groups
+from colorzoo.testing.samples import sample_batch, sample_input
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.load import Provenance
@@ -30,7 +30,7 @@ class Knobs:
     Attributes:
         base: Settings that make the model small and every setting effective (no weight of 0).
         values: Alternative values of settings for which `other_value` derives none.
-        exempt: Settings without effect on a training step.
+        exempt: Settings without effect on a training step and on the prediction without guidance.
         size: Image side in pixels.
         batch: Number of images in a batch.
         steps: Number of batches.
@@ -45,10 +45,22 @@ class Knobs:
 
 
 def settings_to_try(name: str, knobs: Knobs) -> list[str]:
-    """Return the settings of a registered model, except groups and optimizer settings."""
+    """Return the settings of a registered model, except groups and optimizer settings.
+
+    Optional texts, such as paths of weight files, are included only if `Knobs.values` contains a value.
+    """
     cls = load_task_class(model_card(name))
-    groups = set(setting_groups(cls))
-    return sorted(known_settings(cls) - groups - set(_OPTIMIZATION) - set(knobs.exempt))
+    optional = {name for name, hint in setting_types(cls).items() if {str, type(None)} <= set(get_args(hint))}
+    tried = known_settings(cls) - set(setting_groups(cls)) - set(_OPTIMIZATION) - set(knobs.exempt)
+    return sorted(tried - (optional - knobs.values.keys()))
+
+
+def setting_types(cls: type[Any]) -> dict[str, Any]:
+    """Return the type annotation of every setting, including the settings in groups."""
+    found = argument_types(cls)
+    for group in setting_groups(cls).values():
+        found |= argument_types(group)
+    return found
 
 
 def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
@@ -76,14 +88,16 @@ def other_value(name: str, setting: str, knobs: Knobs, base: Mapping[str, Any]) 
     if isinstance(now, bool):
         return not now
     if isinstance(now, int):
-        return now + 1
+        hint = setting_types(load_task_class(model_card(name)))[setting]
+        steps = [each.step for each in get_args(hint) if isinstance(each, Range)]
+        return now + max(1, *steps)
     if isinstance(now, float):
         return 0.37 * now + 0.11
     raise LookupError(f"{name}: give Knobs.values another value of {setting} than {now!r}")
 
 
 def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, Any]:
-    """Train for `Knobs.steps` and return losses, gradients, optimizer states and shapes."""
+    """Train for `Knobs.steps` and return losses, gradients, shapes and a prediction with initial weights."""
     torch.manual_seed(0)
     model = build_model(load_task_class(model_card(name)), {**base_settings(name, knobs), **changed})
     model.allow_untrained = True  # networks of losses stay random, as in the contract tests
@@ -93,12 +107,23 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
         for parameter in model.parameters():
             if parameter.requires_grad and parameter.ndim > 1 and not parameter.any():
                 parameter.normal_(std=0.01)  # zero layers would hide the layers before them
+    colors = _prediction(model, knobs)
     batches = [_batch(knobs, seed) for seed in range(knobs.steps)]
     found = _step(model, batches) if model.automatic_optimization else _fit(model, batches, folder)
+    found["colors"] = colors
     found["start"] = model.provenance.start
     found["shapes"] = [tuple(p.shape) for p in model.parameters()]
     found["modes"] = [module.training for module in model.modules()]
     return found
+
+
+@torch.inference_mode()
+def _prediction(model: ColorizationModule, knobs: Knobs) -> float:
+    model.eval()
+    found = model(sample_input(model.model.input_kind, (knobs.size, knobs.size))).colors
+    model.train()
+    assert found.isfinite().all()  # NaN would differ from NaN
+    return float(found.double().abs().sum())
 
 
 def _step(model: ColorizationModule, batches: list[Batch]) -> dict[str, Any]:

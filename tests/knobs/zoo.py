@@ -11,7 +11,7 @@ KNOBS = {
         values={"encoder": "resnet34", "decoder": "wide", "width": 0.25},
         exempt=(
             "render_factor", "stage", "discriminator_width", "content_weight", "adversarial_weight",
-            "discriminator_threshold", "layer_weights", "encoder_weights",
+            "discriminator_threshold", "layer_weights",
         ),
         steps=2,
     ),
@@ -28,7 +28,7 @@ KNOBS = {
             "unrelated": "automatic", "width": 0.1875, "color_width": 0.25, "discriminator_width": 0.1875,
             "hide_classes": 0.5, "one_class": 1.0, "without_reference": 1.0, "tau": 0.1,
         },
-        exempt=("features", "segmented_target", "segmenter_weights", "start", "matching_lr"),
+        exempt=("features", "segmented_target", "matching_lr"),
         size=48, steps=2,
     ),
     "cho2023": Knobs(
@@ -51,7 +51,7 @@ KNOBS = {
     "ci2018": Knobs(
         base={"hints": 1.0},
         values={"width": 0.25, "blocks": (1, 1, 2, 1), "discriminator_width": 0.25, "hints": 0.0},
-        exempt=("discriminator_side", "content_weight", "i2v_weights", "local_features"),
+        exempt=("discriminator_side", "content_weight", "local_features"),
         size=64, steps=4,
     ),
     "ci2018_small": Knobs(
@@ -95,7 +95,7 @@ KNOBS = {
             "size": "large", "width": 0.1875, "depth": 0.6, "discriminator_width": 0.1875,
             "trunk": "zhang2017_local_small",
         },
-        exempt=("pretrained", "perceptual_weight"),
+        exempt=("perceptual_weight",),
         size=64, steps=2,
     ),
     "kim2021": Knobs(
@@ -108,7 +108,6 @@ KNOBS = {
             "gradient": "magnitude", "reach": None, "propagation": 0, "empty": 1.0,
             "hints": 0.0, "strokes": 1, "lost": 0.99, "jitter": 6.0,
         },
-        exempt=("backbone_weights",),
         size=48, batch=3,
     ),
     "larsson2016": Knobs(values={"width": 0.125}, exempt=("chroma", "hue", "boost"), size=64),
@@ -125,7 +124,7 @@ KNOBS = {
     "su2020": Knobs(
         base={"stage": "fusion", "colorfulness": 0.3, "hints": 0.5},
         values={"stage": "instance", "width": 0.25, "init_std": 0.05, "most_boxes": 1, "hints": 1.0},
-        exempt=("start", "trunk", "keep_trunk", "random_boxes", "detector"),
+        exempt=("keep_trunk", "random_boxes"),
         batch=8,
     ),
     "xia2022": Knobs(
@@ -144,7 +143,7 @@ KNOBS = {
             "color_width": 0.25, "places": ("encoder",), "stage": "exposure", "none_share": 1.0,
             "grid_share": 0.5, "transferred_share": 0.0,
         },
-        exempt=("start", "transfer_error", "image_weight", "perceptual_weight", "backbone"),
+        exempt=("transfer_error", "image_weight", "perceptual_weight"),
         batch=6,
     ),
     "yin2021": Knobs(
@@ -159,7 +158,6 @@ KNOBS = {
     "zhang2016": Knobs(
         base={"width": 0.125},
         values={"width": 0.25, "init_std": 0.05},
-        exempt=("temperature", "prior", "start"),
     ),
     "zhang2017_local": Knobs(
         base={"width": 0.125, "init_std": None, "reveal_all": 0.3, "stage": "joint"},
@@ -167,7 +165,6 @@ KNOBS = {
             "width": 0.25, "init_std": 0.1, "stop_probability": 0.9, "hints": 0.0, "many": 1.0,
             "reveal_all": 1.0, "stage": "regression",
         },
-        exempt=("start",),
         batch=8,
     ),
     "zhang2017_global": Knobs(
@@ -176,7 +173,6 @@ KNOBS = {
             "width": 0.25, "init_std": 0.1, "histogram_share": 0.0, "saturation_share": 0.0,
             "trunk": "zhang2017_local_small",
         },
-        exempt=("start",),
     ),
     "zhang2019": Knobs(
         base={"truth_weight": 0.5, "warp_weight": 0.5},
@@ -184,7 +180,7 @@ KNOBS = {
             "width": 0.1875, "color_width": 0.25, "discriminator_width": 0.1875, "last_kernel": (3, 6),
             "training_tau": 0.1, "colored": 1.0,
         },
-        exempt=("features", "donor", "tau", "unrelated", "matching_lr"),
+        exempt=("features", "tau", "unrelated", "matching_lr"),
         size=48, batch=3, steps=2,
     ),
     "zhao2021": Knobs(
@@ -195,6 +191,6 @@ KNOBS = {
     "zhao2021_small": Knobs(
         base={"gray_share": 0.3},
         values={"width": 0.25, "gray_share": 1.0},
-        exempt=("reference_side", "features"),
+        exempt=("reference_side",),
     ),
 }  # fmt: skip

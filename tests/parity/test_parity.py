@@ -3,6 +3,8 @@
 ``COLORZOO_GOLDEN=FOLDER`` selects other files of the same cases.
 """
 
+import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity.cases import CASES, Golden, golden_files
+from parity.cases import CASES, Golden, golden_files, read
 
 for module in sorted(Path(__file__).parent.glob("*.py")):
     import_module(f"parity.{module.stem}")  # importing registers the tests of a paper
@@ -40,6 +42,21 @@ def test_golden_tolerance_reads_the_tolerances_of_the_file() -> None:
     golden.close("out_ab_nohint", torch.full((2,), 1e-3))
     with pytest.raises(AssertionError, match="out_ab_nohint"):
         golden.close("out_ab_nohint", torch.full((2,), 3e-3))
+
+
+def test_golden_file_of_the_page_passes_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "paper.md").read_text(encoding="utf-8")
+    writer, test = (
+        each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "toy2030_loss" in each
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(writer, {})
+    exec(test, {})
+    check = CASES.pop("toy2030_loss")
+    golden = read(tmp_path / "toy2030_loss.npz")
+    check(golden)
+    with pytest.raises(AssertionError, match="out_loss"):
+        check(replace(golden, arrays={**golden.arrays, "out_loss": np.array(3.01, np.float32)}))
 
 
 def test_close_sampled_infers_steps_from_array_shape() -> None:

@@ -1,6 +1,11 @@
 """GANColorizationModule with a toy model."""
 
+import csv
+import importlib
+import re
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,6 +203,67 @@ def test_resumed_gan_equals_the_uninterrupted_run(images, tmp_path):
     assert len(tail) == 3
     assert tail == losses[-3:]
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+
+
+@pytest.fixture
+def pix2pix(tmp_path, monkeypatch):
+    """Write the example of the page to the current folder, and return its module."""
+    page = (Path(__file__).parents[2] / "docs" / "gan.md").read_text(encoding="utf-8")
+    for name, text in re.findall(r'```\w+ title="(pix2pix\.\w+)"\n(.*?)```', page, re.DOTALL):
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pix2pix", raising=False)
+    return importlib.import_module("pix2pix")
+
+
+class Mean(nn.Module):
+    """Discriminator whose score is twice the mean of its input."""
+
+    def forward(self, maps):
+        return 2 * maps.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def test_losses_of_the_gan_on_the_page(pix2pix, tmp_path):
+    task = pix2pix.Pix2Pix(base=8, discriminator_width=0.125, objective=pix2pix.Objective(penalty_interval=3))
+    task.discriminator = Mean()
+    task.trainer = small_trainer(tmp_path, max_steps=1)
+    task.log_losses = lambda *_: None
+    gray = {"rgb": torch.full((2, 3, 16, 16), 0.5)}  # Lab (53.39, 0, 0)
+    generated = AbPrediction(ab=torch.full((2, 2, 16, 16), 22.0))
+    real = 2 / 3 * (53.39 / 50 - 1)
+    fake = real + 2 * 2 / 3 * 0.2
+    assert float(task.generator_loss(gray, generated)) == pytest.approx(100 * 0.2 - fake, rel=1e-3)
+    penalty = (2 / (3 * 16 * 16)) ** 2 * 3 * 16 * 16 / 2
+    expected = 1 - real + 1 + fake + 3 * 10 * penalty
+    assert float(task.discriminator_loss(gray, generated)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.nightly
+def test_gan_on_the_page_trains_with_lazy_penalty_and_resumes(pix2pix, images, tmp_path):
+    words = ["fit", "--config=pix2pix.yaml", f"--data.root={images}", "--data.batch_size=2", "--data.crop=32"]
+    words += ["--data.val_size=32", "--data.num_workers=0", "--trainer.accelerator=cpu", "--model.base=8"]
+    words += ["--model.discriminator_width=0.125", "--model.objective.penalty_interval=2"]
+    words += ["--trainer.log_every_n_steps=1"]
+
+    def last(folder, steps, *more):
+        assert (
+            main([*words, f"--trainer.default_root_dir={folder}", f"--trainer.max_steps={steps}", *more]) == 0
+        )
+        (path,) = Path(folder).rglob("last.ckpt")
+        return torch.load(path, weights_only=True)["state_dict"]
+
+    whole = last("whole", 3)
+    last("parts", 2)
+    resumed = last("parts", 3, "--ckpt_path=parts")
+    torch.testing.assert_close(resumed, whole, rtol=0, atol=0)
+    rows = [row for log in Path("whole").rglob("metrics.csv") for row in csv.DictReader(log.open())]
+    first, second, third = (float(row["train/penalty"]) for row in rows if row["train/penalty"])
+    assert first == second != third
+    (path,) = Path("whole").rglob("last.ckpt")
+    averaged = torch.load(path, weights_only=True)
+    current = averaged["current_model_state"]
+    assert any(not torch.equal(value, current[key]) for key, value in averaged["state_dict"].items())
 
 
 def test_fit_passes_accumulation_and_clipping_to_the_task(images, tmp_path, monkeypatch):

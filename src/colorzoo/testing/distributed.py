@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -56,8 +57,9 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
 
     Both runs use the same global batches. The check compares the losses of each step, the gradients of the
     first step, and the validation metrics. The validation batches have different sizes, and each image must
-    count once in the metrics. Normalization layers stay in eval mode, because each process would compute its
-    own batch statistics. Models without weights pass.
+    count once in the metrics. BatchNorm layers stay in eval mode and dropout is disabled, because each
+    process would compute its own batch statistics and draw its own random numbers. Models without weights
+    pass.
 
     Args:
         card: Model card.
@@ -171,7 +173,7 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
     """Validate and train as process ``rank`` of two, or as the only process."""
     model = contract_test_model(card).train()
     model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
-    _freeze_batch_norm(model)
+    _make_layers_deterministic(model)
     _use_sgd(model)
     recorder = _Recorder()
     distributed = {} if rank is None else _ddp_options(card, model)
@@ -186,11 +188,15 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
     return _Run(dict(metrics), recorder.losses, recorder.gradients)
 
 
-def _freeze_batch_norm(model: ColorizationModule) -> None:
-    """Set batch normalization to evaluation mode, because each process would compute its own statistics."""
+def _make_layers_deterministic(model: ColorizationModule) -> None:
+    """Set BatchNorm to evaluation mode and the probabilities of dropout and stochastic depth to 0."""
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()
+        elif isinstance(layer, nn.Dropout | nn.Dropout2d):
+            layer.p = 0.0
+        elif isinstance(layer, DropPath):
+            layer.drop_prob = 0.0
 
 
 def _ddp_options(card: ModelCard, model: ColorizationModule) -> dict[str, Any]:

@@ -37,7 +37,7 @@ ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
 _ROUNDING = 1e-5  # rounding errors of float32 sums in a different order
 _OTHER_KERNELS = 1e-4  # rounding errors of other kernels, amplified by matching at a temperature of 0.01
-_BFLOAT16 = 0.05  # fraction of the full scale, at the worst pixel
+_BFLOAT16 = 0.02  # root mean square over pixels; 2 CIE units are barely visible
 
 
 def check_card_matches_class(card: ModelCard) -> None:
@@ -187,16 +187,23 @@ def check_device(card: ModelCard) -> None:
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
-    """Check that predictions under bfloat16 autocast are float32 and nearly unchanged."""
+    """Check that predictions under bfloat16 autocast are float32 and nearly unchanged.
+
+    The root mean square difference over all pixels must be less than 2 CIE units, or 0.02 for RGB. The
+    largest difference is not limited, because random weights amplify the rounding errors of single pixels.
+    """
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     exact = predict(card, model, lightness, guidance)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = predict(card, model, lightness, guidance)
     require(mixed.dtype == torch.float32, f"{card.name}: autocast gives {mixed.dtype} instead of float32")
-    moved = difference(card, mixed, exact)
+    moved = difference(card, mixed, exact, worst=False)
     require(
-        moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the full scale"
+        moved < _BFLOAT16,
+        f"{card.name}: bfloat16 autocast changes the prediction by {moved:.1%} of the full scale (root mean "
+        f"square), more than {_BFLOAT16:.0%}. Compute sensitive steps, such as a softmax with a low "
+        "temperature, in a function with the decorator `colorzoo.precision.in_float32`.",
     )
 
 

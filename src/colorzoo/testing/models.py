@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -57,6 +58,7 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
         torch.manual_seed(seed)  # constructors use the global random state
         model_class: type[ColorizationModule] = load_task_class(card)
         model = build_model(model_class, {**card.hparams, **card.contract_test.hparams})
+        _require_known(card, dict(model.named_parameters()))
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
                 deviation = math.sqrt(2 / parameter[0].numel()) * card.contract_test.scales.get(name, 1.0)
@@ -65,6 +67,15 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
             if isinstance(layer, StoredSpectralConv):
                 layer.settle()  # update the stored spectral norm, which belongs to the previous weight
     return model.eval()
+
+
+def _require_known(card: ModelCard, parameters: Collection[str]) -> None:
+    """Raise an error if ``scales`` of the card contains names that are not parameters."""
+    for name in card.contract_test.scales.keys() - parameters:
+        similar = get_close_matches(name, parameters, 1, cutoff=0)
+        raise ContractError(
+            f"{card.name}: scales must name parameters of the task, such as {similar[0]}, got {name}"
+        )
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
@@ -138,10 +149,17 @@ class HostSeeds(Tensor):
         return torch.device("meta")
 
 
-def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
-    """Return the largest difference between two predictions as a fraction of the full scale.
+def difference(card: ModelCard, one: Tensor, other: Tensor, *, worst: bool = True) -> float:
+    """Return the difference between two predictions as a fraction of the full scale.
 
     The full scale is 100 CIE units for ab and 1 for RGB.
+
+    Args:
+        card: Card of the model.
+        one: A prediction.
+        other: Another prediction of the same shape.
+        worst: Whether to return the largest difference, and not the root mean square.
     """
     require(one.shape == other.shape, f"{card.name}: shapes {one.shape} and {other.shape} differ")
-    return float((one - other).abs().max()) / _FULL_SCALE[card.output]
+    change = (one - other).abs()
+    return float(change.max() if worst else change.square().mean().sqrt()) / _FULL_SCALE[card.output]
