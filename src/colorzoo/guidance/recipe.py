@@ -183,8 +183,8 @@ class Recipe:
         points: Color points; later points cover earlier points.
         scribbles: Strokes without color.
         regions: Colored regions.
-        boxes: Bounding boxes of objects. None enables object detection by a model that implements
-            `colorzoo.capabilities.FindsBoxes`, unless the recipe contains object areas. An empty tuple
+        boxes: Bounding boxes of objects. None enables object detection by a model with a
+            detector, unless the recipe contains object areas. An empty tuple
             disables object detection.
         proposal: SHA-256 of the region map to which ``regions`` refers, or None. A note is shown if the model
             proposes other regions.

@@ -26,7 +26,6 @@ from colorzoo.batch import (
     UsedFile,
     with_prediction,
 )
-from colorzoo.capabilities import ColorsRegions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
 from colorzoo.image_io import (
@@ -569,7 +568,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 
 def _colors_regions(request: PadRequest) -> bool:
-    return isinstance(request.colorizer.model, ColorsRegions)
+    return request.colorizer.model.supports("region_colors")
 
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
