@@ -177,17 +177,19 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         # hints of a dataclass must be read from the class, because its bases may be in other modules
         hints = get_type_hints(kind if is_dataclass(kind) else construct, include_extras=True)
         _, *parameters = inspect.signature(construct).parameters.values()
+        kwargs = None
         for each in parameters:
-            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            if each.kind == each.VAR_KEYWORD:
+                kwargs = hints.get(each.name, Any)
+            elif each.kind != each.VAR_POSITIONAL:
                 found.setdefault(each.name, each.replace(annotation=hints.get(each.name, Any)))
-        if not parameters or parameters[-1].kind != inspect.Parameter.VAR_KEYWORD:
-            break
-        hint = hints.get(parameters[-1].name)
-        if get_origin(hint) is Unpack:
-            more = get_type_hints(get_args(hint)[0], include_extras=True)
+        if get_origin(kwargs) is Unpack:
             keyword = inspect.Parameter.KEYWORD_ONLY
-            found |= {name: inspect.Parameter(name, keyword, annotation=each) for name, each in more.items()}
-            break
+            for key, hint in get_type_hints(get_args(kwargs)[0], include_extras=True).items():
+                found[key] = inspect.Parameter(key, keyword, annotation=hint)
+            return found
+        if kwargs is None:
+            return found
     return found
 
 

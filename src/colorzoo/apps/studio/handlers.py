@@ -266,23 +266,27 @@ def suggest(ctx: Context) -> Iterator[Message]:
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = (fields.read(key, float, MISSING) for key in "xy")
-    count = min(fields.read("count", PositiveInt, 9) or 9, MAX_SUGGESTIONS)
-    exclude = fields.read("exclude", NonNegativeInt)
-    recipe = ctx.recipe()
+    count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
+    recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
     place = _inner(request, _inside(x, y, ctx.opened()))
     if _colors_regions(request):
-        found = drawings.likely_region_colors(request, place, count)
-        yield ctx.answer("suggestions", x=x, y=y, reach=None, **found)
-        return
+        reach, found = None, drawings.likely_region_colors(request, place, count)
+    else:
+        reach, found = regions.starting_reach(request, place), _likely_colors(request, place, count)
+    yield ctx.answer("suggestions", x=x, y=y, reach=reach, **found)
+
+
+def _likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
+    """Return the suggested colors at a location of a photo."""
     result = predict(request)
-    found = {"lightness": None, "items": [], "entropy": None}
-    if (distribution := distribution_of(result)) is not None:
-        shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggestions(distribution, request.opened, place, shape, count)
-    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(request, place), **found)
+    distribution = distribution_of(result)
+    if distribution is None:
+        return {"lightness": None, "items": [], "entropy": None}
+    shape = (result.ab.shape[1], result.ab.shape[2])
+    return palette.suggestions(distribution, request.opened, place, shape, count)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
