@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import Parameter
@@ -36,6 +37,7 @@ T = TypeVar("T")
 _parameters = cache(constructor_parameters)
 _HUGE = 1e9  # larger than any image side; the comparison is also false for NaN
 _ANYTHING = Range(-math.inf)
+_NUMBERS: Mapping[type, Any] = {int: int, float: int | float}  # JSON types of a number
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -203,12 +205,14 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
     Raises:
         GuidanceError: The value is invalid; the message starts with ``name``.
     """
+    if kind is Fields:
+        return Fields(value, name)
     if kind == Reach:
         return read_reach(value, name)
     if NoneType in get_args(kind):
         kind = get_args(kind)[0]
-    if kind is Fields or is_dataclass(kind):
-        return Fields(value, name) if kind is Fields else Fields(value, name).parse(cast(Any, kind))
+    if is_dataclass(kind):
+        return Fields(value, name).parse(cast(Any, kind))
     if kind == HexColor:
         return hex_color(_convert(value, str, name), name)
     if kind == Vertices:
@@ -231,11 +235,12 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
 
 def _number(value: Any, kind: type[int] | type[float], limits: Range, name: str) -> float:
     """Validate a number; integers may be written as 640.0, because JSON has a single type of numbers."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_number = isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
     if is_number and kind is float and abs(value) >= _HUGE:
         raise _wrong(name, f"a number below {_HUGE:,.0f}", value)
-    is_whole = isinstance(value, int) or (is_number and value.is_integer())
-    if not is_number or not limits.contains(value) or (kind is int and not is_whole):
+    if not is_number or not limits.contains(value):
         noun = "a whole number" if kind is int else "a number"
         bounds = "" if math.isinf(limits.low) else f" of at least {limits.low:g}"
         bounds = bounds if limits.high is None else f" from {limits.low:g} to {limits.high:g}"
